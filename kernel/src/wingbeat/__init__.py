@@ -1,0 +1,1 @@
+"""Wingbeat: functions with typed inputs and outputs, compiled to a versioned specification and run durably."""
