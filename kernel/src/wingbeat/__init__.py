@@ -1,0 +1,1 @@
+"""Wingbeat: typed, durable workflows in Python."""
