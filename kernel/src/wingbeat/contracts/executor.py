@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from wingbeat.base.errors import ErrorKind
 from wingbeat.spec.entities import EnvironmentSpec, TaskSpec
 from wingbeat.spec.literal import Literals
+from wingbeat.spec.outcome import ErrorInfo
 
 
 class Capabilities(Struct, frozen=True):
@@ -63,34 +63,6 @@ class AttemptRequest(Struct, frozen=True, omit_defaults=True):
     def declared_environment(self) -> EnvironmentSpec | None:
         """The environment that the task declares."""
         return self.task.environment
-
-
-class ErrorInfo(Struct, frozen=True, omit_defaults=True):
-    """Why something failed, with the evidence.
-
-    Attributes:
-        code: Short stable name: the exception's class for user errors, ``TimedOut``, ``OutOfMemory``, ``Killed``, ….
-
-        message: For people: what happened; the user's file and line where there is one.
-
-        kind: Who has to act; decides which retry budget counts.
-
-        retryable: Whether trying again can help.
-
-        trace: The user's traceback, without frames of ours.
-
-        evidence: What was seen: exit code, signal, memory, log excerpt, ….
-
-        node: Node that failed, where the error is of an execution.
-    """
-
-    code: str
-    message: str
-    kind: ErrorKind = ErrorKind.USER
-    retryable: bool = True
-    trace: str = ""
-    evidence: dict[str, Any] = {}
-    node: str = ""
 
 
 class Succeeded(Struct, frozen=True, omit_defaults=True, tag_field="outcome", tag="succeeded"):
@@ -167,3 +139,8 @@ class Executor(Protocol):
 
     async def close(self) -> None:
         """Let go of everything that belongs to this kernel. What runs goes on, if the executor adopts. Called once, last."""
+
+
+__all__ = [
+    "Aborted", "AttemptRequest", "Capabilities", "ErrorInfo", "Executor", "Failed", "Outcome", "Sink", "Succeeded",
+]  # fmt: skip

@@ -10,6 +10,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from wingbeat.types import LiteralType
+
 INLINE_BYTES_MAX = 64 * 1024
 """Values whose canonical JSON is larger go to storage by reference."""
 
@@ -49,15 +51,18 @@ class LiteralMap(Struct, frozen=True, array_like=True, tag="m"):
 
 
 class Picked(Struct, frozen=True, array_like=True, tag="p"):
-    """A part of a large value: what stands at `path` inside `of`, then converted from `source` to `target` where they differ.
+    """A part of a value that is not inline: what stands at `path` inside `of`, converted to `target` where that is set.
 
-    `source` and `target` are canonical JSON of literal types, empty where no conversion is needed.
+    Attributes:
+        type: Literal type of the whole value `of`.
+
+        target: Literal type of the result where it differs from that of the part.
     """
 
     of: Literal
-    path: tuple[str | int, ...] = ()
-    source: bytes = b""
-    target: bytes = b""
+    path: tuple[str | int, ...]
+    type: LiteralType
+    target: LiteralType | None = None
 
 
 Literal = Inline | Offloaded | LiteralList | LiteralMap | Picked
