@@ -1,0 +1,1 @@
+"""Wingbeat: typed, durable, cached workflows in Python."""
