@@ -13,7 +13,7 @@ UV := $(UV_HOME)/bin/uv
 
 MEMBERS := kernel cli plugins/catalog plugins/spark
 PYPROJECTS := pyproject.toml $(MEMBERS:%=%/pyproject.toml)
-PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>&1 | tail -n 1)
+PYTHON_VERSION := $(or $(filter 3.11 3.12 3.13,$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)),other)
 SYNCED := $(VENV)/.synced-$(PYTHON_VERSION)
 SPARK_SYNCED := $(VENV)/.synced-spark-$(PYTHON_VERSION)
 DOCS_SYNCED := $(DOCS_VENV)/.synced-$(PYTHON_VERSION)
@@ -89,9 +89,9 @@ clean: ## remove what was built, and .venv
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 python:
-	@case "$(PYTHON_VERSION)" in 3.11|3.12|3.13) ;; *) \
-		echo "Wingbeat needs Python 3.11, 3.12 or 3.13; '$(PYTHON)' says: $(PYTHON_VERSION)." >&2; \
-		echo "Name another one, for example: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2;; esac
+	@test $(PYTHON_VERSION) != other || { \
+		echo "Wingbeat needs Python 3.11, 3.12 or 3.13; '$(PYTHON)' is none of them. Name another one:" >&2; \
+		echo "make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
 
 # uv, from its locked wheel, outside the tree and shared by all clones.
 $(UV): | python
@@ -103,7 +103,7 @@ $(UV): | python
 			--requirement requirements/uv.txt && \
 		{ test -d $(UV_HOME) || mv "$$new" $(UV_HOME); }
 
-$(SYNCED): requirements/dev.txt $(PYPROJECTS) | $(UV)
+$(SYNCED): requirements/dev.txt $(PYPROJECTS) | python $(UV)
 	@echo "setting up .venv"
 	@$(UV) venv --quiet --clear --python "$(PYTHON)" $(VENV)
 	@$(UV) pip sync --quiet --require-hashes --python $(VENV) requirements/dev.txt
@@ -114,7 +114,7 @@ $(SPARK_SYNCED): requirements/spark.txt $(SYNCED)
 	@$(UV) pip install --quiet --require-hashes --python $(VENV) --requirement requirements/spark.txt
 	@touch $@
 
-$(DOCS_SYNCED): requirements/docs.txt | $(UV)
+$(DOCS_SYNCED): requirements/docs.txt | python $(UV)
 	@mkdir -p $(dir $(DOCS_VENV))
 	@$(UV) venv --quiet --clear --python "$(PYTHON)" $(DOCS_VENV)
 	@$(UV) pip sync --quiet --require-hashes --python $(DOCS_VENV) requirements/docs.txt
