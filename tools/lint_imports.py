@@ -52,10 +52,11 @@ def main() -> int:
         print("not there yet, so not checked:", " ".join(missing))
     contracts = [kept for kept, _ in pairs if all(kept[key] for key in ("layers", *LISTS) if key in kept)]
     document = {"tool": {"importlinter": {**settings, "contracts": contracts}}}
+    command = Path(sys.executable).with_name("lint-imports")
     with TemporaryDirectory() as folder:
         config = Path(folder, "pyproject.toml")
         config.write_text(tomlkit.dumps(document))
-        return subprocess.run(["lint-imports", "--no-logo", "--no-cache", "--config", config], check=False).returncode
+        return subprocess.run([command, "--no-logo", "--no-cache", "--config", config], check=False).returncode
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+UV = Path(sys.executable).with_name("uv")
 
 pytestmark = [pytest.mark.environments, pytest.mark.timeout(300)]
 
@@ -20,7 +21,7 @@ def run(*command: str | Path) -> str:
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheels")
-    command = ["uv", "build", "--quiet", "--all-packages", "--wheel", "--no-build-isolation"]
+    command = [UV, "build", "--quiet", "--all-packages", "--wheel", "--no-build-isolation"]
     run(*command, "--python", sys.executable, "--out-dir", folder)
     return folder
 
@@ -30,8 +31,8 @@ def test_wheel_installs_alone(distribution: str, wheels: Path, tmp_path: Path):
     module = distribution.replace("-", "_")
     environment = tmp_path / "environment"
     python = environment / "bin/python"
-    run("uv", "venv", "--quiet", "--python", sys.executable, environment)
-    run("uv", "pip", "install", "--quiet", "--python", python, "--find-links", wheels, distribution)
+    run(UV, "venv", "--quiet", "--python", sys.executable, environment)
+    run(UV, "pip", "install", "--quiet", "--python", python, "--find-links", wheels, distribution)
     code = f"import {module}, importlib.metadata as m; print(*(str(f) for f in m.files('{distribution}')), sep='\\n')"
     files = run(python, "-I", "-c", code).splitlines()
     assert f"{module}/py.typed" in files
