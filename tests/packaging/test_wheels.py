@@ -21,8 +21,8 @@ def run(*command: str | Path) -> str:
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheels")
-    command = [UV, "build", "--quiet", "--all-packages", "--wheel", "--no-build-isolation"]
-    run(*command, "--python", sys.executable, "--out-dir", folder)
+    options = ("--quiet", "--all-packages", "--wheel", "--no-build-isolation", "--python", sys.executable)
+    run(UV, "build", *options, "--out-dir", folder)
     return folder
 
 
