@@ -1,0 +1,1 @@
+"""What the catalog offers to the kernel: its hook implementations."""

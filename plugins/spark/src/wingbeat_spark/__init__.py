@@ -1,0 +1,1 @@
+"""Spark tasks for Wingbeat."""

@@ -1,0 +1,1 @@
+"""What the Spark plugin offers to the kernel: its hook implementations."""
