@@ -10,9 +10,20 @@ import msgspec
 from wingbeat.types.errors import UnsupportedType, ValueMismatch, shown
 from wingbeat.types.files import Directory, File
 from wingbeat.types.markers import Columns, Format
-from wingbeat.types.model import Blob, BlobIO, BlobType, Column, DirectoryType, FileType, Hashed, LiteralType, TableType, Wire
+from wingbeat.types.model import (
+    Blob,
+    BlobIO,
+    BlobType,
+    Column,
+    DirectoryType,
+    FileType,
+    Hashed,
+    LiteralType,
+    TableType,
+    Wire,
+)
 from wingbeat.types.node import Node, fit_class
-from wingbeat.types.registry import Handler, Offer, load
+from wingbeat.types.registry import Handler, Offer, find, load
 from wingbeat.types.text import describe
 
 __all__ = ["PICKLE", "blob_of", "content_node", "handled_node", "hashed_node", "is_blob"]
@@ -49,7 +60,7 @@ def store(path: str, name: str, layout: str, io: BlobIO) -> Blob:
         raise ValueMismatch(f"expected a {layout}, but {path} is a {other}") from None
 
 
-def content_node(cls: type[File] | type[Directory], format: str = "") -> Node:
+def content_node(cls: type[File | Directory], format: str = "") -> Node:
     """`File` or `Directory`, of a format or of any."""
     literal: LiteralType = FileType(format) if cls is File else DirectoryType(format)
 
@@ -112,11 +123,16 @@ def handled_node(offer: Offer, hint: Any, cls: Any, literal: TableType | BlobTyp
     def fit(value: Any) -> int:
         return fit_class(cls)(value) if isinstance(cls, type) else 1
 
-    return Node(literal, encode, decode, fit, python=cls if isinstance(cls, type) else None, hashable=False, refine=refine)
+    return Node(
+        literal, encode, decode, fit, python=cls if isinstance(cls, type) else None, hashable=False, refine=refine
+    )
 
 
 def _is_instance(value: Any, cls: type, subclasses: bool) -> bool:
-    return isinstance(value, cls) if subclasses else type(value) is cls
+    if type(value) is cls:
+        return True
+    # A class that is offered itself counts as its base: Spark's DataFrame is one of several.
+    return isinstance(value, cls) and (subclasses or find(type(value)) is not None)
 
 
 def check_columns(type: TableType | BlobType, handler: Handler, value: Any) -> None:

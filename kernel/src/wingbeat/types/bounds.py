@@ -20,7 +20,9 @@ _JSON_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[{\]},]', re.DOTALL)
 _CONTAINERS = bytes([*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF])
 
 
-def check_depth(data: bytes, depth_max: int = DEPTH_MAX, nodes_max: int = NODES_MAX, *, format: str | None = None) -> None:
+def check_depth(
+    data: bytes, depth_max: int = DEPTH_MAX, nodes_max: int = NODES_MAX, *, format: str | None = None
+) -> None:
     """Refuse JSON or msgpack bytes that nest deeper than `depth_max` or hold more than `nodes_max` values.
 
     `format` is "json", "msgpack", or None to tell by the first byte (which is sure for a document that is an object or array). Linear in
@@ -66,7 +68,18 @@ def _sizes() -> list[tuple[int, int, int]]:
         table[byte] = (0, width, 0)
     for byte, width in {0xC7: 1, 0xC8: 2, 0xC9: 4}.items():
         table[byte] = (0, width, 3)
-    for byte, size in {0xCA: 4, 0xCB: 8, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8}.items():
+    for byte, size in {
+        0xCA: 4,
+        0xCB: 8,
+        0xCC: 1,
+        0xCD: 2,
+        0xCE: 4,
+        0xCF: 8,
+        0xD0: 1,
+        0xD1: 2,
+        0xD2: 4,
+        0xD3: 8,
+    }.items():
         table[byte] = (size, 0, 0)
     for byte, size in {0xD4: 2, 0xD5: 3, 0xD6: 5, 0xD7: 9, 0xD8: 17}.items():
         table[byte] = (size, 0, 0)

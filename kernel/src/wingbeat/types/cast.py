@@ -95,7 +95,14 @@ def _reason(src: LiteralType, dst: LiteralType, scopes: _Scopes) -> str | None:
         case TupleType(items=items), TupleType(items=others):
             if len(items) != len(others):
                 return _not(src, dst)
-            return next((r for i, (a, b) in enumerate(zip(items, others, strict=True)) if (r := _inside(f"item {i}", _reason(a, b, scopes)))), None)
+            return next(
+                (
+                    r
+                    for i, (a, b) in enumerate(zip(items, others, strict=True))
+                    if (r := _inside(f"item {i}", _reason(a, b, scopes)))
+                ),
+                None,
+            )
         case TupleType(items=()), ListType():
             return None
         case RecordType(), RecordType():

@@ -7,11 +7,31 @@ from typing import Any
 import msgspec
 
 from wingbeat.types.errors import UnsupportedType, ValueMismatch
-from wingbeat.types.model import BlobIO, DictType, Hashed, ListType, LiteralType, SetType, Simple, TupleType, UnionType, Wire
+from wingbeat.types.model import (
+    BlobIO,
+    DictType,
+    Hashed,
+    ListType,
+    LiteralType,
+    SetType,
+    Simple,
+    TupleType,
+    UnionType,
+    Wire,
+)
 from wingbeat.types.node import EXACT, MISFIT, SUBCLASS, Node, checked
 from wingbeat.types.text import describe
 
-__all__ = ["canonical", "dict_node", "is_optional", "list_node", "order_variants", "set_node", "tuple_node", "union_node"]
+__all__ = [
+    "canonical",
+    "dict_node",
+    "is_optional",
+    "list_node",
+    "order_variants",
+    "set_node",
+    "tuple_node",
+    "union_node",
+]
 
 canonical = msgspec.json.encode
 STR = Simple("str")
@@ -32,7 +52,7 @@ def _own(value: Any, cls: type) -> int:
     return EXACT if type(value) is cls else SUBCLASS if isinstance(value, cls) else MISFIT
 
 
-def list_node(item: Node, cls: type = list) -> Node:
+def list_node(item: Node, cls: type[list[Any] | tuple[Any, ...]] = list) -> Node:
     """`list[T]`, and `tuple[T, ...]` with `cls=tuple`."""
     literal = ListType(item.type)
     expected = describe(literal) if cls is list else f"tuple[{describe(item.type)}, ...]"
@@ -107,7 +127,7 @@ def tuple_node(items: tuple[Node, ...]) -> Node:
     return Node(literal, encode, decode, fit, python=tuple, hashable=all(item.hashable for item in items))
 
 
-def set_node(item: Node, cls: type = set) -> Node:
+def set_node(item: Node, cls: type[set[Any] | frozenset[Any]] = set) -> Node:
     """`set[T]` and `frozenset[T]`: sorted by their canonical bytes, since a set has no order of its own."""
     literal = SetType(item.type)
     expected = f"{cls.__name__}[{describe(item.type)}]"
@@ -159,12 +179,9 @@ def dict_node(key: Node, value: Node) -> Node:
         pairs: list[Any] = []
         for k, v in mapping.items():
             try:
-                step = "{key}"
-                wire_key = encode_key(k, io)
-                step = f"[{k!r}]" if type(k) in (int, bool, float) else ""
-                pairs.append([wire_key, encode_value(v, io)])
+                pairs.append([encode_key(k, io), encode_value(v, io)])
             except ValueMismatch as error:
-                error.within(step or f"[{k!r}]")
+                error.within(f"[{k!r:.60}]")
                 raise
         return dict(pairs) if as_object else pairs
 
@@ -178,7 +195,7 @@ def dict_node(key: Node, value: Node) -> Node:
                 k = decode_key(pair[0], io)
                 made[k] = decode_value(pair[1], io)
             except ValueMismatch as error:
-                error.within(f"[{pair[0]!r}]")
+                error.within(f"[{pair[0]!r:.60}]")
                 raise
         if len(made) != len(wire):
             raise ValueMismatch(f"expected {expected}, got the same key twice")

@@ -50,7 +50,12 @@ def has_blobs(type: LiteralType) -> bool:
 
 def _differs(type: LiteralType) -> bool:
     """Whether what counts may differ from the wire itself. A float may come as an int from elsewhere, a record without its defaults."""
-    return is_blob(type) or isinstance(type, Hashed | RecordType) or type == Simple("float") or any(map(_differs, parts(type)))
+    return (
+        is_blob(type)
+        or isinstance(type, Hashed | RecordType)
+        or type == Simple("float")
+        or any(map(_differs, parts(type)))
+    )
 
 
 def _same(wire: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar, cast
 
 from wingbeat.types.model import Blob, BlobIO, Layout
 
@@ -71,7 +71,7 @@ class _Content:
         self._io: BlobIO | None = None
 
     @classmethod
-    def stored(cls: type[_T], blob: Blob, io: BlobIO) -> _T:
+    def stored(cls, blob: Blob, io: BlobIO) -> Self:
         """Content that is in a store already."""
         self = cls.__new__(cls)
         self._path, self._name, self._blob, self._io = None, blob.name, blob, io

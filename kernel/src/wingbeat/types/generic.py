@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, cast
 
 from wingbeat.types import times
 from wingbeat.types.blobs import blob_of, is_blob, store
@@ -31,6 +31,7 @@ from wingbeat.types.model import (
     UnionType,
     Wire,
 )
+from wingbeat.types.node import Node
 from wingbeat.types.records import check_fields
 from wingbeat.types.scalars import SCALARS
 from wingbeat.types.scope import entered, resolved
@@ -38,7 +39,7 @@ from wingbeat.types.text import describe
 
 __all__ = ["decode_generic", "encode_generic"]
 
-_BY_NAME = {node.type.name: node for node in SCALARS.values() if isinstance(node.type, Simple)}
+_BY_NAME: dict[str, Node] = {node.type.name: node for node in SCALARS.values() if isinstance(node.type, Simple)}
 
 
 def decode_generic(wire: Wire, type: LiteralType, io: BlobIO) -> Any:
@@ -114,7 +115,9 @@ def _checked_name(wire: Any, literal: EnumType | LiteralValues) -> Any:
         if any(type(wire) is type(value) and wire == value for value in literal.values):
             return wire
         raise ValueMismatch.expected(describe(literal), wire)
-    parts = wire.split("|") if type(wire) is str and literal.flag and wire else [wire] if wire or not literal.flag else []
+    parts = (
+        wire.split("|") if type(wire) is str and literal.flag and wire else [wire] if wire or not literal.flag else []
+    )
     if type(wire) is str and all(part in literal.members for part in parts):
         return wire
     raise ValueMismatch.expected(f"{literal.name} ({' | '.join(literal.members)})", wire)
@@ -136,7 +139,7 @@ def encode_generic(value: object, type: LiteralType, io: BlobIO) -> Wire:
     """
     try:
         check_wire_depth(value)
-        return _encode(value, type, {}, io)
+        return cast(Wire, _encode(value, type, {}, io))
     except RecursionError:
         raise ValueMismatch("the value contains itself") from None
 
@@ -174,7 +177,9 @@ def _encode(value: Any, type: LiteralType, scope: Scope, io: BlobIO) -> Any:
 
 
 def _items(value: Any, literal: LiteralType) -> Any:
-    if not isinstance(value, list | tuple | set | frozenset) or (isinstance(value, set | frozenset) and not isinstance(literal, SetType)):
+    if not isinstance(value, list | tuple | set | frozenset) or (
+        isinstance(value, set | frozenset) and not isinstance(literal, SetType)
+    ):
         raise ValueMismatch.expected(describe(literal), value)
     return value
 
@@ -199,7 +204,11 @@ def _encode_simple(value: Any, name: str, io: BlobIO) -> Any:
 def _encode_dict(value: Any, type: LiteralType, key: LiteralType, inner: LiteralType, scope: Scope, io: BlobIO) -> Any:
     if isinstance(value, dict):
         pairs = [(name, name if key == STR else _key(name, key), each) for name, each in value.items()]
-    elif isinstance(value, list) and key != STR and all(isinstance(each, list | tuple) and len(each) == 2 for each in value):
+    elif (
+        isinstance(value, list)
+        and key != STR
+        and all(isinstance(each, list | tuple) and len(each) == 2 for each in value)
+    ):
         pairs = [(name, name, each) for name, each in value]
     else:
         raise ValueMismatch.expected(describe(type), value)
@@ -239,7 +248,9 @@ def _encode_union(value: Any, type: UnionType, scope: Scope, io: BlobIO) -> Any:
         except ValueMismatch as error:
             reasons.append(str(error))
     if not found:
-        raise ValueMismatch(f"{ValueMismatch.expected(describe(type), value)} ({'; '.join(dict.fromkeys(reasons))})"[:1000])
+        raise ValueMismatch(
+            f"{ValueMismatch.expected(describe(type), value)} ({'; '.join(dict.fromkeys(reasons))})"[:1000]
+        )
     _, index, wire = min(found, key=lambda each: each[:2])
     return {"k": index, "v": wire}
 

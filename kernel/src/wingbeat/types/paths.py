@@ -8,7 +8,18 @@ from msgspec import UNSET
 
 from wingbeat.types.containers import STR, is_optional
 from wingbeat.types.errors import ValueMismatch
-from wingbeat.types.model import DictType, Hashed, ListType, LiteralType, RecordType, Scope, Simple, TupleType, UnionType, Wire
+from wingbeat.types.model import (
+    DictType,
+    Hashed,
+    ListType,
+    LiteralType,
+    RecordType,
+    Scope,
+    Simple,
+    TupleType,
+    UnionType,
+    Wire,
+)
 from wingbeat.types.records import known_names
 from wingbeat.types.scope import closed, entered, resolved
 from wingbeat.types.text import describe

@@ -39,7 +39,7 @@ _PLAIN_FACTORIES: tuple[Any, ...] = (list, dict, set, frozenset, tuple)
 
 def shape_of(cls: Any, hints: Callable[[Any], Mapping[str, Any]]) -> Shape | None:
     """The shape of a record class, or None if it is no record. `hints` resolves the annotations of a class."""
-    if hasattr(cls, "__dataclass_fields__") and not hasattr(cls, "__pydantic_fields__"):
+    if hasattr(cls, "__dataclass_fields__"):
         return _dataclass(cls, hints(cls))
     if issubclass(cls, msgspec.Struct):
         return _struct(cls, hints(cls))
@@ -74,7 +74,9 @@ def _dataclass(cls: Any, hints: Mapping[str, Any]) -> Shape:
     code = getattr(cls.__init__, "__code__", None)
     arguments = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount] if code else ()
     if set(arguments) == {field.name for field in declared}:
-        return Shape(found, _restored(cls, object.__setattr__) if hasattr(cls, "__post_init__") else lambda got: cls(**got))
+        return Shape(
+            found, _restored(cls, object.__setattr__) if hasattr(cls, "__post_init__") else lambda got: cls(**got)
+        )
     if set(arguments) == {field.name for field in declared if field.init}:
         inits = {field.name for field in declared if field.init}
         return Shape(found, _restored(cls, object.__setattr__, inits))
@@ -149,7 +151,9 @@ def _named_tuple(cls: Any, hints: Mapping[str, Any]) -> Shape:
     untyped = [name for name in cls._fields if name not in hints]
     if untyped:
         raise UnsupportedType(f"{cls.__name__}.{untyped[0]} has no type: write a typing.NamedTuple with annotations")
-    return Shape([Field(name, hints[name], cls._field_defaults.get(name, UNSET)) for name in cls._fields], lambda got: cls(**got))
+    return Shape(
+        [Field(name, hints[name], cls._field_defaults.get(name, UNSET)) for name in cls._fields], lambda got: cls(**got)
+    )
 
 
 class _NeedsStore(Exception):
@@ -221,7 +225,14 @@ def record_node(cls: Any, name: str, shape: Shape, nodes: list[Node]) -> Node:
 
     hashable = getattr(cls, "__hash__", None) is not None
     if shape.is_dict:
-        return Node(literal, _encode_dict(literal, dict(encoders)), decode, _fit_dict(literal, nodes), python=None, hashable=False)
+        return Node(
+            literal,
+            _encode_dict(literal, dict(encoders)),
+            decode,
+            _fit_dict(literal, nodes),
+            python=None,
+            hashable=False,
+        )
     return Node(literal, encode, decode, fit, python=cls, hashable=hashable)
 
 

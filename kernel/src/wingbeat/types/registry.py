@@ -106,7 +106,9 @@ def load(address: str) -> Handler:
 _BOX = "wingbeat.runtime.handlers"
 register(["pandas.DataFrame", "pandas.core.frame.DataFrame"], TableType(), f"{_BOX}.pandas:PandasHandler")
 register(
-    ["polars.dataframe.frame.DataFrame", "polars.lazyframe.frame.LazyFrame"], TableType(), f"{_BOX}.polars:PolarsHandler"
+    ["polars.dataframe.frame.DataFrame", "polars.lazyframe.frame.LazyFrame"],
+    TableType(),
+    f"{_BOX}.polars:PolarsHandler",
 )
 register(["pyarrow.lib.Table", "pyarrow.Table"], TableType(), f"{_BOX}.pyarrow:ArrowHandler")
 register("numpy.ndarray", BlobType("npy"), f"{_BOX}.numpy:ArrayHandler")

@@ -143,7 +143,9 @@ def _encode_str(value: Any, io: BlobIO) -> Wire:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise ValueMismatch(f"expected str, got one with half a surrogate pair, which is no text: {value!r}") from None
+            raise ValueMismatch(
+                f"expected str, got one with half a surrogate pair, which is no text: {value!r}"
+            ) from None
     return value  # type: ignore[no-any-return]
 
 
@@ -214,14 +216,13 @@ def enum_node(cls: type[enum.Enum], only: tuple[enum.Enum, ...] = ()) -> Node:
     """An enumeration, by member name; a flag by the names of its bits. `only` narrows it (`Literal[Mode.FAST]`)."""
     flag = issubclass(cls, enum.Flag)
     members = {member.name: member for member in only or cls}
-    names = {member: name for name, member in members.items()}
     literal = EnumType(cls.__name__, tuple(members), flag)
     expected = f"{cls.__name__} ({' | '.join(members)})"
 
     def encode(value: Any, io: BlobIO) -> Wire:
         if type(value) is cls:
-            name = _flag_name(value) if flag else names.get(value)
-            if name is not None:
+            name = _flag_name(value) if flag else value.name
+            if name is not None and (flag or name in members):
                 return name
         raise ValueMismatch.expected(expected, value)
 
@@ -241,7 +242,7 @@ def enum_node(cls: type[enum.Enum], only: tuple[enum.Enum, ...] = ()) -> Node:
         raise ValueMismatch.expected(expected, wire)
 
     def fit(value: Any) -> int:
-        return EXACT if type(value) is cls and (flag or value in names) else MISFIT
+        return EXACT if type(value) is cls and (flag or value.name in members) else MISFIT
 
     return Node(literal, encode, decode, fit, python=None if only else cls)
 
@@ -252,7 +253,9 @@ def literal_node(values: tuple[Any, ...]) -> Node:
         return enum_node(type(values[0]), values)
     for value in values:
         if type(value) not in (type(None), bool, int, str) or (type(value) is int and not INT_MIN <= value <= INT_MAX):
-            raise UnsupportedType(f"Literal[{value!r}] is not supported: use None, bool, int (64 bit), str or one Enum's members")
+            raise UnsupportedType(
+                f"Literal[{value!r}] is not supported: use None, bool, int (64 bit), str or one Enum's members"
+            )
     allowed = {(type(value), value) for value in values}
     literal = LiteralValues(values)
     expected = f"Literal[{', '.join(map(repr, values))}]"

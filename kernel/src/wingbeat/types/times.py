@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
 from wingbeat.types.errors import ValueMismatch, shown
@@ -13,7 +13,8 @@ __all__ = ["format_datetime", "format_timedelta", "parse_date", "parse_datetime"
 _FOLD = "[_fold=1]"
 _DATETIME = re.compile(r"([0-9T :.+\-Zzt]{10,40})(?:\[!?([A-Za-z0-9_+\-/.]{1,64})\])?(\[_fold=1\])?", re.ASCII)
 _SPAN = re.compile(
-    r"(-?)P(?:(\d{1,10})W)?(?:(\d{1,10})D)?(?:T(?=\d)(?:(\d{1,12})H)?(?:(\d{1,12})M)?(?:(\d{1,15})(?:\.(\d{1,6}))?S)?)?", re.ASCII
+    r"(-?)P(?:(\d{1,10})W)?(?:(\d{1,10})D)?(?:T(?=\d)(?:(\d{1,12})H)?(?:(\d{1,12})M)?(?:(\d{1,15})(?:\.(\d{1,6}))?S)?)?",
+    re.ASCII,
 )
 
 
@@ -57,7 +58,9 @@ def _zone(key: str) -> tzinfo:
     try:
         return ZoneInfo(key)
     except (OSError, ValueError, LookupError):
-        raise ValueMismatch(f"expected datetime, got time zone {key!r}, unknown here (is the package tzdata missing?)") from None
+        raise ValueMismatch(
+            f"expected datetime, got time zone {key!r}, unknown here (is the package tzdata missing?)"
+        ) from None
 
 
 def _in_zone(moment: datetime, zone: tzinfo) -> datetime:
@@ -69,7 +72,7 @@ def _in_zone(moment: datetime, zone: tzinfo) -> datetime:
         if local.utcoffset() == moment.utcoffset():
             return local
     # The zone's rules have changed since this was written: the instant stays.
-    return moment.astimezone(timezone.utc).astimezone(zone)
+    return moment.astimezone(UTC).astimezone(zone)
 
 
 def parse_date(wire: Any) -> date:

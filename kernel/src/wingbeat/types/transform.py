@@ -6,7 +6,7 @@ import enum
 import sys
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
@@ -104,7 +104,9 @@ class _Compiler:
         """A node for a hint; only what stands inside no record is shared, since references depend on the records around."""
         self.count += 1
         if self.count > TYPE_NODES_MAX:
-            raise UnsupportedType(f"a literal type of more than {TYPE_NODES_MAX} parts: nest fewer records into each other")
+            raise UnsupportedType(
+                f"a literal type of more than {TYPE_NODES_MAX} parts: nest fewer records into each other"
+            )
         if self.open:
             return self._compile(hint)
         try:
@@ -229,14 +231,19 @@ class _Compiler:
             name += "~"
         opened = _Open(hint, cls, name, [])
         self.open.append(opened)
-        nodes = []
+        nodes: list[Node] = []
         try:
             for field in shape.fields:
                 try:
                     nodes.append(self.compile(_substitute(field.hint, variables)))
                 except UnsupportedType as error:
-                    raise error.within(f".{field.name}" if error.steps else f"{name}.{field.name}") from error.__cause__
+                    error.within(f".{field.name}")
+                    raise
             node = record_node(cls, name, shape, nodes)
+        except UnsupportedType as error:
+            if len(self.open) == 1:
+                error.within(name)
+            raise
         finally:
             self.open.pop()
         opened.cell.append(node)
@@ -266,21 +273,25 @@ class _Compiler:
                 return vars(each)[name]
         frame = sys._getframe(1)
         while frame is not None:
-            if not frame.f_globals.get("__name__", "").startswith(("wingbeat.types", "typing")) and name in frame.f_locals:
+            if (
+                not frame.f_globals.get("__name__", "").startswith(("wingbeat.types", "typing"))
+                and name in frame.f_locals
+            ):
                 return frame.f_locals[name]
             frame = cast(Any, frame.f_back)
         where = f" in {cls.__name__}" if cls is not None else ""
-        raise UnsupportedType(f"the name {name!r}{where} is not known at run time; is it imported only under TYPE_CHECKING?")
+        raise UnsupportedType(
+            f"the name {name!r}{where} is not known at run time; is it imported only under TYPE_CHECKING?"
+        )
 
 
 def _reference(opened: _Open) -> Node:
     cell = opened.cell
-    fit: Callable[[Any], int] = lambda value: cell[0].fit(value)  # noqa: E731
     return Node(
         RecursionRef(opened.name),
         lambda value, io: cell[0].encode(value, io),
         lambda wire, io: cell[0].decode(wire, io),
-        fit,
+        lambda value: cell[0].fit(value),
         python=opened.cls if not hasattr(opened.cls, "__required_keys__") else None,
         hashable=getattr(opened.cls, "__hash__", None) is not None,
     )
@@ -323,7 +334,9 @@ def _unsupported(hint: Any) -> UnsupportedType:
     if module == "collections.abc" or (module == "typing" and get_origin(hint) is not None):
         return UnsupportedType(f"{hint} is not supported: write list[…], dict[…] or set[…], which say what comes back")
     if module == "pathlib" or module.startswith("pathlib."):
-        return UnsupportedType(f"{name} is not supported: a path means nothing on another machine; use wingbeat.File or Directory")
+        return UnsupportedType(
+            f"{name} is not supported: a path means nothing on another machine; use wingbeat.File or Directory"
+        )
     if isinstance(hint, type):
         return UnsupportedType(
             f"{module}.{name} is not supported: make it a dataclass, install the plugin that offers it, "
