@@ -94,7 +94,10 @@ def handled_node(offer: Offer, hint: Any, cls: Any, literal: TableType | BlobTyp
         check_columns(literal, handler, value)
         label = getattr(handler, "name", "value")
         path = io.scratch(label)
-        handler.write(value, path)
+        try:
+            handler.write(value, path)
+        except (TypeError, ValueError) as error:
+            raise ValueMismatch(f"this {name} cannot be stored: {error}") from error
         blob = store(path, label, handler.layout, io)
         rows = getattr(handler, "rows", None)
         if rows is not None and (count := rows(value)) is not None:
@@ -152,7 +155,10 @@ def check_columns(type: TableType | BlobType, handler: Handler, value: Any) -> N
 
 
 def hashed_node(node: Node, function: Any) -> Node:
-    """A value with the author's own hash beside it; a blob keeps the hash in itself, so that it stays with the content."""
+    """A value with the author's own hash beside it.
+
+    A blob keeps the hash in itself, so that it stays with the content.
+    """
     blob = is_blob(node.type)
 
     def encode(value: Any, io: BlobIO) -> Wire:

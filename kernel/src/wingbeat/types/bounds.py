@@ -1,6 +1,7 @@
 """How deep and how many: checked on the raw bytes before msgspec decodes them.
 
-msgspec decodes recursively in C: on deep nesting it raises RecursionError at best, and where the stack is small it ends the process.
+msgspec decodes recursively in C: on deep nesting it raises RecursionError at best, and where the stack is small it ends
+the process.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ __all__ = ["DEPTH_MAX", "NODES_MAX", "check_depth", "check_wire_depth"]
 DEPTH_MAX = 64
 NODES_MAX = 5_000_000
 
-# A string (to its closing quote, or to the end if it has none) or one structural byte. Possessive: no backtracking, linear time.
+# A string (to its closing quote, or to the end if it has none) or one structural byte. Possessive: no backtracking,
+# linear time.
 _JSON_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[{\]},]', re.DOTALL)
 _CONTAINERS = bytes([*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF])
 
@@ -25,8 +27,9 @@ def check_depth(
 ) -> None:
     """Refuse JSON or msgpack bytes that nest deeper than `depth_max` or hold more than `nodes_max` values.
 
-    `format` is "json", "msgpack", or None to tell by the first byte (which is sure for a document that is an object or array). Linear in
-    the length of the data; says nothing about whether the data is well-formed, which is the decoder's business. A scalar has depth 0.
+    `format` is "json", "msgpack", or None to tell by the first byte (sure for a document that is an object or
+    array). Linear in the length of the data; says nothing about whether the data is well-formed, which is the decoder's
+    business. A scalar has depth 0.
     """
     if format is None:
         if data.lstrip(b" \t\r\n")[:1] in (b"{", b"["):
@@ -61,7 +64,8 @@ def _check_json(data: bytes, depth_max: int, nodes_max: int) -> None:
 def _sizes() -> list[tuple[int, int, int]]:
     """For each first byte of a msgpack value: bytes to skip after it, width of a length field, and its kind.
 
-    Kinds: 0 scalar (the length counts bytes), 1 array, 2 map (the length counts items or pairs), 3 extension (one byte of type follows).
+    Kinds: 0 scalar (the length counts bytes), 1 array, 2 map (the length counts items or pairs), 3 extension (one byte
+    of type follows).
     """
     table: list[tuple[int, int, int]] = [(0, 0, 0)] * 256
     for byte, width in {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4}.items():

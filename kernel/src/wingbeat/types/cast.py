@@ -37,11 +37,14 @@ __all__ = ["compatible", "convert", "needs_conversion"]
 
 
 class _Scopes(NamedTuple):
-    """What the references mean on both sides, and the pairs of records that are being compared: those agree unless shown otherwise."""
+    """What the references mean on both sides.
 
-    src: Scope = {}
-    dst: Scope = {}
-    assumed: frozenset[tuple[LiteralType, LiteralType]] = frozenset()
+    `assumed` are the pairs of records that are being compared: they agree unless shown otherwise.
+    """
+
+    src: Scope
+    dst: Scope
+    assumed: frozenset[tuple[LiteralType, LiteralType]]
 
     def inside(self, src: LiteralType, dst: LiteralType) -> _Scopes:
         """The scopes inside a pair of types."""
@@ -49,6 +52,7 @@ class _Scopes(NamedTuple):
         return _Scopes(entered(src, self.src), entered(dst, self.dst), pair)
 
 
+_NO_SCOPES = _Scopes({}, {}, frozenset())
 _verdicts: dict[tuple[LiteralType, LiteralType], str | None] = {}
 
 
@@ -59,7 +63,7 @@ def compatible(src: LiteralType, dst: LiteralType) -> str | None:
     try:
         return _verdicts[src, dst]
     except KeyError:
-        reason = _verdicts[src, dst] = _reason(src, dst, _Scopes())
+        reason = _verdicts[src, dst] = _reason(src, dst, _NO_SCOPES)
         return reason
 
 
@@ -142,8 +146,6 @@ def _record_reason(src: RecordType, dst: RecordType, scopes: _Scopes) -> str | N
             if field.required:
                 return f"{describe(src)} has no field {field.name!r}, which {describe(dst)} needs"
             continue
-        if field.required and own.optional and own.default is UNSET:
-            pass  # made by the class of the source: it is there in every value from code
         reason = _reason(own.type, field.type, inside)
         if reason:
             return f"field {field.name!r} of {describe(src)}: {reason}"
@@ -184,7 +186,10 @@ def _columns_reason(there: dict[str, LiteralType], wanted: tuple[Column, ...]) -
 
 
 def _variant(src: LiteralType, dst: UnionType, scopes: _Scopes) -> int | str:
-    """The index of the variant that a value of `src` becomes: the equal one, else the only one that takes it as it is, else the only one."""
+    """The index of the variant that a value of `src` becomes.
+
+    The equal one, else the only one that takes it as it is, else the only one.
+    """
     accepting = [i for i, variant in enumerate(dst.variants) if _reason(src, variant, scopes) is None]
     equal = [i for i in accepting if resolved(dst.variants[i], scopes.dst) == src]
     plain = [i for i in accepting if not _changes(src, dst.variants[i], scopes)]
@@ -203,7 +208,7 @@ def _name(type: LiteralType) -> str | None:
 
 def needs_conversion(src: LiteralType, dst: LiteralType) -> bool:
     """Whether the wire differs: a union wants its tag, an int becomes a float, a default is filled in."""
-    return src != dst and _changes(src, dst, _Scopes())
+    return src != dst and _changes(src, dst, _NO_SCOPES)
 
 
 def _changes(src: LiteralType, dst: LiteralType, scopes: _Scopes) -> bool:
@@ -247,7 +252,7 @@ def _changes(src: LiteralType, dst: LiteralType, scopes: _Scopes) -> bool:
 
 def convert(wire: Wire, src: LiteralType, dst: LiteralType) -> Wire:
     """The wire value of `dst` for a wire value of `src`, where `compatible(src, dst)` is None."""
-    return _convert(wire, src, dst, _Scopes()) if needs_conversion(src, dst) else wire
+    return _convert(wire, src, dst, _NO_SCOPES) if needs_conversion(src, dst) else wire
 
 
 def _convert(wire: Any, src: LiteralType, dst: LiteralType, scopes: _Scopes) -> Any:

@@ -225,7 +225,7 @@ def is_optional(type: UnionType) -> bool:
 def order_variants(types: list[LiteralType]) -> list[LiteralType]:
     """Distinct variants in canonical order, `none` last.
 
-    Python itself does not keep the order (`int | str == str | int`, and hints are cached by equality), so a type may not depend on it.
+    A type may not depend on the order in the hint: `int | str == str | int`, and Python itself caches hints by equality.
     """
     distinct = list(dict.fromkeys(types))
     return sorted(distinct, key=lambda each: (each == NONE_TYPE, canonical(each)))

@@ -31,8 +31,8 @@ _reducers: dict[LiteralType, _Reduce | None] = {}
 def digest(wire: Wire, type: LiteralType) -> str:
     """`sha256:…` of a wire value: equal values of a type have equal digests.
 
-    Content counts by its digest alone, wherever it is stored and whatever it is called; a value with the author's own hash by that hash.
-    The order of a dict is part of it.
+    Content counts by its digest alone, wherever it is stored and whatever it is called; a value with the author's own
+    hash by that hash. The order of a dict is part of it.
     """
     from hashlib import sha256
 
@@ -49,7 +49,10 @@ def has_blobs(type: LiteralType) -> bool:
 
 
 def _differs(type: LiteralType) -> bool:
-    """Whether what counts may differ from the wire itself. A float may come as an int from elsewhere, a record without its defaults."""
+    """Whether what counts may differ from the wire itself.
+
+    A float may come as an int from elsewhere, a record without its defaults.
+    """
     return (
         is_blob(type)
         or isinstance(type, Hashed | RecordType)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Protocol, Self, cast
 
 from wingbeat.types.model import Blob, BlobIO, Layout
 
@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["Directory", "File", "LocalFiles", "set_local_files"]
-
-_T = TypeVar("_T", bound="_Content")
 
 
 class LocalFiles(Protocol):
@@ -143,7 +141,10 @@ class File(_Content):
 
 
 class Directory(_Content):
-    """A tree of files. Make one from a local path, `Directory("out")`; one that comes in is fetched when its path is asked for."""
+    """A tree of files.
+
+    Make one from a local path, `Directory("out")`; one that comes in is fetched when its path is asked for.
+    """
 
     __slots__ = ()
     layout: ClassVar[Layout] = "directory"

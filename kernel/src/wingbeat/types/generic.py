@@ -43,7 +43,10 @@ _BY_NAME: dict[str, Node] = {node.type.name: node for node in SCALARS.values() i
 
 
 def decode_generic(wire: Wire, type: LiteralType, io: BlobIO) -> Any:
-    """A Python value without the author's classes: a record is a `SimpleNamespace`, an enum its name, a table or model its `File`."""
+    """A Python value without the author's classes.
+
+    A record is a `SimpleNamespace`, an enum its name, a table or model its `File`.
+    """
     check_wire_depth(wire)
     return _decode(wire, type, {}, io)
 
@@ -134,8 +137,8 @@ def _within(step: str, call: Any, *args: Any) -> Any:
 def encode_generic(value: object, type: LiteralType, io: BlobIO) -> Wire:
     """A wire value from plain data, as a command line or an HTTP body brings it.
 
-    Records are dicts, datetimes ISO strings, spans ISO strings or seconds, enums names, files and directories paths; a union takes the
-    first variant that fits best. Raises `ValueMismatch` that names the place.
+    Records are dicts, datetimes ISO strings, spans ISO strings or seconds, enums names, files and directories paths; a
+    union takes the first variant that fits best. Raises `ValueMismatch` that names the place.
     """
     try:
         check_wire_depth(value)
@@ -256,7 +259,10 @@ def _encode_union(value: Any, type: UnionType, scope: Scope, io: BlobIO) -> Any:
 
 
 def _rank(value: Any, type: LiteralType) -> int:
-    """How directly plain data says a type: what a string must be read for comes before a string that may say anything, files come last."""
+    """How directly plain data says a type.
+
+    What a string must be read for comes before a string that may say anything, files come last.
+    """
     if is_blob(type):
         return 4
     if isinstance(type, Simple):

@@ -1,4 +1,4 @@
-"""Records: dataclasses, msgspec Structs, pydantic models, NamedTuples and TypedDicts, all by the names of their fields."""
+"""Records, by the names of their fields: dataclasses, msgspec Structs, pydantic models, NamedTuples and TypedDicts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ Make: TypeAlias = Callable[[dict[str, Any]], Any]
 
 
 class Field(NamedTuple):
-    """A field as its class declares it; `default` is UNSET if there is none, `optional` if only the class can make it."""
+    """A field as its class declares it.
+
+    `default` is UNSET if there is none, `optional` if only the class can make it.
+    """
 
     name: str
     hint: Any
@@ -95,7 +98,10 @@ def _dataclass(cls: Any, hints: Mapping[str, Any]) -> Shape:
 
 
 def _restored(cls: Any, put: Callable[[Any, str, Any], None], inits: set[str] | None = None) -> Make:
-    """Make a record through its constructor, whose checks then run, and put back what those changed: a value is not made twice."""
+    """Make a record through its constructor, so that the author's checks run.
+
+    What those changed is put back: a value that was made once is not made a second time.
+    """
 
     def make(got: dict[str, Any]) -> Any:
         record = cls(**(got if inits is None else {name: value for name, value in got.items() if name in inits}))

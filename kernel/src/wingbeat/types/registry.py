@@ -1,4 +1,4 @@
-"""Python classes that other packages offer as values: by qualified name, so that nothing heavy is imported to know them."""
+"""The classes of other packages that are values, by qualified name: nothing heavy is imported to know them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ __all__ = ["Handler", "Offer", "find", "load", "qualified_name", "register", "re
 class Handler(Protocol):
     """Writes and reads one heavy class of values; loaded on first use.
 
-    May also have `name` (a file name to suggest), `rows(value)` and `columns(value)`: the names of a table's columns and the name of the
-    scalar type of each (`int`, `str`, …, or `any` if it cannot tell).
+    May also have `name` (a file name to suggest), `rows(value)` and `columns(value)`: the names of a table's columns
+    and the name of the scalar type of each (`int`, `str`, …, or `any` if it cannot tell).
     """
 
     layout: Layout
@@ -45,9 +45,10 @@ _handlers: dict[str, Handler] = {}
 def register(
     qualified_name: str | Iterable[str], literal_type: LiteralType, handler: str, *, subclasses: bool = False
 ) -> None:
-    """Offer a Python class as a value, by `module.Class` (or several such names), kept by the handler at `module:attribute`.
+    """Offer a Python class as a value, by `module.Class` (or several names), kept by the handler at `module:attribute`.
 
-    With `subclasses` also every class derived from it. Registering the same again is fine; something else under a name is refused.
+    With `subclasses` also every class derived from it. Registering the same again is fine; something else under a name
+    is refused.
     """
     if not isinstance(literal_type, TableType | BlobType):
         raise TypeError(f"a registered class is a TableType or a BlobType, got {literal_type!r}")
@@ -62,7 +63,10 @@ def register(
 
 
 def register_fallback(load: Callable[[], None]) -> None:
-    """Have `load` called once, before a class is refused as unknown: the moment to find the types that plugins offer."""
+    """Have `load` called once, before a class is refused as unknown.
+
+    It is the moment to find the types that plugins offer.
+    """
     _fallbacks.append(load)
 
 

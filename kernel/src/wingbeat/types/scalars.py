@@ -22,7 +22,10 @@ _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
 def _numpy_scalar(value: Any, *types: type) -> Any:
-    """The Python scalar in a numpy scalar, if it is one of `types`; a task that returns `frame.x.sum()` means an int."""
+    """The Python scalar in a numpy scalar.
+
+    If it is one of `types`; a task that returns `frame.x.sum()` means an int.
+    """
     if type(value).__module__ == "numpy" and hasattr(value, "item"):
         item = value.item()
         if type(item) in types:
@@ -96,7 +99,7 @@ def _encode_float(value: Any, io: BlobIO) -> Wire:
     number = value if type(value) is float else float_of(value)
     if number - number == 0.0:  # finite
         return number
-    return "nan" if number != number else "inf" if number > 0 else "-inf"
+    return "nan" if math.isnan(number) else "inf" if number > 0 else "-inf"
 
 
 def float_of(value: Any) -> float:
@@ -110,7 +113,7 @@ def float_of(value: Any) -> float:
             number = float(value)
         except OverflowError:
             number = math.inf
-        if number == value or number != number:
+        if number == value or math.isnan(number):
             return number
         raise ValueMismatch(f"expected float, got int {value}, which no float can hold exactly")
     raise ValueMismatch.expected("float", value)

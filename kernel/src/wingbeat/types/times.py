@@ -19,7 +19,10 @@ _SPAN = re.compile(
 
 
 def format_datetime(value: datetime) -> str:
-    """`2026-10-25T02:30:00+01:00[Europe/Berlin]`; naive without offset; `[_fold=1]` where the offset does not tell the fold."""
+    """`2026-10-25T02:30:00+01:00[Europe/Berlin]`.
+
+    Naive without offset; `[_fold=1]` where the offset does not tell the fold.
+    """
     if getattr(value, "nanosecond", 0):
         raise ValueMismatch(f"expected datetime, got {shown(value)}, whose nanoseconds a datetime cannot hold")
     text = datetime.isoformat(value)

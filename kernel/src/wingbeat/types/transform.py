@@ -58,7 +58,10 @@ def annotation_doc(hint: object) -> str:
 
 
 def _finished(node: Node) -> Node:
-    """Check the size of a type as a document; guard values of a type that contains itself, which alone can be endless."""
+    """Check the size of a type as a document.
+
+    Guard values of a type that contains itself, which alone can be endless.
+    """
     document = msgspec.to_builtins(node.type)
     try:
         check_wire_depth(document, TYPE_DEPTH_MAX)
@@ -101,7 +104,10 @@ class _Compiler:
         self.count = 0
 
     def compile(self, hint: Any) -> Node:
-        """A node for a hint; only what stands inside no record is shared, since references depend on the records around."""
+        """A node for a hint.
+
+        Only what stands inside no record is shared, since references depend on the records around.
+        """
         self.count += 1
         if self.count > TYPE_NODES_MAX:
             raise UnsupportedType(

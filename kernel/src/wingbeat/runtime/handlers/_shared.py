@@ -14,7 +14,10 @@ ROW_GROUP = 1 << 17  # fixed, so that equal tables give equal bytes
 
 
 def parts(path: str) -> list[str]:
-    """The Parquet files of a table: the path itself, or the files below it as Spark and Dask write them, in order of their names."""
+    """The Parquet files of a table.
+
+    The path itself, or the files below it as Spark and Dask write them, in order of their names.
+    """
     if not os.path.isdir(path):
         return [path]
     root = Path(path)

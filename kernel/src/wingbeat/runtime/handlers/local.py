@@ -37,7 +37,10 @@ class LocalDisk:
 
 
 def tree_digest(path: str) -> str:
-    """`sha256:…` over the lines `<digest of the file>  <relative path>`, by path: names and contents, no times, no modes."""
+    """`sha256:…` over the lines `<digest of the file>  <relative path>`, in order of the paths.
+
+    Names and contents count, not times or modes.
+    """
     total = sha256()
     for name, file in _files(path):
         total.update(f"{_file_digest(file)}  {name}\n".encode())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from wingbeat.runtime.handlers._shared import missing
+from wingbeat.runtime.handlers._shared import library
 
 __all__ = ["ArrayHandler"]
 
@@ -17,11 +17,11 @@ class ArrayHandler:
 
     def write(self, value: Any, path: str) -> None:
         """Write one `.npy` file."""
-        import numpy
+        numpy = library("numpy", "writing this array")
 
         if value.dtype.hasobject:
             raise ValueError(
-                f"an array of {value.dtype} holds Python objects, which .npy keeps only as pickle: give it a plain dtype"
+                f"an array of {value.dtype} holds Python objects, which .npy keeps only as pickle: give it a dtype"
             )
         # By file object: to a path, numpy would append its own ending.
         with open(path, "wb") as file:
@@ -29,9 +29,6 @@ class ArrayHandler:
 
     def read(self, path: str, hint: Any) -> Any:
         """Read it into memory."""
-        try:
-            import numpy
-        except ImportError as error:
-            raise missing("numpy", "reading this array", error) from error
+        numpy = library("numpy", "reading this array")
         with open(path, "rb") as file:
             return numpy.load(file, allow_pickle=False)

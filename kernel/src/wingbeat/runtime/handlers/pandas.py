@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Literal
 
-from wingbeat.runtime.handlers._shared import missing
+from wingbeat.runtime.handlers._shared import library
 from wingbeat.runtime.handlers.pyarrow import read_arrow, word, write_arrow
 
 __all__ = ["PandasHandler"]
@@ -27,26 +27,24 @@ class PandasHandler:
     def read(self, path: str, hint: Any) -> Any:
         """Read a file, or a directory of part files, of any flavour."""
         table = read_arrow(path)
-        try:
-            return table.to_pandas()
-        except ImportError as error:
-            raise missing("pandas", "reading this table as a pandas.DataFrame", error) from error
+        library("pandas", "reading this table as a pandas.DataFrame")
+        return table.to_pandas()
 
     def rows(self, value: Any) -> int:
         """How many rows."""
         return len(value)
 
     def columns(self, value: Any) -> dict[str, str]:
-        """Name and type of each column, named indexes too; types from the Arrow schema, which knows what objects hold."""
+        """Name and type of each column.
+
+        A named index counts as columns; the types are Arrow's, which knows what objects hold.
+        """
         arrow = _arrow(value.head(1000)).schema
         return {field.name: word(field.type) for field in arrow}
 
 
 def _arrow(frame: Any) -> Any:
-    try:
-        import pyarrow as arrow
-    except ImportError as error:
-        raise missing("pyarrow", "a pandas.DataFrame as a value", error) from error
+    arrow = library("pyarrow", "a pandas.DataFrame as a value")
     names = [str(column) for column in frame.columns]
     if len(set(names)) != len(names):
         raise ValueError(f"a table's columns need distinct names, got {names}")

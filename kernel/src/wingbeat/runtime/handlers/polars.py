@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from wingbeat.runtime.handlers._shared import COMPRESSION, ROW_GROUP, is_partitioned, missing, parts
+from wingbeat.runtime.handlers._shared import COMPRESSION, ROW_GROUP, is_partitioned, library, parts
 
 __all__ = ["PolarsHandler"]
 
@@ -23,10 +23,7 @@ class PolarsHandler:
 
     def read(self, path: str, hint: Any) -> Any:
         """Read a file, or a directory of part files, of any flavour; a LazyFrame stays lazy."""
-        try:
-            import polars
-        except ImportError as error:
-            raise missing("polars", "reading this table as a polars frame", error) from error
+        polars = library("polars", "reading this table as a polars frame")
         lazy = polars.scan_parquet(parts(path), hive_partitioning=is_partitioned(path), glob=False)
         return lazy if hint is polars.LazyFrame else lazy.collect()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Literal
 
-from wingbeat.runtime.handlers._shared import COMPRESSION, ROW_GROUP, missing, parts
+from wingbeat.runtime.handlers._shared import COMPRESSION, ROW_GROUP, library, parts
 
 __all__ = ["ArrowHandler", "read_arrow", "word", "write_arrow"]
 
@@ -35,32 +35,25 @@ class ArrowHandler:
 
 def write_arrow(table: Any, path: str) -> None:
     """Write a table so that equal tables give equal bytes, whatever chunks they are made of."""
-    try:
-        from pyarrow import parquet
-    except ImportError as error:
-        raise missing("pyarrow", "writing this table", error) from error
+    parquet = library("pyarrow.parquet", "writing this table")
     parquet.write_table(table.combine_chunks(), path, compression=COMPRESSION, row_group_size=ROW_GROUP)
 
 
 def read_arrow(path: str) -> Any:
     """Read a table, with the columns that its folders' names say."""
-    try:
-        import pyarrow as arrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise missing("pyarrow", "reading this table", error) from error
+    parquet = library("pyarrow.parquet", "reading this table")
     if not os.path.isdir(path):
         # By file object: from a path, pyarrow would read `key=value` in folders of the store as columns.
         with open(path, "rb") as file:
             return parquet.ParquetFile(file).read()
     parts(path)
-    dataset = arrow.dataset if hasattr(arrow, "dataset") else __import__("pyarrow.dataset").dataset
+    dataset = library("pyarrow.dataset", "reading this table")
     return dataset.dataset(path, format="parquet", partitioning="hive").to_table()
 
 
 def word(type: Any) -> str:
     """The literal type's word for an Arrow type."""
-    from pyarrow import types
+    types = library("pyarrow.types", "this table")
 
     if types.is_dictionary(type):
         return word(type.value_type)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Literal
 
-from wingbeat.runtime.handlers._shared import missing
+from wingbeat.runtime.handlers._shared import library
 
 __all__ = ["BoosterHandler"]
 
@@ -25,10 +25,7 @@ class BoosterHandler:
 
     def read(self, path: str, hint: Any) -> Any:
         """Read it as the class that is asked for."""
-        try:
-            import xgboost
-        except ImportError as error:
-            raise missing("xgboost", "reading this model", error) from error
+        xgboost = library("xgboost", "reading this model")
         cls = hint if isinstance(hint, type) else xgboost.Booster
         model = cls()
         with open(path, "rb") as file:
