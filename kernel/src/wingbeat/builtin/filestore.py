@@ -189,6 +189,8 @@ class FileStore:
         source = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             status = os.fstat(source)
+            if stat.S_ISDIR(status.st_mode):
+                raise IsADirectoryError(errno.EISDIR, "a folder, not a file; store it as a Directory", path)
             if not stat.S_ISREG(status.st_mode):
                 raise ValueError(f"{path}: not a regular file")
             executable = bool(status.st_mode & 0o100)
