@@ -17,9 +17,8 @@ from typing import Any
 from wingbeat.author.task import Task
 from wingbeat.base.errors import ErrorKind, NonRetryable
 from wingbeat.contracts.executor import Aborted, AttemptRequest, Capabilities, Failed, Outcome, Sink, Succeeded
-from wingbeat.runtime.blobio import AttemptIO
 from wingbeat.runtime.inputs import materialise
-from wingbeat.runtime.outputs import literal_of
+from wingbeat.runtime.storageio import StorageIO, literal_of
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.types import ValueMismatch
@@ -31,7 +30,7 @@ YIELD_EVERY = 200
 class InlineExecutor:
     """Runs `tasks` in the event loop of the kernel."""
 
-    def __init__(self, tasks: Sequence[Task[Any, Any]], io: AttemptIO) -> None:
+    def __init__(self, tasks: Sequence[Task[Any, Any]], io: StorageIO) -> None:
         self._tasks = {task.name: task for task in tasks}
         self._io = io
         self._sink: Sink | None = None

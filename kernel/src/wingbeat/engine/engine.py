@@ -30,6 +30,7 @@ from wingbeat.contracts.storage import Storage
 from wingbeat.engine.archive import Archive
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.dispatch import Dispatcher
+from wingbeat.engine.explain import explain_cache
 from wingbeat.engine.failpoints import hit
 from wingbeat.engine.feed import Feed
 from wingbeat.engine.live import Live
@@ -231,24 +232,7 @@ class LocalEngine:
 
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""
-        live = self._lives.get(execution) or await self._archive.live(execution)
-        plan, state = live.machine.plan, live.machine.state
-        if node not in plan.index:
-            raise NotFound(f"Execution {execution!r} has no node {node!r}.", hint=f"It has {', '.join(list(plan.index)[:20])}.")
-        i = plan.index[node]
-        task, seen = plan.tasks[plan.nodes[i].task], state.nodes[i]
-        if task.cache is None:
-            return f"{node} ({task.name}) is not cached: write @task(cache=True)."
-        lines = [f"{node} ({task.name}): {seen.cache or 'not looked up yet'}"]
-        if seen.reason and not seen.phase.success or seen.cache in ("MISS", "DISABLED", "LOOKUP_FAILURE", "PUT_FAILURE", "POPULATED"):
-            lines += [seen.reason] if seen.reason else []
-        lines += [f"taken from {seen.source}"] if seen.source else []
-        key = self._memo.key(live, i) if all(state.nodes[u].phase.success for u in plan.nodes[i].upstream) else None
-        if key is not None:
-            kind = "derived from the code" if task.cache.derived else "given"
-            lines += [f"key {key.digest}", f"  cache version {key.version} ({kind})"]
-            lines += [f"  input {name} {digest}" for name, digest in key.inputs.items()]
-        return "\n".join(lines)
+        return explain_cache(self._lives.get(execution) or await self._archive.live(execution), node)
 
     # -- contracts.executor.Sink
 
