@@ -1,0 +1,9 @@
+"""Being written."""
+
+
+class File:
+    """A file."""
+
+
+class Directory:
+    """A tree."""
