@@ -31,16 +31,14 @@ class Slots:
         if self.try_acquire(count):
             return
         future = asyncio.get_running_loop().create_future()
-        entry = (count, future)
-        self._waiting.append(entry)
+        self._waiting.append((count, future))
         try:
             await future
         except asyncio.CancelledError:
-            if future.done() and not future.cancelled():
-                self.release(count)
-            else:
-                self._waiting.remove(entry)
+            if future.cancelled():
                 self._grant()
+            else:
+                self.release(count)
             raise
 
     def take(self, count: int) -> None:
@@ -53,8 +51,11 @@ class Slots:
         self._grant()
 
     def _grant(self) -> None:
-        while self._waiting and self._used + self._waiting[0][0] <= self.total:
-            count, future = self._waiting.popleft()
-            if not future.done():
+        while self._waiting:
+            count, future = self._waiting[0]
+            if not future.cancelled():
+                if self._used + count > self.total:
+                    return
                 self._used += count
                 future.set_result(None)
+            self._waiting.popleft()
