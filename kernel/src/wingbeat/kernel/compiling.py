@@ -74,7 +74,12 @@ def _own_version() -> str:
     import wingbeat
 
     root = Path(wingbeat.__file__).parent
-    newest = max((entry.stat().st_mtime_ns for entry in (*root.glob("author/*.py"), *root.glob("spec/*.py"), *root.glob("types/*.py"))))
+    newest = max(
+
+            entry.stat().st_mtime_ns
+            for entry in (*root.glob("author/*.py"), *root.glob("spec/*.py"), *root.glob("types/*.py"))
+
+    )
     return str(newest)
 
 
@@ -130,7 +135,9 @@ def _in_process(python: str, isolated: bool, file: str, bundle: object, folder: 
             stdin=subprocess.DEVNULL, stdout=sys.stderr, env=variables, timeout=COMPILE_S_MAX, check=False,
         )  # fmt: skip
         if not os.path.exists(answer):
-            raise CompileError(f"Importing {file} ended its process (exit code {done.returncode}).", hint="Its output is above.")
+            raise CompileError(
+                f"Importing {file} ended its process (exit code {done.returncode}).", hint="Its output is above."
+            )
         return msgspec.json.decode(Path(answer).read_bytes(), type=Compiled)
 
 
@@ -152,5 +159,3 @@ def declared_environments(source: str) -> list[EnvironmentSpec]:
 def _error(file: str, problem: Problem) -> CompileError:
     trace = "\n" + problem.trace.rstrip() if problem.trace else ""
     return CompileError(f"{file}: {problem.message}{trace}", hint=problem.hint)
-
-
