@@ -62,7 +62,7 @@ class Promised(Node):
         _refuse("a comparison")
 
     __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
     def __add__(self, other: object) -> NoReturn:
         _refuse("arithmetic on a promise")
@@ -72,7 +72,7 @@ class Promised(Node):
     def __str__(self) -> str:
         _refuse("a promise in a text")
 
-    __format__ = __str__
+    __format__ = __str__  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"<promise of {self._id or 'input'}.{self._output}{''.join(f'[{p!r}]' for p in self._path)}>"
