@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from wingbeat_cli.errors import EXIT_OF_PHASE, FAILED, INTERRUPTED
 from wingbeat_cli.render import document
@@ -60,7 +60,7 @@ async def plain_outputs(kernel: Kernel, view: ExecutionView) -> dict[str, Any] |
     if view.outputs is None:
         return None
     closure = await kernel.engine.closure(view.id)
-    return kernel.plain(view.outputs, closure.workflow.interface.outputs)
+    return kernel.plain(view.outputs, closure)
 
 
 class Interrupts:
@@ -71,14 +71,16 @@ class Interrupts:
         self._abort: asyncio.Task[None] | None = None
         self._installed = False
 
-    def __enter__(self) -> Interrupts:
+    def __enter__(self) -> Self:
         # Who started us without Ctrl-C, as a shell does in the background, keeps it so.
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self.interrupt)
             self._installed = True
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._installed:
             asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
         if self._abort is not None:

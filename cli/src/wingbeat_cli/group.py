@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -29,10 +30,14 @@ class Session:
 class Lazy(click.Group):
     """A group whose commands are the modules of `wingbeat_cli.commands`."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - the signature is click's
+        cmd_name: str,
+    ) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
         from importlib import import_module
@@ -40,10 +45,12 @@ class Lazy(click.Group):
         command: click.Command = import_module(f"wingbeat_cli.commands.{cmd_name}").command
         return command
 
-    def get_help(self, ctx: click.Context) -> str:
+    def get_help(self, ctx: click.Context) -> str:  # noqa: ARG002 - the signature is click's
         return overview().rstrip()
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS and not args[0].startswith("-"):
             raise click.UsageError(f"there is no command {args[0]!r}.{_nearest(args[0])}", ctx)
         return super().resolve_command(ctx, args)
@@ -77,11 +84,16 @@ def _choose(ctx: click.Context, _param: click.Parameter, value: str) -> str:
     return value
 
 
-def output_option() -> Any:
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def output_option() -> Callable[[F], F]:
     """The option of every command that prints data."""
     kinds = click.Choice(["table", "json"])
     text = "Form of the output."
-    return click.option("-o", "--output", type=kinds, default="table", show_default=True, callback=_choose, help=text)
+    return click.option(
+        "-o", "--output", type=kinds, default="table", show_default=True, is_eager=True, callback=_choose, help=text
+    )
 
 
 def invoke(arguments: list[str]) -> int:

@@ -16,7 +16,7 @@ RESERVED = frozenset({"--name", "--output", "--fresh", "--input", "--help", "-h"
 _PREFIX = "input_"
 
 
-class InputValue(click.ParamType):
+class InputValue(click.ParamType[Any]):
     """The value of one input, checked as far as its type tells."""
 
     name = "value"
@@ -24,7 +24,12 @@ class InputValue(click.ParamType):
     def __init__(self, variable: Variable) -> None:
         self.variable = variable
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,  # noqa: ARG002 - the signature is click's
+        ctx: click.Context | None,
+    ) -> Any:
         if not isinstance(value, str):
             return value
         try:

@@ -28,9 +28,9 @@ NULL = "null"
 _BOOLS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
-def parse(text: str, type: LiteralType) -> Any:
+def parse(text: str, kind: LiteralType) -> Any:
     """The plain value that a text stands for. Raises `ValueError` that says what was expected."""
-    inner, optional = unwrapped(type)
+    inner, optional = unwrapped(kind)
     if optional and text == NULL:
         return None
     match inner:
@@ -48,20 +48,20 @@ def parse(text: str, type: LiteralType) -> Any:
             return _json(text, inner)
 
 
-def unwrapped(type: LiteralType) -> tuple[LiteralType, bool]:
+def unwrapped(kind: LiteralType) -> tuple[LiteralType, bool]:
     """The type below hashes and `| None`, and whether None is allowed."""
-    if isinstance(type, Hashed):
-        return unwrapped(type.item)
-    if isinstance(type, UnionType):
-        others = tuple(v for v in type.variants if v != Simple("none"))
-        if len(others) < len(type.variants):
+    if isinstance(kind, Hashed):
+        return unwrapped(kind.item)
+    if isinstance(kind, UnionType):
+        others = tuple(v for v in kind.variants if v != Simple("none"))
+        if len(others) < len(kind.variants):
             return unwrapped(others[0])[0] if len(others) == 1 else UnionType(others), True
-    return type, False
+    return kind, False
 
 
-def is_bool(type: LiteralType) -> bool:
+def is_bool(kind: LiteralType) -> bool:
     """Whether the input is a flag."""
-    return unwrapped(type)[0] == Simple("bool")
+    return unwrapped(kind)[0] == Simple("bool")
 
 
 def _int(text: str) -> int:
@@ -122,14 +122,14 @@ def _date(text: str) -> str:
 
 
 def _datetime(text: str) -> str:
+    from wingbeat.types.errors import ValueMismatch
     from wingbeat.types.times import parse_datetime
 
     try:
         # A date alone is its first moment; the zone in brackets is known to the parser of wire values.
         parse_datetime(f"{text}T00:00:00" if len(text) == 10 else text)
-    except Exception as error:
-        reason = f" ({error})" if type(error) is ValueError else ""
-        raise ValueError(f"expected a moment as 2026-10-25T02:30:00+01:00, got {text!r}{reason}") from None
+    except (ValueMismatch, ValueError) as error:
+        raise ValueError(str(error)) from None
     return text
 
 
@@ -158,27 +158,27 @@ _SIMPLE: dict[str, Callable[[str], Any]] = {
 }
 
 
-def _member(text: str, type: EnumType) -> str:
-    by_fold = {name.casefold(): name for name in type.members}
-    parts = text.split("|") if type.flag else [text]
+def _member(text: str, kind: EnumType) -> str:
+    by_fold = {name.casefold(): name for name in kind.members}
+    parts = text.split("|") if kind.flag else [text]
     try:
-        return "|".join(part if part in type.members else by_fold[part.casefold()] for part in parts)
+        return "|".join(part if part in kind.members else by_fold[part.casefold()] for part in parts)
     except KeyError:
-        raise ValueError(f"expected one of {', '.join(type.members)}, got {text!r}") from None
+        raise ValueError(f"expected one of {', '.join(kind.members)}, got {text!r}") from None
 
 
-def _literal(text: str, type: LiteralValues) -> Any:
-    for value in type.values:
+def _literal(text: str, kind: LiteralValues) -> Any:
+    for value in kind.values:
         if text == (value if isinstance(value, str) else json.dumps(value)):
             return value
-    raise ValueError(f"expected one of {', '.join(_shown(v) for v in type.values)}, got {text!r}")
+    raise ValueError(f"expected one of {', '.join(_shown(v) for v in kind.values)}, got {text!r}")
 
 
 def _shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _path(text: str, type: LiteralType) -> str:
+def _path(text: str, kind: LiteralType) -> str:
     """An absolute path that is there: another process may read it, from another folder."""
     from pathlib import Path
 
@@ -187,14 +187,14 @@ def _path(text: str, type: LiteralType) -> str:
     path = Path(text).expanduser().absolute()
     if not path.exists():
         raise ValueError(f"there is nothing at {text}")
-    if isinstance(type, FileType) and path.is_dir():
+    if isinstance(kind, FileType) and path.is_dir():
         raise ValueError(f"expected a file, but {text} is a directory")
-    if isinstance(type, DirectoryType) and not path.is_dir():
+    if isinstance(kind, DirectoryType) and not path.is_dir():
         raise ValueError(f"expected a directory, but {text} is a file")
     return str(path)
 
 
-def _json(text: str, type: LiteralType) -> Any:
+def _json(text: str, kind: LiteralType) -> Any:
     """JSON, or ``@PATH``: the JSON in a file."""
     from pathlib import Path
 
@@ -203,27 +203,27 @@ def _json(text: str, type: LiteralType) -> Any:
         return json.loads(source)
     except ValueError as error:
         shown = text if len(text) <= 40 else f"{text[:40]}…"
-        raise ValueError(f"expected {describe(type)} as JSON, got {shown!r} ({error})") from None
+        raise ValueError(f"expected {describe(kind)} as JSON, got {shown!r} ({error})") from None
 
 
-def _union(text: str, type: UnionType) -> Any:
+def _union(text: str, kind: UnionType) -> Any:
     """JSON where it is JSON; any other text is the text itself, for the variants that are written so."""
     try:
         return json.loads(text)
     except ValueError:
         plain = (EnumType, LiteralValues, FileType, DirectoryType)
-        if any(isinstance(v, plain) or (isinstance(v, Simple) and v.name in _TEXTUAL) for v in type.variants):
+        if any(isinstance(v, plain) or (isinstance(v, Simple) and v.name in _TEXTUAL) for v in kind.variants):
             return text
-        return _json(text, type)
+        return _json(text, kind)
 
 
 _TEXTUAL = ("str", "bytes", "date", "datetime", "timedelta")
 _METAVARS = {"none": NULL, "bytes": "BASE64", "datetime": "DATETIME", "date": "DATE", "timedelta": "DURATION"}
 
 
-def metavar(type: LiteralType) -> str:
+def metavar(kind: LiteralType) -> str:
     """What stands behind the option in the help."""
-    inner, optional = unwrapped(type)
+    inner, optional = unwrapped(kind)
     match inner:
         case Simple(name=name):
             text = _METAVARS.get(name, name.upper())
@@ -244,9 +244,9 @@ def metavar(type: LiteralType) -> str:
     return f"{text}|{NULL}" if optional and not text.startswith("[") else text
 
 
-def summary(type: LiteralType) -> str:
+def summary(kind: LiteralType) -> str:
     """The type as its author wrote it; the fields of a record and the names of a long choice too."""
-    inner, _ = unwrapped(type)
+    inner, _ = unwrapped(kind)
     match inner:
         case RecordType(name=name, fields=fields):
             inside = ", ".join(f"{f.name}: {describe(f.type)}" + ("" if f.required else " = …") for f in fields)
@@ -254,7 +254,7 @@ def summary(type: LiteralType) -> str:
         case EnumType(name=name, members=members):
             return f"{name}: {' | '.join(members)}"
         case _:
-            return describe(type)
+            return describe(kind)
 
 
 def default_text(variable: Variable) -> str:
@@ -262,15 +262,15 @@ def default_text(variable: Variable) -> str:
     return plain_text(variable.default, variable.type)
 
 
-def plain_text(wire: Any, type: LiteralType) -> str:
+def plain_text(wire: Any, kind: LiteralType) -> str:
     """A wire value as it would be written on the command line."""
     while True:
-        if isinstance(type, Hashed):
-            wire, type = wire["v"], type.item
-        elif isinstance(type, UnionType) and isinstance(wire, dict) and wire.keys() == {"k", "v"}:
-            wire, type = wire["v"], type.variants[wire["k"]]
+        if isinstance(kind, Hashed):
+            wire, kind = wire["v"], kind.item
+        elif isinstance(kind, UnionType) and isinstance(wire, dict) and wire.keys() == {"k", "v"}:
+            wire, kind = wire["v"], kind.variants[wire["k"]]
         else:
             break
     if isinstance(wire, str):
-        return wire if wire else "''"
+        return wire or "''"
     return json.dumps(wire, ensure_ascii=False)

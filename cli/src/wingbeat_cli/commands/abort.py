@@ -9,7 +9,9 @@ from wingbeat_cli.group import HELP, output_option
 
 @click.command("abort", context_settings=HELP)
 @click.argument("id_", metavar="ID")
-@click.option("--reason", default="aborted from the command line", help="Why; kept with the execution.", show_default=True)
+@click.option(
+    "--reason", default="aborted from the command line", help="Why; kept with the execution.", show_default=True
+)
 @output_option()
 def command(id_: str, reason: str, output: str) -> int:
     """Stop an execution. Returns when it has ended; one that has ended already stays as it is."""

@@ -36,7 +36,7 @@ async def _show(kernel: Kernel, id_: str, output: str) -> None:
 
     view = await (await kernel.get(id_)).describe()
     closure = await kernel.engine.closure(id_)
-    inputs = kernel.plain(view.inputs, closure.workflow.interface.inputs)
+    inputs = kernel.plain(view.inputs, closure, inputs=True)
     outputs = await plain_outputs(kernel, view)
     if output == "json":
         document.dump(document.details(view, outputs, inputs))

@@ -20,7 +20,9 @@ def command() -> None:
 
 @command.command("executions")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many at most.")
-@click.option("--after", default="", metavar="ID", help="Continue behind this execution, the last one of the list before.")
+@click.option(
+    "--after", default="", metavar="ID", help="Continue behind this execution, the last one of the list before."
+)
 @output_option()
 def executions(limit: int, after: str, output: str) -> int:
     """List executions, the newest first."""

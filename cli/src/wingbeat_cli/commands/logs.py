@@ -21,7 +21,9 @@ CHUNK_BYTES = 1 << 16
 @click.command("logs", context_settings=HELP)
 @click.argument("id_", metavar="ID")
 @click.argument("node", required=False)
-@click.option("--attempt", type=click.IntRange(0), help="Which attempt, from 0 on; by default the last one of each node.")
+@click.option(
+    "--attempt", type=click.IntRange(0), help="Which attempt, from 0 on; by default the last one of each node."
+)
 @click.option("-f", "--follow", "following", is_flag=True, help="Go on printing until it has ended.")
 def command(id_: str, node: str | None, attempt: int | None, following: bool) -> int:
     """Print the logs of an execution, or of one of its nodes."""

@@ -39,5 +39,5 @@ def command(ctx: click.Context, id_: str, file: str | None, entity: str | None, 
 async def _recover(kernel: Kernel, id_: str, closure: Closure | None, output: str) -> int:
     from wingbeat_cli.follow import follow
 
-    execution = await kernel.recover(id_, closure=closure)
+    execution = await kernel.recover(id_, closure)
     return await follow(kernel, execution, output, note=f"recovering {id_} as {execution.id}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wingbeat_cli.group import HELP, output_option
+from wingbeat_cli.group import HELP, Session, output_option
 
 if TYPE_CHECKING:
     from wingbeat.kernel import Kernel
@@ -35,7 +35,9 @@ class Wish:
 
 def _ours(function: Any) -> Any:
     """The options of `run` itself; they may stand before FILE or behind ENTITY."""
-    name = click.option("--name", default="", metavar="ID", help="Id of the execution; the same name again starts nothing new.")
+    name = click.option(
+        "--name", default="", metavar="ID", help="Id of the execution; the same name again starts nothing new."
+    )
     fresh = click.option("--fresh", is_flag=True, help="Start anew, also if the same run did not finish.")
     return name(fresh(output_option()(function)))
 
@@ -46,9 +48,7 @@ def _ours(function: Any) -> Any:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[INPUTS]")
 @_ours
 @click.pass_context
-def command(
-    ctx: click.Context, file: str, entity: str | None, arguments: tuple[str, ...], name: str, fresh: bool, output: str
-) -> int:
+def command(ctx: click.Context, /, file: str, entity: str | None, arguments: tuple[str, ...], **_: Any) -> int:
     """Run a workflow or a task of a Python file.
 
     Its inputs are options; `wingbeat run FILE ENTITY --help` lists them. The run is durable: if it was killed, the same
@@ -58,27 +58,38 @@ def command(
     if entity is None or entity.startswith("-"):
         return _list(ctx, file, asked=entity in {"-h", "--help"})
     from wingbeat.kernel import compile_file
-
-    closure = compile_file(file, entity)
-    inner = _entity_command(closure).make_context(f"{file} {entity}", list(arguments), parent=ctx)
-    with inner:
-        from wingbeat_cli.options import given
-
-        said = inner.params
-        inputs = given(inner, closure.workflow.interface)
-        form = said["output"] if _was_said(inner, "output") else output
-        wish = Wish(closure, inputs, said["name"] or name, said["fresh"] or fresh, form)
     from wingbeat_cli.door import within
-    from wingbeat_cli.group import Session
 
-    session = ctx.find_object(Session)
-    if session is not None:
-        session.output = wish.output
+    if _asks_for_json(arguments):
+        _remember(ctx, "json")
+    closure = compile_file(file, entity)
+    with _entity_command(closure).make_context(f"{file} {entity}", list(arguments), parent=ctx) as inner:
+        wish = _wish(closure, ctx, inner)
     return within(lambda kernel: _run(kernel, wish))
 
 
-def _was_said(ctx: click.Context, name: str) -> bool:
-    return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+def _asks_for_json(arguments: tuple[str, ...]) -> bool:
+    """Whether the part of the command line that is parsed after the compile asks for JSON: its errors are to be JSON too."""
+    pairs = zip(arguments, arguments[1:], strict=False)
+    return any(pair in {("-o", "json"), ("--output", "json")} for pair in pairs) or "--output=json" in arguments
+
+
+def _remember(ctx: click.Context, output: str) -> None:
+    session = ctx.find_object(Session)
+    if session is not None:
+        session.output = output
+
+
+def _wish(closure: Closure, outer: click.Context, inner: click.Context) -> Wish:
+    """What both halves of the command line ask for together; what stands behind ENTITY wins."""
+    from wingbeat_cli.options import given
+
+    said: dict[str, Any] = {}
+    for name in ("name", "fresh", "output"):
+        context = inner if inner.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE else outer
+        said[name] = context.params[name]
+    _remember(outer, said["output"])
+    return Wish(closure, given(inner, closure.workflow.interface), **said)
 
 
 def _check_file(file: str, ctx: click.Context) -> None:
@@ -116,7 +127,9 @@ def _entity_command(closure: Closure) -> click.Command:
     options = input_options(workflow.interface)
     # Inputs first: they are what people look for.
     params: list[click.Parameter] = [*options, input_option(), *ours]
-    return click.Command(workflow.name, context_settings=HELP, params=params, help=_help(closure), options_metavar="[INPUTS]")
+    return click.Command(
+        workflow.name, context_settings=HELP, params=params, help=_help(closure), options_metavar="[INPUTS]"
+    )
 
 
 def _help(closure: Closure) -> str:

@@ -16,7 +16,16 @@ SUCCESS = frozenset({"SUCCEEDED", "RECOVERED"})
 TERMINAL = SUCCESS | {"FAILED", "ABORTED", "SKIPPED", "TIMED_OUT"}
 WAITING = frozenset({"NOT_STARTED", "QUEUED"})
 
-_RANK = {"FAILED": 0, "TIMED_OUT": 0, "FAILING": 0, "RUNNING": 1, "ABORTED": 2, "QUEUED": 3, "SUCCEEDED": 4, "RECOVERED": 4}
+_RANK = {
+    "FAILED": 0,
+    "TIMED_OUT": 0,
+    "FAILING": 0,
+    "RUNNING": 1,
+    "ABORTED": 2,
+    "QUEUED": 3,
+    "SUCCEEDED": 4,
+    "RECOVERED": 4,
+}
 
 
 @dataclass(slots=True)
@@ -84,10 +93,10 @@ class Board:
             # What already happened comes again as events; only the names are taken from here.
             self._row(node.id).task = node.task
 
-    def _row(self, id: str) -> Row:
-        row = self.rows.get(id)
+    def _row(self, node: str) -> Row:
+        row = self.rows.get(node)
         if row is None:
-            row = self.rows[id] = Row(id)
+            row = self.rows[node] = Row(node)
             self._counts[row.phase] += 1
         return row
 
@@ -143,7 +152,10 @@ class Board:
             return list(self.rows.values())
         ranked = sorted(
             (row for row in self.rows.values() if row.phase != "NOT_STARTED"),
-            key=lambda row: (_RANK.get(row.phase, 5) - 1.5 * (row.phase == "QUEUED" and row.attempts > 1), -(row.ended_at or 0)),
+            key=lambda row: (
+                _RANK.get(row.phase, 5) - 1.5 * (row.phase == "QUEUED" and row.attempts > 1),
+                -(row.ended_at or 0),
+            ),
         )
         chosen = {row.id for row in ranked[: max(limit, 0)]}
         return [row for row in self.rows.values() if row.id in chosen]

@@ -77,7 +77,7 @@ def change(row: Row, event: Published) -> str:
     name = f"{row.id} {row.task}".rstrip()
     if event.phase == "RETRYABLE_FAILED":
         return f"{name} attempt {event.attempt} failed, will be tried again: {short(event.reason)}"
-    id_, _, phase, seconds, notes = row.cells(event.at)
+    _, _, phase, seconds, notes = row.cells(event.at)
     if phase == "RUNNING":
         return f"{name} RUNNING" + (f" (attempt {row.attempts - 1})" if row.attempts > 1 else "")
     notes = f": {notes}" if notes and row.reason else f" ({notes})" if notes else ""
