@@ -69,9 +69,9 @@ def command(ctx: click.Context, /, file: str, entity: str | None, arguments: tup
 
 
 def _asks_for_json(arguments: tuple[str, ...]) -> bool:
-    """Whether the part of the command line that is parsed after the compile asks for JSON: its errors are to be JSON too."""
-    pairs = zip(arguments, arguments[1:], strict=False)
-    return any(pair in {("-o", "json"), ("--output", "json")} for pair in pairs) or "--output=json" in arguments
+    """Whether what is parsed after the compile asks for JSON: errors of the compile are to be JSON then."""
+    line = " ".join(arguments)
+    return "-o json" in line or "--output json" in line or "--output=json" in line
 
 
 def _remember(ctx: click.Context, output: str) -> None:
