@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import sys
 import types
 import typing
@@ -34,7 +35,7 @@ class BundleLoader(SourceFileLoader):
 
 
 def enter_bundle(bundle: str, cache: str) -> None:
-    """Make the modules of `bundle` importable, before all others. Once in a process."""
+    """Make the modules of `bundle` importable, before all others, here and in Pythons started from here. Once in a process."""
     if not bundle:
         return
     finder = FileFinder.path_hook((BundleLoader, SOURCE_SUFFIXES))
@@ -48,6 +49,8 @@ def enter_bundle(bundle: str, cache: str) -> None:
     sys.path_hooks.insert(0, hook)
     sys.path.insert(0, bundle)
     sys.path_importer_cache.pop(bundle, None)
+    rest = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = f"{bundle}{os.pathsep}{rest}" if rest else bundle
 
 
 @functools.cache
@@ -73,6 +76,7 @@ def find_function(module: str, function: str) -> Callable[..., Any]:
     return typing.cast(Callable[..., Any], plain)
 
 
+@functools.cache
 def hints(function: Callable[..., Any]) -> dict[str, Any]:
     """The type hints of a function, `Annotated` kept.
 
