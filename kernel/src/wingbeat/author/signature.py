@@ -10,13 +10,16 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from wingbeat.author.plugged import load_types
 from wingbeat.author.source import location_of
 from wingbeat.base.errors import CompileError
 from wingbeat.spec.entities import Interface, Variable
-from wingbeat.types import BlobIO, UnsupportedType, ValueMismatch, annotation_doc, codec
+from wingbeat.types import BlobIO, UnsupportedType, ValueMismatch, annotation_doc, codec, register_fallback
 
 if typing.TYPE_CHECKING:
     from wingbeat.types import Codec
+
+register_fallback(load_types)
 
 
 class Output(typing.NamedTuple):

@@ -19,5 +19,5 @@ class Home(Protocol):
     def settings(self, section: str, struct: type[S]) -> S:
         """The plugin's settings: `struct` with what the section of the configuration sets. Raises `ConfigurationError`."""
 
-    def storage(self, scheme: str = "file") -> Any:
+    def storage(self, scheme: str = "store") -> Any:
         """The storage of a scheme (`wingbeat.contracts.storage.Storage`)."""
