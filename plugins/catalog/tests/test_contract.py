@@ -1,9 +1,9 @@
 """The catalog in SQLite keeps the contract of catalogs."""
 
 import pytest
-from wingbeat_catalog import SqliteCatalog
 
 from wingbeat.testing.conformance.catalog import CatalogContract, CatalogFactory
+from wingbeat_catalog import SqliteCatalog
 
 
 class TestSqliteCatalog(CatalogContract):

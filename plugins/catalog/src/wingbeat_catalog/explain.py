@@ -9,9 +9,8 @@ from wingbeat.base.units import format_duration
 from wingbeat.contracts.catalog import CacheEntry, CacheKey, Explanation
 
 
-def differences(key: CacheKey, entry: CacheEntry) -> tuple[str, ...]:
-    """What differs between `key` and an entry of the same task: a clause for each, the code first."""
-    old = entry.key
+def differences(key: CacheKey, old: CacheKey) -> tuple[str, ...]:
+    """What differs between `key` and another one of the same task: a clause for each, the code first."""
     found = []
     if key.version != old.version:
         derived = key.version.startswith("sha256:") and old.version.startswith("sha256:")
@@ -24,6 +23,11 @@ def differences(key: CacheKey, entry: CacheEntry) -> tuple[str, ...]:
         found.append("the types of inputs or outputs changed")
     # The digest also covers the environment that the task declares, which a key does not name.
     return tuple(found or ["the environment of the task changed"])
+
+
+def nearest_key(key: CacheKey, others: Iterable[CacheKey]) -> CacheKey | None:
+    """The one with the fewest differences, the first of equals."""
+    return min(others, key=lambda other: len(differences(key, other)), default=None)
 
 
 def explain_hit(entry: CacheEntry) -> Explanation:
@@ -39,13 +43,15 @@ def explain_expired(entry: CacheEntry, now: float) -> Explanation:
     return Explanation(False, f"It was computed {_by(entry)}, but {what}.", (what,), entry)
 
 
-def explain_miss(key: CacheKey, entries: Iterable[CacheEntry]) -> Explanation:
-    """No entry has this digest; `entries` are those of the same task, newest first."""
-    nearest = min(entries, key=lambda entry: len(differences(key, entry)), default=None)
-    if nearest is None:
-        what = f"nothing is kept of task {key.task}: it was never computed, or evicted"
-        return Explanation(False, f"{what[0].upper()}{what[1:]}.", (what,))
-    found = differences(key, nearest)
+def explain_nothing(key: CacheKey) -> Explanation:
+    """There is nothing to compare with."""
+    what = f"nothing is kept of task {key.task}: it was never computed, or evicted"
+    return Explanation(False, f"{what[0].upper()}{what[1:]}.", (what,))
+
+
+def explain_miss(key: CacheKey, nearest: CacheEntry) -> Explanation:
+    """No entry has this digest; the nearest is another."""
+    found = differences(key, nearest.key)
     listed = found[0] if len(found) == 1 else f"{', '.join(found[:-1])} and {found[-1]}"
     return Explanation(False, f"Compared with what was computed {_by(nearest)}, {listed}.", found, nearest)
 

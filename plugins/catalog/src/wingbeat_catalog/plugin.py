@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wingbeat.contracts.hookspecs import hookimpl
@@ -19,10 +20,8 @@ def wingbeat_register(registrar: Registrar) -> None:
 
 
 def _sqlite(home: Home) -> Catalog:
-    from pathlib import Path
-
-    from wingbeat_catalog.settings import CatalogSettings
-    from wingbeat_catalog.sqlite import SqliteCatalog
+    from wingbeat_catalog.settings import CatalogSettings  # noqa: PLC0415  # a kernel without a catalog need not load it
+    from wingbeat_catalog.sqlite import SqliteCatalog  # noqa: PLC0415  # as above
 
     settings = home.settings("catalog", CatalogSettings)
     return SqliteCatalog(Path(home.path, "catalog.sqlite"), size_max=settings.size_max_bytes())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from pathlib import Path
 from urllib.parse import quote
@@ -14,12 +15,14 @@ FORMAT = 1
 """Version of the file's format: the number of steps in `_STEPS`."""
 
 _STEPS = (
-    # `body` is the whole entry as JSON, `checksum` is over it. The other columns are what queries ask by. `used_at` is
+    # `body` is the whole entry as JSON, `checksum` is over it. The other columns are what queries ask by (`inputs` is a
+    # digest of the inputs of the key). `used_at` is
     # written late (see `SqliteCatalog.lookup`), so it may lag behind.
     """
     CREATE TABLE entries (
         digest TEXT PRIMARY KEY,
         task TEXT NOT NULL,
+        inputs BLOB NOT NULL,
         created_at REAL NOT NULL,
         expires_at REAL,
         used_at REAL NOT NULL,
@@ -28,6 +31,7 @@ _STEPS = (
         checksum BLOB NOT NULL
     );
     CREATE INDEX entries_by_task ON entries (task, created_at);
+    CREATE INDEX entries_by_inputs ON entries (task, inputs, created_at);
     CREATE INDEX entries_by_use ON entries (used_at, digest, size);
     CREATE INDEX entries_by_expiry ON entries (expires_at) WHERE expires_at IS NOT NULL;
     CREATE TABLE reservations (digest TEXT PRIMARY KEY, owner TEXT NOT NULL, until REAL NOT NULL) WITHOUT ROWID;
@@ -44,12 +48,14 @@ async def open_file(path: Path, *, read_only: bool = False) -> aiosqlite.Connect
     Raises:
         ConfigurationError: It is not a catalog, was written by a newer version, or cannot be used.
     """
-    uri = f"file:{quote(str(path))}?mode={'ro' if read_only else 'rwc'}"
     try:
-        # Autocommit: each statement is a transaction of its own, so a cancelled call cannot leave one open.
-        db = await aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=10.0)
-    except sqlite3.Error as error:
-        raise ConfigurationError(f"The catalog {path} cannot be opened: {error}.") from error
+        # Asked first, because a connection that cannot be opened leaves its thread to end by itself.
+        await asyncio.to_thread(_touch, path, read_only)
+    except OSError as error:
+        raise ConfigurationError(f"The catalog {path} cannot be opened: {error.strerror}.") from error
+    uri = f"file:{quote(str(path))}?mode={'ro' if read_only else 'rwc'}"
+    # Autocommit: each statement is a transaction of its own, so a cancelled call cannot leave one open.
+    db = await aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=10.0)
     try:
         await _prepare(db, path, read_only=read_only)
     except sqlite3.Error as error:
@@ -59,6 +65,11 @@ async def open_file(path: Path, *, read_only: bool = False) -> aiosqlite.Connect
         await db.close()
         raise
     return db
+
+
+def _touch(path: Path, read_only: bool) -> None:
+    with path.open("rb" if read_only else "ab"):
+        pass
 
 
 async def _prepare(db: aiosqlite.Connection, path: Path, *, read_only: bool) -> None:

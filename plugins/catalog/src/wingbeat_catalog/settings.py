@@ -12,8 +12,8 @@ class CatalogSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """How much is kept.
 
     Attributes:
-        size_max: Bytes of results, for example ``"50Gi"``, above which the least recently used entries are dropped; 0 is
-            no limit. The limit is held in steps: it may be exceeded by what a few publications add.
+        size_max: Bytes of results, for example ``"50Gi"``, above which the least recently used entries are dropped;
+            0 is no limit. The limit is held in steps: it may be exceeded by what a few publications add.
     """
 
     size_max: str | int = 0

@@ -13,22 +13,28 @@ import msgspec
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.catalog import CacheEntry, CacheKey, Evicted, Explanation, Reserved
-from wingbeat_catalog.explain import explain_expired, explain_hit, explain_miss
+from wingbeat_catalog.explain import explain_expired, explain_hit, explain_miss, explain_nothing, nearest_key
 from wingbeat_catalog.schema import open_file
 
 if TYPE_CHECKING:
     import aiosqlite
 
 SWEEP_EVERY = 256
-"""Publications after which what is too much or too old is dropped; also when a tenth of the limit was added, and at the end."""
+"""Publications after which what is too much or too old is dropped; also after a tenth of the limit, and at the end."""
 
 EXPIRED_KEPT_S = 7 * 86400.0
 """For this long an expired entry stays, so that `explain` can say that it expired."""
 
-COMPARED_MAX = 1000
-"""A miss is compared with this many entries of its task, the newest."""
+COMPARED_MAX = 25
+"""A miss is compared with so many entries of its task, the newest, and as many that had equal inputs."""
 
 _USED_MAX = 512
+
+_NEAR = """
+    SELECT body FROM (SELECT * FROM entries WHERE task = :task AND inputs = :inputs ORDER BY created_at DESC LIMIT :max)
+    UNION ALL
+    SELECT body FROM (SELECT * FROM entries WHERE task = :task ORDER BY created_at DESC LIMIT :max)
+"""
 
 _LOOKUP = "SELECT body, checksum FROM entries WHERE digest = ? AND (expires_at IS NULL OR expires_at > ?)"
 
@@ -43,11 +49,11 @@ _RESERVE = """
 
 # An entry that has expired is no longer in the way of a new one.
 _PUBLISH = """
-    INSERT INTO entries (digest, task, created_at, expires_at, used_at, size, body, checksum)
-    VALUES (:digest, :task, :created_at, :expires_at, :now, :size, :body, :checksum)
+    INSERT INTO entries (digest, task, inputs, created_at, expires_at, used_at, size, body, checksum)
+    VALUES (:digest, :task, :inputs, :created_at, :expires_at, :now, :size, :body, :checksum)
     ON CONFLICT (digest) DO UPDATE SET
-        task = excluded.task, created_at = excluded.created_at, expires_at = excluded.expires_at,
-        used_at = excluded.used_at, size = excluded.size, body = excluded.body, checksum = excluded.checksum
+        created_at = excluded.created_at, expires_at = excluded.expires_at, used_at = excluded.used_at,
+        size = excluded.size, body = excluded.body, checksum = excluded.checksum
     WHERE :overwrite OR entries.expires_at <= :now
 """
 
@@ -67,6 +73,14 @@ _EVICT = """
     ) RETURNING size
 """
 
+
+class _Keyed(msgspec.Struct):
+    """An entry without its outputs, which a comparison need not read."""
+
+    key: CacheKey
+
+
+_keyed = msgspec.json.Decoder(_Keyed)
 _entry = msgspec.json.Decoder(CacheEntry)
 _json = msgspec.json.Encoder()
 _log = logging.getLogger("wingbeat.catalog")
@@ -75,8 +89,8 @@ _log = logging.getLogger("wingbeat.catalog")
 class SqliteCatalog:
     """A `wingbeat.contracts.catalog.Catalog` in one SQLite file.
 
-    The process that holds the home opens it for writing, once: SQLite up to 3.51.2 may damage a file that two connections
-    write and checkpoint at the same time. Others read it with `read_only`.
+    The process that holds the home opens it for writing, once: SQLite up to 3.51.2 may damage a file that two
+    connections write and checkpoint at the same time. Others read it with `read_only`.
 
     Args:
         path: The file. It is created, its folder is not.
@@ -154,6 +168,7 @@ class SqliteCatalog:
         values = {
             "digest": entry.key.digest,
             "task": entry.key.task,
+            "inputs": _inputs(entry.key),
             "created_at": entry.created_at,
             "expires_at": entry.expires_at,
             "size": entry.size,
@@ -185,8 +200,8 @@ class SqliteCatalog:
     ) -> Evicted:
         """Remove the entries that all of `digest`, `task` and `older_than_s` select, where given.
 
-        With `size_max` the most recently used of them stay, as many as together have at most that size. With nothing given
-        nothing is removed.
+        With `size_max` the most recently used of them stay, as many as together have at most that size. With nothing
+        given nothing is removed.
         """
         if digest is None and task is None and older_than_s is None and size_max is None:
             return Evicted(0, 0)
@@ -204,11 +219,14 @@ class SqliteCatalog:
             now = self._clock()
             counts = entry.expires_at is None or entry.expires_at > now
             return explain_hit(entry) if counts else explain_expired(entry, now)
-        rows = await self._all(
-            "SELECT body, checksum FROM entries WHERE task = ? AND digest != ? ORDER BY created_at DESC LIMIT ?",
-            (key.task, key.digest, COMPARED_MAX),
-        )
-        return explain_miss(key, [entry for row in rows if (entry := _read(*row)) is not None])
+        near = {"task": key.task, "inputs": _inputs(key), "max": COMPARED_MAX}
+        keys = [_key_of(body) for (body,) in await self._all(_NEAR, near)]
+        nearest = nearest_key(key, [other for other in keys if other is not None and other.digest != key.digest])
+        if nearest is None:
+            return explain_nothing(key)
+        rows = await self._all("SELECT body, checksum FROM entries WHERE digest = ?", (nearest.digest,))
+        entry = _read(*rows[0]) if rows else None
+        return explain_nothing(key) if entry is None else explain_miss(key, entry)
 
     async def _sweep(self) -> None:
         """Drop what has expired long ago and what is over the limit, down to a tenth below it."""
@@ -239,6 +257,17 @@ class SqliteCatalog:
 
 def _checksum(body: bytes) -> bytes:
     return hashlib.blake2b(body, digest_size=16).digest()
+
+
+def _inputs(key: CacheKey) -> bytes:
+    return _checksum(msgspec.json.encode(key.inputs, order="sorted"))
+
+
+def _key_of(body: bytes) -> CacheKey | None:
+    try:
+        return _keyed.decode(body).key
+    except msgspec.MsgspecError:  # damaged; its checksum is not asked here because it is over the outputs too
+        return None
 
 
 def _read(body: bytes, checksum: bytes) -> CacheEntry | None:

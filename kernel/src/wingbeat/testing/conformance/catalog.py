@@ -11,7 +11,8 @@ Derive a class, give it the fixture `catalog_factory`, and pytest runs the whole
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
@@ -19,35 +20,12 @@ import pytest
 
 from wingbeat.base.ids import digest
 from wingbeat.contracts.catalog import CacheEntry, CacheKey, Catalog, Evicted
-from wingbeat.spec.literal import Inline, Offloaded
+from wingbeat.spec.literal import Inline, Literals, Offloaded
 from wingbeat.testing.conformance.catalog_model import run_model
+from wingbeat.testing.conformance.catalog_samples import ManualClock, make_entry, make_key
 
 CatalogFactory: TypeAlias = Callable[[Path, Callable[[], float]], Catalog]
 """A catalog, not started, that keeps its state under a folder (another folder is another state) and asks that clock."""
-
-
-class ManualClock:
-    """A clock that stands still until it is told to go on."""
-
-    def __init__(self, now: float = 1_800_000_000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def make_key(task: str = "m.f", version: str = "1", interface: str = "i", **inputs: Any) -> CacheKey:
-    """A key with the digests of some inputs."""
-    digests = {name: digest(repr(value).encode()) for name, value in inputs.items()}
-    whole = digest(repr((task, version, interface, sorted(digests.items()))).encode())
-    return CacheKey(whole, task, version, interface, digests)
-
-
-def make_entry(
-    key: CacheKey, value: Any = 1, *, source: str = "x1/n0/0", at: float = 1_800_000_000.0, ttl: float | None = None, size: int = 10
-) -> CacheEntry:
-    """An entry under a key."""
-    return CacheEntry(key, {"o0": Inline(value)}, source, at, None if ttl is None else at + ttl, size)
 
 
 async def is_there(catalog: Catalog, *keys: CacheKey) -> list[bool]:
@@ -55,12 +33,47 @@ async def is_there(catalog: Catalog, *keys: CacheKey) -> list[bool]:
     return [await catalog.lookup(key) is not None for key in keys]
 
 
+async def value_of(catalog: Catalog, key: CacheKey) -> Any:
+    """The value that `make_entry` published under a key."""
+    entry = await catalog.lookup(key)
+    assert entry is not None
+    (literal,) = entry.outputs.values()
+    assert isinstance(literal, Inline)
+    return literal.value
+
+
+async def cancel_calls(catalog: Catalog, key: CacheKey, turns: int) -> None:
+    """Call everything at once, and cancel it after so many turns of the event loop."""
+    calls: list[Coroutine[Any, Any, Any]] = [
+        catalog.publish(make_entry(key)),
+        catalog.reserve(key, "x1/n0", 30),
+        catalog.lookup(key),
+        catalog.evict(task="m.none"),
+    ]
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def opened(catalog: Catalog) -> AsyncIterator[Catalog]:
+    """The catalog, open."""
+    await catalog.start()
+    try:
+        yield catalog
+    finally:
+        await catalog.close()
+
+
 @pytest.mark.anyio
 class CatalogContract:
     """The contract of `wingbeat.contracts.catalog.Catalog` as tests.
 
     Attributes:
-        injects_clock: The factory's clock is what the catalog goes by. Where it is not, what needs time to pass is skipped.
+        injects_clock: The catalog goes by the factory's clock. Where it does not, what needs time to pass is skipped.
 
         shared: Several objects may be open on one state at once.
     """
@@ -84,12 +97,12 @@ class CatalogContract:
         return ManualClock()
 
     @pytest.fixture
-    async def catalog(self, catalog_factory: CatalogFactory, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Catalog]:
+    async def catalog(
+        self, catalog_factory: CatalogFactory, tmp_path: Path, clock: ManualClock
+    ) -> AsyncIterator[Catalog]:
         """An open catalog that is empty."""
-        made = catalog_factory(tmp_path, clock)
-        await made.start()
-        yield made
-        await made.close()
+        async with opened(catalog_factory(tmp_path, clock)) as made:
+            yield made
 
     def advance(self, clock: ManualClock, seconds: float) -> None:
         """Let time pass, or skip the test."""
@@ -99,36 +112,36 @@ class CatalogContract:
 
     # Entries
 
-    async def test_nothing_is_found_in_an_empty_catalog(self, catalog):
+    async def test_nothing_is_found_in_an_empty_catalog(self, catalog: Catalog) -> None:
         assert await catalog.lookup(make_key(x=1)) is None
 
-    async def test_what_was_published_is_found_as_it_was(self, catalog):
+    async def test_what_was_published_is_found_as_it_was(self, catalog: Catalog) -> None:
         key = make_key(x=1, y="two")
         value = {"a": [1, 2.5, None, True, "ü"], "b": {"c": -(2**63)}}
-        outputs = {"model": Offloaded("file:///blobs/ab", 70_000, digest(b"ab")), "o0": Inline(value)}
+        outputs: Literals = {"model": Offloaded("file:///blobs/ab", 70_000, digest(b"ab")), "o0": Inline(value)}
         entry = CacheEntry(key, outputs, "x1/n0/2", 1_799_999_999.25, 1_900_000_000.5, 70_123)
         await catalog.publish(entry)
         assert await catalog.lookup(key) == entry
 
-    async def test_only_the_very_key_is_answered(self, catalog):
+    async def test_only_the_very_key_is_answered(self, catalog: Catalog) -> None:
         await catalog.publish(make_entry(make_key(x=1)))
         others = [make_key(x=2), make_key(y=1), make_key(x=1, version="2"), make_key(x=1, task="m.g"), make_key()]
         assert await is_there(catalog, *others) == [False] * len(others)
 
-    async def test_the_first_publication_wins(self, catalog):
+    async def test_the_first_publication_wins(self, catalog: Catalog) -> None:
         key = make_key(x=1)
         await catalog.publish(make_entry(key, "first"))
         await catalog.publish(make_entry(key, "second", source="x2/n0/0"))
-        assert (await catalog.lookup(key)).outputs == {"o0": Inline("first")}
+        assert await value_of(catalog, key) == "first"
 
-    async def test_overwriting_replaces(self, catalog):
+    async def test_overwriting_replaces(self, catalog: Catalog) -> None:
         key = make_key(x=1)
         await catalog.publish(make_entry(key, "first"))
         second = make_entry(key, "second", source="x2/n0/0", size=77)
         await catalog.publish(second, overwrite=True)
         assert await catalog.lookup(key) == second
 
-    async def test_of_many_publications_at_once_one_is_kept_whole(self, catalog):
+    async def test_of_many_publications_at_once_one_is_kept_whole(self, catalog: Catalog) -> None:
         key = make_key(x=1)
         entries = [make_entry(key, i, source=f"x{i}/n0/0", size=i) for i in range(20)]
         await asyncio.gather(*(catalog.publish(entry) for entry in entries))
@@ -137,7 +150,7 @@ class CatalogContract:
         await catalog.publish(make_entry(key, "late"))
         assert await catalog.lookup(key) == found
 
-    async def test_an_expired_entry_is_not_found(self, catalog, clock):
+    async def test_an_expired_entry_is_not_found(self, catalog: Catalog, clock: ManualClock) -> None:
         key = make_key(x=1)
         await catalog.publish(make_entry(key, at=clock.now, ttl=60))
         self.advance(clock, 59)
@@ -145,7 +158,7 @@ class CatalogContract:
         self.advance(clock, 1)
         assert await is_there(catalog, key) == [False]
 
-    async def test_an_expired_entry_is_not_in_the_way_of_a_new_one(self, catalog, clock):
+    async def test_an_expired_entry_is_not_in_the_way_of_a_new_one(self, catalog: Catalog, clock: ManualClock) -> None:
         key = make_key(x=1)
         await catalog.publish(make_entry(key, "old", at=clock.now, ttl=60))
         self.advance(clock, 61)
@@ -155,13 +168,13 @@ class CatalogContract:
 
     # Reservations
 
-    async def test_a_reservation_is_granted_to_the_first_and_named_to_the_others(self, catalog):
+    async def test_a_reservation_is_granted_to_the_first_and_named_to_the_others(self, catalog: Catalog) -> None:
         key = make_key(x=1)
         granted = await catalog.reserve(key, "x1/n0", 30)
         assert granted.owner == "x1/n0"
         assert await catalog.reserve(key, "x2/n0", 30) == granted
 
-    async def test_of_many_who_ask_at_once_exactly_one_is_granted(self, catalog):
+    async def test_of_many_who_ask_at_once_exactly_one_is_granted(self, catalog: Catalog) -> None:
         for number in range(5):
             key = make_key(x=number)
             owners = [f"x{i}/n0" for i in range(20)]
@@ -169,11 +182,11 @@ class CatalogContract:
             assert len({answer.owner for answer in answers}) == 1
             assert sum(a.owner == o for a, o in zip(answers, owners, strict=True)) == 1
 
-    async def test_reservations_of_other_keys_do_not_matter(self, catalog):
+    async def test_reservations_of_other_keys_do_not_matter(self, catalog: Catalog) -> None:
         owners = [(await catalog.reserve(make_key(x=i), f"x{i}/n0", 30)).owner for i in range(5)]
         assert owners == [f"x{i}/n0" for i in range(5)]
 
-    async def test_the_owner_extends_its_reservation(self, catalog, clock):
+    async def test_the_owner_extends_its_reservation(self, catalog: Catalog, clock: ManualClock) -> None:
         key = make_key(x=1)
         first = await catalog.reserve(key, "x1/n0", 30)
         self.advance(clock, 20)
@@ -182,7 +195,7 @@ class CatalogContract:
         self.advance(clock, 20)
         assert (await catalog.reserve(key, "x2/n0", 30)).owner == "x1/n0"
 
-    async def test_a_reservation_ends_with_its_time(self, catalog, clock):
+    async def test_a_reservation_ends_with_its_time(self, catalog: Catalog, clock: ManualClock) -> None:
         key = make_key(x=1)
         await catalog.reserve(key, "x1/n0", 30)
         self.advance(clock, 29)
@@ -191,7 +204,7 @@ class CatalogContract:
         assert (await catalog.reserve(key, "x2/n0", 30)).owner == "x2/n0"
         assert (await catalog.reserve(key, "x1/n0", 30)).owner == "x2/n0"
 
-    async def test_a_reservation_is_given_back_by_its_owner_only(self, catalog):
+    async def test_a_reservation_is_given_back_by_its_owner_only(self, catalog: Catalog) -> None:
         key = make_key(x=1)
         await catalog.release(key, "x1/n0")
         await catalog.reserve(key, "x1/n0", 30)
@@ -201,7 +214,7 @@ class CatalogContract:
         await catalog.release(key, "x1/n0")
         assert (await catalog.reserve(key, "x2/n0", 30)).owner == "x2/n0"
 
-    async def test_publishing_ends_the_reservation_of_the_node_that_computed_it(self, catalog):
+    async def test_publishing_ends_the_reservation_of_the_node_that_computed_it(self, catalog: Catalog) -> None:
         key, other = make_key(x=1), make_key(x=2)
         await catalog.reserve(key, "x1/n0", 30)
         await catalog.reserve(other, "x1/n0", 30)
@@ -209,14 +222,14 @@ class CatalogContract:
         assert (await catalog.reserve(key, "x2/n0", 30)).owner == "x2/n0"
         assert (await catalog.reserve(other, "x2/n0", 30)).owner == "x1/n0"
 
-    async def test_publishing_leaves_the_reservation_of_another_alone(self, catalog):
+    async def test_publishing_leaves_the_reservation_of_another_alone(self, catalog: Catalog) -> None:
         key = make_key(x=1)
         await catalog.reserve(key, "x1/n0", 30)
         await catalog.publish(make_entry(key, source="x2/n0/0"))
         assert await is_there(catalog, key) == [True]
         assert (await catalog.reserve(key, "x3/n0", 30)).owner == "x1/n0"
 
-    async def test_who_comes_too_late_to_publish_still_ends_its_reservation(self, catalog):
+    async def test_who_comes_too_late_to_publish_still_ends_its_reservation(self, catalog: Catalog) -> None:
         key = make_key(x=1)
         await catalog.publish(make_entry(key, source="x2/n0/0"))
         await catalog.reserve(key, "x1/n0", 30)
@@ -225,13 +238,13 @@ class CatalogContract:
 
     # Eviction
 
-    async def test_eviction_of_nothing_in_particular_removes_nothing(self, catalog):
+    async def test_eviction_of_nothing_in_particular_removes_nothing(self, catalog: Catalog) -> None:
         key = make_key(x=1)
         await catalog.publish(make_entry(key))
         assert await catalog.evict() == Evicted(0, 0)
         assert await is_there(catalog, key) == [True]
 
-    async def test_one_entry_is_evicted_by_its_key(self, catalog):
+    async def test_one_entry_is_evicted_by_its_key(self, catalog: Catalog) -> None:
         gone, stays = make_key(x=1), make_key(x=2)
         for key in (gone, stays):
             await catalog.publish(make_entry(key, size=30))
@@ -239,21 +252,21 @@ class CatalogContract:
         assert await catalog.evict(digest=gone.digest) == Evicted(0, 0)
         assert await is_there(catalog, gone, stays) == [False, True]
 
-    async def test_what_was_evicted_may_be_published_again(self, catalog):
+    async def test_what_was_evicted_may_be_published_again(self, catalog: Catalog) -> None:
         key = make_key(x=1)
         await catalog.publish(make_entry(key, "first"))
         await catalog.evict(digest=key.digest)
         await catalog.publish(make_entry(key, "second"))
-        assert (await catalog.lookup(key)).outputs == {"o0": Inline("second")}
+        assert await value_of(catalog, key) == "second"
 
-    async def test_entries_are_evicted_by_task(self, catalog):
+    async def test_entries_are_evicted_by_task(self, catalog: Catalog) -> None:
         keys = [make_key(task, x=i) for task in ("m.f", "m.ff") for i in range(2)]
         for key in keys:
             await catalog.publish(make_entry(key, size=5))
         assert await catalog.evict(task="m.f") == Evicted(2, 10)
         assert await is_there(catalog, *keys) == [False, False, True, True]
 
-    async def test_entries_are_evicted_by_age(self, catalog, clock):
+    async def test_entries_are_evicted_by_age(self, catalog: Catalog, clock: ManualClock) -> None:
         old, new = make_key(x=1), make_key(x=2)
         await catalog.publish(make_entry(old, at=clock.now))
         self.advance(clock, 100)
@@ -263,7 +276,7 @@ class CatalogContract:
         assert await catalog.evict(older_than_s=50) == Evicted(1, 10)
         assert await is_there(catalog, old, new) == [False, True]
 
-    async def test_the_least_recently_used_are_evicted_by_size(self, catalog, clock):
+    async def test_the_least_recently_used_are_evicted_by_size(self, catalog: Catalog, clock: ManualClock) -> None:
         keys = [make_key(x=i) for i in range(5)]
         for key in keys:
             self.advance(clock, 1)
@@ -276,21 +289,21 @@ class CatalogContract:
 
     # Explanation
 
-    async def test_a_hit_is_explained(self, catalog):
+    async def test_a_hit_is_explained(self, catalog: Catalog) -> None:
         key = make_key(x=1)
         await catalog.publish(make_entry(key, source="x7/n3/0"))
         why = await catalog.explain(key)
         assert why.hit
         assert "x7/n3/0" in why.reason
 
-    async def test_a_task_that_was_never_computed_is_explained(self, catalog):
+    async def test_a_task_that_was_never_computed_is_explained(self, catalog: Catalog) -> None:
         await catalog.publish(make_entry(make_key("m.other", x=1)))
         why = await catalog.explain(make_key("m.f", x=1))
         assert not why.hit
         assert why.nearest is None
         assert "m.f" in why.reason
 
-    async def test_the_input_that_differs_is_named(self, catalog):
+    async def test_the_input_that_differs_is_named(self, catalog: Catalog) -> None:
         near, far = make_entry(make_key(day=1, city="SF", n=3)), make_entry(make_key(day=2, city="LA", n=4))
         for entry in (near, far):
             await catalog.publish(entry)
@@ -301,7 +314,7 @@ class CatalogContract:
         assert "'day'" in why.differences[0]
         assert "'day'" in why.reason
 
-    async def test_another_version_is_told_apart_from_another_input(self, catalog):
+    async def test_another_version_is_told_apart_from_another_input(self, catalog: Catalog) -> None:
         await catalog.publish(make_entry(make_key(version="1", day=1)))
         why = await catalog.explain(make_key(version="2", day=1))
         assert len(why.differences) == 1
@@ -313,7 +326,7 @@ class CatalogContract:
         assert "code" in why.differences[0]
         assert "m.g" in why.differences[0]
 
-    async def test_an_entry_that_expired_is_explained(self, catalog, clock):
+    async def test_an_entry_that_expired_is_explained(self, catalog: Catalog, clock: ManualClock) -> None:
         key = make_key(x=1)
         entry = make_entry(key, at=clock.now, ttl=60)
         await catalog.publish(entry)
@@ -325,67 +338,44 @@ class CatalogContract:
 
     # Keeping
 
-    async def test_a_new_object_knows_what_the_last_one_kept(self, catalog_factory, tmp_path, clock):
+    async def test_a_new_object_knows_what_was_kept(
+        self, catalog_factory: CatalogFactory, tmp_path: Path, clock: ManualClock
+    ) -> None:
         key = make_key(x=1)
-        first = catalog_factory(tmp_path, clock)
-        await first.start()
-        await first.publish(make_entry(key))
-        await first.reserve(make_key(x=2), "x1/n0", 30)
-        await first.close()
-        second = catalog_factory(tmp_path, clock)
-        await second.start()
-        try:
+        async with opened(catalog_factory(tmp_path, clock)) as first:
+            await first.publish(make_entry(key))
+            await first.reserve(make_key(x=2), "x1/n0", 30)
+        async with opened(catalog_factory(tmp_path, clock)) as second:
             assert await second.lookup(key) == make_entry(key)
             assert (await second.reserve(make_key(x=2), "x2/n0", 30)).owner == "x1/n0"
-        finally:
-            await second.close()
 
-    async def test_objects_that_share_a_state_grant_once(self, catalog_factory, tmp_path, clock):
+    async def test_objects_that_share_a_state_grant_once(
+        self, catalog_factory: CatalogFactory, tmp_path: Path, clock: ManualClock
+    ) -> None:
         if not self.shared:
             pytest.skip("this catalog is open once")
-        catalogs = [catalog_factory(tmp_path, clock) for _ in range(4)]
-        for catalog in catalogs:
-            await catalog.start()
-        try:
+        async with AsyncExitStack() as stack:
+            made = [catalog_factory(tmp_path, clock) for _ in range(4)]
+            catalogs = [await stack.enter_async_context(opened(catalog)) for catalog in made]
             for number in range(10):
                 key = make_key(x=number)
                 asked = await asyncio.gather(*(c.reserve(key, f"x{i}/n0", 30) for i, c in enumerate(catalogs)))
                 assert len({answer.owner for answer in asked}) == 1
-            await catalogs[0].publish(make_entry(key))
-            assert [await is_there(catalog, key) for catalog in catalogs] == [[True]] * 4
-        finally:
-            for catalog in catalogs:
-                await catalog.close()
+                await catalogs[0].publish(make_entry(key))
+                assert [await is_there(catalog, key) for catalog in catalogs] == [[True]] * 4
 
-    async def test_a_cancelled_call_leaves_nothing_half_done(self, catalog_factory, tmp_path, clock):
-        catalog = catalog_factory(tmp_path, clock)
-        await catalog.start()
-        for turns in range(12):
-            key = make_key(x=turns)
-            calls = [
-                catalog.publish(make_entry(key, source="x1/n0/0")),
-                catalog.reserve(key, "x1/n0", 30),
-                catalog.lookup(key),
-                catalog.evict(task="m.none"),
-            ]
-            tasks = [asyncio.ensure_future(call) for call in calls]
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            async with asyncio.timeout(20):
-                await catalog.publish(make_entry(make_key(y=turns)))
-        await catalog.close()
-        again = catalog_factory(tmp_path, clock)
-        await again.start()
-        try:
-            kept = [make_key(y=turns) for turns in range(12)]
-            assert await is_there(again, *kept) == [True] * 12
-            halves = [await again.lookup(make_key(x=turns)) for turns in range(12)]
-            assert all(found in (None, make_entry(make_key(x=i), source="x1/n0/0")) for i, found in enumerate(halves))
-        finally:
-            await again.close()
+    async def test_a_cancelled_call_leaves_nothing_half_done(
+        self, catalog_factory: CatalogFactory, tmp_path: Path, clock: ManualClock
+    ) -> None:
+        async with opened(catalog_factory(tmp_path, clock)) as catalog:
+            for turns in range(12):
+                await cancel_calls(catalog, make_key(x=turns), turns)
+                async with asyncio.timeout(20):
+                    await catalog.publish(make_entry(make_key(y=turns)))
+        async with opened(catalog_factory(tmp_path, clock)) as again:
+            assert await is_there(again, *(make_key(y=turns) for turns in range(12))) == [True] * 12
+            for turns in range(12):
+                assert await again.lookup(make_key(x=turns)) in (None, make_entry(make_key(x=turns)))
 
-    def test_it_behaves_like_a_dictionary(self, catalog_factory, tmp_path):
+    def test_it_behaves_like_a_dictionary(self, catalog_factory: CatalogFactory, tmp_path: Path) -> None:
         run_model(catalog_factory, tmp_path, moves_clock=self.injects_clock)

@@ -29,7 +29,9 @@ _owners = st.sampled_from(_OWNERS)
 class _Machine(RuleBasedStateMachine):
     """The catalog, and beside it what it should hold."""
 
-    def __init__(self, factory: Callable[[Path, Callable[[], float]], Catalog], folder: Path, moves_clock: bool) -> None:
+    def __init__(
+        self, factory: Callable[[Path, Callable[[], float]], Catalog], folder: Path, moves_clock: bool
+    ) -> None:
         super().__init__()
         self.factory, self.folder, self.moves_clock = factory, folder, moves_clock
         self.now = 1_800_000_000.0
@@ -48,7 +50,9 @@ class _Machine(RuleBasedStateMachine):
     def holds(self, entry: CacheEntry) -> bool:
         return entry.expires_at is None or entry.expires_at > self.now
 
-    @rule(key=_keys, value=st.integers(), owner=_owners, ttl=st.sampled_from([None, 5.0, 50.0]), overwrite=st.booleans())
+    @rule(
+        key=_keys, value=st.integers(), owner=_owners, ttl=st.sampled_from([None, 5.0, 50.0]), overwrite=st.booleans()
+    )
     def publish(self, key: CacheKey, value: int, owner: str, ttl: float | None, overwrite: bool) -> None:
         expires = None if ttl is None or not self.moves_clock else self.now + ttl
         entry = CacheEntry(key, {"o0": Inline(str(value))}, f"{owner}/0", self.now, expires, 10)
@@ -114,15 +118,20 @@ class _Machine(RuleBasedStateMachine):
 
 
 def run_model(factory: Callable[[Path, Callable[[], float]], Catalog], folder: Path, *, moves_clock: bool) -> None:
-    """Compare a catalog with a dictionary over random sequences of calls; each has a state of its own under `folder`."""
+    """Compare a catalog with a dictionary over random calls; each sequence has a state of its own under `folder`."""
     numbers = itertools.count()
 
-    def machine() -> _Machine:
-        place = folder / f"state{next(numbers)}"
-        place.mkdir()
-        return _Machine(factory, place, moves_clock)
+    class Machine(_Machine):
+        def __init__(self) -> None:
+            place = folder / f"state{next(numbers)}"
+            place.mkdir()
+            super().__init__(factory, place, moves_clock)
 
     chosen = settings(
-        max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), print_blob=False
+        max_examples=40,
+        stateful_step_count=25,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=False,
     )
-    run_state_machine_as_test(machine, settings=chosen)
+    run_state_machine_as_test(Machine, settings=chosen)
