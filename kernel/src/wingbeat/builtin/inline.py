@@ -13,13 +13,11 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-
 from wingbeat.author.task import Task
 from wingbeat.base.errors import ErrorKind, NonRetryable
 from wingbeat.contracts.executor import Aborted, AttemptRequest, Capabilities, Failed, Outcome, Sink, Succeeded
-from wingbeat.runtime.blobio import AttemptIO
 from wingbeat.runtime.inputs import materialise
-from wingbeat.runtime.outputs import literal_of
+from wingbeat.runtime.storageio import StorageIO, literal_of
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.types import ValueMismatch
@@ -31,7 +29,7 @@ YIELD_EVERY = 200
 class InlineExecutor:
     """Runs `tasks` in the event loop of the kernel."""
 
-    def __init__(self, tasks: Sequence[Task[Any, Any]], io: AttemptIO) -> None:
+    def __init__(self, tasks: Sequence[Task[Any, Any]], io: StorageIO) -> None:
         self._tasks = {task.name: task for task in tasks}
         self._io = io
         self._sink: Sink | None = None
@@ -120,7 +118,10 @@ class InlineExecutor:
     def _outputs(self, task: Task[Any, Any], value: Any) -> Succeeded:
         codecs = task.signature.output_codecs
         return Succeeded(
-            {name: literal_of(codecs[name].encode(part, self._io), codecs[name].type, self._io) for name, part in task.signature.split(value).items()}
+            {
+                name: literal_of(codecs[name].encode(part, self._io), codecs[name].type, self._io)
+                for name, part in task.signature.split(value).items()
+            }
         )
 
 
@@ -128,5 +129,3 @@ def _error(error: Exception) -> ErrorInfo:
     code = "TypeError" if isinstance(error, ValueMismatch) else type(error).__name__
     trace = "".join(traceback.format_exception(error))
     return ErrorInfo(code, str(error) or code, retryable=not isinstance(error, NonRetryable), trace=trace)
-
-

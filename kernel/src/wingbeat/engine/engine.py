@@ -30,6 +30,7 @@ from wingbeat.contracts.storage import Storage
 from wingbeat.engine.archive import Archive
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.dispatch import Dispatcher
+from wingbeat.engine.explain import explain_cache
 from wingbeat.engine.failpoints import hit
 from wingbeat.engine.feed import Feed
 from wingbeat.engine.live import Live
@@ -91,7 +92,7 @@ class LocalEngine:
         self._lives: dict[str, Live] = {}
         self._touched: dict[str, Live] = {}
         self._holding: dict[str, Live] = {}
-        self._launching: dict[str, tuple[Live, asyncio.Future[None]]] = {}
+        self._launching: list[Live] = []
         self._lingering: asyncio.TimerHandle | None = None
         self._linger_over = False
         self._loop: asyncio.Task[None] | None = None
@@ -121,6 +122,8 @@ class LocalEngine:
         for dispatcher in self._dispatchers.values():
             await dispatcher.close()
         await self._memo.close()
+        if self._parts.catalog is not None:
+            await self._parts.catalog.close()
         for executor in self._parts.executors.values():
             await executor.close()
         await self._feed.close()
@@ -158,16 +161,14 @@ class LocalEngine:
             inputs=msgspec.msgpack.encode(request.inputs), launch_key=request.launch_key, created_at=self._clock.now(),
             phase=ExecutionPhase.RUNNING, labels=request.labels,
         )  # fmt: skip
-        if (launching := self._launching.get(name)) is not None or name in self._lives:
-            if launching is not None:
-                await asyncio.shield(launching[1])
-            return await self.launch(request)  # somebody was faster with the same name: now it is there
+        if name in self._lives:  # somebody was faster with the same name
+            return await self.launch(request)
         live = Live(record, request.closure, Machine(plan, request.inputs, initial(plan)))
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._launching[name], self._lives[name] = (live, future), live
+        self._lives[name] = live
+        self._launching.append(live)
         seed = int.from_bytes(self._clock.entropy()[:6], "big")
         self._post(live, Launched(record.created_at, seed, recovered, request.recover))
-        await asyncio.shield(future)
+        await asyncio.shield(live.launched)
         return LaunchReply(name, recovered=len(recovered))
 
     async def wait(self, execution: str) -> ExecutionPhase:
@@ -231,24 +232,7 @@ class LocalEngine:
 
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""
-        live = self._lives.get(execution) or await self._archive.live(execution)
-        plan, state = live.machine.plan, live.machine.state
-        if node not in plan.index:
-            raise NotFound(f"Execution {execution!r} has no node {node!r}.", hint=f"It has {', '.join(list(plan.index)[:20])}.")
-        i = plan.index[node]
-        task, seen = plan.tasks[plan.nodes[i].task], state.nodes[i]
-        if task.cache is None:
-            return f"{node} ({task.name}) is not cached: write @task(cache=True)."
-        lines = [f"{node} ({task.name}): {seen.cache or 'not looked up yet'}"]
-        if seen.reason and not seen.phase.success or seen.cache in ("MISS", "DISABLED", "LOOKUP_FAILURE", "PUT_FAILURE", "POPULATED"):
-            lines += [seen.reason] if seen.reason else []
-        lines += [f"taken from {seen.source}"] if seen.source else []
-        key = self._memo.key(live, i) if all(state.nodes[u].phase.success for u in plan.nodes[i].upstream) else None
-        if key is not None:
-            kind = "derived from the code" if task.cache.derived else "given"
-            lines += [f"key {key.digest}", f"  cache version {key.version} ({kind})"]
-            lines += [f"  input {name} {digest}" for name, digest in key.inputs.items()]
-        return "\n".join(lines)
+        return explain_cache(self._lives.get(execution) or await self._archive.live(execution), node)
 
     # -- contracts.executor.Sink
 
@@ -269,7 +253,9 @@ class LocalEngine:
             case Succeeded():
                 missing = [v.name for v in self._task(live, node).interface.outputs if v.name not in outcome.outputs]
                 if missing:
-                    error = ErrorInfo("OutputsNotFound", f"The attempt ended without its output {missing[0]!r}.", retryable=True)
+                    error = ErrorInfo(
+                        "OutputsNotFound", f"The attempt ended without its output {missing[0]!r}.", retryable=True
+                    )
                     self._post(live, AttemptFailed(now, node, number, error))
                 else:
                     self._post(live, AttemptSucceeded(now, node, number, outcome.outputs, outcome.evidence or None))
@@ -340,7 +326,7 @@ class LocalEngine:
     async def _commit(self) -> None:
         """Make everything that was said durable, then do what follows."""
         touched, holding, launching = self._touched, self._holding, self._launching
-        self._touched, self._holding, self._launching = {}, {}, {}
+        self._touched, self._holding, self._launching = {}, {}, []
         self._linger_over = False
         if self._lingering is not None:
             self._lingering.cancel()
@@ -354,9 +340,8 @@ class LocalEngine:
             live = touched[live_id]
             self._feed.publish(live, published(live.id, live.machine.plan, said, live.cursor))
             live.cursor += len(said)
-        for _, future in launching.values():
-            if not future.done():
-                future.set_result(None)
+        for live in launching:
+            live.launched.set_result(None)
         hit("perform.before-effects")
         for live in holding.values():
             effects, live.held = live.held, []
@@ -365,11 +350,9 @@ class LocalEngine:
         hit("perform.after-effects")
         await self._snapshots(touched.values())
 
-    def _batch(
-        self, touched: dict[str, Live], launching: dict[str, tuple[Live, asyncio.Future[None]]]
-    ) -> tuple[Batch, dict[str, list[Fact]]]:
+    def _batch(self, touched: dict[str, Live], launching: list[Live]) -> tuple[Batch, dict[str, list[Fact]]]:
         batch, facts = Batch(), {}
-        for live, _ in launching.values():
+        for live in launching:
             batch.launches.append(live.record)
             if (body := self._archive.unsaved(live.record.closure)) is not None:
                 batch.closures[live.record.closure] = body
@@ -486,11 +469,10 @@ class LocalEngine:
             return
         self._stopped = error
         self._timers.close()
-        for _, future in self._launching.values():
-            if not future.done():
-                future.set_exception(error)
-                future.exception()  # whoever launched may be gone
         for live in self._lives.values():
+            if not live.launched.done():
+                live.launched.set_exception(error)
+                live.launched.exception()  # whoever launched may be gone
             live.ended.set()
             self._feed.end(live)
         if self._loop is not None and self._loop is not asyncio.current_task():
@@ -510,13 +492,17 @@ class LocalEngine:
         return None
 
     async def _existing(self, name: str) -> Record | None:
-        live = self._lives.get(name)
-        if live is not None and name not in self._launching:
+        if (live := self._lives.get(name)) is not None:
+            await asyncio.shield(live.launched)
             return live.record
         return await self._journal.record(name)
 
     async def _recovered(self, request: LaunchRequest) -> dict[int, Any]:
-        old = await self._archive.live(request.recover) if request.recover not in self._lives else self._lives[request.recover]
+        old = (
+            await self._archive.live(request.recover)
+            if request.recover not in self._lives
+            else self._lives[request.recover]
+        )
         plan = self._archive.plan(self._archive.keep(request.closure))
         return reusable(old.machine.plan, old.machine.state, old.machine.inputs, plan, request.inputs)
 
@@ -541,7 +527,9 @@ class LocalEngine:
 
 
 def _broken(error: Exception) -> WingbeatError:
-    stopped = EngineStopped(f"The engine failed: {type(error).__name__}: {error}", hint="What is journaled goes on at the next start.")
+    stopped = EngineStopped(
+        f"The engine failed: {type(error).__name__}: {error}", hint="What is journaled goes on at the next start."
+    )
     stopped.__cause__ = error
     return stopped
 

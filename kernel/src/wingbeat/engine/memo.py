@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
+
+import msgspec
 
 from wingbeat.compile.cachekey import input_digests, interface_digest, key_digest
 from wingbeat.contracts.catalog import CacheEntry, CacheKey, Catalog
@@ -16,7 +18,7 @@ from wingbeat.machine.event import CacheHeld, CacheHit, CacheMissed, CacheStored
 from wingbeat.spec.entities import TaskSpec
 from wingbeat.spec.literal import Inline, Literals, Offloaded
 from wingbeat.spec.phase import CacheStatus
-from wingbeat.types import Blob, ValueMismatch, blobs, has_blobs
+from wingbeat.types import Blob, LiteralType, ValueMismatch, has_blobs
 
 NO_CATALOG = "no catalog is installed (pip install wingbeat-catalog)"
 CONCURRENCY = 16
@@ -39,7 +41,6 @@ class Memo:
         self._limit = asyncio.Semaphore(CONCURRENCY)
         self._reservations: dict[tuple[str, int], tuple[CacheKey, str]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._interfaces: dict[int, tuple[TaskSpec, str]] = {}
         self._keeper: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -72,25 +73,6 @@ class Memo:
         if reserved is not None and self.catalog is not None:
             self._spawn(self._release(self.catalog, *reserved))
 
-    def key(self, live: Live, node: int) -> CacheKey:
-        """The cache key of a node whose inputs are there. Raises ValueMismatch where an input cannot be taken."""
-        if node in live.keys:
-            return live.keys[node]
-        plan = live.machine.plan
-        task = plan.tasks[plan.nodes[node].task]
-        assert task.cache is not None
-        inputs = input_digests(task, live.machine.values(node))
-        interface = self._interface(task)
-        key = CacheKey(key_digest(task, interface, inputs), task.name, task.cache.version, interface, inputs)
-        live.keys[node] = key
-        return key
-
-    def _interface(self, task: TaskSpec) -> str:
-        known = self._interfaces.get(id(task))
-        if known is None or known[0] is not task:
-            known = self._interfaces[id(task)] = (task, interface_digest(task.interface))
-        return known[1]
-
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
@@ -112,7 +94,7 @@ class Memo:
 
     async def _answer(self, live: Live, node: int, catalog: Catalog) -> Event:
         hit("lookup.before")
-        key = self.key(live, node)
+        key = cache_key(live, node)
         plan = live.machine.plan
         task = plan.tasks[plan.nodes[node].task]
         assert task.cache is not None
@@ -147,15 +129,16 @@ class Memo:
         state = live.machine.state.nodes[node]
         plan = live.machine.plan
         task = plan.tasks[plan.nodes[node].task]
-        assert task.cache is not None and state.outputs is not None
+        assert task.cache is not None
+        assert state.outputs is not None
         status, reason = CacheStatus.POPULATED, ""
         try:
             if self.catalog is None:
-                raise RuntimeError(NO_CATALOG)
+                raise RuntimeError(NO_CATALOG)  # noqa: TRY301  # one place says what failed
             hit("publish.before")
             now, ttl = self._clock.now(), task.cache.ttl_s
             entry = CacheEntry(
-                key=self.key(live, node),
+                key=cache_key(live, node),
                 outputs=state.outputs,
                 source=f"{live.id}/{live.node_id(node)}/{len(state.attempts) - 1}",
                 created_at=now,
@@ -165,7 +148,10 @@ class Memo:
             await self.catalog.publish(entry)
             hit("publish.after")
         except Exception as error:  # noqa: BLE001  # what was computed stays valid without the catalog
-            status, reason = CacheStatus.PUT_FAILURE, f"the outputs could not be stored: {type(error).__name__}: {error}"
+            status, reason = (
+                CacheStatus.PUT_FAILURE,
+                f"the outputs could not be stored: {type(error).__name__}: {error}",
+            )
         self.release(live, node)
         self._post(live, CacheStored(self._clock.now(), node, status, reason))
 
@@ -182,17 +168,42 @@ class Memo:
                 try:
                     if self.catalog is not None:
                         await self.catalog.reserve(key, owner, RESERVATION_S)
-                except Exception:  # noqa: BLE001, S112, PERF203  # tried again in a third of its time
+                except Exception:  # noqa: BLE001, S112  # tried again in a third of its time
                     continue
 
 
-def _stored(literal: Any, type_: Any) -> list[Blob]:
+def cache_key(live: Live, node: int) -> CacheKey:
+    """The cache key of a node whose inputs are there. Raises ValueMismatch where an input cannot be taken."""
+    if node not in live.keys:
+        plan = live.machine.plan
+        task = plan.tasks[plan.nodes[node].task]
+        assert task.cache is not None
+        inputs = input_digests(task, live.machine.values(node))
+        interface = interface_digest(task.interface)
+        digest = key_digest(task, interface, inputs)
+        live.keys[node] = CacheKey(digest, task.name, task.cache.version, interface, inputs)
+    return live.keys[node]
+
+
+def _stored(literal: Any, type_: LiteralType) -> Iterator[Blob]:
     """Everything in storage that a value refers to. What is inside an offloaded value was stored before it."""
     if isinstance(literal, Offloaded):
-        return [Blob(uri=literal.uri, digest=literal.uri.partition(":")[2], size=literal.size)]
-    if isinstance(literal, Inline) and has_blobs(type_):
-        return list(blobs(literal.value, type_))
-    return []
+        yield Blob(uri=literal.uri, digest=literal.uri.partition(":")[2], size=literal.size, name="")
+    elif isinstance(literal, Inline) and has_blobs(type_):
+        yield from _blobs(literal.value)
+
+
+def _blobs(wire: Any) -> Iterator[Blob]:
+    """Every blob's wire inside a wire value of a type that holds blobs."""
+    if isinstance(wire, list):
+        for item in wire:
+            yield from _blobs(item)
+    elif isinstance(wire, dict):
+        if {"uri", "digest", "size", "name"} <= wire.keys():
+            yield msgspec.convert(wire, Blob)
+        else:
+            for item in wire.values():
+                yield from _blobs(item)
 
 
 def _size(outputs: Literals) -> int:

@@ -49,6 +49,7 @@ class NodeState(Struct, array_like=True):
     retry_at: float | None = None
     outputs: Literals | None = None
     cache: str = ""
+    cache_reason: str = ""
     reason: str = ""
     source: str = ""
     publish: bool = False
@@ -213,8 +214,8 @@ def _ended(plan: Plan, state: State, fact: NodeEnded) -> None:
 def _cache_said(plan: Plan, state: State, fact: CacheSaid) -> None:
     node = state.nodes[fact.node]
     node.cache = fact.status
-    if fact.reason:
-        node.reason = fact.reason
+    if fact.status != CacheStatus.POPULATED:  # which leaves standing why it had been missed
+        node.cache_reason = fact.reason
     state.publishing.discard(fact.node)
 
 

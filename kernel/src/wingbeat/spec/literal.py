@@ -54,14 +54,14 @@ class Picked(Struct, frozen=True, array_like=True, tag="p"):
     """A part of a value that is not inline: what stands at `path` inside `of`, converted to `target` where that is set.
 
     Attributes:
-        type: Literal type of the whole value `of`.
+        whole: Literal type of the value `of`.
 
         target: Literal type of the result where it differs from that of the part.
     """
 
     of: Literal
     path: tuple[str | int, ...]
-    type: LiteralType
+    whole: LiteralType
     target: LiteralType | None = None
 
 
