@@ -63,7 +63,9 @@ def command(ctx: click.Context, /, file: str, entity: str | None, arguments: tup
     if _asks_for_json(arguments):
         _remember(ctx, "json")
     closure = compile_file(file, entity)
-    with _entity_command(closure).make_context(f"{file} {entity}", list(arguments), parent=ctx) as inner:
+    # Beside this command's context, not below it: usage lines would repeat FILE and ENTITY.
+    path = f"{ctx.info_name} {file} {entity}"
+    with _entity_command(closure).make_context(path, list(arguments), parent=ctx.parent) as inner:
         wish = _wish(closure, ctx, inner)
     return within(lambda kernel: _run(kernel, wish))
 
