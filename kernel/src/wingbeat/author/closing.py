@@ -10,7 +10,7 @@ from wingbeat.author.task import Task
 from wingbeat.author.workflow import Workflow
 from wingbeat.base.errors import CompileError
 from wingbeat.spec.codec import spec_digest
-from wingbeat.spec.entities import Closure, Entity, NodeSpec, Promise, WorkflowSpec
+from wingbeat.spec.entities import Binding, Closure, Entity, NodeSpec, Promise, WorkflowSpec
 from wingbeat.types import BlobIO
 
 Locations = dict[str, Mapping[str, Location]]
@@ -68,7 +68,7 @@ class _Closing:
         spec = task.spec(self.io)
         interface = spec.interface
         node = NodeSpec(id="n0", inputs={v.name: Promise(output=v.name) for v in interface.inputs})
-        outputs = {v.name: Promise(node="n0", output=v.name) for v in interface.outputs}
+        outputs: dict[str, Binding] = {v.name: Promise(node="n0", output=v.name) for v in interface.outputs}
         workflow = WorkflowSpec(
             name=task.name, interface=interface, calls=(self.add(spec),), nodes=(node,), outputs=outputs, doc=spec.doc
         )

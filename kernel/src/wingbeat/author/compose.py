@@ -76,25 +76,31 @@ class Composer:
         if not self._after:
             return tuple(self.nodes)
         return tuple(
-            NodeSpec(id=n.id, call=n.call, inputs=n.inputs, after=tuple(sorted(set(self._after.get(n.id, ()))))) for n in self.nodes
+            NodeSpec(id=n.id, call=n.call, inputs=n.inputs, after=tuple(sorted(set(self._after.get(n.id, ())))))
+            for n in self.nodes
         )
 
     def bind_output(self, name: str, value: Any, codec: Any, where: Location) -> Binding:
         """The binding of what the workflow returns as `name`."""
         return self._binding(value, codec, f"{self.name} returns {name!r}", where)
 
-    def _arguments(self, callee: Callee, args: Sequence[Any], kwargs: Mapping[str, Any], where: Location) -> dict[str, Any]:
+    def _arguments(
+        self, callee: Callee, args: Sequence[Any], kwargs: Mapping[str, Any], where: Location
+    ) -> dict[str, Any]:
         signature = callee.signature
         names = list(signature.inputs)
         if len(args) > len(names):
-            raise CompileError(f"{callee.name} takes {len(names)} arguments, {len(args)} were given ({where}): {where.text}")
+            raise CompileError(
+                f"{callee.name} takes {len(names)} arguments, {len(args)} were given ({where}): {where.text}"
+            )
         given = dict(zip(names, args, strict=False))
         for name, value in kwargs.items():
             if name in given:
                 raise CompileError(f"{callee.name} got {name!r} twice ({where}): {where.text}")
             if name not in signature.inputs:
                 raise CompileError(
-                    f"{callee.name} has no argument {name!r} ({where}): {where.text}", hint=f"It takes {', '.join(names) or 'none'}."
+                    f"{callee.name} has no argument {name!r} ({where}): {where.text}",
+                    hint=f"It takes {', '.join(names) or 'none'}.",
                 )
             given[name] = value
         missing = [n for n in names if n not in given and n not in signature.defaults]
@@ -113,11 +119,15 @@ class Composer:
         try:
             return Constant(codec.encode(value, self.io))
         except ValueMismatch as error:
-            raise CompileError(f"{what} of another type: {error}; it takes {describe(codec.type)} ({where}): {where.text}") from error
+            raise CompileError(
+                f"{what} of another type: {error}; it takes {describe(codec.type)} ({where}): {where.text}"
+            ) from error
 
     def _promise(self, value: Node, what: str, where: Location) -> Promise:
         if value._composer is not self:
-            raise CompileError(f"{what} from another workflow's body ({where}): {where.text}", hint="Pass it as an input.")
+            raise CompileError(
+                f"{what} from another workflow's body ({where}): {where.text}", hint="Pass it as an input."
+            )
         if not isinstance(value, Promised):
             count = "several outputs; take one of them" if isinstance(value, Several) else "no output"
             raise CompileError(f"{what} from a call that gives {count} ({where}): {where.text}")

@@ -133,15 +133,15 @@ class _Walk:
         for base in value.__bases__:
             self.object(base)
         for name, member in sorted(vars(value).items()):
-            member = getattr(member, "__func__", getattr(member, "fget", member))
-            if isinstance(member, FunctionType):
-                if _definition(member.__code__) is not None:  # generated methods follow from the annotations
+            plain = getattr(member, "__func__", getattr(member, "fget", member))
+            if isinstance(plain, FunctionType):
+                if _definition(plain.__code__) is not None:  # generated methods follow from the annotations
                     self.put(name)
-                    self.object(member)
+                    self.object(plain)
             elif name == "__annotations__":
-                self.put(name, repr({k: str(v) for k, v in member.items()}))
+                self.put(name, repr({k: str(v) for k, v in plain.items()}))
             elif not name.startswith("__"):
-                self.named(name, member)
+                self.named(name, plain)
 
     def _foreign(self, value: Any) -> None:
         kind = value if isinstance(value, type | FunctionType) else type(value)
@@ -203,9 +203,9 @@ def _definition(code: CodeType) -> ast.AST | None:
 def _syntax(node: ast.AST) -> str:
     """A tree as text without positions and docstrings, and without the decorators of the function that it is."""
     for inner in ast.walk(node):
-        if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module):
-            if ast.get_docstring(inner, clean=False) is not None:
-                inner.body = inner.body[1:] or [ast.Pass()]
+        documented = isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module)
+        if documented and ast.get_docstring(inner, clean=False) is not None:  # type: ignore[arg-type]
+            inner.body = inner.body[1:] or [ast.Pass()]  # type: ignore[attr-defined]
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return ast.dump(node.args) + "".join(ast.dump(part) for part in node.body)
     return ast.dump(node)
@@ -219,7 +219,11 @@ def _imported(tree: ast.AST, package: str) -> set[str]:
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             parts = package.split(".") if package else []
-            base = ".".join([*parts[: len(parts) - node.level + 1], *([node.module] if node.module else [])]) if node.level else node.module or ""
+            base = (
+                ".".join([*parts[: len(parts) - node.level + 1], *([node.module] if node.module else [])])
+                if node.level
+                else node.module or ""
+            )
             names.add(base)
             names.update(f"{base}.{alias.name}" for alias in node.names)
     return names - {""}
@@ -237,7 +241,7 @@ def _origin(name: str) -> str | None:
             return None
         path = list(spec.submodule_search_locations or [])
     origin = os.path.realpath(spec.origin) if spec and spec.origin else ""
-    if not origin.endswith(".py") or origin.startswith(_installed_roots()) or name.split(".")[0].startswith("wingbeat"):
+    if not origin.endswith(".py") or origin.startswith(_installed_roots()) or name.startswith("wingbeat"):
         return None
     return origin
 
@@ -260,6 +264,6 @@ def _in_project(module: ModuleType | None) -> bool:
 @lru_cache(maxsize=1024)
 def _version(module: str) -> str:
     """Version of the distribution that a module of an installed package belongs to, as far as its package says so."""
-    top = sys.modules.get(module.split(".")[0])
+    top = sys.modules.get(module.partition(".")[0])
     version = getattr(top, "__version__", "") if top else ""
     return version if isinstance(version, str) else ""

@@ -130,5 +130,7 @@ class Environment:
             try:
                 lines = tuple(path.read_text().splitlines())
             except OSError as error:
-                raise CompileError(f"Environment(requirements={str(self.requirements)!r}) cannot be read: {error}") from error
+                raise CompileError(
+                    f"Environment(requirements={str(self.requirements)!r}) cannot be read: {error}"
+                ) from error
         return EnvironmentSpec(packages=tuple(self.packages), requirements=lines, python=self.python)

@@ -47,7 +47,7 @@ class Promised(Node):
             raise AttributeError(name)
         return Promised(self._composer, self._id, self._output, (*self._path, name))
 
-    def __getitem__(self, key: str | int) -> Promised:
+    def __getitem__(self, key: Any) -> Promised:
         if not isinstance(key, str | int) or isinstance(key, bool):
             _refuse(f"the index {key!r}")
         return Promised(self._composer, self._id, self._output, (*self._path, key))
@@ -58,10 +58,10 @@ class Promised(Node):
     def __len__(self) -> NoReturn:
         _refuse("len() of a promise")
 
-    def __eq__(self, other: object) -> NoReturn:  # type: ignore[override]
+    def __eq__(self, other: object) -> NoReturn:
         _refuse("a comparison")
 
-    __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__  # type: ignore[assignment]
+    __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__
     __hash__ = None  # type: ignore[assignment]
 
     def __add__(self, other: object) -> NoReturn:

@@ -70,11 +70,13 @@ class Signature:
         self.output_codecs: dict[str, Codec] = {o.name: self._codec(o.name, o.hint, "output") for o in self.outputs}
 
     def _hints(self) -> dict[str, Any]:
-        closure = inspect.getclosurevars(self.fn).nonlocals if self.fn.__closure__ else {}  # type: ignore[attr-defined]
+        closure = inspect.getclosurevars(self.fn).nonlocals if self.fn.__closure__ else {}
         try:
             return typing.get_type_hints(self.fn, localns=dict(closure) or None, include_extras=True)
         except NameError as error:
-            raise self._error(f"has an annotation that cannot be resolved: {error}", "Import the name at the top.") from error
+            raise self._error(
+                f"has an annotation that cannot be resolved: {error}", "Import the name at the top."
+            ) from error
 
     def _add(self, parameter: inspect.Parameter, hints: dict[str, Any], provides: tuple[str, ...]) -> None:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):

@@ -70,7 +70,9 @@ class Task(Generic[P, R]):
         code = code_digest(self.fn)
         unknown = [n for n in (options.cache.ignore if options.cache else ()) if n not in self.signature.inputs]
         if unknown:
-            raise CompileError(f"{self.name}: Cache(ignore=…) names {unknown[0]!r}, which is no input ({location_of(self.fn)}).")
+            raise CompileError(
+                f"{self.name}: Cache(ignore=…) names {unknown[0]!r}, which is no input ({location_of(self.fn)})."
+            )
         return TaskSpec(
             name=self.name,
             interface=self.signature.interface(io),

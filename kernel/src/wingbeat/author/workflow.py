@@ -66,7 +66,7 @@ class Workflow(Generic[P, R]):
         composer = Composer(self.name, io)
         token = composing.set(composer)
         try:
-            returned: Any = self.fn(**{n: composer.input(n) for n in self.signature.inputs})  # type: ignore[call-arg]
+            returned: Any = self.fn(**{n: composer.input(n) for n in self.signature.inputs})  # type: ignore[call-arg, arg-type]
         finally:
             composing.reset(token)
         where = location_of(self.fn)

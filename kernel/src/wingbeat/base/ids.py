@@ -24,7 +24,7 @@ def check_execution_id(name: str) -> str:
     if len(name) > EXECUTION_ID_LENGTH_MAX or not _EXECUTION_ID.match(name):
         raise InputError(
             f"{name[:80]!r} cannot name an execution.",
-            hint=f"Use lower-case letters, digits and '-', starting and ending with a letter or digit, at most {EXECUTION_ID_LENGTH_MAX}.",
+            hint=f"Use lower-case letters, digits and '-' between them, at most {EXECUTION_ID_LENGTH_MAX}.",
         )
     return name
 

@@ -41,5 +41,7 @@ def settings(section: str, struct: type[S], layers: Sequence[tuple[str, Mapping[
             try:
                 values[key] = msgspec.convert(value, known[key].type, strict=False)
             except msgspec.ValidationError as error:
-                raise ConfigurationError(f"The setting {section}.{key} = {value!r} does not fit: {error} ({origin}).") from error
+                raise ConfigurationError(
+                    f"The setting {section}.{key} = {value!r} does not fit: {error} ({origin})."
+                ) from error
     return struct(**values)

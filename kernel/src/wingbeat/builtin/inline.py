@@ -13,7 +13,6 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-
 from wingbeat.author.task import Task
 from wingbeat.base.errors import ErrorKind, NonRetryable
 from wingbeat.contracts.executor import Aborted, AttemptRequest, Capabilities, Failed, Outcome, Sink, Succeeded
@@ -119,7 +118,10 @@ class InlineExecutor:
     def _outputs(self, task: Task[Any, Any], value: Any) -> Succeeded:
         codecs = task.signature.output_codecs
         return Succeeded(
-            {name: literal_of(codecs[name].encode(part, self._io), codecs[name].type, self._io) for name, part in task.signature.split(value).items()}
+            {
+                name: literal_of(codecs[name].encode(part, self._io), codecs[name].type, self._io)
+                for name, part in task.signature.split(value).items()
+            }
         )
 
 
@@ -127,5 +129,3 @@ def _error(error: Exception) -> ErrorInfo:
     code = "TypeError" if isinstance(error, ValueMismatch) else type(error).__name__
     trace = "".join(traceback.format_exception(error))
     return ErrorInfo(code, str(error) or code, retryable=not isinstance(error, NonRetryable), trace=trace)
-
-

@@ -39,7 +39,8 @@ CREATE INDEX IF NOT EXISTS executions_key ON executions(launch_key) WHERE ended_
 CREATE TABLE IF NOT EXISTS facts(
     execution TEXT NOT NULL, sequence INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL,
     PRIMARY KEY(execution, sequence)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS snapshots(execution TEXT PRIMARY KEY, sequence INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS snapshots(
+    execution TEXT PRIMARY KEY, sequence INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL);
 """
 _RECORD = "id, closure, workflow, inputs, launch_key, labels, created_at, phase, ended_at"
 
@@ -71,7 +72,9 @@ class SQLiteJournal:
         try:
             if self.read_only:
                 uri = f"file:{self.path}?mode=ro"
-                self._db = await aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=self.settings.busy_timeout_s)
+                self._db = await aiosqlite.connect(
+                    uri, uri=True, isolation_level=None, timeout=self.settings.busy_timeout_s
+                )
                 return -1
             self._db = await aiosqlite.connect(self.path, isolation_level=None, timeout=self.settings.busy_timeout_s)
             await self._db.execute("PRAGMA journal_mode=WAL")
@@ -133,7 +136,9 @@ class SQLiteJournal:
         rows = []
         for expected, (sequence, crc, body) in enumerate(await self._select(query, (execution, after)), after + 1):
             if sequence != expected or zlib.crc32(body) != crc:
-                raise JournalUnknown(f"The journal of execution {execution} is damaged at row {expected} ({self.path}).")
+                raise JournalUnknown(
+                    f"The journal of execution {execution} is damaged at row {expected} ({self.path})."
+                )
             rows.append(Row(execution, sequence, body))
         return rows
 
@@ -194,7 +199,8 @@ class SQLiteJournal:
                 await db.executemany("INSERT OR IGNORE INTO closures VALUES (?, ?)", list(batch.closures.items()))
             if batch.launches:
                 await db.executemany(
-                    f"INSERT INTO executions({_RECORD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", [_values(r) for r in batch.launches]
+                    f"INSERT INTO executions({_RECORD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    [_values(r) for r in batch.launches],
                 )
             for start in range(0, len(batch.rows), ROWS_PER_STATEMENT):
                 await self._insert(batch.rows[start : start + ROWS_PER_STATEMENT], fence)
@@ -212,7 +218,9 @@ class SQLiteJournal:
             return await write()
         except sqlite3.OperationalError as error:
             if "full" in str(error):
-                raise StorageFull(f"The disk is full: the journal {self.path} cannot grow.", hint="Make room; then go on.") from error
+                raise StorageFull(
+                    f"The disk is full: the journal {self.path} cannot grow.", hint="Make room; then go on."
+                ) from error
             raise JournalUnknown(f"The journal {self.path} failed while committing: {error}.") from error
         except sqlite3.Error as error:
             raise JournalUnknown(f"The journal {self.path} failed while committing: {error}.") from error

@@ -22,9 +22,7 @@ def interface_digest(interface: Interface) -> str:
 def input_digests(task: TaskSpec, inputs: Literals) -> dict[str, str]:
     """Content digest of each input that is part of the key."""
     ignored = task.cache.ignore if task.cache else ()
-    return {
-        v.name: literal_digest(inputs[v.name], v.type) for v in task.interface.inputs if v.name not in ignored
-    }
+    return {v.name: literal_digest(inputs[v.name], v.type) for v in task.interface.inputs if v.name not in ignored}
 
 
 def key_digest(task: TaskSpec, interface: str, inputs: dict[str, str]) -> str:
@@ -61,7 +59,9 @@ def _part(literal: Literal) -> str:
         case LiteralMap():
             return _combine("map", *(f"{k}={_part(v)}" for k, v in literal.items.items()))
         case _:
-            return _combine("part", _part(literal.of), canonical(literal.path).decode(), canonical(literal.target).decode())
+            return _combine(
+                "part", _part(literal.of), canonical(literal.path).decode(), canonical(literal.target).decode()
+            )
 
 
 def _combine(*parts: str) -> str:

@@ -106,7 +106,9 @@ class _Check:
                 return  # encoded by this very type when it was traced
 
 
-def promise_type(closure: Closure, workflow: WorkflowSpec, nodes: Mapping[str, NodeSpec], promise: Promise) -> LiteralType:
+def promise_type(
+    closure: Closure, workflow: WorkflowSpec, nodes: Mapping[str, NodeSpec], promise: Promise
+) -> LiteralType:
     """The literal type of what a promise stands for.
 
     Raises:

@@ -32,7 +32,9 @@ def flatten(closure: Closure) -> Plan:
     """
     flat = _Flatten(closure)
     workflow = closure.workflow
-    outputs, _ = flat.workflow(workflow, "", {v.name: FromInput(v.name) for v in workflow.interface.inputs}, frozenset(), 0)
+    outputs, _ = flat.workflow(
+        workflow, "", {v.name: FromInput(v.name) for v in workflow.interface.inputs}, frozenset(), 0
+    )
     plan = Plan(
         name=workflow.name,
         interface=workflow.interface,
@@ -74,7 +76,9 @@ class _Flatten:
             path = f"{prefix}{node.id}"
             if isinstance(callee, TaskSpec):
                 members = frozenset({self._task(path, digest, callee, inputs, waits)})
-                outputs: dict[str, Source] = {v.name: FromNode(len(self.nodes) - 1, v.name) for v in callee.interface.outputs}
+                outputs: dict[str, Source] = {
+                    v.name: FromNode(len(self.nodes) - 1, v.name) for v in callee.interface.outputs
+                }
             else:
                 outputs, members = self.workflow(callee, f"{path}.", inputs, waits, depth + 1)
             scope.add(node, outputs, members)

@@ -6,7 +6,6 @@ a writer whose fence is not the newest is refused and must stop.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from msgspec import Struct

@@ -253,7 +253,9 @@ class LocalEngine:
             case Succeeded():
                 missing = [v.name for v in self._task(live, node).interface.outputs if v.name not in outcome.outputs]
                 if missing:
-                    error = ErrorInfo("OutputsNotFound", f"The attempt ended without its output {missing[0]!r}.", retryable=True)
+                    error = ErrorInfo(
+                        "OutputsNotFound", f"The attempt ended without its output {missing[0]!r}.", retryable=True
+                    )
                     self._post(live, AttemptFailed(now, node, number, error))
                 else:
                     self._post(live, AttemptSucceeded(now, node, number, outcome.outputs, outcome.evidence or None))
@@ -500,7 +502,11 @@ class LocalEngine:
         return await self._journal.record(name)
 
     async def _recovered(self, request: LaunchRequest) -> dict[int, Any]:
-        old = await self._archive.live(request.recover) if request.recover not in self._lives else self._lives[request.recover]
+        old = (
+            await self._archive.live(request.recover)
+            if request.recover not in self._lives
+            else self._lives[request.recover]
+        )
         plan = self._archive.plan(self._archive.keep(request.closure))
         return reusable(old.machine.plan, old.machine.state, old.machine.inputs, plan, request.inputs)
 
@@ -525,7 +531,9 @@ class LocalEngine:
 
 
 def _broken(error: Exception) -> WingbeatError:
-    stopped = EngineStopped(f"The engine failed: {type(error).__name__}: {error}", hint="What is journaled goes on at the next start.")
+    stopped = EngineStopped(
+        f"The engine failed: {type(error).__name__}: {error}", hint="What is journaled goes on at the next start."
+    )
     stopped.__cause__ = error
     return stopped
 

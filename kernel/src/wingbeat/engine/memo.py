@@ -129,11 +129,12 @@ class Memo:
         state = live.machine.state.nodes[node]
         plan = live.machine.plan
         task = plan.tasks[plan.nodes[node].task]
-        assert task.cache is not None and state.outputs is not None
+        assert task.cache is not None
+        assert state.outputs is not None
         status, reason = CacheStatus.POPULATED, ""
         try:
             if self.catalog is None:
-                raise RuntimeError(NO_CATALOG)
+                raise RuntimeError(NO_CATALOG)  # noqa: TRY301  # one place says what failed
             hit("publish.before")
             now, ttl = self._clock.now(), task.cache.ttl_s
             entry = CacheEntry(
@@ -147,7 +148,10 @@ class Memo:
             await self.catalog.publish(entry)
             hit("publish.after")
         except Exception as error:  # noqa: BLE001  # what was computed stays valid without the catalog
-            status, reason = CacheStatus.PUT_FAILURE, f"the outputs could not be stored: {type(error).__name__}: {error}"
+            status, reason = (
+                CacheStatus.PUT_FAILURE,
+                f"the outputs could not be stored: {type(error).__name__}: {error}",
+            )
         self.release(live, node)
         self._post(live, CacheStored(self._clock.now(), node, status, reason))
 
@@ -164,7 +168,7 @@ class Memo:
                 try:
                     if self.catalog is not None:
                         await self.catalog.reserve(key, owner, RESERVATION_S)
-                except Exception:  # noqa: BLE001, S112, PERF203  # tried again in a third of its time
+                except Exception:  # noqa: BLE001, S112  # tried again in a third of its time
                     continue
 
 

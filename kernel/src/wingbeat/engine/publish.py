@@ -34,18 +34,26 @@ def _event(execution: str, plan: Plan, fact: Fact, cursor: int) -> Published:
         case Began():
             return Published(execution, cursor, fact.at, "execution", ExecutionPhase.RUNNING)
         case Turned():
-            return Published(execution, cursor, fact.at, "execution", fact.phase, reason=fact.reason, error=_error(fact.error))
+            return Published(
+                execution, cursor, fact.at, "execution", fact.phase, reason=fact.reason, error=_error(fact.error)
+            )
     node = plan.nodes[fact.node].id
     match fact:
         case AttemptQueued():
             return Published(execution, cursor, fact.at, "attempt", AttemptPhase.QUEUED, node, fact.attempt)
         case AttemptStarted():
             evidence = fact.evidence or {}
-            return Published(execution, cursor, fact.at, "attempt", AttemptPhase.RUNNING, node, fact.attempt, evidence=evidence)
+            return Published(
+                execution, cursor, fact.at, "attempt", AttemptPhase.RUNNING, node, fact.attempt, evidence=evidence
+            )
         case AttemptLost():
-            kind, phase = ("attempt", AttemptPhase.RETRYABLE_FAILED.value) if fact.retry_at is not None else ("node", fact.phase)
+            kind, phase = (
+                ("attempt", AttemptPhase.RETRYABLE_FAILED.value) if fact.retry_at is not None else ("node", fact.phase)
+            )
             reason = fact.error.message
-            return Published(execution, cursor, fact.at, kind, phase, node, fact.attempt, reason, error=_error(fact.error))
+            return Published(
+                execution, cursor, fact.at, kind, phase, node, fact.attempt, reason, error=_error(fact.error)
+            )
         case NodeSucceeded():
             recovered = fact.attempt < 0 and fact.cache != CacheStatus.HIT
             phase = NodePhase.RECOVERED if recovered else NodePhase.SUCCEEDED

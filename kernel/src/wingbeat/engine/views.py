@@ -46,7 +46,8 @@ def summary(record: Record) -> Summary:
 def _node(plan: Plan, i: int, node: NodeState, notes: dict[int, str]) -> NodeView:
     task = plan.tasks[plan.nodes[i].task]
     attempts = [
-        AttemptView(n, a.phase, a.queued_at, a.started_at, a.ended_at, a.error, a.evidence or {}) for n, a in enumerate(node.attempts)
+        AttemptView(n, a.phase, a.queued_at, a.started_at, a.ended_at, a.error, a.evidence or {})
+        for n, a in enumerate(node.attempts)
     ]
     reason = notes.get(i) or node.reason or node.cache_reason
     if not reason and node.phase is NodePhase.QUEUED and node.retry_at is not None:

@@ -41,7 +41,7 @@ class Configuration:
 
 def _project_layers(folder: Path) -> list[tuple[str, Mapping[str, Any]]]:
     for place in (folder, *folder.parents):
-        layers = []
+        layers: list[tuple[str, Mapping[str, Any]]] = []
         if (file := place / "wingbeat.toml").is_file():
             layers.append((str(file), _read(file)))
         if (file := place / "pyproject.toml").is_file() and (table := _read(file).get("tool", {}).get("wingbeat")):

@@ -61,7 +61,9 @@ def boot(given: Sequence[object], discover: bool, disabled: Iterable[str]) -> Re
         except ConfigurationError:
             raise
         except Exception as error:
-            raise ConfigurationError(f"Plugin {name!r} failed to register: {type(error).__name__}: {error}.", hint=_off(name)) from error
+            raise ConfigurationError(
+                f"Plugin {name!r} failed to register: {type(error).__name__}: {error}.", hint=_off(name)
+            ) from error
     return registry
 
 
@@ -69,7 +71,9 @@ def _load(name: str, target: str) -> object:
     try:
         return importlib.import_module(target)
     except Exception as error:
-        raise ConfigurationError(f"Plugin {name!r} cannot be loaded: {type(error).__name__}: {error}.", hint=_off(name)) from error
+        raise ConfigurationError(
+            f"Plugin {name!r} cannot be loaded: {type(error).__name__}: {error}.", hint=_off(name)
+        ) from error
 
 
 def _register(manager: pluggy.PluginManager, name: str, plugin: object) -> None:

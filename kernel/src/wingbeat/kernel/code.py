@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from wingbeat.contracts.storage import Storage
 
+if TYPE_CHECKING:
+    from wingbeat.host.bundle import Bundle
 
-def pack(file: str, storage: Storage, cache: Path) -> Any:
+
+def pack(file: str, storage: Storage, cache: Path) -> Bundle:
     """The bundle of the project that `file` belongs to."""
     from wingbeat.host.bundle import make_bundle
 

@@ -16,6 +16,7 @@ import msgspec
 from wingbeat.base.errors import CompileError, InputError
 from wingbeat.base.ids import digest
 from wingbeat.builtin.filestore import FileStore
+from wingbeat.host.bundle import Bundle
 from wingbeat.host.home import home_path
 from wingbeat.kernel.code import freeze, pack
 from wingbeat.runtime.compile import Compiled, CompileRequest, Problem
@@ -74,7 +75,12 @@ def _own_version() -> str:
     import wingbeat
 
     root = Path(wingbeat.__file__).parent
-    newest = max((entry.stat().st_mtime_ns for entry in (*root.glob("author/*.py"), *root.glob("spec/*.py"), *root.glob("types/*.py"))))
+    newest = max(
+
+            entry.stat().st_mtime_ns
+            for entry in (*root.glob("author/*.py"), *root.glob("spec/*.py"), *root.glob("types/*.py"))
+
+    )
     return str(newest)
 
 
@@ -87,7 +93,7 @@ def _complete(compiled: Compiled, bundle: str, environment: str) -> Compiled:
     return msgspec.structs.replace(compiled, closures=closures)
 
 
-def _compile(file: str, bundle: object, folder: Path, environment: str) -> Compiled:
+def _compile(file: str, bundle: Bundle, folder: Path, environment: str) -> Compiled:
     """In the project's environment; where a module is missing there, in the one that the file's tasks declare."""
     from wingbeat.builtin.environments import UvEnvironments
 
@@ -110,14 +116,14 @@ def _compile(file: str, bundle: object, folder: Path, environment: str) -> Compi
     return Compiled(failed=Problem(compiled.failed.message, hint, compiled.failed.trace))
 
 
-def _in_process(python: str, isolated: bool, file: str, bundle: object, folder: Path) -> Compiled:
+def _in_process(python: str, isolated: bool, file: str, bundle: Bundle, folder: Path) -> Compiled:
     from wingbeat.host.project import module_name
 
-    roots = tuple(os.path.join(bundle.root, r) for r in bundle.import_roots)  # type: ignore[attr-defined]
+    roots = tuple(os.path.join(bundle.root, r) for r in bundle.import_roots)
     with tempfile.TemporaryDirectory(prefix="wingbeat-compile-") as scratch:
         answer = os.path.join(scratch, "answer")
         storage = StorageRef("wingbeat.builtin.filestore:FileStore", {"root": str(folder / "storage")})
-        module = module_name(file, bundle.root, bundle.import_roots)  # type: ignore[attr-defined]
+        module = module_name(file, bundle.root)
         request = CompileRequest(module, os.path.realpath(file), roots, storage, scratch, answer)
         path = Path(scratch) / "request"
         path.write_bytes(msgspec.json.encode(request))
@@ -130,7 +136,9 @@ def _in_process(python: str, isolated: bool, file: str, bundle: object, folder: 
             stdin=subprocess.DEVNULL, stdout=sys.stderr, env=variables, timeout=COMPILE_S_MAX, check=False,
         )  # fmt: skip
         if not os.path.exists(answer):
-            raise CompileError(f"Importing {file} ended its process (exit code {done.returncode}).", hint="Its output is above.")
+            raise CompileError(
+                f"Importing {file} ended its process (exit code {done.returncode}).", hint="Its output is above."
+            )
         return msgspec.json.decode(Path(answer).read_bytes(), type=Compiled)
 
 
@@ -152,5 +160,3 @@ def declared_environments(source: str) -> list[EnvironmentSpec]:
 def _error(file: str, problem: Problem) -> CompileError:
     trace = "\n" + problem.trace.rstrip() if problem.trace else ""
     return CompileError(f"{file}: {problem.message}{trace}", hint=problem.hint)
-
-

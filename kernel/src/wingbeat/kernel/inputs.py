@@ -53,7 +53,9 @@ class Prepared:
         preparer, signature = self._preparer, self._signature
         if signature is not None:
             codecs = signature.output_codecs
-            return signature.join({n: codecs[n].decode(preparer.whole(value), preparer.io) for n, value in outputs.items()})
+            return signature.join(
+                {n: codecs[n].decode(preparer.whole(value), preparer.io) for n, value in outputs.items()}
+            )
         variables = self.closure.workflow.interface.outputs
         values = [decode_generic(preparer.whole(outputs[v.name]), v.type, preparer.io) for v in variables]
         return None if not values else values[0] if len(values) == 1 else tuple(values)

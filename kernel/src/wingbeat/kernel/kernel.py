@@ -241,7 +241,9 @@ class Kernel:
         catalogs = registry.names("catalog")
         catalog = chosen.catalog or (catalogs[0] if len(catalogs) == 1 else "none")
         if not chosen.catalog and len(catalogs) > 1:
-            raise ConfigurationError(f"Several catalogs are installed: {', '.join(catalogs)}.", hint="Choose with kernel.catalog.")
+            raise ConfigurationError(
+                f"Several catalogs are installed: {', '.join(catalogs)}.", hint="Choose with kernel.catalog."
+            )
         made = None if catalog == "none" else registry.factory("catalog", catalog)(home)
         if made is not None:
             await made.start()
@@ -266,5 +268,3 @@ class Kernel:
             await asyncio.gather(*(engine.abort(id, "the kernel was closed") for id in live), return_exceptions=True)
         else:
             await asyncio.gather(*(engine.wait(id) for id in live))
-
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from wingbeat.author.task import Task
 from wingbeat.author.workflow import Workflow
@@ -15,7 +15,13 @@ from wingbeat.kernel.kernel import Kernel
 R = TypeVar("R")
 
 
-def run(entity: Workflow[..., R] | Task[..., R] | Callable[..., R], /, *, home: str | os.PathLike[str] | None = None, **inputs: Any) -> R:
+def run(
+    entity: Workflow[..., R] | Task[..., R] | Callable[..., R],
+    /,
+    *,
+    home: str | os.PathLike[str] | None = None,
+    **inputs: Any,
+) -> R:
     """Run a workflow or task durably and return its outputs.
 
     State is kept in the home (``$WINGBEAT_HOME``, default ``.wingbeat``). If the same was asked for before and did not
@@ -38,9 +44,10 @@ def run(entity: Workflow[..., R] | Task[..., R] | Callable[..., R], /, *, home: 
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(_run(entity, inputs, home))
+        return cast(R, asyncio.run(_run(entity, inputs, home)))
     raise WingbeatError(
-        "run() was called inside a running event loop.", hint="Use 'async with Kernel() as kernel: await kernel.launch(…)'."
+        "run() was called inside a running event loop.",
+        hint="Use 'async with Kernel() as kernel: await kernel.launch(…)'.",
     )
 
 

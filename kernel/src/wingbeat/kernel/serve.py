@@ -57,7 +57,9 @@ class Server:
             while True:
                 call = msgspec.msgpack.decode(await read_frame(reader), type=Call)
                 if len(calls) >= CALLS_MAX:
-                    writer.write(frame(Reply(call.number, error="Busy", message=f"more than {CALLS_MAX} calls are under way")))
+                    writer.write(
+                        frame(Reply(call.number, error="Busy", message=f"more than {CALLS_MAX} calls are under way"))
+                    )
                     continue
                 answering = asyncio.create_task(self._answer(call, writer))
                 calls.add(answering)

@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.literal import Literals
+from wingbeat.spec.outcome import ErrorInfo
 
 
 class Launched(Struct, frozen=True):

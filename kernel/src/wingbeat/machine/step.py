@@ -12,7 +12,7 @@ Rule 3: events that do not fit are ignored: late, doubled and foreign reports ar
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from wingbeat.base.errors import ErrorKind
 from wingbeat.machine import attempts
@@ -72,7 +72,7 @@ class Machine:
     def step(self, event: Event) -> list[Effect]:
         """Apply one event and say what must follow. The facts are in `take_facts`."""
         if not self.state.phase.terminal:
-            _STEP[type(event)](self, event)
+            self._on[type(event)](self, event)
         effects, self._effects = self._effects, []
         return effects
 
@@ -138,7 +138,9 @@ class Machine:
         for node in sorted(event.recovered):
             self._say(NodeSucceeded(node, event.at, event.recovered[node], source=event.source))
         waits, nodes = self.state.waits, self.state.nodes
-        self._start((i for i in range(len(waits)) if not waits[i] and nodes[i].phase is NodePhase.NOT_STARTED), event.at)
+        self._start(
+            (i for i in range(len(waits)) if not waits[i] and nodes[i].phase is NodePhase.NOT_STARTED), event.at
+        )
         self._settle(event.at)
 
     def _cache_hit(self, event: CacheHit) -> None:
@@ -220,7 +222,9 @@ class Machine:
                 limit = self._task(event.node).timeout
                 seconds = limit.run_s if event.kind == "run" else limit.queue_s
                 what = "ran" if event.kind == "run" else "waited for its start"
-                self._cancel(event.node, event.attempt, event.kind, f"{what} longer than its timeout of {seconds:g} s", event.at)
+                self._cancel(
+                    event.node, event.attempt, event.kind, f"{what} longer than its timeout of {seconds:g} s", event.at
+                )
 
     def _abort_asked(self, event: AbortAsked) -> None:
         if self.state.phase is not ExecutionPhase.ABORTING:
@@ -394,23 +398,24 @@ class Machine:
             if self.state.phase is ExecutionPhase.RUNNING:
                 self._say(Turned(ExecutionPhase.SUCCEEDING, at, outputs=outputs))
         else:
-            self._finish(ExecutionPhase.SUCCEEDED, at, None if self.state.phase is ExecutionPhase.SUCCEEDING else outputs)
+            self._finish(
+                ExecutionPhase.SUCCEEDED, at, None if self.state.phase is ExecutionPhase.SUCCEEDING else outputs
+            )
 
     def _finish(self, phase: ExecutionPhase, at: float, outputs: Literals | None = None) -> None:
         self._say(Turned(phase, at, outputs=outputs))
         self._ask(Finish())
 
-
-_STEP: dict[type, Any] = {
-    Launched: Machine._launched,
-    CacheHit: Machine._cache_hit,
-    CacheMissed: Machine._cache_missed,
-    CacheHeld: Machine._cache_held,
-    CacheStored: Machine._cache_stored,
-    AttemptRunning: Machine._attempt_running,
-    AttemptSucceeded: Machine._attempt_succeeded,
-    AttemptFailed: Machine._attempt_failed,
-    AttemptAborted: Machine._attempt_aborted,
-    TimerFired: Machine._timer_fired,
-    AbortAsked: Machine._abort_asked,
-}
+    _on: ClassVar[dict[type, Any]] = {
+        Launched: _launched,
+        CacheHit: _cache_hit,
+        CacheMissed: _cache_missed,
+        CacheHeld: _cache_held,
+        CacheStored: _cache_stored,
+        AttemptRunning: _attempt_running,
+        AttemptSucceeded: _attempt_succeeded,
+        AttemptFailed: _attempt_failed,
+        AttemptAborted: _attempt_aborted,
+        TimerFired: _timer_fired,
+        AbortAsked: _abort_asked,
+    }

@@ -12,6 +12,7 @@ from importlib.machinery import SOURCE_SUFFIXES, FileFinder, SourceFileLoader
 from typing import Any
 
 from wingbeat.base.errors import ConfigurationError
+from wingbeat.runtime.bundle import bundle_import_roots
 from wingbeat.runtime.job import Job
 from wingbeat.types import codec
 
@@ -46,8 +47,9 @@ def enter_bundle(bundle: str, cache: str) -> None:
         return finder(path)
 
     sys.path_hooks.insert(0, hook)
-    sys.path.insert(0, bundle)
-    sys.path_importer_cache.pop(bundle, None)
+    for root in reversed(bundle_import_roots(bundle)):
+        sys.path.insert(0, root)
+        sys.path_importer_cache.pop(root, None)
 
 
 @functools.cache

@@ -22,7 +22,7 @@ DEPTH_MAX = 64
 T = TypeVar("T")
 
 _canonical = msgspec.json.Encoder(order="deterministic")
-_entity = msgspec.json.Decoder(Entity)
+_entity: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Entity)
 _closure = msgspec.json.Decoder(Closure)
 
 
@@ -52,7 +52,8 @@ def read_bounded(data: bytes, decoder: msgspec.json.Decoder[T], *, bytes_max: in
 
 def read_entity(data: bytes) -> Entity:
     """The task or workflow that `data` (JSON) describes."""
-    return read_bounded(data, _entity)
+    entity: Entity = read_bounded(data, _entity)
+    return entity
 
 
 def read_closure(data: bytes) -> Closure:
@@ -70,7 +71,8 @@ def check_closure(closure: Closure) -> None:
     """Raise ConfigurationError unless `closure` is whole and every entity is what its digest says."""
     if closure.format > FORMAT:
         raise ConfigurationError(
-            f"The spec has format {closure.format}; this Wingbeat reads formats up to {FORMAT}.", hint="Upgrade wingbeat."
+            f"The spec has format {closure.format}; this Wingbeat reads formats up to {FORMAT}.",
+            hint="Upgrade wingbeat.",
         )
     for name, entity in closure.entities.items():
         if spec_digest(entity) != name:
@@ -78,7 +80,9 @@ def check_closure(closure: Closure) -> None:
     calls = [c for e in closure.entities.values() for c in getattr(e, "calls", ())]
     missing = {closure.root, *calls} - closure.entities.keys()
     if missing:
-        raise ConfigurationError(f"The spec refers to {len(missing)} entities that it does not hold: {min(missing)[:19]}….")
+        raise ConfigurationError(
+            f"The spec refers to {len(missing)} entities that it does not hold: {min(missing)[:19]}…."
+        )
 
 
 def json_schema() -> dict[str, Any]:

@@ -79,5 +79,12 @@ _EXECUTION_TERMINAL = frozenset(
 )
 _NODE_SUCCESS = frozenset({NodePhase.SUCCEEDED, NodePhase.RECOVERED})
 _NODE_TERMINAL = frozenset(
-    {NodePhase.SUCCEEDED, NodePhase.FAILED, NodePhase.ABORTED, NodePhase.SKIPPED, NodePhase.TIMED_OUT, NodePhase.RECOVERED}
+    {
+        NodePhase.SUCCEEDED,
+        NodePhase.FAILED,
+        NodePhase.ABORTED,
+        NodePhase.SKIPPED,
+        NodePhase.TIMED_OUT,
+        NodePhase.RECOVERED,
+    }
 )

@@ -290,7 +290,9 @@ class Parents:
 def _spawn(config: ParentConfig, interpreter: Interpreter, environment: dict[str, str], listener: socket.socket) -> int:
     python = interpreter.python
     arguments = [python, "-P", "-m", "wingbeat.runtime.parent", msgspec.json.encode(config).decode()]
-    log = os.open(_log_path(config.directory, config.name), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    log = os.open(
+        _log_path(config.directory, config.name), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
+    )
     # Out of the way of the numbers that the new process gets.
     source = fcntl.fcntl(listener.fileno(), fcntl.F_DUPFD_CLOEXEC, 10)
     try:

@@ -17,7 +17,11 @@ def make(home: Home) -> ProcessExecutor:
     storage = home.storage()
 
     def bundle_path(digest: str) -> str:
-        return str(storage.fetch(Blob(uri=f"{storage.scheme}:{digest}", digest=digest, size=0, name="bundle", layout="directory")))
+        return str(
+            storage.fetch(
+                Blob(uri=f"{storage.scheme}:{digest}", digest=digest, size=0, name="bundle", layout="directory")
+            )
+        )
 
     return ProcessExecutor(
         home.path,
