@@ -31,11 +31,13 @@ __all__ = [
     "set_node",
     "tuple_node",
     "union_node",
+    "variant_of",
 ]
 
 canonical = msgspec.json.encode
 STR = Simple("str")
 NONE_TYPE = Simple("none")
+_TAGGED = {"k", "v"}
 
 
 def _worst(fits: Any, best: int) -> int:
@@ -225,7 +227,7 @@ def is_optional(type: UnionType) -> bool:
 def order_variants(types: list[LiteralType]) -> list[LiteralType]:
     """Distinct variants in canonical order, `none` last.
 
-    A type may not depend on the order in the hint: `int | str == str | int`, and Python itself caches hints by equality.
+    A type may not depend on the order in a hint: `int | str == str | int`, and Python caches hints by equality.
     """
     distinct = list(dict.fromkeys(types))
     return sorted(distinct, key=lambda each: (each == NONE_TYPE, canonical(each)))
@@ -262,6 +264,16 @@ def _optional_node(literal: UnionType, node: Node) -> Node:
     return Node(literal, encode, decode, fit, hashable=node.hashable)
 
 
+def variant_of(wire: Any, type_: UnionType) -> int:
+    """The index of the variant that a tagged wire value says."""
+    if type(wire) is not dict or wire.keys() != _TAGGED or type(wire["k"]) is not int:
+        raise ValueMismatch.expected(f"{describe(type_)} as {{k: variant, v: value}}", wire)
+    index = wire["k"]
+    if not 0 <= index < len(type_.variants):
+        raise ValueMismatch(f"expected {describe(type_)}, got variant {index} of {len(type_.variants)}")
+    return int(index)
+
+
 def _tagged_node(literal: UnionType, nodes: list[Node]) -> Node:
     expected = describe(literal)
     classes = [node.python for node in nodes]
@@ -285,12 +297,7 @@ def _tagged_node(literal: UnionType, nodes: list[Node]) -> Node:
         return {"k": index, "v": nodes[index].encode(value, io)}
 
     def decode(wire: Any, io: BlobIO) -> Any:
-        if type(wire) is not dict or wire.keys() != {"k", "v"} or type(wire["k"]) is not int:
-            raise ValueMismatch.expected(f"{expected} as {{k: variant, v: value}}", wire)
-        index = wire["k"]
-        if not 0 <= index < len(nodes):
-            raise ValueMismatch(f"expected {expected}, got variant {index} of {len(nodes)}")
-        return nodes[index].decode(wire["v"], io)
+        return nodes[variant_of(wire, literal)].decode(wire["v"], io)
 
     def fit(value: Any) -> int:
         return max(node.fit(value) for node in nodes)

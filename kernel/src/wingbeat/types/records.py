@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeAlias, cast, get_type_hints
+from typing import Any, NamedTuple, TypeAlias, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import UNSET
@@ -140,17 +140,15 @@ def _pydantic(cls: Any, hints: Callable[[Any], Mapping[str, Any]]) -> Shape:
 
 
 def _typed_dict(cls: Any, hints: Mapping[str, Any]) -> Shape:
-    from typing import get_origin
-
     found = []
     for name, hint in hints.items():
-        while str(get_origin(hint)).removeprefix("typing_extensions.").removeprefix("typing.") in _QUALIFIERS:
-            hint = hint.__args__[0]
-        found.append(Field(name, hint, optional=name not in cls.__required_keys__))
+        optional = name not in cls.__required_keys__
+        while (qualifier := str(get_origin(hint)).rpartition(".")[2]) in ("Required", "NotRequired", "ReadOnly"):
+            # The class itself does not see a qualifier in an annotation that is still a string.
+            optional = optional if qualifier == "ReadOnly" else qualifier == "NotRequired"
+            hint = get_args(hint)[0]
+        found.append(Field(name, hint, optional=optional))
     return Shape(found, dict, is_dict=True)
-
-
-_QUALIFIERS = {"Required", "NotRequired", "ReadOnly"}
 
 
 def _named_tuple(cls: Any, hints: Mapping[str, Any]) -> Shape:
