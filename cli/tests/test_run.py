@@ -50,7 +50,6 @@ def test_run_that_fails_shows_the_users_error_and_where_the_log_is(world, wingbe
         "  Traceback (most recent call last):\n"
         '    File "flow.py", line 3, in two\n'
         "  ValueError: a bug in the last step\n"
-        "  exit_code: 1\n"
         "log: wingbeat logs e1 n1\n"
         "when it is mended: wingbeat recover e1 keeps what succeeded\n"
     )

@@ -245,7 +245,7 @@ def metavar(kind: LiteralType) -> str:
 
 
 def summary(kind: LiteralType) -> str:
-    """What the metavar leaves open: the type as its author wrote it, the fields of a record, the names of a long choice."""
+    """What the metavar leaves open: the type as its author wrote it, fields of a record, names of a long choice."""
     inner, _ = unwrapped(kind)
     match inner:
         case Simple() | FileType(format="") | DirectoryType(format=""):
