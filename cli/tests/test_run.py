@@ -123,6 +123,13 @@ def test_wrong_inputs_end_with_2_before_anything_runs(world, wingbeat, line, mes
     assert world.launched == []
 
 
+@pytest.mark.parametrize("form", ["--learning-rate", "--learning_rate"])
+def test_underscores_may_be_hyphens(world, wingbeat, form):
+    world.closure = world.closure_of(Variable("learning_rate", Simple("float")), Variable("dry_run", Simple("bool")))
+    assert wingbeat("run", "flow.py", "pipeline", form, "0.1", "--no_dry-run").status == 0
+    assert world.launched[0]["inputs"] == {"learning_rate": 0.1, "dry_run": False}
+
+
 def test_unknown_option_ends_with_2(world, wingbeat):
     answer = wingbeat("run", "flow.py", "pipeline", "--y", "3")
     assert answer.status == 2
@@ -176,6 +183,7 @@ def test_help_of_an_entity_shows_types_defaults_and_docs(world, wingbeat, monkey
         Variable("x", Simple("int"), doc="How many."),
         Variable("dry_run", Simple("bool"), False),
         Variable("day", Simple("date")),
+        Variable("name", Simple("str"), "Ann"),
     )
     answer = wingbeat("run", "flow.py", "pipeline", "--help")
     assert answer.status == 0
@@ -190,14 +198,16 @@ Usage: wingbeat run flow.py pipeline [INPUTS]
   Outputs:
     o0: int
 
+  Inputs whose names are options:
+    --input name=STR  [default: Ann]
+
 Options:
-  --x INT                         How many.  [required]
-  --dry-run, --dry_run / --no-dry-run
-                                  [default: false]
-  --day DATE                      [required]
-  --input NAME=VALUE              Give any input, also one whose name is an option of its own.
-  --name ID                       Id of the execution; the same name again starts nothing new.
-  --fresh                         Start anew, also if the same run did not finish.
-  -o, --output [table|json]       Form of the output.  [default: table]
-  -h, --help                      Show this message and exit.
+  --x INT                    How many.  [required]
+  --dry-run / --no-dry-run   [default: false]
+  --day DATE                 [required]
+  --input NAME=VALUE         Give any input, also one whose name is an option of its own.
+  --name ID                  Id of the execution; the same name again starts nothing new.
+  --fresh                    Start anew, also if the same run did not finish.
+  -o, --output [table|json]  Form of the output.  [default: table]
+  -h, --help                 Show this message and exit.
 """

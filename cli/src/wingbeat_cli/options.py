@@ -27,7 +27,7 @@ class InputValue(click.ParamType[Any]):
     def convert(
         self,
         value: Any,
-        param: click.Parameter | None,  # noqa: ARG002 - the signature is click's
+        param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> Any:
         if not isinstance(value, str):
