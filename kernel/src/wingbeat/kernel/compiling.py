@@ -76,10 +76,8 @@ def _own_version() -> str:
 
     root = Path(wingbeat.__file__).parent
     newest = max(
-
-            entry.stat().st_mtime_ns
-            for entry in (*root.glob("author/*.py"), *root.glob("spec/*.py"), *root.glob("types/*.py"))
-
+        entry.stat().st_mtime_ns
+        for entry in (*root.glob("author/*.py"), *root.glob("spec/*.py"), *root.glob("types/*.py"))
     )
     return str(newest)
 

@@ -41,14 +41,12 @@ def run(
 
         ExecutionFailed: It ended without success.
     """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return cast(R, asyncio.run(_run(entity, inputs, home)))
-    raise WingbeatError(
-        "run() was called inside a running event loop.",
-        hint="Use 'async with Kernel() as kernel: await kernel.launch(…)'.",
-    )
+    if asyncio._get_running_loop() is not None:  # noqa: SLF001  # the public one raises, which would chain to every later error
+        raise WingbeatError(
+            "run() was called inside a running event loop.",
+            hint="Use 'async with Kernel() as kernel: await kernel.launch(…)'.",
+        )
+    return cast(R, asyncio.run(_run(entity, inputs, home)))
 
 
 async def _run(entity: Any, inputs: dict[str, Any], home: str | os.PathLike[str] | None) -> Any:

@@ -9,7 +9,6 @@ CPU: a quota of the control group where there is one, and the variables by which
 that the warm parent imported has chosen already; the quota holds in any case.
 """
 
-# ruff: noqa: PTH
 # control groups are files of one line each
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
 """The end of an attempt's process: nothing of it goes on, and how it ended is kept in the file `exit`."""
 
-# ruff: noqa: PTH
 # /proc is read here, once for each attempt
 
 from __future__ import annotations
