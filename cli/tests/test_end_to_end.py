@@ -69,7 +69,7 @@ def waiting(x: int) -> int:
 
 @workflow
 def hanging(x: int) -> int:
-    return stubborn(x)
+    return stubborn(add(x))
 
 @workflow
 def dividing(x: int) -> float:
@@ -306,7 +306,8 @@ def test_second_ctrl_c_leaves_at_once_and_nothing_is_lost(shell):
     assert time.monotonic() - pressed < 1
     (shell.root / "go").touch()
     done = shell("run", "flow.py", "hanging", "--x", "3")
-    assert (done.status, done.out) == (0, "o0 = 3\n"), done.err
+    assert (done.status, done.out) == (0, "o0 = 4\n"), done.err
+    assert shell.marks().count("add") == 1
 
 
 def test_terminal_shows_a_table_and_gives_the_cursor_back(shell):
