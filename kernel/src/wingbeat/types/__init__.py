@@ -1,8 +1,9 @@
 """What a value is: Python type ⇄ literal type ⇄ wire value, lossless.
 
-Everything is directed by the type: `codec(hint)` compiles a type hint once into two functions, one for each direction. The wire value is
-plain data that JSON and msgpack carry alike; heavy values (files, tables, arrays, models) are stored by their content, through a `BlobIO`
-that the caller gives, and their wire says where. Nothing here reads a file, a clock or an environment.
+Everything is directed by the type: `codec(hint)` compiles a type hint once into two functions, one for each direction.
+The wire value is plain data that JSON and msgpack carry alike; heavy values (files, tables, arrays, models) are stored
+by their content, through a `BlobIO` that the caller gives, and their wire says where. Nothing here reads a file, a
+clock or an environment.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ def shown(value: object, limit: int = 80) -> str:
     name = type(value).__name__
     try:
         text = repr(value)
-    except Exception:  # a foreign __repr__ may raise; the message about the value matters more
+    except Exception:  # noqa: BLE001 - a foreign __repr__ may raise; the message about the value matters more
         return name
     return f"{name} {text if len(text) <= limit else text[: limit - 1] + '…'}"
 

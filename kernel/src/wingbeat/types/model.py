@@ -1,13 +1,14 @@
 """The literal types, as frozen structs, and the three protocols of this room: wire values, blobs and codecs.
 
-A literal type says what a value is without naming any Python class, so that engine, console and other languages understand it. A record that
-contains itself is written once; inside it, `RecursionRef` points to the nearest enclosing record of that name.
+A literal type says what a value is without naming any Python class, so that engine, console and other languages
+understand it. A record that contains itself is written once; inside it, `RecursionRef` points to the nearest enclosing
+record of that name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import IO, Any, Literal, Protocol, TypeAlias, Union
+from typing import IO, Any, Literal, Protocol, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -39,7 +40,7 @@ __all__ = [
     "Wire",
 ]
 
-Wire: TypeAlias = Union[None, bool, int, float, str, list[Any], dict[str, Any]]
+Wire: TypeAlias = None | bool | int | float | str | list[Any] | dict[str, Any]
 """What travels in JSON and msgpack alike: integers within 64 bit, finite floats, string keys, no bytes."""
 
 SimpleName: TypeAlias = Literal["none", "bool", "int", "float", "str", "bytes", "datetime", "date", "timedelta"]
@@ -110,7 +111,10 @@ class LiteralValues(Struct, frozen=True, omit_defaults=True, cache_hash=True, ta
 
 
 class RecordField(Struct, frozen=True, omit_defaults=True):
-    """A field of a record. `default` is a wire value; `optional` without one: the author's code makes it (a factory)."""
+    """A field of a record.
+
+    `default` is a wire value; `optional` without one: the author's code makes it (a factory).
+    """
 
     name: str
     type: LiteralType
@@ -188,23 +192,23 @@ class Hashed(Struct, frozen=True, omit_defaults=True, cache_hash=True, tag_field
     item: LiteralType
 
 
-LiteralType = Union[
-    Simple,
-    ListType,
-    TupleType,
-    SetType,
-    DictType,
-    UnionType,
-    EnumType,
-    LiteralValues,
-    RecordType,
-    RecursionRef,
-    FileType,
-    DirectoryType,
-    TableType,
-    BlobType,
-    Hashed,
-]
+LiteralType = (
+    Simple
+    | ListType
+    | TupleType
+    | SetType
+    | DictType
+    | UnionType
+    | EnumType
+    | LiteralValues
+    | RecordType
+    | RecursionRef
+    | FileType
+    | DirectoryType
+    | TableType
+    | BlobType
+    | Hashed
+)
 
 
 class Blob(Struct, frozen=True, omit_defaults=True):
