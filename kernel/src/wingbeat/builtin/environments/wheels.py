@@ -107,7 +107,7 @@ def _pack_kernel(folder: str, *, complete: bool) -> Wheel:
 
 
 def _pack(name: str, found: importlib.metadata.Distribution, folder: str, needs: list[str] | None = None) -> Wheel:
-    python = found.metadata["Requires-Python"] or ">=3.11"
+    (python,) = (found.metadata.get_all("Requires-Python") or [">=3.11"])[:1]
     extras = found.metadata.get_all("Provides-Extra") or []
     if needs is None:
         metadata = _metadata(name, found.version, found.requires or [], python, extras)
