@@ -25,7 +25,7 @@ from wingbeat.base.errors import ConfigurationError
 from wingbeat.base.ids import digest as digest_of
 from wingbeat.builtin.durable import write_atomic
 from wingbeat.builtin.environments.interpreters import Found, choose
-from wingbeat.builtin.environments.pins import read_lines
+from wingbeat.builtin.environments.pins import keep_hashes, read_lines
 from wingbeat.builtin.environments.project import still_has
 from wingbeat.builtin.environments.settings import cache_folder
 from wingbeat.builtin.environments.uv import failure, find_uv, run
@@ -106,7 +106,8 @@ class UvEnvironments:
             return read_bounded(data, _project_lock)
         except (OSError, ValueError) as error:
             raise ConfigurationError(
-                f"The lock of the project's environment cannot be read: {error}", hint="Launch it again from its sources."
+                f"The lock of the project's environment cannot be read: {error}",
+                hint="Launch it again from its sources.",
             ) from None
 
     async def _make(self, what: str, lines: list[str], python: str, *, strict: bool) -> Interpreter:
@@ -117,20 +118,18 @@ class UvEnvironments:
         wheels = await asyncio.to_thread(pack_runtime, family, os.path.join(self._cache, "wheels"), strict=strict)
         interpreter = await choose(python, self._cache)
         lock = await self._resolve(what, with_runtime(lines, wheels, strict=strict), interpreter)
-        with open(lock, "rb") as stream:
-            content = stream.read()
-        digest = digest_of(b"%d\n%s\n%s\n" % (FORMAT, os.fsencode(interpreter.path), content))
+        digest = digest_of(b"%d\n%s\n%s\n" % (FORMAT, os.fsencode(interpreter.path), _read(lock)))
         return Interpreter(digest, await self._build(what, digest, lock, interpreter))
 
     async def _resolve(self, what: str, lines: list[str], interpreter: Found) -> str:
         """The path of the lock for these requirements."""
         key = hashlib.sha256(msgspec.json.encode([FORMAT, sorted(lines), interpreter])).hexdigest()[:32]
         path = os.path.join(self._cache, "locks", f"{key}.txt")
-        if os.path.exists(path):
+        if _exists(path):
             return path
         os.makedirs(os.path.dirname(path), exist_ok=True)
         async with _lock(path + ".lock"):
-            if os.path.exists(path):
+            if _exists(path):
                 return path
             source = path.removesuffix(".txt") + ".in"
             write_atomic(source, ("\n".join(lines) + "\n").encode())
@@ -141,7 +140,14 @@ class UvEnvironments:
             )  # fmt: skip
             if made.code != 0:
                 raise failure(what, made.errors)
-            write_atomic(path, made.output.encode(), durable=True)
+            try:
+                resolved = keep_hashes(read_lines(made.output), lines)
+            except ValueError as error:
+                raise ConfigurationError(
+                    f"{what} cannot be made: the index has no file of {error} with a hash that was asked for.",
+                    hint="The file was replaced, or the lock is of another index: check where both come from.",
+                ) from None
+            write_atomic(path, ("\n".join(resolved) + "\n").encode(), durable=True)
         return path
 
     async def _build(self, what: str, digest: str, lock: str, interpreter: Found) -> str:
@@ -190,6 +196,15 @@ def with_runtime(lines: Iterable[str], wheels: list[Wheel], *, strict: bool) -> 
         wanted = ",".join(extras.get(wheel.name, ()))
         made.append(wheel.requirement(f"[{wanted}]" if wanted else ""))
     return made
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as stream:
+        return stream.read()
+
+
+def _exists(path: str) -> bool:
+    return os.path.exists(path)
 
 
 def _is_complete(folder: str, python: str) -> bool:
