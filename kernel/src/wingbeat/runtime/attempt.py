@@ -2,12 +2,13 @@
 
 A warm parent forks into `run`; ``python -m wingbeat.runtime.attempt DIRECTORY`` does the same in a fresh interpreter.
 
-What user code finds in its environment: ``WINGBEAT_EXECUTION``, ``WINGBEAT_NODE``, ``WINGBEAT_ATTEMPT`` (a number from 0),
-``WINGBEAT_TASK``, ``WINGBEAT_DIRECTORY`` (the attempt's directory), ``WINGBEAT_CHECKPOINT`` (its folder for checkpoints). Its
-working directory is ``work/`` in there, empty, and removed after success. Standard output and error go to ``log``. It leads a
-session of its own; whatever it leaves running is killed after it.
+What user code finds in its environment: ``WINGBEAT_EXECUTION``, ``WINGBEAT_NODE``, ``WINGBEAT_ATTEMPT`` (a number from
+0), ``WINGBEAT_TASK``, ``WINGBEAT_DIRECTORY`` (the attempt's directory), ``WINGBEAT_CHECKPOINT`` (its folder for
+checkpoints). Its working directory is ``work/`` in there, empty, and removed after success. Standard output and error
+go to ``log``. It leads a session of its own; whatever it leaves running is killed after it.
 """
 
+# ruff: noqa: PTH102, PTH104, PTH208
 # few system calls for each attempt
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 def run(job: Job, inputs: bytes, parent: str = "", spare: str = "") -> NoReturn:
     """Be the process of the attempt `job`, from its claim to its end.
 
-    `spare` is where an empty folder may be, which then becomes the working directory and goes back there if it stays empty:
-    to move one is much cheaper than to make and remove one, on some file systems by a millisecond.
+    `spare` is where an empty folder may be, which then becomes the working directory and goes back there if it stays
+    empty: to move one is much cheaper than to make and remove one, on some file systems by a millisecond.
     """
     code = BROKEN
     try:

@@ -1,12 +1,14 @@
 """The claim: why an attempt runs at most once, and how anyone sees whether it lives.
 
-The process of an attempt publishes ``claim`` before any user code, exclusively and with a lock on it that it holds until it
-dies. Whoever comes second finds the name taken. Cancelling an attempt that nobody has claimed claims it, so that a late start
-finds it taken too.
+The process of an attempt publishes ``claim`` before any user code, exclusively and with a lock on it that it holds
+until it dies. Whoever comes second finds the name taken. Cancelling an attempt that nobody has claimed claims it, so
+that a late start finds it taken too.
 
-The file is locked and written under a name of its own and then linked to ``claim``: it never exists unlocked or unwritten.
+The file is locked and written under a name of its own and then linked to ``claim``: it never exists unlocked or
+unwritten.
 """
 
+# ruff: noqa: PTH108
 # descriptors are the point here
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ class Claim(Struct, frozen=True, omit_defaults=True):
     Attributes:
         pid: The process, which leads a session of its own; 0 if it was cancelled.
 
-        start: When that process started, in the clock ticks of ``/proc/PID/stat``: tells it from a later one of its number.
+        start: When that process started, in the clock ticks of ``/proc/PID/stat``: tells it from a later one of its
+        number.
 
         parent: Socket name of the warm parent that reaps it.
 

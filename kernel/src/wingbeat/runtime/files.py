@@ -1,10 +1,11 @@
 """The files of an attempt's directory, and how they are written: whole or not at all.
 
-``request`` and ``inputs`` come from the executor; ``claim``, ``log``, ``outputs`` or ``error`` from the attempt's process;
-``exit`` from whoever saw its end. ``work/`` is the working directory of the user's code, ``scratch/`` where values are put
-together before they are stored, ``checkpoint/`` what an attempt leaves to its successor.
+``request`` and ``inputs`` come from the executor; ``claim``, ``log``, ``outputs`` or ``error`` from the attempt's
+process; ``exit`` from whoever saw its end. ``work/`` is the working directory of the user's code, ``scratch/`` where
+values are put together before they are stored, ``checkpoint/`` what an attempt leaves to its successor.
 """
 
+# ruff: noqa: PTH104, PTH123
 # few system calls for each attempt; descriptors, not paths, are what is handled here
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The process executor: `wingbeat.contracts.executor.Executor` with processes of this machine.
 
-Everything that matters is in the attempts' directories (`wingbeat.runtime.files`), so this object, the warm parents and the
-machine can go down at any time. What to do about an attempt is always decided from its directory:
+Everything that matters is in the attempts' directories (`wingbeat.runtime.files`), so this object, the warm parents and
+the machine can go down at any time. What to do about an attempt is always decided from its directory:
 
 =====================  ============================================================
 claim                  what follows
@@ -13,6 +13,7 @@ not locked             it has ended: its outcome, or what can be said of its end
 =====================  ============================================================
 """
 
+# ruff: noqa: ASYNC240, PTH100, PTH102, PTH103, PTH118
 # few system calls for each attempt
 
 from __future__ import annotations
@@ -81,7 +82,8 @@ class ProcessExecutor:
 
         environments: Makes the interpreters.
 
-        bundle_path: Local folder of the bundle of a digest; called in a thread. Raises `OSError` if it is not to be had.
+        bundle_path: Local folder of the bundle of a digest; called in a thread. Raises `OSError` if it is not to be
+        had.
 
         storage: How an attempt's process makes its storage.
 
