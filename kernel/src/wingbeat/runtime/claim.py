@@ -52,7 +52,7 @@ _decode = msgspec.json.Decoder(Claim).decode
 def take(directory: str, parent: str, groups: tuple[str, ...] = ()) -> bool:
     """Claim the attempt for this process until it dies. False if it is taken."""
     pid = os.getpid()
-    fd = _publish(directory, Claim(pid=pid, start=start_time(pid), parent=parent, groups=groups))
+    fd = publish(directory, Claim(pid=pid, start=start_time(pid), parent=parent, groups=groups))
     if fd is None:
         return False
     # A child made without exec inherits the descriptor; held there, the lock would outlive this process.
@@ -62,7 +62,7 @@ def take(directory: str, parent: str, groups: tuple[str, ...] = ()) -> bool:
 
 def refuse(directory: str, reason: str) -> bool:
     """Claim the attempt so that it never runs. False if it is taken."""
-    fd = _publish(directory, Claim(cancelled=reason))
+    fd = publish(directory, Claim(cancelled=reason))
     if fd is None:
         return False
     os.close(fd)
@@ -109,7 +109,8 @@ def start_time(pid: int) -> int:
         os.close(fd)
 
 
-def _publish(directory: str, claim: Claim) -> int | None:
+def publish(directory: str, claim: Claim) -> int | None:
+    """Make the claim; the descriptor holds its lock. None if there is one."""
     temporary = f"{directory}/.{CLAIM}.{os.getpid()}"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:

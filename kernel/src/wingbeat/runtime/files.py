@@ -41,6 +41,15 @@ def write_atomic(directory: str, name: str, data: bytes) -> None:
     os.rename(temporary, f"{directory}/{name}")
 
 
+def write_new(directory: str, name: str, data: bytes) -> None:
+    """Write a file that nobody looks for yet. Raises FileExistsError if it is there."""
+    fd = os.open(f"{directory}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    try:
+        write_all(fd, data)
+    finally:
+        os.close(fd)
+
+
 def write_all(fd: int, data: bytes) -> None:
     """Write all of `data`; a short write (full disk, signal) is gone on with or raised."""
     view = memoryview(data)

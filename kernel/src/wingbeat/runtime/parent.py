@@ -343,6 +343,7 @@ def main(argument: str) -> None:
     attempt.become_subreaper()
     enter_bundle(config.bundle, config.cache)
     os.makedirs(config.spares, exist_ok=True)
+    attempt.rehearse(config.spares)
     server = Parent(config, socket.socket(fileno=LISTENER_FD))
     gc.collect()
     gc.freeze()
