@@ -1,12 +1,14 @@
 """Which modules the warm parent imports itself, so that attempts forked from it have them for free.
 
-A module is imported in the parent when that can delay nobody: while no attempt runs. Else the attempt's own process imports it;
-after some attempts of the module have succeeded that way it is known to import well, and the parent does it too. An import that
-raises, takes too long or kills the parent is not tried in the parent again: the attempt's own process imports the module and
-reports what happens as the user's error. Threads or processes that an import leaves running cannot be forked along; from then on
-attempts are started in fresh interpreters. Threads that end themselves when the process forks (OpenBLAS does so) are fine.
+A module is imported in the parent when that can delay nobody: while no attempt runs. Else the attempt's own process
+imports it; after some attempts of the module have succeeded that way it is known to import well, and the parent does it
+too. An import that raises, takes too long or kills the parent is not tried in the parent again: the attempt's own
+process imports the module and reports what happens as the user's error. Threads or processes that an import leaves
+running cannot be forked along; from then on attempts are started in fresh interpreters. Threads that end themselves
+when the process forks (OpenBLAS does so) are fine.
 """
 
+# ruff: noqa: PTH208
 # /proc is read here
 
 from __future__ import annotations
