@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 
@@ -48,7 +48,7 @@ PLAIN: list[tuple[Any, Any, Any]] = [
     (float, 3, 3.0),
     (float, "nan", "nan"),
     (bytes, "AP8=", b"\x00\xff"),
-    (datetime, "2026-03-29T01:30:00Z", datetime(2026, 3, 29, 1, 30, tzinfo=timezone.utc)),
+    (datetime, "2026-03-29T01:30:00Z", datetime(2026, 3, 29, 1, 30, tzinfo=UTC)),
     (datetime, "2026-03-29", datetime(2026, 3, 29)),
     (datetime, "2026-03-29 01:30", datetime(2026, 3, 29, 1, 30)),
     (date, "2026-03-29", date(2026, 3, 29)),

@@ -8,7 +8,6 @@ checkpoints). Its working directory is ``work/`` in there, empty, and removed af
 go to ``log``. It leads a session of its own; whatever it leaves running is killed after it.
 """
 
-# ruff: noqa: PTH102, PTH104, PTH208
 # few system calls for each attempt
 
 from __future__ import annotations
@@ -160,7 +159,7 @@ def _clear(folder: str, spare: str) -> None:
     if spare and not os.listdir(folder):
         os.rename(folder, spare)
     else:
-        import shutil  # noqa: PLC0415 - it brings compression libraries along, which every fork would carry
+        import shutil
 
         shutil.rmtree(folder, ignore_errors=True)
 

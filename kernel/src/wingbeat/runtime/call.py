@@ -56,7 +56,7 @@ def _invoke(
         arguments |= _offered(function, annotations, offers, arguments)
     value = function(**arguments)
     if isinstance(value, types.CoroutineType):
-        import asyncio  # noqa: PLC0415 - most tasks are not asynchronous, and asyncio is dear to import
+        import asyncio
 
         value = asyncio.run(value)
     hint = annotations.get("return", type(None))

@@ -8,7 +8,6 @@ The file is locked and written under a name of its own and then linked to ``clai
 unwritten.
 """
 
-# ruff: noqa: PTH108
 # descriptors are the point here
 
 from __future__ import annotations

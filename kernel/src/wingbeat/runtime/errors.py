@@ -1,6 +1,5 @@
 """From what user code raised to what is reported: a code, a message with its line, a trace without frames of ours."""
 
-# ruff: noqa: PTH100, PTH120
 # file names of frames, as the interpreter writes them
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ process; ``exit`` from whoever saw its end. ``work/`` is the working directory o
 values are put together before they are stored, ``checkpoint/`` what an attempt leaves to its successor.
 """
 
-# ruff: noqa: PTH104, PTH123
 # few system calls for each attempt; descriptors, not paths, are what is handled here
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ CPU: a quota of the control group where there is one, and the variables by which
 A library that the warm parent imported has chosen already; the quota holds in any case.
 """
 
-# ruff: noqa: PTH102, PTH106, PTH110, PTH112, PTH119, PTH120, PTH123, SIM105
+# ruff: noqa: SIM105
 # control groups are files of one line each
 
 from __future__ import annotations

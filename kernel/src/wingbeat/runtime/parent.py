@@ -6,7 +6,7 @@ It holds nothing of the command that started it: own session, own log, no descri
 the attempts' directories; killing it loses none of them.
 """
 
-# ruff: noqa: PTH103, PTH106, PTH108, PTH112, PTH123, PTH208, SIM105
+# ruff: noqa: SIM105
 # descriptors and processes, not paths
 
 from __future__ import annotations

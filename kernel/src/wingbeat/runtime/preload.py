@@ -8,7 +8,6 @@ running cannot be forked along; from then on attempts are started in fresh inter
 when the process forks (OpenBLAS does so) are fine.
 """
 
-# ruff: noqa: PTH208
 # /proc is read here
 
 from __future__ import annotations
@@ -85,14 +84,14 @@ def _threads() -> int:
     try:
         return len(os.listdir("/proc/self/task"))
     except OSError:
-        import threading  # noqa: PLC0415 - only where there is no /proc
+        import threading
 
         return threading.active_count()
 
 
 def _threads_after_fork() -> int:
     """How many threads stay when the process forks: a library prepared for it ends its own before."""
-    import warnings  # noqa: PLC0415 - rarely needed
+    import warnings
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -1,6 +1,6 @@
 """The end of an attempt's process: nothing of it goes on, and how it ended is kept in the file `exit`."""
 
-# ruff: noqa: PTH112, PTH123, PTH208, SIM105
+# ruff: noqa: SIM105
 # /proc is read here, once for each attempt
 
 from __future__ import annotations

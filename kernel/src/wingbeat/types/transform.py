@@ -124,7 +124,7 @@ class _Compiler:
         return node
 
     def _compile(self, hint: Any) -> Node:
-        if hint.__class__ is type and hint in SCALARS or hint is None:
+        if (hint.__class__ is type and hint in SCALARS) or hint is None:
             return SCALARS[hint]
         if isinstance(hint, str | typing.ForwardRef):
             return self.compile(self._forward(hint))

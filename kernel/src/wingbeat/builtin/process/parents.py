@@ -1,6 +1,5 @@
 """Warm parents, seen from the kernel: started, found again, talked to."""
 
-# ruff: noqa: PTH103, PTH108, PTH118, PTH120, PTH123, PTH208
 # sockets, descriptors and process creation
 
 from __future__ import annotations
