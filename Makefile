@@ -43,7 +43,7 @@ check: $(SYNCED) ## check format, lint, types and imports
 	@$(ACTIVATE) ruff format --check
 	@$(ACTIVATE) ruff check
 	@$(ACTIVATE) mypy
-	@$(ACTIVATE) python tools/lint_imports.py
+	@$(ACTIVATE) lint-imports --no-logo
 
 format: $(SYNCED) ## format the code and mend what ruff can mend
 	@$(ACTIVATE) ruff format

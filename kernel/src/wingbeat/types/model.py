@@ -40,7 +40,7 @@ __all__ = [
     "Wire",
 ]
 
-Wire: TypeAlias = None | bool | int | float | str | list[Any] | dict[str, Any]
+Wire: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
 """What travels in JSON and msgpack alike: integers within 64 bit, finite floats, string keys, no bytes."""
 
 SimpleName: TypeAlias = Literal["none", "bool", "int", "float", "str", "bytes", "datetime", "date", "timedelta"]
