@@ -50,7 +50,7 @@ format: $(SYNCED) ## format the code and mend what ruff can mend
 	@$(ACTIVATE) ruff check --fix
 
 bench: $(SYNCED) ## run the benchmarks, each beside its raw limit
-	@$(ACTIVATE) python benchmarks
+	@$(ACTIVATE) python -m benchmarks $(ARGS)
 
 docs: $(DOCS_SYNCED) ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --strict --quiet
