@@ -8,7 +8,7 @@ checkpoints). Its working directory is ``work/`` in there, empty, and removed af
 go to ``log``. It leads a session of its own; whatever it leaves running is killed after it.
 """
 
-# ruff: noqa: PTH102, PTH104, PTH208
+# ruff: noqa: PTH102, PTH104, PTH208, PTH108
 # few system calls for each attempt
 
 from __future__ import annotations

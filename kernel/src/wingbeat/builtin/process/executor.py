@@ -13,7 +13,7 @@ not locked             it has ended: its outcome, or what can be said of its end
 =====================  ============================================================
 """
 
-# ruff: noqa: ASYNC240, PTH100, PTH102, PTH103, PTH118
+# ruff: noqa: ASYNC240, PTH100, PTH102, PTH103, PTH118, PTH120
 # few system calls for each attempt
 
 from __future__ import annotations
@@ -209,7 +209,9 @@ class ProcessExecutor:
             outcome = Failed(ErrorInfo("ParentError", str(error), ErrorKind.SYSTEM))
         except Exception as error:  # noqa: BLE001 - an attempt that is never heard of again would hang its execution
             trace = "".join(traceback.format_exception(error))
-            outcome = Failed(ErrorInfo("ExecutorError", f"{type(error).__name__}: {error}", ErrorKind.SYSTEM, trace=trace))
+            outcome = Failed(
+                ErrorInfo("ExecutorError", f"{type(error).__name__}: {error}", ErrorKind.SYSTEM, trace=trace)
+            )
         finally:
             self._slots.release(attempt.slots)
             attempt.slots = 0
