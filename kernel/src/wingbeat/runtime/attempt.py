@@ -8,8 +8,6 @@ checkpoints). Its working directory is ``work/`` in there, empty, and removed af
 go to ``log``. It leads a session of its own; whatever it leaves running is killed after it.
 """
 
-# few system calls for each attempt
-
 from __future__ import annotations
 
 import atexit

@@ -13,8 +13,6 @@ not locked             it has ended: its outcome, or what can be said of its end
 =====================  ============================================================
 """
 
-# few system calls for each attempt
-
 from __future__ import annotations
 
 import asyncio
