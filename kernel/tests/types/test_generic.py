@@ -190,7 +190,8 @@ def test_files_and_directories_come_from_their_paths(io, tmp_path):
     wire = encode_generic(str(tmp_path / "a.csv"), literal_type(File), io)
     assert (wire["name"], wire["size"], wire["layout"]) == ("a.csv", 3, "file")
     assert encode_generic(str(tmp_path / "tree"), literal_type(Directory), io)["layout"] == "directory"
-    assert decode_generic(wire, literal_type(File), io).open("r").read() == "1,2"
+    with decode_generic(wire, literal_type(File), io).open("r") as file:
+        assert file.read() == "1,2"
     assert msgspec.json.encode(encode_generic(wire, literal_type(File), io)) == msgspec.json.encode(wire)
     with pytest.raises(ValueMismatch, match="expected a file, but there is nothing at"):
         encode_generic(str(tmp_path / "none"), literal_type(File), io)
