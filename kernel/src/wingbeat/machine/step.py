@@ -120,7 +120,12 @@ class Machine:
         """Whether the event is about something that this execution has."""
         if isinstance(event, TimerFired) and event.kind == "execution":
             return self.plan.timeout_s is not None
-        return isinstance(event, Launched | AbortAsked) or 0 <= event.node < len(self.state.nodes)
+        if isinstance(event, Launched | AbortAsked):
+            return True
+        known = 0 <= event.node < len(self.state.nodes)
+        if known and isinstance(event, TimerFired) and event.kind in ("run", "queue", "total"):
+            return getattr(self._task(event.node).timeout, f"{event.kind}_s") is not None
+        return known
 
     # -- saying and asking
 
