@@ -101,7 +101,9 @@ class Archive:
         facts, sequence = await self._facts(execution, sequence)
         state = replay(plan, facts, state)
         inputs = msgspec.msgpack.decode(record.inputs, type=Literals)
-        return Live(record, closure, Machine(plan, inputs, state), sequence + 1, cursor + len(facts))
+        live = Live(record, closure, Machine(plan, inputs, state), sequence + 1, cursor + len(facts))
+        live.launched.set_result(None)
+        return live
 
     async def view(self, execution: str, *, nodes: bool) -> ExecutionView:
         """An execution as it was last written."""

@@ -92,7 +92,7 @@ class LocalEngine:
         self._lives: dict[str, Live] = {}
         self._touched: dict[str, Live] = {}
         self._holding: dict[str, Live] = {}
-        self._launching: dict[str, tuple[Live, asyncio.Future[None]]] = {}
+        self._launching: list[Live] = []
         self._lingering: asyncio.TimerHandle | None = None
         self._linger_over = False
         self._loop: asyncio.Task[None] | None = None
@@ -122,6 +122,8 @@ class LocalEngine:
         for dispatcher in self._dispatchers.values():
             await dispatcher.close()
         await self._memo.close()
+        if self._parts.catalog is not None:
+            await self._parts.catalog.close()
         for executor in self._parts.executors.values():
             await executor.close()
         await self._feed.close()
@@ -159,16 +161,14 @@ class LocalEngine:
             inputs=msgspec.msgpack.encode(request.inputs), launch_key=request.launch_key, created_at=self._clock.now(),
             phase=ExecutionPhase.RUNNING, labels=request.labels,
         )  # fmt: skip
-        if (launching := self._launching.get(name)) is not None or name in self._lives:
-            if launching is not None:
-                await asyncio.shield(launching[1])
-            return await self.launch(request)  # somebody was faster with the same name: now it is there
+        if name in self._lives:  # somebody was faster with the same name
+            return await self.launch(request)
         live = Live(record, request.closure, Machine(plan, request.inputs, initial(plan)))
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._launching[name], self._lives[name] = (live, future), live
+        self._lives[name] = live
+        self._launching.append(live)
         seed = int.from_bytes(self._clock.entropy()[:6], "big")
         self._post(live, Launched(record.created_at, seed, recovered, request.recover))
-        await asyncio.shield(future)
+        await asyncio.shield(live.launched)
         return LaunchReply(name, recovered=len(recovered))
 
     async def wait(self, execution: str) -> ExecutionPhase:
@@ -326,7 +326,7 @@ class LocalEngine:
     async def _commit(self) -> None:
         """Make everything that was said durable, then do what follows."""
         touched, holding, launching = self._touched, self._holding, self._launching
-        self._touched, self._holding, self._launching = {}, {}, {}
+        self._touched, self._holding, self._launching = {}, {}, []
         self._linger_over = False
         if self._lingering is not None:
             self._lingering.cancel()
@@ -340,9 +340,8 @@ class LocalEngine:
             live = touched[live_id]
             self._feed.publish(live, published(live.id, live.machine.plan, said, live.cursor))
             live.cursor += len(said)
-        for _, future in launching.values():
-            if not future.done():
-                future.set_result(None)
+        for live in launching:
+            live.launched.set_result(None)
         hit("perform.before-effects")
         for live in holding.values():
             effects, live.held = live.held, []
@@ -351,11 +350,9 @@ class LocalEngine:
         hit("perform.after-effects")
         await self._snapshots(touched.values())
 
-    def _batch(
-        self, touched: dict[str, Live], launching: dict[str, tuple[Live, asyncio.Future[None]]]
-    ) -> tuple[Batch, dict[str, list[Fact]]]:
+    def _batch(self, touched: dict[str, Live], launching: list[Live]) -> tuple[Batch, dict[str, list[Fact]]]:
         batch, facts = Batch(), {}
-        for live, _ in launching.values():
+        for live in launching:
             batch.launches.append(live.record)
             if (body := self._archive.unsaved(live.record.closure)) is not None:
                 batch.closures[live.record.closure] = body
@@ -472,11 +469,10 @@ class LocalEngine:
             return
         self._stopped = error
         self._timers.close()
-        for _, future in self._launching.values():
-            if not future.done():
-                future.set_exception(error)
-                future.exception()  # whoever launched may be gone
         for live in self._lives.values():
+            if not live.launched.done():
+                live.launched.set_exception(error)
+                live.launched.exception()  # whoever launched may be gone
             live.ended.set()
             self._feed.end(live)
         if self._loop is not None and self._loop is not asyncio.current_task():
@@ -496,8 +492,8 @@ class LocalEngine:
         return None
 
     async def _existing(self, name: str) -> Record | None:
-        live = self._lives.get(name)
-        if live is not None and name not in self._launching:
+        if (live := self._lives.get(name)) is not None:
+            await asyncio.shield(live.launched)
             return live.record
         return await self._journal.record(name)
 

@@ -27,6 +27,8 @@ class Live:
 
         cursor: Number of the next published event.
 
+        launched: Done when the launch is durable.
+
         waiters: How many callers wait for the end; `resume` only takes executions that nobody waits for.
     """
 
@@ -37,6 +39,7 @@ class Live:
         self.facts: list[Fact] = []
         self.held: list[Effect] = []
         self.keys: dict[int, CacheKey] = {}
+        self.launched: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.ended = asyncio.Event()
         self.waiters = 0
         self.subscribers: list[asyncio.Queue[list[Published]]] = []

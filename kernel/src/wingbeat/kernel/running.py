@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from wingbeat.author.task import Task
-from wingbeat.author.workflow import Workflow
 from wingbeat.base.errors import WingbeatError
 from wingbeat.kernel.kernel import Kernel
+
+if TYPE_CHECKING:
+    from wingbeat.author.task import Task
+    from wingbeat.author.workflow import Workflow
 
 R = TypeVar("R")
 
@@ -41,14 +42,14 @@ def run(
 
         ExecutionFailed: It ended without success.
     """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return cast(R, asyncio.run(_run(entity, inputs, home)))
-    raise WingbeatError(
-        "run() was called inside a running event loop.",
-        hint="Use 'async with Kernel() as kernel: await kernel.launch(…)'.",
-    )
+    import asyncio
+
+    if asyncio._get_running_loop() is not None:  # noqa: SLF001  # the public one raises, which would chain to every later error
+        raise WingbeatError(
+            "run() was called inside a running event loop.",
+            hint="Use 'async with Kernel() as kernel: await kernel.launch(…)'.",
+        )
+    return cast(R, asyncio.run(_run(entity, inputs, home)))
 
 
 async def _run(entity: Any, inputs: dict[str, Any], home: str | os.PathLike[str] | None) -> Any:

@@ -36,7 +36,7 @@ class SharedEngine:
         self._local: LocalEngine | None = None
         self._server: Server | None = None
         self._remote: RemoteEngine | None = None
-        self._taking = asyncio.Lock()
+        self._changing = asyncio.Lock()
         self._closed = False
 
     @property
@@ -50,28 +50,27 @@ class SharedEngine:
         Raises:
             ConfigurationError: Somebody holds it and does not answer.
         """
-        async with self._taking:
-            end = asyncio.get_running_loop().time() + TAKE_S_MAX
-            while True:
-                if self._lock.try_take():
-                    try:
-                        self._local = await self._make()
-                    except BaseException:
-                        self._lock.give_back()
-                        raise
-                    self._server = Server(self._local, self._home)
-                    await self._server.start()
-                    return
+        end = asyncio.get_running_loop().time() + TAKE_S_MAX
+        while True:
+            if self._lock.try_take():
                 try:
-                    self._remote = await RemoteEngine.connect(self._home)
-                    return
-                except OSError:
-                    if asyncio.get_running_loop().time() > end:
-                        raise ConfigurationError(
-                            f"Another process holds the home {self._home} and does not answer.",
-                            hint=f"Its process id is in {self._home / 'kernel.lock'}; end it, or use another WINGBEAT_HOME.",
-                        ) from None
-                await asyncio.sleep(AGAIN_S)
+                    self._local = await self._make()
+                except BaseException:
+                    self._lock.give_back()
+                    raise
+                self._server = Server(self._local, self._home)
+                await self._server.start()
+                return
+            try:
+                self._remote = await RemoteEngine.connect(self._home)
+                return
+            except OSError:
+                if asyncio.get_running_loop().time() > end:
+                    raise ConfigurationError(
+                        f"Another process holds the home {self._home} and does not answer.",
+                        hint=f"Its process id is in {self._home / 'kernel.lock'}; end it, or use another WINGBEAT_HOME.",
+                    ) from None
+            await asyncio.sleep(AGAIN_S)
 
     async def close(self) -> None:
         """Let go of the home, in order. What runs goes on and is adopted by the next holder."""
@@ -143,10 +142,9 @@ class SharedEngine:
     async def _again(self, gone: Engine) -> None:
         if self._closed:
             raise EngineStopped("The kernel was closed.")
-        if self._remote is gone:
-            remote, self._remote = self._remote, None
-            await remote.close()
-            await self.open()
-        else:
-            while self._local is None and self._remote is None:  # another call is taking it
-                await asyncio.sleep(AGAIN_S)
+        async with self._changing:
+            if self._remote is gone and isinstance(
+                gone, RemoteEngine
+            ):  # else another call has found the next one already
+                await gone.close()
+                await self.open()

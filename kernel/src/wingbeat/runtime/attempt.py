@@ -8,7 +8,6 @@ working directory is ``work/`` in there, empty, and removed after success. Stand
 session of its own; whatever it leaves running is killed after it.
 """
 
-# ruff: noqa: PTH
 # few system calls for each attempt
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from __future__ import annotations
 import atexit
 import ctypes
 import os
-import shutil
 import signal
 import sys
 import traceback
@@ -25,7 +23,6 @@ from typing import NoReturn
 import msgspec
 
 from wingbeat.base.errors import ErrorKind
-from wingbeat.base.ids import split_attempt_id
 from wingbeat.contracts.executor import ErrorInfo
 from wingbeat.runtime import claim, files, limits
 from wingbeat.runtime.blobio import AttemptIO
@@ -40,17 +37,22 @@ BROKEN = 78
 """Exit code: the outcome could not be written; the log says why."""
 
 _PR_SET_CHILD_SUBREAPER = 36
+_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
-def run(job: Job, inputs: bytes, parent: str = "") -> NoReturn:
-    """Be the process of the attempt `job`, from its claim to its end."""
+def run(job: Job, inputs: bytes, parent: str = "", spare: str = "") -> NoReturn:
+    """Be the process of the attempt `job`, from its claim to its end.
+
+    `spare` is where an empty folder may be, which then becomes the working directory and goes back there if it stays empty:
+    to move one is much cheaper than to make and remove one, on some file systems by a millisecond.
+    """
     code = BROKEN
     try:
         groups = limits.plan(job.directory, job.cpu, job.memory_bytes) if job.limited else ()
         if not claim.take(job.directory, parent, groups):
             os._exit(DUPLICATE)
-        _settle(job, groups)
-        code = _attempt(job, inputs)
+        _settle(job, groups, spare)
+        code = _attempt(job, inputs, spare)
     except BaseException:  # noqa: BLE001 - whatever it is, it must be in the log and end this process
         traceback.print_exc(file=sys.stderr)
     _leave(code)
@@ -58,11 +60,17 @@ def run(job: Job, inputs: bytes, parent: str = "") -> NoReturn:
 
 def become_subreaper() -> None:
     """Have orphaned descendants handed to this process, so that none of them gets away when its own parent ends."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    if _prctl is not None:
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _settle(job: Job, groups: tuple[str, ...]) -> None:
+def own_streams() -> None:
+    """Have what is printed in the log at once, whatever characters it holds. Inherited by forked attempts."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def _settle(job: Job, groups: tuple[str, ...], spare: str) -> None:
     """Own log, own environment, own working directory, own limits."""
     log = os.open(f"{job.directory}/{files.LOG}", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
@@ -70,35 +78,37 @@ def _settle(job: Job, groups: tuple[str, ...]) -> None:
         os.dup2(source, target)
     os.close(log)
     os.close(null)
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     become_subreaper()
-    execution, node, number = split_attempt_id(job.id)
-    os.environ.update(
-        {
-            "WINGBEAT_EXECUTION": execution,
-            "WINGBEAT_NODE": node,
-            "WINGBEAT_ATTEMPT": str(number),
-            "WINGBEAT_TASK": job.task,
-            "WINGBEAT_DIRECTORY": job.directory,
-            "WINGBEAT_CHECKPOINT": f"{job.directory}/{files.CHECKPOINT}",
-            **limits.thread_variables(job.cpu),
-            **job.variables,
-        }
-    )
-    if job.bundle:
-        rest = os.environ.get("PYTHONPATH")
-        os.environ["PYTHONPATH"] = f"{job.bundle}{os.pathsep}{rest}" if rest else job.bundle
+    for name, value in _variables(job).items():
+        os.environ[name] = value
     sys.argv = [job.task]
     work = f"{job.directory}/{files.WORK}"
-    os.mkdir(work)
+    try:
+        os.rename(spare, work)
+    except OSError:
+        os.mkdir(work)
     os.chdir(work)
     if job.limited:
         limits.enter(groups, job.cpu, job.memory_bytes)
     _reseed()
 
 
-def _attempt(job: Job, inputs: bytes) -> int:
+def _variables(job: Job) -> dict[str, str]:
+    execution, node, number = job.id.split("/")
+    found = {
+        "WINGBEAT_EXECUTION": execution,
+        "WINGBEAT_NODE": node,
+        "WINGBEAT_ATTEMPT": number,
+        "WINGBEAT_TASK": job.task,
+        "WINGBEAT_DIRECTORY": job.directory,
+        "WINGBEAT_CHECKPOINT": f"{job.directory}/{files.CHECKPOINT}",
+    }
+    if job.limited:
+        found |= limits.thread_variables(job.cpu)
+    return found | job.variables
+
+
+def _attempt(job: Job, inputs: bytes, spare: str) -> int:
     """Perform the job and write ``outputs`` or ``error``; returns the exit code."""
     io = AttemptIO(job.storage, f"{job.directory}/{files.SCRATCH}")
     try:
@@ -113,8 +123,9 @@ def _attempt(job: Job, inputs: bytes) -> int:
         _write_error(job, ErrorInfo("OutputLost", f"The outputs cannot be written: {error}", ErrorKind.SYSTEM))
         return 1
     os.chdir("/")
-    for folder in (files.WORK, files.SCRATCH):
-        _remove(f"{job.directory}/{folder}")
+    _clear(f"{job.directory}/{files.WORK}", spare)
+    if io.used_scratch:
+        _clear(f"{job.directory}/{files.SCRATCH}", "")
     return 0
 
 
@@ -122,12 +133,12 @@ def _write_error(job: Job, error: ErrorInfo) -> None:
     files.write_atomic(job.directory, files.ERROR, msgspec.json.encode(error))
 
 
-def _remove(folder: str) -> None:
-    try:
-        os.rmdir(folder)
-    except FileNotFoundError:
-        pass
-    except OSError:
+def _clear(folder: str, spare: str) -> None:
+    if spare and not os.listdir(folder):
+        os.rename(folder, spare)
+    else:
+        import shutil  # noqa: PLC0415 - it brings compression libraries along, which every fork would carry
+
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -155,8 +166,11 @@ def main(directory: str) -> NoReturn:
     request = files.read_file(directory, files.REQUEST)
     inputs = files.read_file(directory, files.INPUTS)
     if request is None or inputs is None:
-        sys.exit(f"{directory} has no {files.REQUEST} or no {files.INPUTS}; the executor writes both before it starts this.")
+        sys.exit(
+            f"{directory} has no {files.REQUEST} or no {files.INPUTS}; the executor writes both before it starts this."
+        )
     job = read_job(request)
+    own_streams()
     enter_bundle(job.bundle, job.cache)
     run(job, inputs, sys.argv[2] if len(sys.argv) > 2 else "")
 

@@ -29,8 +29,13 @@ class AttemptIO:
     def __init__(self, ref: StorageRef, scratch: str) -> None:
         self._ref = ref
         self._opened: Storage | None = None
-        self._scratch = Path(scratch)
+        self._scratch = scratch
         self._count = 0
+
+    @property
+    def used_scratch(self) -> bool:
+        """Whether the scratch folder was made."""
+        return self._count > 0
 
     @property
     def storage(self) -> Storage:
@@ -71,6 +76,6 @@ class AttemptIO:
     def scratch(self, name: str) -> str:
         """A fresh local path at which to write something before it is put."""
         self._count += 1
-        folder = self._scratch / str(self._count)
+        folder = Path(self._scratch, str(self._count))
         folder.mkdir(parents=True)
         return str(folder / name)

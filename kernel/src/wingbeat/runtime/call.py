@@ -16,7 +16,7 @@ from msgspec import Struct
 from wingbeat.base.errors import ConfigurationError, ErrorKind
 from wingbeat.contracts.wrapper import Wrapper
 from wingbeat.runtime.blobio import AttemptIO
-from wingbeat.runtime.errors import InputProblem
+from wingbeat.runtime.errors import AttemptInputError
 from wingbeat.runtime.inputs import materialise
 from wingbeat.runtime.job import Job
 from wingbeat.runtime.load import find_function, hints
@@ -42,16 +42,30 @@ def perform(job: Job, inputs: bytes, io: AttemptIO) -> Literals:
     function = find_function(job.module, job.function)
     annotations = hints(function)
     literals = read_literals(inputs)
+    if not job.wrappers:
+        return _invoke(job, function, annotations, literals, {}, io)
     with _wrapped(job) as offers:
-        arguments = {name: _decode(job, name, literal, annotations, io) for name, literal in literals.items()}
-        arguments |= _offered(function, annotations, offers, arguments)
-        value = function(**arguments)
-        if isinstance(value, types.CoroutineType):
-            import asyncio  # noqa: PLC0415 - most tasks are not asynchronous, and asyncio is dear to import
+        return _invoke(job, function, annotations, literals, offers, io)
 
-            value = asyncio.run(value)
-        hint = annotations.get("return", type(None))
-        return encode_outputs(job.task, value, hint, job.outputs, io)
+
+def _invoke(
+    job: Job,
+    function: Callable[..., Any],
+    annotations: dict[str, Any],
+    literals: Literals,
+    offers: dict[type | str, Any],
+    io: AttemptIO,
+) -> Literals:
+    arguments = {name: _decode(job, name, literal, annotations, io) for name, literal in literals.items()}
+    if offers:
+        arguments |= _offered(function, annotations, offers, arguments)
+    value = function(**arguments)
+    if isinstance(value, types.CoroutineType):
+        import asyncio  # noqa: PLC0415 - most tasks are not asynchronous, and asyncio is dear to import
+
+        value = asyncio.run(value)
+    hint = annotations.get("return", type(None))
+    return encode_outputs(job.task, value, hint, job.outputs, io)
 
 
 def _decode(job: Job, name: str, literal: Literal, annotations: dict[str, Any], io: AttemptIO) -> object:
@@ -59,28 +73,30 @@ def _decode(job: Job, name: str, literal: Literal, annotations: dict[str, Any], 
     try:
         wire = materialise(literal, io.read)
     except OSError as error:
-        raise InputProblem(f"{where} cannot be read: {error}", "InputLost", ErrorKind.SYSTEM, retryable=True) from error
+        raise AttemptInputError(
+            f"{where} cannot be read: {error}", "InputLost", ErrorKind.SYSTEM, retryable=True
+        ) from error
     except (LookupError, LimitExceeded) as error:
-        raise InputProblem(f"{where}: {error}", type(error).__name__, ErrorKind.USER, retryable=False) from error
+        raise AttemptInputError(f"{where}: {error}", type(error).__name__, ErrorKind.USER, retryable=False) from error
     if name not in annotations:
-        raise InputProblem(
+        raise AttemptInputError(
             f"{where} has no annotated parameter of that name in {job.module}:{job.function}; the code differs from the spec.",
             "ConfigurationError", ErrorKind.USER, retryable=False,
         )  # fmt: skip
     try:
         return codec(annotations[name]).decode(wire, io)
     except (ValueMismatch, LimitExceeded) as error:
-        raise InputProblem(f"{where}: {error}", "TypeError", ErrorKind.USER, retryable=False) from error
+        raise AttemptInputError(f"{where}: {error}", "TypeError", ErrorKind.USER, retryable=False) from error
     except OSError as error:
-        raise InputProblem(f"{where} cannot be read: {error}", "InputLost", ErrorKind.SYSTEM, retryable=True) from error
+        raise AttemptInputError(
+            f"{where} cannot be read: {error}", "InputLost", ErrorKind.SYSTEM, retryable=True
+        ) from error
 
 
 def _offered(
     function: Callable[..., Any], annotations: dict[str, Any], offers: dict[type | str, Any], given: dict[str, object]
 ) -> dict[str, object]:
     """Values from the wrappers for parameters that are no inputs: by the parameter's name, else by its type."""
-    if not offers:
-        return {}
     code = function.__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     found: dict[str, object] = {}

@@ -7,11 +7,11 @@ finds it taken too.
 The file is locked and written under a name of its own and then linked to ``claim``: it never exists unlocked or unwritten.
 """
 
-# ruff: noqa: PTH
 # descriptors are the point here
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 
@@ -125,7 +125,5 @@ def _publish(directory: str, claim: Claim) -> int | None:
 
 
 def _close(fd: int) -> None:
-    try:
+    with contextlib.suppress(OSError):
         os.close(fd)
-    except OSError:
-        pass

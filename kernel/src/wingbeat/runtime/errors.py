@@ -1,6 +1,5 @@
 """From what user code raised to what is reported: a code, a message with the user's line, a trace without frames of ours."""
 
-# ruff: noqa: PTH
 # file names of frames, as the interpreter writes them
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Callable
 
 from wingbeat.base.errors import ConfigurationError, ErrorKind, NonRetryable
 from wingbeat.contracts.executor import ErrorInfo
-from wingbeat.runtime.outputs import OutputMismatch
+from wingbeat.runtime.outputs import OutputError
 
 TRACE_CHARS_MAX = 32_000
 MESSAGE_CHARS_MAX = 4_000
@@ -19,7 +18,7 @@ _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _HIDDEN = ("<frozen importlib", "<frozen runpy")
 
 
-class InputProblem(Exception):
+class AttemptInputError(Exception):
     """An input cannot be given to the function. `kind` says who has to act, `code` what it is."""
 
     def __init__(self, message: str, code: str, kind: ErrorKind, *, retryable: bool) -> None:
@@ -31,9 +30,9 @@ class InputProblem(Exception):
 
 def describe(error: BaseException, bundle: str = "", memory_limit: int | None = None) -> ErrorInfo:
     """The error of an attempt whose function, or its preparation, raised `error`."""
-    if isinstance(error, InputProblem):
+    if isinstance(error, AttemptInputError):
         return ErrorInfo(error.code, str(error), error.kind, error.retryable, _trace(error.__cause__, bundle))
-    if isinstance(error, OutputMismatch):
+    if isinstance(error, OutputError):
         return ErrorInfo("TypeError", str(error))
     if isinstance(error, MemoryError) and memory_limit is not None:
         message = f"Out of memory: the limit is {memory_limit} bytes. Raise resources.memory of the task."

@@ -5,7 +5,6 @@
 together before they are stored, ``checkpoint/`` what an attempt leaves to its successor.
 """
 
-# ruff: noqa: PTH
 # few system calls for each attempt; descriptors, not paths, are what is handled here
 
 from __future__ import annotations

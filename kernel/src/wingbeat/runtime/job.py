@@ -95,6 +95,11 @@ class ParentConfig(Struct, frozen=True, omit_defaults=True):
     preload_s: float = 30.0
     skip: tuple[str, ...] = ()
 
+    @property
+    def spares(self) -> str:
+        """Folder for empty working directories between two attempts."""
+        return f"{self.directory}/{self.name}.spare"
+
 
 class Run(Struct, frozen=True, array_like=True, tag=1):
     """To the parent: start this attempt unless it runs already. `job` and `inputs` are the bytes of the files."""
@@ -111,7 +116,7 @@ class Watch(Struct, frozen=True, array_like=True, tag=2):
 
 
 class ListRunning(Struct, frozen=True, array_like=True, tag=3):
-    """To the parent: which attempts run?"""
+    """To the parent: tell me which attempts run."""
 
 
 class Hello(Struct, frozen=True, array_like=True, tag=11):

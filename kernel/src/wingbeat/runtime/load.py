@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import sys
 import types
 import typing
@@ -35,7 +36,7 @@ class BundleLoader(SourceFileLoader):
 
 
 def enter_bundle(bundle: str, cache: str) -> None:
-    """Make the modules of `bundle` importable, before all others. Once in a process."""
+    """Make the modules of `bundle` importable, before all others, here and in Pythons started from here. Once in a process."""
     if not bundle:
         return
     finder = FileFinder.path_hook((BundleLoader, SOURCE_SUFFIXES))
@@ -47,9 +48,12 @@ def enter_bundle(bundle: str, cache: str) -> None:
         return finder(path)
 
     sys.path_hooks.insert(0, hook)
-    for root in reversed(bundle_import_roots(bundle)):
-        sys.path.insert(0, root)
+    roots = bundle_import_roots(bundle)
+    sys.path[:0] = roots
+    for root in roots:
         sys.path_importer_cache.pop(root, None)
+    rest = os.environ.get("PYTHONPATH")  # for the Pythons that user code starts
+    os.environ["PYTHONPATH"] = os.pathsep.join([*roots, rest] if rest else roots)
 
 
 @functools.cache
@@ -75,6 +79,7 @@ def find_function(module: str, function: str) -> Callable[..., Any]:
     return typing.cast(Callable[..., Any], plain)
 
 
+@functools.cache
 def hints(function: Callable[..., Any]) -> dict[str, Any]:
     """The type hints of a function, `Annotated` kept.
 

@@ -11,7 +11,7 @@ from wingbeat.spec.literal import INLINE_BYTES_MAX, Inline, Literal, Literals, O
 from wingbeat.types import ValueMismatch, codec, digest
 
 
-class OutputMismatch(TypeError):
+class OutputError(TypeError):
     """What a task returned is not what its outputs declare."""
 
 
@@ -19,7 +19,7 @@ def encode_outputs(task: str, value: object, hint: object, names: tuple[str, ...
     """Check `value`, which was returned under the annotation `hint`, and encode it.
 
     Raises:
-        OutputMismatch: It is of another type; says which output, what was expected and found.
+        OutputError: It is of another type; says which output, what was expected and found.
     """
     return {
         name: _encode(task, name, part, part_hint, io)
@@ -31,17 +31,19 @@ def _split(task: str, value: object, hint: Any, names: tuple[str, ...]) -> dict[
     """Each output's value and annotation: none, the value itself, the fields of a NamedTuple, the items of a tuple."""
     if not names:
         if value is not None:
-            raise OutputMismatch(f"Task {task}: it declares no output, but returned {type(value).__name__}.")
+            raise OutputError(f"Task {task}: it declares no output, but returned {type(value).__name__}.")
         return {}
     if getattr(hint, "_fields", None) == names:
         if not isinstance(value, hint):
-            raise OutputMismatch(f"Task {task}: outputs {', '.join(names)}: expected {hint.__name__}, got {_shown(value)}.")
+            raise OutputError(
+                f"Task {task}: outputs {', '.join(names)}: expected {hint.__name__}, got {_shown(value)}."
+            )
         fields = typing.get_type_hints(hint, include_extras=True)
         return {name: (getattr(value, name), fields[name]) for name in names}
     if len(names) == 1:
         return {names[0]: (value, hint)}
     if not isinstance(value, tuple) or len(value) != len(names):
-        raise OutputMismatch(f"Task {task}: expected a tuple of {len(names)} outputs, got {_shown(value)}.")
+        raise OutputError(f"Task {task}: expected a tuple of {len(names)} outputs, got {_shown(value)}.")
     return dict(zip(names, zip(value, typing.get_args(hint), strict=True), strict=True))
 
 
@@ -50,7 +52,7 @@ def _encode(task: str, name: str, value: object, hint: object, io: AttemptIO) ->
     try:
         wire = made.encode(value, io)
     except ValueMismatch as error:
-        raise OutputMismatch(f"Task {task}: output {name}: {error}") from error
+        raise OutputError(f"Task {task}: output {name}: {error}") from error
     data = canonical(wire)
     if len(data) <= INLINE_BYTES_MAX:
         return Inline(wire)

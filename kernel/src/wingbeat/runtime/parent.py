@@ -6,7 +6,6 @@ the command that started it: own session, own log, no descriptor but its own. Al
 killing it loses none of them.
 """
 
-# ruff: noqa: PTH
 # descriptors and processes, not paths
 
 from __future__ import annotations
@@ -82,6 +81,7 @@ class Child(Struct):
     job: Job
     inputs: bytes
     watchers: list[Client]
+    spare: str = ""
 
 
 class Parent:
@@ -98,6 +98,8 @@ class Parent:
         self._preloader = Preloader(config.preload_s, config.skip)
         self._wake_in, self._wake_out = socket.socketpair()
         self._busy_at = time.monotonic()
+        self._spares = [f"{config.spares}/0"]
+        self._spares_made = 1
         for sock in (listener, self._wake_in, self._wake_out):
             sock.setblocking(False)
         self._selector.register(listener, selectors.EVENT_READ)
@@ -164,11 +166,11 @@ class Parent:
             match message:
                 case Run():
                     self._waiting.append((client, message))
-                case Watch(id):
-                    if id in self._pids:
-                        self._children[self._pids[id]].watchers.append(client)
+                case Watch(name):
+                    if name in self._pids:
+                        self._children[self._pids[name]].watchers.append(client)
                     else:
-                        self._send(client, Unknown(id))
+                        self._send(client, Unknown(name))
                 case ListRunning():
                     self._send(client, Running(list(self._pids)))
 
@@ -178,7 +180,7 @@ class Parent:
             self._children[pid].watchers.append(client)
             self._send(client, Started(run.id, pid, "runs already"))
             return None
-        child = Child(read_job(run.job), run.inputs, [client])
+        child = Child(read_job(run.job), run.inputs, [client], self._spare())
         if self._preloader.wanted(child.job, busy=bool(self._children)):
             self._send(client, Importing(child.job.module))
             self._preloader.load(child.job)
@@ -202,6 +204,13 @@ class Parent:
     def _spawn(self, job: Job) -> int:
         arguments = [sys.executable, "-P", "-m", "wingbeat.runtime.attempt", job.directory, self._config.name]
         return os.posix_spawn(sys.executable, arguments, os.environ, setsid=True, setsigdef=[signal.SIGCHLD])
+
+    def _spare(self) -> str:
+        """A name for an empty folder; there is one if an earlier attempt has left it."""
+        if self._spares:
+            return self._spares.pop()
+        self._spares_made += 1
+        return f"{self._config.spares}/{self._spares_made}"
 
     def _let_go(self) -> None:
         """In a forked child: keep nothing of the parent's."""
@@ -232,6 +241,7 @@ class Parent:
         reap.kill_group(pid)
         _, status, spent = os.wait4(pid, 0)
         reap.kill_orphans(set(self._children))
+        self._spares.append(child.spare)
         end = self._close(child.job, pid, status, spent)
         for client in child.watchers:
             self._send(client, Ended(child.job.id, duplicate=not end))
@@ -292,11 +302,22 @@ class Parent:
                 self._busy_at = time.monotonic()
                 return False
             os.unlink(f"{self._config.directory}/{self._config.name}")
+            _remove_folders(self._config.spares)
             return True
 
 
 def _nothing(_signal: int, _frame: object) -> None:
     """A handler must exist for the wake-up descriptor to be written."""
+
+
+def _remove_folders(folder: str) -> None:
+    """Remove a folder of empty folders."""
+    try:
+        for name in os.listdir(folder):
+            os.rmdir(f"{folder}/{name}")
+        os.rmdir(folder)
+    except OSError as error:
+        sys.stderr.write(f"{folder} stays: {error}\n")
 
 
 def _close_inherited() -> None:
@@ -317,17 +338,17 @@ def main(argument: str) -> None:
     os.set_inheritable(LISTENER_FD, False)
     os.chdir("/")
     sys.argv = ["wingbeat"]
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    attempt.own_streams()
     attempt.become_subreaper()
     enter_bundle(config.bundle, config.cache)
+    os.makedirs(config.spares, exist_ok=True)
     server = Parent(config, socket.socket(fileno=LISTENER_FD))
     gc.collect()
     gc.freeze()
     child = server.serve()
     if child is not None:
         del server
-        attempt.run(child.job, child.inputs, config.name)
+        attempt.run(child.job, child.inputs, config.name, child.spare)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ reports what happens as the user's error. Threads or processes that an import le
 attempts are started in fresh interpreters. Threads that end themselves when the process forks (OpenBLAS does so) are fine.
 """
 
-# ruff: noqa: PTH
 # /proc is read here
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
 """The end of an attempt's process: nothing of it goes on, and how it ended is kept in the file `exit`."""
 
-# ruff: noqa: PTH
 # /proc is read here, once for each attempt
 
 from __future__ import annotations
@@ -111,6 +110,8 @@ def kill_leftovers(owner: claim.Claim, attempt: str) -> None:
     The number of a dead process can be in use again; a session whose leader started at another time is not touched.
     """
     limits.remove(owner.groups)
+    if owner.pid <= 1:  # a claim that was cut off names nobody; session 0 is that of the machine's own processes
+        return
     leader = claim.start_time(owner.pid)
     ours = leader in (0, owner.start)
     execution, node, number = attempt.split("/")

@@ -22,7 +22,7 @@ from wingbeat.types.model import (
     TableType,
     Wire,
 )
-from wingbeat.types.node import Node, fit_class
+from wingbeat.types.node import COERCED, Node, fit_class
 from wingbeat.types.registry import Handler, Offer, find, load
 from wingbeat.types.text import describe
 
@@ -85,10 +85,11 @@ def content_node(cls: type[File | Directory], format: str = "") -> Node:
 def handled_node(offer: Offer, hint: Any, cls: Any, literal: TableType | BlobType | None = None) -> Node:
     """A class kept by a handler."""
     literal = literal or offer.type
-    name = f"{cls.__module__.partition('.')[0]}.{cls.__name__}" if isinstance(cls, type) else str(cls)
+    known = isinstance(cls, type) and cls is not Any  # Any is a class since Python 3.11
+    name = f"{cls.__module__.partition('.')[0]}.{cls.__name__}" if known else str(cls)
 
     def encode(value: Any, io: BlobIO) -> Wire:
-        if isinstance(cls, type) and not _is_instance(value, cls, offer.subclasses):
+        if known and not _is_instance(value, cls, offer.subclasses):
             raise ValueMismatch.expected(name, value)
         handler = load(offer.handler)
         check_columns(literal, handler, value)
@@ -124,11 +125,9 @@ def handled_node(offer: Offer, hint: Any, cls: Any, literal: TableType | BlobTyp
         return handled_node(offer, hint, cls, TableType(named))
 
     def fit(value: Any) -> int:
-        return fit_class(cls)(value) if isinstance(cls, type) else 1
+        return fit_class(cls)(value) if known else COERCED
 
-    return Node(
-        literal, encode, decode, fit, python=cls if isinstance(cls, type) else None, hashable=False, refine=refine
-    )
+    return Node(literal, encode, decode, fit, python=cls if known else None, hashable=False, refine=refine)
 
 
 def _is_instance(value: Any, cls: type, subclasses: bool) -> bool:

@@ -31,11 +31,13 @@ __all__ = [
     "set_node",
     "tuple_node",
     "union_node",
+    "variant_of",
 ]
 
 canonical = msgspec.json.encode
 STR = Simple("str")
 NONE_TYPE = Simple("none")
+_TAGGED = {"k", "v"}
 
 
 def _worst(fits: Any, best: int) -> int:
@@ -56,7 +58,7 @@ def list_node(item: Node, cls: type[list[Any] | tuple[Any, ...]] = list) -> Node
     """`list[T]`, and `tuple[T, ...]` with `cls=tuple`."""
     literal = ListType(item.type)
     expected = describe(literal) if cls is list else f"tuple[{describe(item.type)}, ...]"
-    encode_item, decode_item, fit_item = item.encode, item.decode, item.fit
+    encode_item, decode_item, fit_item, plain = item.encode, item.decode, item.fit, item.plain
 
     def encode(value: Any, io: BlobIO) -> Wire:
         if not isinstance(value, cls):
@@ -75,7 +77,7 @@ def list_node(item: Node, cls: type[list[Any] | tuple[Any, ...]] = list) -> Node
         value: list[Any] = []
         try:
             for each in wire:
-                value.append(decode_item(each, io))
+                value.append(each if type(each) is plain else decode_item(each, io))
         except ValueMismatch as error:
             error.within(f"[{len(value)}]")
             raise
@@ -225,7 +227,7 @@ def is_optional(type: UnionType) -> bool:
 def order_variants(types: list[LiteralType]) -> list[LiteralType]:
     """Distinct variants in canonical order, `none` last.
 
-    A type may not depend on the order in the hint: `int | str == str | int`, and Python itself caches hints by equality.
+    A type may not depend on the order in a hint: `int | str == str | int`, and Python caches hints by equality.
     """
     distinct = list(dict.fromkeys(types))
     return sorted(distinct, key=lambda each: (each == NONE_TYPE, canonical(each)))
@@ -259,7 +261,17 @@ def _optional_node(literal: UnionType, node: Node) -> Node:
     def fit(value: Any) -> int:
         return EXACT if value is None else node.fit(value)
 
-    return Node(literal, encode, decode, fit, hashable=node.hashable)
+    return Node(literal, encode, decode, fit, plain=node.plain, hashable=node.hashable)
+
+
+def variant_of(wire: Any, type_: UnionType) -> int:
+    """The index of the variant that a tagged wire value says."""
+    if type(wire) is not dict or wire.keys() != _TAGGED or type(wire["k"]) is not int:
+        raise ValueMismatch.expected(f"{describe(type_)} as {{k: variant, v: value}}", wire)
+    index = wire["k"]
+    if not 0 <= index < len(type_.variants):
+        raise ValueMismatch(f"expected {describe(type_)}, got variant {index} of {len(type_.variants)}")
+    return int(index)
 
 
 def _tagged_node(literal: UnionType, nodes: list[Node]) -> Node:
@@ -285,12 +297,7 @@ def _tagged_node(literal: UnionType, nodes: list[Node]) -> Node:
         return {"k": index, "v": nodes[index].encode(value, io)}
 
     def decode(wire: Any, io: BlobIO) -> Any:
-        if type(wire) is not dict or wire.keys() != {"k", "v"} or type(wire["k"]) is not int:
-            raise ValueMismatch.expected(f"{expected} as {{k: variant, v: value}}", wire)
-        index = wire["k"]
-        if not 0 <= index < len(nodes):
-            raise ValueMismatch(f"expected {expected}, got variant {index} of {len(nodes)}")
-        return nodes[index].decode(wire["v"], io)
+        return nodes[variant_of(wire, literal)].decode(wire["v"], io)
 
     def fit(value: Any) -> int:
         return max(node.fit(value) for node in nodes)

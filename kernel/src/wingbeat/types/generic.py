@@ -8,7 +8,7 @@ from typing import Any, cast
 from wingbeat.types import times
 from wingbeat.types.blobs import blob_of, is_blob, store
 from wingbeat.types.bounds import check_wire_depth
-from wingbeat.types.containers import STR, canonical, is_optional
+from wingbeat.types.containers import STR, canonical, is_optional, variant_of
 from wingbeat.types.errors import ValueMismatch
 from wingbeat.types.files import Directory, File
 from wingbeat.types.model import (
@@ -74,10 +74,12 @@ def _decode(wire: Any, type: LiteralType, scope: Scope, io: BlobIO) -> Any:
         case UnionType(variants=variants):
             if is_optional(type):
                 return None if wire is None else _decode(wire, variants[0], scope, io)
-            wire = _expect(wire, dict, type)
-            return _decode(wire["v"], variants[wire["k"]], scope, io)
+            variant = variants[variant_of(wire, type)]
+            return _decode(wire["v"], variant, scope, io)
         case Hashed(item=item):
-            return _decode(_expect(wire, dict, type)["v"], item, scope, io)
+            if _expect(wire, dict, type).keys() != {"h", "v"}:
+                raise ValueMismatch.expected(f"{describe(type)} as {{h: hash, v: value}}", wire)
+            return _decode(wire["v"], item, scope, io)
         case RecordType():
             return _decode_record(_expect(wire, dict, type), type, scope, io)
     raise ValueMismatch.expected(describe(type), wire)
@@ -86,7 +88,9 @@ def _decode(wire: Any, type: LiteralType, scope: Scope, io: BlobIO) -> Any:
 def _decode_dict(wire: Any, type: LiteralType, key: LiteralType, value: LiteralType, scope: Scope, io: BlobIO) -> Any:
     if key == STR:
         return {name: _decode(each, value, scope, io) for name, each in _expect(wire, dict, type).items()}
-    pairs = [(_decode(k, key, scope, io), _decode(v, value, scope, io)) for k, v in _expect(wire, list, type)]
+    if any(not isinstance(pair, list) or len(pair) != 2 for pair in _expect(wire, list, type)):
+        raise ValueMismatch.expected(describe(type), wire)
+    pairs = [(_decode(k, key, scope, io), _decode(v, value, scope, io)) for k, v in wire]
     try:
         return dict(pairs)
     except TypeError:  # a record or set as key, hashable in the author's class but not here

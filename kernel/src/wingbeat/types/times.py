@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 from wingbeat.types.errors import ValueMismatch, shown
@@ -11,7 +11,8 @@ from wingbeat.types.errors import ValueMismatch, shown
 __all__ = ["format_datetime", "format_timedelta", "parse_date", "parse_datetime", "parse_timedelta"]
 
 _FOLD = "[_fold=1]"
-_DATETIME = re.compile(r"([0-9T :.+\-Zzt]{10,40})(?:\[!?([A-Za-z0-9_+\-/.]{1,64})\])?(\[_fold=1\])?", re.ASCII)
+_DATETIME = re.compile(r"([0-9T :.+\-Zzt]{10,50})(?:\[!?([A-Za-z0-9_+\-/.]{1,64})\])?(\[_fold=1\])?", re.ASCII)
+_FINE_OFFSET = re.compile(r"(.+)([+-])(\d\d):(\d\d):(\d\d)\.(\d{6})", re.ASCII)
 _SPAN = re.compile(
     r"(-?)P(?:(\d{1,10})W)?(?:(\d{1,10})D)?(?:T(?=\d)(?:(\d{1,12})H)?(?:(\d{1,12})M)?(?:(\d{1,15})(?:\.(\d{1,6}))?S)?)?",
     re.ASCII,
@@ -47,12 +48,20 @@ def parse_datetime(wire: Any) -> datetime:
         raise ValueMismatch.expected("datetime (as 2026-10-25T02:30:00+01:00)", wire)
     text, key, fold = match.groups()
     try:
-        moment = datetime.fromisoformat(text)
+        fine = _FINE_OFFSET.fullmatch(text)
+        moment = _with_fine_offset(fine) if fine else datetime.fromisoformat(text)
     except ValueError as error:
         raise ValueMismatch(f"expected datetime, got str {wire!r}: {error}") from None
     if key:
         moment = _in_zone(moment, _zone(key))
     return moment.replace(fold=1) if fold else moment
+
+
+def _with_fine_offset(match: re.Match[str]) -> datetime:
+    """An offset with a fraction of a second, which `fromisoformat` reads as UTC if it is less than one."""
+    moment, sign, hours, minutes, seconds, micros = match.groups()
+    offset = timedelta(hours=int(hours), minutes=int(minutes), seconds=int(seconds), microseconds=int(micros))
+    return datetime.fromisoformat(moment).replace(tzinfo=timezone(-offset if sign == "-" else offset))
 
 
 def _zone(key: str) -> tzinfo:

@@ -13,7 +13,6 @@ not locked             it has ended: its outcome, or what can be said of its end
 =====================  ============================================================
 """
 
-# ruff: noqa: PTH
 # few system calls for each attempt
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ import msgspec
 
 from wingbeat.base.errors import ConfigurationError, ErrorKind
 from wingbeat.builtin.process.adopt import until_gone
-from wingbeat.builtin.process.parents import ParentFailed, ParentKey, Parents
+from wingbeat.builtin.process.parents import ParentError, ParentKey, Parents
 from wingbeat.builtin.process.settings import ProcessSettings
 from wingbeat.builtin.process.slots import Slots
 from wingbeat.builtin.process.verdict import ended, verdict, written
@@ -55,13 +54,17 @@ TROUBLE_S = 0.5
 """Pause before what the machine refused (processes, descriptors, disk) is tried again."""
 
 
+NO_STORAGE = StorageRef()
+DEFAULTS = ProcessSettings()
+
+
 class Attempt:
     """An attempt that this kernel follows to its end."""
 
     __slots__ = ("directory", "how", "id", "reason", "request", "slots", "task")
 
-    def __init__(self, id: str, directory: str, request: AttemptRequest | None) -> None:
-        self.id = id
+    def __init__(self, name: str, directory: str, request: AttemptRequest | None) -> None:
+        self.id = name
         self.directory = directory
         self.request = request
         self.how = ""
@@ -91,8 +94,8 @@ class ProcessExecutor:
         *,
         environments: Environments,
         bundle_path: Callable[[str], str],
-        storage: StorageRef = StorageRef(),
-        settings: ProcessSettings = ProcessSettings(),
+        storage: StorageRef = NO_STORAGE,
+        settings: ProcessSettings = DEFAULTS,
     ) -> None:
         home = os.path.abspath(home)
         self._attempts_dir = os.path.join(home, "attempts")
@@ -155,7 +158,7 @@ class ProcessExecutor:
 
     async def list(self) -> list[str]:
         """Attempts that run, also those of earlier kernels that nobody asked to recover."""
-        found = {id for id, attempt in self._attempts.items() if attempt.slots}
+        found = {name for name, attempt in self._attempts.items() if attempt.slots}
         for link in await self._parents.all():
             found.update(await link.running())
         return sorted(found)
@@ -198,8 +201,8 @@ class ProcessExecutor:
                     fresh = False
         except ConfigurationError as error:
             outcome = Failed(ErrorInfo("EnvironmentError", str(error), retryable=False))
-        except ParentFailed as error:
-            outcome = Failed(ErrorInfo("ParentFailed", str(error), ErrorKind.SYSTEM))
+        except ParentError as error:
+            outcome = Failed(ErrorInfo("ParentError", str(error), ErrorKind.SYSTEM))
         finally:
             self._slots.release(attempt.slots)
             attempt.slots = 0
@@ -221,7 +224,7 @@ class ProcessExecutor:
                 return self._verdict(attempt)
             launches += 1
             if launches > LAUNCHES_MAX:
-                raise ParentFailed("The warm parent died again and again before it started the attempt.")
+                raise ParentError("The warm parent died again and again before it started the attempt.")
             answer = await self._launch(attempt)
             if answer == "ended":
                 return self._verdict(attempt)
@@ -306,12 +309,12 @@ class ProcessExecutor:
             attempt.slots = self._slots.wanted(attempt.request.task.resources.cpu if attempt.request else None)
             self._slots.take(attempt.slots)
 
-    def _on_started(self, id: str, pid: int, how: str) -> None:
-        attempt = self._attempts.get(id)
+    def _on_started(self, name: str, pid: int, how: str) -> None:
+        attempt = self._attempts.get(name)
         if attempt is not None:
             attempt.how = how
             log = os.path.join(attempt.directory, files.LOG)
-            self._tell.running(id, {"pid": pid, "process": how, "log": log})
+            self._tell.running(name, {"pid": pid, "process": how, "log": log})
 
     async def _drop(self, attempt: Attempt) -> None:
         """Stop following an attempt that will never run."""

@@ -1,6 +1,5 @@
 """Warm parents, seen from the kernel: started, found again, talked to."""
 
-# ruff: noqa: PTH
 # sockets, descriptors and process creation
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ VOLATILE = frozenset({"_", "PWD", "OLDPWD", "SHLVL", "COLUMNS", "LINES", "TERM",
 START_ATTEMPTS_MAX = 3
 
 
-class ParentFailed(Exception):
+class ParentError(Exception):
     """No warm parent can be started: its interpreter does not work."""
 
 
@@ -72,13 +71,13 @@ class Link(asyncio.Protocol):
         self._lists: list[asyncio.Future[list[str]]] = []
         self._transport: asyncio.Transport | None = None
 
-    def run(self, id: str, job: bytes, inputs: bytes) -> asyncio.Future[str]:
+    def run(self, attempt: str, job: bytes, inputs: bytes) -> asyncio.Future[str]:
         """Start an attempt."""
-        return self._ask(id, pack(Run(id, job, inputs)))
+        return self._ask(attempt, pack(Run(attempt, job, inputs)))
 
-    def watch(self, id: str) -> asyncio.Future[str]:
+    def watch(self, attempt: str) -> asyncio.Future[str]:
         """Wait for the end of an attempt that the parent started for an earlier kernel."""
-        return self._ask(id, pack(Watch(id)))
+        return self._ask(attempt, pack(Watch(attempt)))
 
     async def running(self) -> list[str]:
         """The attempts that the parent has."""
@@ -103,12 +102,12 @@ class Link(asyncio.Protocol):
         """As the protocol class says."""
         for message in self._frames.feed(data):
             match message:
-                case Started(id, pid, how):
-                    self._started(id, pid, how)
-                case Ended(id, duplicate):
-                    self._answer(id, "duplicate" if duplicate else "ended")
-                case Unknown(id):
-                    self._answer(id, "unknown")
+                case Started(attempt, pid, how):
+                    self._started(attempt, pid, how)
+                case Ended(attempt, duplicate):
+                    self._answer(attempt, "duplicate" if duplicate else "ended")
+                case Unknown(attempt):
+                    self._answer(attempt, "unknown")
                 case Importing(module):
                     self.importing = module
                 case Running(ids):
@@ -116,27 +115,27 @@ class Link(asyncio.Protocol):
                 case Hello():
                     self.greeted = True
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _error: Exception | None) -> None:
         """As the protocol class says."""
         self.lost = True
         self._on_lost(self)
-        for id in list(self._answers):
-            self._answer(id, "lost")
+        for attempt in list(self._answers):
+            self._answer(attempt, "lost")
         for future in self._lists:
             if not future.done():
                 future.set_result([])
 
-    def _ask(self, id: str, frame: bytes) -> asyncio.Future[str]:
+    def _ask(self, attempt: str, frame: bytes) -> asyncio.Future[str]:
         future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         if self.lost or self._transport is None:
             future.set_result("lost")
             return future
-        self._answers[id] = future
+        self._answers[attempt] = future
         self._transport.write(frame)
         return future
 
-    def _answer(self, id: str, answer: str) -> None:
-        future = self._answers.pop(id, None)
+    def _answer(self, attempt: str, answer: str) -> None:
+        future = self._answers.pop(attempt, None)
         if future is not None and not future.done():
             future.set_result(answer)
 
@@ -166,7 +165,7 @@ class Parents:
         os.makedirs(self._directory, mode=0o700, exist_ok=True)
 
     async def get(self, key: ParentKey) -> Link:
-        """The parent for `key`, started if there is none. Raises `ParentFailed` if it ends at once, again and again."""
+        """The parent for `key`, started if there is none. Raises `ParentError` if it ends at once, again and again."""
         name, environment = self._identity(key)
         if (link := self._links.get(name)) is not None:
             return link
@@ -175,7 +174,7 @@ class Parents:
                 return link
             if self._failures[name] >= START_ATTEMPTS_MAX:
                 self._failures[name] = 0
-                raise ParentFailed(
+                raise ParentError(
                     f"{key.interpreter.python} does not start as a warm parent. The end of its log:\n{self._log_tail(name)}"
                 )
             config = ParentConfig(
@@ -311,7 +310,7 @@ def _spawn(config: ParentConfig, interpreter: Interpreter, environment: dict[str
             setsigdef=range(1, 32),
         )
     except OSError as error:
-        raise ParentFailed(f"{python} cannot be started: {error}") from error
+        raise ParentError(f"{python} cannot be started: {error}") from error
     finally:
         os.close(source)
         os.close(log)

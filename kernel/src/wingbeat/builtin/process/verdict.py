@@ -88,7 +88,9 @@ def _by_signal(end: Exit, memory_bytes: int | None) -> ErrorInfo:
         message = f"Out of memory: used {used}, over the limit{limit}. Raise resources.memory of the task."
         return ErrorInfo("OutOfMemory", message)
     if end.signal in CRASHES:
-        message = f"The task's process crashed: killed by {end.signal}, which its own code (mostly a native library) caused."
+        message = (
+            f"The task's process crashed: killed by {end.signal}, which its own code (mostly a native library) caused."
+        )
         return ErrorInfo("Crashed", message)
     return ErrorInfo("Killed", f"The task's process was killed by {end.signal} from outside.", ErrorKind.SYSTEM)
 

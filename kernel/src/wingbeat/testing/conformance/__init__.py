@@ -1,1 +1,5 @@
-"""Kits of tests that a plugin runs with one test class: the contracts of `wingbeat.contracts`, said as tests."""
+"""Conformance kits: one class for each contract, which the author of an implementation derives a test class from."""
+
+import pytest
+
+pytest.register_assert_rewrite(f"{__name__}.catalog", f"{__name__}.catalog_model")
