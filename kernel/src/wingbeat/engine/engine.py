@@ -62,6 +62,7 @@ from wingbeat.types import ValueMismatch
 DRAIN_MAX = 5000
 LINGER_S = 0.005
 FULL_AGAIN_S = 1.0
+_GOING_ON = (ExecutionPhase.QUEUED, ExecutionPhase.RUNNING, ExecutionPhase.SUCCEEDING)
 
 
 class Parts(Struct, frozen=True):
@@ -487,7 +488,7 @@ class LocalEngine:
     async def _resumable(self, launch_key: str) -> str | None:
         for record in await self._journal.records(live=True, launch_key=launch_key, limit=10):
             live = self._lives.get(record.execution)
-            if live is not None and not live.waiters:
+            if live is not None and not live.waiters and live.machine.state.phase in _GOING_ON:
                 return record.execution
         return None
 
