@@ -43,7 +43,7 @@ check: $(SYNCED) ## check format, lint, types and imports
 	@$(ACTIVATE) ruff format --check
 	@$(ACTIVATE) ruff check
 	@$(ACTIVATE) mypy
-	@$(ACTIVATE) python tools/lint_imports.py
+	@$(ACTIVATE) lint-imports --no-logo
 
 format: $(SYNCED) ## format the code and mend what ruff can mend
 	@$(ACTIVATE) ruff format
@@ -106,8 +106,9 @@ $(UV): | python
 $(SYNCED): requirements/dev.txt $(PYPROJECTS) | python $(UV)
 	@echo "setting up .venv"
 	@$(UV) venv --quiet --clear --python "$(PYTHON)" $(VENV)
-	@$(UV) pip sync --quiet --require-hashes --python $(VENV) requirements/dev.txt
+	@$(UV) pip sync --quiet --compile-bytecode --require-hashes --python $(VENV) requirements/dev.txt
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(VENV) $(MEMBERS:%=--editable %)
+	@$(VENV)/bin/python -m compileall -q $(MEMBERS:%=%/src)
 	@touch $@
 
 $(SPARK_SYNCED): requirements/spark.txt $(SYNCED)

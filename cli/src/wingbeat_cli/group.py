@@ -30,12 +30,12 @@ class Session:
 class Lazy(click.Group):
     """A group whose commands are the modules of `wingbeat_cli.commands`."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
     def get_command(
         self,
-        ctx: click.Context,  # noqa: ARG002 - the signature is click's
+        ctx: click.Context,
         cmd_name: str,
     ) -> click.Command | None:
         if cmd_name not in COMMANDS:
@@ -45,7 +45,7 @@ class Lazy(click.Group):
         command: click.Command = import_module(f"wingbeat_cli.commands.{cmd_name}").command
         return command
 
-    def get_help(self, ctx: click.Context) -> str:  # noqa: ARG002 - the signature is click's
+    def get_help(self, ctx: click.Context) -> str:
         return overview().rstrip()
 
     def resolve_command(

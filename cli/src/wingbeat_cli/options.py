@@ -27,7 +27,7 @@ class InputValue(click.ParamType[Any]):
     def convert(
         self,
         value: Any,
-        param: click.Parameter | None,  # noqa: ARG002 - the signature is click's
+        param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> Any:
         if not isinstance(value, str):
@@ -52,6 +52,13 @@ def input_options(interface: Interface) -> list[click.Option]:
     return [option for option in options if option is not None]
 
 
+def nameless(interface: Interface) -> list[str]:
+    """The inputs without an option of their own, as the help shows them."""
+    there = {option.name for option in input_options(interface)}
+    hidden = [variable for variable in interface.inputs if _PREFIX + variable.name not in there]
+    return [f"--input {v.name}={metavar(v.type)}  {_help(v)}" for v in hidden]
+
+
 def input_option() -> click.Option:
     """The option that takes any input by name."""
     return click.Option(
@@ -64,18 +71,16 @@ def input_option() -> click.Option:
 
 def _option(variable: Variable, taken: set[str]) -> click.Option | None:
     flag = is_bool(variable.type)
-    forms = [form for form in _forms(variable.name) if form not in taken]
-    if not forms:
+    form = _form(variable)
+    if form in taken:
         return None
-    taken.update(forms)
-    declared = list(forms)
-    if flag:
-        negative = "--no-" + forms[0].removeprefix("--")
-        if negative not in taken:
-            taken.add(negative)
-            declared[0] = f"{forms[0]}/{negative}"
+    taken.add(form)
+    negative = f"--no-{form[2:]}"
+    if flag and negative not in taken:
+        taken.add(negative)
+        form = f"{form}/{negative}"
     return click.Option(
-        [_PREFIX + variable.name, *declared],
+        [_PREFIX + variable.name, form],
         type=None if flag else InputValue(variable),
         is_flag=flag or None,
         default=None,
@@ -84,9 +89,13 @@ def _option(variable: Variable, taken: set[str]) -> click.Option | None:
     )
 
 
-def _forms(name: str) -> list[str]:
-    """How an input can be written, as people write options first."""
-    return list(dict.fromkeys([f"--{name.replace('_', '-')}", f"--{name}"]))
+def normalized(token: str) -> str:
+    """An option as it is declared: an underscore may be written for any hyphen."""
+    return token.replace("_", "-")
+
+
+def _form(variable: Variable) -> str:
+    return normalized(f"--{variable.name}")
 
 
 def _help(variable: Variable) -> str:
@@ -132,13 +141,12 @@ def _pairs(ctx: click.Context, texts: Iterable[str]) -> Iterable[tuple[str, str]
 def _check_complete(ctx: click.Context, interface: Interface, inputs: dict[str, Any]) -> None:
     missing = [v for v in interface.inputs if v.required and v.name not in inputs]
     if missing:
-        taken = set(RESERVED)
-        lines = [f"input '{v.name}' is missing; give it as {_example(v, taken)}" for v in missing]
+        lines = [f"input '{v.name}' is missing; give it as {_example(ctx, v)}" for v in missing]
         raise click.UsageError("\n  ".join(lines), ctx)
 
 
-def _example(variable: Variable, taken: set[str]) -> str:
-    form = _forms(variable.name)[0]
-    if form in taken:
+def _example(ctx: click.Context, variable: Variable) -> str:
+    form = _form(variable)
+    if _PREFIX + variable.name not in ctx.params:
         return f"--input {variable.name}={metavar(variable.type)}"
     return f"{form} or --no-{form[2:]}" if is_bool(variable.type) else f"{form} {metavar(variable.type)}"

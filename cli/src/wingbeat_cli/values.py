@@ -245,9 +245,13 @@ def metavar(kind: LiteralType) -> str:
 
 
 def summary(kind: LiteralType) -> str:
-    """The type as its author wrote it; the fields of a record and the names of a long choice too."""
+    """What the metavar leaves open: the type as its author wrote it, fields of a record, names of a long choice."""
     inner, _ = unwrapped(kind)
     match inner:
+        case Simple() | FileType(format="") | DirectoryType(format=""):
+            return ""
+        case EnumType() | LiteralValues() if metavar(kind) != "CHOICE":
+            return ""
         case RecordType(name=name, fields=fields):
             inside = ", ".join(f"{f.name}: {describe(f.type)}" + ("" if f.required else " = …") for f in fields)
             return f"{name} {{{inside}}}"

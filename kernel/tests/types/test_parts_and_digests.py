@@ -16,6 +16,7 @@ from wingbeat.types import (
     ValueMismatch,
     codec,
     compatible,
+    convert,
     describe,
     digest,
     has_blobs,
@@ -161,3 +162,31 @@ def test_a_value_with_the_authors_own_hash_counts_by_that_hash():
 )
 def test_whether_a_type_has_content_stored_apart(hint, expected):
     assert has_blobs(literal_type(hint)) is expected
+
+
+@dataclass
+class Ping:
+    pong: Pong
+
+
+@dataclass
+class Pong:
+    n: int
+    ping: Ping | None = None
+
+
+@dataclass
+class Around:
+    ping: Ping
+    points: dict[str, list[Point]]
+
+
+def test_parts_of_records_that_contain_each_other_stand_alone():
+    around = literal_type(Around)
+    assert select(around, ("points", "a", 0)) == POINT
+    pong = select(around, ("ping", "pong"))
+    assert compatible(pong, literal_type(Pong)) is None
+    assert compatible(literal_type(Pong), pong) is None
+    value = Around(Ping(Pong(1, Ping(Pong(2)))), {})
+    wire = pick(codec(Around).encode(value, None), around, ("ping", "pong"))
+    assert codec(Pong).decode(convert(wire, pong, literal_type(Pong)), None) == value.ping.pong

@@ -63,7 +63,9 @@ def command(ctx: click.Context, /, file: str, entity: str | None, arguments: tup
     if _asks_for_json(arguments):
         _remember(ctx, "json")
     closure = compile_file(file, entity)
-    with _entity_command(closure).make_context(f"{file} {entity}", list(arguments), parent=ctx) as inner:
+    # Beside this command's context, not below it: usage lines would repeat FILE and ENTITY.
+    path = f"{ctx.info_name} {file} {entity}"
+    with _entity_command(closure).make_context(path, list(arguments), parent=ctx.parent) as inner:
         wish = _wish(closure, ctx, inner)
     return within(lambda kernel: _run(kernel, wish))
 
@@ -115,7 +117,7 @@ def _list(ctx: click.Context, file: str, *, asked: bool) -> int:
 
 
 def _entity_command(closure: Closure) -> click.Command:
-    from wingbeat_cli.options import input_option, input_options
+    from wingbeat_cli.options import input_option, input_options, normalized
 
     workflow = closure.workflow
 
@@ -128,17 +130,25 @@ def _entity_command(closure: Closure) -> click.Command:
     # Inputs first: they are what people look for.
     params: list[click.Parameter] = [*options, input_option(), *ours]
     return click.Command(
-        workflow.name, context_settings=HELP, params=params, help=_help(closure), options_metavar="[INPUTS]"
+        workflow.name,
+        context_settings={**HELP, "token_normalize_func": normalized},
+        params=params,
+        help=_help(closure),
+        options_metavar="[INPUTS]",
     )
 
 
 def _help(closure: Closure) -> str:
     from wingbeat.types.text import describe
+    from wingbeat_cli.options import nameless
 
     workflow = closure.workflow
     outputs = [f"{v.name}: {describe(v.type)}" + (f"  {v.doc}" if v.doc else "") for v in workflow.interface.outputs]
-    answer = "\n".join(["\b", "Outputs:", *(f"  {line}" for line in outputs)]) if outputs else ""
-    return "\n\n".join(part for part in (workflow.doc or workflow.name, answer) if part)
+    parts = [workflow.doc or workflow.name]
+    for heading, lines in (("Outputs:", outputs), ("Inputs whose names are options:", nameless(workflow.interface))):
+        if lines:
+            parts.append("\n".join(["\b", heading, *(f"  {line}" for line in lines)]))
+    return "\n\n".join(parts)
 
 
 async def _run(kernel: Kernel, wish: Wish) -> int:
@@ -146,10 +156,13 @@ async def _run(kernel: Kernel, wish: Wish) -> int:
 
     execution = await kernel.launch(wish.closure, wish.inputs, name=wish.name or None, resume=not wish.fresh)
     note = ""
-    if not execution.created:
-        note = (
-            f"execution {execution.id} is there already"
-            if wish.name
-            else f"resuming {execution.id}, which had not ended (--fresh starts anew)"
-        )
+    if not execution.created and wish.name:
+        note = f"execution {execution.id} is there already"
+    elif not execution.created:
+        note = f"resuming {execution.id}, which had not ended (--fresh starts anew)"
+        if (await execution.describe()).phase.value in {"ABORTING", "ABORTED"}:
+            # Left by a second Ctrl-C: its abort cannot be taken back, but what it had done is taken over.
+            await execution.wait()
+            note = f"going on with {execution.id}, which was being aborted (--fresh starts anew)"
+            execution = await kernel.recover(execution.id, wish.closure)
     return await follow(kernel, execution, wish.output, note=note)

@@ -31,7 +31,8 @@ def failure(view: ExecutionView) -> list[str]:
     name = "" if found.message.startswith(found.code) else f"{found.code}: "
     lines = [f"error{where}: {name}{found.message}"]
     lines += [f"  {line}" for line in found.trace.rstrip().splitlines()]
-    lines += [f"  {key}: {_short_json(value)}" for key, value in found.evidence.items() if value not in (None, "")]
+    if not found.trace:  # the user's own traceback says more than numbers of the process
+        lines += [f"  {key}: {_short_json(value)}" for key, value in found.evidence.items() if value not in (None, "")]
     if found.kind.value == "SYSTEM":
         lines.append("  This came from the system around the task, not from its code.")
     if node is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from typing import Any
 
 GROUP = "wingbeat"
@@ -10,6 +9,8 @@ GROUP = "wingbeat"
 
 def load_types() -> None:
     """Let every installed plugin register its transformers of Python classes."""
+    import importlib.metadata  # dear, and seldom needed
+
     for point in importlib.metadata.entry_points(group=GROUP):
         hook: Any = getattr(point.load(), "wingbeat_types", None)
         if hook is not None:

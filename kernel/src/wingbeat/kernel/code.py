@@ -20,8 +20,6 @@ def pack(file: str, storage: Storage, cache: Path) -> Bundle:
 
 def freeze(root: str, storage: Storage, cache: Path) -> str:
     """The digest of the lock of the project at `root`."""
-    import msgspec
+    from wingbeat.builtin.environments import freeze_project, store_project_lock
 
-    from wingbeat.builtin.environments import freeze_project
-
-    return storage.put_bytes(msgspec.json.encode(freeze_project(root))).digest
+    return store_project_lock(freeze_project(root, cache_dir=str(cache)), storage)

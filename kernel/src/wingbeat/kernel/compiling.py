@@ -95,7 +95,7 @@ def _compile(file: str, bundle: Bundle, folder: Path, environment: str) -> Compi
     """In the project's environment; where a module is missing there, in the one that the file's tasks declare."""
     from wingbeat.builtin.environments import UvEnvironments
 
-    environments = UvEnvironments(FileStore(str(folder / "storage")))
+    environments = UvEnvironments(FileStore(str(folder / "storage")), cache_dir=str(folder / "bundles"))
     interpreter = asyncio.run(environments.ensure(None, environment))
     compiled = _in_process(interpreter.python, interpreter.isolated, file, bundle, folder)
     if compiled.failed is None or not compiled.failed.missing:

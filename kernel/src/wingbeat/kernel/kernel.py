@@ -1,34 +1,34 @@
-"""`Kernel`: an engine inside any asyncio program."""
+"""`Kernel`: an engine inside any asyncio program.
+
+Users import this beside `task`, also in processes that only run tasks and have nothing but msgspec; hence everything that the
+engine needs is imported when a kernel is opened.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
-from wingbeat.author.task import Task
-from wingbeat.author.workflow import Workflow
 from wingbeat.base.errors import ConfigurationError
-from wingbeat.base.ids import short_id
-from wingbeat.contracts.engine import Engine, LaunchRequest
-from wingbeat.engine.clock import SystemClock
-from wingbeat.engine.engine import LocalEngine, Parts, launch_key
-from wingbeat.host.config import Configuration
-from wingbeat.host.discover import PluginSettings, boot
-from wingbeat.host.home import HomeFolder, home_path
-from wingbeat.host.registry import Registry
-from wingbeat.kernel.execution import Execution
-from wingbeat.kernel.inputs import Prepared, Preparer, decode_plain
-from wingbeat.kernel.reader import open_reader
-from wingbeat.kernel.shared import SharedEngine
-from wingbeat.spec.entities import Closure
-from wingbeat.spec.literal import Literals
-from wingbeat.types import decode_generic
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from wingbeat.author.task import Task
+    from wingbeat.author.workflow import Workflow
+    from wingbeat.contracts.engine import Engine
+    from wingbeat.engine.engine import LocalEngine
+    from wingbeat.host.registry import Registry
+    from wingbeat.kernel.execution import Execution
+    from wingbeat.kernel.inputs import Prepared, Preparer
+    from wingbeat.kernel.reader import Reader
+    from wingbeat.kernel.shared import SharedEngine
+    from wingbeat.spec.entities import Closure
+    from wingbeat.spec.literal import Literals
 
 
 class KernelSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,17 +82,26 @@ class Kernel:
         read_only: bool = False,
         on_exit: Literal["detach", "drain", "abort"] = "detach",
     ) -> None:
+        from wingbeat.host.config import Configuration
+        from wingbeat.host.home import HomeFolder, home_path
+
         self._home = HomeFolder(home_path(home), Configuration(settings))
         self._plugins, self._discover, self._inline = plugins, discover, tuple(inline)
         self._read_only, self._on_exit = read_only, on_exit
         self._engine: SharedEngine | None = None
-        self._reader: Engine | None = None
+        self._reader: Reader | None = None
         self._preparer: Preparer | None = None
 
     async def __aenter__(self) -> Kernel:
         if self._read_only:
+            from wingbeat.kernel.reader import open_reader
+
             self._reader = await open_reader(self._home)
             return self
+        from wingbeat.host.discover import PluginSettings, boot
+        from wingbeat.kernel.inputs import Preparer
+        from wingbeat.kernel.shared import SharedEngine
+
         self._home.create()
         registry = boot(self._plugins, self._discover, self._home.settings("plugins", PluginSettings).disabled)
         for scheme in registry.names("storage"):
@@ -113,7 +122,7 @@ class Kernel:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._reader is not None:
-            await self._reader.close()  # type: ignore[attr-defined]
+            await self._reader.close()
             self._reader = None
         engine, self._engine = self._engine, None
         if engine is None:
@@ -185,6 +194,8 @@ class Kernel:
 
     async def get(self, id: str) -> Execution:
         """The execution of that id. Raises NotFound."""
+        from wingbeat.kernel.execution import Execution
+
         view = await self.engine.describe(id, nodes=False)
         closure = None if self._preparer is None else self._preparer.known(view.closure)
         if closure is not None:
@@ -194,6 +205,8 @@ class Kernel:
 
     def plain(self, literals: Literals, closure: Closure, *, inputs: bool = False) -> dict[str, Any]:
         """Outputs (or inputs) of an execution as plain data, as for JSON; files are named by a local path."""
+        from wingbeat.kernel.inputs import decode_plain
+
         interface = closure.workflow.interface
         variables = interface.inputs if inputs else interface.outputs
         return {v.name: decode_plain(literals[v.name], v.type, self._home) for v in variables if v.name in literals}
@@ -212,6 +225,11 @@ class Kernel:
         recover: str = "",
         labels: dict[str, str] | None = None,
     ) -> Execution:
+        from wingbeat.base.ids import short_id
+        from wingbeat.contracts.engine import LaunchRequest
+        from wingbeat.engine.engine import launch_key
+        from wingbeat.kernel.execution import Execution
+
         key = launch_key(prepared.closure, literals)
         id = name or short_id(os.urandom(16))  # made here, so that the call can be repeated
         request = LaunchRequest(prepared.closure, literals, id, key, resume, recover, labels or {})
@@ -224,6 +242,8 @@ class Kernel:
         return await self._preparer.prepare(entity)
 
     def _generic(self, outputs: Literals, interface: Any) -> Any:
+        from wingbeat.types import decode_generic
+
         assert self._preparer is not None
         io = self._preparer.io
         values = [decode_generic(self._preparer.whole(outputs[v.name]), v.type, io) for v in interface.outputs]
@@ -231,6 +251,9 @@ class Kernel:
 
     async def _start(self, registry: Registry) -> LocalEngine:
         """Make the engine of this process, which has come to hold the home."""
+        from wingbeat.engine.clock import SystemClock
+        from wingbeat.engine.engine import LocalEngine, Parts
+
         home, chosen = self._home, self._home.settings("kernel", KernelSettings)
         executors = {name: registry.factory("executor", name)(home) for name in registry.names("executor")}
         if self._inline:
@@ -263,6 +286,8 @@ class Kernel:
 
     async def _settle(self, engine: SharedEngine) -> None:
         """Drain or abort what runs."""
+        import asyncio
+
         live = [s.id for s in await engine.executions(limit=10**6) if not s.phase.terminal]
         if self._on_exit == "abort":
             await asyncio.gather(*(engine.abort(id, "the kernel was closed") for id in live), return_exceptions=True)

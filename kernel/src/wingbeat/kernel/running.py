@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from wingbeat.author.task import Task
-from wingbeat.author.workflow import Workflow
 from wingbeat.base.errors import WingbeatError
 from wingbeat.kernel.kernel import Kernel
+
+if TYPE_CHECKING:
+    from wingbeat.author.task import Task
+    from wingbeat.author.workflow import Workflow
 
 R = TypeVar("R")
 
@@ -41,6 +42,8 @@ def run(
 
         ExecutionFailed: It ended without success.
     """
+    import asyncio
+
     if asyncio._get_running_loop() is not None:  # noqa: SLF001  # the public one raises, which would chain to every later error
         raise WingbeatError(
             "run() was called inside a running event loop.",

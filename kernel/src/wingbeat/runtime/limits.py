@@ -1,14 +1,15 @@
 """Memory and CPU of an attempt.
 
-Memory: a control group where one can be made (version 1 beside the own group's children, version 2 beside the own group, which
-a systemd user session and a privileged container allow), else ``RLIMIT_DATA``. That one counts private writable memory, also if
-it was never touched, but not what is only reserved or mapped from files, so Java, TensorFlow and large thread stacks survive
-where ``RLIMIT_AS`` would end them; allocations over it fail with MemoryError.
+Memory: a control group where one can be made (version 1 beside the own group's children, version 2 beside the own
+group, which a systemd user session and a privileged container allow), else ``RLIMIT_DATA``. That one counts private
+writable memory, also if it was never touched, but not what is only reserved or mapped from files, so Java, TensorFlow
+and large thread stacks survive where ``RLIMIT_AS`` would end them; allocations over it fail with MemoryError.
 
-CPU: a quota of the control group where there is one, and the variables by which numeric libraries choose their threads. A library
-that the warm parent imported has chosen already; the quota holds in any case.
+CPU: a quota of the control group where there is one, and the variables by which numeric libraries choose their threads.
+A library that the warm parent imported has chosen already; the quota holds in any case.
 """
 
+# ruff: noqa: SIM105
 # control groups are files of one line each
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import time
 from msgspec import Struct
 
 ROOT = "/sys/fs/cgroup"
+PREFIX = "wingbeat-"
 PERIOD_US = 100_000
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
@@ -39,7 +41,7 @@ class Usage(Struct, frozen=True):
 
 def plan(directory: str, cpu: float | None, memory_bytes: int | None) -> tuple[str, ...]:
     """The control groups that an attempt is to have, by path; none of them made. Empty where there can be none."""
-    name = "wingbeat-" + hashlib.sha256(directory.encode()).hexdigest()[:16]
+    name = PREFIX + hashlib.sha256(directory.encode()).hexdigest()[:16]
     if os.path.exists(f"{ROOT}/cgroup.controllers"):
         own = _own_groups().get("", "/")
         base = os.path.dirname(own.rstrip("/")) or "/"
@@ -86,6 +88,8 @@ def remove(groups: tuple[str, ...], timeout_s: float = 2.0) -> None:
     """Kill what is left in the groups and remove them."""
     end = time.monotonic() + timeout_s
     for group in groups:
+        if not os.path.basename(group).startswith(PREFIX):
+            continue  # a damaged claim must not have another group's processes killed
         while os.path.isdir(group):
             for pid in _read(f"{group}/cgroup.procs").split():
                 _kill(int(pid))

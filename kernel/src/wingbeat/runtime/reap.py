@@ -1,5 +1,6 @@
 """The end of an attempt's process: nothing of it goes on, and how it ended is kept in the file `exit`."""
 
+# ruff: noqa: SIM105
 # /proc is read here, once for each attempt
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def children() -> set[int]:
 
 
 def kill_orphans(known: set[int], timeout_s: float = 2.0) -> None:
-    """Kill and reap every child of this process that is not in `known`: what ended attempts left behind, in any session."""
+    """Kill and reap every child that is not in `known`: what ended attempts left behind, in any session."""
     end = time.monotonic() + timeout_s
     while (orphans := children() - known) and time.monotonic() < end:
         for pid in orphans:
@@ -110,6 +111,8 @@ def kill_leftovers(owner: claim.Claim, attempt: str) -> None:
     The number of a dead process can be in use again; a session whose leader started at another time is not touched.
     """
     limits.remove(owner.groups)
+    if owner.pid <= 1:  # a claim that was cut off names nobody; session 0 is that of the machine's own processes
+        return
     leader = claim.start_time(owner.pid)
     ours = leader in (0, owner.start)
     execution, node, number = attempt.split("/")

@@ -58,7 +58,7 @@ def list_node(item: Node, cls: type[list[Any] | tuple[Any, ...]] = list) -> Node
     """`list[T]`, and `tuple[T, ...]` with `cls=tuple`."""
     literal = ListType(item.type)
     expected = describe(literal) if cls is list else f"tuple[{describe(item.type)}, ...]"
-    encode_item, decode_item, fit_item = item.encode, item.decode, item.fit
+    encode_item, decode_item, fit_item, plain = item.encode, item.decode, item.fit, item.plain
 
     def encode(value: Any, io: BlobIO) -> Wire:
         if not isinstance(value, cls):
@@ -77,7 +77,7 @@ def list_node(item: Node, cls: type[list[Any] | tuple[Any, ...]] = list) -> Node
         value: list[Any] = []
         try:
             for each in wire:
-                value.append(decode_item(each, io))
+                value.append(each if type(each) is plain else decode_item(each, io))
         except ValueMismatch as error:
             error.within(f"[{len(value)}]")
             raise
@@ -261,7 +261,7 @@ def _optional_node(literal: UnionType, node: Node) -> Node:
     def fit(value: Any) -> int:
         return EXACT if value is None else node.fit(value)
 
-    return Node(literal, encode, decode, fit, hashable=node.hashable)
+    return Node(literal, encode, decode, fit, plain=node.plain, hashable=node.hashable)
 
 
 def variant_of(wire: Any, type_: UnionType) -> int:

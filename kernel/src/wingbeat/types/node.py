@@ -21,7 +21,7 @@ MISFIT, COERCED, SUBCLASS, EXACT = 0, 1, 2, 3
 class Node:
     """What a hint compiles to; it is also the public `Codec`."""
 
-    __slots__ = ("decode", "encode", "fit", "hashable", "python", "refine", "type")
+    __slots__ = ("decode", "encode", "fit", "hashable", "plain", "python", "refine", "type")
 
     def __init__(
         self,
@@ -31,6 +31,7 @@ class Node:
         fit: Fit,
         *,
         python: Any = None,
+        plain: Any = None,
         hashable: bool = True,
         refine: Callable[[Sequence[Any]], Node] | None = None,
     ) -> None:
@@ -40,6 +41,8 @@ class Node:
         self.fit = fit
         self.python = python
         """The class of its values, if the exact class tells that a value is of this type."""
+        self.plain = plain
+        """The class of wire values that are the Python value as they are; the many small values need no call."""
         self.hashable = hashable
         self.refine = refine
         """Takes the markers of an `Annotated`, if the type can be narrowed by them."""

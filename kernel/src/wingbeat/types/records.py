@@ -146,7 +146,7 @@ def _typed_dict(cls: Any, hints: Mapping[str, Any]) -> Shape:
         while (qualifier := str(get_origin(hint)).rpartition(".")[2]) in ("Required", "NotRequired", "ReadOnly"):
             # The class itself does not see a qualifier in an annotation that is still a string.
             optional = optional if qualifier == "ReadOnly" else qualifier == "NotRequired"
-            hint = get_args(hint)[0]
+            hint = get_args(hint)[0]  # noqa: PLW2901  # without its qualifier
         found.append(Field(name, hint, optional=optional))
     return Shape(found, dict, is_dict=True)
 
@@ -186,8 +186,8 @@ def record_node(cls: Any, name: str, shape: Shape, nodes: list[Node]) -> Node:
     names = [field.name for field in shape.fields]
     literal = RecordType(name, tuple(field_of(field, node) for field, node in zip(shape.fields, nodes, strict=True)))
     encoders = [(field, node.encode) for field, node in zip(names, nodes, strict=True)]
-    decoders = [(field, node.decode) for field, node in zip(names, nodes, strict=True)]
-    filling = _filler(literal, dict(decoders))
+    decoders = [(field, node.plain, node.decode) for field, node in zip(names, nodes, strict=True)]
+    filling = _filler(literal, {field: decode for field, _, decode in decoders})
     count, make = len(names), shape.make
 
     def encode(value: Any, io: BlobIO) -> Wire:
@@ -212,8 +212,9 @@ def record_node(cls: Any, name: str, shape: Shape, nodes: list[Node]) -> Node:
         else:
             got = {}
             try:
-                for field, decode_field in decoders:
-                    got[field] = decode_field(wire[field], io)
+                for field, plain, decode_field in decoders:
+                    value = wire[field]
+                    got[field] = value if type(value) is plain else decode_field(value, io)
             except ValueMismatch as error:
                 error.within(f".{field}")
                 raise

@@ -7,11 +7,11 @@ import math
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from wingbeat.types import times
 from wingbeat.types.errors import LimitExceeded, UnsupportedType, ValueMismatch
-from wingbeat.types.model import BlobIO, EnumType, LiteralValues, Simple, Wire
+from wingbeat.types.model import BlobIO, EnumType, LiteralValues, Simple, SimpleName, Wire
 from wingbeat.types.node import COERCED, EXACT, MISFIT, SUBCLASS, Node, checked, fit_class
 
 __all__ = ["INT_MAX", "INT_MIN", "NONE", "SCALARS", "enum_node", "float_of", "literal_node"]
@@ -198,7 +198,9 @@ NONE = Node(Simple("none"), _encode_none, _encode_none, lambda v: EXACT if v is 
 
 
 def _scalar(cls: type, encode: Any, decode: Any, fit: Any = None) -> Node:
-    return Node(Simple(cls.__name__), encode, decode, fit or fit_class(cls), python=cls)  # type: ignore[arg-type]
+    plain = cls if cls in (bool, int, float, str) else None
+    name = cast(SimpleName, cls.__name__)
+    return Node(Simple(name), encode, decode, fit or fit_class(cls), python=cls, plain=plain)
 
 
 SCALARS: dict[Any, Node] = {

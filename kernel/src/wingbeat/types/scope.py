@@ -56,9 +56,9 @@ def entered(type: LiteralType, scope: Scope) -> Scope:
 def closed(type: LiteralType, scope: Scope) -> LiteralType:
     """The same type, with the references that lead out of it replaced by the records they mean."""
     if isinstance(type, RecursionRef):
-        if type.name not in scope:  # it refers to a record inside
-            return type
-        target = scope[type.name]
+        if type.name not in scope:
+            return type  # the record it means is a part of the type
+        target = resolved(type, scope)
         outer = {name: record for name, record in scope.items() if name != type.name}
         return closed(target, outer)
     inner = {name: record for name, record in scope.items() if not (isinstance(type, RecordType) and name == type.name)}

@@ -25,7 +25,7 @@ def make(home: Home) -> ProcessExecutor:
 
     return ProcessExecutor(
         home.path,
-        environments=UvEnvironments(storage),
+        environments=UvEnvironments(storage, cache_dir=os.path.join(home.path, "bundles")),
         bundle_path=bundle_path,
         storage=StorageRef("wingbeat.builtin.filestore:FileStore", {"root": os.path.join(home.path, "storage")}),
         settings=home.settings("process", ProcessSettings),
