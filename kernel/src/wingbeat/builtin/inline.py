@@ -42,6 +42,7 @@ class InlineExecutor:
 
     def __init__(self, tasks: Sequence[InlineTask], io: StorageIO) -> None:
         self._tasks = {task.name: task for task in tasks}
+        self._asynchronous = {task.name for task in tasks if inspect.iscoroutinefunction(task.fn)}
         self._io = io
         self._sink: Sink | None = None
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -64,7 +65,7 @@ class InlineExecutor:
         assert self._sink is not None
         if request.task.timeout.run_s is not None:
             self._sink.running(request.id)
-        if inspect.iscoroutinefunction(task.fn):
+        if request.task.name in self._asynchronous:
             running = asyncio.create_task(self._run(task, request), name=request.id)
             self._running[request.id] = running
             return

@@ -62,6 +62,8 @@ from wingbeat.types import ValueMismatch
 DRAIN_MAX = 5000
 LINGER_S = 0.005
 FULL_AGAIN_S = 1.0
+ENDED_S = 1.0
+"""How long an execution stays in memory behind its end: who waited for it asks for its outputs next."""
 _GOING_ON = (ExecutionPhase.QUEUED, ExecutionPhase.RUNNING, ExecutionPhase.SUCCEEDING)
 
 
@@ -91,6 +93,7 @@ class LocalEngine:
         self._inbox: deque[tuple[Live, Event]] = deque()
         self._wake = asyncio.Event()
         self._lives: dict[str, Live] = {}
+        self._ended: dict[str, Live] = {}
         self._touched: dict[str, Live] = {}
         self._holding: dict[str, Live] = {}
         self._launching: list[Live] = []
@@ -188,7 +191,7 @@ class LocalEngine:
 
     async def describe(self, execution: str, *, nodes: bool = True) -> ExecutionView:
         """See `Engine.describe`."""
-        live = self._lives.get(execution)
+        live = self._lives.get(execution) or self._ended.get(execution)
         if live is None:
             if execution in self.quarantined:
                 raise NotFound(f"Execution {execution!r} cannot be read: {self.quarantined[execution]}")
@@ -339,7 +342,8 @@ class LocalEngine:
         hit("commit.after-append")
         for live_id, said in facts.items():
             live = touched[live_id]
-            self._feed.publish(live, published(live.id, live.machine.plan, said, live.cursor))
+            if self._feed.wanted(live):
+                self._feed.publish(live, published(live.id, live.machine.plan, said, live.cursor))
             live.cursor += len(said)
         for live in launching:
             live.launched.set_result(None)
@@ -413,6 +417,8 @@ class LocalEngine:
                 self._dispatcher(self._task(live, effect.node)).cancel(name, effect.reason)
             case Finish():
                 self._lives.pop(live.id, None)
+                self._ended[live.id] = live
+                asyncio.get_running_loop().call_later(ENDED_S, self._ended.pop, live.id, None)
                 live.ended.set()
                 self._feed.end(live)
 

@@ -9,12 +9,13 @@ from wingbeat.contracts.executor import Succeeded
 from wingbeat.runtime.job import StorageRef
 from wingbeat.spec.entities import WrapperSpec
 from wingbeat.spec.literal import INLINE_BYTES_MAX, Inline, LiteralList, LiteralMap, Offloaded, Picked
+from wingbeat.types import literal_type
 
 pytestmark = pytest.mark.anyio
 
 STORE = """
 import hashlib, os
-from wingbeat.types import Blob, literal_type
+from wingbeat.types import Blob
 class Store:
     scheme = "test"
     def __init__(self, root):
