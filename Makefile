@@ -43,14 +43,14 @@ check: $(SYNCED) ## check format, lint, types and imports
 	@$(ACTIVATE) ruff format --check
 	@$(ACTIVATE) ruff check
 	@$(ACTIVATE) mypy
-	@$(ACTIVATE) python tools/lint_imports.py
+	@$(ACTIVATE) lint-imports --no-logo
 
 format: $(SYNCED) ## format the code and mend what ruff can mend
 	@$(ACTIVATE) ruff format
 	@$(ACTIVATE) ruff check --fix
 
 bench: $(SYNCED) ## run the benchmarks, each beside its raw limit
-	@$(ACTIVATE) python benchmarks
+	@$(ACTIVATE) python -m benchmarks $(ARGS)
 
 docs: $(DOCS_SYNCED) ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --strict --quiet

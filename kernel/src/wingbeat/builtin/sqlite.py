@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import zlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -71,10 +71,13 @@ class SQLiteJournal:
         """See `Journal.open`. Read-only, the fence is -1."""
         try:
             if self.read_only:
+                if not self.path.is_file():
+                    raise sqlite3.OperationalError("there is no such file")  # noqa: TRY301  # told below, as the others
                 uri = f"file:{self.path}?mode=ro"
                 self._db = await aiosqlite.connect(
                     uri, uri=True, isolation_level=None, timeout=self.settings.busy_timeout_s
                 )
+                await self._check_format()
                 return -1
             self._db = await aiosqlite.connect(self.path, isolation_level=None, timeout=self.settings.busy_timeout_s)
             await self._db.execute("PRAGMA journal_mode=WAL")
@@ -82,16 +85,18 @@ class SQLiteJournal:
             await self._check_format()
             await self._db.executescript(SCHEMA)
             return await self._take_fence(owner)
-        except sqlite3.Error as error:
-            await self.close()
-            raise JournalUnknown(f"The journal {self.path} cannot be opened: {error}.") from error
+        except BaseException as error:
+            await self.close()  # its thread would keep the process from ending
+            if isinstance(error, sqlite3.Error):
+                raise JournalUnknown(f"The journal {self.path} cannot be opened: {error}.") from error
+            raise
 
     async def append(self, batch: Batch, fence: int) -> None:
         """See `Journal.append`. Only facts: one statement, which is its own transaction. Else one explicit transaction."""
         if len(batch.rows) <= ROWS_PER_STATEMENT and not (batch.launches or batch.phases or batch.closures):
             await self._guarded(lambda: self._insert(batch.rows, fence))
         else:
-            await self._guarded(lambda: self._transaction(batch, fence))
+            await self._guarded(lambda: _whole(self._transaction(batch, fence)))
 
     async def snapshot(self, snapshot: Snapshot, fence: int) -> None:
         """See `Journal.snapshot`."""
@@ -204,13 +209,20 @@ class SQLiteJournal:
                 )
             for start in range(0, len(batch.rows), ROWS_PER_STATEMENT):
                 await self._insert(batch.rows[start : start + ROWS_PER_STATEMENT], fence)
+            if not batch.rows:  # which would have checked it
+                await self._check_fence(fence)
             if batch.phases:
                 ended = [(p.phase, p.at, p.execution) for p in batch.phases]
                 await db.executemany("UPDATE executions SET phase = ?, ended_at = ? WHERE id = ?", ended)
             await db.execute("COMMIT")
         except BaseException:
-            await asyncio.shield(_quietly(db.rollback()))
+            await _quietly(db.rollback())
             raise
+
+    async def _check_fence(self, fence: int) -> None:
+        rows = await self._select("SELECT value FROM meta WHERE key = 'fence'", ())
+        if rows[0][0] != fence:
+            raise FencedOut(f"Another kernel has taken over the journal {self.path}.")
 
     async def _guarded(self, write: Callable[[], Awaitable[T]]) -> T:
         """Translate what SQLite says. A full disk rolls the transaction back; after anything else the outcome is unknown."""
@@ -238,6 +250,16 @@ def _insert_statement(count: int) -> str:
         "INSERT INTO facts SELECT column1, column2, column3, column4 "
         f"FROM (VALUES {rows}) WHERE (SELECT value FROM meta WHERE key='fence') = ?"
     )
+
+
+async def _whole(transaction: Coroutine[Any, Any, None]) -> None:
+    """A transaction that was begun is ended, also when whoever waits for it is cancelled."""
+    task = asyncio.ensure_future(transaction)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise
 
 
 async def _quietly(awaitable: Awaitable[Any]) -> None:

@@ -71,8 +71,11 @@ class Machine:
 
     def step(self, event: Event) -> list[Effect]:
         """Apply one event and say what must follow. The facts are in `take_facts`."""
-        if not self.state.phase.terminal:
-            self._on[type(event)](self, event)
+        if self._concerns(event):
+            if not self.state.phase.terminal:
+                self._on[type(event)](self, event)
+            elif isinstance(event, CacheMissed):
+                self._cache_missed(event)  # what was granted has to be given back even now
         effects, self._effects = self._effects, []
         return effects
 
@@ -105,12 +108,24 @@ class Machine:
         for i in sorted(state.retrying):
             node = state.nodes[i]
             self._ask(SetTimer(node.retry_at or 0.0, "retry", i, len(node.attempts)))
+            self._total_timer(i)
         for i in sorted(state.publishing):
             self._ask(Publish(i))
         if self.plan.timeout_s is not None and state.began_at is not None:
             self._ask(SetTimer(state.began_at + self.plan.timeout_s, "execution"))
         effects, self._effects = self._effects, []
         return effects
+
+    def _concerns(self, event: Event) -> bool:
+        """Whether the event is about something that this execution has."""
+        if isinstance(event, TimerFired) and event.kind == "execution":
+            return self.plan.timeout_s is not None
+        if isinstance(event, Launched | AbortAsked):
+            return True
+        known = 0 <= event.node < len(self.state.nodes)
+        if known and isinstance(event, TimerFired) and event.kind in ("run", "queue", "total"):
+            return getattr(self._task(event.node).timeout, f"{event.kind}_s") is not None
+        return known
 
     # -- saying and asking
 
@@ -268,8 +283,12 @@ class Machine:
             self._ask(SetTimer(attempt.started_at + timeout.run_s, "run", i, number))
         if timeout.queue_s is not None and attempt.started_at is None:
             self._ask(SetTimer(attempt.queued_at + timeout.queue_s, "queue", i, number))
-        if timeout.total_s is not None:
-            self._ask(SetTimer(self.state.nodes[i].attempts[0].queued_at + timeout.total_s, "total", i, 0))
+        self._total_timer(i)
+
+    def _total_timer(self, i: int) -> None:
+        total_s = self._task(i).timeout.total_s
+        if total_s is not None:
+            self._ask(SetTimer(self.state.nodes[i].attempts[0].queued_at + total_s, "total", i, 0))
 
     def _follow(self, i: int, at: float) -> None:
         """A node has succeeded: start what waited for it alone."""

@@ -93,14 +93,15 @@ async def test_a_part_that_is_not_there_is_told_with_its_place(world):
 async def test_functions_are_found_wherever_a_task_can_be(world, module, function):
     source = {
         "shadow": "class Holder:\n    @staticmethod\n    def f() -> int:\n        return 1\n",
-        "decorated": "class Task:\n    def __init__(self, fn):\n        self.fn = fn\n@Task\ndef f() -> int:\n    return 1\n",
+        "decorated": "class Task:\n    def __init__(self, fn): self.fn = fn\n@Task\ndef f() -> int: return 1\n",
     }.get(module, "assert __name__ != '__main__'\ndef f() -> int:\n    return 1\n")
     world.module(module.replace(".", "/"), source)
     outcome = await world.run(world.request(f"{module}:{function}"))
     assert outcome.outputs == {"o0": Inline(1)}
 
 
-async def test_modules_of_the_bundle_find_each_other_and_leave_no_bytecode_there(world):
+async def test_modules_of_the_bundle_find_each_other_and_leave_no_bytecode_there(world, monkeypatch):
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     world.module("helper", "VALUE = 5\n")
     world.module("m", "import helper\nfrom pathlib import Path\ndef f() -> int:\n    return helper.VALUE\n")
     before = sorted(world.bundle.rglob("*"))

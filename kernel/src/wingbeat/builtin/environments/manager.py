@@ -92,7 +92,7 @@ class UvEnvironments:
         return await self._make(what, lines, environment.python, strict=True)
 
     async def _project(self, digest: str) -> Interpreter:
-        import asyncio  # noqa: PLC0415 (the plugin is imported where no loop is needed)
+        import asyncio
 
         lock = self._read_project_lock(digest)
         if await asyncio.to_thread(still_has, lock, cache_dir=self._cache_dir):
@@ -111,7 +111,7 @@ class UvEnvironments:
             ) from None
 
     async def _make(self, what: str, lines: list[str], python: str, *, strict: bool) -> Interpreter:
-        import asyncio  # noqa: PLC0415 (as above)
+        import asyncio
 
         os.makedirs(self._cache, exist_ok=True)
         family = {name for line in lines if is_wingbeat(name := requirement_name(line))}
@@ -215,7 +215,7 @@ def _is_complete(folder: str, python: str) -> bool:
 @contextlib.asynccontextmanager
 async def _lock(path: str) -> AsyncIterator[None]:
     """Hold the lock file at `path`. Waits by asking again, because waiting inside the system cannot be cancelled."""
-    import asyncio  # noqa: PLC0415 (as above)
+    import asyncio
 
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:

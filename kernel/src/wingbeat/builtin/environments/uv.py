@@ -40,7 +40,7 @@ def find_uv() -> str:
         ConfigurationError: There is none.
     """
     try:
-        from uv import find_uv_bin  # noqa: PLC0415 (optional, and only used here)
+        from uv import find_uv_bin
 
         return os.fsdecode(find_uv_bin())
     except (ImportError, FileNotFoundError):
@@ -58,7 +58,7 @@ async def run(*command: str, folder: str, path: str = "") -> Finished:
     Args:
         path: What its PATH is to be; empty: ours.
     """
-    import asyncio  # noqa: PLC0415 (the plugin is imported where no loop is needed)
+    import asyncio
 
     process = await asyncio.create_subprocess_exec(
         *command,
