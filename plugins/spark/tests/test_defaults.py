@@ -5,7 +5,7 @@ from wingbeat_spark.defaults import heap_bytes, local_settings
 GIB = 2**30
 
 
-def settings(conf=None, cores=2):
+def settings(conf: dict[str, str] | None = None, cores: int = 2) -> dict[str, str]:
     return local_settings(conf or {}, name="x1/n0/0", cores=cores, heap=2 * GIB, directory="/home/me/a b")
 
 
