@@ -98,14 +98,16 @@ class Kernel:
         if self._read_only:
             from wingbeat.kernel.reader import open_reader
 
-            self._offer_storage(boot(self._plugins, discover=False, disabled=()))
+            self._offer_storage(boot(self._plugins, {}, ()))
             self._reader = await open_reader(self._home)
             return self
+        from wingbeat.host.installed import installed_plugins
         from wingbeat.kernel.inputs import Preparer
         from wingbeat.kernel.shared import SharedEngine
 
         self._home.create()
-        registry = boot(self._plugins, self._discover, self._home.settings("plugins", PluginSettings).disabled)
+        installed = installed_plugins(self._home.folder / "plugins.json") if self._discover else {}
+        registry = boot(self._plugins, installed, self._home.settings("plugins", PluginSettings).disabled)
         self._offer_storage(registry)
         self._preparer = Preparer(self._home, frozenset(task.name for task in self._inline))
         engine = SharedEngine(self._home.folder, lambda: self._start(registry))
