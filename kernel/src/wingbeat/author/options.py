@@ -49,9 +49,11 @@ class Retry:
         return RetrySpec(
             count=self.count,
             delay_s=parse_duration_s(self.delay),
-            factor=self.factor,
+            factor=float(
+                self.factor
+            ),  # a whole number would be another text, hence another digest, once it was decoded
             delay_s_max=parse_duration_s(self.delay_max),
-            jitter=self.jitter,
+            jitter=float(self.jitter),
             on=tuple(c if isinstance(c, str) else c.__name__ for c in self.on),
         )
 
@@ -103,7 +105,10 @@ class Resources:
         """As declared in the spec."""
         if self.cpu is not None and self.cpu <= 0:
             raise CompileError(f"{self} is out of range.", hint="cpu is a number of cores above 0.")
-        return ResourceSpec(cpu=self.cpu, memory_bytes=None if self.mem is None else parse_size(self.mem))
+        return ResourceSpec(
+            cpu=None if self.cpu is None else float(self.cpu),
+            memory_bytes=None if self.mem is None else parse_size(self.mem),
+        )
 
 
 @dataclass(frozen=True)

@@ -93,19 +93,20 @@ class Kernel:
         self._preparer: Preparer | None = None
 
     async def __aenter__(self) -> Kernel:
+        from wingbeat.host.discover import PluginSettings, boot
+
         if self._read_only:
             from wingbeat.kernel.reader import open_reader
 
+            self._offer_storage(boot(self._plugins, discover=False, disabled=()))
             self._reader = await open_reader(self._home)
             return self
-        from wingbeat.host.discover import PluginSettings, boot
         from wingbeat.kernel.inputs import Preparer
         from wingbeat.kernel.shared import SharedEngine
 
         self._home.create()
         registry = boot(self._plugins, self._discover, self._home.settings("plugins", PluginSettings).disabled)
-        for scheme in registry.names("storage"):
-            self._home.offer_storage(scheme, registry.factory("storage", scheme))
+        self._offer_storage(registry)
         self._preparer = Preparer(self._home, frozenset(task.name for task in self._inline))
         engine = SharedEngine(self._home.folder, lambda: self._start(registry))
         await engine.open()
@@ -248,6 +249,10 @@ class Kernel:
         io = self._preparer.io
         values = [decode_generic(self._preparer.whole(outputs[v.name]), v.type, io) for v in interface.outputs]
         return None if not values else values[0] if len(values) == 1 else tuple(values)
+
+    def _offer_storage(self, registry: Registry) -> None:
+        for scheme in registry.names("storage"):
+            self._home.offer_storage(scheme, registry.factory("storage", scheme))
 
     async def _start(self, registry: Registry) -> LocalEngine:
         """Make the engine of this process, which has come to hold the home."""

@@ -12,7 +12,6 @@ import importlib.metadata
 import importlib.util
 import io
 import os
-import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote
@@ -21,12 +20,11 @@ from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.builtin.durable import write_atomic
+from wingbeat.builtin.environments.names import KERNEL, is_wingbeat, requirement_name
 
-KERNEL = "wingbeat"
 RUNTIME_NEEDS = "msgspec>=0.20"
 """All that ``import wingbeat`` and the runtime need beside the standard library, if there is no metadata to ask."""
 
-_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -40,22 +38,6 @@ class Wheel(Struct, frozen=True):
     def requirement(self, extras: str = "") -> str:
         """The requirement line that means this very file: ``name[extras] @ file:///…``."""
         return f"{self.name}{extras} @ file://{quote(self.path)}"
-
-
-def normalized(name: str) -> str:
-    """The name of a distribution as registries compare it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def requirement_name(line: str) -> str:
-    """The normalized name that a requirement line begins with; empty for options and paths."""
-    found = _NAME.match(line)
-    return normalized(found[1]) if found else ""
-
-
-def is_wingbeat(name: str) -> bool:
-    """Whether a distribution is the kernel or one of its family, which come from here and from no registry."""
-    return name == KERNEL or name.startswith(KERNEL + "-")
 
 
 def pack_runtime(names: Iterable[str], folder: str, *, strict: bool = True) -> list[Wheel]:
