@@ -6,14 +6,14 @@ GIB = 2**30
 
 
 def settings(conf: dict[str, str] | None = None, cores: int = 2) -> dict[str, str]:
-    return local_settings(conf or {}, name="x1/n0/0", cores=cores, heap=2 * GIB, directory="/srv/me/a b")
+    return local_settings(conf or {}, name="x1/n0/0", cores=cores, heap=2 * GIB, directory="/srv/a b")
 
 
 def test_nothing_is_written_outside_the_directory_or_reachable_from_outside():
     made = settings()
-    assert made["spark.local.dir"] == "/srv/me/a b/local"
-    assert made["spark.sql.warehouse.dir"] == "/srv/me/a b/warehouse"
-    assert '"-Djava.io.tmpdir=/srv/me/a b/java"' in made["spark.driver.extraJavaOptions"]
+    assert made["spark.local.dir"] == "/srv/a b/local"
+    assert made["spark.sql.warehouse.dir"] == "/srv/a b/warehouse"
+    assert '"-Djava.io.tmpdir=/srv/a b/java"' in made["spark.driver.extraJavaOptions"]
     assert made["spark.driver.host"] == made["spark.driver.bindAddress"] == "127.0.0.1"
     assert made["spark.ui.enabled"] == "false"
 
