@@ -16,13 +16,11 @@ Duration = timedelta | str | float
 
 
 class TaskConfig(Protocol):
-    """What ``@task(task_config=…)`` takes: a plugin's configuration of a task.
+    """What ``@task(task_config=…)`` takes: a plugin's configuration of a task."""
 
-    Attributes:
-        provides: Qualified names of the parameter types that the wrapper fills in; they are no inputs of the task.
-    """
-
-    provides: tuple[str, ...]
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """Qualified names of the parameter types that the wrapper fills in; they are no inputs of the task."""
 
     def wrapper(self) -> WrapperSpec:
         """The wrapper that is entered around the function."""

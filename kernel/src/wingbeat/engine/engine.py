@@ -110,13 +110,19 @@ class LocalEngine:
 
     async def start(self, owner: str) -> None:
         """Open the journal, take up every execution that has not ended, and begin to work."""
-        self._fence = await self._journal.open(owner)
-        self._feed.start()
-        self._memo.start()
-        for name, executor in self._parts.executors.items():
-            await executor.start(self)
-            self._dispatchers[name].start()
-        await self._recover()
+        try:
+            self._fence = await self._journal.open(owner)
+            if self._parts.catalog is not None:
+                await self._parts.catalog.start()
+            self._feed.start()
+            self._memo.start()
+            for name, executor in self._parts.executors.items():
+                await executor.start(self)
+                self._dispatchers[name].start()
+            await self._recover()
+        except BaseException:
+            await self.close()
+            raise
         self._loop = asyncio.create_task(self._run(), name="engine")
 
     async def close(self) -> None:
@@ -137,10 +143,6 @@ class LocalEngine:
     def idle(self) -> bool:
         """Whether no execution is under way."""
         return not self._lives
-
-    def waited_for(self) -> bool:
-        """Whether somebody waits for the end of an execution."""
-        return any(live.waiters for live in self._lives.values())
 
     # -- contracts.engine.Engine
 

@@ -275,8 +275,6 @@ class Kernel:
                 f"Several catalogs are installed: {', '.join(catalogs)}.", hint="Choose with kernel.catalog."
             )
         made = None if catalog == "none" else registry.factory("catalog", catalog)(home)
-        if made is not None:
-            await made.start()
         parts = Parts(
             journal=registry.factory("journal", chosen.journal)(home),
             storage=home.storage(),
