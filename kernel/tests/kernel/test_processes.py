@@ -122,4 +122,4 @@ def test_when_the_holder_is_killed_another_process_goes_on_and_nothing_runs_twic
 def test_an_error_of_a_task_in_its_own_process_arrives_whole(project):
     with start(project, "breaks") as program:
         out, _ = program.communicate(timeout=50)
-    assert out == "n1 KeyError USER 'key'\n"
+    assert out == "n1 KeyError USER 'key' (project.py:19)\n"
