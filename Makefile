@@ -21,7 +21,7 @@ DOCS_SYNCED := $(DOCS_VENV)/.synced-$(PYTHON_VERSION)
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-heavy test-realdata check format bench docs build changelog lock acceptance sync clean python
+.PHONY: help demo test test-heavy test-realdata check format bench docs build changelog lock acceptance schema sync clean python
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -81,6 +81,9 @@ lock: | $(UV) ## make the locks in requirements/ again from the pyproject files
 acceptance: $(SYNCED) ## run acceptance programs: ACCEPTANCE=DIR, and ONLY="01 02" for some
 	@test -n "$(ACCEPTANCE)" || { echo "make acceptance needs ACCEPTANCE=DIR, a folder of programs" >&2; exit 2; }
 	@$(ACTIVATE) python tools/acceptance.py "$(abspath $(ACCEPTANCE))" $(ONLY)
+
+schema: $(SYNCED) ## write the JSON Schema of specs to docs/reference
+	@$(ACTIVATE) python tools/spec_schema.py
 
 sync: $(SYNCED) ## make .venv as the lock says; the others do this themselves
 

@@ -164,7 +164,7 @@ def test_killed_at_random_moments_everything_is_done_once(place, number):
     killed = 0
     for _ in range(3):
         process = place.begin()
-        deadline = time.monotonic() + dice.uniform(0.3, 3.0)
+        deadline = time.monotonic() + dice.uniform(0.3, 1.0)
         while process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
         if process.poll() is None:

@@ -93,22 +93,17 @@ class Kernel:
         self._preparer: Preparer | None = None
 
     async def __aenter__(self) -> Kernel:
-        from wingbeat.host.discover import PluginSettings, boot
-
         if self._read_only:
             from wingbeat.kernel.reader import open_reader
 
-            self._offer_storage(boot(self._plugins, {}, ()))
             self._reader = await open_reader(self._home)
+            self._boot()
             return self
-        from wingbeat.host.installed import installed_plugins
         from wingbeat.kernel.inputs import Preparer
         from wingbeat.kernel.shared import SharedEngine
 
         self._home.create()
-        installed = installed_plugins(self._home.folder / "plugins.json") if self._discover else {}
-        registry = boot(self._plugins, installed, self._home.settings("plugins", PluginSettings).disabled)
-        self._offer_storage(registry)
+        registry = self._boot()
         self._preparer = Preparer(self._home, frozenset(task.name for task in self._inline))
         engine = SharedEngine(self._home.folder, lambda: self._start(registry))
         await engine.open()
@@ -135,6 +130,16 @@ class Kernel:
                 await self._settle(engine)
         finally:
             await engine.close()
+
+    def _boot(self) -> Registry:
+        from wingbeat.host.discover import PluginSettings, boot
+        from wingbeat.host.installed import installed_plugins
+
+        installed = installed_plugins(self._home.folder / "plugins.json") if self._discover else {}
+        registry = boot(self._plugins, installed, self._home.settings("plugins", PluginSettings).disabled)
+        for scheme in registry.names("storage"):
+            self._home.offer_storage(scheme, registry.factory("storage", scheme))
+        return registry
 
     @property
     def engine(self) -> Engine:
@@ -192,7 +197,8 @@ class Kernel:
             NotFound: There is no such execution.
         """
         view = await self.engine.describe(id, nodes=False)
-        prepared = await self._prepare(entity if entity is not None else await self.engine.closure(id))
+        known = self._preparer.known(view.closure) if self._preparer is not None and entity is None else None
+        prepared = known or await self._prepare(entity if entity is not None else await self.engine.closure(id))
         return await self._launch(prepared, await prepared.adapt(view), None, recover=id)
 
     async def get(self, id: str) -> Execution:
@@ -251,10 +257,6 @@ class Kernel:
         io = self._preparer.io
         values = [decode_generic(self._preparer.whole(outputs[v.name]), v.type, io) for v in interface.outputs]
         return None if not values else values[0] if len(values) == 1 else tuple(values)
-
-    def _offer_storage(self, registry: Registry) -> None:
-        for scheme in registry.names("storage"):
-            self._home.offer_storage(scheme, registry.factory("storage", scheme))
 
     async def _start(self, registry: Registry) -> LocalEngine:
         """Make the engine of this process, which has come to hold the home."""
