@@ -5,9 +5,11 @@ What a route takes under any traffic is then one product of that matrix with the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import csr_matrix
 
 from eta_pipeline.geo import Array
@@ -42,6 +44,21 @@ class _Ends:
     cost: Array
 
 
+@dataclass(frozen=True)
+class _Step:
+    """One segment of many trips' routes, `number` steps before their ends; `beyond` is the one after (-1: none)."""
+
+    trip: Ints
+    segment: Ints
+    begin: Array
+    finish: Array
+    beyond: Ints
+    number: int
+
+
+_COLUMNS = ("trip", "segment", "begin", "finish")
+
+
 class Router:
     """Routes by the given seconds per segment; made once, used for many batches."""
 
@@ -55,25 +72,40 @@ class Router:
         """Return the quickest routes between points in degrees (arrays of n)."""
         ends = self._choose(lat_a, lon_a, lat_b, lon_b)
         found = np.isfinite(ends.cost)
-        trips, segments, shares, turns = [], [], [], np.zeros((len(found), 4), dtype=np.int64)
+        shape = (len(found), self._network.size)
+        turns = np.zeros((len(found), 4), dtype=np.int64)
+        steps = list(self._unroll(ends, found))
+        if not steps:
+            return Routes(csr_matrix(shape), turns, ends.off_road_m, found)
+        trip, segment, begin, finish = (np.concatenate([getattr(s, c) for s in steps]) for c in _COLUMNS)
+        for step in steps:
+            self._count_turns(turns, step)
+        matrix = csr_matrix((finish - begin, (trip, segment)), shape=shape)
+        return Routes(matrix, turns, ends.off_road_m, found)
+
+    def paths(self, lat_a: Array, lon_a: Array, lat_b: Array, lon_b: Array) -> pd.DataFrame:
+        """Return the quickest routes in driving order: trip, segment, and from which share to which it is driven."""
+        ends = self._choose(lat_a, lon_a, lat_b, lon_b)
+        steps = list(self._unroll(ends, np.isfinite(ends.cost)))
+        columns = {c: np.concatenate([getattr(s, c) for s in steps]) for c in _COLUMNS}
+        backwards = np.concatenate([np.full(len(s.trip), -s.number) for s in steps])
+        order = np.lexsort((backwards, columns["trip"]))
+        return pd.DataFrame({name: column[order] for name, column in columns.items()})
+
+    def _unroll(self, ends: _Ends, found: np.ndarray) -> Iterator[_Step]:
+        """Yield the steps of all trips from their ends backwards."""
         for sources in self._chunks(ends.start[found]):
             _, before = shortest(self._graph, sources)
             trip = np.flatnonzero(found & np.isin(ends.start, sources))
-            source_row = np.searchsorted(sources, ends.start[trip])
+            row = np.searchsorted(sources, ends.start[trip])
             at, upto, beyond = ends.end[trip], ends.end_share[trip], np.full(len(trip), -1)
+            number = 0
             while len(trip):
                 first = at == ends.start[trip]
-                trips.append(trip)
-                segments.append(at)
-                shares.append(upto - np.where(first, ends.start_share[trip], 0.0))
-                self._count_turns(turns, trip, at, beyond)
-                trip, source_row, beyond, at = trip[~first], source_row[~first], at[~first], at[~first]
-                at, upto = before[source_row, at], np.ones(len(trip))
-        shape = (len(found), self._network.size)
-        if not trips:
-            return Routes(csr_matrix(shape), turns, ends.off_road_m, found)
-        entries = (np.concatenate(shares), (np.concatenate(trips), np.concatenate(segments)))
-        return Routes(csr_matrix(entries, shape=shape), turns, ends.off_road_m, found)
+                begin = np.where(first, ends.start_share[trip], 0.0)
+                yield _Step(trip, at, begin, upto, beyond, number)
+                trip, row, beyond, at = trip[~first], row[~first], at[~first], at[~first]
+                at, upto, number = before[row, at], np.ones(len(trip)), number + 1
 
     def _chunks(self, sources: Ints) -> list[Ints]:
         unique = np.unique(sources)
@@ -104,8 +136,8 @@ class Router:
         metres = np.where(np.isfinite(best), a.metres[row, i] + b.metres[row, j], 0.0)
         return _Ends(a.segment[row, i], a.share[row, i], b.segment[row, j], b.share[row, j], metres, best)
 
-    def _count_turns(self, turns: Ints, trip: Ints, at: Ints, beyond: Ints) -> None:
-        onward = beyond >= 0
-        key = at[onward] * self._network.size + beyond[onward]
+    def _count_turns(self, turns: Ints, step: _Step) -> None:
+        onward = step.beyond >= 0
+        key = step.segment[onward] * self._network.size + step.beyond[onward]
         kind = self._network.arc_turn[np.searchsorted(self._arc_key, key)]
-        np.add.at(turns, (trip[onward], kind), 1)
+        np.add.at(turns, (step.trip[onward], kind), 1)
