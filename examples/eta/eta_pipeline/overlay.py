@@ -6,6 +6,7 @@ Only the segments (a city's roads) go through the driver, to be broadcast.
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -86,8 +87,11 @@ def _place_in_week(matched: pd.DataFrame, pairs: pd.DataFrame, segments: pd.Data
 def _send_code(spark: SparkSession) -> None:
     """Give this package to Spark's workers, which need not find it on their own path."""
     package = Path(__file__).parent
-    archive = Path(tempfile.mkdtemp(prefix="eta-code-")) / f"{package.name}.zip"
+    files = {file.name: file.read_bytes() for file in sorted(package.glob("*.py"))}
+    # Spark refuses another content under a name that it has seen.
+    digest = hashlib.sha256(b"".join(files.values())).hexdigest()[:12]
+    archive = Path(tempfile.mkdtemp(prefix="eta-code-")) / f"{package.name}-{digest}.zip"
     with zipfile.ZipFile(archive, "w") as bundle:
-        for file in sorted(package.glob("*.py")):
-            bundle.write(file, f"{package.name}/{file.name}")
+        for name, content in files.items():
+            bundle.writestr(zipfile.ZipInfo(f"{package.name}/{name}"), content)
     spark.sparkContext.addPyFile(str(archive))

@@ -6,6 +6,7 @@ reaches the earlier steps.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -102,16 +103,16 @@ def location_files(data: Path) -> dict[date, Path]:
 
 
 def find_offset(files: dict[date, Path]) -> int:
-    """Return the city's offset from UTC in seconds: a file starts at local midnight, most days nearly to the minute.
+    """Return the city's offset from UTC in seconds, which follows from files of local days.
 
-    The median over the days, to the quarter of an hour, of the first position's time against midnight UTC.
+    No position of a day's file is from before its local midnight, and the earliest of them, over the days, comes soon
+    after: the offset is the largest of (midnight UTC - first position), rounded up to half an hour.
     """
     gaps = []
     for day, file in files.items():
         first = int(pd.read_csv(file, usecols=["ts"]).ts.min())
-        midnight = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
-        gaps.append(midnight - first)
-    return round(float(np.median(gaps)) / 900) * 900
+        gaps.append(int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) - first)
+    return math.ceil(max(gaps) / 1800) * 1800
 
 
 def find_clock(files: dict[date, Path], calendar: str) -> Clock:

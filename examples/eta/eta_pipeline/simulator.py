@@ -69,7 +69,7 @@ class Simulator:
         self.own_seconds = self.network.free_seconds * self.random.lognormal(0.1, 0.2, self.network.size)
 
     def plan(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Return rides (start_ts and the coordinates of both ends) and their paths; those too short are dropped."""
+        """Return rides (start_ts, and the coordinates of their paths' ends) and their paths; short ones are dropped."""
         net, count = self.network, self.days * self.rides_a_day
         pick = self.random.choice(net.size, size=(2, count), p=net.length_m / net.length_m.sum())
         lat, lon = self._place(pick, self.random.random((2, count)))
@@ -82,7 +82,11 @@ class Simulator:
         ends = [rides[c] for c in ("start_lat", "start_lon", "end_lat", "end_lon")]
         rides = rides[haversine(*ends) >= MIN_RIDE_M].sort_values("start_ts", kind="stable", ignore_index=True)
         ends = [rides[c].to_numpy() for c in ("start_lat", "start_lon", "end_lat", "end_lon")]
-        return rides, Router(net, self.own_seconds).paths(*ends)
+        paths = Router(net, self.own_seconds).paths(*ends)
+        for end, rows, share in (("start", paths.groupby("trip").head(1), "begin"), ("end", paths.groupby("trip").tail(1), "finish")):
+            where = self._place(rows.segment.to_numpy(), rows[share].to_numpy())
+            rides.loc[rows.trip.to_numpy(), [f"{end}_lat", f"{end}_lon"]] = np.stack(where, axis=1)
+        return rides, paths
 
     def _place(self, segment: Ints, share: Array) -> tuple[Array, Array]:
         table = self.network.segments
