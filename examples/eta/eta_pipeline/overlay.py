@@ -6,9 +6,6 @@ Only the segments (a city's roads) go through the driver, to be broadcast.
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 (the name PySpark's own documentation uses)
 
 from eta_pipeline.clock import Clock
+from eta_pipeline.shipping import send_code
 
 _POSITIONS = "cab_id string, ts long, lat double, lon double, occupied int"
 _MATCHED = "segment_id long, day long, day_type int, hour int, seconds double, metres double"
@@ -51,7 +49,7 @@ def pair_positions(positions: DataFrame) -> DataFrame:
 def cells(positions: DataFrame, segments: pd.DataFrame, clock: Clock) -> DataFrame:
     """Return what vehicles drove: segment_id, day, day_type, hour, and the sums of seconds, metres and passes."""
     spark = positions.sparkSession
-    _send_code(spark)
+    send_code(spark)
     known = spark.sparkContext.broadcast(segments)
 
     def match(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
@@ -82,16 +80,3 @@ def _place_in_week(matched: pd.DataFrame, pairs: pd.DataFrame, segments: pd.Data
             "metres": matched.share.to_numpy() * length[matched.segment_id.to_numpy()],
         }
     )
-
-
-def _send_code(spark: SparkSession) -> None:
-    """Give this package to Spark's workers, which need not find it on their own path."""
-    package = Path(__file__).parent
-    files = {file.name: file.read_bytes() for file in sorted(package.glob("*.py"))}
-    # Spark refuses another content under a name that it has seen.
-    digest = hashlib.sha256(b"".join(files.values())).hexdigest()[:12]
-    archive = Path(tempfile.mkdtemp(prefix="eta-code-")) / f"{package.name}-{digest}.zip"
-    with zipfile.ZipFile(archive, "w") as bundle:
-        for name, content in files.items():
-            bundle.writestr(zipfile.ZipInfo(f"{package.name}/{name}"), content)
-    spark.sparkContext.addPyFile(str(archive))
