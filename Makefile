@@ -1,0 +1,122 @@
+# Every command of the workspace. A machine needs Python 3.11-3.13, Java 17 (for Spark) and make; the rest is set up here.
+# Settings, all optional: PYTHON (the interpreter to use), WINGBEAT_CACHE (where uv is kept), ARGS (more arguments of pytest).
+
+PYTHON ?= python3
+WINGBEAT_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/wingbeat
+
+VENV := $(CURDIR)/.venv
+DOCS_VENV := $(CURDIR)/.cache/docs
+ACTIVATE := . $(VENV)/bin/activate &&
+
+UV_HOME := $(WINGBEAT_CACHE)/tools/uv-$(firstword $(shell cksum < requirements/uv.txt))
+UV := $(UV_HOME)/bin/uv
+
+MEMBERS := kernel cli plugins/catalog plugins/spark
+PYPROJECTS := pyproject.toml $(MEMBERS:%=%/pyproject.toml)
+PYTHON_VERSION := $(or $(filter 3.11 3.12 3.13,$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)),other)
+SYNCED := $(VENV)/.synced-$(PYTHON_VERSION)
+SPARK_SYNCED := $(VENV)/.synced-spark-$(PYTHON_VERSION)
+DOCS_SYNCED := $(DOCS_VENV)/.synced-$(PYTHON_VERSION)
+
+export UV_PYTHON_DOWNLOADS := never
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-heavy test-realdata check format bench docs build changelog lock acceptance sync clean python
+
+help: ## list these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
+
+demo: $(SYNCED) ## run the ETA example on its embedded data
+	@$(ACTIVATE) wingbeat run examples/eta/eta.py eta
+
+test: $(SYNCED) ## run the tests (at most ten minutes)
+	@$(ACTIVATE) pytest kernel cli plugins tests examples $(ARGS)
+
+test-heavy: $(SYNCED) $(SPARK_SYNCED) ## run the slow tests too: environments, faults, Spark
+	@$(ACTIVATE) pytest -m "environments or faults or spark" $(ARGS)
+
+test-realdata: $(SYNCED) ## run the ETA example on real data: ETA_DATA=DIR
+	@test -n "$(ETA_DATA)" || { echo "make test-realdata needs ETA_DATA=DIR, a folder of data; see examples/eta" >&2; exit 2; }
+	@$(ACTIVATE) ETA_DATA="$(abspath $(ETA_DATA))" pytest -m realdata $(ARGS)
+
+check: $(SYNCED) ## check format, lint, types and imports
+	@$(ACTIVATE) ruff format --check
+	@$(ACTIVATE) ruff check
+	@$(ACTIVATE) mypy
+	@$(ACTIVATE) lint-imports --no-logo
+
+format: $(SYNCED) ## format the code and mend what ruff can mend
+	@$(ACTIVATE) ruff format
+	@$(ACTIVATE) ruff check --fix
+
+bench: $(SYNCED) ## run the benchmarks, each beside its raw limit
+	@$(ACTIVATE) python -m benchmarks $(ARGS)
+
+docs: $(DOCS_SYNCED) ## build the documentation into site/
+	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --strict --quiet
+	@echo "the documentation is in site/index.html"
+
+build: $(SYNCED) ## build every distribution into dist/
+	@rm -rf dist
+	@$(ACTIVATE) $(UV) build --quiet --all-packages --no-build-isolation --python $(VENV)/bin/python --out-dir dist
+	@ls dist
+
+changelog: $(SYNCED) ## show what the next changelogs will say
+	@$(ACTIVATE) for member in $(MEMBERS); do \
+		towncrier build --draft --config pyproject.toml --dir $$member --name $$member --version next 2>/dev/null; done
+
+# `make lock` keeps the versions that still fit; `make lock ARGS=--upgrade` takes new ones.
+LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-strip-extras --no-emit-index-url --no-emit-find-links $(ARGS)
+
+lock: | $(UV) ## make the locks in requirements/ again from the pyproject files
+	@$(LOCK) --group pyproject.toml:uv --output-file requirements/uv.txt
+	@$(LOCK) $(MEMBERS:%=%/pyproject.toml) --group pyproject.toml:dev --extra environments --extra testing \
+		--constraints requirements/uv.txt --output-file requirements/dev.txt \
+		--no-emit-package wingbeat --no-emit-package wingbeat-cli \
+		--no-emit-package wingbeat-catalog --no-emit-package wingbeat-spark
+	@$(LOCK) --group pyproject.toml:spark --constraints requirements/dev.txt --output-file requirements/spark.txt
+	@$(LOCK) --group pyproject.toml:docs --output-file requirements/docs.txt
+
+acceptance: $(SYNCED) ## run acceptance programs: ACCEPTANCE=DIR, and ONLY="01 02" for some
+	@test -n "$(ACCEPTANCE)" || { echo "make acceptance needs ACCEPTANCE=DIR, a folder of programs" >&2; exit 2; }
+	@$(ACTIVATE) python tools/acceptance.py "$(abspath $(ACCEPTANCE))" $(ONLY)
+
+sync: $(SYNCED) ## make .venv as the lock says; the others do this themselves
+
+clean: ## remove what was built, and .venv
+	@rm -rf .venv .cache dist site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+python:
+	@test $(PYTHON_VERSION) != other || { \
+		echo "Wingbeat needs Python 3.11, 3.12 or 3.13; '$(PYTHON)' is none of them. Name another one:" >&2; \
+		echo "make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+
+# uv, from its locked wheel, outside the tree and shared by all clones.
+$(UV): | python
+	@echo "installing uv into $(UV_HOME)"
+	@mkdir -p $(WINGBEAT_CACHE)/tools
+	@new=$$(mktemp -d $(UV_HOME).XXXXXX) && trap 'rm -rf "$$new"' EXIT && \
+		{ $(PYTHON) -m venv "$$new" || { echo "'$(PYTHON) -m venv' failed; on Debian: apt install python3-venv" >&2; exit 1; }; } && \
+		"$$new/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \
+			--requirement requirements/uv.txt && \
+		{ test -d $(UV_HOME) || mv "$$new" $(UV_HOME); }
+
+$(SYNCED): requirements/dev.txt $(PYPROJECTS) | python $(UV)
+	@echo "setting up .venv"
+	@$(UV) venv --quiet --clear --python "$(PYTHON)" $(VENV)
+	@$(UV) pip sync --quiet --compile-bytecode --require-hashes --python $(VENV) requirements/dev.txt
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(VENV) $(MEMBERS:%=--editable %)
+	@$(VENV)/bin/python -m compileall -q $(MEMBERS:%=%/src)
+	@touch $@
+
+$(SPARK_SYNCED): requirements/spark.txt $(SYNCED)
+	@$(UV) pip install --quiet --require-hashes --python $(VENV) --requirement requirements/spark.txt
+	@touch $@
+
+$(DOCS_SYNCED): requirements/docs.txt | python $(UV)
+	@mkdir -p $(dir $(DOCS_VENV))
+	@$(UV) venv --quiet --clear --python "$(PYTHON)" $(DOCS_VENV)
+	@$(UV) pip sync --quiet --require-hashes --python $(DOCS_VENV) requirements/docs.txt
+	@touch $@

@@ -1,0 +1,69 @@
+"""`wingbeat get`: lists, and single things as they are listed."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from wingbeat_cli.group import HELP, output_option
+
+if TYPE_CHECKING:
+    from wingbeat.contracts.engine import Summary
+
+
+@click.group("get", context_settings=HELP)
+def command() -> None:
+    """List what is there."""
+
+
+@command.command("executions")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many at most.")
+@click.option(
+    "--after", default="", metavar="ID", help="Continue behind this execution, the last one of the list before."
+)
+@output_option()
+def executions(limit: int, after: str, output: str) -> int:
+    """List executions, the newest first."""
+    from wingbeat.kernel import home_path
+    from wingbeat_cli.door import reading
+
+    found = reading(lambda kernel: kernel.engine.executions(after=after, limit=limit)) if home_path().is_dir() else []
+    if output == "json":
+        from wingbeat_cli.render import document
+
+        following = found[-1].id if len(found) == limit else None
+        document.dump({"items": [document.summary(each) for each in found], "next": following})
+    elif found:
+        _table(found)
+    else:
+        click.echo("there are no executions", err=True)
+    return 0
+
+
+def _table(found: list[Summary]) -> None:
+    from wingbeat_cli.render.table import coloured, columns, duration, echo, moment
+
+    rows = [
+        (each.id, each.workflow, each.phase.value, moment(each.created_at), duration(each.created_at, each.ended_at))
+        for each in found
+    ]
+    heading = ("ID", "WORKFLOW", "PHASE", "CREATED", "TOOK")
+    echo(columns(rows, heading=heading, colour=coloured(sys.stdout)))
+
+
+@command.command("execution")
+@click.argument("id_", metavar="ID")
+@output_option()
+def execution(id_: str, output: str) -> int:
+    """Print one execution, as `run` prints it when it has ended."""
+    from wingbeat_cli.door import reading
+    from wingbeat_cli.follow import show
+
+    async def work(kernel: object) -> None:
+        found = await kernel.get(id_)  # type: ignore[attr-defined]
+        await show(kernel, await found.describe(), output)  # type: ignore[arg-type]
+
+    reading(work)
+    return 0

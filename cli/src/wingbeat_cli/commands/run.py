@@ -1,0 +1,168 @@
+"""`wingbeat run FILE ENTITY`: compile, launch, follow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wingbeat_cli.group import HELP, Session, output_option
+
+if TYPE_CHECKING:
+    from wingbeat.kernel import Kernel
+    from wingbeat.spec.entities import Closure
+
+
+@dataclass
+class Wish:
+    """What is to be run, and how.
+
+    Attributes:
+        name: The execution's id; empty for one that is made.
+
+        fresh: Never resume.
+
+        output: ``table`` or ``json``.
+    """
+
+    closure: Closure
+    inputs: dict[str, Any]
+    name: str
+    fresh: bool
+    output: str
+
+
+def _ours(function: Any) -> Any:
+    """The options of `run` itself; they may stand before FILE or behind ENTITY."""
+    name = click.option(
+        "--name", default="", metavar="ID", help="Id of the execution; the same name again starts nothing new."
+    )
+    fresh = click.option("--fresh", is_flag=True, help="Start anew, also if the same run did not finish.")
+    return name(fresh(output_option()(function)))
+
+
+@click.command("run", context_settings={**HELP, "allow_interspersed_args": False}, options_metavar="[OPTIONS]")
+@click.argument("file", type=click.Path())
+@click.argument("entity", required=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[INPUTS]")
+@_ours
+@click.pass_context
+def command(ctx: click.Context, /, file: str, entity: str | None, arguments: tuple[str, ...], **_: Any) -> int:
+    """Run a workflow or a task of a Python file.
+
+    Its inputs are options; `wingbeat run FILE ENTITY --help` lists them. The run is durable: if it was killed, the same
+    command goes on where it was. Ctrl-C aborts it.
+    """
+    _check_file(file, ctx)
+    if entity is None or entity.startswith("-"):
+        return _list(ctx, file, asked=entity in {"-h", "--help"})
+    from wingbeat.kernel import compile_file
+    from wingbeat_cli.door import within
+
+    if _asks_for_json(arguments):
+        _remember(ctx, "json")
+    closure = compile_file(file, entity)
+    # Beside this command's context, not below it: usage lines would repeat FILE and ENTITY.
+    path = f"{ctx.info_name} {file} {entity}"
+    with _entity_command(closure).make_context(path, list(arguments), parent=ctx.parent) as inner:
+        wish = _wish(closure, ctx, inner)
+    return within(lambda kernel: _run(kernel, wish))
+
+
+def _asks_for_json(arguments: tuple[str, ...]) -> bool:
+    """Whether what is parsed after the compile asks for JSON: errors of the compile are to be JSON then."""
+    line = " ".join(arguments)
+    return "-o json" in line or "--output json" in line or "--output=json" in line
+
+
+def _remember(ctx: click.Context, output: str) -> None:
+    session = ctx.find_object(Session)
+    if session is not None:
+        session.output = output
+
+
+def _wish(closure: Closure, outer: click.Context, inner: click.Context) -> Wish:
+    """What both halves of the command line ask for together; what stands behind ENTITY wins."""
+    from wingbeat_cli.options import given
+
+    said: dict[str, Any] = {}
+    for name in ("name", "fresh", "output"):
+        context = inner if inner.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE else outer
+        said[name] = context.params[name]
+    _remember(outer, said["output"])
+    return Wish(closure, given(inner, closure.workflow.interface), **said)
+
+
+def _check_file(file: str, ctx: click.Context) -> None:
+    from pathlib import Path
+
+    path = Path(file)
+    if path.is_dir():
+        raise click.UsageError(f"{file} is a folder; name a Python file", ctx)
+    if not path.exists():
+        raise click.UsageError(f"there is no file {file}", ctx)
+
+
+def _list(ctx: click.Context, file: str, *, asked: bool) -> int:
+    """Say what can be run: as help if it was asked for, else as an error."""
+    from wingbeat.kernel import entities_of
+
+    names = entities_of(file)
+    found = f"{file} has: {', '.join(names)}" if names else f"{file} has no workflow and no task"
+    if not asked:
+        raise click.UsageError(f"name what to run; {found}", ctx)
+    click.echo(f"{ctx.get_usage()}\n\n{found}")
+    return 0
+
+
+def _entity_command(closure: Closure) -> click.Command:
+    from wingbeat_cli.options import input_option, input_options, normalized
+
+    workflow = closure.workflow
+
+    @_ours
+    def nothing(**_: Any) -> None:
+        """Hold the options of ours."""
+
+    ours = list(reversed(getattr(nothing, "__click_params__", [])))
+    options = input_options(workflow.interface)
+    # Inputs first: they are what people look for.
+    params: list[click.Parameter] = [*options, input_option(), *ours]
+    return click.Command(
+        workflow.name,
+        context_settings={**HELP, "token_normalize_func": normalized},
+        params=params,
+        help=_help(closure),
+        options_metavar="[INPUTS]",
+    )
+
+
+def _help(closure: Closure) -> str:
+    from wingbeat.types.text import describe
+    from wingbeat_cli.options import nameless
+
+    workflow = closure.workflow
+    outputs = [f"{v.name}: {describe(v.type)}" + (f"  {v.doc}" if v.doc else "") for v in workflow.interface.outputs]
+    parts = [workflow.doc or workflow.name]
+    for heading, lines in (("Outputs:", outputs), ("Inputs whose names are options:", nameless(workflow.interface))):
+        if lines:
+            parts.append("\n".join(["\b", heading, *(f"  {line}" for line in lines)]))
+    return "\n\n".join(parts)
+
+
+async def _run(kernel: Kernel, wish: Wish) -> int:
+    from wingbeat_cli.follow import follow
+
+    execution = await kernel.launch(wish.closure, wish.inputs, name=wish.name or None, resume=not wish.fresh)
+    note = ""
+    if not execution.created and wish.name:
+        note = f"execution {execution.id} is there already"
+    elif not execution.created:
+        note = f"resuming {execution.id}, which had not ended (--fresh starts anew)"
+        if (await execution.describe()).phase.value in {"ABORTING", "ABORTED"}:
+            # Left by a second Ctrl-C: its abort cannot be taken back, but what it had done is taken over.
+            await execution.wait()
+            note = f"going on with {execution.id}, which was being aborted (--fresh starts anew)"
+            execution = await kernel.recover(execution.id, wish.closure)
+    return await follow(kernel, execution, wish.output, note=note)

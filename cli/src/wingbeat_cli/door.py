@@ -1,0 +1,49 @@
+"""The way into the kernel: every command that needs one comes through here, and nothing else imports asyncio."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from wingbeat.kernel import Kernel
+
+T = TypeVar("T")
+
+
+def within(work: Callable[[Kernel], Awaitable[T]]) -> T:
+    """Do `work` with a kernel that runs executions."""
+    import asyncio
+
+    from wingbeat.kernel import Kernel
+
+    async def session() -> T:
+        async with Kernel() as kernel:
+            return await work(kernel)
+
+    return asyncio.run(session())
+
+
+def reading(work: Callable[[Kernel], Awaitable[T]]) -> T:
+    """Do `work` with a kernel that only reads.
+
+    Raises:
+        NotFound: There is no home yet.
+    """
+    import asyncio
+
+    from wingbeat.base.errors import NotFound
+    from wingbeat.kernel import Kernel, home_path
+
+    home = home_path()
+    if not home.is_dir():
+        raise NotFound(
+            f"nothing has run here yet: there is no home at {home}",
+            hint="set WINGBEAT_HOME to the home of another folder",
+        )
+
+    async def session() -> T:
+        async with Kernel(read_only=True) as kernel:
+            return await work(kernel)
+
+    return asyncio.run(session())

@@ -1,0 +1,118 @@
+"""Errors as users see them: one table of exit codes, one way to print."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from wingbeat.base.errors import (
+    CompileError,
+    ConfigurationError,
+    ConflictError,
+    EngineStopped,
+    ExecutionFailed,
+    InputError,
+    JournalUnknown,
+    NotFound,
+    WingbeatError,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wingbeat_cli.group import Session
+
+SUCCEEDED = 0
+FAILED = 1
+USAGE = 2
+COMPILE = 3
+NOT_FOUND = 4
+CONFLICT = 6
+ABORTED = 7
+TIMED_OUT = 8
+INTERNAL = 70
+TRY_AGAIN = 75
+INTERRUPTED = 130
+
+EXIT_OF_ERROR: dict[type[Exception], int] = {
+    ExecutionFailed: FAILED,
+    InputError: USAGE,
+    ConfigurationError: USAGE,
+    click.UsageError: USAGE,
+    click.Abort: INTERRUPTED,
+    CompileError: COMPILE,
+    NotFound: NOT_FOUND,
+    ConflictError: CONFLICT,
+    EngineStopped: TRY_AGAIN,
+    JournalUnknown: TRY_AGAIN,
+}
+"""The exit status of an error; anything else of ours is a failure, anything else at all an internal error."""
+
+EXIT_OF_PHASE = {"SUCCEEDED": SUCCEEDED, "FAILED": FAILED, "ABORTED": ABORTED, "TIMED_OUT": TIMED_OUT}
+"""The exit status of an execution that has ended."""
+
+
+def exit_status(error: Exception) -> int:
+    """The exit status that stands for an error."""
+    for kind, status in EXIT_OF_ERROR.items():
+        if isinstance(error, kind):
+            return status
+    return FAILED if isinstance(error, WingbeatError | click.ClickException) else INTERNAL
+
+
+def report(error: Exception, session: Session) -> int:
+    """Print an error, as an object too where JSON was asked for, and return the exit status."""
+    status = exit_status(error)
+    code, message, hint = _words(error)
+    if status == INTERNAL:
+        hint = _keep(error)
+    text = f"error: {message}" + (f"\n  {hint}" if hint else "")
+    sys.stderr.write(f"{text}\n")
+    if session.output == "json":
+        from wingbeat_cli.render.document import dump
+
+        kind = "SYSTEM" if status >= INTERNAL else "USER"
+        failure = {"code": code, "message": message, "kind": kind, "node": ""}
+        dump({"id": None, "phase": None, "outputs": None, "nodes": [], "error": failure})
+    return status
+
+
+def _words(error: Exception) -> tuple[str, str, str]:
+    """Code, message and hint."""
+    if isinstance(error, click.Abort):
+        return "Interrupted", "interrupted", ""
+    if isinstance(error, click.UsageError):
+        path = error.ctx.command_path if error.ctx else "wingbeat"
+        return "UsageError", error.format_message(), f"see: {path} --help"
+    if isinstance(error, click.ClickException):
+        return type(error).__name__, error.format_message(), ""
+    if isinstance(error, WingbeatError):
+        return type(error).__name__, error.message, error.hint
+    return type(error).__name__, f"{type(error).__name__}: {error}", ""
+
+
+def _keep(error: Exception) -> str:
+    """Write the traceback of an error of ours to a file, and say where it is."""
+    import tempfile
+    import time
+    import traceback
+    from pathlib import Path
+
+    text = "".join(traceback.format_exception(error))
+    name = time.strftime("%Y%m%dT%H%M%S-wingbeat.txt")
+    for folder in (_errors_folder(), Path(tempfile.gettempdir())):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+        except OSError:
+            continue
+        return f"this is a fault of Wingbeat, not yours; the traceback is in {folder / name}"
+    return text
+
+
+def _errors_folder() -> Path:
+    from wingbeat.kernel import home_path
+
+    return home_path() / "errors"

@@ -1,0 +1,101 @@
+"""Stay with an execution until it has ended: show progress, abort on Ctrl-C, print what came out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from wingbeat_cli.errors import EXIT_OF_PHASE, FAILED, INTERRUPTED
+from wingbeat_cli.render import document
+from wingbeat_cli.render.progress import Screen, screen_for
+from wingbeat_cli.render.report import failure, values
+from wingbeat_cli.render.table import echo
+
+if TYPE_CHECKING:
+    from wingbeat.contracts.engine import ExecutionView
+    from wingbeat.kernel import Execution, Kernel
+
+
+async def follow(kernel: Kernel, execution: Execution, output: str, *, note: str = "") -> int:
+    """Follow an execution to its end, print it, and return the exit status.
+
+    Args:
+        output: ``table`` or ``json``.
+
+        note: What to say first, for example that it was resumed.
+    """
+    screen = screen_for()
+    try:
+        if note:
+            screen.note(note)
+        with Interrupts(execution, screen):
+            screen.begin(await execution.describe())
+            async for event in execution.events():
+                screen.take(event)
+            await execution.wait()
+            view = await execution.describe()
+    finally:
+        screen.close()
+    await show(kernel, view, output)
+    return EXIT_OF_PHASE.get(view.phase.value, FAILED)
+
+
+async def show(kernel: Kernel, view: ExecutionView, output: str) -> None:
+    """Print the outcome: an object, or the outputs and what went wrong."""
+    outputs = await plain_outputs(kernel, view)
+    if output == "json":
+        document.dump(document.execution(view, outputs))
+    else:
+        echo(values(outputs or {}))
+    if view.phase.value != "SUCCEEDED":
+        echo(failure(view), sys.stderr)
+
+
+async def plain_outputs(kernel: Kernel, view: ExecutionView) -> dict[str, Any] | None:
+    """The outputs as plain data; None where there are none yet."""
+    if view.outputs is None:
+        return None
+    closure = await kernel.engine.closure(view.id)
+    return kernel.plain(view.outputs, closure)
+
+
+class Interrupts:
+    """While it is entered, Ctrl-C aborts the execution in order, and a second one leaves at once."""
+
+    def __init__(self, execution: Execution, screen: Screen) -> None:
+        self._execution, self._screen = execution, screen
+        self._abort: asyncio.Task[None] | None = None
+        self._installed = False
+
+    def __enter__(self) -> Self:
+        # Who started us without Ctrl-C, as a shell does in the background, keeps it so.
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self.interrupt)
+            self._installed = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._installed:
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+        if self._abort is not None:
+            self._abort.cancel()
+
+    def interrupt(self) -> None:
+        """Take one Ctrl-C."""
+        if self._abort is not None:
+            self._leave()
+        self._screen.note("aborting; Ctrl-C again leaves at once")
+        self._abort = asyncio.get_running_loop().create_task(self._execution.abort("interrupted by Ctrl-C"))
+
+    def _leave(self) -> None:
+        self._screen.note("left; nothing is lost, the same command goes on")
+        self._screen.close()
+        sys.stdout.flush()
+        # Nothing is waited for: every fact is in the journal, and what still runs is adopted by the next kernel.
+        os._exit(INTERRUPTED)

@@ -1,0 +1,113 @@
+"""The command with its sub-commands, each imported when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from wingbeat_cli.overview import COMMANDS, overview
+
+HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+"""Settings of the context of every command."""
+
+
+@dataclass
+class Session:
+    """What a command tells those that report its errors.
+
+    Attributes:
+        output: The chosen form of the output: ``table`` or ``json``.
+    """
+
+    output: str = "table"
+
+
+class Lazy(click.Group):
+    """A group whose commands are the modules of `wingbeat_cli.commands`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(
+        self,
+        ctx: click.Context,
+        cmd_name: str,
+    ) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        from importlib import import_module
+
+        command: click.Command = import_module(f"wingbeat_cli.commands.{cmd_name}").command
+        return command
+
+    def get_help(self, ctx: click.Context) -> str:
+        return overview().rstrip()
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(f"there is no command {args[0]!r}.{_nearest(args[0])}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _nearest(name: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, COMMANDS, 1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"wingbeat {version('wingbeat')}")
+        ctx.exit()
+
+
+@click.command("wingbeat", cls=Lazy, context_settings=HELP, no_args_is_help=True)
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version)
+def cli() -> None:
+    """Run typed workflows durably."""
+
+
+def _choose(ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    session = ctx.find_object(Session)
+    if session is not None:
+        session.output = value
+    return value
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def output_option() -> Callable[[F], F]:
+    """The option of every command that prints data."""
+    kinds = click.Choice(["table", "json"])
+    text = "Form of the output."
+    return click.option(
+        "-o", "--output", type=kinds, default="table", show_default=True, is_eager=True, callback=_choose, help=text
+    )
+
+
+def invoke(arguments: list[str]) -> int:
+    """Run the command and return its exit status; every error is reported."""
+    session = Session()
+    try:
+        status = cli.main(arguments, prog_name="wingbeat", standalone_mode=False, obj=session)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has gone, as in `| head`; Python would complain again when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:  # noqa: BLE001 - the last line of defence: what nobody expected is kept in a file
+        from wingbeat_cli.errors import report
+
+        return report(error, session)
+    return status if isinstance(status, int) else 0

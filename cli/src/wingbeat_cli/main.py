@@ -1,0 +1,22 @@
+"""The entry point of the `wingbeat` command. What it imports at the top is paid for by every call."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> int:
+    """Run the command with the arguments of this process and return its exit status."""
+    arguments = sys.argv[1:]
+    if arguments in ([], ["-h"], ["--help"]):
+        from wingbeat_cli.overview import overview
+
+        (sys.stdout if arguments else sys.stderr).write(overview())
+        return 0 if arguments else 2
+    try:
+        from wingbeat_cli.group import invoke
+
+        return invoke(arguments)
+    except KeyboardInterrupt:
+        sys.stderr.write("\ninterrupted\n")
+        return 130

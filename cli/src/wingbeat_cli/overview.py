@@ -1,0 +1,40 @@
+"""What `wingbeat --help` says. Put together without click, which alone costs several times an empty Python."""
+
+from __future__ import annotations
+
+COMMANDS = {
+    "run": "Run a workflow or a task of a Python file.",
+    "get": "List what is there: executions.",
+    "describe": "Show one execution in full.",
+    "logs": "Print the logs of an execution or of one node.",
+    "recover": "Run an execution again, keeping what succeeded.",
+    "abort": "Stop an execution in order.",
+    "explain": "Say why: the cache of a node.",
+    "version": "Print the versions of what is installed.",
+}
+"""Every command with its one line. The module of a command has its name and is imported when it is called."""
+
+OPTIONS = {
+    "--version": "Print the version and exit.",
+    "-h, --help": "Show this message, or that of a command, and exit.",
+}
+
+
+def overview() -> str:
+    """The help of the whole command."""
+    width = max(map(len, [*COMMANDS, *OPTIONS]))
+    rows = "\n".join(f"  {name:{width}}  {line}" for name, line in COMMANDS.items())
+    options = "\n".join(f"  {name:{width}}  {line}" for name, line in OPTIONS.items())
+    return f"""\
+Usage: wingbeat [OPTIONS] COMMAND [ARGS]...
+
+  Run typed workflows durably, watch them, ask why a step ran again.
+
+Commands:
+{rows}
+
+Options:
+{options}
+
+State is kept in the folder WINGBEAT_HOME, by default .wingbeat here.
+"""

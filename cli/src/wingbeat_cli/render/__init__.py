@@ -1,0 +1,1 @@
+"""Text and JSON out of views and events."""

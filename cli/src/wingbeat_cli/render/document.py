@@ -1,0 +1,100 @@
+"""Views as JSON: the same object wherever an execution is printed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wingbeat.contracts.engine import AttemptView, ExecutionView, NodeView, Summary
+    from wingbeat.spec.outcome import ErrorInfo
+
+
+def dump(document: dict[str, Any]) -> None:
+    """Print one object on standard output."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def execution(view: ExecutionView, outputs: dict[str, Any] | None) -> dict[str, Any]:
+    """An execution as `-o json` prints it; `outputs` are its outputs as plain data."""
+    return {
+        "id": view.id,
+        "phase": view.phase.value,
+        "outputs": outputs,
+        "nodes": [node(each) for each in view.nodes],
+        "error": None if view.error is None else error(view.error),
+    }
+
+
+def node(view: NodeView) -> dict[str, Any]:
+    """One node of an execution."""
+    return {
+        "id": view.id,
+        "task": view.task,
+        "phase": view.phase.value,
+        "cache": str(view.cache),
+        "attempts": len(view.attempts),
+        "reason": view.reason,
+    }
+
+
+def error(info: ErrorInfo) -> dict[str, Any]:
+    """Why something failed."""
+    return {"code": info.code, "message": info.message, "kind": info.kind.value, "node": info.node}
+
+
+def details(view: ExecutionView, outputs: dict[str, Any] | None, inputs: dict[str, Any]) -> dict[str, Any]:
+    """An execution in full: what `execution` says, and times, inputs and attempts."""
+    document = execution(view, outputs)
+    for each, found in zip(document["nodes"], view.nodes, strict=True):
+        each["source"] = found.source
+        each["history"] = [attempt(a) for a in found.attempts]
+    if view.error is not None:
+        document["error"]["trace"] = view.error.trace
+        document["error"]["evidence"] = view.error.evidence
+    return {
+        **document,
+        "workflow": view.workflow,
+        "reason": view.reason,
+        "inputs": inputs,
+        "created_at": timestamp(view.created_at),
+        "began_at": timestamp(view.began_at),
+        "ended_at": timestamp(view.ended_at),
+        "labels": view.labels,
+    }
+
+
+def attempt(view: AttemptView) -> dict[str, Any]:
+    """One attempt of a node."""
+    return {
+        "attempt": view.number,
+        "phase": view.phase.value,
+        "queued_at": timestamp(view.queued_at),
+        "started_at": timestamp(view.started_at),
+        "ended_at": timestamp(view.ended_at),
+        "error": None if view.error is None else error(view.error),
+        "evidence": view.evidence,
+    }
+
+
+def summary(view: Summary) -> dict[str, Any]:
+    """One item of a list of executions."""
+    return {
+        "id": view.id,
+        "workflow": view.workflow,
+        "phase": view.phase.value,
+        "created_at": timestamp(view.created_at),
+        "ended_at": timestamp(view.ended_at),
+        "labels": view.labels,
+    }
+
+
+def timestamp(at: float | None) -> str | None:
+    """A time as ISO 8601 in UTC."""
+    if at is None:
+        return None
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(at, UTC).isoformat()

@@ -1,0 +1,151 @@
+"""Progress on standard error: a live table on a terminal, a line for each change elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+from wingbeat.base.units import format_duration
+from wingbeat_cli.render.board import TERMINAL, Board, Row, short
+
+if TYPE_CHECKING:
+    from wingbeat.contracts.engine import ExecutionView
+    from wingbeat.contracts.observer import Published
+
+LIVE_DELAY_S = 0.2
+"""What ends sooner is not worth the import of a terminal library."""
+
+
+class Screen(Protocol):
+    """Where progress is shown."""
+
+    def begin(self, view: ExecutionView) -> None:
+        """Start, with the names of the nodes."""
+
+    def take(self, event: Published) -> None:
+        """Show an event."""
+
+    def note(self, text: str) -> None:
+        """Say something beside the progress."""
+
+    def close(self) -> None:
+        """Leave the terminal in order. May be called twice."""
+
+
+def screen_for(stream: TextIO | None = None) -> Screen:
+    """The screen that suits a stream, by default standard error."""
+    import os
+
+    target = stream or sys.stderr
+    return LiveScreen(target) if target.isatty() and os.environ.get("TERM") != "dumb" else PlainScreen(target)
+
+
+class PlainScreen:
+    """A line for each change of a node."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._board: Board | None = None
+
+    def begin(self, view: ExecutionView) -> None:
+        """Say which execution this is."""
+        self._board = Board(view)
+        self.note(f"execution {view.id}: {view.workflow}, {len(view.nodes)} node{'s' if len(view.nodes) != 1 else ''}")
+
+    def take(self, event: Published) -> None:
+        """Print the change, if it is one that people want to see."""
+        assert self._board is not None
+        row = self._board.take(event)
+        if row is not None:
+            self._stream.write(change(row, event) + "\n")
+        elif event.kind == "execution" and event.phase in TERMINAL:
+            board = self._board
+            self.note(f"{board.phase}  {board.counts()}  {format_duration(max(board.now - board.began_at, 0.0))}")
+
+    def note(self, text: str) -> None:
+        """Print a line."""
+        self._stream.write(f"{text}\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Nothing is open."""
+        self._stream.flush()
+
+
+def change(row: Row, event: Published) -> str:
+    """One change of a node as a line: ``n3 train SUCCEEDED 12.3 s``."""
+    name = f"{row.id} {row.task}".rstrip()
+    if event.phase == "RETRYABLE_FAILED":
+        return f"{name} attempt {event.attempt} failed, will be tried again: {short(event.reason)}"
+    _, _, phase, seconds, notes = row.cells(event.at)
+    if phase == "RUNNING":
+        return f"{name} RUNNING" + (f" (attempt {row.attempts - 1})" if row.attempts > 1 else "")
+    notes = f": {notes}" if notes and row.reason else f" ({notes})" if notes else ""
+    return " ".join(part for part in (name, phase, seconds) if part) + notes
+
+
+class LiveScreen:
+    """A table that is drawn again and again; only its last state stays."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._board: Board | None = None
+        self._live: Any = None
+        self._timer: Any = None
+        self._closed = False
+
+    def begin(self, view: ExecutionView) -> None:
+        """Draw, as soon as it turns out that it takes a while."""
+        import asyncio
+
+        self._board = Board(view)
+        self.note(f"execution {view.id}: {view.workflow}")
+        self._timer = asyncio.get_running_loop().call_later(LIVE_DELAY_S, self._start)
+
+    def _start(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        console = Console(file=self._stream, highlight=False)
+        self._live = Live(get_renderable=self._draw, console=console, refresh_per_second=8, redirect_stdout=False)
+        self._live.start(refresh=True)
+
+    def _draw(self) -> Any:
+        import time
+
+        from rich.text import Text
+
+        height = self._live.console.height if self._live is not None else 24
+        now = self._board.now if self._board and self._board.phase in TERMINAL else time.time()
+        return Text.from_ansi("\n".join(self._lines(now, height - 3)), no_wrap=True, overflow="ellipsis")
+
+    def _lines(self, now: float, limit: int) -> list[str]:
+        from wingbeat_cli.render.table import coloured
+
+        return self._board.lines(now, limit, colour=coloured(self._stream)) if self._board else []
+
+    def take(self, event: Published) -> None:
+        """Keep it for the next time the table is drawn."""
+        assert self._board is not None
+        self._board.take(event)
+
+    def note(self, text: str) -> None:
+        """Print a line above the table."""
+        if self._live is not None:
+            self._live.console.print(text, markup=False)
+            return
+        self._stream.write(f"{text}\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Draw the last state and give the terminal back."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._live is not None:
+            self._live.stop()
+        elif self._board is not None:
+            self._stream.write("\n".join(self._lines(self._board.now, 20)) + "\n")
+        self._stream.flush()

@@ -1,0 +1,221 @@
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from wingbeat.base.errors import NotFound
+from wingbeat.contracts.engine import AttemptView, ExecutionView, NodeView, Summary
+from wingbeat.contracts.observer import Published
+from wingbeat.spec.entities import Closure, Interface, Variable, WorkflowSpec
+from wingbeat.spec.literal import Inline
+from wingbeat.spec.outcome import ErrorInfo
+from wingbeat.spec.phase import AttemptPhase, ExecutionPhase, NodePhase
+from wingbeat.types import Simple
+from wingbeat_cli.group import invoke
+
+INT = Simple("int")
+T0 = 1_700_000_000.0
+
+
+def closure_of(*inputs: Variable) -> Closure:
+    interface = Interface(inputs, (Variable("o0", INT),))
+    workflow = WorkflowSpec("flow.pipeline", interface, doc="Add and double.")
+    return Closure("d", {"d": workflow})
+
+
+def published(kind: str, phase: str, node: str = "", at: float = 0.0, **more: Any) -> Published:
+    return Published("e1", 0, T0 + at, kind, phase, node, **more)
+
+
+SUCCESS = [
+    published("execution", "RUNNING"),
+    published("cache", "HIT", "n0", cache="HIT"),
+    published("node", "SUCCEEDED", "n0", 0.1, cache="HIT"),
+    published("attempt", "QUEUED", "n1", 0.1),
+    published("attempt", "RUNNING", "n1", 0.2),
+    published("attempt", "RETRYABLE_FAILED", "n1", 1.2, reason="ValueError: not yet\nsecond line"),
+    published("attempt", "RUNNING", "n1", 2.2, attempt=1),
+    published("node", "SUCCEEDED", "n1", 12.5, attempt=1, cache="POPULATED"),
+    published("execution", "SUCCEEDED", at=12.5),
+]
+
+
+def view_of(phase: ExecutionPhase = ExecutionPhase.SUCCEEDED, error: ErrorInfo | None = None) -> ExecutionView:
+    attempts = [
+        AttemptView(0, AttemptPhase.RETRYABLE_FAILED, T0, T0 + 0.2, T0 + 1.2),
+        AttemptView(1, AttemptPhase.SUCCEEDED, T0 + 2, T0 + 2.2, T0 + 12.5),
+    ]
+    return ExecutionView(
+        id="e1",
+        workflow="flow.pipeline",
+        phase=phase,
+        created_at=T0,
+        nodes=[
+            NodeView("n0", "flow.one", NodePhase.SUCCEEDED, cache="HIT", source="e0/n0/0", ended_at=T0 + 0.1),
+            NodeView(
+                "n1",
+                "flow.two",
+                NodePhase.FAILED if error else NodePhase.SUCCEEDED,
+                attempts,
+                "MISS" if error else "POPULATED",
+                ended_at=T0 + 12.5,
+            ),
+        ],
+        inputs={"x": Inline(3)},
+        outputs=None if error else {"o0": Inline(8)},
+        error=error,
+        began_at=T0,
+        ended_at=T0 + 12.5,
+    )
+
+
+FAILURE = ErrorInfo(
+    "ValueError",
+    "ValueError: a bug in the last step",
+    trace='Traceback (most recent call last):\n  File "flow.py", line 3, in two\nValueError: a bug in the last step\n',
+    evidence={"exit_code": 1},
+    node="n1",
+)
+
+
+@dataclass
+class World:
+    """What the fake kernel holds, and what it was asked."""
+
+    home: Path
+    closure: Closure = field(default_factory=lambda: closure_of(Variable("x", INT)))
+    view: ExecutionView = field(default_factory=view_of)
+    events: list[Published] = field(default_factory=lambda: list(SUCCESS))
+    created: bool = True
+    launched: list[dict[str, Any]] = field(default_factory=list)
+    recovered: list[tuple[str, Closure | None]] = field(default_factory=list)
+    aborted: list[str] = field(default_factory=list)
+    compiled: list[tuple[str, str]] = field(default_factory=list)
+    fails: Exception | None = None
+
+    closure_of = staticmethod(closure_of)
+    published = staticmethod(published)
+    view_of = staticmethod(view_of)
+
+    def fail(self, phase: str = "FAILED") -> None:
+        """Let the execution have ended without success."""
+        self.view = view_of(ExecutionPhase(phase), FAILURE)
+
+
+class FakeExecution:
+    def __init__(self, world: World) -> None:
+        self.world, self.id, self.created = world, world.view.id, world.created
+
+    async def wait(self):
+        return self.world.view.phase
+
+    async def describe(self):
+        return self.world.view
+
+    async def abort(self, reason=""):
+        self.world.aborted.append(reason)
+
+    async def events(self, cursor=-1):
+        for event in self.world.events:
+            yield event
+
+
+class FakeEngine:
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    async def executions(self, *, after="", limit=100):
+        view = self.world.view
+        all_of_them = [Summary(f"e{i}", "flow.pipeline", view.phase, T0 + i, T0 + i + 2.5) for i in range(3, 0, -1)]
+        behind = [each for each in all_of_them if not after or each.id < after]
+        return behind[:limit]
+
+    async def closure(self, execution):
+        return self.world.closure
+
+    async def explain_cache(self, execution, node):
+        if node != "n1":
+            raise NotFound(f"execution {execution} has no node {node}")
+        return "MISS: input 'x' differs"
+
+
+class FakeKernel:
+    def __init__(self, world: World) -> None:
+        self.world, self.engine = world, FakeEngine(world)
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_):
+        return None
+
+    async def launch(self, closure, inputs=None, name=None, *, resume=False):
+        if self.world.fails:
+            raise self.world.fails
+        self.world.launched.append({"inputs": inputs, "name": name, "resume": resume})
+        return FakeExecution(self.world)
+
+    async def recover(self, execution, entity=None):
+        self.world.recovered.append((execution, entity))
+        return FakeExecution(self.world)
+
+    async def get(self, execution):
+        if execution != self.world.view.id:
+            raise NotFound(f"there is no execution {execution}", hint="wingbeat get executions")
+        return FakeExecution(self.world)
+
+    def plain(self, literals, closure, *, inputs=False):
+        return {name: literal.value for name, literal in literals.items()}
+
+    def log_path(self, execution, node, attempt):
+        return self.world.home / "attempts" / execution / node / str(attempt) / "log"
+
+
+def fake_module(world: World) -> Any:
+    module: Any = ModuleType("wingbeat.kernel")
+
+    def compile_file(file, entity):
+        if world.fails:
+            raise world.fails
+        world.compiled.append((file, entity))
+        return world.closure
+
+    module.Kernel = lambda *, read_only=False: FakeKernel(world)
+    module.compile_file = compile_file
+    module.entities_of = lambda file: ["pipeline", "one"]
+    module.home_path = lambda: world.home
+    return module
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    home = tmp_path / ".wingbeat"
+    home.mkdir()
+    made = World(home)
+    monkeypatch.setitem(sys.modules, "wingbeat.kernel", fake_module(made))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TZ", "UTC")
+    (tmp_path / "flow.py").write_text("")
+    return made
+
+
+@dataclass
+class Answer:
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def wingbeat(capsys):
+    """Call the command in this process."""
+
+    def call(*arguments):
+        status = invoke(list(arguments))
+        captured = capsys.readouterr()
+        return Answer(status, captured.out, captured.err)
+
+    return call

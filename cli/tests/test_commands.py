@@ -1,0 +1,190 @@
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from wingbeat_cli.overview import COMMANDS, overview
+
+
+def test_get_executions_lists_the_newest_first(world, wingbeat):
+    answer = wingbeat("get", "executions")
+    lines = [line.split() for line in answer.out.splitlines()]
+    assert lines[0] == ["ID", "WORKFLOW", "PHASE", "CREATED", "TOOK"]
+    assert [line[0] for line in lines[1:]] == ["e3", "e2", "e1"]
+    assert lines[1][-2:] == ["2.5", "s"]
+
+
+def test_get_executions_as_json_goes_on_behind_the_last(world, wingbeat):
+    first = json.loads(wingbeat("get", "executions", "--limit", "2", "-o", "json").out)
+    assert [each["id"] for each in first["items"]] == ["e3", "e2"]
+    second = json.loads(wingbeat("get", "executions", "--after", first["next"], "--limit", "2", "-o", "json").out)
+    assert [each["id"] for each in second["items"]] == ["e1"]
+    assert second["next"] is None
+    assert second["items"][0]["created_at"] == "2023-11-14T22:13:21+00:00"
+
+
+def test_get_executions_without_a_home_is_an_empty_list(world, wingbeat):
+    world.home.rmdir()
+    assert json.loads(wingbeat("get", "executions", "-o", "json").out) == {"items": [], "next": None}
+
+
+def test_get_execution_is_what_run_prints(world, wingbeat):
+    ran = wingbeat("run", "flow.py", "pipeline", "--x", "3", "-o", "json").out
+    assert wingbeat("get", "execution", "e1", "-o", "json").out == ran
+
+
+def test_describe_shows_everything(world, wingbeat):
+    world.fail()
+    answer = wingbeat("describe", "execution", "e1")
+    assert answer.status == 0
+    for text in (
+        "execution  e1",
+        "took       12.5 s",
+        "  x = 3",
+        "n0    flow.one  SUCCEEDED  HIT",
+        "from e0/n0/0",
+        "error in n1",
+    ):
+        assert text in answer.out
+
+
+def test_describe_as_json_has_history_inputs_and_trace(world, wingbeat):
+    world.fail()
+    found = json.loads(wingbeat("describe", "execution", "e1", "-o", "json").out)
+    assert found["inputs"] == {"x": 3}
+    assert [each["phase"] for each in found["nodes"][1]["history"]] == ["RETRYABLE_FAILED", "SUCCEEDED"]
+    assert found["error"]["trace"].startswith("Traceback")
+
+
+@pytest.mark.parametrize(
+    "line", [["describe", "execution", "e9"], ["logs", "e9"], ["get", "execution", "e9"], ["abort", "e9"]]
+)
+def test_unknown_execution_ends_with_4(world, wingbeat, line):
+    answer = wingbeat(*line)
+    assert answer.status == 4
+    assert answer.err == "error: there is no execution e9\n  wingbeat get executions\n"
+
+
+def test_reading_without_a_home_ends_with_4(world, wingbeat):
+    world.home.rmdir()
+    answer = wingbeat("describe", "execution", "e1")
+    assert answer.status == 4
+    assert "nothing has run here yet" in answer.err
+
+
+def write_log(world: Any, node: str, attempt: int, text: bytes) -> None:
+    path = world.home / "attempts" / "e1" / node / str(attempt) / "log"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(text)
+
+
+def test_logs_of_an_execution_have_headings_and_show_the_last_attempt(world, wingbeat):
+    write_log(world, "n1", 0, b"first\n")
+    write_log(world, "n1", 1, b"second\n")
+    answer = wingbeat("logs", "e1")
+    assert answer.out.startswith("==> n1 flow.two, attempt 1 <==\nsecond")
+    assert "first" not in answer.out
+
+
+def test_logs_of_a_node_and_attempt(world, wingbeat):
+    write_log(world, "n1", 0, b"first\n")
+    assert wingbeat("logs", "e1", "n1", "--attempt", "0").out == "first\n"
+    assert wingbeat("logs", "e1", "flow.two", "--attempt", "0").out == "first\n"
+
+
+def test_logs_of_a_cached_node_say_why_there_is_none(world, wingbeat):
+    answer = wingbeat("logs", "e1", "n0")
+    assert (answer.status, answer.err) == (0, "n0 flow.one: no log (taken from e0/n0/0)\n")
+
+
+def test_logs_of_an_unknown_node_end_with_4(world, wingbeat):
+    answer = wingbeat("logs", "e1", "n7")
+    assert (answer.status, answer.err) == (4, "error: execution e1 has no node n7\n  its nodes: n0, n1\n")
+
+
+def test_logs_follow_until_the_end(world, wingbeat):
+    write_log(world, "n1", 0, b"first\n")
+    write_log(world, "n1", 1, b"second\n")
+    assert wingbeat("logs", "e1", "n1", "--follow").out == "first\nsecond\n"
+
+
+def test_recover_follows_the_new_execution(world, wingbeat):
+    answer = wingbeat("recover", "e0")
+    assert answer.status == 0
+    assert answer.err.startswith("recovering e0 as e1\n")
+    assert world.recovered == [("e0", None)]
+
+
+def test_recover_with_a_file_takes_the_new_version(world, wingbeat):
+    assert wingbeat("recover", "e0", "flow.py", "pipeline").status == 0
+    assert world.recovered == [("e0", world.closure)]
+    assert wingbeat("recover", "e0", "flow.py").status == 2
+
+
+def test_explain_cache(world, wingbeat):
+    assert wingbeat("explain", "cache", "e1", "n1").out == "MISS: input 'x' differs\n"
+    as_json = json.loads(wingbeat("explain", "cache", "e1", "n1", "-o", "json").out)
+    assert as_json == {"execution": "e1", "node": "n1", "explanation": "MISS: input 'x' differs"}
+    assert wingbeat("explain", "cache", "e1", "n9").status == 4
+
+
+def test_abort_gives_the_reason(world, wingbeat):
+    answer = wingbeat("abort", "e1", "--reason", "wrong data")
+    assert (answer.status, answer.out) == (0, "e1 SUCCEEDED\n")
+    assert world.aborted == ["wrong data"]
+
+
+def test_version(wingbeat):
+    found = json.loads(wingbeat("version", "-o", "json").out)
+    assert found["wingbeat"] == found["wingbeat-cli"]
+    assert wingbeat("--version").out == f"wingbeat {found['wingbeat']}\n"
+
+
+def test_unknown_command_names_the_nearest(wingbeat):
+    answer = wingbeat("rum")
+    assert answer.status == 2
+    assert answer.err == "error: there is no command 'rum'. Did you mean 'run'?\n  see: wingbeat --help\n"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_help(wingbeat, name):
+    answer = wingbeat(name, "--help")
+    assert answer.status == 0
+    assert answer.out.startswith(f"Usage: wingbeat {name} ")
+
+
+def test_help_is_the_overview(wingbeat):
+    assert wingbeat("--help").out == overview()
+    assert all(f"  {name} " in overview() for name in COMMANDS)
+
+
+def modules_after(*line: str) -> set[str]:
+    code = f"import sys\nsys.argv = ['wingbeat', *{line!r}]\n"
+    code += "from wingbeat_cli.main import main\nmain()\nprint(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
+
+
+def test_help_imports_nothing_heavy():
+    assert not modules_after("--help") & {"click", "rich", "msgspec", "asyncio", "importlib.metadata", "wingbeat"}
+
+
+def test_help_of_a_command_imports_neither_kernel_nor_rich():
+    assert not modules_after("get", "--help") & {"rich", "asyncio", "wingbeat.kernel", "importlib.metadata"}
+
+
+def test_many_nodes_are_counted_and_only_the_interesting_are_shown(world):
+    from wingbeat_cli.render.board import Board
+
+    board = Board(world.view)
+    for i in range(1000):
+        board.take(world.published("attempt", "RUNNING", f"n{i}", i / 100))
+        if i % 10:
+            board.take(world.published("node", "SUCCEEDED", f"n{i}", i / 100 + 1))
+    board.take(world.published("node", "FAILED", "n50", 20, reason="ValueError: no"))
+    lines = board.lines(board.now, 10)
+    assert len(lines) == 11
+    assert any(line.startswith("n50") and "ValueError: no" in line for line in lines)
+    assert lines[-1] == "SUCCEEDED  900 of 1000 done, 1 failed, 99 running  20.0 s"

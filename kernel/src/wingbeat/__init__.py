@@ -1,0 +1,44 @@
+"""Wingbeat: functions with typed inputs and outputs, compiled to a versioned specification and run durably."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wingbeat.author.options import Cache, Environment, Resources, Retry, Timeout
+    from wingbeat.author.task import Task, task
+    from wingbeat.author.workflow import Workflow, workflow
+    from wingbeat.base.errors import CompileError, ExecutionFailed, InputError, NonRetryable, WingbeatError
+    from wingbeat.kernel import Execution, Kernel, run
+    from wingbeat.spec.entities import FailurePolicy
+    from wingbeat.types import Columns, Directory, File, Format, HashWith, Pickle
+
+_WHERE = {
+    "wingbeat.author.options": ("Cache", "Environment", "Resources", "Retry", "Timeout"),
+    "wingbeat.author.task": ("Task", "task"),
+    "wingbeat.author.workflow": ("Workflow", "workflow"),
+    "wingbeat.base.errors": ("CompileError", "ExecutionFailed", "InputError", "NonRetryable", "WingbeatError"),
+    "wingbeat.kernel": ("Execution", "Kernel", "run"),
+    "wingbeat.spec.entities": ("FailurePolicy",),
+    "wingbeat.types": ("Columns", "Directory", "File", "Format", "HashWith", "Pickle"),
+}
+_MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
+
+__all__ = [
+    "Cache", "Columns", "CompileError", "Directory", "Environment", "Execution", "ExecutionFailed", "FailurePolicy", "File",
+    "Format", "HashWith", "InputError", "Kernel", "NonRetryable", "Pickle", "Resources", "Retry", "Task", "Timeout",
+    "WingbeatError", "Workflow", "run", "task", "workflow",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'wingbeat' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,1 @@
+"""What users import: decorators that trace functions into spec."""

@@ -1,0 +1,269 @@
+"""The digest of a function's code: the function and the project code that it reaches, and nothing else.
+
+Code is compared as syntax, without positions, comments and docstrings, so that moving or documenting a function changes
+nothing. Names are followed at run time, through the function's globals and closure: functions and classes of the project
+are taken in recursively, constants by value, modules of the project by the attributes that are used, and everything of
+installed packages by name and version only. What the function imports inside its body is not there yet: such a module of
+the project counts as a whole, with all that it imports from the project in turn.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.machinery
+import linecache
+import os
+import pathlib
+import site
+import sys
+import sysconfig
+from functools import lru_cache
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+_CONSTANTS = (int, float, complex, str, bytes, bool, type(None), type(...), pathlib.PurePath)
+_DEPTH_MAX = 50
+
+
+def code_digest(fn: Any) -> str:
+    """Digest of `fn` and of the project code that it reaches, ``sha256:…``."""
+    walk = _Walk()
+    walk.function(fn)
+    return "sha256:" + walk.hash.hexdigest()
+
+
+class _Walk:
+    """Feeds everything reachable into one hash, each object once, in the order in which it is met."""
+
+    def __init__(self) -> None:
+        self.hash = hashlib.sha256()
+        self._seen: set[int] = set()
+        self._files: set[str] = set()
+        self._depth = 0
+
+    def put(self, *parts: str) -> None:
+        for part in parts:
+            data = part.encode("utf-8", "surrogatepass")
+            self.hash.update(len(data).to_bytes(8, "big") + data)
+
+    def function(self, fn: FunctionType) -> None:
+        code = fn.__code__
+        node = _definition(code)
+        if node is None:
+            self.put("bytecode", code.co_code.hex(), repr([c for c in code.co_consts if isinstance(c, _CONSTANTS)]))
+        else:
+            self.put("function", _syntax(node))
+            self.imports(node, fn.__globals__.get("__package__") or "")
+        self.object(fn.__defaults__ or ())
+        self.object(fn.__kwdefaults__ or {})
+        for name, cell in zip(code.co_freevars, fn.__closure__ or (), strict=True):
+            try:
+                self.named(name, cell.cell_contents)
+            except ValueError:  # a cell that is not filled yet
+                self.put("unbound", name)
+        for name, attributes in sorted(_globals_used(code).items()):
+            if name in fn.__globals__:
+                self.used(name, fn.__globals__[name], attributes)
+
+    def used(self, name: str, value: Any, attributes: frozenset[str]) -> None:
+        """A global that the function reads; of a project's module only the attributes that the function names."""
+        if isinstance(value, ModuleType) and _in_project(value):
+            self.put("module", name, value.__name__)
+            for attribute in sorted(attributes):
+                if attribute in vars(value):
+                    self.named(attribute, vars(value)[attribute])
+        else:
+            self.named(name, value)
+
+    def imports(self, tree: ast.AST, package: str) -> None:
+        """The modules of the project that are imported somewhere in `tree`, as whole files."""
+        for name in sorted(_imported(tree, package)):
+            origin = _origin(name)
+            if origin is None or origin in self._files:
+                continue
+            self._files.add(origin)
+            module = _parsed(origin, _stat(origin))
+            self.put("file", name, _syntax(module) if module else "")
+            if module:
+                self.imports(module, name if origin.endswith("__init__.py") else name.rpartition(".")[0])
+
+    def named(self, name: str, value: Any) -> None:
+        self.put("name", name)
+        self.object(value)
+
+    def object(self, value: Any) -> None:
+        if isinstance(value, _CONSTANTS):
+            self.put(type(value).__name__, repr(value))
+            return
+        if id(value) in self._seen or self._depth > _DEPTH_MAX:
+            self.put("again", type(value).__qualname__)
+            return
+        self._seen.add(id(value))
+        self._depth += 1
+        try:
+            self._compound(value)
+        finally:
+            self._depth -= 1
+
+    def _compound(self, value: Any) -> None:
+        value = getattr(value, "fn", value) if type(value).__module__.startswith("wingbeat.author") else value
+        if isinstance(value, list | tuple):
+            self.put(type(value).__name__, str(len(value)))
+            for item in value:
+                self.object(item)
+        elif isinstance(value, set | frozenset):
+            self.put("set", *sorted(repr(v) for v in value))
+        elif isinstance(value, dict):
+            self.put("dict", str(len(value)))
+            for key, item in value.items():
+                self.object(key)
+                self.object(item)
+        elif isinstance(value, ModuleType):
+            self.put("module", value.__name__, _version(value.__name__))
+        elif isinstance(value, FunctionType) and _in_project(sys.modules.get(value.__module__)):
+            self.function(value)
+        elif isinstance(value, type) and _in_project(sys.modules.get(value.__module__)):
+            self._class(value)
+        else:
+            self._foreign(value)
+
+    def _class(self, value: type) -> None:
+        self.put("class", value.__qualname__)
+        for base in value.__bases__:
+            self.object(base)
+        for name, member in sorted(vars(value).items()):
+            plain = getattr(member, "__func__", getattr(member, "fget", member))
+            if isinstance(plain, FunctionType):
+                if _definition(plain.__code__) is not None:  # generated methods follow from the annotations
+                    self.put(name)
+                    self.object(plain)
+            elif name == "__annotations__":
+                self.put(name, repr({k: str(v) for k, v in plain.items()}))
+            elif not name.startswith("__"):
+                self.named(name, plain)
+
+    def _foreign(self, value: Any) -> None:
+        kind = value if isinstance(value, type | FunctionType) else type(value)
+        module = getattr(kind, "__module__", "") or ""
+        self.put("foreign", module, getattr(kind, "__qualname__", repr(kind)), _version(module))
+        if _in_project(sys.modules.get(module)):  # an instance of a class of the project: its state counts
+            self.object(type(value))
+            self.object({k: v for k, v in getattr(value, "__dict__", {}).items() if not k.startswith("__")})
+
+
+def _globals_used(code: CodeType) -> dict[str, frozenset[str]]:
+    """Names that the code, and code nested in it, may read as globals, each with the attribute names that occur anywhere."""
+    names: set[str] = set()
+    stack = [code]
+    while stack:
+        current = stack.pop()
+        names.update(current.co_names)
+        stack.extend(c for c in current.co_consts if isinstance(c, CodeType))
+    frozen = frozenset(names)
+    return dict.fromkeys(names, frozen)
+
+
+def _stat(file: str) -> tuple[int, int]:
+    status = os.stat(file)
+    return status.st_mtime_ns, status.st_size
+
+
+@lru_cache(maxsize=256)
+def _parsed(file: str, stat: tuple[int, int]) -> ast.Module | None:
+    linecache.checkcache(file)
+    try:
+        return ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=256)
+def _definitions(file: str, stat: tuple[int, int]) -> dict[tuple[int, str], ast.AST]:
+    """Every definition in a file, by its first line (of the decorators, as code objects count) and name."""
+    found: dict[tuple[int, str], ast.AST] = {}
+    for node in ast.walk(_parsed(file, stat) or ast.Module([], [])):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+            found[first, node.name] = node
+        elif isinstance(node, ast.Lambda):
+            found[node.lineno, "<lambda>"] = node
+    return found
+
+
+def _definition(code: CodeType) -> ast.AST | None:
+    """The syntax tree of a function, if its source is there."""
+    try:
+        stat = _stat(code.co_filename)
+    except OSError:
+        return None
+    return _definitions(code.co_filename, stat).get((code.co_firstlineno, code.co_name))
+
+
+def _syntax(node: ast.AST) -> str:
+    """A tree as text without positions and docstrings, and without the decorators of the function that it is."""
+    for inner in ast.walk(node):
+        documented = isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module)
+        if documented and ast.get_docstring(inner, clean=False) is not None:  # type: ignore[arg-type]
+            inner.body = inner.body[1:] or [ast.Pass()]  # type: ignore[attr-defined]
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return ast.dump(node.args) + "".join(ast.dump(part) for part in node.body)
+    return ast.dump(node)
+
+
+def _imported(tree: ast.AST, package: str) -> set[str]:
+    """Names of the modules that `tree` imports, and of what it imports from them, which may be modules too."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".") if package else []
+            base = (
+                ".".join([*parts[: len(parts) - node.level + 1], *([node.module] if node.module else [])])
+                if node.level
+                else node.module or ""
+            )
+            names.add(base)
+            names.update(f"{base}.{alias.name}" for alias in node.names)
+    return names - {""}
+
+
+@lru_cache(maxsize=1024)
+def _origin(name: str) -> str | None:
+    """The source file of a module of the project, without importing it; None for everything else."""
+    path: list[str] | None = None
+    spec = None
+    parts = name.split(".")
+    for i in range(len(parts)):
+        spec = importlib.machinery.PathFinder.find_spec(".".join(parts[: i + 1]), path)
+        if spec is None:
+            return None
+        path = list(spec.submodule_search_locations or [])
+    origin = os.path.realpath(spec.origin) if spec and spec.origin else ""
+    if not origin.endswith(".py") or origin.startswith(_installed_roots()) or name.startswith("wingbeat"):
+        return None
+    return origin
+
+
+@lru_cache(maxsize=1)
+def _installed_roots() -> tuple[str, ...]:
+    paths = [*sysconfig.get_paths().values(), *site.getsitepackages(), site.getusersitepackages()]
+    paths.append(os.path.dirname(importlib.machinery.__file__ or ""))
+    return tuple({os.path.realpath(p) + os.sep for p in paths if p and os.path.basename(p) != "bin"})
+
+
+def _in_project(module: ModuleType | None) -> bool:
+    """Whether a module is the user's: has a source file that is not in the standard library or site-packages, nor ours."""
+    if module is None or module.__name__.startswith("wingbeat"):
+        return False
+    file = getattr(module, "__file__", None)
+    return bool(file) and not os.path.realpath(str(file)).startswith(_installed_roots())
+
+
+@lru_cache(maxsize=1024)
+def _version(module: str) -> str:
+    """Version of the distribution that a module of an installed package belongs to, as far as its package says so."""
+    top = sys.modules.get(module.partition(".")[0])
+    version = getattr(top, "__version__", "") if top else ""
+    return version if isinstance(version, str) else ""

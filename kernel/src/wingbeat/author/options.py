@@ -1,0 +1,136 @@
+"""What an author may say about a task: value classes that turn into the spec's policies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+from wingbeat.base.errors import CompileError
+from wingbeat.base.units import parse_duration_s, parse_size
+from wingbeat.spec.entities import EnvironmentSpec, ResourceSpec, RetrySpec, TimeoutSpec, WrapperSpec
+
+Duration = timedelta | str | float
+"""A `timedelta`, ``"90s"``, ``"1h30m"``, or seconds."""
+
+
+class TaskConfig(Protocol):
+    """What ``@task(task_config=…)`` takes: a plugin's configuration of a task.
+
+    Attributes:
+        provides: Qualified names of the parameter types that the wrapper fills in; they are no inputs of the task.
+    """
+
+    provides: tuple[str, ...]
+
+    def wrapper(self) -> WrapperSpec:
+        """The wrapper that is entered around the function."""
+
+
+@dataclass(frozen=True)
+class Retry:
+    """How user errors are retried: `count` times, the n-th after ``delay * factor**n`` (n from 0), at most `delay_max`.
+
+    `jitter` is the share of each delay that is drawn at random. `on` limits it to errors of these classes or codes.
+    """
+
+    count: int
+    delay: Duration = 0.0
+    factor: float = 2.0
+    delay_max: Duration = 300.0
+    jitter: float = 0.1
+    on: tuple[type[BaseException] | str, ...] = ()
+
+    def spec(self) -> RetrySpec:
+        """As declared in the spec."""
+        if self.count < 0 or not 0 <= self.jitter <= 1 or self.factor < 1:
+            raise CompileError(f"{self} is out of range.", hint="count >= 0, 0 <= jitter <= 1, factor >= 1.")
+        return RetrySpec(
+            count=self.count,
+            delay_s=parse_duration_s(self.delay),
+            factor=self.factor,
+            delay_s_max=parse_duration_s(self.delay_max),
+            jitter=self.jitter,
+            on=tuple(c if isinstance(c, str) else c.__name__ for c in self.on),
+        )
+
+
+@dataclass(frozen=True)
+class Timeout:
+    """Bounds on one attempt's run, on its wait for a start, and on all attempts together."""
+
+    run: Duration | None = None
+    queue: Duration | None = None
+    total: Duration | None = None
+
+    def spec(self) -> TimeoutSpec:
+        """As declared in the spec."""
+        seconds = [None if d is None else parse_duration_s(d) for d in (self.run, self.queue, self.total)]
+        if any(s is not None and s <= 0 for s in seconds):
+            raise CompileError(f"{self} is out of range.", hint="A timeout is longer than nothing.")
+        return TimeoutSpec(*seconds)
+
+
+@dataclass(frozen=True)
+class Cache:
+    """That the outputs of a task may be reused for equal inputs.
+
+    Args:
+        version: Part of the key. Left out, it is derived from the code: the function and the project code that it reaches.
+
+        ignore: Inputs that do not matter.
+
+        ttl: How long an entry counts.
+
+        serialize: Run the same work once when it is asked for twice at the same time.
+    """
+
+    version: str | None = None
+    ignore: tuple[str, ...] = ()
+    ttl: Duration | None = None
+    serialize: bool = True
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What an attempt may use: cores, and memory as ``"512Mi"``, ``"2G"`` or bytes."""
+
+    cpu: float | None = None
+    mem: str | int | None = None
+
+    def spec(self) -> ResourceSpec:
+        """As declared in the spec."""
+        if self.cpu is not None and self.cpu <= 0:
+            raise CompileError(f"{self} is out of range.", hint="cpu is a number of cores above 0.")
+        return ResourceSpec(cpu=self.cpu, memory_bytes=None if self.mem is None else parse_size(self.mem))
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The Python environment of a task, apart from everybody else's.
+
+    Args:
+        packages: Requirements, for example ``["numpy==2.1.0"]``.
+
+        requirements: A requirements file, relative to the project; read when the task is compiled.
+
+        python: Version of Python, for example ``"3.12"``, among those found on the machine.
+    """
+
+    packages: tuple[str, ...] | list[str] = ()
+    requirements: str | Path | None = None
+    python: str = ""
+
+    def spec(self, folder: Path) -> EnvironmentSpec:
+        """As declared in the spec. `folder` is what a relative requirements file is relative to."""
+        lines: tuple[str, ...] = ()
+        if self.requirements is not None:
+            path = folder / self.requirements
+            try:
+                lines = tuple(path.read_text().splitlines())
+            except OSError as error:
+                raise CompileError(
+                    f"Environment(requirements={str(self.requirements)!r}) cannot be read: {error}"
+                ) from error
+        return EnvironmentSpec(packages=tuple(self.packages), requirements=lines, python=self.python)

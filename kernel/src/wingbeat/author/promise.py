@@ -1,0 +1,106 @@
+"""Values that are not known yet: what a call gives while a workflow's body is traced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from wingbeat.author.source import caller
+from wingbeat.base.errors import CompileError
+
+if TYPE_CHECKING:
+    from wingbeat.author.compose import Composer
+
+
+def _refuse(what: str) -> NoReturn:
+    where = caller(3)
+    raise CompileError(
+        f"{what} needs the value, but it is not known before the workflow runs ({where}): {where.text}",
+        hint="Move this into a task; the workflow's body only says who consumes whose data.",
+    )
+
+
+class Node:
+    """A call in a workflow: what orders can be put on. Without outputs it is all that the call gives."""
+
+    def __init__(self, composer: Composer, id: str) -> None:
+        self._composer, self._id = composer, id
+
+    def after(self, *others: Node) -> Node:
+        """Run only when `others` have succeeded, though no data flows. Returns the node."""
+        self._composer.order(self._id, [other._id for other in others])
+        return self
+
+    def __bool__(self) -> NoReturn:
+        _refuse("'if', 'while', 'and', 'or' or 'not' on a promise")
+
+
+class Promised(Node):
+    """One output of a node, or a part of it: attributes and items become a path, resolved when it runs."""
+
+    def __init__(self, composer: Composer, id: str, output: str, path: tuple[str | int, ...] = ()) -> None:
+        super().__init__(composer, id)
+        self._output, self._path = output, path
+
+    def __getattr__(self, name: str) -> Promised:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Promised(self._composer, self._id, self._output, (*self._path, name))
+
+    def __getitem__(self, key: Any) -> Promised:
+        if not isinstance(key, str | int) or isinstance(key, bool):
+            _refuse(f"the index {key!r}")
+        return Promised(self._composer, self._id, self._output, (*self._path, key))
+
+    def __iter__(self) -> Iterator[Any]:
+        _refuse("a loop over a promise")
+
+    def __len__(self) -> NoReturn:
+        _refuse("len() of a promise")
+
+    def __eq__(self, other: object) -> NoReturn:
+        _refuse("a comparison")
+
+    __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__
+    __hash__ = None  # type: ignore[assignment]
+
+    def __add__(self, other: object) -> NoReturn:
+        _refuse("arithmetic on a promise")
+
+    __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __mod__ = __neg__ = __add__
+
+    def __str__(self) -> str:
+        _refuse("a promise in a text")
+
+    __format__ = __str__  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<promise of {self._id or 'input'}.{self._output}{''.join(f'[{p!r}]' for p in self._path)}>"
+
+
+class Several(Node):
+    """What a call with several outputs gives: they can be unpacked, indexed, or taken by name."""
+
+    def __init__(self, composer: Composer, id: str, outputs: tuple[str, ...]) -> None:
+        super().__init__(composer, id)
+        self._promises = {name: Promised(composer, id, name) for name in outputs}
+
+    def __iter__(self) -> Iterator[Promised]:
+        return iter(self._promises.values())
+
+    def __len__(self) -> int:
+        return len(self._promises)
+
+    def __getitem__(self, index: int) -> Promised:
+        return list(self._promises.values())[index]
+
+    def __getattr__(self, name: str) -> Promised:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            return self._promises[name]
+        except KeyError:
+            where = caller()
+            raise CompileError(
+                f"there is no output {name!r} ({where}); outputs are {', '.join(self._promises)}"
+            ) from None

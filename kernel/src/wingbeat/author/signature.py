@@ -1,0 +1,141 @@
+"""A function's typed interface: hints become codecs, return values become named outputs.
+
+``-> X`` is one output ``o0``; ``-> tuple[X, Y]`` is ``o0`` and ``o1``; a NamedTuple gives its field names; ``-> None`` is none.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from wingbeat.author.plugged import load_types
+from wingbeat.author.source import location_of
+from wingbeat.base.errors import CompileError
+from wingbeat.spec.entities import Interface, Variable
+from wingbeat.types import BlobIO, UnsupportedType, ValueMismatch, annotation_doc, codec, register_fallback
+
+if typing.TYPE_CHECKING:
+    from wingbeat.types import Codec
+
+register_fallback(load_types)
+
+
+class Output(typing.NamedTuple):
+    """One output and the hint that it is encoded and decoded by."""
+
+    name: str
+    hint: Any
+
+
+def split_return(hint: Any) -> tuple[list[Output], Callable[..., Any] | None]:
+    """The outputs that a return annotation means, and what puts several of them together again (None where it is one)."""
+    plain = typing.get_args(hint)[0] if typing.get_origin(hint) is typing.Annotated else hint
+    if plain is None or plain is type(None):
+        return [], None
+    if isinstance(plain, type) and issubclass(plain, tuple) and hasattr(plain, "_fields"):
+        hints = typing.get_type_hints(plain, include_extras=True)
+        return [Output(name, hints[name]) for name in plain._fields], plain
+    items = typing.get_args(plain)
+    if typing.get_origin(plain) is tuple and items and items[-1] is not ...:
+        return [Output(f"o{i}", item) for i, item in enumerate(items)], lambda *values: values
+    return [Output("o0", hint)], None
+
+
+class Signature:
+    """What a task or workflow takes and gives.
+
+    Attributes:
+        inputs: Hint by input name, in order.
+
+        provided: Parameters that a wrapper fills in; no inputs.
+
+        outputs: Outputs in order.
+    """
+
+    def __init__(self, fn: Callable[..., Any], name: str, provides: tuple[str, ...] = ()) -> None:
+        self.fn, self.name = fn, name
+        self.where = location_of(fn)
+        hints = self._hints()
+        self.inputs: dict[str, Any] = {}
+        self.provided: list[str] = []
+        self.defaults: dict[str, Any] = {}
+        for parameter in inspect.signature(fn).parameters.values():
+            self._add(parameter, hints, provides)
+        if "return" not in hints:
+            raise self._error("has no return annotation", f"Write 'def {fn.__name__}(…) -> TYPE' (None for no output).")
+        self.outputs, self._join = split_return(hints["return"])
+        self.codecs: dict[str, Codec] = {n: self._codec(n, h, "argument") for n, h in self.inputs.items()}
+        self.output_codecs: dict[str, Codec] = {o.name: self._codec(o.name, o.hint, "output") for o in self.outputs}
+
+    def _hints(self) -> dict[str, Any]:
+        closure = inspect.getclosurevars(self.fn).nonlocals if self.fn.__closure__ else {}
+        try:
+            return typing.get_type_hints(self.fn, localns=dict(closure) or None, include_extras=True)
+        except NameError as error:
+            raise self._error(
+                f"has an annotation that cannot be resolved: {error}", "Import the name at the top."
+            ) from error
+
+    def _add(self, parameter: inspect.Parameter, hints: dict[str, Any], provides: tuple[str, ...]) -> None:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+            raise self._error(f"takes {parameter}", "Inputs are named: use a list, a dict or a dataclass instead.")
+        if parameter.name not in hints:
+            raise self._error(f"argument {parameter.name!r} has no type", f"Write '{parameter.name}: TYPE'.")
+        hint = hints[parameter.name]
+        if f"{getattr(hint, '__module__', '')}.{getattr(hint, '__qualname__', '')}" in provides:
+            self.provided.append(parameter.name)
+            return
+        self.inputs[parameter.name] = hint
+        if parameter.default is not parameter.empty:
+            self.defaults[parameter.name] = parameter.default
+
+    def _codec(self, name: str, hint: Any, role: str) -> Codec:
+        try:
+            return codec(hint)
+        except UnsupportedType as error:
+            raise self._error(f"{role} {name!r}: {error}") from error
+
+    def _error(self, what: str, hint: str = "") -> CompileError:
+        return CompileError(f"{self.name} {what} ({self.where}).", hint=hint)
+
+    def interface(self, io: BlobIO) -> Interface:
+        """The language-neutral interface. Defaults are encoded, files in them stored."""
+        inputs = []
+        for name, hint in self.inputs.items():
+            variable = Variable(name, self.codecs[name].type, doc=annotation_doc(hint))
+            if name in self.defaults:
+                try:
+                    default = self.codecs[name].encode(self.defaults[name], io)
+                except ValueMismatch as error:
+                    raise self._error(f"argument {name!r} has a default of another type: {error}") from error
+                variable = Variable(name, variable.type, default=default, doc=variable.doc)
+            inputs.append(variable)
+        outputs = [Variable(o.name, self.output_codecs[o.name].type, doc=annotation_doc(o.hint)) for o in self.outputs]
+        return Interface(tuple(inputs), tuple(outputs))
+
+    def split(self, value: Any) -> dict[str, Any]:
+        """The outputs of what the function returned.
+
+        Raises:
+            TypeError: It is not a tuple of that many values.
+        """
+        if not self.outputs:
+            if value is not None:
+                raise TypeError(f"{self.name} is declared to return None but returned {type(value).__name__}")
+            return {}
+        if self._join is None:
+            return {self.outputs[0].name: value}
+        if not isinstance(value, tuple | list) or len(value) != len(self.outputs):
+            found = f"{len(value)} values" if isinstance(value, tuple | list) else type(value).__name__
+            raise TypeError(f"{self.name} is declared to return {len(self.outputs)} values but returned {found}")
+        return {output.name: item for output, item in zip(self.outputs, value, strict=True)}
+
+    def join(self, values: Mapping[str, Any]) -> Any:
+        """The inverse of `split`."""
+        if not self.outputs:
+            return None
+        if self._join is None:
+            return values[self.outputs[0].name]
+        return self._join(*(values[o.name] for o in self.outputs))

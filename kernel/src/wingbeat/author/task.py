@@ -1,0 +1,188 @@
+"""``@task``: a function with typed inputs and outputs becomes the smallest unit of work."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
+
+from wingbeat.author.compose import composing
+from wingbeat.author.fingerprint import code_digest
+from wingbeat.author.modules import module_of
+from wingbeat.author.options import Cache, Duration, Environment, Resources, Retry, TaskConfig, Timeout
+from wingbeat.author.signature import Signature
+from wingbeat.author.source import caller, location_of
+from wingbeat.base.errors import CompileError
+from wingbeat.spec.entities import CacheSpec, Entry, Isolation, ResourceSpec, RetrySpec, TaskSpec, TimeoutSpec
+from wingbeat.types import BlobIO
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Task(Generic[P, R]):
+    """A task: called directly it is the plain function; called in a workflow's body it is a node.
+
+    Attributes:
+        fn: The plain function.
+
+        name: ``module.function`` unless given.
+    """
+
+    def __init__(self, fn: Callable[P, R], options: TaskOptions, name: str = "") -> None:
+        self.fn = fn
+        self.options = options
+        self.module = module_of(fn)
+        self.name = name or f"{self.module}.{fn.__qualname__}"
+        functools.update_wrapper(self, fn)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        composer = composing.get()
+        if composer is None:
+            return self.fn(*args, **kwargs)
+        return composer.call(self, args, kwargs, caller())  # type: ignore[return-value]  # promises stand for the value
+
+    def __repr__(self) -> str:
+        return f"<task {self.name}>"
+
+    @cached_property
+    def signature(self) -> Signature:
+        """The typed interface; computed on first use, so that a module's forward references are there."""
+        provides = self.options.task_config.provides if self.options.task_config else ()
+        return Signature(self.fn, self.name, provides)
+
+    def spec(self, io: BlobIO) -> TaskSpec:
+        """The task as declared: everything but Python.
+
+        Raises:
+            CompileError: The function cannot be located by name, or an option or type cannot be expressed.
+        """
+        if "<locals>" in self.fn.__qualname__:
+            raise CompileError(
+                f"{self.name} is defined inside a function ({location_of(self.fn)}), where its process cannot find it.",
+                hint="Define tasks at the top level of a module.",
+            )
+        options = self.options
+        folder = Path(location_of(self.fn).file).resolve().parent
+        code = code_digest(self.fn)
+        unknown = [n for n in (options.cache.ignore if options.cache else ()) if n not in self.signature.inputs]
+        if unknown:
+            raise CompileError(
+                f"{self.name}: Cache(ignore=…) names {unknown[0]!r}, which is no input ({location_of(self.fn)})."
+            )
+        return TaskSpec(
+            name=self.name,
+            interface=self.signature.interface(io),
+            entry=Entry(self.module, self.fn.__qualname__),
+            code=code,
+            doc=(self.fn.__doc__ or "").strip(),
+            retry=options.retry,
+            timeout=options.timeout,
+            cache=options.cache_spec(code),
+            resources=options.resources,
+            environment=options.environment.spec(folder) if options.environment else None,
+            isolation=Isolation(options.isolation),
+            wrappers=(options.task_config.wrapper(),) if options.task_config else (),
+            variables=dict(options.variables),
+            executor=options.executor,
+        )
+
+
+class TaskOptions:
+    """The arguments of ``@task``, in the spec's terms."""
+
+    def __init__(
+        self,
+        cache: bool | str | Cache = False,
+        retries: int | Retry = 0,
+        timeout: Duration | Timeout | None = None,
+        resources: Resources | None = None,
+        environment: Environment | None = None,
+        task_config: TaskConfig | None = None,
+        isolation: Literal["fork", "spawn"] = "fork",
+        variables: Mapping[str, str] | None = None,
+        executor: str = "",
+    ) -> None:
+        self.cache = _cache(cache)
+        self.retry: RetrySpec = (retries if isinstance(retries, Retry) else Retry(retries)).spec()
+        self.timeout: TimeoutSpec = (timeout if isinstance(timeout, Timeout) else Timeout(run=timeout)).spec()
+        self.resources: ResourceSpec = (resources or Resources()).spec()
+        self.environment = environment
+        self.task_config = task_config
+        self.isolation = isolation
+        self.variables = variables or {}
+        self.executor = executor
+
+    def cache_spec(self, code: str) -> CacheSpec | None:
+        """The cache policy, with the version derived from the code where none was given."""
+        if self.cache is None:
+            return None
+        ttl = self.cache.ttl
+        return CacheSpec(
+            version=self.cache.version if self.cache.version is not None else code,
+            derived=self.cache.version is None,
+            ignore=self.cache.ignore,
+            serialize=self.cache.serialize,
+            ttl_s=ttl.total_seconds() if isinstance(ttl, timedelta) else Timeout(run=ttl).spec().run_s,
+        )
+
+
+def _cache(cache: bool | str | Cache) -> Cache | None:
+    if isinstance(cache, Cache):
+        return cache
+    if isinstance(cache, str):
+        return Cache(version=cache)
+    return Cache() if cache else None
+
+
+@overload
+def task(fn: Callable[P, R], /) -> Task[P, R]: ...
+
+
+@overload
+def task(
+    *,
+    name: str = "",
+    cache: bool | str | Cache = False,
+    retries: int | Retry = 0,
+    timeout: Duration | Timeout | None = None,
+    resources: Resources | None = None,
+    environment: Environment | None = None,
+    task_config: TaskConfig | None = None,
+    isolation: Literal["fork", "spawn"] = "fork",
+    variables: Mapping[str, str] | None = None,
+    executor: str = "",
+) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+
+
+def task(fn: Any = None, /, *, name: str = "", **options: Any) -> Any:
+    """Make a function a task.
+
+    Args:
+        name: Name in the inventory; ``module.function`` by default.
+
+        cache: Reuse outputs for equal inputs: True derives the version from the code, a text is the version, or a `Cache`.
+
+        retries: How often a user error is retried: a count, or a `Retry`. System failures have a budget of their own.
+
+        timeout: Bound on one attempt's run, or a `Timeout`. A time-out is retried like a user error.
+
+        resources: Cores and memory of an attempt.
+
+        environment: Packages of its own.
+
+        task_config: A plugin's configuration, for example ``Spark(cores=2)``.
+
+        isolation: ``"spawn"`` starts a fresh interpreter for libraries that cannot be forked.
+
+        variables: Environment variables for the attempt.
+
+        executor: Name of the executor; the configured one by default.
+    """
+    if fn is None:
+        made = TaskOptions(**options)
+        return lambda function: Task(function, made, name)
+    return Task(fn, TaskOptions(), name)

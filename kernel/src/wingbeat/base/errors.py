@@ -1,0 +1,121 @@
+"""The error classes of the kernel and how they read.
+
+::
+
+    WingbeatError
+     ├── CompileError            what an author wrote cannot become a spec; nothing ran
+     ├── InputError              a launch was given a wrong or missing input (also a TypeError)
+     ├── ConfigurationError      a setting, a plugin or a file of the user's is wrong
+     ├── NotFound                an execution, a node or an entity that does not exist
+     ├── ConflictError           the same name with another content
+     ├── ExecutionFailed         an execution ended without success
+     ├── JournalUnknown          the journal's answer was lost: the outcome of a commit is not known
+     └── EngineStopped           the engine stopped while something waited for it
+    NonRetryable                 raised by user code: do not retry this
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class ErrorKind(enum.StrEnum):
+    """Who has to act: the author of the code (USER) or the operator of the system (SYSTEM)."""
+
+    USER = "USER"
+    SYSTEM = "SYSTEM"
+
+
+class WingbeatError(Exception):
+    """Root of the kernel's own errors.
+
+    Args:
+        message: What was wrong and where, in one sentence.
+
+        hint: What to do about it; printed on its own line.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+
+class CompileError(WingbeatError):
+    """What an author wrote cannot become a spec. Raised before anything runs.
+
+    Args:
+        findings: Every finding of the compile, each a sentence with the user's file and line.
+    """
+
+    def __init__(self, *findings: str, hint: str = "") -> None:
+        super().__init__("\n".join(findings), hint=hint)
+        self.findings = findings
+
+
+class InputError(WingbeatError, TypeError):
+    """A launch was given an input that is unknown, missing or of another type."""
+
+
+class ConfigurationError(WingbeatError):
+    """A setting, a plugin or a file of the user's cannot be used as it is."""
+
+
+class NotFound(WingbeatError, LookupError):
+    """An execution, node or entity of that name does not exist."""
+
+
+class ConflictError(WingbeatError):
+    """The name is taken by something with another content."""
+
+
+class JournalUnknown(WingbeatError):
+    """The journal failed while committing: whether the commit took place is not known.
+
+    The engine stops at once, because going on could act on facts that are not there. Opening the home again reads what is.
+    """
+
+
+class EngineStopped(WingbeatError):
+    """The engine stopped (closed, or failed) before what was waited for happened. Executions go on at the next start."""
+
+
+class ExecutionFailed(WingbeatError):
+    """An execution ended without success.
+
+    Attributes:
+        execution: Id of the execution.
+
+        node: Id of the node that decided it, or ``""``.
+
+        code: Short stable name of the error, for example ``ValueError`` or ``TimedOut``.
+
+        kind: ``"USER"`` or ``"SYSTEM"``.
+
+        message: The error's own text.
+    """
+
+    def __init__(self, message: str, *, execution: str, node: str = "", code: str = "", kind: str = "USER") -> None:
+        super().__init__(message)
+        self.execution = execution
+        self.node = node
+        self.code = code
+        self.kind = kind
+
+    def __str__(self) -> str:
+        where = f"{self.execution}/{self.node}" if self.node else self.execution
+        return f"{where}: {self.message}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_execution_failed, (self.message, self.execution, self.node, self.code, self.kind))
+
+
+def _execution_failed(message: str, execution: str, node: str, code: str, kind: str) -> ExecutionFailed:
+    return ExecutionFailed(message, execution=execution, node=node, code=code, kind=kind)
+
+
+class NonRetryable(Exception):
+    """Raise it (or a subclass) inside a task when trying again is of no use."""

@@ -1,0 +1,50 @@
+"""Names and ids: what they may look like, and the derived names of effects.
+
+Every external effect is named ``execution/node/attempt``; attempts count from 0.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+
+from wingbeat.base.errors import InputError
+
+EXECUTION_ID_LENGTH_MAX = 63
+_EXECUTION_ID = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z")
+
+
+def check_execution_id(name: str) -> str:
+    """Return `name` if it may be an execution's id: a DNS-1123 label of at most 63 characters.
+
+    Raises:
+        InputError: It may not. Ids become file names, pod names and URLs, hence the narrow grammar.
+    """
+    if len(name) > EXECUTION_ID_LENGTH_MAX or not _EXECUTION_ID.match(name):
+        raise InputError(
+            f"{name[:80]!r} cannot name an execution.",
+            hint=f"Use lower-case letters, digits and '-' between them, at most {EXECUTION_ID_LENGTH_MAX}.",
+        )
+    return name
+
+
+def attempt_id(execution: str, node: str, attempt: int) -> str:
+    """The deterministic name of one attempt's effects."""
+    return f"{execution}/{node}/{attempt}"
+
+
+def split_attempt_id(attempt: str) -> tuple[str, str, int]:
+    """The parts of an attempt id: execution, node, attempt number."""
+    execution, node, number = attempt.split("/")
+    return execution, node, int(number)
+
+
+def digest(data: bytes) -> str:
+    """Content address of `data`: ``sha256:`` and 64 hexadecimal digits."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def short_id(entropy: bytes) -> str:
+    """An execution id made from `entropy` (at least 8 bytes): 13 characters, DNS-safe, starting with a letter."""
+    return "x" + base64.b32encode(hashlib.sha256(entropy).digest()[:8]).decode().rstrip("=").lower()[:12]

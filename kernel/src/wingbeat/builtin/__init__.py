@@ -1,0 +1,1 @@
+"""The plugins in the box: process executor, inline executor, file storage, SQLite journal, environments."""

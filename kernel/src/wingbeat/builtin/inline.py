@@ -1,0 +1,142 @@
+"""The inline executor: functions of the embedding program, run in its own event loop.
+
+It is given explicitly by the embedder, with the tasks that it may run, and never chosen by a spec. Nothing is isolated: a
+function that blocks, blocks the loop. Attempts do not outlive the process; after a crash they are reported lost, which
+counts against the system's budget, and run again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from wingbeat.base.errors import ErrorKind, NonRetryable
+from wingbeat.contracts.executor import Aborted, AttemptRequest, Capabilities, Failed, Outcome, Sink, Succeeded
+from wingbeat.runtime.inputs import materialise
+from wingbeat.runtime.storageio import StorageIO, literal_of
+from wingbeat.spec.literal import Inline
+from wingbeat.spec.outcome import ErrorInfo
+from wingbeat.types import ValueMismatch
+
+
+class InlineTask(Protocol):
+    """What a task of the embedding program is to this executor: `wingbeat.author.task.Task` is one."""
+
+    name: str
+    fn: Callable[..., Any]
+
+    @property
+    def signature(self) -> Any:
+        """The typed interface, with the codecs of inputs and outputs."""
+
+
+YIELD_EVERY = 200
+"""Functions that return at once are called one after the other; the loop gets its turn in between."""
+
+
+class InlineExecutor:
+    """Runs `tasks` in the event loop of the kernel."""
+
+    def __init__(self, tasks: Sequence[InlineTask], io: StorageIO) -> None:
+        self._tasks = {task.name: task for task in tasks}
+        self._io = io
+        self._sink: Sink | None = None
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._count = 0
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `Executor.capabilities`."""
+        return Capabilities(adopts=False, isolates=False, reports_running=False)
+
+    async def start(self, sink: Sink) -> None:
+        """See `Executor.start`."""
+        self._sink = sink
+
+    async def submit(self, request: AttemptRequest) -> None:
+        """See `Executor.submit`. Plain functions run at once, `async` ones as tasks of the loop."""
+        if request.id in self._running:
+            return
+        task = self._tasks[request.task.name]
+        assert self._sink is not None
+        if request.task.timeout.run_s is not None:
+            self._sink.running(request.id)
+        if inspect.iscoroutinefunction(task.fn):
+            running = asyncio.create_task(self._run(task, request), name=request.id)
+            self._running[request.id] = running
+            return
+        self._sink.ended(request.id, self._call(task, request))
+        self._count += 1
+        if self._count % YIELD_EVERY == 0:
+            await asyncio.sleep(0)
+
+    async def recover(self, requests: Sequence[AttemptRequest]) -> None:
+        """See `Executor.recover`: they ended with the process that ran them."""
+        assert self._sink is not None
+        for request in requests:
+            message = "The process that ran the attempt has ended."
+            self._sink.ended(request.id, Failed(ErrorInfo("Lost", message, ErrorKind.SYSTEM)))
+
+    async def cancel(self, attempt: str, reason: str) -> None:
+        """See `Executor.cancel`."""
+        assert self._sink is not None
+        running = self._running.get(attempt)
+        if running is not None:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        self._sink.ended(attempt, Aborted(reason))
+
+    async def list(self) -> list[str]:
+        """See `Executor.list`."""
+        return list(self._running)
+
+    async def close(self) -> None:
+        """See `Executor.close`."""
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def _run(self, task: InlineTask, request: AttemptRequest) -> None:
+        assert self._sink is not None
+        try:
+            value = await task.fn(**self._inputs(task, request))
+            outcome: Outcome = self._outputs(task, value)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001  # the user's function may raise anything
+            outcome = Failed(_error(error))
+        finally:
+            self._running.pop(request.id, None)
+        self._sink.ended(request.id, outcome)
+
+    def _call(self, task: InlineTask, request: AttemptRequest) -> Outcome:
+        try:
+            return self._outputs(task, task.fn(**self._inputs(task, request)))
+        except Exception as error:  # noqa: BLE001  # as above
+            return Failed(_error(error))
+
+    def _inputs(self, task: InlineTask, request: AttemptRequest) -> dict[str, Any]:
+        codecs, io = task.signature.codecs, self._io
+        return {
+            name: codecs[name].decode(literal.value if type(literal) is Inline else materialise(literal, io.read), io)
+            for name, literal in request.inputs.items()
+        }
+
+    def _outputs(self, task: InlineTask, value: Any) -> Succeeded:
+        codecs = task.signature.output_codecs
+        return Succeeded(
+            {
+                name: literal_of(codecs[name].encode(part, self._io), codecs[name].type, self._io)
+                for name, part in task.signature.split(value).items()
+            }
+        )
+
+
+def _error(error: Exception) -> ErrorInfo:
+    code = "TypeError" if isinstance(error, ValueMismatch) else type(error).__name__
+    trace = "".join(traceback.format_exception(error))
+    return ErrorInfo(code, str(error) or code, retryable=not isinstance(error, NonRetryable), trace=trace)

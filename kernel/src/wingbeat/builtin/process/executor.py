@@ -1,0 +1,356 @@
+"""The process executor: `wingbeat.contracts.executor.Executor` with processes of this machine.
+
+Everything that matters is in the attempts' directories (`wingbeat.runtime.files`), so this object, the warm parents and
+the machine can go down at any time. What to do about an attempt is always decided from its directory:
+
+=====================  ============================================================
+claim                  what follows
+=====================  ============================================================
+none                   it never began: start it
+says cancelled         `Aborted`
+locked                 it runs: wait for its end, asking its parent if that lives
+not locked             it has ended: its outcome, or what can be said of its end
+=====================  ============================================================
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from wingbeat.base.errors import ConfigurationError, ErrorKind
+from wingbeat.builtin.process.adopt import until_gone
+from wingbeat.builtin.process.parents import ParentError, ParentKey, Parents
+from wingbeat.builtin.process.settings import ProcessSettings
+from wingbeat.builtin.process.slots import Slots
+from wingbeat.builtin.process.verdict import ended, verdict, written
+from wingbeat.contracts.environment import Environments
+from wingbeat.contracts.executor import (
+    Aborted,
+    AttemptRequest,
+    Capabilities,
+    ErrorInfo,
+    Failed,
+    Outcome,
+    Sink,
+    Succeeded,
+)
+from wingbeat.runtime import claim, files
+from wingbeat.runtime.job import Job, StorageRef
+from wingbeat.runtime.reap import kill_group
+from wingbeat.spec.entities import Isolation
+from wingbeat.spec.phase import AttemptPhase
+
+LAUNCHES_MAX = 5
+"""How often an attempt is sent to a parent that dies before it starts it."""
+TROUBLE_S = 0.5
+"""Pause before what the machine refused (processes, descriptors, disk) is tried again."""
+
+
+NO_STORAGE = StorageRef()
+DEFAULTS = ProcessSettings()
+
+
+class Attempt:
+    """An attempt that this kernel follows to its end."""
+
+    __slots__ = ("directory", "how", "id", "reason", "request", "slots", "task")
+
+    def __init__(self, name: str, directory: str, request: AttemptRequest | None) -> None:
+        self.id = name
+        self.directory = directory
+        self.request = request
+        self.how = ""
+        self.reason: str | None = None
+        self.slots = 0
+        self.task: asyncio.Task[None] | None = None
+
+
+class ProcessExecutor:
+    """Runs attempts as processes forked from warm parents.
+
+    Args:
+        home: Folder of the engine; attempts, parents and bytecode are below it.
+
+        environments: Makes the interpreters.
+
+        bundle_path: Local folder of the bundle of a digest; called in a thread. Raises `OSError` if it is not to be
+        had.
+
+        storage: How an attempt's process makes its storage.
+
+        settings: Slots and times.
+    """
+
+    def __init__(
+        self,
+        home: str,
+        *,
+        environments: Environments,
+        bundle_path: Callable[[str], str],
+        storage: StorageRef = NO_STORAGE,
+        settings: ProcessSettings = DEFAULTS,
+    ) -> None:
+        home = os.path.abspath(home)
+        self._attempts_dir = os.path.join(home, "attempts")
+        self._environments = environments
+        self._bundle_path = bundle_path
+        self._storage = storage
+        self._settings = settings
+        self._slots = Slots(settings.slot_count)
+        self._parents = Parents(home, settings, self._on_started)
+        self._attempts: dict[str, Attempt] = {}
+        self._bundles: dict[str, str] = {"": ""}
+        self._environments_seen: set[Any] = set()
+        self._sink: Sink | None = None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """It adopts, isolates, and reports when an attempt begins to run."""
+        return Capabilities(adopts=True, isolates=True, reports_running=True)
+
+    async def start(self, sink: Sink) -> None:
+        """Make the folders."""
+        self._sink = sink
+        try:
+            os.makedirs(self._attempts_dir, exist_ok=True)
+            self._parents.prepare()
+        except OSError as error:
+            raise ConfigurationError(f"The process executor cannot use {self._attempts_dir}: {error}.") from error
+
+    async def submit(self, request: AttemptRequest) -> None:
+        """Take an attempt, unless it is followed already; its directory says whether it ever began."""
+        if request.id not in self._attempts:
+            directory = self._directory(request.id)
+            self._follow(Attempt(request.id, directory, request), fresh=_make_directory(directory))
+
+    async def recover(self, requests: Sequence[AttemptRequest]) -> None:
+        """Adopt: what runs has its slots before anything else is started."""
+        found = [Attempt(r.id, self._directory(r.id), r) for r in requests if r.id not in self._attempts]
+        for attempt in found:
+            if claim.held(attempt.directory):
+                self._hold(attempt)
+        for attempt in found:
+            self._follow(attempt, fresh=_make_directory(attempt.directory))
+
+    async def cancel(self, attempt: str, reason: str) -> None:
+        """Stop an attempt: SIGTERM, SIGKILL after a grace, until it is gone; or see to it that it never starts."""
+        known = self._attempts.get(attempt)
+        directory = self._directory(attempt)
+        _make_directory(directory)
+        if claim.refuse(directory, reason):
+            if known is not None:
+                await self._drop(known)
+            self._tell.ended(attempt, Aborted(reason))
+            return
+        if known is None:
+            known = Attempt(attempt, directory, None)
+            self._follow(known, fresh=False)
+        if known.reason is None and written(directory) is None:
+            known.reason = reason
+        await self._kill(known)
+
+    async def list(self) -> list[str]:
+        """Attempts that run, also those of earlier kernels that nobody asked to recover."""
+        found = {name for name, attempt in self._attempts.items() if attempt.slots}
+        for link in await self._parents.all():
+            found.update(await link.running())
+        return sorted(found)
+
+    async def close(self) -> None:
+        """Stop following. What runs goes on."""
+        tasks = [a.task for a in self._attempts.values() if a.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._attempts.clear()
+        self._parents.close()
+
+    @property
+    def _tell(self) -> Sink:
+        assert self._sink is not None, "start() comes first"
+        return self._sink
+
+    def _directory(self, attempt: str) -> str:
+        parts = attempt.split("/")
+        if len(parts) != 3 or any(part in ("", ".", "..") or "\0" in part for part in parts):
+            raise ValueError(f"{attempt!r} is no attempt's id: expected execution/node/attempt")
+        return os.path.join(self._attempts_dir, *parts)
+
+    def _follow(self, attempt: Attempt, *, fresh: bool) -> None:
+        self._attempts[attempt.id] = attempt
+        attempt.task = asyncio.get_running_loop().create_task(self._run(attempt, fresh))
+
+    async def _run(self, attempt: Attempt, fresh: bool) -> None:
+        """Follow an attempt to its end and report it."""
+        try:
+            while True:
+                try:
+                    outcome = await self._outcome(attempt, fresh)
+                    break
+                except OSError as error:
+                    # Whether it runs cannot be told now (no descriptors, full disk), so nothing may be concluded.
+                    self._tell.progress(attempt.id, AttemptPhase.WAITING_FOR_RESOURCES, f"the machine refuses: {error}")
+                    await asyncio.sleep(TROUBLE_S)
+                    fresh = False
+        except ConfigurationError as error:
+            outcome = Failed(ErrorInfo("EnvironmentError", str(error), retryable=False))
+        except ParentError as error:
+            outcome = Failed(ErrorInfo("ParentError", str(error), ErrorKind.SYSTEM))
+        except Exception as error:  # noqa: BLE001 - an attempt that is never heard of again would hang its execution
+            trace = "".join(traceback.format_exception(error))
+            outcome = Failed(
+                ErrorInfo("ExecutorError", f"{type(error).__name__}: {error}", ErrorKind.SYSTEM, trace=trace)
+            )
+        finally:
+            self._slots.release(attempt.slots)
+            attempt.slots = 0
+            if self._attempts.get(attempt.id) is attempt:
+                del self._attempts[attempt.id]
+        if attempt.reason is not None and not isinstance(outcome, Succeeded):
+            outcome = Aborted(attempt.reason)
+        self._tell.ended(attempt.id, outcome)
+
+    async def _outcome(self, attempt: Attempt, fresh: bool) -> Outcome:
+        launches = 0
+        while True:
+            owner = None if fresh and not launches else claim.read(attempt.directory)
+            if owner is not None:
+                if owner.cancelled is not None:
+                    return Aborted(owner.cancelled)
+                await self._until_ended(attempt, owner)
+                return self._verdict(attempt)
+            launches += 1
+            if launches > LAUNCHES_MAX:
+                raise ParentError("The warm parent died again and again before it started the attempt.")
+            answer = await self._launch(attempt, first=fresh and launches == 1)
+            if answer == "ended":
+                return self._verdict(attempt)
+            if answer == "unknown":
+                launches -= 1
+                reason = "no process can be made for it (limit of processes or memory?)"
+                self._tell.progress(attempt.id, AttemptPhase.WAITING_FOR_RESOURCES, reason)
+                await asyncio.sleep(TROUBLE_S)
+
+    async def _until_ended(self, attempt: Attempt, owner: claim.Claim) -> None:
+        """Wait for the end of an attempt that somebody has claimed, and for its warm parent to be done with it."""
+        if claim.held(attempt.directory):
+            self._hold(attempt)
+            self._on_started(attempt.id, owner.pid, "adopted")
+        elif ended(attempt.directory) is not None:
+            return
+        link = await self._parents.find(owner.parent)
+        if link is not None and await link.watch(attempt.id) == "ended":
+            return
+        if ended(attempt.directory) is None:
+            await until_gone(owner, attempt.directory, attempt.id)
+
+    async def _launch(self, attempt: Attempt, *, first: bool) -> str:
+        """Prepare, wait for slots, hand over to a parent. Answers as `Link.run` does."""
+        request = attempt.request
+        assert request is not None, "an attempt without a request is claimed already"
+        key = await self._prepare(request)
+        if not attempt.slots:
+            count = self._slots.wanted(request.task.resources.cpu)
+            if not self._slots.try_acquire(count):
+                reason = f"{self._slots.total} slots are taken"
+                self._tell.progress(attempt.id, AttemptPhase.WAITING_FOR_RESOURCES, reason)
+                await self._slots.acquire(count)
+            attempt.slots = count
+        job = msgspec.json.encode(self._job(attempt, request, key.bundle))
+        inputs = msgspec.json.encode(request.inputs)
+        write = files.write_new if first else files.write_atomic
+        write(attempt.directory, files.INPUTS, inputs)
+        write(attempt.directory, files.REQUEST, job)
+        link = await self._parents.get(key)
+        return await link.run(attempt.id, job, inputs)
+
+    async def _prepare(self, request: AttemptRequest) -> ParentKey:
+        """The interpreter and the code, made where they are not there yet."""
+        seen = (request.declared_environment, request.environment)
+        if seen not in self._environments_seen:
+            self._tell.progress(request.id, AttemptPhase.INITIALIZING, "preparing the environment")
+        interpreter = await self._environments.ensure(*seen)
+        self._environments_seen.add(seen)
+        bundle = self._bundles.get(request.bundle)
+        if bundle is None:
+            bundle = await asyncio.to_thread(self._bundle_path, request.bundle)
+            self._bundles[request.bundle] = bundle = os.path.realpath(bundle)
+        return ParentKey(interpreter, bundle)
+
+    def _job(self, attempt: Attempt, request: AttemptRequest, bundle: str) -> Job:
+        task = request.task
+        return Job(
+            id=attempt.id,
+            directory=attempt.directory,
+            task=task.name,
+            module=task.entry.module,
+            function=task.entry.function,
+            outputs=tuple(output.name for output in task.interface.outputs),
+            bundle=bundle,
+            cache=self._parents.cache,
+            spawn=task.isolation is Isolation.SPAWN,
+            storage=self._storage,
+            wrappers=task.wrappers,
+            variables={**task.variables, **request.variables},
+            cpu=task.resources.cpu,
+            memory_bytes=task.resources.memory_bytes,
+            checkpoint=request.checkpoint,
+        )
+
+    def _verdict(self, attempt: Attempt) -> Outcome:
+        memory = attempt.request.task.resources.memory_bytes if attempt.request else None
+        return verdict(attempt.directory, memory, attempt.how)
+
+    def _hold(self, attempt: Attempt) -> None:
+        """Count the slots of an attempt that runs without having waited for them."""
+        if not attempt.slots:
+            attempt.slots = self._slots.wanted(attempt.request.task.resources.cpu if attempt.request else None)
+            self._slots.take(attempt.slots)
+
+    def _on_started(self, name: str, pid: int, how: str) -> None:
+        attempt = self._attempts.get(name)
+        if attempt is not None:
+            attempt.how = how
+            log = os.path.join(attempt.directory, files.LOG)
+            self._tell.running(name, {"pid": pid, "process": how, "log": log})
+
+    async def _drop(self, attempt: Attempt) -> None:
+        """Stop following an attempt that will never run."""
+        assert attempt.task is not None
+        attempt.task.cancel()
+        await asyncio.wait({attempt.task})
+
+    async def _kill(self, attempt: Attempt) -> None:
+        """Signal a running attempt until its end has been reported."""
+        assert attempt.task is not None
+        number, grace = signal.SIGTERM, self._settings.cancel_grace_s
+        while not attempt.task.done():
+            owner = claim.read(attempt.directory)
+            if owner is not None and owner.pid and claim.held(attempt.directory):
+                kill_group(owner.pid, number)
+            await asyncio.wait({attempt.task}, timeout=grace)
+            number, grace = signal.SIGKILL, 1.0
+
+
+def _make_directory(directory: str) -> bool:
+    """Make an attempt's directory. False if it was there."""
+    try:
+        os.mkdir(directory)
+    except FileExistsError:
+        return False
+    except FileNotFoundError:
+        node = os.path.dirname(directory)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(os.path.dirname(node))
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(node)
+        return _make_directory(directory)
+    return True

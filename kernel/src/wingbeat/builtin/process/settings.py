@@ -1,0 +1,42 @@
+"""Settings of the process executor."""
+
+from __future__ import annotations
+
+import os
+
+from msgspec import Struct
+
+
+class ProcessSettings(Struct, frozen=True, omit_defaults=True):
+    """How attempts run on this machine.
+
+    Attributes:
+        slots: How many attempts run at once; 0 is one for each core, at least two. A task with ``resources.cpu`` over 1
+        takes
+            that many, at most all.
+
+        parent_idle_s: A warm parent ends after this long without an attempt and without a request.
+
+        preload_s: Longest time that importing a module in a warm parent may take; attempts of one that takes longer
+        import it
+            themselves.
+
+        cancel_grace_s: Time between SIGTERM and SIGKILL when an attempt is cancelled.
+    """
+
+    slots: int = 0
+    parent_idle_s: float = 10.0
+    preload_s: float = 30.0
+    cancel_grace_s: float = 2.0
+
+    @property
+    def slot_count(self) -> int:
+        """The slots, counted."""
+        return self.slots or max(2, _cores())
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1

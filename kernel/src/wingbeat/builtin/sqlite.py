@@ -1,0 +1,284 @@
+"""The journal in the box: one SQLite file, written by one connection.
+
+WAL with ``synchronous=FULL``: what `append` returned from survives a power cut. One append is one transaction that checks
+the fence, whatever number of executions it holds, so commits are shared by everything that happens at the same time.
+
+SQLite before 3.51.3 can corrupt a WAL when two connections write and checkpoint at once; hence exactly one connection that
+writes, and readers that are opened read-only, which never checkpoint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import zlib
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import aiosqlite
+import msgspec
+from msgspec import Struct
+
+from wingbeat.base.errors import ConfigurationError, JournalUnknown
+from wingbeat.contracts.journal import Batch, FencedOut, Record, Row, Snapshot, StorageFull
+
+T = TypeVar("T")
+
+FORMAT = 1
+ROWS_PER_STATEMENT = 2000  # three variables a row, and SQLite takes 32,766
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS closures(digest TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS executions(
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, closure TEXT NOT NULL, workflow TEXT NOT NULL, inputs BLOB NOT NULL,
+    launch_key TEXT NOT NULL, labels BLOB NOT NULL, created_at REAL NOT NULL, phase TEXT NOT NULL, ended_at REAL);
+CREATE INDEX IF NOT EXISTS executions_live ON executions(number) WHERE ended_at IS NULL;
+CREATE INDEX IF NOT EXISTS executions_key ON executions(launch_key) WHERE ended_at IS NULL;
+CREATE TABLE IF NOT EXISTS facts(
+    execution TEXT NOT NULL, sequence INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY(execution, sequence)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS snapshots(
+    execution TEXT PRIMARY KEY, sequence INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL);
+"""
+_RECORD = "id, closure, workflow, inputs, launch_key, labels, created_at, phase, ended_at"
+
+
+class JournalSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Settings of the journal.
+
+    Attributes:
+        synchronous: ``NORMAL`` is faster and loses the last commits (up to some hundred) in a power cut; never corrupt,
+            and a crash of the process alone loses nothing.
+
+        busy_timeout_s: How long to wait for another process that holds the file.
+    """
+
+    synchronous: Literal["FULL", "NORMAL"] = "FULL"
+    busy_timeout_s: float = 10.0
+
+
+class SQLiteJournal:
+    """A `wingbeat.contracts.journal.Journal` in the file at `path`; `read_only` opens an existing one for readers."""
+
+    def __init__(self, path: Path, settings: JournalSettings | None = None, *, read_only: bool = False) -> None:
+        self.path, self.read_only = path, read_only
+        self.settings = settings or JournalSettings()
+        self._db: aiosqlite.Connection | None = None
+
+    async def open(self, owner: str) -> int:
+        """See `Journal.open`. Read-only, the fence is -1."""
+        try:
+            if self.read_only:
+                if not self.path.is_file():
+                    raise sqlite3.OperationalError("there is no such file")  # noqa: TRY301  # told below, as the others
+                uri = f"file:{self.path}?mode=ro"
+                self._db = await aiosqlite.connect(
+                    uri, uri=True, isolation_level=None, timeout=self.settings.busy_timeout_s
+                )
+                await self._check_format()
+                return -1
+            self._db = await aiosqlite.connect(self.path, isolation_level=None, timeout=self.settings.busy_timeout_s)
+            await self._db.execute("PRAGMA journal_mode=WAL")
+            await self._db.execute(f"PRAGMA synchronous={self.settings.synchronous}")
+            await self._check_format()
+            await self._db.executescript(SCHEMA)
+            return await self._take_fence(owner)
+        except BaseException as error:
+            await self.close()  # its thread would keep the process from ending
+            if isinstance(error, sqlite3.Error):
+                raise JournalUnknown(f"The journal {self.path} cannot be opened: {error}.") from error
+            raise
+
+    async def append(self, batch: Batch, fence: int) -> None:
+        """See `Journal.append`. Only facts: one statement, which is its own transaction. Else one explicit transaction."""
+        if len(batch.rows) <= ROWS_PER_STATEMENT and not (batch.launches or batch.phases or batch.closures):
+            await self._guarded(lambda: self._insert(batch.rows, fence))
+        else:
+            await self._guarded(lambda: _whole(self._transaction(batch, fence)))
+
+    async def snapshot(self, snapshot: Snapshot, fence: int) -> None:
+        """See `Journal.snapshot`."""
+
+        async def write() -> None:
+            await self._connection.execute(
+                "INSERT OR REPLACE INTO snapshots SELECT ?, ?, ?, ? WHERE (SELECT value FROM meta WHERE key='fence') = ?",
+                (snapshot.execution, snapshot.sequence, zlib.crc32(snapshot.body), snapshot.body, fence),
+            )
+
+        await self._guarded(write)
+
+    async def closure(self, digest: str) -> bytes | None:
+        """See `Journal.closure`."""
+        rows = await self._select("SELECT body FROM closures WHERE digest = ?", (digest,))
+        return rows[0][0] if rows else None
+
+    async def record(self, execution: str) -> Record | None:
+        """See `Journal.record`."""
+        rows = await self._select(f"SELECT {_RECORD} FROM executions WHERE id = ?", (execution,))
+        return _record(rows[0]) if rows else None
+
+    async def records(
+        self, *, live: bool | None = None, launch_key: str | None = None, after: str = "", limit: int = 100
+    ) -> list[Record]:
+        """See `Journal.records`."""
+        where, values = ["1"], []
+        if live is not None:
+            where.append(f"ended_at IS {'NULL' if live else 'NOT NULL'}")
+        if launch_key is not None:
+            where.append("launch_key = ?")
+            values.append(launch_key)
+        if after:
+            where.append("number < (SELECT number FROM executions WHERE id = ?)")
+            values.append(after)
+        query = f"SELECT {_RECORD} FROM executions WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?"
+        return [_record(row) for row in await self._select(query, (*values, limit))]
+
+    async def read(self, execution: str, after: int = -1) -> list[Row]:
+        """See `Journal.read`."""
+        query = "SELECT sequence, crc, body FROM facts WHERE execution = ? AND sequence > ? ORDER BY sequence"
+        rows = []
+        for expected, (sequence, crc, body) in enumerate(await self._select(query, (execution, after)), after + 1):
+            if sequence != expected or zlib.crc32(body) != crc:
+                raise JournalUnknown(
+                    f"The journal of execution {execution} is damaged at row {expected} ({self.path})."
+                )
+            rows.append(Row(execution, sequence, body))
+        return rows
+
+    async def latest(self, execution: str) -> Snapshot | None:
+        """See `Journal.latest`. A damaged snapshot counts as none: the rows are still there."""
+        rows = await self._select("SELECT sequence, crc, body FROM snapshots WHERE execution = ?", (execution,))
+        if not rows or zlib.crc32(rows[0][2]) != rows[0][1]:
+            return None
+        return Snapshot(execution, rows[0][0], rows[0][2])
+
+    async def close(self) -> None:
+        """See `Journal.close`."""
+        db, self._db = self._db, None
+        if db is not None:
+            await db.close()
+
+    @property
+    def _connection(self) -> aiosqlite.Connection:
+        if self._db is None:
+            raise JournalUnknown("The journal is closed.")
+        return self._db
+
+    async def _check_format(self) -> None:
+        tables = await self._select("SELECT name FROM sqlite_master WHERE name = 'meta'", ())
+        found = await self._select("SELECT value FROM meta WHERE key = 'format'", ()) if tables else []
+        if found and found[0][0] > FORMAT:
+            raise ConfigurationError(
+                f"The journal {self.path} has format {found[0][0]}; this Wingbeat reads formats up to {FORMAT}.",
+                hint="Upgrade wingbeat, or use another home.",
+            )
+
+    async def _take_fence(self, owner: str) -> int:
+        db = self._connection
+        await db.execute("BEGIN IMMEDIATE")
+        await db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?), ('fence', 0)", (FORMAT,))
+        await db.execute("UPDATE meta SET value = value + 1 WHERE key = 'fence'")
+        await db.execute("INSERT OR REPLACE INTO meta VALUES ('owner', ?)", (owner,))
+        rows = await self._select("SELECT value FROM meta WHERE key = 'fence'", ())
+        await db.execute("COMMIT")
+        return int(rows[0][0])
+
+    async def _insert(self, rows: Sequence[Row], fence: int) -> None:
+        if not rows:
+            return
+        values: list[Any] = []
+        for row in rows:
+            values += (row.execution, row.sequence, zlib.crc32(row.body), row.body)
+        values.append(fence)
+        cursor = await self._connection.execute(_insert_statement(len(rows)), values)
+        if cursor.rowcount != len(rows):
+            raise FencedOut(f"Another kernel has taken over the journal {self.path}.")
+
+    async def _transaction(self, batch: Batch, fence: int) -> None:
+        db = self._connection
+        await db.execute("BEGIN IMMEDIATE")
+        try:
+            if batch.closures:
+                await db.executemany("INSERT OR IGNORE INTO closures VALUES (?, ?)", list(batch.closures.items()))
+            if batch.launches:
+                await db.executemany(
+                    f"INSERT INTO executions({_RECORD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    [_values(r) for r in batch.launches],
+                )
+            for start in range(0, len(batch.rows), ROWS_PER_STATEMENT):
+                await self._insert(batch.rows[start : start + ROWS_PER_STATEMENT], fence)
+            if not batch.rows:  # which would have checked it
+                await self._check_fence(fence)
+            if batch.phases:
+                ended = [(p.phase, p.at, p.execution) for p in batch.phases]
+                await db.executemany("UPDATE executions SET phase = ?, ended_at = ? WHERE id = ?", ended)
+            await db.execute("COMMIT")
+        except BaseException:
+            await _quietly(db.rollback())
+            raise
+
+    async def _check_fence(self, fence: int) -> None:
+        rows = await self._select("SELECT value FROM meta WHERE key = 'fence'", ())
+        if rows[0][0] != fence:
+            raise FencedOut(f"Another kernel has taken over the journal {self.path}.")
+
+    async def _guarded(self, write: Callable[[], Awaitable[T]]) -> T:
+        """Translate what SQLite says. A full disk rolls the transaction back; after anything else the outcome is unknown."""
+        try:
+            return await write()
+        except sqlite3.OperationalError as error:
+            if "full" in str(error):
+                raise StorageFull(
+                    f"The disk is full: the journal {self.path} cannot grow.", hint="Make room; then go on."
+                ) from error
+            raise JournalUnknown(f"The journal {self.path} failed while committing: {error}.") from error
+        except sqlite3.Error as error:
+            raise JournalUnknown(f"The journal {self.path} failed while committing: {error}.") from error
+
+    async def _select(self, query: str, values: Sequence[Any]) -> list[Any]:
+        try:
+            return list(await self._connection.execute_fetchall(query, values))
+        except sqlite3.Error as error:
+            raise JournalUnknown(f"The journal {self.path} cannot be read: {error}.") from error
+
+
+def _insert_statement(count: int) -> str:
+    rows = ",".join(["(?,?,?,?)"] * count)
+    return (
+        "INSERT INTO facts SELECT column1, column2, column3, column4 "
+        f"FROM (VALUES {rows}) WHERE (SELECT value FROM meta WHERE key='fence') = ?"
+    )
+
+
+async def _whole(transaction: Coroutine[Any, Any, None]) -> None:
+    """A transaction that was begun is ended, also when whoever waits for it is cancelled."""
+    task = asyncio.ensure_future(transaction)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise
+
+
+async def _quietly(awaitable: Awaitable[Any]) -> None:
+    try:
+        await awaitable
+    except sqlite3.Error:
+        return  # the transaction is gone either way; the first error is the one to tell
+
+
+def _values(record: Record) -> tuple[Any, ...]:
+    labels = msgspec.msgpack.encode(record.labels)
+    return (
+        record.execution, record.closure, record.workflow, record.inputs, record.launch_key, labels,
+        record.created_at, record.phase, record.ended_at,
+    )  # fmt: skip
+
+
+def _record(row: Sequence[Any]) -> Record:
+    return Record(
+        execution=row[0], closure=row[1], workflow=row[2], inputs=row[3], launch_key=row[4],
+        labels=msgspec.msgpack.decode(row[5]), created_at=row[6], phase=row[7], ended_at=row[8],
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Check and flatten: spec + inputs become a plan. Pure; errors name the user's file and line."""

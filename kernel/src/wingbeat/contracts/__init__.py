@@ -1,0 +1,1 @@
+"""How the outside is spoken to: Protocols, hook specifications, request and reply structs of every seam. No behaviour."""

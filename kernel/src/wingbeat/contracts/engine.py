@@ -1,0 +1,143 @@
+"""Engine: what runs executions, seen from outside. The kernel in this process is one; the process that holds the home,
+reached through its socket, is another; both behave alike."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from wingbeat.contracts.observer import Published
+from wingbeat.spec.entities import Closure
+from wingbeat.spec.literal import Literals
+from wingbeat.spec.outcome import ErrorInfo
+from wingbeat.spec.phase import AttemptPhase, ExecutionPhase, NodePhase
+
+
+class LaunchRequest(Struct, frozen=True, omit_defaults=True):
+    """An execution to be.
+
+    Attributes:
+        closure: What to run; checked.
+
+        inputs: A value for every input of the workflow; defaults are filled in.
+
+        name: The execution's id; makes the launch idempotent. Empty: one is made.
+
+        launch_key: Digest of closure and inputs, by which `resume` finds an execution.
+
+        resume: Take an unfinished execution with the same launch key that nobody waits for, instead of a new one.
+
+        recover: Id of an execution whose results are taken over where nothing changed.
+    """
+
+    closure: Closure
+    inputs: Literals
+    name: str = ""
+    launch_key: str = ""
+    resume: bool = False
+    recover: str = ""
+    labels: dict[str, str] = {}
+
+
+class LaunchReply(Struct, frozen=True, omit_defaults=True):
+    """What came of a launch: the execution's id; whether it is new, or was there already; how many nodes were recovered."""
+
+    id: str
+    created: bool = True
+    recovered: int = 0
+
+
+class AttemptView(Struct, frozen=True, omit_defaults=True):
+    """One attempt, as it is now."""
+
+    number: int
+    phase: AttemptPhase
+    queued_at: float
+    started_at: float | None = None
+    ended_at: float | None = None
+    error: ErrorInfo | None = None
+    evidence: dict[str, Any] = {}
+
+
+class NodeView(Struct, frozen=True, omit_defaults=True):
+    """One node, as it is now.
+
+    Attributes:
+        reason: Why it is where it is: what it waits for, why it failed, why the cache was missed.
+
+        source: Attempt or execution that its outputs were taken from, where it did not compute them.
+    """
+
+    id: str
+    task: str
+    phase: NodePhase
+    attempts: list[AttemptView] = []
+    cache: str = "DISABLED"
+    reason: str = ""
+    source: str = ""
+    ended_at: float | None = None
+    outputs: Literals | None = None
+
+
+class ExecutionView(Struct, frozen=True, omit_defaults=True):
+    """One execution, as it is now. Values are literals; `nodes` are in the order of the calls."""
+
+    id: str
+    workflow: str
+    phase: ExecutionPhase
+    created_at: float
+    nodes: list[NodeView] = []
+    inputs: Literals = {}
+    outputs: Literals | None = None
+    reason: str = ""
+    error: ErrorInfo | None = None
+    began_at: float | None = None
+    ended_at: float | None = None
+    closure: str = ""
+    labels: dict[str, str] = {}
+
+
+class Summary(Struct, frozen=True, omit_defaults=True):
+    """One line of a list of executions."""
+
+    id: str
+    workflow: str
+    phase: ExecutionPhase
+    created_at: float
+    ended_at: float | None = None
+    labels: dict[str, str] = {}
+
+
+class Engine(Protocol):
+    """Runs executions. Every call may be repeated."""
+
+    async def launch(self, request: LaunchRequest) -> LaunchReply:
+        """Begin an execution. Returns when it is durable.
+
+        Called again: with the same name and content, answers with the execution that is there.
+        Raises `ConflictError` (same name, other content), `NotFound` (nothing to recover from), `ConfigurationError` (an
+        executor that is not installed).
+        """
+
+    async def wait(self, execution: str) -> ExecutionPhase:
+        """Return when the execution has ended, with its terminal phase. Raises `NotFound`, `EngineStopped`."""
+
+    async def describe(self, execution: str, *, nodes: bool = True) -> ExecutionView:
+        """The execution as it is now, without its nodes if not wanted. Raises `NotFound`."""
+
+    async def executions(self, *, after: str = "", limit: int = 100) -> list[Summary]:
+        """Executions, newest first, continuing behind the id `after`."""
+
+    async def closure(self, execution: str) -> Closure:
+        """The closure that an execution runs. Raises `NotFound`."""
+
+    async def abort(self, execution: str, reason: str) -> None:
+        """Stop an execution. Returns when it has ended. One that has ended already stays as it is. Raises `NotFound`."""
+
+    def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
+        """Everything that happened and happens in an execution behind `cursor`, until it has ended. Raises `NotFound`."""
+
+    async def explain_cache(self, execution: str, node: str) -> str:
+        """Why the node's outputs were or were not taken from the catalog, as text. Raises `NotFound`."""

@@ -1,0 +1,146 @@
+"""Executors: who runs attempts.
+
+An executor is given attempts and reports what became of them through a sink. It may be slow, crash and come back; what it
+may not do is run one attempt twice. Every call is idempotent by the attempt's id (``execution/node/attempt``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from wingbeat.spec.entities import EnvironmentSpec, TaskSpec
+from wingbeat.spec.literal import Literals
+from wingbeat.spec.outcome import ErrorInfo
+
+
+class Capabilities(Struct, frozen=True):
+    """What the engine may ask of an executor before it schedules.
+
+    Attributes:
+        adopts: `recover` finds attempts that an earlier process of the kernel submitted.
+
+        isolates: An attempt has a process of its own, which can be killed, limited and given an environment.
+
+        reports_running: The sink is told when an attempt begins to run; otherwise it counts as running when submitted.
+    """
+
+    adopts: bool = True
+    isolates: bool = True
+    reports_running: bool = True
+
+
+class AttemptRequest(Struct, frozen=True, omit_defaults=True):
+    """Everything that an executor needs to run one attempt.
+
+    Attributes:
+        id: ``execution/node/attempt``: the name of every effect that follows.
+
+        task: The task as declared.
+
+        inputs: Values by input name; defaults are filled in already. Large values are references into storage.
+
+        bundle: Digest of the code bundle that holds the function; empty where the code is at hand.
+
+        environment: Digest of the environment lock for tasks that declare none.
+
+        variables: Environment variables to add in the attempt's process.
+
+        checkpoint: Digest or URI of what an earlier attempt left in its checkpoint; empty if nothing.
+    """
+
+    id: str
+    task: TaskSpec
+    inputs: Literals
+    bundle: str = ""
+    environment: str = ""
+    variables: dict[str, str] = {}
+    checkpoint: str = ""
+
+    @property
+    def declared_environment(self) -> EnvironmentSpec | None:
+        """The environment that the task declares."""
+        return self.task.environment
+
+
+class Succeeded(Struct, frozen=True, omit_defaults=True, tag_field="outcome", tag="succeeded"):
+    """The function returned. `outputs` are inline or offloaded; what they refer to is in storage, durably, already."""
+
+    outputs: Literals
+    evidence: dict[str, Any] = {}
+
+
+class Failed(Struct, frozen=True, tag_field="outcome", tag="failed"):
+    """The attempt ended without outputs: the user's error, a crash, or the executor lost it."""
+
+    error: ErrorInfo
+
+
+class Aborted(Struct, frozen=True, tag_field="outcome", tag="aborted"):
+    """The attempt was cancelled and is gone, or will never start."""
+
+    reason: str = ""
+
+
+Outcome = Succeeded | Failed | Aborted
+
+
+class Sink(Protocol):
+    """Where an executor reports to. Calls return at once; from the kernel's event loop only.
+
+    Duplicate, late and foreign reports are harmless: the engine ignores what does not fit the attempt's state.
+    """
+
+    def running(self, attempt: str, evidence: dict[str, Any] | None = None) -> None:
+        """The attempt has begun: user code may be running. `evidence` says where (pid, host, log)."""
+
+    def ended(self, attempt: str, outcome: Outcome) -> None:
+        """The attempt has ended and nothing of it runs any more. The first report counts."""
+
+    def progress(self, attempt: str, phase: str, reason: str) -> None:
+        """The attempt waits or prepares: ``WAITING_FOR_RESOURCES`` or ``INITIALIZING``, and why. Not durable."""
+
+
+class Executor(Protocol):
+    """Runs attempts somewhere. Named in configuration; one object for each kernel."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this executor can do. Constant."""
+
+    async def start(self, sink: Sink) -> None:
+        """Get ready to be called. Called once, before anything else. Raises `ConfigurationError` if it cannot work here."""
+
+    async def submit(self, request: AttemptRequest) -> None:
+        """Take an attempt: create it unless it exists.
+
+        Called when: the intent is in the journal. Returns when the attempt is accepted, not when it has ended.
+        Called again: with the same id after a crash or a lost answer; must not start a second one, and must report what
+        became of the first.
+        Raises: anything means that it is not known whether the attempt was accepted; the engine calls again.
+        """
+
+    async def recover(self, requests: Sequence[AttemptRequest]) -> None:
+        """Adopt what an earlier kernel left: for each request, go on reporting it if it runs, report its outcome if it
+        ended, run it if it never started, report it lost (`Failed`, kind SYSTEM) if it began and nothing of it is left.
+
+        Called once after `start`, before any `submit`, with every attempt whose end is not in the journal.
+        """
+
+    async def cancel(self, attempt: str, reason: str) -> None:
+        """Stop an attempt. Returns when nothing of it runs; its end is reported through the sink (`Aborted`, or how it
+        really ended). Called again: fine. Unknown ids: make sure that a late submit of that id does not start, and report
+        `Aborted`."""
+
+    async def list(self) -> list[str]:
+        """Ids of the attempts that hold resources now, for the reaper."""
+
+    async def close(self) -> None:
+        """Let go of everything that belongs to this kernel. What runs goes on, if the executor adopts. Called once, last."""
+
+
+__all__ = [
+    "Aborted", "AttemptRequest", "Capabilities", "ErrorInfo", "Executor", "Failed", "Outcome", "Sink", "Succeeded",
+]  # fmt: skip

@@ -1,0 +1,58 @@
+"""The hooks of a plugin, in the order in which they are called: once each, when a kernel boots.
+
+A plugin is a module named by an entry point of the group ``wingbeat``. It registers names and factories; the factory imports
+what it needs on use. Nothing is called through pluggy after boot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+import pluggy
+
+if TYPE_CHECKING:
+    from wingbeat.contracts.catalog import Catalog
+    from wingbeat.contracts.executor import Executor
+    from wingbeat.contracts.home import Home
+    from wingbeat.contracts.journal import Journal
+    from wingbeat.contracts.observer import Observer
+    from wingbeat.contracts.storage import Storage
+
+API_VERSION = (0, 1)
+"""Version of the contracts. A plugin built for another major version is refused."""
+
+hookspec = pluggy.HookspecMarker("wingbeat")
+hookimpl = pluggy.HookimplMarker("wingbeat")
+
+
+class Registrar(Protocol):
+    """What a plugin is handed to register with. The name is what configuration chooses by; a duplicate is an error."""
+
+    def executor(self, name: str, factory: Callable[[Home], Executor]) -> None:
+        """Offer an executor."""
+
+    def storage(self, scheme: str, factory: Callable[[Home], Storage]) -> None:
+        """Offer storage for a URI scheme."""
+
+    def journal(self, name: str, factory: Callable[[Home], Journal]) -> None:
+        """Offer a journal."""
+
+    def catalog(self, name: str, factory: Callable[[Home], Catalog]) -> None:
+        """Offer a catalog."""
+
+    def observer(self, name: str, factory: Callable[[Home], Observer]) -> None:
+        """Offer an observer of published events."""
+
+
+@hookspec
+def wingbeat_register(registrar: Registrar) -> None:
+    """Register everything that the plugin offers. Called once for each kernel, at boot; must not do I/O."""
+
+
+@hookspec
+def wingbeat_types() -> None:
+    """Register transformers for Python classes with `wingbeat.types.register`.
+
+    Called at most once a process, when a type hint is not known; also in attempts' processes, without a kernel.
+    """

@@ -1,0 +1,107 @@
+"""Journal: what happened, durably and in order, for every execution of one home.
+
+Rows are opaque here: the engine writes encoded facts. An append carries the writer's fence, checked in the same transaction;
+a writer whose fence is not the newest is refused and must stop.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from wingbeat.base.errors import WingbeatError
+
+
+class FencedOut(WingbeatError):
+    """Another kernel has taken the home over. Stop; act on nothing more."""
+
+
+class StorageFull(WingbeatError):
+    """The disk is full. The transaction did not take place."""
+
+
+class Row(Struct, frozen=True):
+    """Some facts of one execution that became true together."""
+
+    execution: str
+    sequence: int
+    body: bytes
+
+
+class Record(Struct, frozen=True, omit_defaults=True):
+    """What is known of an execution without reading its facts. `inputs` and `closure` never change after the launch."""
+
+    execution: str
+    closure: str
+    workflow: str
+    inputs: bytes
+    launch_key: str
+    created_at: float
+    phase: str
+    ended_at: float | None = None
+    labels: dict[str, str] = {}
+
+
+class Ended(Struct, frozen=True):
+    """That an execution reached a terminal phase, or changed it."""
+
+    execution: str
+    phase: str
+    at: float | None
+
+
+class Batch(Struct):
+    """One group commit: everything in it becomes durable together or not at all."""
+
+    rows: list[Row] = []
+    launches: list[Record] = []
+    phases: list[Ended] = []
+    closures: dict[str, bytes] = {}
+
+
+class Snapshot(Struct, frozen=True):
+    """The state of an execution after the row `sequence`."""
+
+    execution: str
+    sequence: int
+    body: bytes
+
+
+class Journal(Protocol):
+    """One journal. One writer at a time; readers as many as wanted."""
+
+    async def open(self, owner: str) -> int:
+        """Open for writing, creating it if needed, and take the next fence, which shuts every earlier writer out.
+
+        Raises `ConfigurationError` for a journal of a newer format, `JournalUnknown` if it cannot be read.
+        """
+
+    async def append(self, batch: Batch, fence: int) -> None:
+        """Commit `batch` in one transaction with the check of `fence`. Returns when it is durable.
+
+        Raises `FencedOut` and `StorageFull` (nothing was written) or `JournalUnknown` (it may have been).
+        """
+
+    async def snapshot(self, snapshot: Snapshot, fence: int) -> None:
+        """Keep a state, so that a restart need not read the rows before it. Replaces the earlier one."""
+
+    async def closure(self, digest: str) -> bytes | None:
+        """A stored closure."""
+
+    async def record(self, execution: str) -> Record | None:
+        """One execution."""
+
+    async def records(
+        self, *, live: bool | None = None, launch_key: str | None = None, after: str = "", limit: int = 100
+    ) -> list[Record]:
+        """Executions, newest first; `after` continues behind the execution of that id."""
+
+    async def read(self, execution: str, after: int = -1) -> list[Row]:
+        """The rows of an execution behind the sequence number `after`, in order. Raises `JournalUnknown` if one is damaged."""
+
+    async def latest(self, execution: str) -> Snapshot | None:
+        """The newest snapshot of an execution."""
+
+    async def close(self) -> None:
+        """Close. What was appended stays."""

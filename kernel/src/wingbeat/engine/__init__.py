@@ -1,0 +1,1 @@
+"""The only loop: inbox, machine, journal, perform. The one place with a clock."""

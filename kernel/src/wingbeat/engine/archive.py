@@ -1,0 +1,143 @@
+"""Executions as the journal has them: plans, states and views of what is not in memory. Also all that a reader needs."""
+
+from __future__ import annotations
+
+import msgspec
+
+from wingbeat.base.errors import JournalUnknown, NotFound
+from wingbeat.base.ids import digest
+from wingbeat.compile.check import check
+from wingbeat.compile.flatten import flatten
+from wingbeat.contracts.engine import ExecutionView, Summary
+from wingbeat.contracts.journal import Journal, Record, Snapshot
+from wingbeat.contracts.observer import Published
+from wingbeat.engine.live import Live
+from wingbeat.engine.publish import published
+from wingbeat.engine.views import execution_view, summary
+from wingbeat.machine.fact import Fact, decode_facts
+from wingbeat.machine.state import State, decode_state, replay
+from wingbeat.machine.step import Machine
+from wingbeat.spec.codec import canonical, check_closure, read_closure
+from wingbeat.spec.entities import Closure
+from wingbeat.spec.literal import Literals
+from wingbeat.spec.plan import Plan
+
+PLANS_MAX = 256
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    """A snapshot: how many events came before, and the state."""
+
+    cursor: int
+    state: msgspec.Raw
+
+
+class Archive:
+    """Reads the journal. Closures and their plans are kept, since executions share them."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._closures: dict[str, Closure] = {}
+        self._plans: dict[str, Plan] = {}
+        self._unsaved: dict[str, bytes] = {}
+        self._digests: dict[int, tuple[Closure, str]] = {}
+
+    def keep(self, closure: Closure) -> str:
+        """Take up a closure that is launched: check it, make its plan; answers with its digest."""
+        known = self._digests.get(id(closure))
+        if known is not None and known[0] is closure:
+            return known[1]
+        body = canonical(closure)
+        name = digest(body)
+        if name not in self._plans:
+            check_closure(closure)
+            check(closure)
+            self._remember(name, closure)
+            self._unsaved[name] = body
+        if len(self._digests) > PLANS_MAX:
+            self._digests.clear()
+        self._digests[id(closure)] = (closure, name)
+        return name
+
+    def plan(self, closure: str) -> Plan:
+        """The plan of a closure that was kept or read."""
+        return self._plans[closure]
+
+    def unsaved(self, closure: str) -> bytes | None:
+        """The bytes of a closure that the journal does not have yet."""
+        return self._unsaved.get(closure)
+
+    def saved(self, closures: dict[str, bytes]) -> None:
+        """These are in the journal now."""
+        for name in closures:
+            self._unsaved.pop(name, None)
+
+    async def record(self, execution: str) -> Record:
+        """What is known of an execution. Raises NotFound."""
+        record = await self._journal.record(execution)
+        if record is None:
+            raise NotFound(f"There is no execution {execution!r}.", hint="'wingbeat get executions' lists them.")
+        return record
+
+    async def closure(self, execution: str) -> Closure:
+        """The closure of an execution. Raises NotFound."""
+        return await self._load((await self.record(execution)).closure)
+
+    async def executions(self, *, after: str, limit: int) -> list[Summary]:
+        """A page of executions, newest first."""
+        return [summary(record) for record in await self._journal.records(after=after, limit=limit)]
+
+    async def live(self, execution: str) -> Live:
+        """An execution put together again from its facts."""
+        record = await self.record(execution)
+        closure = await self._load(record.closure)
+        plan = self._plans[record.closure]
+        snapshot = await self._journal.latest(execution)
+        state: State | None = None
+        cursor, sequence = 0, -1
+        if snapshot is not None:
+            stored = msgspec.msgpack.decode(snapshot.body, type=_Stored)
+            state, cursor, sequence = decode_state(bytes(stored.state)), stored.cursor, snapshot.sequence
+        facts, sequence = await self._facts(execution, sequence)
+        state = replay(plan, facts, state)
+        inputs = msgspec.msgpack.decode(record.inputs, type=Literals)
+        live = Live(record, closure, Machine(plan, inputs, state), sequence + 1, cursor + len(facts))
+        live.launched.set_result(None)
+        return live
+
+    async def view(self, execution: str, *, nodes: bool) -> ExecutionView:
+        """An execution as it was last written."""
+        live = await self.live(execution)
+        machine = live.machine
+        return execution_view(live.record, machine.plan, machine.state, machine.inputs, {}, nodes)
+
+    async def events(self, execution: str, cursor: int) -> list[Published]:
+        """Everything that happened behind `cursor`."""
+        record = await self.record(execution)
+        await self._load(record.closure)
+        facts, _ = await self._facts(execution, -1)
+        return published(execution, self._plans[record.closure], facts[cursor + 1 :], cursor + 1)
+
+    async def snapshot(self, execution: str, sequence: int, cursor: int, state: bytes, fence: int) -> None:
+        """Keep a state, so that a restart does not read all rows."""
+        body = msgspec.msgpack.encode(_Stored(cursor, msgspec.Raw(state)))
+        await self._journal.snapshot(Snapshot(execution, sequence, body), fence)
+
+    async def _facts(self, execution: str, after: int) -> tuple[list[Fact], int]:
+        rows = await self._journal.read(execution, after)
+        return [fact for row in rows for fact in decode_facts(row.body)], rows[-1].sequence if rows else after
+
+    async def _load(self, name: str) -> Closure:
+        if name not in self._closures:
+            body = await self._journal.closure(name)
+            if body is None:
+                raise JournalUnknown(f"The journal lacks the closure {name}.")
+            self._remember(name, read_closure(body))
+        return self._closures[name]
+
+    def _remember(self, name: str, closure: Closure) -> None:
+        if len(self._plans) >= PLANS_MAX:  # the oldest half; whoever uses one holds it
+            for old in list(self._plans)[: PLANS_MAX // 2]:
+                if old not in self._unsaved:
+                    del self._plans[old], self._closures[old]
+        self._closures[name], self._plans[name] = closure, flatten(closure)

@@ -1,0 +1,100 @@
+"""Giving attempts to executors, one line of waiting for each executor, so that a slow one delays nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from wingbeat.base.errors import ErrorKind
+from wingbeat.contracts.executor import AttemptRequest, Executor, Failed, Outcome
+from wingbeat.engine.failpoints import hit
+from wingbeat.spec.outcome import ErrorInfo
+
+TRIES_MAX = 5
+TRY_DELAY_S = 0.2
+
+Report = Callable[[str, Outcome], None]
+
+
+class Dispatcher:
+    """Submits and cancels at one executor, in order, trying again when it raises.
+
+    Args:
+        name: The executor's, for messages.
+
+        report: Told when an attempt could not be submitted however often it was tried.
+    """
+
+    def __init__(self, name: str, executor: Executor, report: Report) -> None:
+        self.name, self.executor, self._report = name, executor, report
+        self._queue: deque[AttemptRequest] = deque()
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._background: set[asyncio.Task[Any]] = set()
+
+    def start(self) -> None:
+        """Begin to submit."""
+        self._task = asyncio.create_task(self._run(), name=f"dispatch {self.name}")
+
+    def submit(self, request: AttemptRequest) -> None:
+        """Line an attempt up."""
+        self._queue.append(request)
+        self._wake.set()
+
+    def cancel(self, attempt: str, reason: str) -> None:
+        """Stop an attempt, whether it is still in the line or not."""
+        task = asyncio.create_task(self._cancel(attempt, reason), name=f"cancel {attempt}")
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def close(self) -> None:
+        """Stop submitting; what is in the line is in the journal and comes back at the next start."""
+        tasks = [t for t in (self._task, *self._background) if t is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self) -> None:
+        queue, submit = self._queue, self.executor.submit
+        while True:
+            self._wake.clear()
+            while queue:
+                request = queue.popleft()
+                hit("submit.before")
+                try:
+                    await submit(request)
+                except Exception as error:  # noqa: BLE001  # a plugin may raise anything; it is contained here
+                    self._later(request, error, 1)
+                hit("submit.after")
+            await self._wake.wait()
+
+    def _later(self, request: AttemptRequest, error: Exception, tries: int) -> None:
+        task = asyncio.create_task(self._again(request, error, tries), name=f"submit {request.id}")
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _again(self, request: AttemptRequest, error: Exception, tries: int) -> None:
+        """It is not known whether the attempt was accepted; submitting the same id again is safe."""
+        while tries < TRIES_MAX:
+            await asyncio.sleep(TRY_DELAY_S * 2**tries)
+            try:
+                await self.executor.submit(request)
+                return
+            except Exception as later:  # noqa: BLE001  # as above
+                error, tries = later, tries + 1
+        message = f"Executor {self.name!r} did not take the attempt: {type(error).__name__}: {error}"
+        self._report(request.id, Failed(ErrorInfo("ExecutorFailed", message, ErrorKind.SYSTEM)))
+
+    async def _cancel(self, attempt: str, reason: str) -> None:
+        tries = 0
+        while True:
+            hit("cancel.before")
+            try:
+                await self.executor.cancel(attempt, reason)
+                hit("cancel.after")
+                return
+            except Exception:  # noqa: BLE001  # an attempt must be seen gone; its end is awaited, so try for as long as it takes
+                tries += 1
+                await asyncio.sleep(min(TRY_DELAY_S * 2**tries, 30.0))

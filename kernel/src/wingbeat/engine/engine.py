@@ -1,0 +1,539 @@
+"""The loop: inbox, machine, journal, effects.
+
+Theory. Everything that happens becomes an event in one inbox. The loop takes all events that are there, steps the machines
+they belong to, and commits all facts that this gave in one transaction (group commit: while one is under way, the next
+fills). Only then are the effects performed, through contracts; what they bring about comes back as events. So a fact and
+the intents that follow from it are durable together, before anything outside can see them, and a crash at any point leaves
+either nothing or an intent that is performed again under the same name.
+
+Effects that only ask (lookups, timers) need not wait for a commit, and a chain of cache hits is committed as one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from wingbeat.base.errors import ConfigurationError, ConflictError, EngineStopped, NotFound, WingbeatError
+from wingbeat.base.ids import attempt_id, check_execution_id, digest, short_id, split_attempt_id
+from wingbeat.contracts.catalog import Catalog
+from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
+from wingbeat.contracts.executor import Aborted, AttemptRequest, Executor, Failed, Outcome, Succeeded
+from wingbeat.contracts.journal import Batch, Ended, Journal, Record, Row, StorageFull
+from wingbeat.contracts.observer import Observer, Published
+from wingbeat.contracts.storage import Storage
+from wingbeat.engine.archive import Archive
+from wingbeat.engine.clock import Clock
+from wingbeat.engine.dispatch import Dispatcher
+from wingbeat.engine.explain import explain_cache
+from wingbeat.engine.failpoints import hit
+from wingbeat.engine.feed import Feed
+from wingbeat.engine.live import Live
+from wingbeat.engine.memo import Memo
+from wingbeat.engine.publish import published
+from wingbeat.engine.reuse import reusable
+from wingbeat.engine.timers import Timers
+from wingbeat.engine.views import execution_view
+from wingbeat.machine.effect import Cancel, Effect, Finish, Lookup, Publish, Release, SetTimer, Submit
+from wingbeat.machine.event import (
+    AbortAsked,
+    AttemptAborted,
+    AttemptFailed,
+    AttemptRunning,
+    AttemptSucceeded,
+    Event,
+    Launched,
+    TimerFired,
+)
+from wingbeat.machine.fact import Fact, Turned, encode_facts
+from wingbeat.machine.state import encode_state, initial
+from wingbeat.machine.step import Machine
+from wingbeat.spec.codec import canonical
+from wingbeat.spec.entities import Closure, TaskSpec
+from wingbeat.spec.outcome import ErrorInfo
+from wingbeat.spec.phase import ExecutionPhase
+from wingbeat.types import ValueMismatch
+
+DRAIN_MAX = 5000
+LINGER_S = 0.005
+FULL_AGAIN_S = 1.0
+
+
+class Parts(Struct, frozen=True):
+    """What an engine is put together from. `inline` names tasks that run on the executor of that name whatever their spec says."""
+
+    journal: Journal
+    storage: Storage
+    executors: Mapping[str, Executor]
+    clock: Clock
+    catalog: Catalog | None = None
+    observers: Sequence[Observer] = ()
+    default_executor: str = "process"
+    inline: frozenset[str] = frozenset()
+
+
+class LocalEngine:
+    """The engine of this process: a `wingbeat.contracts.engine.Engine`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts, self._clock, self._journal = parts, parts.clock, parts.journal
+        self._archive = Archive(parts.journal)
+        self._memo = Memo(parts.catalog, parts.storage, parts.clock, self._post)
+        self._timers = Timers(parts.clock, self._timer_due)
+        self._dispatchers = {name: Dispatcher(name, e, self.ended) for name, e in parts.executors.items()}
+        self._feed = Feed(parts.observers)
+        self._inbox: deque[tuple[Live, Event]] = deque()
+        self._wake = asyncio.Event()
+        self._lives: dict[str, Live] = {}
+        self._touched: dict[str, Live] = {}
+        self._holding: dict[str, Live] = {}
+        self._launching: list[Live] = []
+        self._lingering: asyncio.TimerHandle | None = None
+        self._linger_over = False
+        self._loop: asyncio.Task[None] | None = None
+        self._fence = -1
+        self._stopped: WingbeatError | None = None
+        self._full = False
+        self.quarantined: dict[str, str] = {}
+
+    # -- life
+
+    async def start(self, owner: str) -> None:
+        """Open the journal, take up every execution that has not ended, and begin to work."""
+        self._fence = await self._journal.open(owner)
+        self._feed.start()
+        self._memo.start()
+        for name, executor in self._parts.executors.items():
+            await executor.start(self)
+            self._dispatchers[name].start()
+        await self._recover()
+        self._loop = asyncio.create_task(self._run(), name="engine")
+
+    async def close(self) -> None:
+        """Stop in order: nothing more is decided; what runs goes on by itself and is adopted at the next start."""
+        self._stop(EngineStopped("The engine was closed."))
+        if self._loop is not None:
+            await asyncio.gather(self._loop, return_exceptions=True)
+        for dispatcher in self._dispatchers.values():
+            await dispatcher.close()
+        await self._memo.close()
+        if self._parts.catalog is not None:
+            await self._parts.catalog.close()
+        for executor in self._parts.executors.values():
+            await executor.close()
+        await self._feed.close()
+        await self._journal.close()
+
+    def idle(self) -> bool:
+        """Whether no execution is under way."""
+        return not self._lives
+
+    def waited_for(self) -> bool:
+        """Whether somebody waits for the end of an execution."""
+        return any(live.waiters for live in self._lives.values())
+
+    # -- contracts.engine.Engine
+
+    async def launch(self, request: LaunchRequest) -> LaunchReply:
+        """See `Engine.launch`."""
+        self._check_running()
+        if self._full:
+            raise StorageFull("The disk is full; no new execution is taken.")
+        name = check_execution_id(request.name) if request.name else short_id(self._clock.entropy())
+        closure_digest = self._archive.keep(request.closure)
+        existing = await self._existing(name)
+        if existing is None and request.resume and (found := await self._resumable(request.launch_key)):
+            return LaunchReply(found, created=False)
+        if existing is not None:
+            if (existing.closure, existing.launch_key) != (closure_digest, request.launch_key):
+                raise ConflictError(f"Execution {name!r} is there already, of another workflow or with other inputs.")
+            return LaunchReply(name, created=False)
+        plan = self._archive.plan(closure_digest)
+        self._check_executors(plan.tasks)
+        recovered = await self._recovered(request) if request.recover else {}
+        record = Record(
+            execution=name, closure=closure_digest, workflow=request.closure.workflow.name,
+            inputs=msgspec.msgpack.encode(request.inputs), launch_key=request.launch_key, created_at=self._clock.now(),
+            phase=ExecutionPhase.RUNNING, labels=request.labels,
+        )  # fmt: skip
+        if name in self._lives:  # somebody was faster with the same name
+            return await self.launch(request)
+        live = Live(record, request.closure, Machine(plan, request.inputs, initial(plan)))
+        self._lives[name] = live
+        self._launching.append(live)
+        seed = int.from_bytes(self._clock.entropy()[:6], "big")
+        self._post(live, Launched(record.created_at, seed, recovered, request.recover))
+        await asyncio.shield(live.launched)
+        return LaunchReply(name, recovered=len(recovered))
+
+    async def wait(self, execution: str) -> ExecutionPhase:
+        """See `Engine.wait`."""
+        live = self._lives.get(execution)
+        if live is None:
+            return ExecutionPhase((await self._archive.record(execution)).phase)
+        live.waiters += 1
+        try:
+            await live.ended.wait()
+        finally:
+            live.waiters -= 1
+        if not live.machine.state.phase.terminal:
+            raise self._stopped or EngineStopped("The engine stopped.")
+        return live.machine.state.phase
+
+    async def describe(self, execution: str, *, nodes: bool = True) -> ExecutionView:
+        """See `Engine.describe`."""
+        live = self._lives.get(execution)
+        if live is None:
+            if execution in self.quarantined:
+                raise NotFound(f"Execution {execution!r} cannot be read: {self.quarantined[execution]}")
+            return await self._archive.view(execution, nodes=nodes)
+        machine = live.machine
+        return execution_view(live.record, machine.plan, machine.state, machine.inputs, machine.notes, nodes)
+
+    async def executions(self, *, after: str = "", limit: int = 100) -> list[Summary]:
+        """See `Engine.executions`."""
+        return await self._archive.executions(after=after, limit=limit)
+
+    async def closure(self, execution: str) -> Closure:
+        """See `Engine.closure`."""
+        live = self._lives.get(execution)
+        return live.closure if live else await self._archive.closure(execution)
+
+    async def abort(self, execution: str, reason: str) -> None:
+        """See `Engine.abort`."""
+        live = self._lives.get(execution)
+        if live is None:
+            await self._archive.record(execution)
+            return
+        self._post(live, AbortAsked(self._clock.now(), reason))
+        await self.wait(execution)
+
+    async def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
+        """See `Engine.events`."""
+        live = self._lives.get(execution)
+        queue = self._feed.subscribe(live) if live else None
+        last = cursor
+        for event in await self._archive.events(execution, cursor):
+            last = event.cursor
+            yield event
+        while live is not None and queue is not None:
+            batch = await queue.get()
+            if not batch:
+                return
+            for event in batch:
+                if event.cursor > last:
+                    last = event.cursor
+                    yield event
+
+    async def explain_cache(self, execution: str, node: str) -> str:
+        """See `Engine.explain_cache`."""
+        return explain_cache(self._lives.get(execution) or await self._archive.live(execution), node)
+
+    # -- contracts.executor.Sink
+
+    def running(self, attempt: str, evidence: dict[str, Any] | None = None) -> None:
+        """See `Sink.running`."""
+        if (found := self._find(attempt)) is not None:
+            live, node, number = found
+            self._post(live, AttemptRunning(self._clock.now(), node, number, evidence))
+
+    def ended(self, attempt: str, outcome: Outcome) -> None:
+        """See `Sink.ended`."""
+        hit("outcome.received")
+        if (found := self._find(attempt)) is None:
+            return
+        live, node, number = found
+        now = self._clock.now()
+        match outcome:
+            case Succeeded():
+                missing = [v.name for v in self._task(live, node).interface.outputs if v.name not in outcome.outputs]
+                if missing:
+                    error = ErrorInfo(
+                        "OutputsNotFound", f"The attempt ended without its output {missing[0]!r}.", retryable=True
+                    )
+                    self._post(live, AttemptFailed(now, node, number, error))
+                else:
+                    self._post(live, AttemptSucceeded(now, node, number, outcome.outputs, outcome.evidence or None))
+            case Failed():
+                self._post(live, AttemptFailed(now, node, number, outcome.error))
+            case Aborted():
+                self._post(live, AttemptAborted(now, node, number, outcome.reason))
+
+    def progress(self, attempt: str, phase: str, reason: str) -> None:
+        """See `Sink.progress`."""
+        if (found := self._find(attempt)) is not None:
+            live, node, number = found
+            state = live.machine.state.nodes[node]
+            if node in live.machine.state.live and number == len(state.attempts) - 1:
+                live.machine.notes[node] = f"{phase.lower().replace('_', ' ')}: {reason}"
+
+    # -- the loop
+
+    def _post(self, live: Live, event: Event) -> None:
+        self._inbox.append((live, event))
+        self._wake.set()
+
+    def _timer_due(self, execution: str, timer: SetTimer) -> None:
+        if (live := self._lives.get(execution)) is not None:
+            self._post(live, TimerFired(self._clock.now(), timer.kind, timer.node, timer.attempt))
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                self._wake.clear()
+                if self._inbox:
+                    self._drain()
+                elif not self._linger_over:
+                    await self._wake.wait()
+                    continue
+                if self._holding or self._launching or self._linger_over:
+                    await self._commit()
+                elif self._touched and not self._memo.looking and self._lingering is None:
+                    self._lingering = asyncio.get_running_loop().call_later(LINGER_S, self._linger)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever it is, the state in memory may no longer be that of the journal
+            self._stop(error if isinstance(error, WingbeatError) else _broken(error))
+
+    def _linger(self) -> None:
+        self._lingering, self._linger_over = None, True
+        self._wake.set()
+
+    def _drain(self) -> None:
+        """Step every event that is there, up to a bound."""
+        inbox = self._inbox
+        for _ in range(min(len(inbox), DRAIN_MAX)):
+            live, event = inbox.popleft()
+            if type(event) is Launched:
+                hit("launch.before-step")
+            effects = live.machine.step(event)
+            facts = live.machine.take_facts()
+            if facts:
+                live.facts += facts
+                self._touched[live.id] = live
+            for effect in effects:
+                if effect.asks:
+                    self._perform(live, effect)
+                else:
+                    live.held.append(effect)
+                    self._holding[live.id] = live
+
+    async def _commit(self) -> None:
+        """Make everything that was said durable, then do what follows."""
+        touched, holding, launching = self._touched, self._holding, self._launching
+        self._touched, self._holding, self._launching = {}, {}, []
+        self._linger_over = False
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None
+        batch, facts = self._batch(touched, launching)
+        hit("commit.before-append")
+        if batch.rows:
+            await self._append(batch)
+        hit("commit.after-append")
+        for live_id, said in facts.items():
+            live = touched[live_id]
+            self._feed.publish(live, published(live.id, live.machine.plan, said, live.cursor))
+            live.cursor += len(said)
+        for live in launching:
+            live.launched.set_result(None)
+        hit("perform.before-effects")
+        for live in holding.values():
+            effects, live.held = live.held, []
+            for effect in effects:
+                self._perform(live, effect)
+        hit("perform.after-effects")
+        await self._snapshots(touched.values())
+
+    def _batch(self, touched: dict[str, Live], launching: list[Live]) -> tuple[Batch, dict[str, list[Fact]]]:
+        batch, facts = Batch(), {}
+        for live in launching:
+            batch.launches.append(live.record)
+            if (body := self._archive.unsaved(live.record.closure)) is not None:
+                batch.closures[live.record.closure] = body
+        for live in touched.values():
+            said, live.facts = live.facts, []
+            facts[live.id] = said
+            batch.rows.append(Row(live.id, live.sequence, encode_facts(said)))
+            live.sequence += 1
+            live.facts_since_snapshot += len(said)
+            for fact in said:
+                if type(fact) is Turned:
+                    phase = ExecutionPhase(fact.phase)
+                    batch.phases.append(Ended(live.id, phase, fact.at if phase.terminal else None))
+        return batch, facts
+
+    async def _append(self, batch: Batch) -> None:
+        """A full disk wrote nothing, so the same batch is tried again until there is room; anything else stops the engine."""
+        while True:
+            try:
+                await self._journal.append(batch, self._fence)
+            except StorageFull:
+                self._full = True
+                await asyncio.sleep(FULL_AGAIN_S)
+            else:
+                self._full = False
+                self._archive.saved(batch.closures)
+                return
+
+    async def _snapshots(self, lives: Iterable[Live]) -> None:
+        for live in lives:
+            if live.facts_since_snapshot >= live.snapshot_due_at and live.id in self._lives:
+                live.facts_since_snapshot = 0
+                hit("snapshot.before")
+                state = encode_state(live.machine.state)
+                if not live.facts:  # else the state is ahead of what is durable
+                    await self._archive.snapshot(live.id, live.sequence - 1, live.cursor, state, self._fence)
+                hit("snapshot.after")
+
+    # -- effects
+
+    def _perform(self, live: Live, effect: Effect) -> None:
+        match effect:
+            case Submit():
+                request = self._request(live, effect.node, effect.attempt)
+                if request is not None:
+                    self._dispatcher(request.task).submit(request)
+            case Lookup():
+                self._memo.lookup(live, effect.node)
+            case SetTimer():
+                self._timers.add(live.id, effect)
+            case Publish():
+                self._memo.publish(live, effect.node)
+            case Release():
+                self._memo.release(live, effect.node)
+            case Cancel():
+                name = attempt_id(live.id, live.node_id(effect.node), effect.attempt)
+                self._dispatcher(self._task(live, effect.node)).cancel(name, effect.reason)
+            case Finish():
+                self._lives.pop(live.id, None)
+                live.ended.set()
+                self._feed.end(live)
+
+    def _request(self, live: Live, node: int, number: int) -> AttemptRequest | None:
+        try:
+            inputs = live.machine.values(node)
+        except ValueMismatch as error:
+            failed = ErrorInfo("BindingError", f"An input cannot be taken: {error}", retryable=False)
+            self._post(live, AttemptFailed(self._clock.now(), node, number, failed))
+            return None
+        return AttemptRequest(
+            id=attempt_id(live.id, live.node_id(node), number), task=self._task(live, node), inputs=inputs,
+            bundle=live.closure.bundle, environment=live.closure.environment,
+        )  # fmt: skip
+
+    def _task(self, live: Live, node: int) -> TaskSpec:
+        plan = live.machine.plan
+        return plan.tasks[plan.nodes[node].task]
+
+    def _executor_name(self, task: TaskSpec) -> str:
+        return "inline" if task.name in self._parts.inline else task.executor or self._parts.default_executor
+
+    def _dispatcher(self, task: TaskSpec) -> Dispatcher:
+        return self._dispatchers[self._executor_name(task)]
+
+    # -- starting and stopping
+
+    async def _recover(self) -> None:
+        """Read every execution that has not ended, and perform again what was under way."""
+        requests: dict[str, list[AttemptRequest]] = {name: [] for name in self._dispatchers}
+        later: list[tuple[Live, Effect]] = []
+        for record in await self._journal.records(live=True, limit=10**9):
+            try:
+                live = await self._archive.live(record.execution)
+                self._check_executors(live.machine.plan.tasks)
+            except Exception as error:  # noqa: BLE001  # one that cannot be read must not keep the others from going on
+                self.quarantined[record.execution] = str(error)
+                continue
+            self._lives[live.id] = live
+            for effect in live.machine.outstanding():
+                if isinstance(effect, Submit):
+                    if (request := self._request(live, effect.node, effect.attempt)) is not None:
+                        requests[self._executor_name(request.task)].append(request)
+                else:
+                    later.append((live, effect))
+        hit("recover.before-adopt")
+        for name, found in requests.items():
+            await self._parts.executors[name].recover(found)
+        hit("recover.after-adopt")
+        for live, effect in later:
+            self._perform(live, effect)
+
+    def _stop(self, error: WingbeatError) -> None:
+        if self._stopped is not None:
+            return
+        self._stopped = error
+        self._timers.close()
+        for live in self._lives.values():
+            if not live.launched.done():
+                live.launched.set_exception(error)
+                live.launched.exception()  # whoever launched may be gone
+            live.ended.set()
+            self._feed.end(live)
+        if self._loop is not None and self._loop is not asyncio.current_task():
+            self._loop.cancel()
+
+    def _check_running(self) -> None:
+        if self._stopped is not None:
+            raise self._stopped
+
+    # -- details of a launch
+
+    async def _resumable(self, launch_key: str) -> str | None:
+        for record in await self._journal.records(live=True, launch_key=launch_key, limit=10):
+            live = self._lives.get(record.execution)
+            if live is not None and not live.waiters:
+                return record.execution
+        return None
+
+    async def _existing(self, name: str) -> Record | None:
+        if (live := self._lives.get(name)) is not None:
+            await asyncio.shield(live.launched)
+            return live.record
+        return await self._journal.record(name)
+
+    async def _recovered(self, request: LaunchRequest) -> dict[int, Any]:
+        old = (
+            await self._archive.live(request.recover)
+            if request.recover not in self._lives
+            else self._lives[request.recover]
+        )
+        plan = self._archive.plan(self._archive.keep(request.closure))
+        return reusable(old.machine.plan, old.machine.state, old.machine.inputs, plan, request.inputs)
+
+    def _check_executors(self, tasks: Iterable[TaskSpec]) -> None:
+        for task in tasks:
+            name = self._executor_name(task)
+            if name not in self._dispatchers:
+                raise ConfigurationError(
+                    f"Task {task.name} wants the executor {name!r}, which is not installed.",
+                    hint=f"Installed: {', '.join(sorted(self._dispatchers))}.",
+                )
+
+    def _find(self, attempt: str) -> tuple[Live, int, int] | None:
+        """The execution, node and number of an attempt; None for one that nobody waits for any more."""
+        try:
+            execution, node_id, number = split_attempt_id(attempt)
+        except ValueError:
+            return None
+        live = self._lives.get(execution)
+        node = live.machine.plan.index.get(node_id) if live else None
+        return None if live is None or node is None else (live, node, number)
+
+
+def _broken(error: Exception) -> WingbeatError:
+    stopped = EngineStopped(
+        f"The engine failed: {type(error).__name__}: {error}", hint="What is journaled goes on at the next start."
+    )
+    stopped.__cause__ = error
+    return stopped
+
+
+def launch_key(closure: Closure, inputs: Any) -> str:
+    """Identity of a piece of work: what runs, on what. Code and environment are part of the closure."""
+    return digest(canonical([closure.root, closure.bundle, closure.environment, inputs]))

@@ -1,0 +1,69 @@
+"""What happened, told to observers and readers after it is durable. Every queue is bounded: who is too slow misses events
+and can read them from the journal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from wingbeat.contracts.observer import Observer, Published
+from wingbeat.engine.live import Live
+
+QUEUE_MAX = 1000
+"""Batches that an observer or reader may be behind."""
+
+
+class Feed:
+    """Tells observers (of everything) and subscribers (of one execution)."""
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self._observers = [(observer, asyncio.Queue[list[Published]](QUEUE_MAX)) for observer in observers]
+        self._tasks: list[asyncio.Task[None]] = []
+        self.missed = 0
+        self.failed = 0
+
+    def start(self) -> None:
+        """Begin to tell."""
+        self._tasks = [asyncio.create_task(self._tell(o, q), name=f"observer {o!r}") for o, q in self._observers]
+
+    async def close(self) -> None:
+        """Stop telling."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def subscribe(self, live: Live) -> asyncio.Queue[list[Published]]:
+        """A queue of what happens in an execution from now on; an empty list is its end."""
+        queue: asyncio.Queue[list[Published]] = asyncio.Queue(QUEUE_MAX)
+        live.subscribers.append(queue)
+        return queue
+
+    def publish(self, live: Live, events: list[Published]) -> None:
+        """Tell everybody who wants to know."""
+        for _, queue in self._observers:
+            self._put(queue, events)
+        for queue in live.subscribers:
+            self._put(queue, events)
+
+    def end(self, live: Live) -> None:
+        """There is nothing more to come."""
+        for queue in live.subscribers:
+            if queue.full():
+                queue.get_nowait()
+                self.missed += 1
+            queue.put_nowait([])
+        live.subscribers.clear()
+
+    def _put(self, queue: asyncio.Queue[list[Published]], events: list[Published]) -> None:
+        if queue.full():
+            queue.get_nowait()
+            self.missed += 1
+        queue.put_nowait(events)
+
+    async def _tell(self, observer: Observer, queue: asyncio.Queue[list[Published]]) -> None:
+        while True:
+            events = await queue.get()
+            try:
+                await observer.observe(events)
+            except Exception:  # noqa: BLE001  # an observer that fails harms nobody else
+                self.failed += 1

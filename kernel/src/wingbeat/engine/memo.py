@@ -1,0 +1,210 @@
+"""The engine's side of the catalog: keys, lookups, reservations that are kept alive, publications."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import msgspec
+
+from wingbeat.compile.cachekey import input_digests, interface_digest, key_digest
+from wingbeat.contracts.catalog import CacheEntry, CacheKey, Catalog
+from wingbeat.contracts.storage import Storage
+from wingbeat.engine.clock import Clock
+from wingbeat.engine.failpoints import hit
+from wingbeat.engine.live import Live
+from wingbeat.machine.event import CacheHeld, CacheHit, CacheMissed, CacheStored, Event
+from wingbeat.spec.entities import TaskSpec
+from wingbeat.spec.literal import Inline, Literals, Offloaded
+from wingbeat.spec.phase import CacheStatus
+from wingbeat.types import Blob, LiteralType, ValueMismatch, has_blobs
+
+NO_CATALOG = "no catalog is installed (pip install wingbeat-catalog)"
+CONCURRENCY = 16
+RESERVATION_S = 60.0
+HELD_AGAIN_S = 0.1
+
+Post = Callable[[Live, Event], None]
+
+
+class Memo:
+    """Answers the machine's questions about the catalog with events.
+
+    Attributes:
+        looking: How many lookups are under way; their answers are events to come.
+    """
+
+    def __init__(self, catalog: Catalog | None, storage: Storage, clock: Clock, post: Post) -> None:
+        self.catalog, self._storage, self._clock, self._post = catalog, storage, clock, post
+        self.looking = 0
+        self._limit = asyncio.Semaphore(CONCURRENCY)
+        self._reservations: dict[tuple[str, int], tuple[CacheKey, str]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._keeper: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to keep reservations alive."""
+        if self.catalog is not None:
+            self._keeper = asyncio.create_task(self._keep(), name="reservations")
+
+    async def close(self) -> None:
+        """Stop. Reservations end by themselves, or are taken up by the next kernel under the same owner's name."""
+        tasks = [t for t in (self._keeper, *self._tasks) if t is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def lookup(self, live: Live, node: int) -> None:
+        """Look a node's outputs up, or ask for the right to compute them; the answer is posted."""
+        if self.catalog is None:
+            self._post(live, CacheMissed(self._clock.now(), node, CacheStatus.DISABLED, NO_CATALOG, publish=False))
+            return
+        self.looking += 1
+        self._spawn(self._lookup(live, node, self.catalog))
+
+    def publish(self, live: Live, node: int) -> None:
+        """Store a node's outputs; the answer is posted."""
+        self._spawn(self._publish(live, node))
+
+    def release(self, live: Live, node: int) -> None:
+        """Give a reservation back."""
+        reserved = self._reservations.pop((live.id, node), None)
+        if reserved is not None and self.catalog is not None:
+            self._spawn(self._release(self.catalog, *reserved))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _lookup(self, live: Live, node: int, catalog: Catalog) -> None:
+        try:
+            async with self._limit:
+                event = await self._answer(live, node, catalog)
+        except ValueMismatch as error:  # the attempt will fail with the same words
+            event = CacheMissed(self._clock.now(), node, CacheStatus.DISABLED, str(error), publish=False)
+        except Exception as error:  # noqa: BLE001  # a catalog may raise anything; the task can run without it
+            reason = f"the lookup failed: {type(error).__name__}: {error}"
+            event = CacheMissed(self._clock.now(), node, CacheStatus.LOOKUP_FAILURE, reason, publish=False)
+        finally:
+            self.looking -= 1
+        hit("lookup.after")
+        self._post(live, event)
+
+    async def _answer(self, live: Live, node: int, catalog: Catalog) -> Event:
+        hit("lookup.before")
+        key = cache_key(live, node)
+        plan = live.machine.plan
+        task = plan.tasks[plan.nodes[node].task]
+        assert task.cache is not None
+        damage = None
+        entry = await catalog.lookup(key)
+        if entry is not None:
+            if entry.key.digest != key.digest:
+                raise ValueError(f"the catalog answered with a foreign key {entry.key.digest}")
+            damage = await self._damage(task, entry.outputs)
+            if damage is None:
+                return CacheHit(self._clock.now(), node, entry.outputs, entry.source)
+            await catalog.evict(digest=key.digest)
+        if task.cache.serialize:
+            owner = f"{live.id}/{live.node_id(node)}"
+            reserved = await catalog.reserve(key, owner, RESERVATION_S)
+            if reserved.owner != owner:
+                return CacheHeld(self._clock.now(), node, reserved.owner, self._clock.now() + HELD_AGAIN_S)
+            self._reservations[live.id, node] = (key, owner)
+        reason = f"the entry was damaged: {damage}" if damage else (await catalog.explain(key)).reason
+        return CacheMissed(self._clock.now(), node, CacheStatus.MISS, reason, publish=True)
+
+    async def _damage(self, task: TaskSpec, outputs: Literals) -> str | None:
+        """What is wrong with the stored values that a hit refers to, if anything."""
+        stored = [blob for v in task.interface.outputs for blob in _stored(outputs[v.name], v.type)]
+        for blob in stored:
+            damage = await asyncio.to_thread(self._storage.verify, blob)
+            if damage is not None:
+                return damage
+        return None
+
+    async def _publish(self, live: Live, node: int) -> None:
+        state = live.machine.state.nodes[node]
+        plan = live.machine.plan
+        task = plan.tasks[plan.nodes[node].task]
+        assert task.cache is not None
+        assert state.outputs is not None
+        status, reason = CacheStatus.POPULATED, ""
+        try:
+            if self.catalog is None:
+                raise RuntimeError(NO_CATALOG)  # noqa: TRY301  # one place says what failed
+            hit("publish.before")
+            now, ttl = self._clock.now(), task.cache.ttl_s
+            entry = CacheEntry(
+                key=cache_key(live, node),
+                outputs=state.outputs,
+                source=f"{live.id}/{live.node_id(node)}/{len(state.attempts) - 1}",
+                created_at=now,
+                expires_at=None if ttl is None else now + ttl,
+                size=_size(state.outputs),
+            )
+            await self.catalog.publish(entry)
+            hit("publish.after")
+        except Exception as error:  # noqa: BLE001  # what was computed stays valid without the catalog
+            status, reason = (
+                CacheStatus.PUT_FAILURE,
+                f"the outputs could not be stored: {type(error).__name__}: {error}",
+            )
+        self.release(live, node)
+        self._post(live, CacheStored(self._clock.now(), node, status, reason))
+
+    async def _release(self, catalog: Catalog, key: CacheKey, owner: str) -> None:
+        try:
+            await catalog.release(key, owner)
+        except Exception:  # noqa: BLE001  # it ends by itself
+            return
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(RESERVATION_S / 3)
+            for key, owner in list(self._reservations.values()):
+                try:
+                    if self.catalog is not None:
+                        await self.catalog.reserve(key, owner, RESERVATION_S)
+                except Exception:  # noqa: BLE001, S112  # tried again in a third of its time
+                    continue
+
+
+def cache_key(live: Live, node: int) -> CacheKey:
+    """The cache key of a node whose inputs are there. Raises ValueMismatch where an input cannot be taken."""
+    if node not in live.keys:
+        plan = live.machine.plan
+        task = plan.tasks[plan.nodes[node].task]
+        assert task.cache is not None
+        inputs = input_digests(task, live.machine.values(node))
+        interface = interface_digest(task.interface)
+        digest = key_digest(task, interface, inputs)
+        live.keys[node] = CacheKey(digest, task.name, task.cache.version, interface, inputs)
+    return live.keys[node]
+
+
+def _stored(literal: Any, type_: LiteralType) -> Iterator[Blob]:
+    """Everything in storage that a value refers to. What is inside an offloaded value was stored before it."""
+    if isinstance(literal, Offloaded):
+        yield Blob(uri=literal.uri, digest=literal.uri.partition(":")[2], size=literal.size, name="")
+    elif isinstance(literal, Inline) and has_blobs(type_):
+        yield from _blobs(literal.value)
+
+
+def _blobs(wire: Any) -> Iterator[Blob]:
+    """Every blob's wire inside a wire value of a type that holds blobs."""
+    if isinstance(wire, list):
+        for item in wire:
+            yield from _blobs(item)
+    elif isinstance(wire, dict):
+        if {"uri", "digest", "size", "name"} <= wire.keys():
+            yield msgspec.convert(wire, Blob)
+        else:
+            for item in wire.values():
+                yield from _blobs(item)
+
+
+def _size(outputs: Literals) -> int:
+    return sum(value.size if isinstance(value, Offloaded) else 256 for value in outputs.values())

@@ -1,0 +1,186 @@
+"""Code bundles: a project's sources as one content-addressed directory, so that what runs is what was launched.
+
+Nothing is read that did not change: a cache in the home knows the digest of every file by its path, size, times and
+inode. A file that was written to within `SETTLED_NS` before it was read is not remembered, because a second write in
+the same tick of the file system's clock would leave no trace.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+
+import msgspec
+from msgspec import Struct
+
+from wingbeat.base.errors import ConfigurationError
+from wingbeat.builtin.durable import collect_scratch, scratch_directory, write_atomic
+from wingbeat.builtin.filecopy import hash_stream
+from wingbeat.builtin.filetree import TreeFile, make_manifest, manifest_bytes
+from wingbeat.contracts.storage import Storage
+from wingbeat.host.project import Project, find_project, import_roots
+from wingbeat.host.sources import project_files
+from wingbeat.runtime.bundle import BUNDLE_FILE, bundle_info_bytes
+from wingbeat.types import Blob
+
+SETTLED_NS = 2 * 10**9
+_TRIES_MAX = 5
+
+
+class Bundle(Struct, frozen=True):
+    """A project's sources, stored.
+
+    Attributes:
+        digest: What `Closure.bundle` holds: the digest of the directory.
+
+        root: Where the project is, absolute.
+
+        import_roots: Folders of the bundle that Python imports from, relative to it.
+
+        files: Paths in the bundle.
+
+        blob: The stored directory.
+    """
+
+    digest: str
+    root: str
+    import_roots: tuple[str, ...]
+    files: tuple[str, ...]
+    blob: Blob
+
+
+class _Known(Struct, frozen=True, array_like=True):
+    """What a file was like when it was last read."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    digest: str
+
+
+class _Sources(Struct, frozen=True):
+    project: Project
+    import_roots: tuple[str, ...]
+    files: tuple[TreeFile, ...]
+    digest: str
+
+
+_decoder = msgspec.msgpack.Decoder(dict[str, _Known])
+
+
+def source_digest(entry_file: str, cache_dir: str) -> str:
+    """The digest of the bundle that `entry_file` would get now; stores nothing.
+
+    Raises:
+        ConfigurationError: As `make_bundle`.
+    """
+    return _scan(entry_file, cache_dir).digest
+
+
+def make_bundle(entry_file: str, storage: Storage, cache_dir: str) -> Bundle:
+    """Store the project of `entry_file` as a bundle, unless it is stored already.
+
+    Args:
+        cache_dir: A folder of the home for what is known about files; made if it is not there.
+
+    Raises:
+        ConfigurationError: No such file, settings that cannot be used, too much to bundle, or files that keep changing.
+    """
+    for _ in range(_TRIES_MAX):
+        sources = _scan(entry_file, cache_dir)
+        blob = _stored(sources, storage) or _store(sources, storage, cache_dir)
+        if blob is not None:
+            names = tuple(f.path for f in sources.files)
+            return Bundle(sources.digest, sources.project.root, sources.import_roots, names, blob)
+    raise ConfigurationError(
+        f"The files of {sources.project.root} keep changing while they are read.", hint="Run it again."
+    )
+
+
+def _scan(entry_file: str, cache_dir: str) -> _Sources:
+    project = find_project(entry_file)
+    key = project.entry if project.alone else project.root
+    cache = os.path.join(cache_dir, f"sources-{hashlib.sha256(os.fsencode(key)).hexdigest()[:32]}")
+    known = _read_cache(cache)
+    fresh: dict[str, _Known] = {}
+    files = []
+    now_ns = time.time_ns()
+    for relative, status in project_files(project):
+        path = os.path.join(project.root, relative)
+        stamp = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        entry = known.get(path)
+        if entry is None or (entry.size, entry.mtime_ns, entry.ctime_ns, entry.inode) != stamp:
+            digest, size = _digest_file(path)
+            entry = _Known(size, *stamp[1:], digest)
+        if now_ns - max(status.st_mtime_ns, status.st_ctime_ns) > SETTLED_NS:
+            fresh[path] = entry
+        files.append(TreeFile(relative, entry.size, entry.digest, bool(status.st_mode & 0o100)))
+    if fresh != known:
+        os.makedirs(cache_dir, exist_ok=True)
+        write_atomic(cache, msgspec.msgpack.encode(fresh))
+    roots = import_roots(project)
+    info = bundle_info_bytes(roots)
+    files.append(TreeFile(BUNDLE_FILE, len(info), f"sha256:{hashlib.sha256(info).hexdigest()}", executable=False))
+    manifest = make_manifest(files)
+    digest = f"sha256:{hashlib.sha256(manifest_bytes(manifest)).hexdigest()}"
+    return _Sources(project, roots, manifest.files, digest)
+
+
+def _read_cache(path: str) -> dict[str, _Known]:
+    try:
+        with open(path, "rb") as stream:
+            return _decoder.decode(stream.read())
+    except (OSError, msgspec.DecodeError):  # it is a cache: without it everything is read
+        return {}
+
+
+def _digest_file(path: str) -> tuple[str, int]:
+    with open(path, "rb") as stream:
+        return hash_stream(stream.fileno())
+
+
+def _stored(sources: _Sources, storage: Storage) -> Blob | None:
+    """The bundle, if it is stored; it is ready for attempts then."""
+    size = sum(f.size for f in sources.files)
+    blob = Blob(f"{storage.scheme}:{sources.digest}", sources.digest, size, "", "directory")
+    try:
+        storage.fetch(blob)
+    except OSError:  # not there, or damaged: storing it again helps with both
+        return None
+    return blob
+
+
+def _store(sources: _Sources, storage: Storage, cache_dir: str) -> Blob | None:
+    """Store what was scanned; None if files changed since."""
+    scratch = os.path.join(cache_dir, "scratch")
+    os.makedirs(scratch, exist_ok=True)
+    collect_scratch(scratch)
+    with scratch_directory(scratch) as stage:
+        tree = os.path.join(stage, "bundle")
+        os.mkdir(tree)
+        for file in sources.files:
+            target = os.path.join(tree, file.path)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            with open(target, "xb") as stream:
+                if file.path == BUNDLE_FILE:
+                    stream.write(bundle_info_bytes(sources.import_roots))
+                elif not _copy(os.path.join(sources.project.root, file.path), stream.fileno(), file.digest):
+                    return None
+            if file.executable:
+                os.chmod(target, 0o700)
+        stored = storage.put_directory(tree)
+    if stored.digest != sources.digest:
+        raise RuntimeError(
+            f"the storage {storage.scheme!r} gave the bundle the digest {stored.digest}, not {sources.digest}"
+        )
+    return Blob(stored.uri, stored.digest, stored.size, "", "directory")
+
+
+def _copy(source: str, target: int, digest: str) -> bool:
+    try:
+        with open(source, "rb") as stream:
+            return hash_stream(stream.fileno(), target)[0] == digest
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,63 @@
+"""The home: one folder with the state of an embedded engine.
+
+::
+
+    journal.sqlite   what happened            storage/    values, files, code bundles, by content
+    catalog.sqlite   the catalog's            attempts/   one folder for each attempt: inputs, outputs, log
+    kernel.lock      held by the process that works here; kernel.sock is how others reach it
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec import Struct
+
+from wingbeat.host.config import Configuration
+
+if TYPE_CHECKING:
+    from wingbeat.contracts.storage import Storage
+
+S = TypeVar("S", bound=Struct)
+
+
+def home_path(given: str | os.PathLike[str] | None = None) -> Path:
+    """The home: what is given, else ``$WINGBEAT_HOME``, else ``.wingbeat`` in the current folder. It need not exist."""
+    return Path(given or os.environ.get("WINGBEAT_HOME") or ".wingbeat").absolute()
+
+
+class HomeFolder:
+    """A home on disk: a `wingbeat.contracts.home.Home`."""
+
+    def __init__(self, path: Path, configuration: Configuration) -> None:
+        self.folder, self.configuration = path, configuration
+        self._storages: dict[str, Storage] = {}
+        self._factories: dict[str, Callable[[Any], Storage]] = {}
+
+    @property
+    def path(self) -> str:
+        """See `Home.path`."""
+        return str(self.folder)
+
+    def create(self) -> None:
+        """Make the folder, readable by its owner only, and keep it out of version control."""
+        if not self.folder.is_dir():
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (self.folder / ".gitignore").write_text("*\n")
+
+    def settings(self, section: str, struct: type[S]) -> S:
+        """See `Home.settings`."""
+        return self.configuration.section(section, struct)
+
+    def offer_storage(self, scheme: str, factory: Callable[[Any], Storage]) -> None:
+        """Make a scheme available."""
+        self._factories[scheme] = factory
+
+    def storage(self, scheme: str = "store") -> Storage:
+        """See `Home.storage`: one object for each scheme, made on first use."""
+        if scheme not in self._storages:
+            self._storages[scheme] = self._factories[scheme](self)
+        return self._storages[scheme]

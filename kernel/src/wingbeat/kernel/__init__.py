@@ -1,0 +1,32 @@
+"""The embedder's whole interface: `Kernel` and `run`; for the command line also compiling by file name."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wingbeat.host.home import home_path
+    from wingbeat.kernel.compiling import compile_file, entities_of
+    from wingbeat.kernel.execution import Execution
+    from wingbeat.kernel.kernel import Kernel
+    from wingbeat.kernel.running import run
+
+_MODULE_OF = {
+    "Execution": "wingbeat.kernel.execution",
+    "Kernel": "wingbeat.kernel.kernel",
+    "compile_file": "wingbeat.kernel.compiling",
+    "entities_of": "wingbeat.kernel.compiling",
+    "home_path": "wingbeat.host.home",
+    "run": "wingbeat.kernel.running",
+}
+
+__all__ = ["Execution", "Kernel", "compile_file", "entities_of", "home_path", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'wingbeat.kernel' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,160 @@
+"""Closures of a file, for those who must not import it: the CLI. Kept by the digest of the project's sources, so that an
+unchanged file costs a look at its folder."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from wingbeat.base.errors import CompileError, InputError
+from wingbeat.base.ids import digest
+from wingbeat.builtin.filestore import FileStore
+from wingbeat.host.bundle import Bundle
+from wingbeat.host.home import home_path
+from wingbeat.kernel.code import freeze, pack
+from wingbeat.runtime.compile import Compiled, CompileRequest, Problem
+from wingbeat.runtime.job import StorageRef
+from wingbeat.spec.entities import Closure, EnvironmentSpec, TaskSpec
+
+COMPILE_S_MAX = 300
+
+
+def compile_file(file: str, entity: str, home: str | os.PathLike[str] | None = None) -> Closure:
+    """The closure of a workflow or task of `file`, ready to be launched: with its code bundle and environment lock.
+
+    Raises:
+        CompileError: The file cannot be imported, or the entity cannot be compiled; nothing ran.
+
+        InputError: There is no such file or entity; says what there is.
+    """
+    compiled = _compiled(file, home)
+    if entity in compiled.problems:
+        raise _error(file, compiled.problems[entity])
+    if entity not in compiled.closures:
+        names = ", ".join([*compiled.closures, *compiled.problems]) or "none"
+        raise InputError(f"{file} has no workflow or task {entity!r}.", hint=f"It has {names}.")
+    return compiled.closures[entity]
+
+
+def entities_of(file: str, home: str | os.PathLike[str] | None = None) -> list[str]:
+    """Names of the workflows and tasks of `file`, its own first. Raises CompileError, InputError."""
+    compiled = _compiled(file, home)
+    return [*compiled.closures, *compiled.problems]
+
+
+def _compiled(file: str, home: str | os.PathLike[str] | None) -> Compiled:
+    if not Path(file).is_file():
+        raise InputError(f"There is no file {file!r}.")
+    folder = home_path(home)
+    storage = FileStore(str(folder / "storage"))
+    bundle = pack(file, storage, folder / "bundles")
+    environment = freeze(bundle.root, storage, folder / "bundles")
+    identity = f"{bundle.digest} {environment} {os.path.realpath(file)} {sys.executable} {_own_version()}"
+    kept = folder / "compiled" / f"{digest(identity.encode())[7:]}.json"
+    if kept.is_file():
+        return msgspec.json.decode(kept.read_bytes(), type=Compiled)
+    compiled = _complete(_compile(file, bundle, folder, environment), bundle.digest, environment)
+    if compiled.failed is not None:
+        raise _error(file, compiled.failed)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as temporary:
+        temporary.write(msgspec.json.encode(compiled))
+    os.replace(temporary.name, kept)
+    return compiled
+
+
+def _own_version() -> str:
+    """What changes when Wingbeat itself does: also an editable installation that is worked on."""
+    import wingbeat
+
+    root = Path(wingbeat.__file__).parent
+    newest = max(
+        entry.stat().st_mtime_ns
+        for entry in (*root.glob("author/*.py"), *root.glob("spec/*.py"), *root.glob("types/*.py"))
+    )
+    return str(newest)
+
+
+def _complete(compiled: Compiled, bundle: str, environment: str) -> Compiled:
+    """Add code and environment to the closures, which their process does not know."""
+    closures = {}
+    for name, closure in compiled.closures.items():
+        plain = any(isinstance(e, TaskSpec) and e.environment is None for e in closure.entities.values())
+        closures[name] = msgspec.structs.replace(closure, bundle=bundle, environment=environment if plain else "")
+    return msgspec.structs.replace(compiled, closures=closures)
+
+
+def _compile(file: str, bundle: Bundle, folder: Path, environment: str) -> Compiled:
+    """In the project's environment; where a module is missing there, in the one that the file's tasks declare."""
+    from wingbeat.builtin.environments import UvEnvironments
+
+    environments = UvEnvironments(FileStore(str(folder / "storage")), cache_dir=str(folder / "bundles"))
+    interpreter = asyncio.run(environments.ensure(None, environment))
+    compiled = _in_process(interpreter.python, interpreter.isolated, file, bundle, folder)
+    if compiled.failed is None or not compiled.failed.missing:
+        return compiled
+    declared = declared_environments(Path(file).read_text())
+    if len(declared) == 1:
+        interpreter = asyncio.run(environments.ensure(declared[0], ""))
+        return _in_process(interpreter.python, interpreter.isolated, file, bundle, folder)
+    missing = compiled.failed.missing
+    where = "several environments" if declared else "no environment of their own"
+    hint = (
+        f"{missing!r} is not in the project's environment, and the tasks of this file declare {where}. Import it inside the "
+        f"functions that use it:\n\n      @task(environment=Environment(packages=[…]))\n      def use(…) -> …:\n"
+        f"          import {missing}\n\n  or give the tasks of each environment a module of their own."
+    )
+    return Compiled(failed=Problem(compiled.failed.message, hint, compiled.failed.trace))
+
+
+def _in_process(python: str, isolated: bool, file: str, bundle: Bundle, folder: Path) -> Compiled:
+    from wingbeat.host.project import module_name
+
+    roots = tuple(os.path.join(bundle.root, r) for r in bundle.import_roots)
+    with tempfile.TemporaryDirectory(prefix="wingbeat-compile-") as scratch:
+        answer = os.path.join(scratch, "answer")
+        storage = StorageRef("wingbeat.builtin.filestore:FileStore", {"root": str(folder / "storage")})
+        module = module_name(file, bundle.root)
+        request = CompileRequest(module, os.path.realpath(file), roots, storage, scratch, answer)
+        path = Path(scratch) / "request"
+        path.write_bytes(msgspec.json.encode(request))
+        variables = dict(os.environ)
+        if isolated:
+            for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"):
+                variables.pop(name, None)
+        done = subprocess.run(
+            [python, "-P", "-m", "wingbeat.runtime.compile", str(path)],
+            stdin=subprocess.DEVNULL, stdout=sys.stderr, env=variables, timeout=COMPILE_S_MAX, check=False,
+        )  # fmt: skip
+        if not os.path.exists(answer):
+            raise CompileError(
+                f"Importing {file} ended its process (exit code {done.returncode}).", hint="Its output is above."
+            )
+        return msgspec.json.decode(Path(answer).read_bytes(), type=Compiled)
+
+
+def declared_environments(source: str) -> list[EnvironmentSpec]:
+    """The environments that a source declares with literal arguments, without running it."""
+    found: dict[str, EnvironmentSpec] = {}
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or getattr(node.func, "id", getattr(node.func, "attr", "")) != "Environment":
+            continue
+        try:
+            given = {k.arg: ast.literal_eval(k.value) for k in node.keywords if k.arg}
+        except ValueError:
+            continue
+        spec = EnvironmentSpec(packages=tuple(given.get("packages", ())), python=given.get("python", ""))
+        found[repr(spec)] = spec
+    return list(found.values())
+
+
+def _error(file: str, problem: Problem) -> CompileError:
+    trace = "\n" + problem.trace.rstrip() if problem.trace else ""
+    return CompileError(f"{file}: {problem.message}{trace}", hint=problem.hint)

@@ -1,0 +1,163 @@
+"""From what a caller launches to a closure and literals, and back: Python values by the hints of the functions, plain data
+by the literal types."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from wingbeat.author.closing import close
+from wingbeat.author.modules import file_of
+from wingbeat.author.signature import Signature
+from wingbeat.author.task import Task
+from wingbeat.author.workflow import Workflow
+from wingbeat.base.errors import InputError
+from wingbeat.base.ids import digest
+from wingbeat.compile.check import check
+from wingbeat.contracts.engine import ExecutionView
+from wingbeat.host.home import HomeFolder
+from wingbeat.kernel.code import freeze, pack
+from wingbeat.runtime.inputs import materialise
+from wingbeat.runtime.storageio import StorageIO, literal_of
+from wingbeat.spec.codec import canonical
+from wingbeat.spec.entities import Closure, TaskSpec, Variable
+from wingbeat.spec.literal import Inline, Literal, Literals
+from wingbeat.types import ValueMismatch, decode_generic, describe, encode_generic
+
+
+class Prepared:
+    """Something that can be launched."""
+
+    def __init__(self, preparer: Preparer, closure: Closure, signature: Signature | None) -> None:
+        self._preparer, self.closure, self._signature = preparer, closure, signature
+        self._blobs = any(_stores(v) for v in closure.workflow.interface.inputs)
+
+    async def encode(self, values: Mapping[str, Any]) -> Literals:
+        """Inputs as literals, defaults filled in. Raises InputError."""
+        if self._blobs:  # files are read and stored: not in the event loop
+            return await asyncio.to_thread(self._encode, values)
+        return self._encode(values)
+
+    async def adapt(self, view: ExecutionView) -> Literals:
+        """The inputs of another execution, as far as there are inputs of the same name."""
+        variables = self.closure.workflow.interface.inputs
+        literals = {v.name: view.inputs[v.name] for v in variables if v.name in view.inputs}
+        return {**await asyncio.to_thread(self._defaults, literals), **literals}
+
+    def decode(self, outputs: Literals) -> Any:
+        """Outputs as the function would return them (for a closure: plain)."""
+        preparer, signature = self._preparer, self._signature
+        if signature is not None:
+            codecs = signature.output_codecs
+            return signature.join(
+                {n: codecs[n].decode(preparer.whole(value), preparer.io) for n, value in outputs.items()}
+            )
+        variables = self.closure.workflow.interface.outputs
+        values = [decode_generic(preparer.whole(outputs[v.name]), v.type, preparer.io) for v in variables]
+        return None if not values else values[0] if len(values) == 1 else tuple(values)
+
+    def _encode(self, values: Mapping[str, Any]) -> Literals:
+        interface, name = self.closure.workflow.interface, self.closure.workflow.name
+        for given in values:
+            if interface.input(given) is None:
+                names = ", ".join(v.name for v in interface.inputs) or "no inputs"
+                raise InputError(f"{name} has no input {given!r}.", hint=f"It takes {names}.")
+        literals = {v.name: self._one(name, v, values[v.name]) for v in interface.inputs if v.name in values}
+        return {**self._defaults(literals), **literals}
+
+    def _one(self, name: str, variable: Variable, value: Any) -> Literal:
+        io = self._preparer.io
+        try:
+            if self._signature is not None:
+                wire = self._signature.codecs[variable.name].encode(value, io)
+            else:
+                wire = encode_generic(value, variable.type, io)
+        except (ValueMismatch, OSError) as error:
+            raise InputError(f"Input {variable.name!r} of {name} takes {describe(variable.type)}: {error}") from error
+        return literal_of(wire, variable.type, io)
+
+    def _defaults(self, given: Literals) -> Literals:
+        interface, name = self.closure.workflow.interface, self.closure.workflow.name
+        missing = [v for v in interface.inputs if v.required and v.name not in given]
+        if missing:
+            needed = ", ".join(f"{v.name!r} ({describe(v.type)})" for v in missing)
+            raise InputError(f"{name} needs {needed}.")
+        return {v.name: Inline(v.default) for v in interface.inputs if not v.required and v.name not in given}
+
+
+class Preparer:
+    """Closures of one kernel, made once for each workflow of the program.
+
+    Attributes:
+        io: Where content of inputs and outputs is stored and fetched.
+    """
+
+    def __init__(self, home: HomeFolder, inline: frozenset[str]) -> None:
+        self._home, self._inline = home, inline
+        self.io = StorageIO(home.storage(), str(home.folder / "scratch"))
+        self._prepared: dict[int, tuple[object, Prepared]] = {}
+        self._known: dict[str, Prepared] = {}
+
+    async def prepare(self, entity: Workflow[..., Any] | Task[..., Any] | Closure) -> Prepared:
+        """Compile and check. Raises CompileError with every finding."""
+        known = self._prepared.get(id(entity))
+        if known is not None and known[0] is entity:
+            return known[1]
+        if isinstance(entity, Closure):
+            prepared = Prepared(self, entity, None)
+        else:
+            closure, locations = close(entity, self.io)
+            check(closure, locations)
+            if any(isinstance(e, TaskSpec) and e.name not in self._inline for e in closure.entities.values()):
+                closure = await asyncio.to_thread(self._with_code, closure, entity)
+            prepared = Prepared(self, closure, entity.signature)
+            self._known[digest(canonical(closure))] = prepared
+        self._prepared[id(entity)] = (entity, prepared)
+        return prepared
+
+    def known(self, closure: str) -> Prepared | None:
+        """What was prepared under a closure's digest in this process."""
+        return self._known.get(closure)
+
+    def whole(self, literal: Literal) -> Any:
+        """The wire form of a value that may be stored."""
+        return literal.value if isinstance(literal, Inline) else materialise(literal, self.io.read)
+
+    def _with_code(self, closure: Closure, entity: Workflow[..., Any] | Task[..., Any]) -> Closure:
+        file = file_of(entity.fn)
+        storage, cache = self._home.storage(), self._home.folder / "bundles"
+        bundle = pack(file, storage, cache) if file else None
+        environment = ""
+        if any(isinstance(e, TaskSpec) and e.environment is None for e in closure.entities.values()):
+            environment = freeze(bundle.root if bundle else str(Path.cwd()), storage, cache)
+        return msgspec.structs.replace(closure, bundle=bundle.digest if bundle else "", environment=environment)
+
+
+def decode_plain(literal: Literal, type_: Any, home: HomeFolder) -> Any:
+    """A value as plain data; files are named by a local path."""
+    io = StorageIO(home.storage(), str(home.folder / "scratch"))
+    wire = literal.value if isinstance(literal, Inline) else materialise(literal, io.read)
+    return plain(wire, type_, io)
+
+
+def plain(wire: Any, type_: Any, io: StorageIO) -> Any:
+    """A wire value as it is shown: blobs by their local path, everything else as it is on the wire."""
+    if isinstance(wire, dict) and {"uri", "digest", "size"} <= wire.keys():
+        from wingbeat.types import Blob
+
+        return io.fetch(msgspec.convert(wire, Blob))
+    if isinstance(wire, dict):
+        return {key: plain(value, type_, io) for key, value in wire.items()}
+    if isinstance(wire, list):
+        return [plain(value, type_, io) for value in wire]
+    return wire
+
+
+def _stores(variable: Variable) -> bool:
+    from wingbeat.types import ListType, has_blobs
+
+    return has_blobs(variable.type) or isinstance(variable.type, ListType)

@@ -1,0 +1,295 @@
+"""`Kernel`: an engine inside any asyncio program.
+
+Users import this beside `task`, also in processes that only run tasks and have nothing but msgspec; hence everything that the
+engine needs is imported when a kernel is opened.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct
+
+from wingbeat.base.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from wingbeat.author.task import Task
+    from wingbeat.author.workflow import Workflow
+    from wingbeat.contracts.engine import Engine
+    from wingbeat.engine.engine import LocalEngine
+    from wingbeat.host.registry import Registry
+    from wingbeat.kernel.execution import Execution
+    from wingbeat.kernel.inputs import Prepared, Preparer
+    from wingbeat.kernel.reader import Reader
+    from wingbeat.kernel.shared import SharedEngine
+    from wingbeat.spec.entities import Closure
+    from wingbeat.spec.literal import Literals
+
+
+class KernelSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which implementations a kernel uses, by name.
+
+    Attributes:
+        journal: Name of the journal.
+
+        executor: Executor of tasks whose spec names none.
+
+        catalog: Name of the catalog; empty takes the only one that is installed, ``none`` none.
+    """
+
+    journal: str = "sqlite"
+    executor: str = "process"
+    catalog: str = ""
+
+
+class Kernel:
+    """A durable engine, embedded. Use it as an async context manager; it may run any number of executions at once.
+
+    Two kernels in one process do not see each other. Several processes may open one home: one holds it, the others work
+    through that one and take its place when it ends.
+
+    Args:
+        home: Folder of its state; ``$WINGBEAT_HOME`` or ``.wingbeat`` by default.
+
+        plugins: Plugin modules or objects to use besides the installed ones.
+
+        discover: Whether installed plugins are used.
+
+        inline: Tasks that run in this program's event loop, whatever their spec says. Only in the process that holds the
+            home.
+
+        settings: By section and key; win over environment and files.
+
+        read_only: Open the journal for reading; nothing can be launched.
+
+        on_exit: What leaving does with what runs: ``detach`` leaves it running, to be adopted by the next kernel of the
+            home; ``drain`` waits for its end; ``abort`` stops it.
+    """
+
+    def __init__(
+        self,
+        home: str | os.PathLike[str] | None = None,
+        *,
+        plugins: Sequence[object] = (),
+        discover: bool = True,
+        inline: Sequence[Task[..., Any]] = (),
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+        read_only: bool = False,
+        on_exit: Literal["detach", "drain", "abort"] = "detach",
+    ) -> None:
+        from wingbeat.host.config import Configuration
+        from wingbeat.host.home import HomeFolder, home_path
+
+        self._home = HomeFolder(home_path(home), Configuration(settings))
+        self._plugins, self._discover, self._inline = plugins, discover, tuple(inline)
+        self._read_only, self._on_exit = read_only, on_exit
+        self._engine: SharedEngine | None = None
+        self._reader: Reader | None = None
+        self._preparer: Preparer | None = None
+
+    async def __aenter__(self) -> Kernel:
+        if self._read_only:
+            from wingbeat.kernel.reader import open_reader
+
+            self._reader = await open_reader(self._home)
+            return self
+        from wingbeat.host.discover import PluginSettings, boot
+        from wingbeat.kernel.inputs import Preparer
+        from wingbeat.kernel.shared import SharedEngine
+
+        self._home.create()
+        registry = boot(self._plugins, self._discover, self._home.settings("plugins", PluginSettings).disabled)
+        for scheme in registry.names("storage"):
+            self._home.offer_storage(scheme, registry.factory("storage", scheme))
+        self._preparer = Preparer(self._home, frozenset(task.name for task in self._inline))
+        engine = SharedEngine(self._home.folder, lambda: self._start(registry))
+        await engine.open()
+        self._engine = engine
+        if self._inline and not engine.holds:
+            await engine.close()
+            raise ConfigurationError(
+                f"Another process holds the home {self._home.folder}, which cannot run inline tasks of this one.",
+                hint="Give this kernel a home of its own.",
+            )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._reader is not None:
+            await self._reader.close()
+            self._reader = None
+        engine, self._engine = self._engine, None
+        if engine is None:
+            return
+        try:
+            if self._on_exit != "detach":
+                await self._settle(engine)
+        finally:
+            await engine.close()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine itself: `wingbeat.contracts.engine.Engine`."""
+        engine = self._reader or self._engine
+        if engine is None:
+            raise ConfigurationError("The kernel is not open.", hint="Use 'async with Kernel() as kernel'.")
+        return engine
+
+    @property
+    def home(self) -> Path:
+        """The folder of its state."""
+        return self._home.folder
+
+    async def launch(
+        self,
+        entity: Workflow[..., Any] | Task[..., Any] | Closure,
+        inputs: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        *,
+        resume: bool = False,
+        labels: Mapping[str, str] | None = None,
+    ) -> Execution:
+        """Begin an execution; returns when it is durable.
+
+        Args:
+            entity: What to run: a workflow or task of this program, or a closure.
+
+            inputs: By name: Python values for a workflow or task, plain data (as from JSON) for a closure.
+
+            name: The execution's id. The same name again, with the same content, gives the same execution.
+
+            resume: Go on with an unfinished execution of the same content that nobody waits for, if there is one.
+
+            labels: For finding it.
+
+        Raises:
+            CompileError, InputError: Nothing was launched.
+
+            ConflictError: The name is taken by another content.
+        """
+        prepared = await self._prepare(entity)
+        literals = await prepared.encode(inputs or {})
+        return await self._launch(prepared, literals, name, resume=resume, labels=dict(labels or {}))
+
+    async def recover(self, id: str, entity: Workflow[..., Any] | Task[..., Any] | Closure | None = None) -> Execution:
+        """Run an execution again and take over what succeeded in it, where task, code and inputs are the same.
+
+        Args:
+            id: The execution to recover.
+
+            entity: A new version of what it ran; by default, the same.
+
+        Raises:
+            NotFound: There is no such execution.
+        """
+        view = await self.engine.describe(id, nodes=False)
+        prepared = await self._prepare(entity if entity is not None else await self.engine.closure(id))
+        return await self._launch(prepared, await prepared.adapt(view), None, recover=id)
+
+    async def get(self, id: str) -> Execution:
+        """The execution of that id. Raises NotFound."""
+        from wingbeat.kernel.execution import Execution
+
+        view = await self.engine.describe(id, nodes=False)
+        closure = None if self._preparer is None else self._preparer.known(view.closure)
+        if closure is not None:
+            return Execution(id, self.engine, closure.decode)
+        interface = (await self.engine.closure(id)).workflow.interface
+        return Execution(id, self.engine, lambda outputs: self._generic(outputs, interface))
+
+    def plain(self, literals: Literals, closure: Closure, *, inputs: bool = False) -> dict[str, Any]:
+        """Outputs (or inputs) of an execution as plain data, as for JSON; files are named by a local path."""
+        from wingbeat.kernel.inputs import decode_plain
+
+        interface = closure.workflow.interface
+        variables = interface.inputs if inputs else interface.outputs
+        return {v.name: decode_plain(literals[v.name], v.type, self._home) for v in variables if v.name in literals}
+
+    def log_path(self, execution: str, node: str, attempt: int) -> Path:
+        """Where the output of an attempt's process is."""
+        return self._home.folder / "attempts" / execution / node / str(attempt) / "log"
+
+    async def _launch(
+        self,
+        prepared: Prepared,
+        literals: Literals,
+        name: str | None,
+        *,
+        resume: bool = False,
+        recover: str = "",
+        labels: dict[str, str] | None = None,
+    ) -> Execution:
+        from wingbeat.base.ids import short_id
+        from wingbeat.contracts.engine import LaunchRequest
+        from wingbeat.engine.engine import launch_key
+        from wingbeat.kernel.execution import Execution
+
+        key = launch_key(prepared.closure, literals)
+        id = name or short_id(os.urandom(16))  # made here, so that the call can be repeated
+        request = LaunchRequest(prepared.closure, literals, id, key, resume, recover, labels or {})
+        reply = await self.engine.launch(request)
+        return Execution(reply.id, self.engine, prepared.decode, created=reply.created, recovered=reply.recovered)
+
+    async def _prepare(self, entity: Workflow[..., Any] | Task[..., Any] | Closure) -> Prepared:
+        if self._preparer is None:
+            raise ConfigurationError("This kernel is read-only; it launches nothing.")
+        return await self._preparer.prepare(entity)
+
+    def _generic(self, outputs: Literals, interface: Any) -> Any:
+        from wingbeat.types import decode_generic
+
+        assert self._preparer is not None
+        io = self._preparer.io
+        values = [decode_generic(self._preparer.whole(outputs[v.name]), v.type, io) for v in interface.outputs]
+        return None if not values else values[0] if len(values) == 1 else tuple(values)
+
+    async def _start(self, registry: Registry) -> LocalEngine:
+        """Make the engine of this process, which has come to hold the home."""
+        from wingbeat.engine.clock import SystemClock
+        from wingbeat.engine.engine import LocalEngine, Parts
+
+        home, chosen = self._home, self._home.settings("kernel", KernelSettings)
+        executors = {name: registry.factory("executor", name)(home) for name in registry.names("executor")}
+        if self._inline:
+            from wingbeat.builtin.inline import InlineExecutor
+
+            assert self._preparer is not None
+            executors["inline"] = InlineExecutor(self._inline, self._preparer.io)
+        catalogs = registry.names("catalog")
+        catalog = chosen.catalog or (catalogs[0] if len(catalogs) == 1 else "none")
+        if not chosen.catalog and len(catalogs) > 1:
+            raise ConfigurationError(
+                f"Several catalogs are installed: {', '.join(catalogs)}.", hint="Choose with kernel.catalog."
+            )
+        made = None if catalog == "none" else registry.factory("catalog", catalog)(home)
+        if made is not None:
+            await made.start()
+        parts = Parts(
+            journal=registry.factory("journal", chosen.journal)(home),
+            storage=home.storage(),
+            executors=executors,
+            clock=SystemClock(),
+            catalog=made,
+            observers=[registry.factory("observer", name)(home) for name in registry.names("observer")],
+            default_executor=chosen.executor,
+            inline=frozenset(task.name for task in self._inline),
+        )
+        engine = LocalEngine(parts)
+        await engine.start(f"pid {os.getpid()}")
+        return engine
+
+    async def _settle(self, engine: SharedEngine) -> None:
+        """Drain or abort what runs."""
+        import asyncio
+
+        live = [s.id for s in await engine.executions(limit=10**6) if not s.phase.terminal]
+        if self._on_exit == "abort":
+            await asyncio.gather(*(engine.abort(id, "the kernel was closed") for id in live), return_exceptions=True)
+        else:
+            await asyncio.gather(*(engine.wait(id) for id in live))

@@ -1,0 +1,75 @@
+"""An engine for reading only: the journal, opened read-only beside whoever writes it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import NoReturn
+
+from wingbeat.base.errors import ConfigurationError, NotFound
+from wingbeat.builtin.sqlite import SQLiteJournal
+from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
+from wingbeat.contracts.observer import Published
+from wingbeat.engine.archive import Archive
+from wingbeat.host.home import HomeFolder
+from wingbeat.spec.entities import Closure
+from wingbeat.spec.phase import ExecutionPhase
+
+
+async def open_reader(home: HomeFolder) -> Reader:
+    """A reader of a home. Raises NotFound if there is none."""
+    path = Path(home.path) / "journal.sqlite"
+    if not path.is_file():
+        raise NotFound(f"There is no home at {home.path}.", hint="Run something first, or set WINGBEAT_HOME.")
+    journal = SQLiteJournal(path, read_only=True)
+    await journal.open("reader")
+    return Reader(journal)
+
+
+class Reader:
+    """The reading half of `wingbeat.contracts.engine.Engine`."""
+
+    def __init__(self, journal: SQLiteJournal) -> None:
+        self._journal, self._archive = journal, Archive(journal)
+
+    async def close(self) -> None:
+        """Close the journal."""
+        await self._journal.close()
+
+    async def describe(self, execution: str, *, nodes: bool = True) -> ExecutionView:
+        """See `Engine.describe`."""
+        return await self._archive.view(execution, nodes=nodes)
+
+    async def executions(self, *, after: str = "", limit: int = 100) -> list[Summary]:
+        """See `Engine.executions`."""
+        return await self._archive.executions(after=after, limit=limit)
+
+    async def closure(self, execution: str) -> Closure:
+        """See `Engine.closure`."""
+        return await self._archive.closure(execution)
+
+    async def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
+        """See `Engine.events`; ends with what is there now."""
+        for event in await self._archive.events(execution, cursor):
+            yield event
+
+    async def explain_cache(self, execution: str, node: str) -> str:
+        """See `Engine.explain_cache`."""
+        from wingbeat.engine.explain import explain_cache
+
+        return explain_cache(await self._archive.live(execution), node)
+
+    async def launch(self, request: LaunchRequest) -> LaunchReply:
+        """Refused."""
+        self._refuse()
+
+    async def wait(self, execution: str) -> ExecutionPhase:
+        """Refused."""
+        self._refuse()
+
+    async def abort(self, execution: str, reason: str) -> None:
+        """Refused."""
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise ConfigurationError("This kernel is read-only.")

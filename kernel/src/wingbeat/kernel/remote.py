@@ -1,0 +1,126 @@
+"""The caller's side of the home's socket: the engine of the process that holds the home."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from wingbeat.base.errors import EngineStopped, WingbeatError
+from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
+from wingbeat.contracts.observer import Published
+from wingbeat.kernel.wire import ERRORS, RESULTS, Call, Reply, frame, read_frame, socket_path
+from wingbeat.spec.entities import Closure
+from wingbeat.spec.phase import ExecutionPhase
+
+
+class HolderGone(WingbeatError):
+    """The process that holds the home has ended, or let go of it."""
+
+
+class RemoteEngine:
+    """A `wingbeat.contracts.engine.Engine` in another process. Every call raises HolderGone when that process ends."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        self._count = 0
+        self._waiting: dict[int, asyncio.Queue[Reply | None]] = {}
+        self._gone = False
+        self._task = asyncio.create_task(self._read(reader), name="home socket")
+
+    @classmethod
+    async def connect(cls, home: Path) -> RemoteEngine:
+        """Connect to the holder of `home`. Raises OSError if nobody answers."""
+        with socket_path(home) as path:
+            return cls(*await asyncio.open_unix_connection(path))
+
+    async def close(self) -> None:
+        """Hang up."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._writer.close()
+
+    async def launch(self, request: LaunchRequest) -> LaunchReply:
+        """See `Engine.launch`."""
+        return await self._call(Call(0, "launch", launch=request))  # type: ignore[no-any-return]
+
+    async def wait(self, execution: str) -> ExecutionPhase:
+        """See `Engine.wait`."""
+        return await self._call(Call(0, "wait", execution))  # type: ignore[no-any-return]
+
+    async def describe(self, execution: str, *, nodes: bool = True) -> ExecutionView:
+        """See `Engine.describe`."""
+        return await self._call(Call(0, "describe", execution, count=int(nodes)))  # type: ignore[no-any-return]
+
+    async def executions(self, *, after: str = "", limit: int = 100) -> list[Summary]:
+        """See `Engine.executions`."""
+        return await self._call(Call(0, "executions", text=after, count=limit))  # type: ignore[no-any-return]
+
+    async def closure(self, execution: str) -> Closure:
+        """See `Engine.closure`."""
+        return await self._call(Call(0, "closure", execution))  # type: ignore[no-any-return]
+
+    async def abort(self, execution: str, reason: str) -> None:
+        """See `Engine.abort`."""
+        await self._call(Call(0, "abort", execution, text=reason))
+
+    async def explain_cache(self, execution: str, node: str) -> str:
+        """See `Engine.explain_cache`."""
+        return await self._call(Call(0, "explain_cache", execution, text=node))  # type: ignore[no-any-return]
+
+    async def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
+        """See `Engine.events`."""
+        call = Call(0, "events", execution, count=cursor)
+        queue = self._send(call)
+        try:
+            while True:
+                reply = await self._next(queue)
+                for event in msgspec.msgpack.decode(reply.value, type=list[Published]):
+                    yield event
+                if reply.last:
+                    return
+        finally:
+            self._waiting.pop(call.number, None)
+
+    async def _call(self, call: Call) -> Any:
+        queue = self._send(call)
+        try:
+            reply = await self._next(queue)
+        finally:
+            self._waiting.pop(call.number, None)
+        return msgspec.msgpack.decode(reply.value, type=RESULTS[call.method])
+
+    def _send(self, call: Call) -> asyncio.Queue[Reply | None]:
+        if self._gone:
+            raise HolderGone("The process that held the home has ended.")
+        self._count += 1
+        call.number = self._count
+        queue = self._waiting[call.number] = asyncio.Queue()
+        self._writer.write(frame(call))
+        return queue
+
+    async def _next(self, queue: asyncio.Queue[Reply | None]) -> Reply:
+        reply = await queue.get()
+        if reply is None:
+            raise HolderGone("The process that held the home has ended.")
+        if reply.error == EngineStopped.__name__:
+            raise HolderGone(reply.message)
+        if reply.error:
+            raise ERRORS.get(reply.error, WingbeatError)(reply.message, hint=reply.hint)
+        return reply
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        try:
+            while True:
+                reply = msgspec.msgpack.decode(await read_frame(reader), type=Reply)
+                if (queue := self._waiting.get(reply.number)) is not None:
+                    queue.put_nowait(reply)
+        except (asyncio.IncompleteReadError, OSError, ValueError):
+            return
+        finally:
+            self._gone = True
+            for queue in self._waiting.values():
+                queue.put_nowait(None)

@@ -1,0 +1,118 @@
+"""The holder's side of the home's socket: other processes of the same user call its engine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from wingbeat.base.errors import EngineStopped, WingbeatError
+from wingbeat.contracts.engine import Engine
+from wingbeat.kernel.wire import RESULTS, Call, Reply, frame, read_frame, socket_path
+
+CALLS_MAX = 1000
+"""Calls of one connection that may be under way."""
+
+
+class Server:
+    """Answers calls to `engine` at the socket of `home`, until it is closed."""
+
+    def __init__(self, engine: Engine, home: Path) -> None:
+        self._engine, self._home = engine, home
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Begin to answer. Whoever holds the home's lock may take the place of a socket that was left behind."""
+        with socket_path(self._home) as path:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+            self._server = await asyncio.start_unix_server(self._accept, path)
+            os.chmod(path, 0o600)
+
+    async def close(self) -> None:
+        """Stop answering; callers see the connection end and look for the next holder."""
+        if self._server is not None:
+            self._server.close()
+        for task in list(self._connections):
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._home / "kernel.sock")
+
+    def connected(self) -> bool:
+        """Whether another process works through this one."""
+        return bool(self._connections)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        calls: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                call = msgspec.msgpack.decode(await read_frame(reader), type=Call)
+                if len(calls) >= CALLS_MAX:
+                    writer.write(
+                        frame(Reply(call.number, error="Busy", message=f"more than {CALLS_MAX} calls are under way"))
+                    )
+                    continue
+                answering = asyncio.create_task(self._answer(call, writer))
+                calls.add(answering)
+                answering.add_done_callback(calls.discard)
+        except (asyncio.IncompleteReadError, ConnectionError, msgspec.DecodeError, ValueError):
+            return  # the caller is gone, or is none of ours
+        except asyncio.CancelledError:
+            return
+        finally:
+            for answering in calls:
+                answering.cancel()
+            self._connections.discard(task)
+            writer.close()
+
+    async def _answer(self, call: Call, writer: asyncio.StreamWriter) -> None:
+        try:
+            if call.method == "events":
+                async for event in self._engine.events(call.execution, call.count):
+                    writer.write(frame(Reply(call.number, _raw([event]), last=False)))
+                    await writer.drain()
+                value: Any = []
+            else:
+                value = await self._call(call)
+            writer.write(frame(Reply(call.number, _raw(value))))
+            await writer.drain()
+        except EngineStopped:
+            writer.close()  # the caller finds the next holder
+        except ConnectionError:
+            return
+        except WingbeatError as error:
+            writer.write(frame(Reply(call.number, error=type(error).__name__, message=error.message, hint=error.hint)))
+        except Exception as error:  # noqa: BLE001  # a caller must not end the holder
+            writer.write(frame(Reply(call.number, error="Internal", message=f"{type(error).__name__}: {error}")))
+
+    async def _call(self, call: Call) -> Any:
+        engine = self._engine
+        match call.method:
+            case "launch" if call.launch is not None:
+                return await engine.launch(call.launch)
+            case "wait":
+                return await engine.wait(call.execution)
+            case "describe":
+                return await engine.describe(call.execution, nodes=bool(call.count))
+            case "executions":
+                return await engine.executions(after=call.text, limit=call.count)
+            case "closure":
+                return await engine.closure(call.execution)
+            case "abort":
+                return await engine.abort(call.execution, call.text)
+            case "explain_cache":
+                return await engine.explain_cache(call.execution, call.text)
+        raise WingbeatError(f"There is no call {call.method!r}; known are {', '.join(RESULTS)}.")
+
+
+def _raw(value: Any) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.msgpack.encode(value))

@@ -1,0 +1,150 @@
+"""The engine of a home, whoever holds it: this process, or another through its socket; and this one after that has ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from wingbeat.base.errors import ConfigurationError, EngineStopped
+from wingbeat.contracts.engine import Engine, ExecutionView, LaunchReply, LaunchRequest, Summary
+from wingbeat.contracts.observer import Published
+from wingbeat.engine.engine import LocalEngine
+from wingbeat.kernel.lock import HomeLock
+from wingbeat.kernel.remote import HolderGone, RemoteEngine
+from wingbeat.kernel.serve import Server
+from wingbeat.spec.entities import Closure
+from wingbeat.spec.phase import ExecutionPhase
+
+T = TypeVar("T")
+
+TAKE_S_MAX = 30.0
+AGAIN_S = 0.02
+
+
+class SharedEngine:
+    """A `wingbeat.contracts.engine.Engine` over one home.
+
+    Args:
+        make: Makes the engine and starts it, when this process comes to hold the home.
+    """
+
+    def __init__(self, home: Path, make: Callable[[], Awaitable[LocalEngine]]) -> None:
+        self._home, self._make = home, make
+        self._lock = HomeLock(home)
+        self._local: LocalEngine | None = None
+        self._server: Server | None = None
+        self._remote: RemoteEngine | None = None
+        self._changing = asyncio.Lock()
+        self._closed = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether this process holds the home."""
+        return self._local is not None
+
+    async def open(self) -> None:
+        """Take the home, or connect to whoever holds it.
+
+        Raises:
+            ConfigurationError: Somebody holds it and does not answer.
+        """
+        end = asyncio.get_running_loop().time() + TAKE_S_MAX
+        while True:
+            if self._lock.try_take():
+                try:
+                    self._local = await self._make()
+                except BaseException:
+                    self._lock.give_back()
+                    raise
+                self._server = Server(self._local, self._home)
+                await self._server.start()
+                return
+            try:
+                self._remote = await RemoteEngine.connect(self._home)
+                return
+            except OSError:
+                if asyncio.get_running_loop().time() > end:
+                    raise ConfigurationError(
+                        f"Another process holds the home {self._home} and does not answer.",
+                        hint=f"Its process id is in {self._home / 'kernel.lock'}; end it, or use another WINGBEAT_HOME.",
+                    ) from None
+            await asyncio.sleep(AGAIN_S)
+
+    async def close(self) -> None:
+        """Let go of the home, in order. What runs goes on and is adopted by the next holder."""
+        self._closed = True
+        if self._remote is not None:
+            await self._remote.close()
+        if self._server is not None:
+            await self._server.close()
+        if self._local is not None:
+            await self._local.close()
+        self._lock.give_back()
+
+    async def launch(self, request: LaunchRequest) -> LaunchReply:
+        """See `Engine.launch`."""
+        return await self._through(lambda engine: engine.launch(request))
+
+    async def wait(self, execution: str) -> ExecutionPhase:
+        """See `Engine.wait`."""
+        return await self._through(lambda engine: engine.wait(execution))
+
+    async def describe(self, execution: str, *, nodes: bool = True) -> ExecutionView:
+        """See `Engine.describe`."""
+        return await self._through(lambda engine: engine.describe(execution, nodes=nodes))
+
+    async def executions(self, *, after: str = "", limit: int = 100) -> list[Summary]:
+        """See `Engine.executions`."""
+        return await self._through(lambda engine: engine.executions(after=after, limit=limit))
+
+    async def closure(self, execution: str) -> Closure:
+        """See `Engine.closure`."""
+        return await self._through(lambda engine: engine.closure(execution))
+
+    async def abort(self, execution: str, reason: str) -> None:
+        """See `Engine.abort`."""
+        await self._through(lambda engine: engine.abort(execution, reason))
+
+    async def explain_cache(self, execution: str, node: str) -> str:
+        """See `Engine.explain_cache`."""
+        return await self._through(lambda engine: engine.explain_cache(execution, node))
+
+    async def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
+        """See `Engine.events`: goes on behind the last event when the holder ends."""
+        while True:
+            engine = self._engine
+            try:
+                async for event in engine.events(execution, cursor):
+                    cursor = event.cursor
+                    yield event
+                return
+            except HolderGone:
+                await self._again(engine)
+
+    @property
+    def _engine(self) -> Engine:
+        engine = self._local or self._remote
+        if engine is None or self._closed:
+            raise EngineStopped("The kernel is not open; use 'async with Kernel() as kernel'.")
+        return engine
+
+    async def _through(self, call: Callable[[Engine], Awaitable[T]]) -> T:
+        """Call the engine; every call may be repeated, so it is, when the process that held the home has ended."""
+        while True:
+            engine = self._engine
+            try:
+                return await call(engine)
+            except HolderGone:
+                await self._again(engine)
+
+    async def _again(self, gone: Engine) -> None:
+        if self._closed:
+            raise EngineStopped("The kernel was closed.")
+        async with self._changing:
+            if self._remote is gone and isinstance(
+                gone, RemoteEngine
+            ):  # else another call has found the next one already
+                await gone.close()
+                await self.open()

@@ -1,0 +1,124 @@
+"""Events: the closed set of what can happen to an execution from outside. Time arrives in them, as epoch seconds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from wingbeat.spec.literal import Literals
+from wingbeat.spec.outcome import ErrorInfo
+
+
+class Launched(Struct, frozen=True):
+    """The execution may begin. `recovered` holds outputs of nodes taken over from another execution."""
+
+    at: float
+    seed: int
+    recovered: dict[int, Literals] = {}
+    source: str = ""
+
+
+class CacheHit(Struct, frozen=True):
+    """The catalog has the outputs, and they are whole."""
+
+    at: float
+    node: int
+    outputs: Literals
+    source: str
+
+
+class CacheMissed(Struct, frozen=True):
+    """The outputs must be computed; `status` is MISS, DISABLED or LOOKUP_FAILURE. `publish`: they are wanted afterwards."""
+
+    at: float
+    node: int
+    status: str
+    reason: str
+    publish: bool
+
+
+class CacheHeld(Struct, frozen=True):
+    """Somebody else is computing the outputs; look again at `again_at`."""
+
+    at: float
+    node: int
+    holder: str
+    again_at: float
+
+
+class CacheStored(Struct, frozen=True):
+    """A publication ended: `status` is POPULATED or PUT_FAILURE."""
+
+    at: float
+    node: int
+    status: str
+    reason: str
+
+
+class AttemptRunning(Struct, frozen=True):
+    """User code of an attempt may be running."""
+
+    at: float
+    node: int
+    attempt: int
+    evidence: dict[str, Any] | None = None
+
+
+class AttemptSucceeded(Struct, frozen=True):
+    """An attempt returned."""
+
+    at: float
+    node: int
+    attempt: int
+    outputs: Literals
+    evidence: dict[str, Any] | None = None
+
+
+class AttemptFailed(Struct, frozen=True):
+    """An attempt ended without outputs."""
+
+    at: float
+    node: int
+    attempt: int
+    error: ErrorInfo
+
+
+class AttemptAborted(Struct, frozen=True):
+    """An attempt was stopped, or will never start."""
+
+    at: float
+    node: int
+    attempt: int
+    reason: str = ""
+
+
+class TimerFired(Struct, frozen=True):
+    """A timer that was set by an effect has come due."""
+
+    at: float
+    kind: str
+    node: int
+    attempt: int
+
+
+class AbortAsked(Struct, frozen=True):
+    """Somebody wants the execution to stop."""
+
+    at: float
+    reason: str
+
+
+Event = (
+    Launched
+    | CacheHit
+    | CacheMissed
+    | CacheHeld
+    | CacheStored
+    | AttemptRunning
+    | AttemptSucceeded
+    | AttemptFailed
+    | AttemptAborted
+    | TimerFired
+    | AbortAsked
+)

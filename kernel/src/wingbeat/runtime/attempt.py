@@ -1,0 +1,199 @@
+"""An attempt's process: claims its directory, calls the user's function, writes what became of it.
+
+A warm parent forks into `run`; ``python -m wingbeat.runtime.attempt DIRECTORY`` does the same in a fresh interpreter.
+
+What user code finds in its environment: ``WINGBEAT_EXECUTION``, ``WINGBEAT_NODE``, ``WINGBEAT_ATTEMPT`` (a number from
+0), ``WINGBEAT_TASK``, ``WINGBEAT_DIRECTORY`` (the attempt's directory), ``WINGBEAT_CHECKPOINT`` (its folder for
+checkpoints). Its working directory is ``work/`` in there, empty, and removed after success. Standard output and error
+go to ``log``. It leads a session of its own; whatever it leaves running is killed after it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import os
+import signal
+import sys
+import traceback
+from typing import NoReturn
+
+import msgspec
+
+from wingbeat.base.errors import ErrorKind
+from wingbeat.contracts.executor import ErrorInfo
+from wingbeat.runtime import claim, files, limits
+from wingbeat.runtime.blobio import AttemptIO
+from wingbeat.runtime.call import perform
+from wingbeat.runtime.errors import describe
+from wingbeat.runtime.job import Job, read_job
+from wingbeat.runtime.load import enter_bundle
+
+DUPLICATE = 79
+"""Exit code: somebody else had claimed the attempt; nothing was done."""
+BROKEN = 78
+"""Exit code: the outcome could not be written; the log says why."""
+
+REHEARSALS = 16
+_PR_SET_CHILD_SUBREAPER = 36
+_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+
+
+def run(job: Job, inputs: bytes, parent: str = "", spare: str = "") -> NoReturn:
+    """Be the process of the attempt `job`, from its claim to its end.
+
+    `spare` is where an empty folder may be, which then becomes the working directory and goes back there if it stays
+    empty: to move one is much cheaper than to make and remove one, on some file systems by a millisecond.
+    """
+    code = BROKEN
+    try:
+        groups = limits.plan(job.directory, job.cpu, job.memory_bytes) if job.limited else ()
+        if not claim.take(job.directory, parent, groups):
+            os._exit(DUPLICATE)
+        _settle(job, groups, spare)
+        code = _attempt(job, inputs, spare)
+    except BaseException:  # noqa: BLE001 - whatever it is, it must be in the log and end this process
+        traceback.print_exc(file=sys.stderr)
+    _leave(code)
+
+
+def rehearse(folder: str) -> None:
+    """Go through an attempt without being one, in `folder`.
+
+    The interpreter adapts its bytecode to the first calls, by writing into it. Done here, before the parent forks, that
+    is not done again in every attempt, where each page that is written to has to be copied first.
+    """
+    job = Job(id="x/n/0", directory=folder, task="", module=__name__, function=_nothing.__name__)
+    for _ in range(REHEARSALS):
+        io = AttemptIO(job.storage, folder)
+        files.write_atomic(folder, files.OUTPUTS, msgspec.json.encode(perform(job, b"{}", io)))
+        if (lock := claim.publish(folder, claim.Claim(start=claim.start_time(os.getpid())))) is not None:
+            os.close(lock)
+        _variables(job)
+        for name in (files.OUTPUTS, files.CLAIM):
+            os.unlink(f"{folder}/{name}")
+
+
+def _nothing() -> None:
+    """What is called in rehearsals."""
+
+
+def become_subreaper() -> None:
+    """Have orphaned descendants handed to this process, so that none of them gets away when its own parent ends."""
+    if _prctl is not None:
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def own_streams() -> None:
+    """Have what is printed in the log at once, whatever characters it holds. Inherited by forked attempts."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def _settle(job: Job, groups: tuple[str, ...], spare: str) -> None:
+    """Own log, own environment, own working directory, own limits."""
+    log = os.open(f"{job.directory}/{files.LOG}", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    for source, target in ((null, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+    os.close(log)
+    os.close(null)
+    become_subreaper()
+    for name, value in _variables(job).items():
+        os.environ[name] = value
+    sys.argv = [job.task]
+    work = f"{job.directory}/{files.WORK}"
+    try:
+        os.rename(spare, work)
+    except OSError:
+        os.mkdir(work)
+    os.chdir(work)
+    if job.limited:
+        limits.enter(groups, job.cpu, job.memory_bytes)
+    _reseed()
+
+
+def _variables(job: Job) -> dict[str, str]:
+    execution, node, number = job.id.split("/")
+    found = {
+        "WINGBEAT_EXECUTION": execution,
+        "WINGBEAT_NODE": node,
+        "WINGBEAT_ATTEMPT": number,
+        "WINGBEAT_TASK": job.task,
+        "WINGBEAT_DIRECTORY": job.directory,
+        "WINGBEAT_CHECKPOINT": f"{job.directory}/{files.CHECKPOINT}",
+    }
+    if job.limited:
+        found |= limits.thread_variables(job.cpu)
+    return found | job.variables
+
+
+def _attempt(job: Job, inputs: bytes, spare: str) -> int:
+    """Perform the job and write ``outputs`` or ``error``; returns the exit code."""
+    io = AttemptIO(job.storage, f"{job.directory}/{files.SCRATCH}")
+    try:
+        outputs = perform(job, inputs, io)
+    except BaseException as error:  # noqa: BLE001 - every way in which user code can end is reported
+        _write_error(job, describe(error, job.bundle, job.memory_bytes))
+        traceback.print_exc(file=sys.stderr)
+        return 1
+    try:
+        files.write_atomic(job.directory, files.OUTPUTS, msgspec.json.encode(outputs))
+    except OSError as error:
+        _write_error(job, ErrorInfo("OutputLost", f"The outputs cannot be written: {error}", ErrorKind.SYSTEM))
+        return 1
+    os.chdir("/")
+    _clear(f"{job.directory}/{files.WORK}", spare)
+    if io.used_scratch:
+        _clear(f"{job.directory}/{files.SCRATCH}", "")
+    return 0
+
+
+def _write_error(job: Job, error: ErrorInfo) -> None:
+    files.write_atomic(job.directory, files.ERROR, msgspec.json.encode(error))
+
+
+def _clear(folder: str, spare: str) -> None:
+    if spare and not os.listdir(folder):
+        os.rename(folder, spare)
+    else:
+        import shutil
+
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _reseed() -> None:
+    """Forks share the state of numpy's global generator, which unlike `random` does not seed itself anew."""
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
+
+
+def _leave(code: int) -> NoReturn:
+    """End without tearing the interpreter down; what libraries registered for the exit still happens."""
+    try:
+        atexit._run_exitfuncs()  # noqa: SLF001 - os._exit skips them, and loggers flush there
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:  # noqa: BLE001 - the outcome is written already
+        traceback.print_exc(file=sys.stderr)
+    os._exit(code)
+
+
+def main(directory: str) -> NoReturn:
+    """Run the attempt of `directory` in this fresh interpreter, which leads its session already."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    request = files.read_file(directory, files.REQUEST)
+    inputs = files.read_file(directory, files.INPUTS)
+    if request is None or inputs is None:
+        sys.exit(
+            f"{directory} has no {files.REQUEST} or no {files.INPUTS}; the executor writes both before it starts this."
+        )
+    job = read_job(request)
+    own_streams()
+    enter_bundle(job.bundle, job.cache)
+    run(job, inputs, sys.argv[2] if len(sys.argv) > 2 else "")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,113 @@
+"""The short-lived process that compiles a file: imports it and writes the closures of what it defines.
+
+``python -m wingbeat.runtime.compile REQUEST``: the request is a JSON file (`CompileRequest`); the answer goes to the file that
+it names (`Compiled`). Standard output and error belong to the user's module.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from wingbeat.base.errors import WingbeatError
+from wingbeat.runtime.job import StorageRef
+from wingbeat.spec.entities import Closure
+
+
+class CompileRequest(Struct, frozen=True):
+    """What to compile: a module, found below `roots`; files among defaults go to `storage`."""
+
+    module: str
+    file: str
+    roots: tuple[str, ...]
+    storage: StorageRef
+    scratch: str
+    answer: str
+
+
+class Problem(Struct, frozen=True, omit_defaults=True):
+    """Why something could not be compiled. `missing` is the module that could not be imported, if that was it."""
+
+    message: str
+    hint: str = ""
+    trace: str = ""
+    missing: str = ""
+
+
+class Compiled(Struct, frozen=True, omit_defaults=True):
+    """What a file defines: closures by the name that it has in the file, and problems of those that have one."""
+
+    closures: dict[str, Closure] = {}
+    problems: dict[str, Problem] = {}
+    failed: Problem | None = None
+
+
+def main(request_path: str) -> None:
+    """Answer one request."""
+    with open(request_path, "rb") as file:
+        request = msgspec.json.decode(file.read(), type=CompileRequest)
+    sys.path[:0] = [root for root in request.roots if root not in sys.path]
+    answer = _compile(request)
+    with open(request.answer, "wb") as file:
+        file.write(msgspec.json.encode(answer))
+
+
+def _compile(request: CompileRequest) -> Compiled:
+    try:
+        module = importlib.import_module(request.module)
+    except ModuleNotFoundError as error:
+        return Compiled(failed=Problem(str(error), trace=_trace(error), missing=error.name or ""))
+    except WingbeatError as error:
+        return Compiled(failed=Problem(error.message, error.hint))
+    except Exception as error:  # noqa: BLE001  # the user's module may raise anything
+        return Compiled(failed=Problem(f"{type(error).__name__}: {error}", trace=_trace(error)))
+    closures, problems = {}, {}
+    for name, entity in _entities(module, request.file).items():
+        try:
+            closures[name] = _close(entity, request)
+        except WingbeatError as error:
+            problems[name] = Problem(error.message, error.hint)
+        except Exception as error:  # noqa: BLE001  # a workflow's body is the user's code
+            problems[name] = Problem(f"{type(error).__name__}: {error}", trace=_trace(error))
+    return Compiled(closures, problems)
+
+
+def _close(entity: Any, request: CompileRequest) -> Closure:
+    from wingbeat.author.closing import close
+    from wingbeat.compile.check import check
+    from wingbeat.runtime.blobio import AttemptIO
+
+    closure, locations = close(entity, AttemptIO(request.storage, request.scratch))
+    check(closure, locations)
+    return closure
+
+
+def _entities(module: Any, file: str) -> dict[str, Any]:
+    """Tasks and workflows of the module, also those that it imports from others."""
+    from wingbeat.author.task import Task
+    from wingbeat.author.workflow import Workflow
+
+    found = {name: value for name, value in vars(module).items() if isinstance(value, Task | Workflow)}
+    own = [name for name, value in found.items() if getattr(value.fn, "__module__", "") == module.__name__]
+    return {name: found[name] for name in sorted(found, key=lambda n: (n not in own, n))}
+
+
+def _trace(error: BaseException) -> str:
+    """The traceback without the frames of the import system and of this file."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<frozen") and os.path.realpath(frame.filename) != os.path.realpath(__file__)
+        and os.sep + os.path.join("importlib", "__init__.py") not in frame.filename
+    ]  # fmt: skip
+    return "".join(traceback.format_list(frames)) + "".join(traceback.format_exception_only(error))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,109 @@
+"""From what user code raised to what is reported: a code, a message with its line, a trace without frames of ours."""
+
+# file names of frames, as the interpreter writes them
+
+from __future__ import annotations
+
+import errno
+import os
+import traceback
+from collections.abc import Callable
+
+from wingbeat.base.errors import ConfigurationError, ErrorKind, NonRetryable
+from wingbeat.contracts.executor import ErrorInfo
+from wingbeat.runtime.outputs import OutputError
+
+TRACE_CHARS_MAX = 32_000
+MESSAGE_CHARS_MAX = 4_000
+MACHINE_TROUBLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
+"""Of an OSError that the operator has to do something about, whoever met it."""
+_OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_HIDDEN = ("<frozen importlib", "<frozen runpy")
+
+
+class AttemptInputError(Exception):
+    """An input cannot be given to the function. `kind` says who has to act, `code` what it is."""
+
+    def __init__(self, message: str, code: str, kind: ErrorKind, *, retryable: bool) -> None:
+        super().__init__(message)
+        self.code = code
+        self.kind = kind
+        self.retryable = retryable
+
+
+def describe(error: BaseException, bundle: str = "", memory_limit: int | None = None) -> ErrorInfo:
+    """The error of an attempt whose function, or its preparation, raised `error`."""
+    if isinstance(error, AttemptInputError):
+        return ErrorInfo(error.code, str(error), error.kind, error.retryable, _trace(error.__cause__, bundle))
+    if isinstance(error, OutputError):
+        return ErrorInfo("TypeError", str(error))
+    if isinstance(error, MemoryError) and memory_limit is not None:
+        message = f"Out of memory: the limit is {memory_limit} bytes. Raise resources.memory of the task."
+        return ErrorInfo("OutOfMemory", message, trace=_trace(error, bundle))
+    kind = ErrorKind.SYSTEM if isinstance(error, OSError) and error.errno in MACHINE_TROUBLE else ErrorKind.USER
+    retryable = not isinstance(error, NonRetryable | ConfigurationError)
+    message = _text(error)
+    if where := _where(error, bundle):
+        message = f"{message} ({where})"
+    return ErrorInfo(type(error).__name__, message, kind, retryable, trace=_trace(error, bundle))
+
+
+def _text(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - a foreign __str__ may raise; the error itself matters more
+        text = ""
+    if isinstance(error, SystemExit):
+        text = f"The task called sys.exit({text}); a task ends by returning or raising."
+    return (text or type(error).__name__)[:MESSAGE_CHARS_MAX]
+
+
+def _where(error: BaseException, bundle: str) -> str:
+    """File and line of the innermost frame that is in the bundle, else of the innermost that is not ours."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if _users(f.filename)]
+    own = [f for f in frames if bundle and f.filename.startswith(bundle + os.sep)]
+    if not frames:
+        return ""
+    frame = (own or frames)[-1]
+    return f"{_short(frame.filename, bundle)}:{frame.lineno}"
+
+
+def _trace(error: BaseException | None, bundle: str) -> str:
+    if error is None:
+        return ""
+    try:
+        tree = traceback.TracebackException(type(error), error, error.__traceback__, compact=True)
+        _walk(tree, _clean)
+        text = "".join(tree.format())
+    except Exception:  # noqa: BLE001 - foreign exceptions can break their own formatting; the message is there already
+        text = "".join(traceback.format_tb(error.__traceback__))
+    if bundle:
+        text = text.replace(f'File "{bundle}{os.sep}', 'File "')
+    if len(text) > TRACE_CHARS_MAX:
+        half = TRACE_CHARS_MAX // 2
+        text = f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
+    return text
+
+
+def _clean(tree: traceback.TracebackException) -> None:
+    tree.stack = traceback.StackSummary.from_list([frame for frame in tree.stack if _users(frame.filename)])
+
+
+def _walk(tree: traceback.TracebackException, visit: Callable[[traceback.TracebackException], None]) -> None:
+    waiting, seen = [tree], set[int]()
+    while waiting:
+        current = waiting.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        visit(current)
+        waiting += [e for e in (current.__cause__, current.__context__) if e is not None]
+        waiting += current.exceptions or []
+
+
+def _users(filename: str) -> bool:
+    return not filename.startswith(_OURS) and not filename.startswith(_HIDDEN)
+
+
+def _short(filename: str, bundle: str) -> str:
+    return filename.removeprefix(bundle + os.sep) if bundle else filename

@@ -1,0 +1,86 @@
+"""The files of an attempt's directory, and how they are written: whole or not at all.
+
+``request`` and ``inputs`` come from the executor; ``claim``, ``log``, ``outputs`` or ``error`` from the attempt's
+process; ``exit`` from whoever saw its end. ``work/`` is the working directory of the user's code, ``scratch/`` where
+values are put together before they are stored, ``checkpoint/`` what an attempt leaves to its successor.
+"""
+
+# few system calls for each attempt; descriptors, not paths, are what is handled here
+
+from __future__ import annotations
+
+import os
+
+REQUEST = "request"
+INPUTS = "inputs"
+OUTPUTS = "outputs"
+ERROR = "error"
+LOG = "log"
+CLAIM = "claim"
+EXIT = "exit"
+WORK = "work"
+SCRATCH = "scratch"
+CHECKPOINT = "checkpoint"
+
+OUTCOME_BYTES_MAX = 64 * 2**20
+"""An ``outputs`` or ``error`` that is larger is not read: inline values are small, and there are not that many."""
+
+
+def write_atomic(directory: str, name: str, data: bytes) -> None:
+    """Publish `data` as the file `name` by a rename; a reader sees all of it or no file.
+
+    It is not forced to disk: what a power cut takes away counts as an attempt that was lost, and runs again.
+    """
+    temporary = f"{directory}/.{name}.{os.getpid()}"
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        write_all(fd, data)
+    finally:
+        os.close(fd)
+    os.rename(temporary, f"{directory}/{name}")
+
+
+def write_new(directory: str, name: str, data: bytes) -> None:
+    """Write a file that nobody looks for yet. Raises FileExistsError if it is there."""
+    fd = os.open(f"{directory}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    try:
+        write_all(fd, data)
+    finally:
+        os.close(fd)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of `data`; a short write (full disk, signal) is gone on with or raised."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def read_file(directory: str, name: str, bytes_max: int = OUTCOME_BYTES_MAX) -> bytes | None:
+    """The content of a file, None if there is none. Raises ValueError if it is larger than `bytes_max`."""
+    try:
+        fd = os.open(f"{directory}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        size = os.fstat(fd).st_size
+        if size > bytes_max:
+            raise ValueError(f"{directory}/{name} has {size} bytes; at most {bytes_max} are read")
+        data = bytearray()
+        while chunk := os.read(fd, 1 << 20):
+            data += chunk
+        return bytes(data)
+    finally:
+        os.close(fd)
+
+
+def tail(directory: str, lines: int = 5, bytes_max: int = 2000) -> str:
+    """The last lines of the attempt's log."""
+    try:
+        with open(f"{directory}/{LOG}", "rb") as log:
+            log.seek(0, os.SEEK_END)
+            log.seek(max(0, log.tell() - bytes_max))
+            text = log.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])

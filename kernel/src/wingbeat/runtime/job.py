@@ -1,0 +1,195 @@
+"""What the executor tells an attempt's process and its warm parent: the job, and the messages on their socket.
+
+The files of an attempt's directory are JSON, so that a task in any language can read and write them; the messages are
+msgpack frames, each behind its length.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from wingbeat.spec.entities import WrapperSpec
+
+FRAME_BYTES_MAX = 64 * 2**20
+_LENGTH = struct.Struct("!I")
+
+
+class StorageRef(Struct, frozen=True, omit_defaults=True):
+    """How an attempt's process makes its storage.
+
+    Attributes:
+        target: ``module:callable`` that returns a `wingbeat.contracts.storage.Storage`; empty where there is none.
+
+        arguments: Its keyword arguments.
+    """
+
+    target: str = ""
+    arguments: dict[str, Any] = {}
+
+
+class Job(Struct, frozen=True, omit_defaults=True):
+    """One attempt as its process needs to know it: the file `request`.
+
+    Attributes:
+        id: ``execution/node/attempt``.
+
+        directory: The attempt's directory, absolute.
+
+        task: The task's name, for messages.
+
+        outputs: Names of the outputs, in order.
+
+        bundle: Local folder with the code; empty where the module is importable as it is.
+
+        cache: Folder for the bytecode of the bundle's modules, which keeps the bundle as it was unpacked.
+
+        spawn: Start a fresh interpreter; never import the module in the warm parent.
+    """
+
+    id: str
+    directory: str
+    task: str
+    module: str
+    function: str
+    outputs: tuple[str, ...] = ()
+    bundle: str = ""
+    cache: str = ""
+    spawn: bool = False
+    storage: StorageRef = StorageRef()
+    wrappers: tuple[WrapperSpec, ...] = ()
+    variables: dict[str, str] = {}
+    cpu: float | None = None
+    memory_bytes: int | None = None
+    checkpoint: str = ""
+
+    @property
+    def limited(self) -> bool:
+        """Whether the attempt may have a control group."""
+        return self.cpu is not None or self.memory_bytes is not None
+
+
+class ParentConfig(Struct, frozen=True, omit_defaults=True):
+    """How a warm parent is started.
+
+    Attributes:
+        directory: Folder of all parents: sockets, logs, and the lock under which they start and end.
+
+        name: File name of its socket there.
+
+        idle_s: It ends after this long without a child and without a request.
+
+        preload_s: Longest time that an import in the parent may take.
+
+        skip: Modules that an earlier parent died of importing.
+    """
+
+    directory: str
+    name: str
+    bundle: str = ""
+    cache: str = ""
+    idle_s: float = 10.0
+    preload_s: float = 30.0
+    skip: tuple[str, ...] = ()
+
+    @property
+    def spares(self) -> str:
+        """Folder for empty working directories between two attempts."""
+        return f"{self.directory}/{self.name}.spare"
+
+
+class Run(Struct, frozen=True, array_like=True, tag=1):
+    """To the parent: start this attempt unless it runs already. `job` and `inputs` are the bytes of the files."""
+
+    id: str
+    job: bytes
+    inputs: bytes
+
+
+class Watch(Struct, frozen=True, array_like=True, tag=2):
+    """To the parent: tell me when this attempt ends."""
+
+    id: str
+
+
+class ListRunning(Struct, frozen=True, array_like=True, tag=3):
+    """To the parent: tell me which attempts run."""
+
+
+class Hello(Struct, frozen=True, array_like=True, tag=11):
+    """From the parent, first: it is up."""
+
+    pid: int
+
+
+class Importing(Struct, frozen=True, array_like=True, tag=12):
+    """From the parent: it now imports `module` (empty: it has survived that)."""
+
+    module: str
+
+
+class Started(Struct, frozen=True, array_like=True, tag=13):
+    """From the parent: the attempt has a process. `how` is ``fork``, or ``spawn`` and why."""
+
+    id: str
+    pid: int
+    how: str
+
+
+class Ended(Struct, frozen=True, array_like=True, tag=14):
+    """From the parent: the process is gone, its files are final. `duplicate`: another one has claimed the attempt."""
+
+    id: str
+    duplicate: bool = False
+
+
+class Unknown(Struct, frozen=True, array_like=True, tag=15):
+    """From the parent: no process of mine runs this attempt."""
+
+    id: str
+
+
+class Running(Struct, frozen=True, array_like=True, tag=16):
+    """From the parent: these attempts run."""
+
+    ids: list[str]
+
+
+Message = Run | Watch | ListRunning | Hello | Importing | Started | Ended | Unknown | Running
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
+read_job = msgspec.json.Decoder(Job).decode
+
+
+def pack(message: Message) -> bytes:
+    """The frame of a message."""
+    body = _encoder.encode(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+class Frames:
+    """Bytes as they come, into whole messages."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def feed(self, data: bytes) -> list[Message]:
+        """The messages that `data` completes. Raises ValueError for a frame that cannot be one of ours."""
+        self._rest += data
+        found: list[Message] = []
+        start = 0
+        while len(self._rest) - start >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._rest, start)
+            if length > FRAME_BYTES_MAX:
+                raise ValueError(f"a frame of {length} bytes is over the limit of {FRAME_BYTES_MAX}")
+            end = start + _LENGTH.size + length
+            if len(self._rest) < end:
+                break
+            found.append(_decoder.decode(memoryview(self._rest)[start + _LENGTH.size : end].tobytes()))
+            start = end
+        del self._rest[:start]
+        return found

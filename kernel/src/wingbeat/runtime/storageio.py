@@ -1,0 +1,66 @@
+"""Content of values through a storage: what codecs are given where a storage is at hand."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import IO, Any
+
+from wingbeat.contracts.storage import Storage
+from wingbeat.spec.codec import canonical
+from wingbeat.spec.literal import INLINE_BYTES_MAX, Inline, Literal, Offloaded
+from wingbeat.types import Blob, LiteralType, Wire, digest
+
+OFFLOADED_BYTES_MAX = 2**31
+_SMALL = (int, float, bool, type(None))
+
+
+class StorageIO:
+    """A `wingbeat.types.BlobIO` over `storage`; `scratch` is a folder for what is written before it is stored."""
+
+    def __init__(self, storage: Storage, scratch: str) -> None:
+        self.storage = storage
+        self._scratch = Path(scratch)
+        self._numbers = itertools.count()
+
+    def read(self, literal: Offloaded) -> bytes:
+        """The canonical JSON of an offloaded value."""
+        blob = Blob(uri=literal.uri, digest=literal.uri.partition(":")[2], size=literal.size, name="")
+        return self.storage.read_bytes(blob, bytes_max=OFFLOADED_BYTES_MAX)
+
+    def put_bytes(self, data: bytes) -> Blob:
+        """Store `data`."""
+        return self.storage.put_bytes(data)
+
+    def put_file(self, path: str, name: str) -> Blob:
+        """Store a local file by its content."""
+        return self.storage.put_file(path, name)
+
+    def put_directory(self, path: str, name: str) -> Blob:
+        """Store a local tree by its content."""
+        return self.storage.put_directory(path, name)
+
+    def fetch(self, blob: Blob) -> str:
+        """A local path of the content, read-only."""
+        return self.storage.fetch(blob)
+
+    def open(self, blob: Blob, mode: str) -> IO[Any]:
+        """Read a file's content as a stream; text is UTF-8."""
+        return Path(self.fetch(blob)).open(mode, encoding=None if "b" in mode else "utf-8")
+
+    def scratch(self, name: str) -> str:
+        """A fresh local path at which to write something before it is put."""
+        folder = self._scratch / str(next(self._numbers))
+        folder.mkdir(parents=True)
+        return str(folder / name)
+
+
+def literal_of(wire: Wire, type_: LiteralType, io: StorageIO) -> Literal:
+    """A wire value as a literal: inline, or stored and by reference where it is large."""
+    if type(wire) in _SMALL or (type(wire) is str and len(wire) * 6 < INLINE_BYTES_MAX):
+        return Inline(wire)
+    data = canonical(wire)
+    if len(data) <= INLINE_BYTES_MAX:
+        return Inline(wire)
+    blob = io.put_bytes(data)
+    return Offloaded(uri=blob.uri, size=blob.size, digest=digest(wire, type_))

@@ -1,0 +1,1 @@
+"""What was declared: the language-neutral wire format, content-addressed and versioned."""

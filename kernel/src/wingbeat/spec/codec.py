@@ -1,0 +1,90 @@
+"""Canonical bytes of specs, their digests, and bounded reading of bytes from outside.
+
+Canonical JSON has sorted keys and no insignificant space. Documents are decoded only after a scan of their depth and size,
+because a decoder can be made to exhaust the stack of its process by nesting.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from wingbeat.base.errors import ConfigurationError
+from wingbeat.base.ids import digest
+from wingbeat.spec.entities import FORMAT, Closure, Entity
+from wingbeat.types import LimitExceeded
+from wingbeat.types.bounds import check_depth
+
+SPEC_BYTES_MAX = 10 * 2**20
+DEPTH_MAX = 64
+
+T = TypeVar("T")
+
+_canonical = msgspec.json.Encoder(order="deterministic")
+_entity: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Entity)
+_closure = msgspec.json.Decoder(Closure)
+
+
+def canonical(document: Any) -> bytes:
+    """The canonical JSON of a spec, a struct or a wire value."""
+    return _canonical.encode(document)
+
+
+def spec_digest(entity: Entity) -> str:
+    """Identity of a task or workflow: the digest of its canonical JSON."""
+    return digest(canonical(entity))
+
+
+def read_bounded(data: bytes, decoder: msgspec.json.Decoder[T], *, bytes_max: int = SPEC_BYTES_MAX) -> T:
+    """Decode JSON from outside within bounds of size and depth.
+
+    Raises:
+        wingbeat.types.LimitExceeded: Too large or too deep.
+
+        msgspec.ValidationError: It does not have the shape.
+    """
+    if len(data) > bytes_max:
+        raise LimitExceeded(f"a document of {len(data)} bytes is over the limit of {bytes_max}")
+    check_depth(data, depth_max=DEPTH_MAX)
+    return decoder.decode(data)
+
+
+def read_entity(data: bytes) -> Entity:
+    """The task or workflow that `data` (JSON) describes."""
+    entity: Entity = read_bounded(data, _entity)
+    return entity
+
+
+def read_closure(data: bytes) -> Closure:
+    """The closure that `data` (JSON) describes; every entity is checked against its digest.
+
+    Raises:
+        ConfigurationError: It was written by a newer format, lacks an entity, or an entity is not what its digest says.
+    """
+    closure = read_bounded(data, _closure)
+    check_closure(closure)
+    return closure
+
+
+def check_closure(closure: Closure) -> None:
+    """Raise ConfigurationError unless `closure` is whole and every entity is what its digest says."""
+    if closure.format > FORMAT:
+        raise ConfigurationError(
+            f"The spec has format {closure.format}; this Wingbeat reads formats up to {FORMAT}.",
+            hint="Upgrade wingbeat.",
+        )
+    for name, entity in closure.entities.items():
+        if spec_digest(entity) != name:
+            raise ConfigurationError(f"Entity {entity.name!r} is not what its digest {name[:19]}… says.")
+    calls = [c for e in closure.entities.values() for c in getattr(e, "calls", ())]
+    missing = {closure.root, *calls} - closure.entities.keys()
+    if missing:
+        raise ConfigurationError(
+            f"The spec refers to {len(missing)} entities that it does not hold: {min(missing)[:19]}…."
+        )
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of the wire format: a `Closure` and all that it holds."""
+    return msgspec.json.schema(Closure)

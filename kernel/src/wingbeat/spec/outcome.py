@@ -1,0 +1,37 @@
+"""Why something failed, with the evidence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from wingbeat.base.errors import ErrorKind
+
+
+class ErrorInfo(Struct, frozen=True, omit_defaults=True):
+    """Why something failed, with the evidence.
+
+    Attributes:
+        code: Short stable name: the exception's class for user errors, ``TimedOut``, ``OutOfMemory``, ``Killed``, ….
+
+        message: For people: what happened; the user's file and line where there is one.
+
+        kind: Who has to act; decides which retry budget counts.
+
+        retryable: Whether trying again can help.
+
+        trace: The user's traceback, without frames of ours.
+
+        evidence: What was seen: exit code, signal, memory, log excerpt, ….
+
+        node: Node that failed, where the error is of an execution.
+    """
+
+    code: str
+    message: str
+    kind: ErrorKind = ErrorKind.USER
+    retryable: bool = True
+    trace: str = ""
+    evidence: dict[str, Any] = {}
+    node: str = ""

@@ -1,0 +1,1 @@
+"""Conformance kits, fakes and fixtures for those who write plugins."""

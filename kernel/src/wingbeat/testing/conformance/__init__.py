@@ -1,0 +1,5 @@
+"""Conformance kits: one class for each contract, which the author of an implementation derives a test class from."""
+
+import pytest
+
+pytest.register_assert_rewrite(f"{__name__}.catalog", f"{__name__}.catalog_model")

@@ -1,0 +1,126 @@
+"""Dialogues with the machine that read like a play: an event is said, and what follows is a list of short lines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wingbeat.base.errors import ErrorKind
+from wingbeat.machine import event as e
+from wingbeat.machine.effect import Cancel, Effect, Lookup, Publish, Release, SetTimer, Submit
+from wingbeat.machine.fact import Fact, decode_facts, encode_facts
+from wingbeat.machine.state import NodeState, decode_state, encode_state, initial, replay
+from wingbeat.machine.step import Machine
+from wingbeat.spec.literal import Inline, Literals
+from wingbeat.spec.outcome import ErrorInfo
+from wingbeat.spec.phase import ExecutionPhase
+from wingbeat.spec.plan import Plan
+
+
+def told(plan: Plan, effect: Effect) -> str:
+    """An effect as one line: ``submit a/0``, ``timer run a/0 at 5``, ``finish``."""
+    match effect:
+        case Submit():
+            return f"submit {plan.nodes[effect.node].id}/{effect.attempt}"
+        case Cancel():
+            return f"cancel {plan.nodes[effect.node].id}/{effect.attempt}"
+        case SetTimer():
+            of = f" {plan.nodes[effect.node].id}/{effect.attempt}" if effect.node >= 0 else ""
+            return f"timer {effect.kind}{of.removesuffix('/-1')} at {effect.due:g}"
+        case Lookup() | Publish() | Release():
+            return f"{type(effect).__name__.lower()} {plan.nodes[effect.node].id}"
+        case _:
+            return "finish"
+
+
+class Playbook:
+    """One execution: say events by the names of nodes; every method answers with the effects, and `at` is the time.
+
+    After each event the state is compared with the fold of all facts, written and read again.
+    """
+
+    def __init__(self, plan: Plan, inputs: dict[str, Any] | None = None) -> None:
+        self.plan, self.at = plan, 0.0
+        self.inputs: Literals = {name: Inline(value) for name, value in (inputs or {}).items()}
+        self.machine = Machine(plan, self.inputs, initial(plan))
+        self.facts: list[Fact] = []
+
+    @property
+    def phase(self) -> ExecutionPhase:
+        """Of the execution."""
+        return self.machine.state.phase
+
+    def node(self, name: str) -> NodeState:
+        """State of a node."""
+        return self.machine.state.nodes[self.plan.index[name]]
+
+    def phases(self) -> dict[str, str]:
+        """Phase of every node."""
+        return {n.id: self.node(n.id).phase.value for n in self.plan.nodes}
+
+    def say(self, event: e.Event) -> list[str]:
+        """Any event."""
+        effects = self.machine.step(event)
+        self.facts += self.machine.take_facts()
+        assert replay(self.plan, decode_facts(encode_facts(self.facts))) == self.machine.state
+        return [told(self.plan, effect) for effect in effects]
+
+    def outstanding(self) -> list[str]:
+        """What a restart would perform."""
+        return [told(self.plan, effect) for effect in self.machine.outstanding()]
+
+    def restart(self) -> list[str]:
+        """Build the machine again from its facts; answers with what is performed again."""
+        state = replay(self.plan, decode_facts(encode_facts(self.facts)))
+        assert decode_state(encode_state(state)) == state
+        self.machine = Machine(self.plan, self.inputs, state)
+        return self.outstanding()
+
+    def launch(self, recovered: dict[str, int] | None = None, seed: int = 1) -> list[str]:
+        """The execution may begin."""
+        outputs: dict[int, Literals] = {self.plan.index[n]: {"o0": Inline(v)} for n, v in (recovered or {}).items()}
+        return self.say(e.Launched(self.at, seed, outputs, "earlier" if recovered else ""))
+
+    def running(self, name: str, attempt: int = 0) -> list[str]:
+        """User code may be running."""
+        return self.say(e.AttemptRunning(self.at, self.plan.index[name], attempt))
+
+    def succeeded(self, name: str, attempt: int = 0, value: int = 1) -> list[str]:
+        """An attempt returned `value`."""
+        return self.say(e.AttemptSucceeded(self.at, self.plan.index[name], attempt, {"o0": Inline(value)}))
+
+    def failed(self, name: str, attempt: int = 0, *, code: str = "ValueError", **more: Any) -> list[str]:
+        """An attempt failed by the user's error, unless `more` says otherwise."""
+        error = ErrorInfo(code, f"{code} here", **more)
+        return self.say(e.AttemptFailed(self.at, self.plan.index[name], attempt, error))
+
+    def lost(self, name: str, attempt: int = 0) -> list[str]:
+        """An attempt failed by the system's fault."""
+        return self.failed(name, attempt, code="Killed", kind=ErrorKind.SYSTEM)
+
+    def aborted(self, name: str, attempt: int = 0, reason: str = "") -> list[str]:
+        """An attempt was stopped."""
+        return self.say(e.AttemptAborted(self.at, self.plan.index[name], attempt, reason))
+
+    def hit(self, name: str, value: int = 1) -> list[str]:
+        """The catalog has a node's outputs."""
+        return self.say(e.CacheHit(self.at, self.plan.index[name], {"o0": Inline(value)}, "other/n/0"))
+
+    def missed(self, name: str, *, status: str = "MISS", publish: bool = True) -> list[str]:
+        """The catalog does not."""
+        return self.say(e.CacheMissed(self.at, self.plan.index[name], status, "no such key", publish))
+
+    def held(self, name: str, again_at: float) -> list[str]:
+        """Somebody else computes them."""
+        return self.say(e.CacheHeld(self.at, self.plan.index[name], "other/n", again_at))
+
+    def stored(self, name: str, status: str = "POPULATED") -> list[str]:
+        """A publication ended."""
+        return self.say(e.CacheStored(self.at, self.plan.index[name], status, ""))
+
+    def timer(self, kind: str, name: str = "", attempt: int = -1) -> list[str]:
+        """A timer fired."""
+        return self.say(e.TimerFired(self.at, kind, self.plan.index[name] if name else -1, attempt))
+
+    def abort(self, reason: str = "enough") -> list[str]:
+        """Somebody wants it to stop."""
+        return self.say(e.AbortAsked(self.at, reason))

@@ -1,0 +1,120 @@
+"""The classes of other packages that are values, by qualified name: nothing heavy is imported to know them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, Protocol, cast
+
+from wingbeat.types.errors import UnsupportedType
+from wingbeat.types.model import BlobType, Layout, LiteralType, TableType
+
+__all__ = ["Handler", "Offer", "find", "load", "qualified_name", "register", "register_fallback"]
+
+
+class Handler(Protocol):
+    """Writes and reads one heavy class of values; loaded on first use.
+
+    May also have `name` (a file name to suggest), `rows(value)` and `columns(value)`: the names of a table's columns
+    and the name of the scalar type of each (`int`, `str`, …, or `any` if it cannot tell).
+    """
+
+    layout: Layout
+
+    def write(self, value: Any, path: str) -> None:
+        """Write the value to a path where nothing is yet; equal values give equal bytes."""
+        ...
+
+    def read(self, path: str, hint: Any) -> Any:
+        """Read a value of the class `hint`."""
+        ...
+
+
+class Offer(NamedTuple):
+    """What is registered under a class."""
+
+    type: TableType | BlobType
+    handler: str
+    subclasses: bool
+
+
+_offers: dict[str, Offer] = {}
+_fallbacks: list[Callable[[], None]] = []
+_handlers: dict[str, Handler] = {}
+
+
+def register(
+    qualified_name: str | Iterable[str], literal_type: LiteralType, handler: str, *, subclasses: bool = False
+) -> None:
+    """Offer a Python class as a value, by `module.Class` (or several names), kept by the handler at `module:attribute`.
+
+    With `subclasses` also every class derived from it. Registering the same again is fine; something else under a name
+    is refused.
+    """
+    if not isinstance(literal_type, TableType | BlobType):
+        raise TypeError(f"a registered class is a TableType or a BlobType, got {literal_type!r}")
+    module, colon, attribute = handler.partition(":")
+    if not (module and colon and attribute):
+        raise ValueError(f"a handler is named as 'module:attribute', got {handler!r}")
+    offer = Offer(literal_type, handler, subclasses)
+    for name in [qualified_name] if isinstance(qualified_name, str) else qualified_name:
+        known = _offers.setdefault(name, offer)
+        if known != offer:
+            raise ValueError(f"{name} is already offered by {known.handler}; {handler} may not replace it")
+
+
+def register_fallback(load: Callable[[], None]) -> None:
+    """Have `load` called once, before a class is refused as unknown.
+
+    It is the moment to find the types that plugins offer.
+    """
+    _fallbacks.append(load)
+
+
+def qualified_name(cls: type) -> str:
+    """`module.Class`, as types are registered."""
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def find(cls: type) -> Offer | None:
+    """What is offered for a class, asking the plugins if nothing is known."""
+    offer = _known(cls)
+    while offer is None and _fallbacks:
+        _fallbacks.pop()()
+        offer = _known(cls)
+    return offer
+
+
+def _known(cls: type) -> Offer | None:
+    for base in cls.__mro__:
+        offer = _offers.get(qualified_name(base))
+        if offer is not None and (base is cls or offer.subclasses):
+            return offer
+    return None
+
+
+def load(address: str) -> Handler:
+    """The handler at `module:attribute`, imported on first use."""
+    known = _handlers.get(address)
+    if known is None:
+        from importlib import import_module
+
+        module, _, attribute = address.partition(":")
+        try:
+            found = getattr(import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise UnsupportedType(f"the handler {address} cannot be loaded: {error}") from error
+        known = _handlers[address] = cast(Handler, found() if isinstance(found, type) else found)
+    return known
+
+
+_BOX = "wingbeat.runtime.handlers"
+register(["pandas.DataFrame", "pandas.core.frame.DataFrame"], TableType(), f"{_BOX}.pandas:PandasHandler")
+register(
+    ["polars.dataframe.frame.DataFrame", "polars.lazyframe.frame.LazyFrame"],
+    TableType(),
+    f"{_BOX}.polars:PolarsHandler",
+)
+register(["pyarrow.lib.Table", "pyarrow.Table"], TableType(), f"{_BOX}.pyarrow:ArrowHandler")
+register("numpy.ndarray", BlobType("npy"), f"{_BOX}.numpy:ArrayHandler")
+register("xgboost.core.Booster", BlobType("xgboost"), f"{_BOX}.xgboost:BoosterHandler")
+register("xgboost.sklearn.XGBModel", BlobType("xgboost"), f"{_BOX}.xgboost:BoosterHandler", subclasses=True)

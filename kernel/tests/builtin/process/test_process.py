@@ -1,0 +1,178 @@
+"""What an attempt's process is given, and what it leaves: folder, log, variables, descriptors, descendants."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from wingbeat.contracts.executor import Succeeded
+from wingbeat.spec.entities import Isolation
+from wingbeat.spec.literal import Inline
+
+pytestmark = pytest.mark.anyio
+
+
+def processes():
+    return Path("/proc").glob("[0-9]*")
+
+
+def descriptors(pid):
+    return [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
+
+
+async def test_output_of_the_user_and_of_programs_it_starts_is_in_the_log(world):
+    world.module(
+        "m",
+        """
+        import os, subprocess, sys
+        def talk() -> str:
+            print("printed \\udcff")
+            sys.stderr.write("on error\\n")
+            os.write(1, b"raw\\n")
+            subprocess.run(["echo", "from a program"], check=True)
+            return sys.stdin.read()
+        """,
+    )
+    outcome = await world.run(world.request("m:talk"))
+    assert outcome.outputs["o0"] == Inline("")
+    log = (world.attempt("x1/n0/0") / "log").read_text()
+    for line in ("printed", "on error", "raw", "from a program"):
+        assert line in log
+
+
+async def test_an_attempt_knows_who_it_is_and_works_in_a_folder_of_its_own(world):
+    world.module(
+        "m",
+        """
+        import os
+        def who(fail: bool) -> dict[str, str]:
+            open("here", "w").close()
+            assert not fail
+            return {"cwd": os.getcwd(), **{k: v for k, v in os.environ.items() if k.startswith("WINGBEAT_")}}
+        """,
+    )
+    outcome = await world.run(world.request("m:who", "x1/n0/3", {"fail": False}, variables={"WINGBEAT_EXTRA": "1"}))
+    folder = world.attempt("x1/n0/3")
+    value = outcome.outputs["o0"].value
+    expected = {
+        "cwd": str(folder / "work"),
+        "WINGBEAT_EXECUTION": "x1",
+        "WINGBEAT_NODE": "n0",
+        "WINGBEAT_ATTEMPT": "3",
+        "WINGBEAT_TASK": "m.who",
+        "WINGBEAT_DIRECTORY": str(folder),
+        "WINGBEAT_EXTRA": "1",
+    }
+    assert expected.items() <= value.items()
+    assert not (folder / "work").exists()
+    await world.run(world.request("m:who", "x1/n0/4", {"fail": True}))
+    assert (world.attempt("x1/n0/4") / "work" / "here").exists()
+
+
+async def test_every_attempt_starts_in_an_empty_folder(world, sink):
+    world.module("m", "import os\ndef look() -> list[str]:\n    return os.listdir()\n")
+    executor = await world.executor(sink)
+    for n in range(6):
+        await executor.submit(world.request("m:look", f"x1/n{n}/0"))
+    for n in range(6):
+        assert (await sink.outcome(f"x1/n{n}/0")).outputs["o0"] == Inline([])
+
+
+@pytest.mark.parametrize("isolation", list(Isolation))
+async def test_no_descriptor_of_kernel_or_parent_reaches_user_code(world, isolation, tmp_path):
+    world.module(
+        "m",
+        """
+        import os
+        def look() -> list[str]:
+            found = []
+            for name in os.listdir("/proc/self/fd"):
+                try:
+                    found.append(os.readlink(f"/proc/self/fd/{name}"))
+                except OSError:
+                    pass
+            return found
+        """,
+    )
+    leak = os.open(tmp_path, os.O_RDONLY)
+    os.set_inheritable(leak, True)
+    outcome = await world.run(world.request("m:look", isolation=isolation))
+    os.close(leak)
+    folder = world.attempt("x1/n0/0")
+    held = {path for path in outcome.outputs["o0"].value if not path.startswith("/proc/")}
+    own = {path for path in held if path.startswith(f"{folder}/.claim")}
+    assert len(own) == 1
+    assert held - own == {"/dev/null", str(folder / "log")}
+
+
+async def test_whatever_an_attempt_leaves_running_is_killed_with_it(world):
+    world.module(
+        "m",
+        """
+        import os, subprocess, time
+        def leave() -> list[int]:
+            plain = subprocess.Popen(["sleep", "1000"])
+            session = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+            r, w = os.pipe()
+            if os.fork() == 0:
+                os.setsid()
+                if os.fork() == 0:
+                    os.write(w, str(os.getpid()).encode())
+                    time.sleep(1000)
+                os._exit(0)
+            return [plain.pid, session.pid, int(os.read(r, 20))]
+        """,
+    )
+    outcome = await world.run(world.request("m:leave"))
+    assert isinstance(outcome, Succeeded)
+    assert not [pid for pid in outcome.outputs["o0"].value if f"/proc/{pid}" in map(str, processes())]
+
+
+async def test_a_parent_holds_nothing_of_the_kernel_and_ends_when_it_is_idle(world, sink, until):
+    world.module("m", "import os\ndef parent() -> int:\n    return os.getppid()\n")
+    executor = await world.executor(sink, parent_idle_s=0.3)
+    await executor.submit(world.request("m:parent"))
+    pid = (await sink.outcome("x1/n0/0")).outputs["o0"].value
+    assert os.getsid(pid) == pid
+    held = descriptors(pid)
+    allowed = ("/dev/null", "socket:", "anon_inode:", str(world.home / "parents"))
+    assert [h for h in held if not h.startswith(allowed)] == []
+    await until(lambda: not world.processes())
+    assert list((world.home / "parents").glob("*.sock")) == []
+    await executor.submit(world.request("m:parent", "x1/n1/0"))
+    assert (await sink.outcome("x1/n1/0")).outputs["o0"].value != pid
+
+
+async def test_the_files_of_an_attempt_can_be_read_by_anyone(world):
+    world.module("m", "def f(x: int) -> int:\n    return x\n")
+    await world.run(world.request("m:f", inputs={"x": 5}))
+    folder = world.attempt("x1/n0/0")
+    assert json.loads((folder / "request").read_text())["task"] == "m.f"
+    assert json.loads((folder / "inputs").read_text()) == {"x": ["v", 5]}
+    assert json.loads((folder / "outputs").read_text()) == {"o0": ["v", 5]}
+    assert json.loads((folder / "claim").read_text())["pid"] > 0
+    assert json.loads((folder / "exit").read_text())["exit_code"] == 0
+    assert sorted(p.name for p in folder.iterdir()) == ["claim", "exit", "inputs", "log", "outputs", "request"]
+
+
+async def test_signals_work_in_user_code_as_in_any_program(world):
+    world.module(
+        "m",
+        """
+        import signal, subprocess
+        def f() -> list[str]:
+            subprocess.run(["true"], check=True)
+            return [str(signal.getsignal(n) == signal.SIG_DFL) for n in (signal.SIGTERM, signal.SIGCHLD)]
+        """,
+    )
+    outcome = await world.run(world.request("m:f"))
+    assert outcome.outputs["o0"] == Inline(["True", "True"])
+    assert signal.getsignal(signal.SIGCHLD) in (signal.SIG_DFL, signal.Handlers.SIG_DFL)
+
+
+async def test_a_home_with_a_very_long_path_works(world):
+    world.home = world.home / ("long" * 40)
+    world.module("m", "def f() -> int:\n    return 1\n")
+    assert isinstance(await world.run(world.request("m:f")), Succeeded)
