@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
-from pyspark.sql import DataFrame, SparkSession
-from wingbeat import Directory, File, task, workflow
-from wingbeat_spark import Spark
-
 from eta_pipeline.clock import Clock
 from eta_pipeline.facts import Facts
 from eta_pipeline.metrics import Metrics
 from eta_pipeline.places import Place
 from eta_pipeline.trials import Params, Trial
+from pyspark.sql import DataFrame, SparkSession
+
+from wingbeat import Directory, File, task, workflow
+from wingbeat_spark import Spark
 
 WAVES, WAVE = 3, 2
 SPARK = Spark(

@@ -46,7 +46,9 @@ def _legend(y: int) -> str:
         f'<text x="{10 + 46 * i}" y="{y - 4}" text-anchor="middle">{bound}</text>'
         for i, (colour, bound) in enumerate(zip(_SPEED_COLOURS, bounds, strict=True))
     )
-    return f'<g font-size="12" fill="#5b6675">{boxes}<text x="{20 + 46 * len(_SPEED_COLOURS)}" y="{y + 9}">km/h</text></g>'
+    return (
+        f'<g font-size="12" fill="#5b6675">{boxes}<text x="{20 + 46 * len(_SPEED_COLOURS)}" y="{y + 9}">km/h</text></g>'
+    )
 
 
 def bars(names: list[str], values: Array, counts: Array, unit: str) -> str:
@@ -87,7 +89,9 @@ def scatter(x: Array, y: Array) -> str:
     top = _nice(float(np.quantile(np.r_[x, y], 0.995)))
     wide, tall = size - left - 10, base - 12
     inside = pick[(x[pick] <= top) & (y[pick] <= top)]
-    dots = "".join(f'<circle cx="{left + wide * x[i] / top:.1f}" cy="{base - tall * y[i] / top:.1f}" r="1.9"/>' for i in inside)
+    dots = "".join(
+        f'<circle cx="{left + wide * x[i] / top:.1f}" cy="{base - tall * y[i] / top:.1f}" r="1.9"/>' for i in inside
+    )
     ticks = "".join(
         f'<text x="{left + wide * k / 4:.1f}" y="{base + 17}" text-anchor="middle">{top * k / 4:g}</text>'
         f'<text x="{left - 6}" y="{base - tall * k / 4 + 4:.1f}" text-anchor="end">{top * k / 4:g}</text>'

@@ -71,7 +71,9 @@ class Corrections:
         """Return the effects as rows: kind, key, value; `of_table` reads them back."""
         parts = [("curve", range(3), self.curve), ("segment", range(len(self.segment)), self.segment)]
         parts += [("start", self.start.index, self.start), ("end", self.end.index, self.end)]
-        frames = [pd.DataFrame({"kind": kind, "key": np.asarray(key), "value": np.asarray(v)}) for kind, key, v in parts]
+        frames = [
+            pd.DataFrame({"kind": kind, "key": np.asarray(key), "value": np.asarray(v)}) for kind, key, v in parts
+        ]
         return pd.concat(frames, ignore_index=True).astype({"key": "int64", "value": "float64"})
 
     @staticmethod

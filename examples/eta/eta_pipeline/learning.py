@@ -41,9 +41,7 @@ def suggest(history: Sequence[Trial], number: int) -> Params:
     sampler = optuna.samplers.TPESampler(seed=number, n_startup_trials=4)
     study = optuna.create_study(sampler=sampler)
     for trial in history:
-        study.add_trial(
-            optuna.trial.create_trial(params=asdict(trial.params), distributions=_SPACE, value=trial.mae_s)
-        )
+        study.add_trial(optuna.trial.create_trial(params=asdict(trial.params), distributions=_SPACE, value=trial.mae_s))
     return Params(**study.ask(_SPACE).params)
 
 
@@ -74,9 +72,7 @@ def _settings(params: Params, seed: int, threads: int) -> dict[str, object]:
     }
 
 
-def try_params(
-    features: pd.DataFrame, duration_s: Array, tune: np.ndarray, params: Params, threads: int = 1
-) -> Trial:
+def try_params(features: pd.DataFrame, duration_s: Array, tune: np.ndarray, params: Params, threads: int = 1) -> Trial:
     """Fit on the rides not marked in `tune`, and return the error on those marked, at the best number of trees."""
     fit = xgb.DMatrix(features[~tune], np.log(duration_s[~tune]))
     check = xgb.DMatrix(features[tune], np.log(duration_s[tune]))

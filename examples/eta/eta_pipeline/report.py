@@ -97,7 +97,11 @@ def _tiles(metrics: Metrics) -> str:
         (f"{100 * metrics.traffic_gain:.1f} %", "less error with observed traffic than with free flow"),
         (f"{metrics.all_mae_s:.1f} s", f"on all {metrics.rides:,} rides, odd ones included"),
     ]
-    return '<div class="tiles">' + "".join(f'<div class="tile"><b>{a}</b><span>{b}</span></div>' for a, b in tiles) + "</div>"
+    return (
+        '<div class="tiles">'
+        + "".join(f'<div class="tile"><b>{a}</b><span>{b}</span></div>' for a, b in tiles)
+        + "</div>"
+    )
 
 
 def _table(metrics: Metrics) -> str:
@@ -124,7 +128,7 @@ def _distance_names(table: pd.DataFrame) -> list[str]:
     names = []
     for i in table.index:
         low, high = DISTANCE_EDGES_M[i] / 1000, DISTANCE_EDGES_M[i + 1] / 1000
-        names.append(f"{low:g}–{high:g} km" if high < 1000 else f"over {low:g} km")
+        names.append(f"{low:g} to {high:g} km" if high < 1000 else f"over {low:g} km")
     return names
 
 

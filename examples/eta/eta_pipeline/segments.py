@@ -32,9 +32,9 @@ def _pieces(links: DataFrame) -> DataFrame:
     points = links.select("link_id", F.posexplode(shape).alias("i", "p")).select(
         "link_id", "i", F.col("p.lats").alias("lat_a"), F.col("p.lons").alias("lon_a")
     )
-    pieces = points.withColumns(
-        {"lat_b": F.lead("lat_a").over(along), "lon_b": F.lead("lon_a").over(along)}
-    ).where(F.col("lat_b").isNotNull())
+    pieces = points.withColumns({"lat_b": F.lead("lat_a").over(along), "lon_b": F.lead("lon_a").over(along)}).where(
+        F.col("lat_b").isNotNull()
+    )
     metres = _haversine(F.col("lat_a"), F.col("lon_a"), F.col("lat_b"), F.col("lon_b"))
     upto = along.rowsBetween(Window.unboundedPreceding, Window.currentRow)
     whole = Window.partitionBy("link_id")
@@ -76,9 +76,9 @@ def chop(links: DataFrame, max_length_m: float) -> DataFrame:
         F.first("link_m").alias("link_m"),
     )
     along = Window.partitionBy("link_id").orderBy("part")
-    chords = points.withColumns(
-        {"lat_b": F.lead("lat_a").over(along), "lon_b": F.lead("lon_a").over(along)}
-    ).where(F.col("lat_b").isNotNull())
+    chords = points.withColumns({"lat_b": F.lead("lat_a").over(along), "lon_b": F.lead("lon_a").over(along)}).where(
+        F.col("lat_b").isNotNull()
+    )
     ends = (F.col("lat_a"), F.col("lon_a"), F.col("lat_b"), F.col("lon_b"))
     numbered = chords.select(
         (F.row_number().over(Window.orderBy("link_id", "part")) - 1).cast("long").alias("segment_id"),

@@ -149,10 +149,9 @@ def find_periods(ranges: Ranges, start_ts: np.ndarray, files: dict[date, Path], 
     else:
         split = int(len(start_ts) * DEFAULT_SHARE)
         validation_start = int(start_ts[min(split, len(start_ts) - 1)])
+    validation_until = int(start_ts[-1]) + 1
     if ranges.validation_to:
         validation_until = clock.midnight(ranges.validation_to + timedelta(days=1))
-    else:
-        validation_until = int(start_ts[-1]) + 1
     if ranges.locations_to and ends > validation_start:
         raise ValueError(
             f"validation (from {clock.local(validation_start)}) overlaps the locations or comes before them (they are"

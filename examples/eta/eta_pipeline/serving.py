@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import xgboost as xgb
 

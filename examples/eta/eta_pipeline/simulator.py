@@ -29,7 +29,7 @@ import pandas as pd
 from eta_pipeline import network as networks
 from eta_pipeline.clock import Clock
 from eta_pipeline.geo import METRES_PER_DEGREE, Array, bearing, haversine
-from eta_pipeline.network import Ints, Network
+from eta_pipeline.network import Ints
 from eta_pipeline.roads import find_links
 from eta_pipeline.routing import Router
 from eta_pipeline.sample import NAME, embedded_extract
@@ -83,7 +83,8 @@ class Simulator:
         rides = rides[haversine(*ends) >= MIN_RIDE_M].sort_values("start_ts", kind="stable", ignore_index=True)
         ends = [rides[c].to_numpy() for c in ("start_lat", "start_lon", "end_lat", "end_lon")]
         paths = Router(net, self.own_seconds).paths(*ends)
-        for end, rows, share in (("start", paths.groupby("trip").head(1), "begin"), ("end", paths.groupby("trip").tail(1), "finish")):
+        by_trip = paths.groupby("trip")
+        for end, rows, share in (("start", by_trip.head(1), "begin"), ("end", by_trip.tail(1), "finish")):
             where = self._place(rows.segment.to_numpy(), rows[share].to_numpy())
             rides.loc[rows.trip.to_numpy(), [f"{end}_lat", f"{end}_lon"]] = np.stack(where, axis=1)
         return rides, paths
@@ -176,9 +177,7 @@ def assign_cabs(start: Ints, busy_s: Ints) -> Ints:
     return cabs
 
 
-def simulate(
-    folder: Path, seed: int, extract: Path | None = None, days: int = 14, rides_a_day: int = 2_000
-) -> Path:
+def simulate(folder: Path, seed: int, extract: Path | None = None, days: int = 14, rides_a_day: int = 2_000) -> Path:
     """Write simulated data into the folder, laid out as real data, and return it.
 
     `extract` is an OpenStreetMap file; by default the embedded one.

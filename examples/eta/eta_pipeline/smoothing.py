@@ -54,7 +54,9 @@ def smooth_sums(segment: Ints, slot: Ints, seconds: Array, metres: Array, classe
     factor = city_factors(_sum(slot, seconds, SLOTS), _sum(slot, expected, SLOTS))
     cell = segment * BUCKETS + bucket_of_slot()[slot]
     size = len(classes) * BUCKETS
-    deviation = (_sum(cell, seconds, size) + BUCKET_SECONDS) / (_sum(cell, expected * factor[slot], size) + BUCKET_SECONDS)
+    deviation = (_sum(cell, seconds, size) + BUCKET_SECONDS) / (
+        _sum(cell, expected * factor[slot], size) + BUCKET_SECONDS
+    )
     return Smoothed(pace, deviation.reshape(-1, BUCKETS), factor)
 
 

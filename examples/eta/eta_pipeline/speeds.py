@@ -78,7 +78,9 @@ def _variants(cells: DataFrame) -> DataFrame:
     columns = ("without", "segment_id", "slot", "seconds", "metres")
     # A variant that nothing is left of is a layer too: an empty row for each.
     nothing = [(v, 0, 0, 0.0, 0.0) for v in (NO_FOLD, *range(FOLDS))]
-    empty = cells.sparkSession.createDataFrame(nothing, "without int, segment_id long, slot int, seconds double, metres double")
+    empty = cells.sparkSession.createDataFrame(
+        nothing, "without int, segment_id long, slot int, seconds double, metres double"
+    )
     return reduce(DataFrame.unionByName, [kept.select(*columns), empty])
 
 

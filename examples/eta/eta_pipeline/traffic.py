@@ -32,7 +32,7 @@ class Traffic:
         Raises:
             ValueError: rows are missing.
         """
-        folds = [*range(FOLDS), NO_FOLD] if paces.without.nunique() > 1 else [NO_FOLD]
+        folds = [*range(FOLDS), NO_FOLD] if (paces.without != NO_FOLD).any() else [NO_FOLD]
         size = int(paces.segment_id.max()) + 1
         if len(paces) != len(folds) * size * BUCKETS or len(factors) != len(folds) * SLOTS:
             raise ValueError(f"the traffic tables are not whole: {len(paces)} paces, {len(factors)} factors")

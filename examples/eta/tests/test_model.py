@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
-
 from eta_pipeline.clock import BUCKETS, SLOTS, Clock
 from eta_pipeline.constants import FOLDS, NO_FOLD
 
@@ -26,10 +25,9 @@ class Tables(NamedTuple):
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
     """A town, a made-up traffic layer in which leaving out a fold changes a lot, and simulated rides."""
-    from conftest import TOWN, write_osm
-
     from eta_pipeline.roads import find_links
     from eta_pipeline.simulator import simulate, straight_segments
+    from eta_town import TOWN, write_osm
 
     folder = tmp_path_factory.mktemp("town")
     town = write_osm(folder / "town.osm", TOWN)

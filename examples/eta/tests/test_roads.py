@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import TOWN, way, write_osm
+from eta_town import TOWN, way, write_osm
 
 
 def test_links_honour_directions_limits_and_the_largest_part(town: Path) -> None:

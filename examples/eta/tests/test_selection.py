@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-
 from eta_pipeline.clock import Clock
 
 OFFSET = -7 * 3600

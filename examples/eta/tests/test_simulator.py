@@ -49,7 +49,9 @@ def test_positions_lie_on_the_way_of_a_ride(town: Path, tmp_path: Path) -> None:
     rides = pd.read_csv(folder / "rides" / "rides.csv.gz")
     where = pd.concat([pd.read_csv(f) for f in sorted((folder / "locations").iterdir())])
     for ride in rides.head(20).itertuples():
-        own = where[(where.cab_id == ride.cab_id) & where.ts.between(ride.start_ts, ride.end_ts) & (where.occupied == 1)]
+        own = where[
+            (where.cab_id == ride.cab_id) & where.ts.between(ride.start_ts, ride.end_ts) & (where.occupied == 1)
+        ]
         first, last = own.iloc[0], own.iloc[-1]
         assert float(haversine(first.lat, first.lon, ride.start_lat, ride.start_lon)) < 40
         assert float(haversine(last.lat, last.lon, ride.end_lat, ride.end_lon)) < 40

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-
 from eta_pipeline.clock import BUCKETS, SLOTS, Clock
 from eta_pipeline.constants import FOLDS, NO_FOLD
 
@@ -139,7 +138,9 @@ def test_one_accident_does_not_raise_every_eta(spark, links) -> None:
     assert recent.toPandas().seconds.max() <= 4 * 400 * 1.05 + 120
     after, after_factors = smooth(history.unionByName(recent), segments)
     change = after.toPandas().merge(paces.toPandas(), on=["without", "segment_id", "bucket"])
-    change = change[change.without == NO_FOLD].assign(ratio=lambda t: t.pace_x * t.deviation_x / t.pace_y / t.deviation_y)
+    change = change[change.without == NO_FOLD].assign(
+        ratio=lambda t: t.pace_x * t.deviation_x / t.pace_y / t.deviation_y
+    )
     elsewhere = change[change.segment_id != 0]
     assert (elsewhere.ratio - 1).abs().max() < 0.02
     assert change[change.segment_id == 0].ratio.max() < 1.6
