@@ -6,17 +6,17 @@ All enter by the same hooks. There is no global plugin manager: each kernel boot
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import pluggy
 from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts import hookspecs
+from wingbeat.host.installed import installed_plugins
 from wingbeat.host.registry import Registry
 
-GROUP = "wingbeat"
 BUILTIN = {"builtin": "wingbeat.builtin.plugin"}
 
 
@@ -30,8 +30,8 @@ class PluginSettings(Struct, frozen=True, forbid_unknown_fields=True):
     disabled: tuple[str, ...] = ()
 
 
-def boot(given: Sequence[object], discover: bool, disabled: Iterable[str]) -> Registry:
-    """Load plugins and let them register.
+def boot(given: Sequence[object], discover: bool, disabled: Iterable[str], cache: Path | None = None) -> Registry:
+    """Load plugins and let them register. `cache` is a file to keep in which ones are installed.
 
     Raises:
         ConfigurationError: A plugin cannot be loaded or registers wrongly; names it and says how to switch it off.
@@ -42,7 +42,7 @@ def boot(given: Sequence[object], discover: bool, disabled: Iterable[str]) -> Re
         manager.set_blocked(name)
     found = dict(BUILTIN)
     if discover:
-        found |= {point.name: point.value for point in importlib.metadata.entry_points(group=GROUP)}
+        found |= installed_plugins(cache)
     for name, target in found.items():
         if not manager.is_blocked(name):
             _register(manager, name, _load(name, target))

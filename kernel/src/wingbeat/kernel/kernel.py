@@ -103,7 +103,8 @@ class Kernel:
         from wingbeat.kernel.shared import SharedEngine
 
         self._home.create()
-        registry = boot(self._plugins, self._discover, self._home.settings("plugins", PluginSettings).disabled)
+        disabled = self._home.settings("plugins", PluginSettings).disabled
+        registry = boot(self._plugins, self._discover, disabled, self._home.folder / "plugins.cache")
         for scheme in registry.names("storage"):
             self._home.offer_storage(scheme, registry.factory("storage", scheme))
         self._preparer = Preparer(self._home, frozenset(task.name for task in self._inline))
