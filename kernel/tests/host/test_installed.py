@@ -10,7 +10,7 @@ ENTRY_POINTS = "[wingbeat]\n{name} = {name}_module\n"
 
 @pytest.fixture
 def site(tmp_path, monkeypatch):
-    folder = tmp_path / "site"
+    folder = tmp_path / "site-packages"
     folder.mkdir()
     monkeypatch.setattr(sys, "path", [*sys.path, str(folder)])
     return folder
@@ -28,7 +28,6 @@ def install(site, name):
 def test_an_installed_plugin_is_found(site, tmp_path):
     install(site, "kite")
     assert installed_plugins(tmp_path / "cache")["kite"] == "kite_module"
-    assert installed_plugins()["kite"] == "kite_module"
 
 
 def test_the_second_look_opens_no_distribution(site, tmp_path, monkeypatch):

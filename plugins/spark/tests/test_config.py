@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,8 @@ def count(spark: SparkSession, n: int) -> int:  # type: ignore[valid-type]
 
 
 def test_a_session_is_no_input():
-    made = task(task_config=Spark())(count)
+    config: Any = Spark()
+    made = task(task_config=config)(count)
     assert list(made.signature.inputs) == ["n"]
 
 

@@ -5,15 +5,15 @@ from wingbeat_spark.defaults import heap_bytes, local_settings
 GIB = 2**30
 
 
-def settings(conf=None, cores=2):
-    return local_settings(conf or {}, name="x1/n0/0", cores=cores, heap=2 * GIB, directory="/home/me/a b")
+def settings(conf: dict[str, str] | None = None, cores: int = 2) -> dict[str, str]:
+    return local_settings(conf or {}, name="x1/n0/0", cores=cores, heap=2 * GIB, directory="/srv/a b")
 
 
 def test_nothing_is_written_outside_the_directory_or_reachable_from_outside():
     made = settings()
-    assert made["spark.local.dir"] == "/home/me/a b/local"
-    assert made["spark.sql.warehouse.dir"] == "/home/me/a b/warehouse"
-    assert '"-Djava.io.tmpdir=/home/me/a b/java"' in made["spark.driver.extraJavaOptions"]
+    assert made["spark.local.dir"] == "/srv/a b/local"
+    assert made["spark.sql.warehouse.dir"] == "/srv/a b/warehouse"
+    assert '"-Djava.io.tmpdir=/srv/a b/java"' in made["spark.driver.extraJavaOptions"]
     assert made["spark.driver.host"] == made["spark.driver.bindAddress"] == "127.0.0.1"
     assert made["spark.ui.enabled"] == "false"
 

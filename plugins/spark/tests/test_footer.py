@@ -1,5 +1,7 @@
 """Footers of Parquet files come out in one order, and stay readable."""
 
+from pathlib import Path
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,7 +19,7 @@ def path(tmp_path):
     return made
 
 
-def shuffle(path, monkeypatch):
+def shuffle(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Write every list of encodings backwards, as another JVM might."""
     with monkeypatch.context() as patch:
         patch.setattr(footer, "sorted", lambda items: bytes(reversed(items)), raising=False)

@@ -1,7 +1,9 @@
 """Who gets which session, without a JVM."""
 
+import atexit
 import sys
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,7 @@ from wingbeat.types import TableType, literal_type
 from wingbeat_spark import current, local, plugin, session
 
 
-def pyspark(active=None):
+def pyspark(active: Any = None) -> Any:
     """What of PySpark is looked at."""
     spark = SimpleNamespace(getActiveSession=lambda: active)
     return SimpleNamespace(
@@ -26,13 +28,13 @@ def no_attempt(monkeypatch):
 
 def test_the_tasks_session_comes_first(monkeypatch):
     monkeypatch.setattr(local, "import_pyspark", lambda: pyspark(active="the user's"))
-    current.give("the task's")  # type: ignore[arg-type]
-    assert session() == "the task's"  # type: ignore[comparison-overlap]
+    current.give("the task's")
+    assert session() == "the task's"
 
 
 def test_then_the_active_one(monkeypatch):
     monkeypatch.setattr(local, "import_pyspark", lambda: pyspark(active="the user's"))
-    assert session() == "the user's"  # type: ignore[comparison-overlap]
+    assert session() == "the user's"
 
 
 def test_a_task_that_did_not_ask_for_one_is_told(monkeypatch):
@@ -46,11 +48,17 @@ def test_a_task_that_did_not_ask_for_one_is_told(monkeypatch):
 
 
 def test_outside_of_tasks_a_local_one_is_started_and_stopped_at_the_end(monkeypatch):
-    started, ends = [], []
+    started: list[dict[str, Any]] = []
+    ends: list[tuple[Any, ...]] = []
+
+    def start(config: Any, **given: Any) -> str:
+        started.append(given)
+        return "local"
+
     monkeypatch.setattr(local, "import_pyspark", pyspark)
-    monkeypatch.setattr(local, "start_local", lambda config, **given: started.append(given) or "local")
-    monkeypatch.setattr(current.atexit, "register", lambda *call: ends.append(call))
-    assert session() == "local"  # type: ignore[comparison-overlap]
+    monkeypatch.setattr(local, "start_local", start)
+    monkeypatch.setattr(atexit, "register", lambda *call: ends.append(call))
+    assert session() == "local"
     assert ends == [(local.stop_local, "local", started[0]["directory"])]
 
 

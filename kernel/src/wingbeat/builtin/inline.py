@@ -35,6 +35,8 @@ class InlineTask(Protocol):
 
 YIELD_EVERY = 200
 """Functions that return at once are called one after the other; the loop gets its turn in between."""
+PAST_MAX = 10_000
+"""Attempts that have ended or were cancelled, and are remembered."""
 
 
 class InlineExecutor:
@@ -47,6 +49,7 @@ class InlineExecutor:
         self._sink: Sink | None = None
         self._running: dict[str, asyncio.Task[None]] = {}
         self._count = 0
+        self._past: dict[str, None] = {}
 
     @property
     def capabilities(self) -> Capabilities:
@@ -59,7 +62,7 @@ class InlineExecutor:
 
     async def submit(self, request: AttemptRequest) -> None:
         """See `Executor.submit`. Plain functions run at once, `async` ones as tasks of the loop."""
-        if request.id in self._running:
+        if request.id in self._running or request.id in self._past:
             return
         task = self._tasks[request.task.name]
         assert self._sink is not None
@@ -69,6 +72,7 @@ class InlineExecutor:
             running = asyncio.create_task(self._run(task, request), name=request.id)
             self._running[request.id] = running
             return
+        self._over(request.id)
         self._sink.ended(request.id, self._call(task, request))
         self._count += 1
         if self._count % YIELD_EVERY == 0:
@@ -88,6 +92,8 @@ class InlineExecutor:
         if running is not None:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+            self._running.pop(attempt, None)
+        self._over(attempt)
         self._sink.ended(attempt, Aborted(reason))
 
     async def list(self) -> list[str]:
@@ -101,6 +107,12 @@ class InlineExecutor:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
+    def _over(self, attempt: str) -> None:
+        """Remember an attempt that must not start again; for as long as a late submit of it may come."""
+        self._past[attempt] = None
+        if len(self._past) > PAST_MAX:
+            del self._past[next(iter(self._past))]
+
     async def _run(self, task: InlineTask, request: AttemptRequest) -> None:
         assert self._sink is not None
         try:
@@ -112,6 +124,7 @@ class InlineExecutor:
             outcome = Failed(_error(error))
         finally:
             self._running.pop(request.id, None)
+            self._over(request.id)
         self._sink.ended(request.id, outcome)
 
     def _call(self, task: InlineTask, request: AttemptRequest) -> Outcome:

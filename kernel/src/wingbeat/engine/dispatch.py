@@ -30,6 +30,7 @@ class Dispatcher:
     def __init__(self, name: str, executor: Executor, report: Report) -> None:
         self.name, self.executor, self._report = name, executor, report
         self._queue: deque[AttemptRequest] = deque()
+        self._lined: set[str] = set()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[Any]] = set()
@@ -41,10 +42,12 @@ class Dispatcher:
     def submit(self, request: AttemptRequest) -> None:
         """Line an attempt up."""
         self._queue.append(request)
+        self._lined.add(request.id)
         self._wake.set()
 
     def cancel(self, attempt: str, reason: str) -> None:
         """Stop an attempt, whether it is still in the line or not."""
+        self._lined.discard(attempt)
         task = asyncio.create_task(self._cancel(attempt, reason), name=f"cancel {attempt}")
         self._background.add(task)
         task.add_done_callback(self._background.discard)
@@ -62,6 +65,9 @@ class Dispatcher:
             self._wake.clear()
             while queue:
                 request = queue.popleft()
+                if request.id not in self._lined:
+                    continue  # it was cancelled before its turn
+                self._lined.discard(request.id)
                 hit("submit.before")
                 try:
                     await submit(request)

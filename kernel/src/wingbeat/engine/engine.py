@@ -12,6 +12,7 @@ Effects that only ask (lookups, timers) need not wait for a commit, and a chain 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
@@ -64,6 +65,7 @@ LINGER_S = 0.005
 FULL_AGAIN_S = 1.0
 ENDED_S = 1.0
 """How long an execution stays in memory behind its end: who waited for it asks for its outputs next."""
+_GOING_ON = (ExecutionPhase.QUEUED, ExecutionPhase.RUNNING, ExecutionPhase.SUCCEEDING)
 
 
 class Parts(Struct, frozen=True):
@@ -108,13 +110,19 @@ class LocalEngine:
 
     async def start(self, owner: str) -> None:
         """Open the journal, take up every execution that has not ended, and begin to work."""
-        self._fence = await self._journal.open(owner)
-        self._feed.start()
-        self._memo.start()
-        for name, executor in self._parts.executors.items():
-            await executor.start(self)
-            self._dispatchers[name].start()
-        await self._recover()
+        try:
+            self._fence = await self._journal.open(owner)
+            if self._parts.catalog is not None:
+                await self._parts.catalog.start()
+            self._feed.start()
+            self._memo.start()
+            for name, executor in self._parts.executors.items():
+                await executor.start(self)
+                self._dispatchers[name].start()
+            await self._recover()
+        except BaseException:
+            await self.close()
+            raise
         self._loop = asyncio.create_task(self._run(), name="engine")
 
     async def close(self) -> None:
@@ -136,10 +144,6 @@ class LocalEngine:
         """Whether no execution is under way."""
         return not self._lives
 
-    def waited_for(self) -> bool:
-        """Whether somebody waits for the end of an execution."""
-        return any(live.waiters for live in self._lives.values())
-
     # -- contracts.engine.Engine
 
     async def launch(self, request: LaunchRequest) -> LaunchReply:
@@ -149,8 +153,10 @@ class LocalEngine:
             raise StorageFull("The disk is full; no new execution is taken.")
         name = check_execution_id(request.name) if request.name else short_id(self._clock.entropy())
         closure_digest = self._archive.keep(request.closure)
-        existing = await self._existing(name)
-        if existing is None and request.resume and (found := await self._resumable(request.launch_key)):
+        found = await self._resumable(request.launch_key) if request.resume else None
+        recovered = await self._recovered(request) if request.recover else {}
+        existing = await self._existing(name)  # last: nothing may happen between this and taking the name
+        if existing is None and found:
             return LaunchReply(found, created=False)
         if existing is not None:
             if (existing.closure, existing.launch_key) != (closure_digest, request.launch_key):
@@ -158,7 +164,6 @@ class LocalEngine:
             return LaunchReply(name, created=False)
         plan = self._archive.plan(closure_digest)
         self._check_executors(plan.tasks)
-        recovered = await self._recovered(request) if request.recover else {}
         record = Record(
             execution=name, closure=closure_digest, workflow=request.closure.workflow.name,
             inputs=msgspec.msgpack.encode(request.inputs), launch_key=request.launch_key, created_at=self._clock.now(),
@@ -178,22 +183,21 @@ class LocalEngine:
         """See `Engine.wait`."""
         live = self._lives.get(execution)
         if live is None:
+            self._check_readable(execution)
             return ExecutionPhase((await self._archive.record(execution)).phase)
         live.waiters += 1
         try:
             await live.ended.wait()
         finally:
             live.waiters -= 1
-        if not live.machine.state.phase.terminal:
-            raise self._stopped or EngineStopped("The engine stopped.")
+        self._check_ended(live)
         return live.machine.state.phase
 
     async def describe(self, execution: str, *, nodes: bool = True) -> ExecutionView:
         """See `Engine.describe`."""
         live = self._lives.get(execution) or self._ended.get(execution)
         if live is None:
-            if execution in self.quarantined:
-                raise NotFound(f"Execution {execution!r} cannot be read: {self.quarantined[execution]}")
+            self._check_readable(execution)
             return await self._archive.view(execution, nodes=nodes)
         machine = live.machine
         return execution_view(live.record, machine.plan, machine.state, machine.inputs, machine.notes, nodes)
@@ -211,6 +215,7 @@ class LocalEngine:
         """See `Engine.abort`."""
         live = self._lives.get(execution)
         if live is None:
+            self._check_readable(execution)
             await self._archive.record(execution)
             return
         self._post(live, AbortAsked(self._clock.now(), reason))
@@ -220,18 +225,25 @@ class LocalEngine:
         """See `Engine.events`."""
         live = self._lives.get(execution)
         queue = self._feed.subscribe(live) if live else None
-        last = cursor
-        for event in await self._archive.events(execution, cursor):
-            last = event.cursor
-            yield event
-        while live is not None and queue is not None:
-            batch = await queue.get()
-            if not batch:
-                return
-            for event in batch:
-                if event.cursor > last:
-                    last = event.cursor
-                    yield event
+        try:
+            for event in await self._archive.events(execution, cursor):
+                cursor = event.cursor
+                yield event
+            while live is not None and queue is not None:
+                batch = await queue.get()
+                if not batch:
+                    self._check_ended(live)
+                if (batch[0].cursor if batch else live.cursor) > cursor + 1:  # a full queue has dropped some
+                    batch = await self._archive.events(execution, cursor) or batch
+                for event in batch:
+                    if event.cursor > cursor:
+                        cursor = event.cursor
+                        yield event
+                if not batch or (cursor == live.cursor - 1 and execution not in self._lives):
+                    return
+        finally:
+            if live is not None and queue in live.subscribers:
+                live.subscribers.remove(queue)
 
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""
@@ -314,7 +326,13 @@ class LocalEngine:
             live, event = inbox.popleft()
             if type(event) is Launched:
                 hit("launch.before-step")
-            effects = live.machine.step(event)
+            try:
+                effects = live.machine.step(event)
+            except Exception as error:  # noqa: BLE001  # one that breaks the machine must not keep the others from going on
+                self._quarantine(live, error)
+                continue
+            if live.id in self.quarantined:
+                continue
             facts = live.machine.take_facts()
             if facts:
                 live.facts += facts
@@ -328,8 +346,10 @@ class LocalEngine:
 
     async def _commit(self) -> None:
         """Make everything that was said durable, then do what follows."""
-        touched, holding, launching = self._touched, self._holding, self._launching
-        self._touched, self._holding, self._launching = {}, {}, []
+        touched, holding = self._touched, self._holding
+        launching = [live for live in self._launching if live.id in touched]  # the others' first step is still to come
+        self._launching = [live for live in self._launching if live.id not in touched]
+        self._touched, self._holding = {}, {}
         self._linger_over = False
         if self._lingering is not None:
             self._lingering.cancel()
@@ -345,7 +365,8 @@ class LocalEngine:
                 self._feed.publish(live, published(live.id, live.machine.plan, said, live.cursor))
             live.cursor += len(said)
         for live in launching:
-            live.launched.set_result(None)
+            if not live.launched.done():
+                live.launched.set_result(None)
         hit("perform.before-effects")
         for live in holding.values():
             effects, live.held = live.held, []
@@ -392,7 +413,8 @@ class LocalEngine:
                 hit("snapshot.before")
                 state = encode_state(live.machine.state)
                 if not live.facts:  # else the state is ahead of what is durable
-                    await self._archive.snapshot(live.id, live.sequence - 1, live.cursor, state, self._fence)
+                    with contextlib.suppress(StorageFull):  # the rows are there
+                        await self._archive.snapshot(live.id, live.sequence - 1, live.cursor, state, self._fence)
                 hit("snapshot.after")
 
     # -- effects
@@ -453,16 +475,16 @@ class LocalEngine:
             try:
                 live = await self._archive.live(record.execution)
                 self._check_executors(live.machine.plan.tasks)
+                effects = live.machine.outstanding()
+                submits = [(x, self._request(live, x.node, x.attempt)) for x in effects if isinstance(x, Submit)]
             except Exception as error:  # noqa: BLE001  # one that cannot be read must not keep the others from going on
                 self.quarantined[record.execution] = str(error)
                 continue
             self._lives[live.id] = live
-            for effect in live.machine.outstanding():
-                if isinstance(effect, Submit):
-                    if (request := self._request(live, effect.node, effect.attempt)) is not None:
-                        requests[self._executor_name(request.task)].append(request)
-                else:
-                    later.append((live, effect))
+            for _, request in submits:
+                if request is not None:
+                    requests[self._executor_name(request.task)].append(request)
+            later += [(live, effect) for effect in effects if not isinstance(effect, Submit)]
         hit("recover.before-adopt")
         for name, found in requests.items():
             await self._parts.executors[name].recover(found)
@@ -476,13 +498,37 @@ class LocalEngine:
         self._stopped = error
         self._timers.close()
         for live in self._lives.values():
-            if not live.launched.done():
-                live.launched.set_exception(error)
-                live.launched.exception()  # whoever launched may be gone
-            live.ended.set()
-            self._feed.end(live)
+            self._let_go(live, error)
         if self._loop is not None and self._loop is not asyncio.current_task():
             self._loop.cancel()
+
+    def _let_go(self, live: Live, error: WingbeatError) -> None:
+        if not live.launched.done():
+            live.launched.set_exception(error)
+            live.launched.exception()  # whoever launched may be gone
+        live.ended.set()
+        self._feed.end(live)
+
+    def _quarantine(self, live: Live, error: Exception) -> None:
+        """Let go of an execution that breaks the machine; what it said since the last commit is forgotten."""
+        self.quarantined[live.id] = f"{type(error).__name__}: {error}"
+        for held in (self._lives, self._touched, self._holding):
+            held.pop(live.id, None)
+        self._launching = [other for other in self._launching if other is not live]
+        self._let_go(live, _broken(error))
+
+    def _check_readable(self, execution: str) -> None:
+        if execution in self.quarantined:
+            raise NotFound(
+                f"Execution {execution!r} cannot go on: {self.quarantined[execution]}",
+                hint="The others are not affected. It is tried again when the home is opened the next time.",
+            )
+
+    def _check_ended(self, live: Live) -> None:
+        """Raise unless the end of an execution that was waited for is in the journal."""
+        self._check_readable(live.id)
+        if live.id in self._lives:
+            raise self._stopped or EngineStopped("The engine stopped.")
 
     def _check_running(self) -> None:
         if self._stopped is not None:
@@ -493,7 +539,7 @@ class LocalEngine:
     async def _resumable(self, launch_key: str) -> str | None:
         for record in await self._journal.records(live=True, launch_key=launch_key, limit=10):
             live = self._lives.get(record.execution)
-            if live is not None and not live.waiters:
+            if live is not None and not live.waiters and live.machine.state.phase in _GOING_ON:
                 return record.execution
         return None
 

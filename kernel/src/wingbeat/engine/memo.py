@@ -24,6 +24,8 @@ NO_CATALOG = "no catalog is installed (pip install wingbeat-catalog)"
 CONCURRENCY = 16
 RESERVATION_S = 60.0
 HELD_AGAIN_S = 0.1
+LOOKUP_S_MAX = 30.0
+"""A catalog that has not answered by then is done without."""
 
 Post = Callable[[Live, Event], None]
 
@@ -80,11 +82,12 @@ class Memo:
 
     async def _lookup(self, live: Live, node: int, catalog: Catalog) -> None:
         try:
-            async with self._limit:
+            async with self._limit, asyncio.timeout(LOOKUP_S_MAX):
                 event = await self._answer(live, node, catalog)
         except ValueMismatch as error:  # the attempt will fail with the same words
             event = CacheMissed(self._clock.now(), node, CacheStatus.DISABLED, str(error), publish=False)
         except Exception as error:  # noqa: BLE001  # a catalog may raise anything; the task can run without it
+            self.release(live, node)  # which may have been granted before it failed
             reason = f"the lookup failed: {type(error).__name__}: {error}"
             event = CacheMissed(self._clock.now(), node, CacheStatus.LOOKUP_FAILURE, reason, publish=False)
         finally:
@@ -113,6 +116,9 @@ class Memo:
             if reserved.owner != owner:
                 return CacheHeld(self._clock.now(), node, reserved.owner, self._clock.now() + HELD_AGAIN_S)
             self._reservations[live.id, node] = (key, owner)
+            if damage is None and await catalog.lookup(key) is not None:  # stored since we looked
+                self.release(live, node)
+                return await self._answer(live, node, catalog)
         reason = f"the entry was damaged: {damage}" if damage else (await catalog.explain(key)).reason
         return CacheMissed(self._clock.now(), node, CacheStatus.MISS, reason, publish=True)
 
@@ -207,4 +213,8 @@ def _blobs(wire: Any) -> Iterator[Blob]:
 
 
 def _size(outputs: Literals) -> int:
-    return sum(value.size if isinstance(value, Offloaded) else 256 for value in outputs.values())
+    """Bytes that the outputs take, with the files that they refer to; a small value counts as a quarter of a KiB."""
+    return sum(
+        value.size if isinstance(value, Offloaded) else 256 + sum(b.size for b in _blobs(getattr(value, "value", None)))
+        for value in outputs.values()
+    )

@@ -1,9 +1,11 @@
-"""The plugins that are installed, by their entry points. They are kept in the home, because to find them, every installed
-distribution is opened."""
+"""The installed plugins: entry points of the group ``wingbeat``.
+
+Reading the metadata of every distribution takes longer than the rest of a short command, so the outcome is kept in a file,
+for as long as the folders that packages are installed in stay the same.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from pathlib import Path
@@ -14,47 +16,38 @@ from msgspec import Struct
 GROUP = "wingbeat"
 
 
-class _Table(Struct, array_like=True):
-    """What was found, and the folders that were looked through as they were: each with its time of change.
-
-    To install, upgrade or remove a distribution changes its folder.
-    """
-
-    folders: list[tuple[str, int]]
+class _Kept(Struct, frozen=True):
+    stamp: list[tuple[str, int]]
     plugins: dict[str, str]
 
 
-_decoder = msgspec.msgpack.Decoder(_Table)
-
-
-def installed_plugins(cache: Path | None = None) -> dict[str, str]:
-    """The module of each installed plugin, by name. `cache` is the file to keep the answer in."""
-    folders = _folders()
-    if cache is not None and (kept := _read(cache)) is not None and kept.folders == folders:
+def installed_plugins(kept_in: Path) -> dict[str, str]:
+    """Names and modules of the installed plugins; `kept_in` is a file that remembers them."""
+    stamp = _stamp()
+    try:
+        kept = msgspec.json.decode(kept_in.read_bytes(), type=_Kept)
+    except (OSError, msgspec.DecodeError):
+        kept = None
+    if kept is not None and kept.stamp == stamp:
         return kept.plugins
-    import importlib.metadata
+    import importlib.metadata  # dear: seldom needed
 
     plugins = {point.name: point.value for point in importlib.metadata.entry_points(group=GROUP)}
-    if cache is not None:
-        from wingbeat.builtin.durable import write_atomic
-
-        with contextlib.suppress(OSError):  # a full disk is found out by what matters
-            write_atomic(str(cache), msgspec.msgpack.encode(_Table(folders, plugins)))
+    temporary = kept_in.with_name(f"{kept_in.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(msgspec.json.encode(_Kept(stamp, plugins)))
+        temporary.replace(kept_in)
+    except OSError:
+        temporary.unlink(missing_ok=True)  # it is only a memory
     return plugins
 
 
-def _folders() -> list[tuple[str, int]]:
-    found = []
+def _stamp() -> list[tuple[str, int]]:
+    """The folders that Python imports from, and when something was last put into or taken out of them."""
+    found = [(sys.executable, 0)]
     for folder in sys.path:
         try:
-            found.append((folder, os.stat(folder or ".").st_mtime_ns))
+            found.append((folder, os.stat(folder or ".").st_mtime_ns if folder.endswith("-packages") else 0))
         except OSError:
-            continue  # a path that does not exist holds nothing
+            continue
     return found
-
-
-def _read(cache: Path) -> _Table | None:
-    try:
-        return _decoder.decode(cache.read_bytes())
-    except (OSError, msgspec.DecodeError):
-        return None

@@ -12,7 +12,6 @@ import msgspec
 
 from wingbeat.base.errors import InputError
 from wingbeat.base.ids import digest
-from wingbeat.compile.check import check
 from wingbeat.contracts.engine import ExecutionView
 from wingbeat.host.home import HomeFolder
 from wingbeat.kernel.code import freeze, pack
@@ -110,7 +109,8 @@ class Preparer:
         if isinstance(entity, Closure):
             prepared = Prepared(self, entity, None)
         else:
-            from wingbeat.author.closing import close  # the CLI launches closures alone
+            from wingbeat.author.closing import close  # the command line launches closures, and never needs it
+            from wingbeat.compile.check import check
 
             closure, locations = close(entity, self.io)
             check(closure, locations)

@@ -97,16 +97,13 @@ class Kernel:
             from wingbeat.kernel.reader import open_reader
 
             self._reader = await open_reader(self._home)
+            self._boot()
             return self
-        from wingbeat.host.discover import PluginSettings, boot
         from wingbeat.kernel.inputs import Preparer
         from wingbeat.kernel.shared import SharedEngine
 
         self._home.create()
-        disabled = self._home.settings("plugins", PluginSettings).disabled
-        registry = boot(self._plugins, self._discover, disabled, self._home.folder / "plugins.cache")
-        for scheme in registry.names("storage"):
-            self._home.offer_storage(scheme, registry.factory("storage", scheme))
+        registry = self._boot()
         self._preparer = Preparer(self._home, frozenset(task.name for task in self._inline))
         engine = SharedEngine(self._home.folder, lambda: self._start(registry))
         await engine.open()
@@ -133,6 +130,16 @@ class Kernel:
                 await self._settle(engine)
         finally:
             await engine.close()
+
+    def _boot(self) -> Registry:
+        from wingbeat.host.discover import PluginSettings, boot
+        from wingbeat.host.installed import installed_plugins
+
+        installed = installed_plugins(self._home.folder / "plugins.json") if self._discover else {}
+        registry = boot(self._plugins, installed, self._home.settings("plugins", PluginSettings).disabled)
+        for scheme in registry.names("storage"):
+            self._home.offer_storage(scheme, registry.factory("storage", scheme))
+        return registry
 
     @property
     def engine(self) -> Engine:
@@ -190,7 +197,8 @@ class Kernel:
             NotFound: There is no such execution.
         """
         view = await self.engine.describe(id, nodes=False)
-        prepared = await self._prepare(entity if entity is not None else await self.engine.closure(id))
+        known = self._preparer.known(view.closure) if self._preparer is not None and entity is None else None
+        prepared = known or await self._prepare(entity if entity is not None else await self.engine.closure(id))
         return await self._launch(prepared, await prepared.adapt(view), None, recover=id)
 
     async def get(self, id: str) -> Execution:
@@ -269,8 +277,6 @@ class Kernel:
                 f"Several catalogs are installed: {', '.join(catalogs)}.", hint="Choose with kernel.catalog."
             )
         made = None if catalog == "none" else registry.factory("catalog", catalog)(home)
-        if made is not None:
-            await made.start()
         parts = Parts(
             journal=registry.factory("journal", chosen.journal)(home),
             storage=home.storage(),

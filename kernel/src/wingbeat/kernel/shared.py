@@ -51,7 +51,7 @@ class SharedEngine:
             ConfigurationError: Somebody holds it and does not answer.
         """
         end = asyncio.get_running_loop().time() + TAKE_S_MAX
-        while True:
+        while not self._closed:
             if self._lock.try_take():
                 try:
                     self._local = await self._make()
@@ -75,13 +75,14 @@ class SharedEngine:
     async def close(self) -> None:
         """Let go of the home, in order. What runs goes on and is adopted by the next holder."""
         self._closed = True
-        if self._remote is not None:
-            await self._remote.close()
-        if self._server is not None:
-            await self._server.close()
-        if self._local is not None:
-            await self._local.close()
-        self._lock.give_back()
+        async with self._changing:
+            if self._remote is not None:
+                await self._remote.close()
+            if self._server is not None:
+                await self._server.close()
+            if self._local is not None:
+                await self._local.close()
+            self._lock.give_back()
 
     async def launch(self, request: LaunchRequest) -> LaunchReply:
         """See `Engine.launch`."""
@@ -142,9 +143,13 @@ class SharedEngine:
     async def _again(self, gone: Engine) -> None:
         if self._closed:
             raise EngineStopped("The kernel was closed.")
+        await asyncio.shield(asyncio.ensure_future(self._change(gone)))
+
+    async def _change(self, gone: Engine) -> None:
+        """Find the next holder, unless another call has. It is finished even if its caller is cancelled: no half engine."""
         async with self._changing:
-            if self._remote is gone and isinstance(
-                gone, RemoteEngine
-            ):  # else another call has found the next one already
+            if self._closed or self._local is not None:
+                return
+            if self._remote is gone and isinstance(gone, RemoteEngine):
                 await gone.close()
                 await self.open()

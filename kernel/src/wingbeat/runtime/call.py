@@ -71,7 +71,7 @@ def _decode(job: Job, name: str, literal: Literal, annotations: dict[str, Any], 
         raise AttemptInputError(
             f"{where} cannot be read: {error}", "InputLost", ErrorKind.SYSTEM, retryable=True
         ) from error
-    except (LookupError, LimitExceeded) as error:
+    except (ValueMismatch, LimitExceeded) as error:
         raise AttemptInputError(f"{where}: {error}", type(error).__name__, ErrorKind.USER, retryable=False) from error
     if name not in annotations:
         raise AttemptInputError(

@@ -35,6 +35,7 @@ class ScriptedExecutor:
         self.fail_submits = 0
         self.fail_cancels = 0
         self.closed = 0
+        self._outcomes: dict[str, Outcome] = {}
 
     async def start(self, sink: Sink) -> None:
         """See `Executor.start`."""
@@ -42,11 +43,12 @@ class ScriptedExecutor:
 
     async def submit(self, request: AttemptRequest) -> None:
         """See `Executor.submit`."""
-        self.submitted[request.id] += 1
         if self.fail_submits:
             self.fail_submits -= 1
             raise OSError("the executor is away")
-        if self.submitted[request.id] > 1 and request.id not in self.running:
+        self.submitted[request.id] += 1
+        if request.id in self._outcomes:
+            self.end(request.id, self._outcomes[request.id])
             return
         self.running[request.id] = request
         outcome = self.behaviour(request) if self.behaviour else success()
@@ -59,7 +61,8 @@ class ScriptedExecutor:
         """Report the end of an attempt; success by default."""
         self.running.pop(attempt, None)
         assert self.sink is not None
-        self.sink.ended(attempt, outcome or success())
+        self._outcomes[attempt] = outcome or success()
+        self.sink.ended(attempt, self._outcomes[attempt])
 
     async def recover(self, requests: Sequence[AttemptRequest]) -> None:
         """See `Executor.recover`: as if each were submitted for the first time."""

@@ -13,10 +13,11 @@ from wingbeat.base.errors import ConfigurationError
 from wingbeat.builtin.environments import interpreters, uv
 from wingbeat.builtin.environments.interpreters import choose, matches, running
 from wingbeat.builtin.environments.manager import with_runtime
+from wingbeat.builtin.environments.names import requirement_name
 from wingbeat.builtin.environments.pins import applies, installed_in, keep_hashes, read_lines, read_pin, satisfies
 from wingbeat.builtin.environments.settings import cache_folder, path_without_shims, uv_variables
 from wingbeat.builtin.environments.uv import essence, failure, run
-from wingbeat.builtin.environments.wheels import Wheel, pack_runtime, requirement_name
+from wingbeat.builtin.environments.wheels import Wheel, pack_runtime
 
 
 def test_where_the_cache_is() -> None:

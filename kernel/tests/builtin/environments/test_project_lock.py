@@ -65,7 +65,7 @@ def test_uv_lock_is_exported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     )
     (tmp_path / "uv.lock").write_text(
         "version = 1\nrevision = 3\nrequires-python = '>=3.11'\n"
-        f"[[package]]\nname = '{name}'\nversion = '{version}'\nsource = {{ registry = 'https://pypi.org/simple' }}\n"
+        f"[[package]]\nname = '{name}'\nversion = '{version}'\nsource = {{ registry = 'https://index.invalid/simple' }}\n"
         "[[package]]\nname = 'p'\nversion = '1'\nsource = { virtual = '.' }\n"
         f"dependencies = [{{ name = '{name}' }}]\n[package.metadata]\nrequires-dist = [{{ name = '{name}' }}]\n"
     )

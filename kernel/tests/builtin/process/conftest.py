@@ -14,6 +14,7 @@ from wingbeat.builtin.process.executor import ProcessExecutor
 from wingbeat.builtin.process.settings import ProcessSettings
 from wingbeat.contracts.environment import Interpreter
 from wingbeat.contracts.executor import AttemptRequest
+from wingbeat.runtime.bundle import BUNDLE_FILE, bundle_info_bytes
 from wingbeat.runtime.job import StorageRef
 from wingbeat.spec.entities import Entry, Interface, ResourceSpec, TaskSpec, Variable
 from wingbeat.spec.literal import Inline
@@ -70,6 +71,7 @@ class World:
         self.home = folder / "home"
         self.bundle = folder / "bundle"
         self.bundle.mkdir(parents=True)
+        (self.bundle / BUNDLE_FILE).write_bytes(bundle_info_bytes((".",)))
         self.marks_file = folder / "marks"
         self.executors = []
         self.module(

@@ -18,6 +18,7 @@ import re
 import shutil
 import sys
 from collections.abc import AsyncIterator, Iterable
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -25,16 +26,19 @@ from wingbeat.base.errors import ConfigurationError
 from wingbeat.base.ids import digest as digest_of
 from wingbeat.builtin.durable import write_atomic
 from wingbeat.builtin.environments.interpreters import Found, choose
+from wingbeat.builtin.environments.names import is_wingbeat, requirement_name
 from wingbeat.builtin.environments.pins import keep_hashes, read_lines
 from wingbeat.builtin.environments.project import still_has
 from wingbeat.builtin.environments.settings import cache_folder
 from wingbeat.builtin.environments.uv import failure, find_uv, run
-from wingbeat.builtin.environments.wheels import Wheel, is_wingbeat, pack_runtime, requirement_name
 from wingbeat.contracts.environment import Interpreter, ProjectLock
 from wingbeat.contracts.storage import Storage
 from wingbeat.spec.codec import canonical, read_bounded
 from wingbeat.spec.entities import EnvironmentSpec
 from wingbeat.types import Blob
+
+if TYPE_CHECKING:
+    from wingbeat.builtin.environments.wheels import Wheel
 
 COMPLETE = ".wingbeat-complete"
 FORMAT = 1
@@ -112,6 +116,8 @@ class UvEnvironments:
 
     async def _make(self, what: str, lines: list[str], python: str, *, strict: bool) -> Interpreter:
         import asyncio
+
+        from wingbeat.builtin.environments.wheels import pack_runtime  # dear, and only needed to build
 
         os.makedirs(self._cache, exist_ok=True)
         family = {name for line in lines if is_wingbeat(name := requirement_name(line))}

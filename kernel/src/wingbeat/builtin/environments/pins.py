@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from wingbeat.builtin.environments.wheels import normalized, requirement_name
+from wingbeat.builtin.environments.names import normalized, requirement_name
 
 _PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?:==\s*([^\s;,*]+)|@\s*(\S+))\s*(?:;\s*(.*))?\Z")
 _INSTALLED = re.compile(r"(.+?)-([^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info\Z")

@@ -8,26 +8,23 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.metadata
+import importlib.util
 import io
 import os
-import re
+import zipfile
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.builtin.durable import write_atomic
+from wingbeat.builtin.environments.names import KERNEL, is_wingbeat, requirement_name
 
-if TYPE_CHECKING:
-    from importlib.metadata import Distribution  # dear to import: only where a wheel is made, which is kept
-
-KERNEL = "wingbeat"
 RUNTIME_NEEDS = "msgspec>=0.20"
 """All that ``import wingbeat`` and the runtime need beside the standard library, if there is no metadata to ask."""
 
-_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -43,22 +40,6 @@ class Wheel(Struct, frozen=True):
         return f"{self.name}{extras} @ file://{quote(self.path)}"
 
 
-def normalized(name: str) -> str:
-    """The name of a distribution as registries compare it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def requirement_name(line: str) -> str:
-    """The normalized name that a requirement line begins with; empty for options and paths."""
-    found = _NAME.match(line)
-    return normalized(found[1]) if found else ""
-
-
-def is_wingbeat(name: str) -> bool:
-    """Whether a distribution is the kernel or one of its family, which come from here and from no registry."""
-    return name == KERNEL or name.startswith(KERNEL + "-")
-
-
 def pack_runtime(names: Iterable[str], folder: str, *, strict: bool = True) -> list[Wheel]:
     """Wheels of the kernel and of what `names` asks for of its family, with what those need of it.
 
@@ -72,17 +53,15 @@ def pack_runtime(names: Iterable[str], folder: str, *, strict: bool = True) -> l
     Raises:
         ConfigurationError: One of them is not installed here.
     """
-    from importlib.metadata import PackageNotFoundError, distribution
-
     wanted = sorted({n for n in names if is_wingbeat(n)} - {KERNEL})
-    family: dict[str, Distribution] = {}
+    family: dict[str, importlib.metadata.Distribution] = {}
     while wanted:
         name = wanted.pop()
         if name in family or name == KERNEL:
             continue
         try:
-            family[name] = distribution(name)
-        except PackageNotFoundError:
+            family[name] = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
             if strict:
                 raise ConfigurationError(
                     f"The environment asks for {name}, which is not installed here.",
@@ -94,16 +73,14 @@ def pack_runtime(names: Iterable[str], folder: str, *, strict: bool = True) -> l
     return wheels + [_pack(name, found, folder) for name, found in sorted(family.items())]
 
 
-def _mandatory(found: Distribution) -> list[str]:
-    return [line for line in found.requires or [] if "extra ==" not in line]
+def _mandatory(distribution: importlib.metadata.Distribution) -> list[str]:
+    return [line for line in distribution.requires or [] if "extra ==" not in line]
 
 
 def _pack_kernel(folder: str, *, complete: bool) -> Wheel:
-    from importlib.metadata import PackageNotFoundError, distribution
-
     try:
-        found = distribution(KERNEL)
-    except PackageNotFoundError:  # run from its sources
+        found = importlib.metadata.distribution(KERNEL)
+    except importlib.metadata.PackageNotFoundError:  # run from its sources
         return _write(KERNEL, "0+source", _metadata(KERNEL, "0+source", [RUNTIME_NEEDS], ">=3.11"), "", folder)
     if complete:
         return _pack(KERNEL, found, folder)
@@ -111,7 +88,7 @@ def _pack_kernel(folder: str, *, complete: bool) -> Wheel:
     return _pack(KERNEL, found, folder, needs)
 
 
-def _pack(name: str, found: Distribution, folder: str, needs: list[str] | None = None) -> Wheel:
+def _pack(name: str, found: importlib.metadata.Distribution, folder: str, needs: list[str] | None = None) -> Wheel:
     (python,) = (found.metadata.get_all("Requires-Python") or [">=3.11"])[:1]
     extras = found.metadata.get_all("Provides-Extra") or []
     if needs is None:
@@ -129,8 +106,6 @@ def _metadata(name: str, version: str, needs: list[str], python: str, extras: It
 
 def _write(name: str, version: str, metadata: str, entry_points: str, folder: str) -> Wheel:
     """Put a wheel into the cache, unless it is there."""
-    import zipfile
-
     module = name.replace("-", "_")
     info = f"{module}-{version}.dist-info"
     files = dict(_package_files(module))
@@ -157,8 +132,6 @@ def _write(name: str, version: str, metadata: str, entry_points: str, folder: st
 
 def _package_files(module: str) -> Iterator[tuple[str, bytes]]:
     """The files of an import package, sorted, without what Python compiled."""
-    import importlib.util
-
     found = importlib.util.find_spec(module)
     locations = list(found.submodule_search_locations or ()) if found else []
     if not locations:

@@ -1,0 +1,404 @@
+"""`Kernel` with tasks in its own loop: everything an embedder sees."""
+
+import asyncio
+import dataclasses
+import threading
+import types
+
+import pytest
+
+from wingbeat import CompileError, ExecutionFailed, InputError, Kernel, NonRetryable, Retry, run, task, workflow
+from wingbeat.base.errors import ConfigurationError, ConflictError, EngineStopped, NotFound, WingbeatError
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: int = 0
+
+
+STATE = types.SimpleNamespace()  # not a list: values of globals are part of a task's code
+
+
+@task
+def double(n: int) -> int:
+    return 2 * n
+
+
+@task
+async def slowly(n: int) -> int:
+    await asyncio.sleep(0)
+    return n
+
+
+@task
+def shift(p: Point) -> Point:
+    return Point(p.x + 1, p.y)
+
+
+@task
+def fail(n: int) -> int:
+    raise ValueError(f"not {n}")
+
+
+@task(retries=3)
+def never(n: int) -> int:
+    STATE.attempts.append(n)
+    raise NonRetryable("give up")
+
+
+@task(retries=Retry(2, factor=3, jitter=0))
+def sometimes(n: int) -> int:
+    STATE.attempts.append(n)
+    if len(STATE.attempts) < 3:
+        raise OSError("not yet")
+    return n
+
+
+@task
+async def forever(n: int) -> int:
+    STATE.started.append(n)
+    await STATE.gate.wait()
+    return n
+
+
+@workflow
+def chain(n: int) -> int:
+    return double(slowly(double(n)))
+
+
+@workflow
+def moved(p: Point) -> Point:
+    return shift(shift(p))
+
+
+@workflow
+def failing(n: int = 3) -> int:
+    return double(fail(double(n)))
+
+
+@workflow
+def waiting(n: int = 1) -> int:
+    return double(forever(n))
+
+
+INLINE = (double, slowly, shift, fail, never, sometimes, forever)
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    STATE.attempts, STATE.started, STATE.gate = [], [], asyncio.Event()
+
+
+@pytest.fixture
+def kernel_at(tmp_path):
+    def make(**options):
+        return Kernel(tmp_path / "home", inline=INLINE, discover=False, **options)
+
+    return make
+
+
+async def until(condition, what="the condition"):
+    for _ in range(2000):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError(f"{what} did not come true")
+
+
+# -- results
+
+
+async def test_a_workflow_gives_its_value(kernel_at):
+    async with kernel_at() as kernel:
+        execution = await kernel.launch(chain, {"n": 3})
+        assert await execution.result() == 12
+        assert await execution.result() == 12, "as often as it is asked"
+        assert (await (await kernel.get(execution.id)).result()) == 12
+
+
+async def test_a_task_alone_can_be_launched(kernel_at):
+    async with kernel_at() as kernel:
+        assert await (await kernel.launch(double, {"n": 4})).result() == 8
+
+
+async def test_values_keep_their_class(kernel_at):
+    async with kernel_at() as kernel:
+        execution = await kernel.launch(moved, {"p": Point(1, 2)}, name="mine")
+        assert await execution.result() == Point(3, 2)
+        assert await (await kernel.get("mine")).result() == Point(3, 2)
+        assert await (await kernel.recover("mine")).result() == Point(3, 2)
+
+
+async def test_a_failure_says_who_what_and_where(kernel_at):
+    async with kernel_at() as kernel:
+        execution = await kernel.launch(failing, name="mine")
+        with pytest.raises(ExecutionFailed) as caught:
+            await execution.result()
+        error = caught.value
+        assert (error.execution, error.node, error.code, error.kind, error.message) == (
+            "mine", "n1", "ValueError", "USER", "not 6",
+        )  # fmt: skip
+        assert str(error) == "mine/n1: not 6"
+        view = await execution.describe()
+        assert [n.phase for n in view.nodes] == ["SUCCEEDED", "FAILED", "NOT_STARTED"]
+
+
+async def test_non_retryable_is_not_retried_and_others_are(kernel_at):
+    async with kernel_at() as kernel:
+        with pytest.raises(ExecutionFailed, match="give up"):
+            await (await kernel.launch(never, {"n": 1})).result()
+        assert STATE.attempts == [1]
+        STATE.attempts.clear()
+        assert await (await kernel.launch(sometimes, {"n": 5})).result() == 5
+        assert STATE.attempts == [5, 5, 5]
+
+
+# -- launch
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({}, "chain needs 'n' \\(int\\)"),
+        ({"n": 1, "m": 2}, "has no input 'm'.*\\n.*It takes n"),
+        ({"n": "three"}, "Input 'n' of .*chain takes int"),
+        ({"n": 1.5}, "Input 'n' of .*chain takes int"),
+    ],
+)
+async def test_wrong_inputs_are_refused_before_anything_runs(kernel_at, inputs, message):
+    async with kernel_at() as kernel:
+        with pytest.raises(InputError, match=message):
+            await kernel.launch(chain, inputs)
+        assert await kernel.engine.executions() == []
+
+
+async def test_what_is_neither_task_nor_workflow_is_refused(kernel_at):
+    async with kernel_at() as kernel:
+        with pytest.raises(CompileError, match="neither a task nor a workflow"):
+            await kernel.launch(lambda: 1)  # type: ignore[arg-type]
+
+
+async def test_the_same_name_is_the_same_execution(kernel_at):
+    async with kernel_at() as kernel:
+        one = await kernel.launch(chain, {"n": 1}, name="mine")
+        two = await kernel.launch(chain, {"n": 1}, name="mine")
+        assert (one.id, one.created, two.id, two.created) == ("mine", True, "mine", False)
+        assert await two.result() == 4
+        with pytest.raises(ConflictError):
+            await kernel.launch(chain, {"n": 2}, name="mine")
+
+
+async def test_many_executions_at_once(kernel_at):
+    async with kernel_at() as kernel:
+        executions = await asyncio.gather(*(kernel.launch(chain, {"n": n}) for n in range(300)))
+        assert await asyncio.gather(*(e.result() for e in executions)) == [4 * n for n in range(300)]
+
+
+async def test_what_does_not_exist_is_not_found(kernel_at):
+    async with kernel_at() as kernel:
+        for call in (kernel.get, kernel.recover):
+            with pytest.raises(NotFound):
+                await call("nope")
+
+
+# -- recover
+
+
+async def test_recover_runs_what_did_not_succeed(kernel_at):
+    async with kernel_at() as kernel:
+        old = await kernel.launch(failing, name="old")
+        await old.wait()
+        new = await kernel.recover("old")
+        assert new.recovered == 1
+        with pytest.raises(ExecutionFailed):
+            await new.result()
+        assert [n.phase for n in (await new.describe()).nodes] == ["RECOVERED", "FAILED", "NOT_STARTED"]
+
+
+async def test_recover_of_something_else_takes_over_nothing(kernel_at):
+    async with kernel_at() as kernel:
+        await (await kernel.launch(chain, {"n": 1}, name="old")).result()
+        new = await kernel.recover("old", waiting)
+        assert new.recovered == 0
+        await new.abort()
+
+
+# -- abort and ways out
+
+
+async def test_abort_ends_it_and_says_why(kernel_at):
+    async with kernel_at() as kernel:
+        execution = await kernel.launch(waiting)
+        await until(lambda: STATE.started)
+        await execution.abort("not needed")
+        view = await execution.describe()
+        assert (view.phase, view.reason) == ("ABORTED", "not needed")
+        with pytest.raises(ExecutionFailed, match="aborted: not needed"):
+            await execution.result()
+
+
+async def test_leaving_detaches_and_the_next_kernel_goes_on(kernel_at):
+    async with kernel_at() as kernel:
+        execution = await kernel.launch(waiting, {"n": 4}, name="mine")
+        await until(lambda: STATE.started)
+        result = asyncio.create_task(execution.result())
+        await asyncio.sleep(0)
+    with pytest.raises(EngineStopped):
+        await result
+    STATE.gate.set()
+    async with kernel_at() as kernel:
+        again = await kernel.launch(waiting, {"n": 4}, resume=True)
+        assert (again.id, again.created) == ("mine", False)
+        assert await again.result() == 8
+        attempts = (await again.describe()).nodes[0].attempts
+        assert [a.phase for a in attempts] == ["RETRYABLE_FAILED", "SUCCEEDED"], (
+            "an inline attempt ends with its process"
+        )
+
+
+async def test_drain_waits_for_the_end(kernel_at):
+    async with kernel_at(on_exit="drain") as kernel:
+        await kernel.launch(waiting, name="mine")
+        await until(lambda: STATE.started)
+        asyncio.get_running_loop().call_later(0.05, STATE.gate.set)
+    async with kernel_at(read_only=True) as kernel:
+        assert (await (await kernel.get("mine")).describe()).phase == "SUCCEEDED"
+
+
+async def test_abort_on_exit_stops_what_runs(kernel_at):
+    async with kernel_at(on_exit="abort") as kernel:
+        await kernel.launch(waiting, name="mine")
+        await until(lambda: STATE.started)
+    async with kernel_at(read_only=True) as kernel:
+        assert (await (await kernel.get("mine")).describe()).phase == "ABORTED"
+
+
+async def test_a_closed_kernel_says_so(kernel_at):
+    async with kernel_at() as kernel:
+        execution = await kernel.launch(chain, {"n": 1})
+        await execution.result()
+    with pytest.raises(EngineStopped, match="async with Kernel"):
+        await execution.describe()
+    with pytest.raises(ConfigurationError, match="not open"):
+        _ = kernel.engine
+
+
+async def test_a_kernel_leaves_no_thread_behind(kernel_at):
+    before = {t.ident for t in threading.enumerate()}
+    async with kernel_at() as kernel:
+        await (await kernel.launch(chain, {"n": 1})).result()
+    left = [t for t in threading.enumerate() if t.ident not in before and not t.name.startswith("asyncio_")]
+    assert left == []
+
+
+async def test_two_kernels_in_one_process_do_not_see_each_other(tmp_path):
+    def at(name):
+        return Kernel(tmp_path / name, inline=INLINE, discover=False)
+
+    async with at("one") as one, at("two") as two:
+        await (await one.launch(chain, {"n": 1}, name="mine")).result()
+        with pytest.raises(NotFound):
+            await two.get("mine")
+
+
+async def test_a_kernel_with_inline_tasks_must_hold_its_home(kernel_at):
+    async with kernel_at():
+        with pytest.raises(ConfigurationError, match="cannot run inline tasks of this one"):
+            async with kernel_at():
+                pass
+
+
+# -- another kernel through the holder
+
+
+async def test_a_second_kernel_works_through_the_first_and_takes_its_place(kernel_at, tmp_path):
+    def guest():
+        return Kernel(tmp_path / "home", discover=False)
+
+    async with guest() as second:
+        pass  # it may also be the first
+    holder = kernel_at()
+    await holder.__aenter__()
+    async with guest() as second:
+        execution = await (await holder.launch(waiting, {"n": 4}, name="mine")).describe()
+        assert (await second.get("mine")).id == execution.id
+        with pytest.raises(NotFound):
+            await second.get("nope")
+        seen = []
+
+        async def follow():
+            async for event in (await second.get("mine")).events():
+                seen.append(event)
+
+        following = asyncio.create_task(follow())
+        await until(lambda: STATE.started and seen)
+        STATE.gate.set()
+        await following
+        assert seen[-1].phase == "SUCCEEDED"
+        assert await (await second.get("mine")).result() == 8
+        mine = await second.get("mine")
+        await holder.__aexit__(None, None, None)
+        views = await asyncio.gather(*(mine.describe() for _ in range(20)))
+        assert {v.phase for v in views} == {"SUCCEEDED"}
+        assert second._engine is not None
+        assert second._engine.holds
+
+
+async def test_a_call_that_is_cancelled_while_the_holder_changes_leaves_a_whole_engine(kernel_at, tmp_path):
+    holder = kernel_at()
+    await holder.__aenter__()
+    await (await holder.launch(chain, {"n": 1}, name="mine")).result()
+    async with Kernel(tmp_path / "home", discover=False) as second:
+        execution = await second.get("mine")
+        await holder.__aexit__(None, None, None)
+        for turns in range(6):
+            call = asyncio.create_task(execution.describe())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+        assert (await execution.describe()).phase == "SUCCEEDED"
+
+
+# -- read only
+
+
+async def test_a_read_only_kernel_reads_and_does_nothing_else(kernel_at):
+    async with kernel_at() as kernel:
+        await (await kernel.launch(chain, {"n": 3}, name="mine")).result()
+        async with kernel_at(read_only=True) as reader:
+            execution = await reader.get("mine")
+            view = await execution.describe()
+            assert view.phase == "SUCCEEDED"
+            assert reader.plain(view.outputs or {}, await reader.engine.closure("mine")) == {"o0": 12}
+            assert [e.phase async for e in execution.events()][-1] == "SUCCEEDED"
+            assert "is not cached" in await reader.engine.explain_cache("mine", "n0")
+            with pytest.raises(ConfigurationError, match="read-only"):
+                await reader.launch(chain, {"n": 1})
+            with pytest.raises(ConfigurationError, match="read-only"):
+                await execution.abort()
+
+
+async def test_a_home_that_does_not_exist_cannot_be_read(tmp_path):
+    with pytest.raises(NotFound, match="There is no home at"):
+        async with Kernel(tmp_path / "nowhere", read_only=True):
+            pass
+    assert not (tmp_path / "nowhere").exists()
+
+
+# -- describe, explain
+
+
+async def test_explain_cache_speaks_about_every_node(kernel_at):
+    async with kernel_at() as kernel:
+        execution = await kernel.launch(chain, {"n": 1})
+        await execution.result()
+        assert "is not cached; @task(cache=True) would" in await kernel.engine.explain_cache(execution.id, "n0")
+        with pytest.raises(NotFound, match="no node 'n9'"):
+            await kernel.engine.explain_cache(execution.id, "n9")
+
+
+async def test_run_inside_a_loop_says_what_to_do_instead():
+    with pytest.raises(WingbeatError, match="inside a running event loop"):
+        run(chain, n=1)

@@ -1,0 +1,212 @@
+"""Specs as bytes: canonical, of one digest for ever, and read within bounds."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from wingbeat import Cache, Environment, Resources, Retry, Timeout, task, workflow
+from wingbeat.author.closing import close
+from wingbeat.author.task import Task, TaskOptions
+from wingbeat.base.errors import ConfigurationError
+from wingbeat.base.ids import digest
+from wingbeat.spec.codec import (
+    canonical,
+    check_closure,
+    json_schema,
+    read_bounded,
+    read_closure,
+    read_entity,
+    spec_digest,
+)
+from wingbeat.spec.entities import TaskSpec, WorkflowSpec
+from wingbeat.types import LimitExceeded
+
+ROOT = Path(__file__).resolve().parents[3]
+GOLDEN = Path(__file__).parent / "golden"
+DIGESTS = {
+    "everything": "sha256:e82b01a57296d0727dfaa3784d988c446ac787d67ca01681735f6ec7ab5f4f3c",
+    "small": "sha256:e35166a9e042a211bd63f8a0ec4241c791a558200e5b11a1567f054987efd7b1",
+    "types": "sha256:6b9620b481dbb8a202aa80a90410948eef4356d35f21481d3d12fd52ff57f965",
+}
+
+
+# -- golden files
+
+
+def test_there_is_a_golden_file_for_every_closure_of_the_gallery(gallery):
+    assert {f.stem for f in (GOLDEN / "v1").glob("*.json")} == set(gallery) == set(DIGESTS)
+
+
+@pytest.mark.parametrize("name", DIGESTS)
+def test_a_golden_file_is_read_and_written_as_it_is(name):
+    data = (GOLDEN / "v1" / f"{name}.json").read_bytes()
+    assert digest(data) == DIGESTS[name], "golden files of a released format never change"
+    closure = read_closure(data)
+    assert canonical(closure) == data
+
+
+@pytest.mark.parametrize("name", DIGESTS)
+def test_the_gallery_still_gives_its_golden_files(name, gallery):
+    assert canonical(gallery[name]()) == (GOLDEN / "v1" / f"{name}.json").read_bytes()
+
+
+# -- canonical
+
+
+def test_canonical_json_is_sorted_dense_and_readable_by_anybody():
+    data = canonical({"b": 1, "a": [1.5, "ü", None, True]})
+    assert data == '{"a":[1.5,"ü",null,true],"b":1}'.encode()
+    assert json.loads(data) == {"b": 1, "a": [1.5, "ü", None, True]}
+
+
+def test_the_order_of_keys_does_not_matter():
+    one = TaskSpec("m.f", *_plain(), variables={"A": "1", "B": "2"})
+    two = TaskSpec("m.f", *_plain(), variables={"B": "2", "A": "1"})
+    assert spec_digest(one) == spec_digest(two)
+
+
+def test_a_default_that_is_written_out_does_not_matter():
+    assert spec_digest(TaskSpec("m.f", *_plain())) == spec_digest(TaskSpec("m.f", *_plain(), doc="", executor=""))
+
+
+def _plain():
+    from wingbeat.spec.entities import Entry, Interface
+
+    return Interface(), Entry("m", "f")
+
+
+def something(n: int) -> int:
+    return n
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"resources": Resources(cpu=1, mem="512Mi")},
+        {"retries": Retry(3, delay=1, factor=3, delay_max=10, jitter=0)},
+        {"retries": 2},
+        {"timeout": 5},
+        {"timeout": Timeout(run=1, queue=2, total=3)},
+        {"cache": Cache(ttl=60)},
+        {"environment": Environment(packages=["numpy"])},
+    ],
+    ids=lambda o: repr(next(iter(o.values()))),
+)
+def test_whole_numbers_among_the_options_survive_the_way_to_bytes_and_back(options):
+    """An int where the format has a float would come back as another text, and so as another digest."""
+    closure, _ = close(Task(something, TaskOptions(**options)), None)
+    assert read_closure(canonical(closure)) == closure
+
+
+@task
+def step(n: int) -> int:
+    return n
+
+
+@workflow
+def five_hundred(n: int) -> int:
+    for _ in range(500):
+        n = step(n)
+    return n
+
+
+def test_five_hundred_steps_fit_forty_kilobytes():
+    closure, _ = close(five_hundred, None)
+    assert len(closure.workflow.nodes) == 500
+    assert len(canonical(closure)) <= 40_000
+
+
+# -- schema
+
+
+def test_the_published_schema_is_current():
+    spec = importlib.util.spec_from_file_location("spec_schema", ROOT / "tools" / "spec_schema.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    assert tool.PATH.read_text(encoding="utf-8") == tool.text(), "run 'make schema'"
+
+
+def test_the_schema_knows_every_entity_and_binding():
+    names = json_schema()["$defs"]
+    assert {
+        "Closure",
+        "TaskSpec",
+        "WorkflowSpec",
+        "NodeSpec",
+        "Promise",
+        "Constant",
+        "ListBinding",
+        "MapBinding",
+    } <= set(names)
+
+
+# -- hostile documents
+
+
+def nested(levels: int) -> bytes:
+    return b'{"root":"x","entities":{},"more":' + b"[" * levels + b"]" * levels + b"}"
+
+
+@pytest.mark.parametrize("levels", [64, 1_000, 100_000])
+def test_what_is_nested_too_deeply_is_refused(levels):
+    with pytest.raises(LimitExceeded, match="deeper than 64"):
+        read_closure(nested(levels))
+
+
+def test_what_is_too_large_is_refused():
+    with pytest.raises(LimitExceeded, match="over the limit of 100"):
+        read_bounded(b"[" + b"1," * 100 + b"1]", msgspec.json.Decoder(), bytes_max=100)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"null", b"[]", b"{}", b'{"root":1,"entities":{}}', b'{"root":"x"', b"\xff\xfe", b'{"root":"x","entities":[]}',
+        b'{"root":"x","entities":{"x":{"entity":"spell"}}}', b'{"root":"x","entities":{"x":{"entity":"task"}}}',
+    ],
+)  # fmt: skip
+def test_what_has_another_shape_is_refused(data):
+    with pytest.raises(msgspec.DecodeError):
+        read_closure(data)
+    with pytest.raises(msgspec.DecodeError):
+        read_entity(data)
+
+
+def test_fields_of_a_later_minor_version_are_left_alone(gallery):
+    data = json.loads(canonical(gallery["small"]()))
+    data["later"] = {"more": [1]}
+    assert read_closure(json.dumps(data).encode()) == gallery["small"]()
+
+
+def test_a_newer_format_is_refused(gallery):
+    with pytest.raises(ConfigurationError, match="format 2; this Wingbeat reads formats up to 1"):
+        check_closure(msgspec.structs.replace(gallery["small"](), format=2))
+
+
+def test_an_entity_that_is_not_what_its_digest_says_is_refused(gallery):
+    closure = gallery["small"]()
+    name, entity = next((d, e) for d, e in closure.entities.items() if isinstance(e, TaskSpec))
+    changed = {**closure.entities, name: msgspec.structs.replace(entity, doc="something else")}
+    with pytest.raises(ConfigurationError, match=r"'m\.f' is not what its digest"):
+        read_closure(canonical(msgspec.structs.replace(closure, entities=changed)))
+
+
+def test_an_entity_that_is_missing_is_told(gallery):
+    closure = gallery["small"]()
+    left = {d: e for d, e in closure.entities.items() if isinstance(e, WorkflowSpec)}
+    with pytest.raises(ConfigurationError, match="refers to 1 entities that it does not hold"):
+        check_closure(msgspec.structs.replace(closure, entities=left))
+    with pytest.raises(ConfigurationError, match="does not hold"):
+        check_closure(msgspec.structs.replace(closure, root="sha256:other"))
+
+
+def test_a_root_that_is_no_workflow_is_refused(gallery):
+    closure = gallery["small"]()
+    task = next(d for d, e in closure.entities.items() if isinstance(e, TaskSpec))
+    with pytest.raises(ConfigurationError, match="no workflow"):
+        check_closure(msgspec.structs.replace(closure, root=task))
