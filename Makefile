@@ -6,6 +6,7 @@ WINGBEAT_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/wingbeat
 
 VENV := $(CURDIR)/.venv
 DOCS_VENV := $(CURDIR)/.cache/docs
+ETA_VENV := $(CURDIR)/.cache/eta
 ACTIVATE := . $(VENV)/bin/activate &&
 
 UV_HOME := $(WINGBEAT_CACHE)/tools/uv-$(firstword $(shell cksum < requirements/uv.txt))
@@ -17,6 +18,8 @@ PYTHON_VERSION := $(or $(filter 3.11 3.12 3.13,$(shell $(PYTHON) -c 'import sys;
 SYNCED := $(VENV)/.synced-$(PYTHON_VERSION)
 SPARK_SYNCED := $(VENV)/.synced-spark-$(PYTHON_VERSION)
 DOCS_SYNCED := $(DOCS_VENV)/.synced-$(PYTHON_VERSION)
+ETA_SYNCED := $(ETA_VENV)/.synced-$(PYTHON_VERSION)
+ETA_PYTEST := . $(ETA_VENV)/bin/activate && pytest examples/eta
 
 export UV_PYTHON_DOWNLOADS := never
 
@@ -29,28 +32,30 @@ help: ## list these commands
 demo: $(SYNCED) ## run the ETA example on its embedded data
 	@$(ACTIVATE) wingbeat run examples/eta/eta.py eta
 
-test: $(SYNCED) ## run the tests (at most ten minutes)
-	@$(ACTIVATE) pytest kernel cli plugins tests examples $(ARGS)
+test: $(SYNCED) $(ETA_SYNCED) ## run the tests (at most ten minutes)
+	@$(ACTIVATE) pytest kernel cli plugins tests examples --ignore examples/eta $(ARGS)
+	@$(ETA_PYTEST) $(ARGS)
 
-test-heavy: $(SYNCED) $(SPARK_SYNCED) ## run the slow tests too: environments, faults, Spark
-	@$(ACTIVATE) pytest -m "environments or faults or spark" $(ARGS)
+test-heavy: $(SYNCED) $(SPARK_SYNCED) $(ETA_SYNCED) ## run the slow tests too: environments, faults, Spark
+	@$(ACTIVATE) pytest -m "environments or faults or spark" --ignore examples/eta $(ARGS)
+	@$(ETA_PYTEST) -m spark $(ARGS)
 
-test-realdata: $(SYNCED) ## run the ETA example on real data: ETA_DATA=DIR
+test-realdata: $(ETA_SYNCED) ## run the ETA example on real data: ETA_DATA=DIR
 	@test -n "$(ETA_DATA)" || { echo "make test-realdata needs ETA_DATA=DIR, a folder of data; see examples/eta" >&2; exit 2; }
-	@$(ACTIVATE) ETA_DATA="$(abspath $(ETA_DATA))" pytest -m realdata $(ARGS)
+	@export ETA_DATA="$(abspath $(ETA_DATA))" && $(ETA_PYTEST) -m realdata $(ARGS)
 
 check: $(SYNCED) ## check format, lint, types and imports
 	@$(ACTIVATE) ruff format --check
 	@$(ACTIVATE) ruff check
 	@$(ACTIVATE) mypy
-	@$(ACTIVATE) python tools/lint_imports.py
+	@$(ACTIVATE) lint-imports --no-logo
 
 format: $(SYNCED) ## format the code and mend what ruff can mend
 	@$(ACTIVATE) ruff format
 	@$(ACTIVATE) ruff check --fix
 
 bench: $(SYNCED) ## run the benchmarks, each beside its raw limit
-	@$(ACTIVATE) python benchmarks
+	@$(ACTIVATE) python -m benchmarks $(ARGS)
 
 docs: $(DOCS_SYNCED) ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --strict --quiet
@@ -77,6 +82,10 @@ lock: | $(UV) ## make the locks in requirements/ again from the pyproject files
 		--no-emit-package wingbeat-catalog --no-emit-package wingbeat-spark
 	@$(LOCK) --group pyproject.toml:spark --constraints requirements/dev.txt --output-file requirements/spark.txt
 	@$(LOCK) --group pyproject.toml:docs --output-file requirements/docs.txt
+	@$(LOCK) $(MEMBERS:%=%/pyproject.toml) examples/eta/pyproject.toml --group pyproject.toml:eta \
+		--constraints requirements/uv.txt --constraints examples/eta/requirements.txt --output-file requirements/eta.txt \
+		--no-emit-package wingbeat --no-emit-package wingbeat-cli \
+		--no-emit-package wingbeat-catalog --no-emit-package wingbeat-spark
 
 acceptance: $(SYNCED) ## run acceptance programs: ACCEPTANCE=DIR, and ONLY="01 02" for some
 	@test -n "$(ACCEPTANCE)" || { echo "make acceptance needs ACCEPTANCE=DIR, a folder of programs" >&2; exit 2; }
@@ -116,6 +125,14 @@ $(SYNCED): requirements/dev.txt $(PYPROJECTS) | python $(UV)
 
 $(SPARK_SYNCED): requirements/spark.txt $(SYNCED)
 	@$(UV) pip install --quiet --require-hashes --python $(VENV) --requirement requirements/spark.txt
+	@touch $@
+
+$(ETA_SYNCED): requirements/eta.txt $(PYPROJECTS) | python $(UV)
+	@echo "setting up the environment of examples/eta"
+	@mkdir -p $(dir $(ETA_VENV))
+	@$(UV) venv --quiet --clear --python "$(PYTHON)" $(ETA_VENV)
+	@$(UV) pip sync --quiet --require-hashes --python $(ETA_VENV) requirements/eta.txt
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(ETA_VENV) $(MEMBERS:%=--editable %)
 	@touch $@
 
 $(DOCS_SYNCED): requirements/docs.txt | python $(UV)

@@ -98,6 +98,7 @@ class World:
 
     closure_of = staticmethod(closure_of)
     published = staticmethod(published)
+    view_of = staticmethod(view_of)
 
     def fail(self, phase: str = "FAILED") -> None:
         """Let the execution have ended without success."""

@@ -12,7 +12,20 @@ NAMES = {
     "Format", "HashWith", "InputError", "Kernel", "NonRetryable", "Pickle", "Resources", "Retry", "Task", "Timeout",
     "WingbeatError", "Workflow", "run", "task", "workflow",
 }  # fmt: skip
-HEAVY = {"asyncio", "anyio", "pluggy", "structlog", "aiosqlite", "sqlite3", "numpy", "pandas", "pyarrow", "polars", "ssl", "email"}
+HEAVY = {
+    "asyncio",
+    "anyio",
+    "pluggy",
+    "structlog",
+    "aiosqlite",
+    "sqlite3",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "polars",
+    "ssl",
+    "email",
+}
 
 
 def imported(statement: str) -> set[str]:
@@ -38,7 +51,11 @@ def test_an_unknown_name_is_an_attribute_error():
 
 @pytest.mark.parametrize(
     "statement",
-    ["import wingbeat", "from wingbeat import task, workflow, Resources, Cache, Environment, Retry, Timeout", "import wingbeat.author.task"],
+    [
+        "import wingbeat",
+        "from wingbeat import task, workflow, Resources, Cache, Environment, Retry, Timeout",
+        "import wingbeat.author.task",
+    ],
 )
 def test_what_authors_import_is_light(statement):
     assert imported(statement) & HEAVY == set()

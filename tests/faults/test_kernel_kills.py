@@ -132,7 +132,9 @@ class Place:
         assert code == 0, self.log()
         marks = Counter((self.folder / "marks").read_text().split())
         steps = {f"e{i}/{step}" for i in range(EXECUTIONS) for step in ("first", "left", "right", "last")}
-        twice_allowed = Counter({"e0/first": 1, "e0/right": 1, "e0/last": 1})  # `again` has these inputs; `left` is a hit
+        twice_allowed = Counter(
+            {"e0/first": 1, "e0/right": 1, "e0/last": 1}
+        )  # `again` has these inputs; `left` is a hit
         expected = Counter(dict.fromkeys(steps, 1)) + twice_allowed
         assert marks - Counter({"victim/endless": 1}) == expected, "lost or done twice"
 

@@ -199,7 +199,7 @@ def test_hostile_names(store: FileStore, name: str) -> None:
 )
 def test_hostile_addresses(store: FileStore, uri: str, digest: str) -> None:
     for layout in ("file", "directory"):
-        blob = Blob(uri, digest, 1, "x", layout)  # type: ignore[arg-type]
+        blob = Blob(uri, digest, 1, "x", layout)
         with pytest.raises(ValueError, match=r"digest|address"):
             store.fetch(blob)
         assert store.verify(blob)

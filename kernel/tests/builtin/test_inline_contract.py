@@ -42,7 +42,9 @@ TASKS = {"succeed": succeed, "fail": fail, "wait": wait}
 
 class TestInlineExecutor(ExecutorContract):
     def make(self, place):
-        return InlineExecutor(list(TASKS.values()), StorageIO(FileStore(str(place / "storage")), str(place / "scratch")))
+        return InlineExecutor(
+            list(TASKS.values()), StorageIO(FileStore(str(place / "storage")), str(place / "scratch"))
+        )
 
     def request(self, place, name, kind):
         return AttemptRequest(id=name, task=TASKS[kind].spec(None), inputs={"place": Inline(str(place))})

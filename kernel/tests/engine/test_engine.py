@@ -195,7 +195,9 @@ async def test_what_is_aborted_before_its_turn_is_never_submitted(bench):
         bench.executor.behaviour = None
         gate.set()
         await run(engine, bench.request(ONE, "later"))
-    assert [a for a, n in bench.executor.submitted.items() if n > 1 and not a.startswith("later")] == [f"{reply.id}/j0/0"]
+    assert [a for a, n in bench.executor.submitted.items() if n > 1 and not a.startswith("later")] == [
+        f"{reply.id}/j0/0"
+    ]
 
 
 # -- executors that misbehave
@@ -249,7 +251,15 @@ async def test_reports_that_are_doubled_late_or_foreign_are_ignored(bench):
     async with bench.engine() as engine:
         reply = await engine.launch(bench.request(CHAIN))
         await until(lambda: bench.executor.running)
-        for attempt in ("nonsense", "a/b", "no/such/0", f"{reply.id}/zzz/0", f"{reply.id}/a/7", f"{reply.id}/c/0", "x/y/z"):
+        for attempt in (
+            "nonsense",
+            "a/b",
+            "no/such/0",
+            f"{reply.id}/zzz/0",
+            f"{reply.id}/a/7",
+            f"{reply.id}/c/0",
+            "x/y/z",
+        ):
             engine.ended(attempt, Failed(ErrorInfo("Bad", "bad")))
             engine.running(attempt)
             engine.progress(attempt, "INITIALIZING", "x")
@@ -739,7 +749,10 @@ async def test_a_retry_that_was_waited_for_comes_after_a_restart(bench):
     bench.executor.behaviour = None
     async with bench.engine() as engine:
         assert await engine.wait(reply.id) == "SUCCEEDED"
-        assert [a.phase for a in (await engine.describe(reply.id)).nodes[0].attempts] == ["RETRYABLE_FAILED", "SUCCEEDED"]
+        assert [a.phase for a in (await engine.describe(reply.id)).nodes[0].attempts] == [
+            "RETRYABLE_FAILED",
+            "SUCCEEDED",
+        ]
 
 
 async def test_a_large_execution_restarts_from_its_snapshot(bench):

@@ -164,12 +164,17 @@ def test_nothing_is_read_that_did_not_change(place: Place, monkeypatch: pytest.M
     first = place.bundle()
     read: list[str] = []
     real = bundles._digest_file
-    monkeypatch.setattr(bundles, "_digest_file", lambda p: (read.append(os.path.basename(p)), real(p))[1])
+
+    def noting(path: str) -> tuple[str, int]:
+        read.append(os.path.basename(path))
+        return real(path)
+
+    monkeypatch.setattr(bundles, "_digest_file", noting)
     monkeypatch.setattr(FileStore, "put_directory", lambda *_: pytest.fail("stored again"))
     assert place.bundle() == first
     assert read == []
     monkeypatch.undo()
-    monkeypatch.setattr(bundles, "_digest_file", lambda p: (read.append(os.path.basename(p)), real(p))[1])
+    monkeypatch.setattr(bundles, "_digest_file", noting)
     monkeypatch.setattr(bundles, "SETTLED_NS", 0)
     place.write("m3.py", "new")
     assert place.bundle().digest != first.digest

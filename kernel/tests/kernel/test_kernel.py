@@ -252,7 +252,9 @@ async def test_leaving_detaches_and_the_next_kernel_goes_on(kernel_at):
         assert (again.id, again.created) == ("mine", False)
         assert await again.result() == 8
         attempts = (await again.describe()).nodes[0].attempts
-        assert [a.phase for a in attempts] == ["RETRYABLE_FAILED", "SUCCEEDED"], "an inline attempt ends with its process"
+        assert [a.phase for a in attempts] == ["RETRYABLE_FAILED", "SUCCEEDED"], (
+            "an inline attempt ends with its process"
+        )
 
 
 async def test_drain_waits_for_the_end(kernel_at):

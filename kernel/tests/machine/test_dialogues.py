@@ -8,8 +8,8 @@ from wingbeat.machine.fact import AttemptLost
 from wingbeat.spec.entities import FailurePolicy, RetrySpec, TimeoutSpec
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.outcome import ErrorInfo
-from wingbeat.testing.playbook import Playbook
 from wingbeat.testing.plans import Job, make_plan
+from wingbeat.testing.playbook import Playbook
 
 CHAIN = {"a": Job(), "b": Job(["a"]), "c": Job(["b"])}
 DIAMOND = {"a": Job(), "b": Job(["a"]), "c": Job(["a"]), "d": Job(["b", "c"])}

@@ -1,5 +1,6 @@
 """Closures of format 1 that together use everything the format has. Their golden files never change."""
 
+from wingbeat.spec.codec import spec_digest
 from wingbeat.spec.entities import (
     CacheSpec,
     Closure,
@@ -21,7 +22,6 @@ from wingbeat.spec.entities import (
     WorkflowSpec,
     WrapperSpec,
 )
-from wingbeat.spec.codec import spec_digest
 from wingbeat.types import (
     BlobType,
     Column,
@@ -61,9 +61,7 @@ def closure_of(workflow, *entities, **more):
 def small():
     task = TaskSpec("m.f", Interface((Variable("n", INT),), (Variable("o0", INT),)), Entry("m", "f"))
     node = NodeSpec("n0", inputs={"n": Promise(output="n")})
-    return closure_of(
-        WorkflowSpec("m.w", task.interface, (spec_digest(task),), (node,), {"o0": Promise("n0")}), task
-    )
+    return closure_of(WorkflowSpec("m.w", task.interface, (spec_digest(task),), (node,), {"o0": Promise("n0")}), task)
 
 
 def types():

@@ -12,7 +12,15 @@ from wingbeat.author.closing import close
 from wingbeat.author.task import Task, TaskOptions
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.base.ids import digest
-from wingbeat.spec.codec import canonical, check_closure, json_schema, read_bounded, read_closure, read_entity, spec_digest
+from wingbeat.spec.codec import (
+    canonical,
+    check_closure,
+    json_schema,
+    read_bounded,
+    read_closure,
+    read_entity,
+    spec_digest,
+)
 from wingbeat.spec.entities import TaskSpec, WorkflowSpec
 from wingbeat.types import LimitExceeded
 
@@ -125,7 +133,16 @@ def test_the_published_schema_is_current():
 
 def test_the_schema_knows_every_entity_and_binding():
     names = json_schema()["$defs"]
-    assert {"Closure", "TaskSpec", "WorkflowSpec", "NodeSpec", "Promise", "Constant", "ListBinding", "MapBinding"} <= set(names)
+    assert {
+        "Closure",
+        "TaskSpec",
+        "WorkflowSpec",
+        "NodeSpec",
+        "Promise",
+        "Constant",
+        "ListBinding",
+        "MapBinding",
+    } <= set(names)
 
 
 # -- hostile documents

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 import struct
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -117,12 +117,12 @@ def test_a_datetime_reads_as_rfc_9557_says():
     zoned = datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"), fold=1)
     assert encode(zoned, None) == "2026-10-25T02:30:00+01:00[Europe/Berlin]"
     assert encode(datetime(2026, 10, 25, 2, 30, fold=1), None) == "2026-10-25T02:30:00[_fold=1]"
-    assert encode(datetime(2026, 1, 1, tzinfo=timezone.utc), None) == "2026-01-01T00:00:00+00:00"
+    assert encode(datetime(2026, 1, 1, tzinfo=UTC), None) == "2026-01-01T00:00:00+00:00"
 
 
 def test_when_a_zone_has_changed_its_rules_the_instant_stays():
     back = codec(datetime).decode("2026-07-01T12:00:00+05:00[Europe/Berlin]", None)
-    assert back == datetime(2026, 7, 1, 7, 0, tzinfo=timezone.utc)
+    assert back == datetime(2026, 7, 1, 7, 0, tzinfo=UTC)
     assert back.tzinfo is ZoneInfo("Europe/Berlin")
 
 

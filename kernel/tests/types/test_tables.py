@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from dataclasses import dataclass
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -31,7 +31,7 @@ ROWS: dict[str, list[Any]] = {
     "name": ["a", "☂", "c"],
     "fare": [1.5, -0.25, float("inf")],
     "night": [True, False, True],
-    "at": [datetime(2026, 3, 29, h, tzinfo=timezone.utc) for h in (1, 2, 3)],
+    "at": [datetime(2026, 3, 29, h, tzinfo=UTC) for h in (1, 2, 3)],
 }
 COLUMNS = Columns(id=int, name=str, fare=float, night=bool, at=datetime)
 

@@ -16,13 +16,11 @@ Duration = timedelta | str | float
 
 
 class TaskConfig(Protocol):
-    """What ``@task(task_config=…)`` takes: a plugin's configuration of a task.
+    """What ``@task(task_config=…)`` takes: a plugin's configuration of a task."""
 
-    Attributes:
-        provides: Qualified names of the parameter types that the wrapper fills in; they are no inputs of the task.
-    """
-
-    provides: tuple[str, ...]
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """Qualified names of the parameter types that the wrapper fills in; they are no inputs of the task."""
 
     def wrapper(self) -> WrapperSpec:
         """The wrapper that is entered around the function."""
@@ -49,7 +47,9 @@ class Retry:
         return RetrySpec(
             count=self.count,
             delay_s=parse_duration_s(self.delay),
-            factor=float(self.factor),  # a whole number would be another text, hence another digest, once it was decoded
+            factor=float(
+                self.factor
+            ),  # a whole number would be another text, hence another digest, once it was decoded
             delay_s_max=parse_duration_s(self.delay_max),
             jitter=float(self.jitter),
             on=tuple(c if isinstance(c, str) else c.__name__ for c in self.on),
@@ -103,7 +103,10 @@ class Resources:
         """As declared in the spec."""
         if self.cpu is not None and self.cpu <= 0:
             raise CompileError(f"{self} is out of range.", hint="cpu is a number of cores above 0.")
-        return ResourceSpec(cpu=None if self.cpu is None else float(self.cpu), memory_bytes=None if self.mem is None else parse_size(self.mem))
+        return ResourceSpec(
+            cpu=None if self.cpu is None else float(self.cpu),
+            memory_bytes=None if self.mem is None else parse_size(self.mem),
+        )
 
 
 @dataclass(frozen=True)

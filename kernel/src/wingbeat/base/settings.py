@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -33,6 +32,8 @@ def settings(section: str, struct: type[S], layers: Sequence[tuple[str, Mapping[
     for origin, layer in layers:
         for key, value in layer.items():
             if key not in known:
+                import difflib
+
                 near = difflib.get_close_matches(key, known, 1)
                 hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(sorted(known))}."
                 raise ConfigurationError(f"There is no setting {section}.{key} ({origin}).", hint=hint)

@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import traceback
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
-from wingbeat.author.task import Task
 from wingbeat.base.errors import ErrorKind, NonRetryable
 from wingbeat.contracts.executor import Aborted, AttemptRequest, Capabilities, Failed, Outcome, Sink, Succeeded
 from wingbeat.runtime.inputs import materialise
@@ -21,6 +20,18 @@ from wingbeat.runtime.storageio import StorageIO, literal_of
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.types import ValueMismatch
+
+
+class InlineTask(Protocol):
+    """What a task of the embedding program is to this executor: `wingbeat.author.task.Task` is one."""
+
+    name: str
+    fn: Callable[..., Any]
+
+    @property
+    def signature(self) -> Any:
+        """The typed interface, with the codecs of inputs and outputs."""
+
 
 YIELD_EVERY = 200
 """Functions that return at once are called one after the other; the loop gets its turn in between."""
@@ -31,8 +42,9 @@ PAST_MAX = 10_000
 class InlineExecutor:
     """Runs `tasks` in the event loop of the kernel."""
 
-    def __init__(self, tasks: Sequence[Task[Any, Any]], io: StorageIO) -> None:
+    def __init__(self, tasks: Sequence[InlineTask], io: StorageIO) -> None:
         self._tasks = {task.name: task for task in tasks}
+        self._asynchronous = {task.name for task in tasks if inspect.iscoroutinefunction(task.fn)}
         self._io = io
         self._sink: Sink | None = None
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -56,7 +68,7 @@ class InlineExecutor:
         assert self._sink is not None
         if request.task.timeout.run_s is not None:
             self._sink.running(request.id)
-        if inspect.iscoroutinefunction(task.fn):
+        if request.task.name in self._asynchronous:
             running = asyncio.create_task(self._run(task, request), name=request.id)
             self._running[request.id] = running
             return
@@ -101,7 +113,7 @@ class InlineExecutor:
         if len(self._past) > PAST_MAX:
             del self._past[next(iter(self._past))]
 
-    async def _run(self, task: Task[Any, Any], request: AttemptRequest) -> None:
+    async def _run(self, task: InlineTask, request: AttemptRequest) -> None:
         assert self._sink is not None
         try:
             value = await task.fn(**self._inputs(task, request))
@@ -115,20 +127,20 @@ class InlineExecutor:
             self._over(request.id)
         self._sink.ended(request.id, outcome)
 
-    def _call(self, task: Task[Any, Any], request: AttemptRequest) -> Outcome:
+    def _call(self, task: InlineTask, request: AttemptRequest) -> Outcome:
         try:
             return self._outputs(task, task.fn(**self._inputs(task, request)))
         except Exception as error:  # noqa: BLE001  # as above
             return Failed(_error(error))
 
-    def _inputs(self, task: Task[Any, Any], request: AttemptRequest) -> dict[str, Any]:
+    def _inputs(self, task: InlineTask, request: AttemptRequest) -> dict[str, Any]:
         codecs, io = task.signature.codecs, self._io
         return {
             name: codecs[name].decode(literal.value if type(literal) is Inline else materialise(literal, io.read), io)
             for name, literal in request.inputs.items()
         }
 
-    def _outputs(self, task: Task[Any, Any], value: Any) -> Succeeded:
+    def _outputs(self, task: InlineTask, value: Any) -> Succeeded:
         codecs = task.signature.output_codecs
         return Succeeded(
             {

@@ -66,6 +66,8 @@ class SQLiteJournal:
         self.path, self.read_only = path, read_only
         self.settings = settings or JournalSettings()
         self._db: aiosqlite.Connection | None = None
+        self._wanted: list[str] = []
+        self._looking: asyncio.Task[dict[str, Record]] | None = None
 
     async def open(self, owner: str) -> int:
         """See `Journal.open`. Read-only, the fence is -1."""
@@ -115,9 +117,11 @@ class SQLiteJournal:
         return rows[0][0] if rows else None
 
     async def record(self, execution: str) -> Record | None:
-        """See `Journal.record`."""
-        rows = await self._select(f"SELECT {_RECORD} FROM executions WHERE id = ?", (execution,))
-        return _record(rows[0]) if rows else None
+        """See `Journal.record`. Callers of one turn of the loop share a statement: what costs is the hop to the thread."""
+        self._wanted.append(execution)
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look())
+        return (await asyncio.shield(self._looking)).get(execution)
 
     async def records(
         self, *, live: bool | None = None, launch_key: str | None = None, after: str = "", limit: int = 100
@@ -184,6 +188,12 @@ class SQLiteJournal:
         rows = await self._select("SELECT value FROM meta WHERE key = 'fence'", ())
         await db.execute("COMMIT")
         return int(rows[0][0])
+
+    async def _look(self) -> dict[str, Record]:
+        wanted, self._wanted, self._looking = self._wanted, [], None
+        query = f"SELECT {_RECORD} FROM executions WHERE id IN (SELECT value FROM json_each(?))"
+        rows = await self._select(query, (msgspec.json.encode(wanted).decode(),))
+        return {row[0]: _record(row) for row in rows}
 
     async def _insert(self, rows: Sequence[Row], fence: int) -> None:
         if not rows:

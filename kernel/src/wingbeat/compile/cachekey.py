@@ -26,10 +26,10 @@ def input_digests(task: TaskSpec, inputs: Literals) -> dict[str, str]:
 
 
 def key_digest(task: TaskSpec, interface: str, inputs: dict[str, str]) -> str:
-    """The key itself. The environment that a task declares is part of it: other packages may compute something else."""
+    """The key itself. The environment and wrappers that a task declares are part of it: they may compute something else."""
     assert task.cache is not None
-    environment = digest(canonical(task.environment)) if task.environment else ""
-    return digest(canonical([task.name, task.cache.version, interface, environment, sorted(inputs.items())]))
+    declared = [task.environment, task.wrappers] if task.environment or task.wrappers else []
+    return digest(canonical([task.name, task.cache.version, interface, declared, sorted(inputs.items())]))
 
 
 def literal_digest(literal: Literal, type_: LiteralType) -> str:

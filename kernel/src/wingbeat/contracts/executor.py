@@ -32,7 +32,7 @@ class Capabilities(Struct, frozen=True):
     reports_running: bool = True
 
 
-class AttemptRequest(Struct, frozen=True, omit_defaults=True):
+class AttemptRequest(Struct, frozen=True, gc=False, omit_defaults=True):
     """Everything that an executor needs to run one attempt.
 
     Attributes:
@@ -65,7 +65,7 @@ class AttemptRequest(Struct, frozen=True, omit_defaults=True):
         return self.task.environment
 
 
-class Succeeded(Struct, frozen=True, omit_defaults=True, tag_field="outcome", tag="succeeded"):
+class Succeeded(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="outcome", tag="succeeded"):
     """The function returned. `outputs` are inline or offloaded; what they refer to is in storage, durably, already."""
 
     outputs: Literals

@@ -63,6 +63,9 @@ from wingbeat.types import ValueMismatch
 DRAIN_MAX = 5000
 LINGER_S = 0.005
 FULL_AGAIN_S = 1.0
+ENDED_S = 1.0
+"""How long an execution stays in memory behind its end: who waited for it asks for its outputs next."""
+_GOING_ON = (ExecutionPhase.QUEUED, ExecutionPhase.RUNNING, ExecutionPhase.SUCCEEDING)
 
 
 class Parts(Struct, frozen=True):
@@ -91,6 +94,7 @@ class LocalEngine:
         self._inbox: deque[tuple[Live, Event]] = deque()
         self._wake = asyncio.Event()
         self._lives: dict[str, Live] = {}
+        self._ended: dict[str, Live] = {}
         self._touched: dict[str, Live] = {}
         self._holding: dict[str, Live] = {}
         self._launching: list[Live] = []
@@ -106,13 +110,19 @@ class LocalEngine:
 
     async def start(self, owner: str) -> None:
         """Open the journal, take up every execution that has not ended, and begin to work."""
-        self._fence = await self._journal.open(owner)
-        self._feed.start()
-        self._memo.start()
-        for name, executor in self._parts.executors.items():
-            await executor.start(self)
-            self._dispatchers[name].start()
-        await self._recover()
+        try:
+            self._fence = await self._journal.open(owner)
+            if self._parts.catalog is not None:
+                await self._parts.catalog.start()
+            self._feed.start()
+            self._memo.start()
+            for name, executor in self._parts.executors.items():
+                await executor.start(self)
+                self._dispatchers[name].start()
+            await self._recover()
+        except BaseException:
+            await self.close()
+            raise
         self._loop = asyncio.create_task(self._run(), name="engine")
 
     async def close(self) -> None:
@@ -133,10 +143,6 @@ class LocalEngine:
     def idle(self) -> bool:
         """Whether no execution is under way."""
         return not self._lives
-
-    def waited_for(self) -> bool:
-        """Whether somebody waits for the end of an execution."""
-        return any(live.waiters for live in self._lives.values())
 
     # -- contracts.engine.Engine
 
@@ -189,7 +195,7 @@ class LocalEngine:
 
     async def describe(self, execution: str, *, nodes: bool = True) -> ExecutionView:
         """See `Engine.describe`."""
-        live = self._lives.get(execution)
+        live = self._lives.get(execution) or self._ended.get(execution)
         if live is None:
             self._check_readable(execution)
             return await self._archive.view(execution, nodes=nodes)
@@ -233,7 +239,7 @@ class LocalEngine:
                     if event.cursor > cursor:
                         cursor = event.cursor
                         yield event
-                if not batch or cursor == live.cursor - 1 and execution not in self._lives:
+                if not batch or (cursor == live.cursor - 1 and execution not in self._lives):
                     return
         finally:
             if live is not None and queue in live.subscribers:
@@ -355,7 +361,8 @@ class LocalEngine:
         hit("commit.after-append")
         for live_id, said in facts.items():
             live = touched[live_id]
-            self._feed.publish(live, published(live.id, live.machine.plan, said, live.cursor))
+            if self._feed.wanted(live):
+                self._feed.publish(live, published(live.id, live.machine.plan, said, live.cursor))
             live.cursor += len(said)
         for live in launching:
             if not live.launched.done():
@@ -431,6 +438,8 @@ class LocalEngine:
                 self._dispatcher(self._task(live, effect.node)).cancel(name, effect.reason)
             case Finish():
                 self._lives.pop(live.id, None)
+                self._ended[live.id] = live
+                asyncio.get_running_loop().call_later(ENDED_S, self._ended.pop, live.id, None)
                 live.ended.set()
                 self._feed.end(live)
 
@@ -530,7 +539,7 @@ class LocalEngine:
     async def _resumable(self, launch_key: str) -> str | None:
         for record in await self._journal.records(live=True, launch_key=launch_key, limit=10):
             live = self._lives.get(record.execution)
-            if live is not None and not live.waiters:
+            if live is not None and not live.waiters and live.machine.state.phase in _GOING_ON:
                 return record.execution
         return None
 

@@ -38,6 +38,10 @@ class Feed:
         live.subscribers.append(queue)
         return queue
 
+    def wanted(self, live: Live) -> bool:
+        """Whether anybody wants to know what happens in an execution."""
+        return bool(self._observers or live.subscribers)
+
     def publish(self, live: Live, events: list[Published]) -> None:
         """Tell everybody who wants to know."""
         for _, queue in self._observers:

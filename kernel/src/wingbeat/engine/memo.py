@@ -213,4 +213,8 @@ def _blobs(wire: Any) -> Iterator[Blob]:
 
 
 def _size(outputs: Literals) -> int:
-    return sum(value.size if isinstance(value, Offloaded) else 256 for value in outputs.values())
+    """Bytes that the outputs take, with the files that they refer to; a small value counts as a quarter of a KiB."""
+    return sum(
+        value.size if isinstance(value, Offloaded) else 256 + sum(b.size for b in _blobs(getattr(value, "value", None)))
+        for value in outputs.values()
+    )

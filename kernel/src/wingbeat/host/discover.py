@@ -6,8 +6,7 @@ All enter by the same hooks. There is no global plugin manager: each kernel boot
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pluggy
 from msgspec import Struct
@@ -16,7 +15,6 @@ from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts import hookspecs
 from wingbeat.host.registry import Registry
 
-GROUP = "wingbeat"
 BUILTIN = {"builtin": "wingbeat.builtin.plugin"}
 
 
@@ -30,8 +28,8 @@ class PluginSettings(Struct, frozen=True, forbid_unknown_fields=True):
     disabled: tuple[str, ...] = ()
 
 
-def boot(given: Sequence[object], discover: bool, disabled: Iterable[str]) -> Registry:
-    """Load plugins and let them register.
+def boot(given: Sequence[object], installed: Mapping[str, str], disabled: Iterable[str]) -> Registry:
+    """Load plugins and let them register: those in the box, those `installed` (module by name), those `given`.
 
     Raises:
         ConfigurationError: A plugin cannot be loaded or registers wrongly; names it and says how to switch it off.
@@ -40,10 +38,7 @@ def boot(given: Sequence[object], discover: bool, disabled: Iterable[str]) -> Re
     manager.add_hookspecs(hookspecs)
     for name in disabled:
         manager.set_blocked(name)
-    found = dict(BUILTIN)
-    if discover:
-        found |= {point.name: point.value for point in importlib.metadata.entry_points(group=GROUP)}
-    for name, target in found.items():
+    for name, target in {**BUILTIN, **installed}.items():
         if not manager.is_blocked(name):
             _register(manager, name, _load(name, target))
     for plugin in given:

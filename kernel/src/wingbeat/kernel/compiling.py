@@ -8,7 +8,6 @@ import asyncio
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import msgspec
@@ -63,6 +62,8 @@ def _compiled(file: str, home: str | os.PathLike[str] | None) -> Compiled:
     compiled = _complete(_compile(file, bundle, folder, environment), bundle.digest, environment)
     if compiled.failed is not None:
         raise _error(file, compiled.failed)
+    import tempfile  # a compile that is kept needs none of it
+
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as temporary:
         temporary.write(msgspec.json.encode(compiled))
@@ -115,6 +116,8 @@ def _compile(file: str, bundle: Bundle, folder: Path, environment: str) -> Compi
 
 
 def _in_process(python: str, isolated: bool, file: str, bundle: Bundle, folder: Path) -> Compiled:
+    import tempfile
+
     from wingbeat.host.project import module_name
 
     roots = tuple(os.path.join(bundle.root, r) for r in bundle.import_roots)

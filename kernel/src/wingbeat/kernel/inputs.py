@@ -6,18 +6,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from wingbeat.author.closing import close
-from wingbeat.author.modules import file_of
-from wingbeat.author.signature import Signature
-from wingbeat.author.task import Task
-from wingbeat.author.workflow import Workflow
 from wingbeat.base.errors import InputError
 from wingbeat.base.ids import digest
-from wingbeat.compile.check import check
 from wingbeat.contracts.engine import ExecutionView
 from wingbeat.host.home import HomeFolder
 from wingbeat.kernel.code import freeze, pack
@@ -27,6 +21,11 @@ from wingbeat.spec.codec import canonical
 from wingbeat.spec.entities import Closure, TaskSpec, Variable
 from wingbeat.spec.literal import Inline, Literal, Literals
 from wingbeat.types import ValueMismatch, decode_generic, describe, encode_generic
+
+if TYPE_CHECKING:
+    from wingbeat.author.signature import Signature
+    from wingbeat.author.task import Task
+    from wingbeat.author.workflow import Workflow
 
 
 class Prepared:
@@ -110,6 +109,9 @@ class Preparer:
         if isinstance(entity, Closure):
             prepared = Prepared(self, entity, None)
         else:
+            from wingbeat.author.closing import close  # the command line launches closures, and never needs it
+            from wingbeat.compile.check import check
+
             closure, locations = close(entity, self.io)
             check(closure, locations)
             if any(isinstance(e, TaskSpec) and e.name not in self._inline for e in closure.entities.values()):
@@ -128,6 +130,8 @@ class Preparer:
         return literal.value if isinstance(literal, Inline) else materialise(literal, self.io.read)
 
     def _with_code(self, closure: Closure, entity: Workflow[..., Any] | Task[..., Any]) -> Closure:
+        from wingbeat.author.modules import file_of
+
         file = file_of(entity.fn)
         storage, cache = self._home.storage(), self._home.folder / "bundles"
         bundle = pack(file, storage, cache) if file else None

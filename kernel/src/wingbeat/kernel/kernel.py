@@ -133,8 +133,10 @@ class Kernel:
 
     def _boot(self) -> Registry:
         from wingbeat.host.discover import PluginSettings, boot
+        from wingbeat.host.installed import installed_plugins
 
-        registry = boot(self._plugins, self._discover, self._home.settings("plugins", PluginSettings).disabled)
+        installed = installed_plugins(self._home.folder / "plugins.json") if self._discover else {}
+        registry = boot(self._plugins, installed, self._home.settings("plugins", PluginSettings).disabled)
         for scheme in registry.names("storage"):
             self._home.offer_storage(scheme, registry.factory("storage", scheme))
         return registry
@@ -275,8 +277,6 @@ class Kernel:
                 f"Several catalogs are installed: {', '.join(catalogs)}.", hint="Choose with kernel.catalog."
             )
         made = None if catalog == "none" else registry.factory("catalog", catalog)(home)
-        if made is not None:
-            await made.start()
         parts = Parts(
             journal=registry.factory("journal", chosen.journal)(home),
             storage=home.storage(),

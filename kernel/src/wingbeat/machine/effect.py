@@ -9,14 +9,14 @@ from typing import ClassVar
 from msgspec import Struct
 
 
-class Lookup(Struct, frozen=True):
+class Lookup(Struct, frozen=True, gc=False):
     """Ask the catalog for a node's outputs, or for the right to compute them."""
 
     asks: ClassVar[bool] = True
     node: int
 
 
-class Submit(Struct, frozen=True):
+class Submit(Struct, frozen=True, gc=False):
     """Give an attempt to its executor."""
 
     asks: ClassVar[bool] = False
@@ -24,7 +24,7 @@ class Submit(Struct, frozen=True):
     attempt: int
 
 
-class Cancel(Struct, frozen=True):
+class Cancel(Struct, frozen=True, gc=False):
     """Stop an attempt; its end is awaited."""
 
     asks: ClassVar[bool] = False
@@ -33,7 +33,7 @@ class Cancel(Struct, frozen=True):
     reason: str
 
 
-class SetTimer(Struct, frozen=True):
+class SetTimer(Struct, frozen=True, gc=False):
     """Send `TimerFired` with these values at `due` (epoch seconds)."""
 
     asks: ClassVar[bool] = True
@@ -43,21 +43,21 @@ class SetTimer(Struct, frozen=True):
     attempt: int = -1
 
 
-class Publish(Struct, frozen=True):
+class Publish(Struct, frozen=True, gc=False):
     """Store a node's outputs in the catalog."""
 
     asks: ClassVar[bool] = False
     node: int
 
 
-class Release(Struct, frozen=True):
+class Release(Struct, frozen=True, gc=False):
     """Give back the right to compute a node's outputs; there will be none."""
 
     asks: ClassVar[bool] = False
     node: int
 
 
-class Finish(Struct, frozen=True):
+class Finish(Struct, frozen=True, gc=False):
     """The execution is over; nothing more will be asked for."""
 
     asks: ClassVar[bool] = False

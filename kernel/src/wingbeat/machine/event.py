@@ -10,7 +10,7 @@ from wingbeat.spec.literal import Literals
 from wingbeat.spec.outcome import ErrorInfo
 
 
-class Launched(Struct, frozen=True):
+class Launched(Struct, frozen=True, gc=False):
     """The execution may begin. `recovered` holds outputs of nodes taken over from another execution."""
 
     at: float
@@ -19,7 +19,7 @@ class Launched(Struct, frozen=True):
     source: str = ""
 
 
-class CacheHit(Struct, frozen=True):
+class CacheHit(Struct, frozen=True, gc=False):
     """The catalog has the outputs, and they are whole."""
 
     at: float
@@ -28,7 +28,7 @@ class CacheHit(Struct, frozen=True):
     source: str
 
 
-class CacheMissed(Struct, frozen=True):
+class CacheMissed(Struct, frozen=True, gc=False):
     """The outputs must be computed; `status` is MISS, DISABLED or LOOKUP_FAILURE. `publish`: they are wanted afterwards."""
 
     at: float
@@ -38,7 +38,7 @@ class CacheMissed(Struct, frozen=True):
     publish: bool
 
 
-class CacheHeld(Struct, frozen=True):
+class CacheHeld(Struct, frozen=True, gc=False):
     """Somebody else is computing the outputs; look again at `again_at`."""
 
     at: float
@@ -47,7 +47,7 @@ class CacheHeld(Struct, frozen=True):
     again_at: float
 
 
-class CacheStored(Struct, frozen=True):
+class CacheStored(Struct, frozen=True, gc=False):
     """A publication ended: `status` is POPULATED or PUT_FAILURE."""
 
     at: float
@@ -56,7 +56,7 @@ class CacheStored(Struct, frozen=True):
     reason: str
 
 
-class AttemptRunning(Struct, frozen=True):
+class AttemptRunning(Struct, frozen=True, gc=False):
     """User code of an attempt may be running."""
 
     at: float
@@ -65,7 +65,7 @@ class AttemptRunning(Struct, frozen=True):
     evidence: dict[str, Any] | None = None
 
 
-class AttemptSucceeded(Struct, frozen=True):
+class AttemptSucceeded(Struct, frozen=True, gc=False):
     """An attempt returned."""
 
     at: float
@@ -75,7 +75,7 @@ class AttemptSucceeded(Struct, frozen=True):
     evidence: dict[str, Any] | None = None
 
 
-class AttemptFailed(Struct, frozen=True):
+class AttemptFailed(Struct, frozen=True, gc=False):
     """An attempt ended without outputs."""
 
     at: float
@@ -84,7 +84,7 @@ class AttemptFailed(Struct, frozen=True):
     error: ErrorInfo
 
 
-class AttemptAborted(Struct, frozen=True):
+class AttemptAborted(Struct, frozen=True, gc=False):
     """An attempt was stopped, or will never start."""
 
     at: float
@@ -93,7 +93,7 @@ class AttemptAborted(Struct, frozen=True):
     reason: str = ""
 
 
-class TimerFired(Struct, frozen=True):
+class TimerFired(Struct, frozen=True, gc=False):
     """A timer that was set by an effect has come due."""
 
     at: float
@@ -102,7 +102,7 @@ class TimerFired(Struct, frozen=True):
     attempt: int
 
 
-class AbortAsked(Struct, frozen=True):
+class AbortAsked(Struct, frozen=True, gc=False):
     """Somebody wants the execution to stop."""
 
     at: float

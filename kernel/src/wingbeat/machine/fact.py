@@ -12,14 +12,14 @@ from wingbeat.spec.literal import Literals
 from wingbeat.spec.outcome import ErrorInfo
 
 
-class Began(Struct, frozen=True, array_like=True, tag=0):
+class Began(Struct, frozen=True, gc=False, array_like=True, tag=0):
     """The execution began; `seed` is where its jitter comes from."""
 
     at: float
     seed: int
 
 
-class AttemptQueued(Struct, frozen=True, array_like=True, tag=1):
+class AttemptQueued(Struct, frozen=True, gc=False, array_like=True, tag=1):
     """An attempt is to be made: the intent to submit it. `publish`: its outputs go to the catalog."""
 
     node: int
@@ -28,7 +28,7 @@ class AttemptQueued(Struct, frozen=True, array_like=True, tag=1):
     publish: bool = False
 
 
-class AttemptStarted(Struct, frozen=True, array_like=True, tag=2):
+class AttemptStarted(Struct, frozen=True, gc=False, array_like=True, tag=2):
     """User code of the attempt may be running."""
 
     node: int
@@ -37,7 +37,7 @@ class AttemptStarted(Struct, frozen=True, array_like=True, tag=2):
     evidence: dict[str, Any] | None = None
 
 
-class AttemptLost(Struct, frozen=True, array_like=True, tag=3):
+class AttemptLost(Struct, frozen=True, gc=False, array_like=True, tag=3):
     """The attempt failed or was stopped; with `retry_at` there will be another, else the node has failed.
 
     `system` says whose budget it counted against.
@@ -53,7 +53,7 @@ class AttemptLost(Struct, frozen=True, array_like=True, tag=3):
     """Terminal phase of the node where there is no other attempt: FAILED, ABORTED or TIMED_OUT."""
 
 
-class NodeSucceeded(Struct, frozen=True, array_like=True, tag=4):
+class NodeSucceeded(Struct, frozen=True, gc=False, array_like=True, tag=4):
     """The node has outputs: computed by an attempt, from the catalog (`cache` HIT), or recovered."""
 
     node: int
@@ -65,7 +65,7 @@ class NodeSucceeded(Struct, frozen=True, array_like=True, tag=4):
     evidence: dict[str, Any] | None = None
 
 
-class NodeEnded(Struct, frozen=True, array_like=True, tag=5):
+class NodeEnded(Struct, frozen=True, gc=False, array_like=True, tag=5):
     """The node ended without outputs and without an attempt being at work: ABORTED, SKIPPED or TIMED_OUT."""
 
     node: int
@@ -74,7 +74,7 @@ class NodeEnded(Struct, frozen=True, array_like=True, tag=5):
     reason: str
 
 
-class CacheSaid(Struct, frozen=True, array_like=True, tag=6):
+class CacheSaid(Struct, frozen=True, gc=False, array_like=True, tag=6):
     """What the catalog had to do with a node: MISS, DISABLED, LOOKUP_FAILURE before; POPULATED, PUT_FAILURE after."""
 
     node: int
@@ -82,7 +82,7 @@ class CacheSaid(Struct, frozen=True, array_like=True, tag=6):
     reason: str
 
 
-class CancelDecided(Struct, frozen=True, array_like=True, tag=7):
+class CancelDecided(Struct, frozen=True, gc=False, array_like=True, tag=7):
     """The attempt is to be stopped: the intent to cancel it. `cause` is run, queue, total, failing or abort."""
 
     node: int
@@ -92,7 +92,7 @@ class CancelDecided(Struct, frozen=True, array_like=True, tag=7):
     reason: str
 
 
-class Turned(Struct, frozen=True, array_like=True, tag=8):
+class Turned(Struct, frozen=True, gc=False, array_like=True, tag=8):
     """The execution entered a phase."""
 
     phase: str

@@ -26,7 +26,7 @@ from wingbeat.spec.phase import AttemptPhase, CacheStatus, ExecutionPhase, NodeP
 from wingbeat.spec.plan import Plan
 
 
-class AttemptState(Struct, array_like=True):
+class AttemptState(Struct, array_like=True, gc=False):
     """One attempt of a node. `error` is why it ended without outputs, `cancel` the cause for which it is to be stopped."""
 
     phase: AttemptPhase
@@ -39,7 +39,7 @@ class AttemptState(Struct, array_like=True):
     evidence: dict[str, Any] | None = None
 
 
-class NodeState(Struct, array_like=True):
+class NodeState(Struct, array_like=True, gc=False):
     """One node. Attempts count from 0; failures are counted apart for users and systems."""
 
     phase: NodePhase = NodePhase.NOT_STARTED

@@ -1,3 +1,4 @@
 """What runs inside an attempt's process: reads the task contract, calls the function, writes the result.
 
-Standard library and msgspec only."""
+Standard library and msgspec only.
+"""

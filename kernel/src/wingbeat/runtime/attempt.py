@@ -2,13 +2,11 @@
 
 A warm parent forks into `run`; ``python -m wingbeat.runtime.attempt DIRECTORY`` does the same in a fresh interpreter.
 
-What user code finds in its environment: ``WINGBEAT_EXECUTION``, ``WINGBEAT_NODE``, ``WINGBEAT_ATTEMPT`` (a number from 0),
-``WINGBEAT_TASK``, ``WINGBEAT_DIRECTORY`` (the attempt's directory), ``WINGBEAT_CHECKPOINT`` (its folder for checkpoints). Its
-working directory is ``work/`` in there, empty, and removed after success. Standard output and error go to ``log``. It leads a
-session of its own; whatever it leaves running is killed after it.
+What user code finds in its environment: ``WINGBEAT_EXECUTION``, ``WINGBEAT_NODE``, ``WINGBEAT_ATTEMPT`` (a number from
+0), ``WINGBEAT_TASK``, ``WINGBEAT_DIRECTORY`` (the attempt's directory), ``WINGBEAT_CHECKPOINT`` (its folder for
+checkpoints). Its working directory is ``work/`` in there, empty, and removed after success. Standard output and error
+go to ``log``. It leads a session of its own; whatever it leaves running is killed after it.
 """
-
-# few system calls for each attempt
 
 from __future__ import annotations
 
@@ -36,6 +34,7 @@ DUPLICATE = 79
 BROKEN = 78
 """Exit code: the outcome could not be written; the log says why."""
 
+REHEARSALS = 16
 _PR_SET_CHILD_SUBREAPER = 36
 _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
@@ -43,8 +42,8 @@ _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 def run(job: Job, inputs: bytes, parent: str = "", spare: str = "") -> NoReturn:
     """Be the process of the attempt `job`, from its claim to its end.
 
-    `spare` is where an empty folder may be, which then becomes the working directory and goes back there if it stays empty:
-    to move one is much cheaper than to make and remove one, on some file systems by a millisecond.
+    `spare` is where an empty folder may be, which then becomes the working directory and goes back there if it stays
+    empty: to move one is much cheaper than to make and remove one, on some file systems by a millisecond.
     """
     code = BROKEN
     try:
@@ -56,6 +55,27 @@ def run(job: Job, inputs: bytes, parent: str = "", spare: str = "") -> NoReturn:
     except BaseException:  # noqa: BLE001 - whatever it is, it must be in the log and end this process
         traceback.print_exc(file=sys.stderr)
     _leave(code)
+
+
+def rehearse(folder: str) -> None:
+    """Go through an attempt without being one, in `folder`.
+
+    The interpreter adapts its bytecode to the first calls, by writing into it. Done here, before the parent forks, that
+    is not done again in every attempt, where each page that is written to has to be copied first.
+    """
+    job = Job(id="x/n/0", directory=folder, task="", module=__name__, function=_nothing.__name__)
+    for _ in range(REHEARSALS):
+        io = AttemptIO(job.storage, folder)
+        files.write_atomic(folder, files.OUTPUTS, msgspec.json.encode(perform(job, b"{}", io)))
+        if (lock := claim.publish(folder, claim.Claim(start=claim.start_time(os.getpid())))) is not None:
+            os.close(lock)
+        _variables(job)
+        for name in (files.OUTPUTS, files.CLAIM):
+            os.unlink(f"{folder}/{name}")
+
+
+def _nothing() -> None:
+    """What is called in rehearsals."""
 
 
 def become_subreaper() -> None:
@@ -137,7 +157,7 @@ def _clear(folder: str, spare: str) -> None:
     if spare and not os.listdir(folder):
         os.rename(folder, spare)
     else:
-        import shutil  # noqa: PLC0415 - it brings compression libraries along, which every fork would carry
+        import shutil
 
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""Where an attempt's process stores and fetches content: the storage it was told of, and a folder for what is under way."""
+"""Where an attempt's process stores and fetches content: the storage it was told of, and a scratch folder."""
 
 from __future__ import annotations
 

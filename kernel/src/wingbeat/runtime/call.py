@@ -40,28 +40,23 @@ class Attempt(Struct):
 def perform(job: Job, inputs: bytes, io: AttemptIO) -> Literals:
     """Run the task's function and return its encoded outputs. Raises what user code raised."""
     function = find_function(job.module, job.function)
-    annotations = hints(function)
     literals = read_literals(inputs)
     if not job.wrappers:
-        return _invoke(job, function, annotations, literals, {}, io)
+        return _invoke(job, function, literals, {}, io)
     with _wrapped(job) as offers:
-        return _invoke(job, function, annotations, literals, offers, io)
+        return _invoke(job, function, literals, offers, io)
 
 
 def _invoke(
-    job: Job,
-    function: Callable[..., Any],
-    annotations: dict[str, Any],
-    literals: Literals,
-    offers: dict[type | str, Any],
-    io: AttemptIO,
+    job: Job, function: Callable[..., Any], literals: Literals, offers: dict[type | str, Any], io: AttemptIO
 ) -> Literals:
+    annotations = hints(function)
     arguments = {name: _decode(job, name, literal, annotations, io) for name, literal in literals.items()}
     if offers:
         arguments |= _offered(function, annotations, offers, arguments)
     value = function(**arguments)
     if isinstance(value, types.CoroutineType):
-        import asyncio  # noqa: PLC0415 - most tasks are not asynchronous, and asyncio is dear to import
+        import asyncio
 
         value = asyncio.run(value)
     hint = annotations.get("return", type(None))
@@ -76,11 +71,11 @@ def _decode(job: Job, name: str, literal: Literal, annotations: dict[str, Any], 
         raise AttemptInputError(
             f"{where} cannot be read: {error}", "InputLost", ErrorKind.SYSTEM, retryable=True
         ) from error
-    except (LookupError, LimitExceeded) as error:
+    except (ValueMismatch, LimitExceeded) as error:
         raise AttemptInputError(f"{where}: {error}", type(error).__name__, ErrorKind.USER, retryable=False) from error
     if name not in annotations:
         raise AttemptInputError(
-            f"{where} has no annotated parameter of that name in {job.module}:{job.function}; the code differs from the spec.",
+            f"{where} has no annotated parameter in {job.module}:{job.function}; the code is not that of the spec.",
             "ConfigurationError", ErrorKind.USER, retryable=False,
         )  # fmt: skip
     try:

@@ -1,10 +1,11 @@
 """The claim: why an attempt runs at most once, and how anyone sees whether it lives.
 
-The process of an attempt publishes ``claim`` before any user code, exclusively and with a lock on it that it holds until it
-dies. Whoever comes second finds the name taken. Cancelling an attempt that nobody has claimed claims it, so that a late start
-finds it taken too.
+The process of an attempt publishes ``claim`` before any user code, exclusively and with a lock on it that it holds
+until it dies. Whoever comes second finds the name taken. Cancelling an attempt that nobody has claimed claims it, so
+that a late start finds it taken too.
 
-The file is locked and written under a name of its own and then linked to ``claim``: it never exists unlocked or unwritten.
+The file is locked and written under a name of its own and then linked to ``claim``: it never exists unlocked or
+unwritten.
 """
 
 # descriptors are the point here
@@ -27,7 +28,8 @@ class Claim(Struct, frozen=True, omit_defaults=True):
     Attributes:
         pid: The process, which leads a session of its own; 0 if it was cancelled.
 
-        start: When that process started, in the clock ticks of ``/proc/PID/stat``: tells it from a later one of its number.
+        start: When that process started, in the clock ticks of ``/proc/PID/stat``: tells it from a later one of its
+        number.
 
         parent: Socket name of the warm parent that reaps it.
 
@@ -49,7 +51,7 @@ _decode = msgspec.json.Decoder(Claim).decode
 def take(directory: str, parent: str, groups: tuple[str, ...] = ()) -> bool:
     """Claim the attempt for this process until it dies. False if it is taken."""
     pid = os.getpid()
-    fd = _publish(directory, Claim(pid=pid, start=start_time(pid), parent=parent, groups=groups))
+    fd = publish(directory, Claim(pid=pid, start=start_time(pid), parent=parent, groups=groups))
     if fd is None:
         return False
     # A child made without exec inherits the descriptor; held there, the lock would outlive this process.
@@ -59,7 +61,7 @@ def take(directory: str, parent: str, groups: tuple[str, ...] = ()) -> bool:
 
 def refuse(directory: str, reason: str) -> bool:
     """Claim the attempt so that it never runs. False if it is taken."""
-    fd = _publish(directory, Claim(cancelled=reason))
+    fd = publish(directory, Claim(cancelled=reason))
     if fd is None:
         return False
     os.close(fd)
@@ -106,7 +108,8 @@ def start_time(pid: int) -> int:
         os.close(fd)
 
 
-def _publish(directory: str, claim: Claim) -> int | None:
+def publish(directory: str, claim: Claim) -> int | None:
+    """Make the claim; the descriptor holds its lock. None if there is one."""
     temporary = f"{directory}/.{CLAIM}.{os.getpid()}"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:

@@ -1,9 +1,10 @@
-"""From what user code raised to what is reported: a code, a message with the user's line, a trace without frames of ours."""
+"""From what user code raised to what is reported: a code, a message with its line, a trace without frames of ours."""
 
 # file names of frames, as the interpreter writes them
 
 from __future__ import annotations
 
+import errno
 import os
 import traceback
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from wingbeat.runtime.outputs import OutputError
 
 TRACE_CHARS_MAX = 32_000
 MESSAGE_CHARS_MAX = 4_000
+MACHINE_TROUBLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
+"""Of an OSError that the operator has to do something about, whoever met it."""
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _HIDDEN = ("<frozen importlib", "<frozen runpy")
 
@@ -37,11 +40,16 @@ def describe(error: BaseException, bundle: str = "", memory_limit: int | None = 
     if isinstance(error, MemoryError) and memory_limit is not None:
         message = f"Out of memory: the limit is {memory_limit} bytes. Raise resources.memory of the task."
         return ErrorInfo("OutOfMemory", message, trace=_trace(error, bundle))
-    retryable = not isinstance(error, NonRetryable | ConfigurationError)
+    if isinstance(
+        error, ConfigurationError
+    ):  # it says itself what is wrong where; the frames are those of who found it
+        return ErrorInfo(type(error).__name__, _text(error), retryable=False)
+    kind = ErrorKind.SYSTEM if isinstance(error, OSError) and error.errno in MACHINE_TROUBLE else ErrorKind.USER
+    retryable = not isinstance(error, NonRetryable)
     message = _text(error)
     if where := _where(error, bundle):
         message = f"{message} ({where})"
-    return ErrorInfo(type(error).__name__, message, retryable=retryable, trace=_trace(error, bundle))
+    return ErrorInfo(type(error).__name__, message, kind, retryable, trace=_trace(error, bundle))
 
 
 def _text(error: BaseException) -> str:

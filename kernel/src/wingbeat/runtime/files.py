@@ -1,8 +1,8 @@
 """The files of an attempt's directory, and how they are written: whole or not at all.
 
-``request`` and ``inputs`` come from the executor; ``claim``, ``log``, ``outputs`` or ``error`` from the attempt's process;
-``exit`` from whoever saw its end. ``work/`` is the working directory of the user's code, ``scratch/`` where values are put
-together before they are stored, ``checkpoint/`` what an attempt leaves to its successor.
+``request`` and ``inputs`` come from the executor; ``claim``, ``log``, ``outputs`` or ``error`` from the attempt's
+process; ``exit`` from whoever saw its end. ``work/`` is the working directory of the user's code, ``scratch/`` where
+values are put together before they are stored, ``checkpoint/`` what an attempt leaves to its successor.
 """
 
 # few system calls for each attempt; descriptors, not paths, are what is handled here
@@ -38,6 +38,15 @@ def write_atomic(directory: str, name: str, data: bytes) -> None:
     finally:
         os.close(fd)
     os.rename(temporary, f"{directory}/{name}")
+
+
+def write_new(directory: str, name: str, data: bytes) -> None:
+    """Write a file that nobody looks for yet. Raises FileExistsError if it is there."""
+    fd = os.open(f"{directory}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    try:
+        write_all(fd, data)
+    finally:
+        os.close(fd)
 
 
 def write_all(fd: int, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Deferred values, made whole: what a task's process (or an inline executor) does with the literals that it is given."""
+"""Deferred values, made whole: what a task's process (or an inline executor) does with its literals."""
 
 from __future__ import annotations
 

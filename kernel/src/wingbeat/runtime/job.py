@@ -140,7 +140,7 @@ class Started(Struct, frozen=True, array_like=True, tag=13):
 
 
 class Ended(Struct, frozen=True, array_like=True, tag=14):
-    """From the parent: the process is gone and its files are final. `duplicate`: another one had claimed the attempt."""
+    """From the parent: the process is gone, its files are final. `duplicate`: another one has claimed the attempt."""
 
     id: str
     duplicate: bool = False

@@ -1,14 +1,15 @@
 """Memory and CPU of an attempt.
 
-Memory: a control group where one can be made (version 1 beside the own group's children, version 2 beside the own group, which
-a systemd user session and a privileged container allow), else ``RLIMIT_DATA``. That one counts private writable memory, also if
-it was never touched, but not what is only reserved or mapped from files, so Java, TensorFlow and large thread stacks survive
-where ``RLIMIT_AS`` would end them; allocations over it fail with MemoryError.
+Memory: a control group where one can be made (version 1 beside the own group's children, version 2 beside the own
+group, which a systemd user session and a privileged container allow), else ``RLIMIT_DATA``. That one counts private
+writable memory, also if it was never touched, but not what is only reserved or mapped from files, so Java, TensorFlow
+and large thread stacks survive where ``RLIMIT_AS`` would end them; allocations over it fail with MemoryError.
 
-CPU: a quota of the control group where there is one, and the variables by which numeric libraries choose their threads. A library
-that the warm parent imported has chosen already; the quota holds in any case.
+CPU: a quota of the control group where there is one, and the variables by which numeric libraries choose their threads.
+A library that the warm parent imported has chosen already; the quota holds in any case.
 """
 
+# ruff: noqa: SIM105
 # control groups are files of one line each
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ from wingbeat.types import codec
 class BundleLoader(SourceFileLoader):
     """Loads modules of the bundle; their bytecode goes to a cache of its own, so that the bundle keeps its content.
 
-    A prefix for the whole process would compile the standard library and every installed package once more for each home.
+    A prefix for the whole process would compile the standard library and every installed package once more for each
+    home.
     """
 
     cache = ""
@@ -36,7 +37,10 @@ class BundleLoader(SourceFileLoader):
 
 
 def enter_bundle(bundle: str, cache: str) -> None:
-    """Make the modules of `bundle` importable, before all others, here and in Pythons started from here. Once in a process."""
+    """Make the modules of `bundle` importable, before all others, here and in Pythons started from here.
+
+    Once in a process.
+    """
     if not bundle:
         return
     finder = FileFinder.path_hook((BundleLoader, SOURCE_SUFFIXES))
@@ -71,7 +75,7 @@ def find_function(module: str, function: str) -> Callable[..., Any]:
             where = getattr(found, "__file__", None) or module
             raise ConfigurationError(
                 f"The function {function!r} of the task is not in module {module!r} ({where}).",
-                hint="A task must be defined at the top level of its module, under the name that it had when it was compiled.",
+                hint="A task must be at the top level of its module, under the name that it had when it was compiled.",
             ) from None
     plain = getattr(found, "fn", found)
     if not callable(plain):

@@ -1,11 +1,12 @@
 """The warm parent: forks attempts of one code bundle in one environment, and reaps them.
 
-``python -m wingbeat.runtime.parent CONFIG`` with its listening socket as descriptor 3. It outlives the kernel that started it:
-it goes on reaping and writing ``exit``, serves the next kernel, and ends by itself when it has been idle. It holds nothing of
-the command that started it: own session, own log, no descriptor but its own. All of its state is in the attempts' directories;
-killing it loses none of them.
+``python -m wingbeat.runtime.parent CONFIG`` with its listening socket as descriptor 3. It outlives the kernel that
+started it: it goes on reaping and writing ``exit``, serves the next kernel, and ends by itself when it has been idle.
+It holds nothing of the command that started it: own session, own log, no descriptor but its own. All of its state is in
+the attempts' directories; killing it loses none of them.
 """
 
+# ruff: noqa: SIM105
 # descriptors and processes, not paths
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Client:
         self.rest = bytearray()
 
     def send(self, message: Message) -> bool:
-        """Send as much as fits now, keep the rest; a kernel that is stopped must not stop this process. False if it is gone."""
+        """Send what fits now, keep the rest: a stopped kernel must not stop this process. False if it is gone."""
         self.rest += pack(message)
         return self.flush()
 
@@ -342,6 +343,7 @@ def main(argument: str) -> None:
     attempt.become_subreaper()
     enter_bundle(config.bundle, config.cache)
     os.makedirs(config.spares, exist_ok=True)
+    attempt.rehearse(config.spares)
     server = Parent(config, socket.socket(fileno=LISTENER_FD))
     gc.collect()
     gc.freeze()

@@ -1,10 +1,11 @@
 """Which modules the warm parent imports itself, so that attempts forked from it have them for free.
 
-A module is imported in the parent when that can delay nobody: while no attempt runs. Else the attempt's own process imports it;
-after some attempts of the module have succeeded that way it is known to import well, and the parent does it too. An import that
-raises, takes too long or kills the parent is not tried in the parent again: the attempt's own process imports the module and
-reports what happens as the user's error. Threads or processes that an import leaves running cannot be forked along; from then on
-attempts are started in fresh interpreters. Threads that end themselves when the process forks (OpenBLAS does so) are fine.
+A module is imported in the parent when that can delay nobody: while no attempt runs. Else the attempt's own process
+imports it; after some attempts of the module have succeeded that way it is known to import well, and the parent does it
+too. An import that raises, takes too long or kills the parent is not tried in the parent again: the attempt's own
+process imports the module and reports what happens as the user's error. Threads or processes that an import leaves
+running cannot be forked along; from then on attempts are started in fresh interpreters. Threads that end themselves
+when the process forks (OpenBLAS does so) are fine.
 """
 
 # /proc is read here
@@ -83,14 +84,14 @@ def _threads() -> int:
     try:
         return len(os.listdir("/proc/self/task"))
     except OSError:
-        import threading  # noqa: PLC0415 - only where there is no /proc
+        import threading
 
         return threading.active_count()
 
 
 def _threads_after_fork() -> int:
     """How many threads stay when the process forks: a library prepared for it ends its own before."""
-    import warnings  # noqa: PLC0415 - rarely needed
+    import warnings
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

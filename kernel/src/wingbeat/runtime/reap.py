@@ -1,5 +1,6 @@
 """The end of an attempt's process: nothing of it goes on, and how it ended is kept in the file `exit`."""
 
+# ruff: noqa: SIM105
 # /proc is read here, once for each attempt
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def children() -> set[int]:
 
 
 def kill_orphans(known: set[int], timeout_s: float = 2.0) -> None:
-    """Kill and reap every child of this process that is not in `known`: what ended attempts left behind, in any session."""
+    """Kill and reap every child that is not in `known`: what ended attempts left behind, in any session."""
     end = time.monotonic() + timeout_s
     while (orphans := children() - known) and time.monotonic() < end:
         for pid in orphans:

@@ -16,13 +16,13 @@ INLINE_BYTES_MAX = 64 * 1024
 """Values whose canonical JSON is larger go to storage by reference."""
 
 
-class Inline(Struct, frozen=True, array_like=True, tag="v"):
+class Inline(Struct, frozen=True, gc=False, array_like=True, tag="v"):
     """A small value, in its wire form."""
 
     value: Any
 
 
-class Offloaded(Struct, frozen=True, array_like=True, tag="r"):
+class Offloaded(Struct, frozen=True, gc=False, array_like=True, tag="r"):
     """A large value: canonical JSON in storage.
 
     Attributes:
@@ -38,19 +38,19 @@ class Offloaded(Struct, frozen=True, array_like=True, tag="r"):
     digest: str
 
 
-class LiteralList(Struct, frozen=True, array_like=True, tag="l"):
+class LiteralList(Struct, frozen=True, gc=False, array_like=True, tag="l"):
     """A list bound from several values of which at least one is not inline."""
 
     items: tuple[Literal, ...]
 
 
-class LiteralMap(Struct, frozen=True, array_like=True, tag="m"):
+class LiteralMap(Struct, frozen=True, gc=False, array_like=True, tag="m"):
     """A map bound from several values of which at least one is not inline."""
 
     items: dict[str, Literal]
 
 
-class Picked(Struct, frozen=True, array_like=True, tag="p"):
+class Picked(Struct, frozen=True, gc=False, array_like=True, tag="p"):
     """A part of a value that is not inline: what stands at `path` inside `of`, converted to `target` where that is set.
 
     Attributes:

@@ -13,38 +13,38 @@ from wingbeat.spec.literal import Literal
 from wingbeat.types import LiteralType
 
 
-class FromInput(Struct, frozen=True):
+class FromInput(Struct, frozen=True, gc=False):
     """The value of an input of the execution."""
 
     name: str
 
 
-class FromNode(Struct, frozen=True):
+class FromNode(Struct, frozen=True, gc=False):
     """The value of an output of a node."""
 
     node: int
     output: str
 
 
-class Fixed(Struct, frozen=True):
+class Fixed(Struct, frozen=True, gc=False):
     """A value known when it was compiled."""
 
     literal: Literal
 
 
-class ListOf(Struct, frozen=True):
+class ListOf(Struct, frozen=True, gc=False):
     """A list of values."""
 
     items: tuple[Source, ...]
 
 
-class MapOf(Struct, frozen=True):
+class MapOf(Struct, frozen=True, gc=False):
     """A map of values."""
 
     items: dict[str, Source]
 
 
-class Part(Struct, frozen=True):
+class Part(Struct, frozen=True, gc=False):
     """What stands at `path` inside a value of literal type `type`, converted to `target` if that is set."""
 
     of: Source
@@ -57,7 +57,7 @@ Source = FromInput | FromNode | Fixed | ListOf | MapOf | Part
 """Where a value comes from when the execution runs."""
 
 
-class PlanNode(Struct):
+class PlanNode(Struct, gc=False):
     """One task to run.
 
     Attributes:

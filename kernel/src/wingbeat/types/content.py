@@ -77,7 +77,7 @@ def _reducer(type: LiteralType, scope: dict[str, list[_Reduce]]) -> _Reduce:
     """What a wire value of this type is reduced to before it is hashed."""
     if isinstance(type, RecursionRef):
         cell = scope[type.name]
-        return lambda wire: cell[0](wire)
+        return lambda wire: cell[0](wire)  # noqa: PLW0108  # the cell is filled later
     if not _differs(type) and not _has_reference(type):
         return _same
     if is_blob(type):

@@ -42,12 +42,12 @@ _local_files: LocalFiles | None = None
 
 def set_local_files(files: LocalFiles) -> None:
     """Choose who looks at local paths, in place of `wingbeat.runtime.handlers.local`."""
-    global _local_files
+    global _local_files  # noqa: PLW0603  # one for the process
     _local_files = files
 
 
 def _local() -> LocalFiles:
-    global _local_files
+    global _local_files  # noqa: PLW0603  # one for the process
     if _local_files is None:
         from wingbeat.types.registry import load
 
@@ -101,7 +101,8 @@ class _Content:
 
     def _local_path(self) -> str:
         if self._path is None:
-            assert self._io is not None and self._blob is not None
+            assert self._io is not None
+            assert self._blob is not None
             self._path = self._io.fetch(self._blob)
         return self._path
 
@@ -136,7 +137,8 @@ class File(_Content):
             return _local().open(self._path, mode)
         if set(mode) - set("rbt") or "r" not in mode:
             raise ValueError(f"{self._name} is stored and cannot change: open it to read, not with mode {mode!r}")
-        assert self._io is not None and self._blob is not None
+        assert self._io is not None
+        assert self._blob is not None
         return self._io.open(self._blob, mode)
 
 

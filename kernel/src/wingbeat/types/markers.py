@@ -17,7 +17,7 @@ class _Marker:
         self._key = key
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and isinstance(other, _Marker) and other._key == self._key
+        return isinstance(other, _Marker) and type(other) is type(self) and other._key == self._key
 
     def __hash__(self) -> int:
         return hash((type(self), self._key))

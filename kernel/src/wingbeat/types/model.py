@@ -40,7 +40,7 @@ __all__ = [
     "Wire",
 ]
 
-Wire: TypeAlias = None | bool | int | float | str | list[Any] | dict[str, Any]
+Wire: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
 """What travels in JSON and msgpack alike: integers within 64 bit, finite floats, string keys, no bytes."""
 
 SimpleName: TypeAlias = Literal["none", "bool", "int", "float", "str", "bytes", "datetime", "date", "timedelta"]
@@ -98,7 +98,7 @@ class EnumType(Struct, frozen=True, omit_defaults=True, cache_hash=True, tag_fie
 class LiteralValues(Struct, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="literal"):
     """One of these very values."""
 
-    values: tuple[None | bool | int | str, ...]
+    values: tuple[bool | int | str | None, ...]
 
     def __eq__(self, other: object) -> bool:
         """Equal only with equal types too: `Literal[1]` is not `Literal[True]`."""

@@ -146,7 +146,7 @@ def _typed_dict(cls: Any, hints: Mapping[str, Any]) -> Shape:
         while (qualifier := str(get_origin(hint)).rpartition(".")[2]) in ("Required", "NotRequired", "ReadOnly"):
             # The class itself does not see a qualifier in an annotation that is still a string.
             optional = optional if qualifier == "ReadOnly" else qualifier == "NotRequired"
-            hint = get_args(hint)[0]
+            hint = get_args(hint)[0]  # noqa: PLW2901  # without its qualifier
         found.append(Field(name, hint, optional=optional))
     return Shape(found, dict, is_dict=True)
 

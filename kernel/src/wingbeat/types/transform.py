@@ -124,7 +124,7 @@ class _Compiler:
         return node
 
     def _compile(self, hint: Any) -> Node:
-        if hint.__class__ is type and hint in SCALARS or hint is None:
+        if (hint.__class__ is type and hint in SCALARS) or hint is None:
             return SCALARS[hint]
         if isinstance(hint, str | typing.ForwardRef):
             return self.compile(self._forward(hint))
@@ -277,14 +277,14 @@ class _Compiler:
                 return each
             if each is not None and name in vars(each):
                 return vars(each)[name]
-        frame = sys._getframe(1)
+        frame: Any = sys._getframe(1)  # noqa: SLF001  # inspect reads files and is a thousand times slower
         while frame is not None:
             if (
                 not frame.f_globals.get("__name__", "").startswith(("wingbeat.types", "typing"))
                 and name in frame.f_locals
             ):
                 return frame.f_locals[name]
-            frame = cast(Any, frame.f_back)
+            frame = frame.f_back
         where = f" in {cls.__name__}" if cls is not None else ""
         raise UnsupportedType(
             f"the name {name!r}{where} is not known at run time; is it imported only under TYPE_CHECKING?"
@@ -295,9 +295,9 @@ def _reference(opened: _Open) -> Node:
     cell = opened.cell
     return Node(
         RecursionRef(opened.name),
-        lambda value, io: cell[0].encode(value, io),
-        lambda wire, io: cell[0].decode(wire, io),
-        lambda value: cell[0].fit(value),
+        lambda value, io: cell[0].encode(value, io),  # noqa: PLW0108  # the cell is filled later
+        lambda wire, io: cell[0].decode(wire, io),  # noqa: PLW0108  # as above
+        lambda value: cell[0].fit(value),  # noqa: PLW0108  # as above
         python=opened.cls if not hasattr(opened.cls, "__required_keys__") else None,
         hashable=getattr(opened.cls, "__hash__", None) is not None,
     )

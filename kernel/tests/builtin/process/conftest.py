@@ -14,6 +14,7 @@ from wingbeat.builtin.process.executor import ProcessExecutor
 from wingbeat.builtin.process.settings import ProcessSettings
 from wingbeat.contracts.environment import Interpreter
 from wingbeat.contracts.executor import AttemptRequest
+from wingbeat.runtime.bundle import BUNDLE_FILE, bundle_info_bytes
 from wingbeat.runtime.job import StorageRef
 from wingbeat.spec.entities import Entry, Interface, ResourceSpec, TaskSpec, Variable
 from wingbeat.spec.literal import Inline
@@ -22,7 +23,7 @@ from wingbeat.types import literal_type
 DEADLINE_S = 30.0
 
 
-async def until(true, seconds=DEADLINE_S):
+async def poll(true, seconds=DEADLINE_S):
     """Poll until `true()` is; returns what it returned."""
     end = time.monotonic() + seconds
     while not (value := true()):
@@ -49,7 +50,7 @@ class Sink:
         self.phases[attempt].append((phase, reason))
 
     async def outcome(self, attempt, seconds=DEADLINE_S):
-        return (await until(lambda: self.outcomes.get(attempt), seconds))[0]
+        return (await poll(lambda: self.outcomes.get(attempt), seconds))[0]
 
 
 class OwnInterpreter:
@@ -66,9 +67,11 @@ class World:
     """What a test works with."""
 
     def __init__(self, folder):
+        self.folder = folder
         self.home = folder / "home"
         self.bundle = folder / "bundle"
         self.bundle.mkdir(parents=True)
+        (self.bundle / BUNDLE_FILE).write_bytes(bundle_info_bytes((".",)))
         self.marks_file = folder / "marks"
         self.executors = []
         self.module(
@@ -93,7 +96,7 @@ class World:
     def attempt(self, name):
         return self.home / "attempts" / name
 
-    def request(self, entry, name="x1/n0/0", inputs=None, outputs=("o0",), cpu=None, memory=None, **task):
+    def request(self, entry, name="x1/n0/0", inputs=None, *, outputs=("o0",), cpu=None, memory=None, **task):
         module, _, function = entry.partition(":")
         variables = tuple(Variable(each, literal_type(int)) for each in outputs)
         spec = TaskSpec(
@@ -106,7 +109,7 @@ class World:
         literals = {k: v if hasattr(v, "__struct_fields__") else Inline(v) for k, v in (inputs or {}).items()}
         return AttemptRequest(name, spec, literals, bundle="sha256:test")
 
-    async def executor(self, sink=None, environments=None, storage=None, python=sys.executable, **settings):
+    async def executor(self, sink=None, *, environments=None, storage=None, python=sys.executable, **settings):
         made = ProcessExecutor(
             str(self.home),
             environments=environments or OwnInterpreter(python),
@@ -148,7 +151,12 @@ async def world(tmp_path):
             await executor.cancel(name, "the test is over")
         await executor.close()
     # Nothing is left behind, after any test.
-    await until(lambda: not made.processes())
+    await poll(lambda: not made.processes())
+
+
+@pytest.fixture
+def until():
+    return poll
 
 
 @pytest.fixture

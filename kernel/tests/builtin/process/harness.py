@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-import os
 import sys
+from pathlib import Path
 
 import msgspec
 
@@ -27,22 +27,27 @@ class Sink:
     def progress(self, attempt, phase, reason): ...
 
     def ended(self, attempt, outcome):
-        with open(self.path, "a") as file:
+        with self.path.open("a") as file:
             file.write(json.dumps([attempt, msgspec.to_builtins(outcome)]) + "\n")
         self.left.discard(attempt)
         if not self.left:
             self.done.set()
 
 
-async def main(folder, slots):
-    with open(f"{folder}/requests", "rb") as file:
-        requests = msgspec.json.decode(file.read(), type=list[AttemptRequest])
-    ended = f"{folder}/ended"
-    known = {json.loads(line)[0] for line in open(ended)} if os.path.exists(ended) else set()
+def read(folder):
+    """The requests that have not ended, and a sink for their ends."""
+    requests = msgspec.json.decode((folder / "requests").read_bytes(), type=list[AttemptRequest])
+    ended = folder / "ended"
+    ended.touch()
+    known = {json.loads(line)[0] for line in ended.read_text().splitlines()}
     left = [request for request in requests if request.id not in known]
+    return left, Sink(ended, [request.id for request in left])
+
+
+async def main(folder, slots):
+    left, sink = read(folder)
     if not left:
         return
-    sink = Sink(ended, [request.id for request in left])
     executor = ProcessExecutor(
         f"{folder}/home",
         environments=Environments(),
@@ -56,4 +61,4 @@ async def main(folder, slots):
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))

@@ -1,7 +1,6 @@
 """Cancelling: before, while and after an attempt runs; slots; submitting twice."""
 
 import asyncio
-import os
 
 import pytest
 
@@ -37,6 +36,14 @@ def polite() -> int:
 
 
 @pytest.fixture
+def began(until):
+    async def wait(world, count):
+        await until(lambda: sum(mark.startswith("began") for mark in world.marks()) >= count)
+
+    return wait
+
+
+@pytest.fixture
 def slow(world):
     world.module("m", SLOW)
     gate = world.home / "gate"
@@ -48,14 +55,7 @@ def slow(world):
     return make
 
 
-async def began(world, count):
-    end = asyncio.get_running_loop().time() + 20
-    while sum(mark.startswith("began") for mark in world.marks()) < count:
-        assert asyncio.get_running_loop().time() < end
-        await asyncio.sleep(0.01)
-
-
-async def test_an_attempt_that_waits_for_a_slot_is_cancelled_without_ever_starting(world, sink, slow):
+async def test_an_attempt_that_waits_for_a_slot_is_cancelled_without_ever_starting(world, sink, slow, began):
     executor = await world.executor(sink, slots=1)
     await executor.submit(slow(0))
     await began(world, 1)
@@ -70,14 +70,13 @@ async def test_an_attempt_that_waits_for_a_slot_is_cancelled_without_ever_starti
     assert "began 1" not in world.marks()
 
 
-async def test_an_attempt_nobody_has_heard_of_is_aborted_and_a_late_submit_does_not_start_it(world, sink, slow):
+async def test_an_attempt_nobody_has_heard_of_is_aborted_and_a_late_submit_does_not_start_it(world, sink, slow, until):
     executor = await world.executor(sink)
     slow.gate.parent.mkdir(exist_ok=True)
     slow.gate.touch()
     await executor.cancel("x1/n0/0", "too late")
     await executor.submit(slow(0))
-    while len(sink.outcomes["x1/n0/0"]) < 2:
-        await asyncio.sleep(0.01)
+    await until(lambda: len(sink.outcomes["x1/n0/0"]) == 2)
     assert sink.outcomes["x1/n0/0"] == [Aborted("too late")] * 2
     assert world.marks() == []
 
@@ -94,7 +93,7 @@ async def test_a_request_that_is_read_after_its_cancel_runs_nothing(world, sink,
     assert "began 0" not in world.marks()
 
 
-async def test_a_running_attempt_is_gone_when_cancel_returns(world, sink, slow):
+async def test_a_running_attempt_is_gone_when_cancel_returns(world, sink, slow, began):
     executor = await world.executor(sink)
     await executor.submit(slow(0))
     await began(world, 1)
@@ -105,7 +104,7 @@ async def test_a_running_attempt_is_gone_when_cancel_returns(world, sink, slow):
     await executor.cancel("x1/n0/0", "again")
 
 
-async def test_one_that_ignores_sigterm_is_killed_and_one_that_obeys_can_clean_up(world, sink, slow):
+async def test_one_that_ignores_sigterm_is_killed_and_one_that_obeys_can_clean_up(world, sink, slow, began):
     executor = await world.executor(sink)
     await executor.submit(world.request("m:stubborn", "x1/a/0"))
     await executor.submit(world.request("m:polite", "x1/b/0"))
@@ -125,7 +124,7 @@ async def test_cancelling_what_has_ended_tells_how_it_ended(world, sink, slow):
     assert [type(outcome) for outcome in sink.outcomes["x1/n0/0"]] == [Succeeded, Succeeded]
 
 
-async def test_submitting_again_starts_nothing_and_reports_the_first(world, sink, slow):
+async def test_submitting_again_starts_nothing_and_reports_the_first(world, sink, slow, began, until):
     executor = await world.executor(sink)
     for _ in range(3):
         await executor.submit(slow(0))
@@ -134,13 +133,12 @@ async def test_submitting_again_starts_nothing_and_reports_the_first(world, sink
     slow.gate.touch()
     await sink.outcome("x1/n0/0")
     await executor.submit(slow(0))
-    while len(sink.outcomes["x1/n0/0"]) < 2:
-        await asyncio.sleep(0.01)
+    await until(lambda: len(sink.outcomes["x1/n0/0"]) == 2)
     assert [outcome.outputs for outcome in sink.outcomes["x1/n0/0"]] == [{"o0": Inline(0)}] * 2
     assert world.marks() == ["began 0", "ended 0"]
 
 
-async def test_no_more_attempts_run_than_there_are_slots_and_many_cores_take_many(world, sink, slow):
+async def test_no_more_attempts_run_than_there_are_slots_and_many_cores_take_many(world, sink, slow, began):
     executor = await world.executor(sink, slots=2)
     await executor.submit(slow(0))
     await began(world, 1)
@@ -162,4 +160,4 @@ async def test_ids_cannot_leave_the_folder_of_attempts(world, sink):
     for name in ("../../etc/0", "x1/../0", "x1/n0", "x1//0"):
         with pytest.raises(ValueError, match="no attempt's id"):
             await executor.cancel(name, "")
-    assert not os.path.exists(world.home / "etc")
+    assert sorted(path.name for path in world.home.iterdir()) == ["attempts", "parents"]

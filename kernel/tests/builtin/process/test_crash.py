@@ -56,13 +56,17 @@ def begin(world, requests):
     return folder
 
 
+def starts(world):
+    return [mark for mark in world.marks() if mark.startswith("start")]
+
+
 def ended(folder):
     path = folder / "ended"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 @pytest.mark.parametrize("function", ["step", "kill_parent"])
-async def test_no_attempt_is_lost_or_doubled_however_often_the_kernel_is_killed(world, function):
+async def test_no_attempt_is_lost_or_doubled_however_often_the_kernel_is_killed(world, function, until):
     count = 24
     entry = {n: f"m:{function}" if n % 6 == 0 else "m:step" for n in range(count)}
     requests = [
@@ -74,8 +78,7 @@ async def test_no_attempt_is_lost_or_doubled_however_often_the_kernel_is_killed(
     folder = begin(world, requests)
     for goal in (0, 1, 4, 9, 15, 20):
         running = kernel(folder)
-        while running.poll() is None and sum(m.startswith("start") for m in world.marks()) < goal:
-            await asyncio.sleep(0.003)
+        await until(lambda r=running, g=goal: r.poll() is not None or len(starts(world)) >= g)
         running.kill()
         running.wait()
     last = kernel(folder)
@@ -85,28 +88,25 @@ async def test_no_attempt_is_lost_or_doubled_however_often_the_kernel_is_killed(
     assert Counter(world.marks()) == Counter(f"{what} {n}" for n in range(count) for what in ("start", "end"))
 
 
-async def test_what_ended_while_no_kernel_was_there_is_reported_by_the_next(world, sink):
+async def test_what_ended_while_no_kernel_was_there_is_reported_by_the_next(world, sink, until):
     gate = world.home / "gate"
     request = world.request("m:wait", inputs={"gate": str(gate)})
     first = kernel(begin(world, [request]))
-    while world.marks() != ["start"]:
-        await asyncio.sleep(0.01)
+    await until(lambda: world.marks() == ["start"])
     first.kill()
     first.wait()
     gate.touch()
-    while not (world.attempt(request.id) / files.EXIT).exists():
-        await asyncio.sleep(0.01)
+    await until((world.attempt(request.id) / files.EXIT).exists)
     executor = await world.executor(sink)
     await executor.recover([request])
     assert isinstance(await sink.outcome(request.id), Succeeded)
     assert world.marks() == ["start", "end"]
 
 
-async def test_what_still_runs_is_adopted_holds_its_slot_and_can_be_cancelled(world, sink):
+async def test_what_still_runs_is_adopted_holds_its_slot_and_can_be_cancelled(world, sink, until):
     requests = [world.request("m:wait", f"x1/n{n}/0", {"gate": str(world.home / f"gate{n}")}) for n in range(2)]
     first = kernel(begin(world, requests))
-    while world.marks() != ["start"] * 2:
-        await asyncio.sleep(0.01)
+    await until(lambda: world.marks() == ["start"] * 2)
     first.kill()
     first.wait()
     executor = await world.executor(sink, slots=2)
@@ -122,11 +122,10 @@ async def test_what_still_runs_is_adopted_holds_its_slot_and_can_be_cancelled(wo
     assert isinstance(await sink.outcome("x1/n1/0"), Succeeded)
 
 
-async def test_an_orphan_that_nobody_recovers_is_listed_and_can_be_cancelled(world, sink):
+async def test_an_orphan_that_nobody_recovers_is_listed_and_can_be_cancelled(world, sink, until):
     request = world.request("m:wait", inputs={"gate": str(world.home / "gate")})
     first = kernel(begin(world, [request]))
-    while world.marks() != ["start"]:
-        await asyncio.sleep(0.01)
+    await until(lambda: world.marks() == ["start"])
     first.kill()
     first.wait()
     executor = await world.executor(sink)
@@ -136,11 +135,10 @@ async def test_an_orphan_that_nobody_recovers_is_listed_and_can_be_cancelled(wor
     assert not claim.held(str(world.attempt(request.id)))
 
 
-async def test_one_killed_while_no_kernel_was_there_says_by_which_signal(world, sink):
+async def test_one_killed_while_no_kernel_was_there_says_by_which_signal(world, sink, until):
     request = world.request("m:wait", inputs={"gate": str(world.home / "gate")})
     first = kernel(begin(world, [request]))
-    while world.marks() != ["start"]:
-        await asyncio.sleep(0.01)
+    await until(lambda: world.marks() == ["start"])
     first.kill()
     first.wait()
     os.kill(claim.read(str(world.attempt(request.id))).pid, signal.SIGKILL)
@@ -152,13 +150,12 @@ async def test_one_killed_while_no_kernel_was_there_says_by_which_signal(world, 
     assert "SIGKILL" in outcome.error.message
 
 
-async def test_closing_leaves_what_runs_to_the_next_kernel(world, sink):
+async def test_closing_leaves_what_runs_to_the_next_kernel(world, sink, until):
     world.module("m", STEP)
     request = world.request("m:wait", inputs={"gate": str(world.home / "gate")})
     executor = await world.executor(sink)
     await executor.submit(request)
-    while world.marks() != ["start"]:
-        await asyncio.sleep(0.01)
+    await until(lambda: world.marks() == ["start"])
     await executor.close()
     assert sink.outcomes[request.id] == []
     following = await world.executor(sink)

@@ -1,8 +1,8 @@
 """Warm parents: what they import, when they cannot be forked, and what happens when they die."""
 
-import asyncio
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -103,7 +103,7 @@ async def test_a_hanging_import_hinders_no_other_attempt(world, sink):
     await executor.cancel("x1/hangs/0", "enough")
 
 
-async def test_children_of_a_killed_parent_go_on_and_new_work_gets_a_new_parent(world, sink):
+async def test_children_of_a_killed_parent_go_on_and_new_work_gets_a_new_parent(world, sink, until):
     world.module(
         "m",
         """
@@ -124,8 +124,7 @@ async def test_children_of_a_killed_parent_go_on_and_new_work_gets_a_new_parent(
     parent = (await sink.outcome("x1/first/0")).outputs["o0"].value
     gate = world.home / "gate"
     await executor.submit(world.request("m:slow", "x1/slow/0", {"gate": str(gate)}))
-    while world.marks() != ["began"]:
-        await asyncio.sleep(0.01)
+    await until(lambda: world.marks() == ["began"])
     os.kill(parent, signal.SIGKILL)
     await executor.submit(world.request("m:parent", "x1/second/0"))
     assert (await sink.outcome("x1/second/0")).outputs["o0"].value != parent
@@ -136,7 +135,7 @@ async def test_children_of_a_killed_parent_go_on_and_new_work_gets_a_new_parent(
     assert world.marks() == ["began", "ended"]
 
 
-async def test_an_attempt_that_dies_with_its_parent_is_lost_and_its_descendants_are_killed(world, sink):
+async def test_an_attempt_that_dies_with_its_parent_is_lost_and_its_descendants_are_killed(world, sink, until):
     world.module(
         "m",
         """
@@ -151,23 +150,18 @@ async def test_an_attempt_that_dies_with_its_parent_is_lost_and_its_descendants_
     )
     executor = await world.executor(sink)
     await executor.submit(world.request("m:f"))
-    while not world.marks():
-        await asyncio.sleep(0.01)
+    await until(world.marks)
     parent, child, grandchild = (int(word) for word in world.marks()[0].split())
     os.kill(parent, signal.SIGKILL)
     os.kill(child, signal.SIGKILL)
     outcome = await sink.outcome("x1/n0/0")
     assert (outcome.error.code, outcome.error.kind) == ("Lost", "SYSTEM")
-    end = asyncio.get_running_loop().time() + 10
-    while _alive(grandchild):
-        assert asyncio.get_running_loop().time() < end
-        await asyncio.sleep(0.01)
+    await until(lambda: not _alive(grandchild))
 
 
 def _alive(pid):
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
 

@@ -20,8 +20,8 @@ def wingbeat_register(registrar: Registrar) -> None:
 
 
 def _sqlite(home: Home) -> Catalog:
-    from wingbeat_catalog.settings import CatalogSettings  # noqa: PLC0415  # a kernel without a catalog need not load it
-    from wingbeat_catalog.sqlite import SqliteCatalog  # noqa: PLC0415  # as above
+    from wingbeat_catalog.settings import CatalogSettings  # a kernel without a catalog need not load it
+    from wingbeat_catalog.sqlite import SqliteCatalog  # as above
 
     settings = home.settings("catalog", CatalogSettings)
     return SqliteCatalog(Path(home.path, "catalog.sqlite"), size_max=settings.size_max_bytes())

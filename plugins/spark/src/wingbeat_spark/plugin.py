@@ -1,1 +1,18 @@
 """What the Spark plugin offers to the kernel: its hook implementations."""
+
+from __future__ import annotations
+
+from wingbeat.contracts.hookspecs import hookimpl
+from wingbeat.types import TableType, register
+
+FRAMES = (
+    "pyspark.sql.dataframe.DataFrame",
+    "pyspark.sql.classic.dataframe.DataFrame",
+    "pyspark.sql.connect.dataframe.DataFrame",
+)
+
+
+@hookimpl
+def wingbeat_types() -> None:
+    """Offer Spark's DataFrame as a table."""
+    register(FRAMES, TableType(), "wingbeat_spark.frames:FrameHandler", subclasses=True)

@@ -18,6 +18,7 @@ import re
 import shutil
 import sys
 from collections.abc import AsyncIterator, Iterable
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -25,16 +26,19 @@ from wingbeat.base.errors import ConfigurationError
 from wingbeat.base.ids import digest as digest_of
 from wingbeat.builtin.durable import write_atomic
 from wingbeat.builtin.environments.interpreters import Found, choose
-from wingbeat.builtin.environments.pins import read_lines
+from wingbeat.builtin.environments.names import is_wingbeat, requirement_name
+from wingbeat.builtin.environments.pins import keep_hashes, read_lines
 from wingbeat.builtin.environments.project import still_has
 from wingbeat.builtin.environments.settings import cache_folder
 from wingbeat.builtin.environments.uv import failure, find_uv, run
-from wingbeat.builtin.environments.wheels import Wheel, is_wingbeat, pack_runtime, requirement_name
 from wingbeat.contracts.environment import Interpreter, ProjectLock
 from wingbeat.contracts.storage import Storage
 from wingbeat.spec.codec import canonical, read_bounded
 from wingbeat.spec.entities import EnvironmentSpec
 from wingbeat.types import Blob
+
+if TYPE_CHECKING:
+    from wingbeat.builtin.environments.wheels import Wheel
 
 COMPLETE = ".wingbeat-complete"
 FORMAT = 1
@@ -92,7 +96,7 @@ class UvEnvironments:
         return await self._make(what, lines, environment.python, strict=True)
 
     async def _project(self, digest: str) -> Interpreter:
-        import asyncio  # noqa: PLC0415 (the plugin is imported where no loop is needed)
+        import asyncio
 
         lock = self._read_project_lock(digest)
         if await asyncio.to_thread(still_has, lock, cache_dir=self._cache_dir):
@@ -106,31 +110,32 @@ class UvEnvironments:
             return read_bounded(data, _project_lock)
         except (OSError, ValueError) as error:
             raise ConfigurationError(
-                f"The lock of the project's environment cannot be read: {error}", hint="Launch it again from its sources."
+                f"The lock of the project's environment cannot be read: {error}",
+                hint="Launch it again from its sources.",
             ) from None
 
     async def _make(self, what: str, lines: list[str], python: str, *, strict: bool) -> Interpreter:
-        import asyncio  # noqa: PLC0415 (as above)
+        import asyncio
+
+        from wingbeat.builtin.environments.wheels import pack_runtime  # dear, and only needed to build
 
         os.makedirs(self._cache, exist_ok=True)
         family = {name for line in lines if is_wingbeat(name := requirement_name(line))}
         wheels = await asyncio.to_thread(pack_runtime, family, os.path.join(self._cache, "wheels"), strict=strict)
         interpreter = await choose(python, self._cache)
         lock = await self._resolve(what, with_runtime(lines, wheels, strict=strict), interpreter)
-        with open(lock, "rb") as stream:
-            content = stream.read()
-        digest = digest_of(b"%d\n%s\n%s\n" % (FORMAT, os.fsencode(interpreter.path), content))
+        digest = digest_of(b"%d\n%s\n%s\n" % (FORMAT, os.fsencode(interpreter.path), _read(lock)))
         return Interpreter(digest, await self._build(what, digest, lock, interpreter))
 
     async def _resolve(self, what: str, lines: list[str], interpreter: Found) -> str:
         """The path of the lock for these requirements."""
         key = hashlib.sha256(msgspec.json.encode([FORMAT, sorted(lines), interpreter])).hexdigest()[:32]
         path = os.path.join(self._cache, "locks", f"{key}.txt")
-        if os.path.exists(path):
+        if _exists(path):
             return path
         os.makedirs(os.path.dirname(path), exist_ok=True)
         async with _lock(path + ".lock"):
-            if os.path.exists(path):
+            if _exists(path):
                 return path
             source = path.removesuffix(".txt") + ".in"
             write_atomic(source, ("\n".join(lines) + "\n").encode())
@@ -141,7 +146,14 @@ class UvEnvironments:
             )  # fmt: skip
             if made.code != 0:
                 raise failure(what, made.errors)
-            write_atomic(path, made.output.encode(), durable=True)
+            try:
+                resolved = keep_hashes(read_lines(made.output), lines)
+            except ValueError as error:
+                raise ConfigurationError(
+                    f"{what} cannot be made: the index has no file of {error} with a hash that was asked for.",
+                    hint="The file was replaced, or the lock is of another index: check where both come from.",
+                ) from None
+            write_atomic(path, ("\n".join(resolved) + "\n").encode(), durable=True)
         return path
 
     async def _build(self, what: str, digest: str, lock: str, interpreter: Found) -> str:
@@ -192,6 +204,15 @@ def with_runtime(lines: Iterable[str], wheels: list[Wheel], *, strict: bool) -> 
     return made
 
 
+def _read(path: str) -> bytes:
+    with open(path, "rb") as stream:
+        return stream.read()
+
+
+def _exists(path: str) -> bool:
+    return os.path.exists(path)
+
+
 def _is_complete(folder: str, python: str) -> bool:
     # The link to an interpreter that was uninstalled leads nowhere.
     return os.path.exists(os.path.join(folder, COMPLETE)) and os.access(python, os.X_OK)
@@ -200,7 +221,7 @@ def _is_complete(folder: str, python: str) -> bool:
 @contextlib.asynccontextmanager
 async def _lock(path: str) -> AsyncIterator[None]:
     """Hold the lock file at `path`. Waits by asking again, because waiting inside the system cannot be cancelled."""
-    import asyncio  # noqa: PLC0415 (as above)
+    import asyncio
 
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:

@@ -14,11 +14,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from wingbeat.builtin.environments.wheels import normalized
+from wingbeat.builtin.environments.names import normalized, requirement_name
 
 _PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?:==\s*([^\s;,*]+)|@\s*(\S+))\s*(?:;\s*(.*))?\Z")
 _INSTALLED = re.compile(r"(.+?)-([^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info\Z")
-_HASH = re.compile(r"\s+--hash[= ]\S+")
+_HASH = re.compile(r"\s+--hash[= ](\S+)")
 _VERSIONS = ("python_version", "python_full_version", "implementation_version")
 
 
@@ -44,6 +44,27 @@ def read_pin(line: str) -> Pin | None:
     if not found:
         return None
     return Pin(normalized(found[1]), found[2] or "", found[3] or "", (found[4] or "").strip())
+
+
+def keep_hashes(resolved: Iterable[str], asked: Iterable[str]) -> list[str]:
+    """Resolved lines, each with only those hashes that were asked for, where any were.
+
+    The resolver takes what the index says today. A lock says what it was: a file that is not among them is another one.
+
+    Raises:
+        ValueError: None of a package's files has a hash that was asked for.
+    """
+    known = {requirement_name(line): set(_HASH.findall(line)) for line in asked if _HASH.search(line)}
+    made = []
+    for line in resolved:
+        hashes = _HASH.findall(line)
+        wanted = known.get(requirement_name(line))
+        if wanted:
+            hashes = [h for h in hashes if h in wanted]
+            if not hashes:
+                raise ValueError(_HASH.sub("", line).strip())
+        made.append(" ".join([_HASH.sub("", line).strip(), *(f"--hash={h}" for h in hashes)]))
+    return made
 
 
 def satisfies(installed: Iterable[str], requirements: Iterable[str], python: str) -> bool:

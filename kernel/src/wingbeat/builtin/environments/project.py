@@ -13,10 +13,10 @@ from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.builtin.durable import write_atomic
+from wingbeat.builtin.environments.names import is_wingbeat
 from wingbeat.builtin.environments.pins import installed_in, read_lines, read_pin, satisfies
 from wingbeat.builtin.environments.settings import uv_variables
 from wingbeat.builtin.environments.uv import failure, find_uv
-from wingbeat.builtin.environments.wheels import is_wingbeat
 from wingbeat.contracts.environment import ProjectLock
 from wingbeat.contracts.storage import Storage
 from wingbeat.spec.codec import canonical

@@ -5,7 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-_DROPPED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX", "UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_WORKING_DIR")
+_DROPPED = (
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "UV_PYTHON",
+    "UV_SYSTEM_PYTHON",
+    "UV_WORKING_DIR",
+)
 _INDEX = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX")
 
 
@@ -35,3 +43,10 @@ def pyenv_folder(variables: Mapping[str, str] | None = None) -> str:
     variables = os.environ if variables is None else variables
     root = variables.get("PYENV_ROOT") or os.path.join(os.path.expanduser("~"), ".pyenv")
     return os.path.join(root, "versions")
+
+
+def path_without_shims(variables: Mapping[str, str] | None = None) -> str:
+    """PATH without the folders of shims, which cost most of a second for each Python that they only pretend to have."""
+    variables = os.environ if variables is None else variables
+    folders = variables.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join(f for f in folders if os.path.basename(f.rstrip("/")) != "shims") or os.defpath

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 OUTPUT_BYTES_MAX = 8 * 2**20
 ESSENCE_CHARACTERS_MAX = 1500
 
-_DRAWING = re.compile("[×╰─▶├│┬]+")
+_DRAWING = re.compile("[\u00d7\u2500-\u257f\u25b6]+")
 _LABEL = re.compile(r"^\s*(error|cause|warning|hint):\s*")
 _UNREACHABLE = ("Failed to fetch", "error sending request", "Request failed", "network was disabled", "network connect")
 
@@ -40,7 +40,7 @@ def find_uv() -> str:
         ConfigurationError: There is none.
     """
     try:
-        from uv import find_uv_bin  # noqa: PLC0415 (optional, and only used here)
+        from uv import find_uv_bin
 
         return os.fsdecode(find_uv_bin())
     except (ImportError, FileNotFoundError):
@@ -52,9 +52,13 @@ def find_uv() -> str:
     return found
 
 
-async def run(*command: str, folder: str) -> Finished:
-    """Run a command in `folder` and wait for it. If the caller is cancelled, nothing of it goes on."""
-    import asyncio  # noqa: PLC0415 (the plugin is imported where no loop is needed)
+async def run(*command: str, folder: str, path: str = "") -> Finished:
+    """Run a command in `folder` and wait for it. If the caller is cancelled, nothing of it goes on.
+
+    Args:
+        path: What its PATH is to be; empty: ours.
+    """
+    import asyncio
 
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -62,7 +66,7 @@ async def run(*command: str, folder: str) -> Finished:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=folder,
-        env=uv_variables(),
+        env=uv_variables() | ({"PATH": path} if path else {}),
         start_new_session=True,
     )
     assert process.stdout
@@ -98,10 +102,13 @@ def failure(what: str, errors: str) -> ConfigurationError:
             hint="Check the network, or set UV_DEFAULT_INDEX to a mirror; what was built once works without.",
         )
     if "not found in the package registry" in said:
-        return ConfigurationError(f"{what} names a package that does not exist: {said}", hint="Check how it is spelled.")
+        return ConfigurationError(
+            f"{what} names a package that does not exist: {said}", hint="Check how it is spelled."
+        )
     if "unsatisfiable" in said or "incompatible" in said or "onflicting" in said:
         return ConfigurationError(
-            f"{what} cannot be resolved: {said}", hint="Loosen one of the two sides, or give the tasks two environments."
+            f"{what} cannot be resolved: {said}",
+            hint="Loosen one of the two sides, or give the tasks two environments.",
         )
     return ConfigurationError(f"{what} cannot be made: {said}")
 

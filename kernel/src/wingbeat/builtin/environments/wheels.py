@@ -12,7 +12,6 @@ import importlib.metadata
 import importlib.util
 import io
 import os
-import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote
@@ -21,12 +20,11 @@ from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.builtin.durable import write_atomic
+from wingbeat.builtin.environments.names import KERNEL, is_wingbeat, requirement_name
 
-KERNEL = "wingbeat"
-RUNTIME_NEEDS = "msgspec"
-"""All that ``import wingbeat`` and the runtime need beside the standard library."""
+RUNTIME_NEEDS = "msgspec>=0.20"
+"""All that ``import wingbeat`` and the runtime need beside the standard library, if there is no metadata to ask."""
 
-_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -42,26 +40,10 @@ class Wheel(Struct, frozen=True):
         return f"{self.name}{extras} @ file://{quote(self.path)}"
 
 
-def normalized(name: str) -> str:
-    """The name of a distribution as registries compare it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def requirement_name(line: str) -> str:
-    """The normalized name that a requirement line begins with; empty for options and paths."""
-    found = _NAME.match(line)
-    return normalized(found[1]) if found else ""
-
-
-def is_wingbeat(name: str) -> bool:
-    """Whether a distribution is the kernel or one of its family, which come from here and from no registry."""
-    return name == KERNEL or name.startswith(KERNEL + "-")
-
-
 def pack_runtime(names: Iterable[str], folder: str, *, strict: bool = True) -> list[Wheel]:
     """Wheels of the kernel and of what `names` asks for of its family, with what those need of it.
 
-    Without a plugin the kernel's wheel needs `RUNTIME_NEEDS` only; with one, all that the kernel needs.
+    Without a plugin the kernel's wheel needs msgspec only; with one, all that the kernel needs.
 
     Args:
         folder: The wheels of the cache.
@@ -83,7 +65,7 @@ def pack_runtime(names: Iterable[str], folder: str, *, strict: bool = True) -> l
             if strict:
                 raise ConfigurationError(
                     f"The environment asks for {name}, which is not installed here.",
-                    hint="Environments get Wingbeat's own distributions from the running installation: install it here.",
+                    hint="Wingbeat's own distributions come from the running installation: install it here.",
                 ) from None
             continue
         wanted += [n for n in map(requirement_name, _mandatory(family[name])) if is_wingbeat(n)]
@@ -102,12 +84,12 @@ def _pack_kernel(folder: str, *, complete: bool) -> Wheel:
         return _write(KERNEL, "0+source", _metadata(KERNEL, "0+source", [RUNTIME_NEEDS], ">=3.11"), "", folder)
     if complete:
         return _pack(KERNEL, found, folder)
-    needs = [line for line in _mandatory(found) if requirement_name(line) == RUNTIME_NEEDS]
+    needs = [line for line in _mandatory(found) if requirement_name(line) == requirement_name(RUNTIME_NEEDS)]
     return _pack(KERNEL, found, folder, needs)
 
 
 def _pack(name: str, found: importlib.metadata.Distribution, folder: str, needs: list[str] | None = None) -> Wheel:
-    python = found.metadata["Requires-Python"] or ">=3.11"
+    (python,) = (found.metadata.get_all("Requires-Python") or [">=3.11"])[:1]
     extras = found.metadata.get_all("Provides-Extra") or []
     if needs is None:
         metadata = _metadata(name, found.version, found.requires or [], python, extras)

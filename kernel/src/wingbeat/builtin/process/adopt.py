@@ -1,7 +1,5 @@
 """Attempts whose process this kernel cannot ask about: watched by the lock on their claim, cleaned up after by hand."""
 
-# descriptors of processes
-
 from __future__ import annotations
 
 import asyncio

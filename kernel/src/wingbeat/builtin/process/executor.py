@@ -1,7 +1,7 @@
 """The process executor: `wingbeat.contracts.executor.Executor` with processes of this machine.
 
-Everything that matters is in the attempts' directories (`wingbeat.runtime.files`), so this object, the warm parents and the
-machine can go down at any time. What to do about an attempt is always decided from its directory:
+Everything that matters is in the attempts' directories (`wingbeat.runtime.files`), so this object, the warm parents and
+the machine can go down at any time. What to do about an attempt is always decided from its directory:
 
 =====================  ============================================================
 claim                  what follows
@@ -13,13 +13,13 @@ not locked             it has ended: its outcome, or what can be said of its end
 =====================  ============================================================
 """
 
-# few system calls for each attempt
-
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -81,7 +81,8 @@ class ProcessExecutor:
 
         environments: Makes the interpreters.
 
-        bundle_path: Local folder of the bundle of a digest; called in a thread. Raises `OSError` if it is not to be had.
+        bundle_path: Local folder of the bundle of a digest; called in a thread. Raises `OSError` if it is not to be
+        had.
 
         storage: How an attempt's process makes its storage.
 
@@ -203,6 +204,11 @@ class ProcessExecutor:
             outcome = Failed(ErrorInfo("EnvironmentError", str(error), retryable=False))
         except ParentError as error:
             outcome = Failed(ErrorInfo("ParentError", str(error), ErrorKind.SYSTEM))
+        except Exception as error:  # noqa: BLE001 - an attempt that is never heard of again would hang its execution
+            trace = "".join(traceback.format_exception(error))
+            outcome = Failed(
+                ErrorInfo("ExecutorError", f"{type(error).__name__}: {error}", ErrorKind.SYSTEM, trace=trace)
+            )
         finally:
             self._slots.release(attempt.slots)
             attempt.slots = 0
@@ -215,8 +221,7 @@ class ProcessExecutor:
     async def _outcome(self, attempt: Attempt, fresh: bool) -> Outcome:
         launches = 0
         while True:
-            owner = None if fresh else claim.read(attempt.directory)
-            fresh = False
+            owner = None if fresh and not launches else claim.read(attempt.directory)
             if owner is not None:
                 if owner.cancelled is not None:
                     return Aborted(owner.cancelled)
@@ -225,7 +230,7 @@ class ProcessExecutor:
             launches += 1
             if launches > LAUNCHES_MAX:
                 raise ParentError("The warm parent died again and again before it started the attempt.")
-            answer = await self._launch(attempt)
+            answer = await self._launch(attempt, first=fresh and launches == 1)
             if answer == "ended":
                 return self._verdict(attempt)
             if answer == "unknown":
@@ -247,7 +252,7 @@ class ProcessExecutor:
         if ended(attempt.directory) is None:
             await until_gone(owner, attempt.directory, attempt.id)
 
-    async def _launch(self, attempt: Attempt) -> str:
+    async def _launch(self, attempt: Attempt, *, first: bool) -> str:
         """Prepare, wait for slots, hand over to a parent. Answers as `Link.run` does."""
         request = attempt.request
         assert request is not None, "an attempt without a request is claimed already"
@@ -261,8 +266,9 @@ class ProcessExecutor:
             attempt.slots = count
         job = msgspec.json.encode(self._job(attempt, request, key.bundle))
         inputs = msgspec.json.encode(request.inputs)
-        files.write_atomic(attempt.directory, files.INPUTS, inputs)
-        files.write_atomic(attempt.directory, files.REQUEST, job)
+        write = files.write_new if first else files.write_atomic
+        write(attempt.directory, files.INPUTS, inputs)
+        write(attempt.directory, files.REQUEST, job)
         link = await self._parents.get(key)
         return await link.run(attempt.id, job, inputs)
 
@@ -341,5 +347,10 @@ def _make_directory(directory: str) -> bool:
     except FileExistsError:
         return False
     except FileNotFoundError:
-        os.makedirs(directory, exist_ok=True)
+        node = os.path.dirname(directory)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(os.path.dirname(node))
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(node)
+        return _make_directory(directory)
     return True

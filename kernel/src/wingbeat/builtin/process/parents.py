@@ -46,7 +46,7 @@ class ParentError(Exception):
 
 
 class ParentKey(Struct, frozen=True):
-    """What attempts must have in common to be forked from the same parent. The environment variables belong to it too."""
+    """What attempts forked from one parent have in common. The environment variables belong to it too."""
 
     interpreter: Interpreter
     bundle: str
@@ -56,8 +56,9 @@ class ParentKey(Struct, frozen=True):
 class Link(asyncio.Protocol):
     """A connection with a living parent.
 
-    Every `run` and `watch` is answered by a future: ``ended``, ``duplicate`` (claimed by another process), ``unknown`` (the
-    parent has no such attempt, or could not start it) or ``lost`` (the connection broke; the files tell what happened).
+    Every `run` and `watch` is answered by a future: ``ended``, ``duplicate`` (claimed by another process), ``unknown``
+    (the parent has no such attempt, or could not start it) or ``lost`` (the connection broke; the files tell what
+    happened).
     """
 
     def __init__(self, started: Callable[[str, int, str], None], on_lost: Callable[[Link], None]) -> None:
@@ -174,9 +175,8 @@ class Parents:
                 return link
             if self._failures[name] >= START_ATTEMPTS_MAX:
                 self._failures[name] = 0
-                raise ParentError(
-                    f"{key.interpreter.python} does not start as a warm parent. The end of its log:\n{self._log_tail(name)}"
-                )
+                tail = self._log_tail(name)
+                raise ParentError(f"{key.interpreter.python} does not start as a warm parent. Its log ends:\n{tail}")
             config = ParentConfig(
                 directory=self._directory,
                 name=name,
@@ -190,7 +190,7 @@ class Parents:
             return await self._link(name, sock)
 
     def _identity(self, key: ParentKey) -> tuple[str, dict[str, str]]:
-        """Socket name and variables of a parent; the variables are those that the kernel had when it first needed it."""
+        """Socket name and variables of a parent: the variables that the kernel had when it first needed it."""
         found = self._named.get(key)
         if found is None:
             environment = _environment(key.interpreter)
@@ -317,7 +317,7 @@ def _spawn(config: ParentConfig, interpreter: Interpreter, environment: dict[str
 
 
 def _environment(interpreter: Interpreter) -> dict[str, str]:
-    """The variables of attempts: the kernel's, without those that would let its packages into an isolated environment."""
+    """The kernel's variables, without those that would let its packages into an isolated environment."""
     environment = dict(os.environ)
     if interpreter.isolated:
         for name in ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__"):

@@ -11,12 +11,14 @@ class ProcessSettings(Struct, frozen=True, omit_defaults=True):
     """How attempts run on this machine.
 
     Attributes:
-        slots: How many attempts run at once; 0 is one for each core, at least two. A task with ``resources.cpu`` over 1 takes
+        slots: How many attempts run at once; 0 is one for each core, at least two. A task with ``resources.cpu`` over 1
+        takes
             that many, at most all.
 
         parent_idle_s: A warm parent ends after this long without an attempt and without a request.
 
-        preload_s: Longest time that importing a module in a warm parent may take; attempts of one that takes longer import it
+        preload_s: Longest time that importing a module in a warm parent may take; attempts of one that takes longer
+        import it
             themselves.
 
         cancel_grace_s: Time between SIGTERM and SIGKILL when an attempt is cancelled.

@@ -65,8 +65,8 @@ def _without_outcome(directory: str, end: Exit | None, memory_bytes: int | None)
     if end is None:
         return ErrorInfo(
             "Lost",
-            "The attempt's process is gone without an outcome, and the process that would have seen how it ended is gone too "
-            "(machine restarted, or both were killed).",
+            "The attempt's process is gone without an outcome, and so is the process that would have seen how it ended "
+            "(the machine was restarted, or both were killed).",
             ErrorKind.SYSTEM,
         )
     if end.signal:

@@ -1,0 +1,49 @@
+import os
+import sys
+
+import pytest
+
+from wingbeat.host.installed import installed_plugins
+
+ENTRY_POINTS = "[wingbeat]\n{name} = {name}_module\n"
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    monkeypatch.setattr(sys, "path", [*sys.path, str(folder)])
+    return folder
+
+
+def install(site, name):
+    info = site / f"{name}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(ENTRY_POINTS.format(name=name))
+    later = site.stat().st_mtime_ns + 1_000_000  # a clock may be coarser than this test is quick
+    os.utime(site, ns=(later, later))
+
+
+def test_an_installed_plugin_is_found(site, tmp_path):
+    install(site, "kite")
+    assert installed_plugins(tmp_path / "cache")["kite"] == "kite_module"
+
+
+def test_the_second_look_opens_no_distribution(site, tmp_path, monkeypatch):
+    install(site, "kite")
+    first = installed_plugins(tmp_path / "cache")
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: pytest.fail("looked again"))
+    assert installed_plugins(tmp_path / "cache") == first
+
+
+def test_a_plugin_that_is_installed_later_is_found(site, tmp_path):
+    installed_plugins(tmp_path / "cache")
+    install(site, "kite")
+    assert "kite" in installed_plugins(tmp_path / "cache")
+
+
+def test_a_damaged_table_is_made_again(site, tmp_path):
+    install(site, "kite")
+    (tmp_path / "cache").write_bytes(b"\xc1")
+    assert "kite" in installed_plugins(tmp_path / "cache")
