@@ -7,6 +7,7 @@ from wingbeat.builtin.process.executor import ProcessExecutor
 from wingbeat.builtin.process.settings import ProcessSettings
 from wingbeat.contracts.environment import Interpreter
 from wingbeat.contracts.executor import AttemptRequest
+from wingbeat.runtime.bundle import BUNDLE_FILE, bundle_info_bytes
 from wingbeat.spec.entities import Entry, Interface, TaskSpec, Variable
 from wingbeat.spec.literal import Inline
 from wingbeat.testing.conformance.executor import ExecutorContract
@@ -45,6 +46,7 @@ class TestProcessExecutor(ExecutorContract):
     def make(self, place):
         bundle = place / "bundle"
         bundle.mkdir(exist_ok=True)
+        (bundle / BUNDLE_FILE).write_bytes(bundle_info_bytes((".",)))
         (bundle / "functions.py").write_text(textwrap.dedent(FUNCTIONS))
         return ProcessExecutor(
             str(place / "home"),

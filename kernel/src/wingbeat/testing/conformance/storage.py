@@ -1,8 +1,8 @@
 """What every storage must do. Derive one test class and say how a storage is made::
 
-    class TestMyStorage(StorageContract):
-        def make(self, place: Path) -> Storage:
-            return MyStorage(place)
+class TestMyStorage(StorageContract):
+def make(self, place: Path) -> Storage:
+return MyStorage(place)
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ class StorageContract:
         """A storage in `place`; two made in one place have the same content."""
         raise NotImplementedError
 
-    @pytest.mark.parametrize("data", [b"", b"x", b"\0" * 10, os.urandom(3 * 2**20)], ids=["empty", "one", "zeros", "large"])
+    @pytest.mark.parametrize(
+        "data", [b"", b"x", b"\0" * 10, os.urandom(3 * 2**20)], ids=["empty", "one", "zeros", "large"]
+    )
     def test_bytes_come_back(self, tmp_path: Path, data: bytes) -> None:
         """From any object on the same place, under an address of the scheme."""
         storage = self.make(tmp_path)
@@ -39,7 +41,11 @@ class StorageContract:
         storage = self.make(tmp_path / "store")
         file = tmp_path / "file"
         file.write_bytes(b"content")
-        one, two, other = storage.put_bytes(b"content"), storage.put_file(str(file), "name"), storage.put_bytes(b"other")
+        one, two, other = (
+            storage.put_bytes(b"content"),
+            storage.put_file(str(file), "name"),
+            storage.put_bytes(b"other"),
+        )
         assert (one.uri, one.digest) == (two.uri, two.digest)
         assert one.uri != other.uri
         assert storage.put_bytes(b"content") == one
