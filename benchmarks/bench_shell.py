@@ -1,11 +1,10 @@
 """What a person waits for at the shell: the help, and a run of three tasks."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.harness import PROGRAMS, ROOT, Line, Timing, duration, folder, report, timed
+from benchmarks.harness import PROGRAMS, ROOT, Line, Timing, duration, folder, report, shell_environment, timed
 
 TIMES = 10
 GOAL_RUN_S = 0.4
@@ -14,7 +13,7 @@ GOAL_HELP = 6
 
 def call(command: list[str], home: Path) -> Timing:
     """One call, measured; its output is thrown away."""
-    environment = {**os.environ, "WINGBEAT_HOME": str(home)}
+    environment = shell_environment(home)
     with timed() as timing:
         subprocess.run(
             command, check=True, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT

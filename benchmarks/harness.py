@@ -192,6 +192,13 @@ def folder() -> Iterator[Path]:
         yield Path(made)
 
 
+def shell_environment(home: Path) -> dict[str, str]:
+    """Variables for a command that works in `home`. It keeps compiled modules, as it does where it is installed."""
+    variables = {**os.environ, "WINGBEAT_HOME": str(home)}
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
+    return variables
+
+
 def report(lines: list[Line]) -> None:
     """What the program of a benchmark prints: JSON for the runner (``--json``), else the table."""
     if "--json" in sys.argv:
