@@ -29,7 +29,7 @@ SPARK = Spark(
     conf={
         "spark.driver.memory": "2g",
         "spark.ui.enabled": "false",
-        "spark.sql.shuffle.partitions": "4",
+        "spark.sql.shuffle.partitions": "2",  # each builds a matcher of its own
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "200000",
     },

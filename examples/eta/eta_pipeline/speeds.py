@@ -57,10 +57,12 @@ def smooth(cells: DataFrame, segments: DataFrame) -> tuple[DataFrame, DataFrame]
     def one(group: pd.DataFrame) -> pd.DataFrame:
         return _layer(int(group.without.iloc[0]), group, known.value)
 
-    rows = _variants(cells).groupBy("without").applyInPandas(one, _ROWS).cache()
+    rows = _variants(cells).groupBy("without").applyInPandas(one, _ROWS).repartition(1).cache()
     paces = rows.where("slot < 0").select("without", "segment_id", "bucket", F.col("value").alias("pace"), "deviation")
     factors = rows.where("slot >= 0").select("without", "slot", F.col("value").alias("factor"))
-    return paces.orderBy("without", "segment_id", "bucket"), factors.orderBy("without", "slot")
+    return paces.sortWithinPartitions("without", "segment_id", "bucket"), factors.sortWithinPartitions(
+        "without", "slot"
+    )
 
 
 def _slot() -> Column:
