@@ -188,7 +188,7 @@ def describe_rides(
 @task(cache=True)
 def suggest(history: list[Trial], number: int) -> Params:
     """Return the next hyper-parameters to try."""
-    from eta_pipeline.learning import suggest as ask
+    from eta_pipeline.search import suggest as ask
 
     return ask(history, number)
 
@@ -213,7 +213,8 @@ def train(
     clock: Clock,
 ) -> Directory:
     """Fit the model on all training rides with the best hyper-parameters, and pack it with all that it needs."""
-    from eta_pipeline.learning import best, fit
+    from eta_pipeline.learning import fit
+    from eta_pipeline.search import best
     from eta_pipeline.serving import save
     from eta_pipeline.training import split
 
