@@ -90,8 +90,8 @@ def _layer(without: int, sums: pd.DataFrame, classes: np.ndarray) -> pd.DataFram
     """Return one variant's rows: those of paces (slot -1), then those of factors (segment and bucket -1)."""
     # Sorted, as sums of floats depend on their order and Spark's is not fixed.
     sums = sums.sort_values(["segment_id", "slot", "seconds", "metres"], kind="stable")
-    columns = (sums[c].to_numpy() for c in ("segment_id", "slot", "seconds", "metres"))
-    layer = smooth_sums(*columns, classes)
+    segment, slot, seconds, metres = (sums[c].to_numpy() for c in ("segment_id", "slot", "seconds", "metres"))
+    layer = smooth_sums(segment, slot, seconds, metres, classes)
     size = len(classes)
     paces = pd.DataFrame(
         {
