@@ -796,3 +796,15 @@ async def test_an_attempt_stopped_by_somebody_else_is_made_again(bench):
     async with bench.engine() as engine:
         view = await run(engine, bench.request(ONE))
     assert [a.phase for a in view.nodes[0].attempts] == ["RETRYABLE_FAILED", "SUCCEEDED"]
+
+
+async def test_a_reservation_is_extended_by_the_kernel_that_adopts_its_attempt(bench):
+    bench.catalog = MemoryCatalog()
+    bench.executor.behaviour = lambda request: None
+    async with bench.engine() as engine:
+        reply = await engine.launch(bench.request(CACHED))
+        await until(lambda: bench.executor.submitted)
+    async with bench.engine() as engine:
+        kept = engine._memo._reservations
+        assert [owner for _, owner in kept.values()] == [f"{reply.id}/a"]
+        assert {key.digest for key, _ in kept.values()} == set(bench.catalog.reservations)

@@ -481,6 +481,7 @@ class LocalEngine:
                 self.quarantined[record.execution] = str(error)
                 continue
             self._lives[live.id] = live
+            self._memo.keep(live)
             for _, request in submits:
                 if request is not None:
                     requests[self._executor_name(request.task)].append(request)

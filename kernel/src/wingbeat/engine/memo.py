@@ -69,6 +69,14 @@ class Memo:
         """Store a node's outputs; the answer is posted."""
         self._spawn(self._publish(live, node))
 
+    def keep(self, live: Live) -> None:
+        """Go on extending the reservations of what an earlier kernel began."""
+        state, plan = live.machine.state, live.machine.plan
+        for node in (*state.live, *state.retrying, *state.publishing):
+            cache = plan.tasks[plan.nodes[node].task].cache
+            if cache is not None and cache.serialize and state.nodes[node].publish:
+                self._reservations[live.id, node] = (cache_key(live, node), _owner(live, node))
+
     def release(self, live: Live, node: int) -> None:
         """Give a reservation back."""
         reserved = self._reservations.pop((live.id, node), None)
@@ -111,7 +119,7 @@ class Memo:
                 return CacheHit(self._clock.now(), node, entry.outputs, entry.source)
             await catalog.evict(digest=key.digest)
         if task.cache.serialize:
-            owner = f"{live.id}/{live.node_id(node)}"
+            owner = _owner(live, node)
             reserved = await catalog.reserve(key, owner, RESERVATION_S)
             if reserved.owner != owner:
                 return CacheHeld(self._clock.now(), node, reserved.owner, self._clock.now() + HELD_AGAIN_S)
@@ -176,6 +184,11 @@ class Memo:
                         await self.catalog.reserve(key, owner, RESERVATION_S)
                 except Exception:  # noqa: BLE001, S112  # tried again in a third of its time
                     continue
+
+
+def _owner(live: Live, node: int) -> str:
+    """Who holds the reservations of a node: the same after a restart."""
+    return f"{live.id}/{live.node_id(node)}"
 
 
 def cache_key(live: Live, node: int) -> CacheKey:
