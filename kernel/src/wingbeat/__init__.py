@@ -9,7 +9,15 @@ if TYPE_CHECKING:
     from wingbeat.author.options import Cache, Environment, Resources, Retry, Timeout
     from wingbeat.author.task import Task, task
     from wingbeat.author.workflow import Workflow, workflow
-    from wingbeat.base.errors import CompileError, ExecutionFailed, InputError, NonRetryable, WingbeatError
+    from wingbeat.base.errors import (
+        CompileError,
+        ConflictError,
+        ExecutionFailed,
+        InputError,
+        NonRetryable,
+        NotFound,
+        WingbeatError,
+    )
     from wingbeat.kernel import Execution, Kernel, run
     from wingbeat.spec.entities import FailurePolicy
     from wingbeat.types import Columns, Directory, File, Format, HashWith, Pickle
@@ -18,7 +26,15 @@ _WHERE = {
     "wingbeat.author.options": ("Cache", "Environment", "Resources", "Retry", "Timeout"),
     "wingbeat.author.task": ("Task", "task"),
     "wingbeat.author.workflow": ("Workflow", "workflow"),
-    "wingbeat.base.errors": ("CompileError", "ExecutionFailed", "InputError", "NonRetryable", "WingbeatError"),
+    "wingbeat.base.errors": (
+        "CompileError",
+        "ConflictError",
+        "ExecutionFailed",
+        "InputError",
+        "NonRetryable",
+        "NotFound",
+        "WingbeatError",
+    ),
     "wingbeat.kernel": ("Execution", "Kernel", "run"),
     "wingbeat.spec.entities": ("FailurePolicy",),
     "wingbeat.types": ("Columns", "Directory", "File", "Format", "HashWith", "Pickle"),
@@ -26,9 +42,9 @@ _WHERE = {
 _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
 
 __all__ = [
-    "Cache", "Columns", "CompileError", "Directory", "Environment", "Execution", "ExecutionFailed", "FailurePolicy", "File",
-    "Format", "HashWith", "InputError", "Kernel", "NonRetryable", "Pickle", "Resources", "Retry", "Task", "Timeout",
-    "WingbeatError", "Workflow", "run", "task", "workflow",
+    "Cache", "Columns", "CompileError", "ConflictError", "Directory", "Environment", "Execution", "ExecutionFailed",
+    "FailurePolicy", "File", "Format", "HashWith", "InputError", "Kernel", "NonRetryable", "NotFound", "Pickle", "Resources",
+    "Retry", "Task", "Timeout", "WingbeatError", "Workflow", "run", "task", "workflow",
 ]  # fmt: skip
 
 
