@@ -349,7 +349,7 @@ async def test_recover_runs_again_what_is_configured_otherwise(bench):
     async with bench.engine() as engine:
         await run(engine, bench.request(ONE, "old"))
         for change in ({"wrappers": (configured,)}, {"variables": {"MODE": "fast"}}):
-            closure = replace_task(ONE, "a", **change)
+            closure = replace_task(ONE, "jobs.a", **change)
             view = await run(engine, bench.request(closure, recover="old"))
             assert view.nodes[0].phase == "SUCCEEDED"
 

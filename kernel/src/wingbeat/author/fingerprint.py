@@ -3,35 +3,29 @@
 Code is compared as syntax, without positions, comments and docstrings, so that moving or documenting a function changes
 nothing. Names are followed at run time, through the function's globals and closure: functions and classes of the project
 are taken in recursively, also through what wraps them (`functools`, bound methods), constants by value, modules of the project
-by the attributes that are used, and everything of installed packages by name and version only. What the function imports inside its body is not there yet: such a module of
-the project counts as a whole, with all that it imports from the project in turn.
+by the attributes that are used, and everything of installed packages by name and version only. What the function imports
+inside its body is not there yet: such a module of the project counts as a whole, with all that it imports from the project.
 """
 
 from __future__ import annotations
 
 import ast
-import datetime
-import decimal
-import fractions
 import functools
 import hashlib
 import importlib.machinery
 import linecache
 import os
-import pathlib
 import re
 import site
 import sys
 import sysconfig
-import uuid
 from functools import lru_cache
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-_CONSTANTS = (
-    int, float, complex, str, bytes, bytearray, bool, type(None), type(...), range, slice, pathlib.PurePath, uuid.UUID,
-    datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, decimal.Decimal, fractions.Fraction,
-)  # fmt: skip
+_CONSTANTS = (int, float, complex, str, bytes, bytearray, bool, type(None), type(...), range, slice)
+_CONSTANT_MODULES = {"datetime", "decimal", "fractions", "ipaddress", "pathlib", "uuid", "zoneinfo"}
+"""Modules of the standard library whose objects are values that print as what they are."""
 _DEPTH_MAX = 50
 
 
@@ -107,7 +101,7 @@ class _Walk:
         self.object(value)
 
     def object(self, value: Any) -> None:
-        if isinstance(value, _CONSTANTS):
+        if isinstance(value, _CONSTANTS) or type(value).__module__.partition(".")[0] in _CONSTANT_MODULES:
             self.put(type(value).__name__, repr(value))
             return
         if id(value) in self._seen or self._depth > _DEPTH_MAX:

@@ -68,7 +68,11 @@ class Memo:
     def adopt(self, live: Live, node: int) -> None:
         """Keep the reservation alive that an earlier kernel was granted for a node which is still being computed."""
         task = live.machine.plan.tasks[live.machine.plan.nodes[node].task]
-        if self.catalog is None or not live.machine.state.nodes[node].publish or not (task.cache and task.cache.serialize):
+        if (
+            self.catalog is None
+            or not live.machine.state.nodes[node].publish
+            or not (task.cache and task.cache.serialize)
+        ):
             return
         reserved = (cache_key(live, node), _owner(live, node))
         self._reservations[live.id, node] = reserved
