@@ -58,6 +58,11 @@ class Promised(Node):
     def __len__(self) -> NoReturn:
         _refuse("len() of a promise")
 
+    def __index__(self) -> NoReturn:
+        _refuse("range() or int() of a promise")
+
+    __int__ = __float__ = __index__
+
     def __eq__(self, other: object) -> NoReturn:
         _refuse("a comparison")
 
@@ -68,11 +73,13 @@ class Promised(Node):
         _refuse("arithmetic on a promise")
 
     __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __mod__ = __neg__ = __add__
+    __floordiv__ = __rfloordiv__ = __rmod__ = __pow__ = __rpow__ = __and__ = __or__ = __abs__ = __invert__ = __add__
 
     def __str__(self) -> str:
         _refuse("a promise in a text")
 
-    __format__ = __str__  # type: ignore[assignment]
+    def __format__(self, spec: str) -> str:
+        _refuse("a promise in a text")
 
     def __repr__(self) -> str:
         return f"<promise of {self._id or 'input'}.{self._output}{''.join(f'[{p!r}]' for p in self._path)}>"
