@@ -94,7 +94,13 @@ class Kernel:
 
     async def __aenter__(self) -> Kernel:
         from wingbeat.host.discover import PluginSettings, boot
+        from wingbeat.runtime import load
 
+        if load.importing:
+            raise ConfigurationError(
+                f"The top level of {load.importing} runs a workflow, and importing it for a task would run it again.",
+                hint="Put it under: if __name__ == '__main__':",
+            )
         if self._read_only:
             from wingbeat.kernel.reader import open_reader
 
