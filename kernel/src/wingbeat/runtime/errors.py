@@ -40,7 +40,9 @@ def describe(error: BaseException, bundle: str = "", memory_limit: int | None = 
     if isinstance(error, MemoryError) and memory_limit is not None:
         message = f"Out of memory: the limit is {memory_limit} bytes. Raise resources.memory of the task."
         return ErrorInfo("OutOfMemory", message, trace=_trace(error, bundle))
-    if isinstance(error, ConfigurationError):  # it says itself what is wrong where; the frames are those of who found it
+    if isinstance(
+        error, ConfigurationError
+    ):  # it says itself what is wrong where; the frames are those of who found it
         return ErrorInfo(type(error).__name__, _text(error), retryable=False)
     kind = ErrorKind.SYSTEM if isinstance(error, OSError) and error.errno in MACHINE_TROUBLE else ErrorKind.USER
     retryable = not isinstance(error, NonRetryable)
