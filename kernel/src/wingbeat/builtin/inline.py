@@ -115,11 +115,14 @@ class InlineExecutor:
 
     async def _run(self, task: InlineTask, request: AttemptRequest) -> None:
         assert self._sink is not None
+        running = asyncio.current_task()
         try:
             value = await task.fn(**self._inputs(task, request))
             outcome: Outcome = self._outputs(task, value)
-        except asyncio.CancelledError:
-            raise
+        except asyncio.CancelledError as error:
+            if running is None or running.cancelling():  # `cancel` or `close` asked for it, and tells
+                raise
+            outcome = Failed(_error(error))  # the function's own: it awaited something that was cancelled
         except Exception as error:  # noqa: BLE001  # the user's function may raise anything
             outcome = Failed(_error(error))
         finally:
@@ -150,7 +153,7 @@ class InlineExecutor:
         )
 
 
-def _error(error: Exception) -> ErrorInfo:
+def _error(error: BaseException) -> ErrorInfo:
     code = "TypeError" if isinstance(error, ValueMismatch) else type(error).__name__
     trace = "".join(traceback.format_exception(error))
     return ErrorInfo(code, str(error) or code, retryable=not isinstance(error, NonRetryable), trace=trace)

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -101,12 +102,14 @@ def _compile(file: str, bundle: Bundle, folder: Path, environment: str) -> Compi
     compiled = _in_process(interpreter.python, interpreter.isolated, file, bundle, folder)
     if compiled.failed is None or not compiled.failed.missing:
         return compiled
-    declared = declared_environments(Path(file).read_text())
-    if len(declared) == 1:
+    declared, unclear = declared_environments(file)
+    if len(declared) == 1 and not unclear:
         interpreter = asyncio.run(environments.ensure(declared[0], ""))
         return _in_process(interpreter.python, interpreter.isolated, file, bundle, folder)
     missing = compiled.failed.missing
     where = "several environments" if declared else "no environment of their own"
+    if unclear:
+        where = "environments that are not written as constants"
     hint = (
         f"{missing!r} is not in the project's environment, and the tasks of this file declare {where}. Import it inside the "
         f"functions that use it:\n\n      @task(environment=Environment(packages=[…]))\n      def use(…) -> …:\n"
@@ -120,7 +123,7 @@ def _in_process(python: str, isolated: bool, file: str, bundle: Bundle, folder: 
 
     from wingbeat.host.project import module_name
 
-    roots = tuple(os.path.join(bundle.root, r) for r in bundle.import_roots)
+    roots = tuple(os.path.normpath(os.path.join(bundle.root, r)) for r in bundle.import_roots)
     with tempfile.TemporaryDirectory(prefix="wingbeat-compile-") as scratch:
         answer = os.path.join(scratch, "answer")
         storage = StorageRef("wingbeat.builtin.filestore:FileStore", {"root": str(folder / "storage")})
@@ -132,10 +135,16 @@ def _in_process(python: str, isolated: bool, file: str, bundle: Bundle, folder: 
         if isolated:
             for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"):
                 variables.pop(name, None)
-        done = subprocess.run(
-            [python, "-P", "-m", "wingbeat.runtime.compile", str(path)],
-            stdin=subprocess.DEVNULL, stdout=sys.stderr, env=variables, timeout=COMPILE_S_MAX, check=False,
-        )  # fmt: skip
+        try:
+            done = subprocess.run(
+                [python, "-P", "-m", "wingbeat.runtime.compile", str(path)],
+                stdin=subprocess.DEVNULL, stdout=sys.stderr, env=variables, timeout=COMPILE_S_MAX, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise CompileError(
+                f"Importing {file} took longer than {COMPILE_S_MAX} s.",
+                hint="What takes long belongs into a task: the top level of the file only defines.",
+            ) from None
         if not os.path.exists(answer):
             raise CompileError(
                 f"Importing {file} ended its process (exit code {done.returncode}).", hint="Its output is above."
@@ -143,19 +152,34 @@ def _in_process(python: str, isolated: bool, file: str, bundle: Bundle, folder: 
         return msgspec.json.decode(Path(answer).read_bytes(), type=Compiled)
 
 
-def declared_environments(source: str) -> list[EnvironmentSpec]:
-    """The environments that a source declares with literal arguments, without running it."""
+def declared_environments(file: str) -> tuple[list[EnvironmentSpec], int]:
+    """The environments that a file declares, without running it, and how many more are not written as constants."""
+    from wingbeat.author.options import Environment
+
+    tree = ast.parse(Path(file).read_bytes())
+    constants: dict[str, ast.expr] = {}
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign):
+            constants |= {t.id: statement.value for t in statement.targets if isinstance(t, ast.Name)}
     found: dict[str, EnvironmentSpec] = {}
-    for node in ast.walk(ast.parse(source)):
+    unclear = 0
+    for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or getattr(node.func, "id", getattr(node.func, "attr", "")) != "Environment":
             continue
         try:
-            given = {k.arg: ast.literal_eval(k.value) for k in node.keywords if k.arg}
-        except ValueError:
+            positional = [_constant(a, constants) for a in node.args]
+            given = {str(k.arg): _constant(k.value, constants) for k in node.keywords}
+            spec = Environment(*positional, **given).spec(Path(file).resolve().parent)
+        except (ValueError, TypeError):
+            unclear += 1
             continue
-        spec = EnvironmentSpec(packages=tuple(given.get("packages", ())), python=given.get("python", ""))
         found[repr(spec)] = spec
-    return list(found.values())
+    return list(found.values()), unclear
+
+
+def _constant(node: ast.expr, constants: dict[str, ast.expr]) -> Any:
+    """The value of an expression: a literal, or a name of the module that is given one. Raises ValueError."""
+    return ast.literal_eval(constants.get(node.id, node) if isinstance(node, ast.Name) else node)
 
 
 def _error(file: str, problem: Problem) -> CompileError:

@@ -106,18 +106,17 @@ class Preparer:
         known = self._prepared.get(id(entity))
         if known is not None and known[0] is entity:
             return known[1]
-        if isinstance(entity, Closure):
-            prepared = Prepared(self, entity, None)
-        else:
-            from wingbeat.author.closing import close  # the command line launches closures, and never needs it
-            from wingbeat.compile.check import check
+        if isinstance(entity, Closure):  # not kept: each may be another object, as those that `recover` reads
+            return Prepared(self, entity, None)
+        from wingbeat.author.closing import close  # the command line launches closures, and never needs it
+        from wingbeat.compile.check import check
 
-            closure, locations = close(entity, self.io)
-            check(closure, locations)
-            if any(isinstance(e, TaskSpec) and e.name not in self._inline for e in closure.entities.values()):
-                closure = await asyncio.to_thread(self._with_code, closure, entity)
-            prepared = Prepared(self, closure, entity.signature)
-            self._known[digest(canonical(closure))] = prepared
+        closure, locations = close(entity, self.io)
+        check(closure, locations)
+        if any(isinstance(e, TaskSpec) and e.name not in self._inline for e in closure.entities.values()):
+            closure = await asyncio.to_thread(self._with_code, closure, entity)
+        prepared = Prepared(self, closure, entity.signature)
+        self._known[digest(canonical(closure))] = prepared
         self._prepared[id(entity)] = (entity, prepared)
         return prepared
 

@@ -93,6 +93,13 @@ class Kernel:
         self._preparer: Preparer | None = None
 
     async def __aenter__(self) -> Kernel:
+        from wingbeat.runtime import load
+
+        if load.importing:
+            raise ConfigurationError(
+                f"The top level of {load.importing} runs a workflow, and importing it for a task would run it again.",
+                hint="Put it under: if __name__ == '__main__':",
+            )
         if self._read_only:
             from wingbeat.kernel.reader import open_reader
 

@@ -12,7 +12,7 @@ import msgspec
 from wingbeat.base.errors import EngineStopped, WingbeatError
 from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
 from wingbeat.contracts.observer import Published
-from wingbeat.kernel.wire import ERRORS, RESULTS, Call, Reply, frame, read_frame, socket_path
+from wingbeat.kernel.wire import CANCEL, ERRORS, RESULTS, Call, Reply, frame, read_frame, socket_path
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.phase import ExecutionPhase
 
@@ -83,14 +83,14 @@ class RemoteEngine:
                 if reply.last:
                     return
         finally:
-            self._waiting.pop(call.number, None)
+            self._forget(call.number)
 
     async def _call(self, call: Call) -> Any:
         queue = self._send(call)
         try:
             reply = await self._next(queue)
         finally:
-            self._waiting.pop(call.number, None)
+            self._forget(call.number)
         return msgspec.msgpack.decode(reply.value, type=RESULTS[call.method])
 
     def _send(self, call: Call) -> asyncio.Queue[Reply | None]:
@@ -101,6 +101,11 @@ class RemoteEngine:
         queue = self._waiting[call.number] = asyncio.Queue()
         self._writer.write(frame(call))
         return queue
+
+    def _forget(self, number: int) -> None:
+        """Have the holder stop working on a call that nobody waits for any more."""
+        if self._waiting.pop(number, None) is not None and not self._gone:
+            self._writer.write(frame(Call(number, CANCEL)))
 
     async def _next(self, queue: asyncio.Queue[Reply | None]) -> Reply:
         reply = await queue.get()
@@ -118,6 +123,8 @@ class RemoteEngine:
                 reply = msgspec.msgpack.decode(await read_frame(reader), type=Reply)
                 if (queue := self._waiting.get(reply.number)) is not None:
                     queue.put_nowait(reply)
+                    if reply.last:
+                        del self._waiting[reply.number]
         except (asyncio.IncompleteReadError, OSError, ValueError):
             return
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import msgspec
 
 from wingbeat.base.errors import EngineStopped, WingbeatError
 from wingbeat.contracts.engine import Engine
-from wingbeat.kernel.wire import RESULTS, Call, Reply, frame, read_frame, socket_path
+from wingbeat.kernel.wire import CANCEL, RESULTS, Call, Reply, frame, read_frame, socket_path
 
 CALLS_MAX = 1000
 """Calls of one connection that may be under way."""
@@ -52,24 +53,28 @@ class Server:
         task = asyncio.current_task()
         assert task is not None
         self._connections.add(task)
-        calls: set[asyncio.Task[None]] = set()
+        calls: dict[int, asyncio.Task[None]] = {}
         try:
             while True:
                 call = msgspec.msgpack.decode(await read_frame(reader), type=Call)
+                if call.method == CANCEL:
+                    if (answering := calls.get(call.number)) is not None:
+                        answering.cancel()
+                    continue
                 if len(calls) >= CALLS_MAX:
                     writer.write(
                         frame(Reply(call.number, error="Busy", message=f"more than {CALLS_MAX} calls are under way"))
                     )
                     continue
                 answering = asyncio.create_task(self._answer(call, writer))
-                calls.add(answering)
-                answering.add_done_callback(calls.discard)
+                calls[call.number] = answering
+                answering.add_done_callback(partial(_done, calls, call.number))
         except (asyncio.IncompleteReadError, ConnectionError, msgspec.DecodeError, ValueError):
             return  # the caller is gone, or is none of ours
         except asyncio.CancelledError:
             return
         finally:
-            for answering in calls:
+            for answering in list(calls.values()):
                 answering.cancel()
             self._connections.discard(task)
             writer.close()
@@ -112,6 +117,10 @@ class Server:
             case "explain_cache":
                 return await engine.explain_cache(call.execution, call.text)
         raise WingbeatError(f"There is no call {call.method!r}; known are {', '.join(RESULTS)}.")
+
+
+def _done(calls: dict[int, asyncio.Task[None]], number: int, _: asyncio.Task[None]) -> None:
+    del calls[number]
 
 
 def _raw(value: Any) -> msgspec.Raw:

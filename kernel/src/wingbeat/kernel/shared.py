@@ -55,11 +55,14 @@ class SharedEngine:
             if self._lock.try_take():
                 try:
                     self._local = await self._make()
+                    self._server = Server(self._local, self._home)
+                    await self._server.start()
                 except BaseException:
+                    local, self._local, self._server = self._local, None, None
+                    if local is not None:
+                        await local.close()
                     self._lock.give_back()
                     raise
-                self._server = Server(self._local, self._home)
-                await self._server.start()
                 return
             try:
                 self._remote = await RemoteEngine.connect(self._home)

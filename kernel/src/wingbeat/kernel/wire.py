@@ -20,6 +20,8 @@ from wingbeat.spec.entities import Closure
 from wingbeat.spec.phase import ExecutionPhase
 
 FRAME_BYTES_MAX = 256 * 2**20
+CANCEL = "cancel"
+"""Method that ends the call of the same number; it has no answer."""
 _LENGTH = struct.Struct("!I")
 
 RESULTS: dict[str, Any] = {

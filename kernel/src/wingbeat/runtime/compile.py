@@ -6,7 +6,6 @@ it names (`Compiled`). Standard output and error belong to the user's module.
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import traceback
@@ -16,8 +15,12 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.base.errors import WingbeatError
+from wingbeat.runtime import load
 from wingbeat.runtime.job import StorageRef
+from wingbeat.runtime.load import import_module
 from wingbeat.spec.entities import Closure
+
+_OURS = {os.path.realpath(__file__), os.path.realpath(load.__file__)}
 
 
 class CompileRequest(Struct, frozen=True):
@@ -60,7 +63,7 @@ def main(request_path: str) -> None:
 
 def _compile(request: CompileRequest) -> Compiled:
     try:
-        module = importlib.import_module(request.module)
+        module = import_module(request.module)
     except ModuleNotFoundError as error:
         return Compiled(failed=Problem(str(error), trace=_trace(error), missing=error.name or ""))
     except WingbeatError as error:
@@ -103,7 +106,7 @@ def _trace(error: BaseException) -> str:
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith("<frozen") and os.path.realpath(frame.filename) != os.path.realpath(__file__)
+        if not frame.filename.startswith("<frozen") and os.path.realpath(frame.filename) not in _OURS
         and os.sep + os.path.join("importlib", "__init__.py") not in frame.filename
     ]  # fmt: skip
     return "".join(traceback.format_list(frames)) + "".join(traceback.format_exception_only(error))

@@ -17,6 +17,20 @@ from wingbeat.runtime.bundle import bundle_import_roots
 from wingbeat.runtime.job import Job
 from wingbeat.types import codec
 
+importing = ""
+"""The user's module that is being imported. A kernel refuses to open meanwhile: the attempt that it runs would import the
+module again, and so on without end."""
+
+
+def import_module(name: str) -> types.ModuleType:
+    """Import a user's module."""
+    global importing  # noqa: PLW0603  # of the process, as the import is
+    before, importing = importing, name
+    try:
+        return importlib.import_module(name)
+    finally:
+        importing = before
+
 
 class BundleLoader(SourceFileLoader):
     """Loads modules of the bundle; their bytecode goes to a cache of its own, so that the bundle keeps its content.
@@ -67,7 +81,7 @@ def find_function(module: str, function: str) -> Callable[..., Any]:
     Raises:
         ConfigurationError: The module has no such function.
     """
-    found: Any = importlib.import_module(module)
+    found: Any = import_module(module)
     for part in function.split("."):
         try:
             found = getattr(found, part)
