@@ -19,7 +19,7 @@ SYNCED := $(VENV)/.synced-$(PYTHON_VERSION)
 SPARK_SYNCED := $(VENV)/.synced-spark-$(PYTHON_VERSION)
 DOCS_SYNCED := $(DOCS_VENV)/.synced-$(PYTHON_VERSION)
 ETA_SYNCED := $(ETA_VENV)/.synced-$(PYTHON_VERSION)
-ETA_PYTEST := . $(ETA_VENV)/bin/activate && pytest examples/eta
+ETA_PYTEST := . $(ETA_VENV)/bin/activate && pytest examples/eta -o faulthandler_timeout=0
 
 export UV_PYTHON_DOWNLOADS := never
 

@@ -29,7 +29,7 @@ SPARK = Spark(
     conf={
         "spark.driver.memory": "2g",
         "spark.ui.enabled": "false",
-        "spark.sql.shuffle.partitions": "4",
+        "spark.sql.shuffle.partitions": "2",  # each builds a matcher of its own
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "200000",
     },
@@ -188,7 +188,7 @@ def describe_rides(
 @task(cache=True)
 def suggest(history: list[Trial], number: int) -> Params:
     """Return the next hyper-parameters to try."""
-    from eta_pipeline.learning import suggest as ask
+    from eta_pipeline.search import suggest as ask
 
     return ask(history, number)
 
@@ -213,7 +213,8 @@ def train(
     clock: Clock,
 ) -> Directory:
     """Fit the model on all training rides with the best hyper-parameters, and pack it with all that it needs."""
-    from eta_pipeline.learning import best, fit
+    from eta_pipeline.learning import fit
+    from eta_pipeline.search import best
     from eta_pipeline.serving import save
     from eta_pipeline.training import split
 

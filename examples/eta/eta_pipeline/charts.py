@@ -11,6 +11,7 @@ _SPEED_STEPS_KPH = (10.0, 15.0, 20.0, 25.0, 32.0, 45.0)
 _SPEED_COLOURS = ("#8e1b3a", "#d6543a", "#f0934e", "#e8c547", "#8fbf6a", "#3d9a8b", "#2c6fb0")
 _WIDTHS = {"motorway": 3.4, "trunk": 3.2, "primary": 2.8, "secondary": 2.4, "tertiary": 2.0}
 _SAMPLE = 1500
+_TALLEST_MAP = 640
 
 
 def speed_map(segments: pd.DataFrame, kph: Array, width: int = 1080) -> str:
@@ -18,8 +19,9 @@ def speed_map(segments: pd.DataFrame, kph: Array, width: int = 1080) -> str:
     middle = float(np.radians((segments.lat_a.mean() + segments.lat_b.mean()) / 2))
     x = np.stack([segments.lon_a, segments.lon_b]) * np.cos(middle)
     y = -np.stack([segments.lat_a, segments.lat_b])
-    scale = (width - 20) / (x.max() - x.min())
+    scale = min((width - 20) / (x.max() - x.min()), _TALLEST_MAP / (y.max() - y.min()))
     x, y = 10 + (x - x.min()) * scale, 10 + (y - y.min()) * scale
+    x += (width - x.max() - 10) / 2
     height = int(y.max()) + 46
     along = np.hypot(x[1] - x[0], y[1] - y[0]) + 1e-9
     side = 1.1

@@ -93,7 +93,7 @@ def fit(trips: Trips, log_duration: Array, use: np.ndarray) -> Corrections:
     """Return the effects that the rides marked in `use` teach (those without a route teach nothing)."""
     rows = np.flatnonzero(use & (trips.seconds > 0))
     base = _curve(trips.seconds[rows])
-    curve = np.linalg.lstsq(base, log_duration[rows], rcond=None)[0]
+    curve = np.asarray(np.linalg.lstsq(base, log_duration[rows], rcond=None)[0], dtype=float)
     residual = np.clip(log_duration[rows] - base @ curve, -LARGEST_SURPRISE, LARGEST_SURPRISE)
     blocks, names = [_shares(trips)[rows] / SEGMENT_PENALTY], []
     for zone in (trips.start_zone[rows], trips.end_zone[rows]):

@@ -62,8 +62,10 @@ def cells(positions: DataFrame, segments: pd.DataFrame, clock: Clock) -> DataFra
             yield _place_in_week(matcher.match(batch), batch, known.value, clock)
 
     matched = pair_positions(positions).mapInPandas(match, _MATCHED)
-    sums = (F.sum("seconds").alias("seconds"), F.sum("metres").alias("metres"), F.count("*").alias("passes"))
-    return matched.groupBy("segment_id", "day", "day_type", "hour").agg(*sums)
+    # Rounded and sorted, as sums of floats depend on an order that Spark does not fix: the same input, the same bytes.
+    sums = (F.round(F.sum(c), 3).alias(c) for c in ("seconds", "metres"))
+    key = ("segment_id", "day", "day_type", "hour")
+    return matched.groupBy(*key).agg(*sums, F.count("*").alias("passes")).coalesce(1).sortWithinPartitions(*key)
 
 
 def _place_in_week(matched: pd.DataFrame, pairs: pd.DataFrame, segments: pd.DataFrame, clock: Clock) -> pd.DataFrame:

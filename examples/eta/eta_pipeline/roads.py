@@ -100,13 +100,13 @@ def read_osm(path: Path) -> tuple[list[Way], dict[int, tuple[float, float]], set
     stops: set[int] = set()
     for item in osmium.FileProcessor(str(path), osmium.osm.NODE | osmium.osm.WAY):
         tags = {tag.k: tag.v for tag in item.tags}
-        if item.is_node():
+        if isinstance(item, osmium.osm.Node):
             places[item.id] = (item.location.lat, item.location.lon)
             if tags.get("highway") == "traffic_signals" or tags.get("crossing") == "traffic_signals":
                 signals.add(item.id)
             elif tags.get("highway") in ("stop", "give_way"):
                 stops.add(item.id)
-        elif "highway" in tags and (way := parse_way(item.id, tuple(n.ref for n in item.nodes), tags)):
+        elif isinstance(item, osmium.osm.Way) and (way := parse_way(item.id, tuple(n.ref for n in item.nodes), tags)):
             ways.append(way)
     ways = [way for way in ways if all(node in places for node in way.nodes)]
     if not ways:

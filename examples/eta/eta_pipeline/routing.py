@@ -132,9 +132,9 @@ class Router:
                     best[trip[better]] = cost[better]
                     pick[trip[better]] = (i, j)
         row = np.arange(n)
-        i, j = pick[:, 0], pick[:, 1]
-        metres = np.where(np.isfinite(best), a.metres[row, i] + b.metres[row, j], 0.0)
-        return _Ends(a.segment[row, i], a.share[row, i], b.segment[row, j], b.share[row, j], metres, best)
+        of_a, of_b = (row, pick[:, 0]), (row, pick[:, 1])
+        metres = np.where(np.isfinite(best), a.metres[of_a] + b.metres[of_b], 0.0)
+        return _Ends(a.segment[of_a], a.share[of_a], b.segment[of_b], b.share[of_b], metres, best)
 
     def _count_turns(self, turns: Ints, step: _Step) -> None:
         onward = step.beyond >= 0

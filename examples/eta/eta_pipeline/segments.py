@@ -86,4 +86,8 @@ def chop(links: DataFrame, max_length_m: float) -> DataFrame:
         (F.col("link_m") / F.col("parts")).alias("length_m"),
         _bearing(*ends).alias("bearing"),
     )
-    return numbered.join(F.broadcast(links.select("link_id", *_KEPT)), "link_id").orderBy("segment_id")
+    return (
+        numbered.join(F.broadcast(links.select("link_id", *_KEPT)), "link_id")
+        .coalesce(1)
+        .sortWithinPartitions("segment_id")
+    )

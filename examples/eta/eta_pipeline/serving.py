@@ -63,7 +63,7 @@ class Predictor:
 
     def predict(self, origin: Place, to: Place, at: datetime) -> float:
         """Return the expected seconds from `origin` to `to`, leaving at `at` (without a zone: the city's time)."""
-        ride = {"start_ts": [self.world.clock.timestamp(at)]}
+        ride: dict[str, list[float]] = {"start_ts": [self.world.clock.timestamp(at)]}
         ride |= {"start_lat": [origin.lat], "start_lon": [origin.lon], "end_lat": [to.lat], "end_lon": [to.lon]}
         return float(self.predict_rides(pd.DataFrame(ride))[0])
 

@@ -70,8 +70,8 @@ class Snapper:
         metres, share = _distance(self._network, np.maximum(segment, 0), x[:, None], y[:, None])
         metres = np.where((segment < 0) | (metres > reach_m), np.inf, metres)
         order = np.argsort(metres, axis=1, kind="stable")[:, :k]
-        segment, metres, share = (np.take_along_axis(v, order, axis=1) for v in (segment, metres, share))
-        return Candidates(np.where(np.isinf(metres), -1, segment), metres, share)
+        segment, metres = np.take_along_axis(segment, order, axis=1), np.take_along_axis(metres, order, axis=1)
+        return Candidates(np.where(np.isinf(metres), -1, segment), metres, np.take_along_axis(share, order, axis=1))
 
 
 def _distance(network: Network, segment: Ints, x: Array, y: Array) -> tuple[Array, Array]:

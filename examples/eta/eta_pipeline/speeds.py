@@ -57,10 +57,12 @@ def smooth(cells: DataFrame, segments: DataFrame) -> tuple[DataFrame, DataFrame]
     def one(group: pd.DataFrame) -> pd.DataFrame:
         return _layer(int(group.without.iloc[0]), group, known.value)
 
-    rows = _variants(cells).groupBy("without").applyInPandas(one, _ROWS).cache()
+    rows = _variants(cells).groupBy("without").applyInPandas(one, _ROWS).repartition(1).cache()
     paces = rows.where("slot < 0").select("without", "segment_id", "bucket", F.col("value").alias("pace"), "deviation")
     factors = rows.where("slot >= 0").select("without", "slot", F.col("value").alias("factor"))
-    return paces.orderBy("without", "segment_id", "bucket"), factors.orderBy("without", "slot")
+    return paces.sortWithinPartitions("without", "segment_id", "bucket"), factors.sortWithinPartitions(
+        "without", "slot"
+    )
 
 
 def _slot() -> Column:
@@ -88,8 +90,8 @@ def _layer(without: int, sums: pd.DataFrame, classes: np.ndarray) -> pd.DataFram
     """Return one variant's rows: those of paces (slot -1), then those of factors (segment and bucket -1)."""
     # Sorted, as sums of floats depend on their order and Spark's is not fixed.
     sums = sums.sort_values(["segment_id", "slot", "seconds", "metres"], kind="stable")
-    columns = (sums[c].to_numpy() for c in ("segment_id", "slot", "seconds", "metres"))
-    layer = smooth_sums(*columns, classes)
+    segment, slot, seconds, metres = (sums[c].to_numpy() for c in ("segment_id", "slot", "seconds", "metres"))
+    layer = smooth_sums(segment, slot, seconds, metres, classes)
     size = len(classes)
     paces = pd.DataFrame(
         {

@@ -147,7 +147,7 @@ def test_training_is_repeatable_to_the_byte(tables: Tables, model: Path, tmp_pat
 
 
 def test_the_search_is_repeatable_and_starts_at_the_default(tables: Tables) -> None:
-    from eta_pipeline.learning import best, suggest
+    from eta_pipeline.search import best, suggest
     from eta_pipeline.trials import Params, Trial
 
     assert suggest([], 0) == Params()

@@ -1,14 +1,18 @@
-"""The whole pipeline through the engine, on real data: set ETA_DATA to its folder."""
+"""The whole pipeline through the command line, on real data: set ETA_DATA to its folder. Needs no library itself."""
 
 from __future__ import annotations
 
+import json
 import os
-from datetime import datetime
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 DATA = os.environ.get("ETA_DATA", "")
+ETA = Path(__file__).parents[1] / "eta.py"
 pytestmark = [
     pytest.mark.realdata,
     pytest.mark.timeout(3600),
@@ -17,21 +21,29 @@ pytestmark = [
 MOST_MAE_S, MOST_MAPE, LEAST_GAIN = 83.0, 0.202, 0.12
 
 
-def test_the_model_beats_what_needs_no_roads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wingbeat = pytest.importorskip("wingbeat")
-    import eta
-    from eta_pipeline.places import Place
-    from eta_pipeline.serving import load
+def _run(home: Path, *arguments: str) -> dict[str, Any]:
+    command = [str(Path(sys.executable).with_name("wingbeat")), "run", str(ETA), *arguments, "-o", "json"]
+    done = subprocess.run(
+        command, env=os.environ | {"WINGBEAT_HOME": str(home)}, stdout=subprocess.PIPE, text=True, check=False
+    )
+    answer: dict[str, Any] = json.loads(done.stdout)
+    assert done.returncode == 0, answer["error"]
+    return answer
 
-    monkeypatch.setenv("WINGBEAT_HOME", str(tmp_path / "home"))
-    made = wingbeat.run(eta.eta, data=wingbeat.Directory(DATA))
-    assert made.metrics.mae_s <= MOST_MAE_S
-    assert made.metrics.mape <= MOST_MAPE
-    assert made.metrics.traffic_gain >= LEAST_GAIN
-    page = made.report.path().read_text()
+
+def test_the_model_beats_what_needs_no_roads(tmp_path: Path) -> None:
+    made = _run(tmp_path, "eta", "--data", DATA)["outputs"]
+    metrics = made["metrics"]
+    assert metrics["mae_s"] <= MOST_MAE_S
+    assert metrics["mape"] <= MOST_MAPE
+    assert metrics["traffic_gain"] >= LEAST_GAIN
+    page = Path(made["report"]).read_text(encoding="utf-8")
     assert "<svg" in page
     assert "Simulated." not in page
-    question = Place(37.7955, -122.3937), Place(37.8008, -122.4368), datetime(2008, 5, 30, 18)
-    answered = wingbeat.run(eta.predict, model=made.model, origin=question[0], to=question[1], at=question[2])
-    assert answered == pytest.approx(load(made.model.path()).predict(*question))
-    assert 300 < answered < 1500
+    again = _run(tmp_path, "eta", "--data", DATA)
+    assert again["outputs"]["metrics"] == metrics
+    assert {node["cache"] for node in again["nodes"]} == {"HIT"}
+    trip = ["--origin", '{"lat": 37.7955, "lon": -122.3937}', "--to", '{"lat": 37.8008, "lon": -122.4368}']
+    answer = _run(tmp_path, "predict", "--model", made["model"], *trip, "--at", "2008-05-30T18:00")
+    (seconds,) = answer["outputs"].values()
+    assert 300 < seconds < 1500

@@ -17,7 +17,7 @@ from wingbeat.contracts.executor import Aborted, Failed
 from wingbeat.contracts.journal import StorageFull
 from wingbeat.engine import engine as engine_module
 from wingbeat.engine import feed, live, memo
-from wingbeat.spec.entities import RetrySpec, TimeoutSpec
+from wingbeat.spec.entities import RetrySpec, TimeoutSpec, WrapperSpec
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.testing.fakes import MemoryCatalog, ScriptedExecutor, success
@@ -106,6 +106,16 @@ async def test_a_name_that_cannot_be_an_id_is_refused(bench, name):
     async with bench.engine() as engine:
         with pytest.raises(InputError, match="cannot name an execution"):
             await engine.launch(bench.request(ONE, name))
+
+
+async def test_resume_leaves_alone_what_somebody_follows(bench):
+    bench.executor.behaviour = lambda request: None
+    async with bench.engine() as engine:
+        first = await engine.launch(bench.request(ONE))
+        follower = engine.events(first.id)
+        await anext(follower)
+        assert (await engine.launch(bench.request(ONE, resume=True))).id != first.id
+        await follower.aclose()
 
 
 async def test_resume_takes_what_nobody_waits_for_and_nothing_that_has_ended(bench):
@@ -334,6 +344,16 @@ async def test_recover_runs_again_what_changed_and_what_follows_from_it(bench):
     assert sorted(a for a in bench.executor.submitted if a.startswith("new/")) == ["new/b/0", "new/c/0"]
 
 
+async def test_recover_runs_again_what_is_configured_otherwise(bench):
+    configured = WrapperSpec("spark", "wingbeat_spark.wrapper:SparkWrapper", {"executors": 2})
+    async with bench.engine() as engine:
+        await run(engine, bench.request(ONE, "old"))
+        for change in ({"wrappers": (configured,)}, {"variables": {"MODE": "fast"}}):
+            closure = replace_task(ONE, "a", **change)
+            view = await run(engine, bench.request(closure, recover="old"))
+            assert view.nodes[0].phase == "SUCCEEDED"
+
+
 async def test_recover_with_other_inputs_runs_again_what_reads_them(bench):
     closure = make_closure({"a": Job(), "b": Job(["a", "x"])}, inputs=["x"])
     async with bench.engine() as engine:
@@ -375,7 +395,7 @@ async def test_a_catalog_that_raises_harms_nobody_and_keeps_no_reservation(bench
 
 
 async def test_a_catalog_that_hangs_is_done_without(bench, monkeypatch):
-    monkeypatch.setattr(memo, "LOOKUP_S_MAX", 0.02)
+    monkeypatch.setattr(memo, "ANSWER_S_MAX", 0.02)
 
     class Hanging(MemoryCatalog):
         async def lookup(self, key):
@@ -442,6 +462,35 @@ async def test_a_reservation_granted_after_the_end_is_given_back(bench):
         await engine.abort(reply.id, "enough")
         gate.set()
         await until(lambda: not bench.catalog.reservations, "the reservation is given back")
+
+
+async def test_a_catalog_that_hangs_while_it_stores_is_done_without(bench, monkeypatch):
+    monkeypatch.setattr(memo, "ANSWER_S_MAX", 0.02)
+
+    class Hanging(MemoryCatalog):
+        async def publish(self, entry, *, overwrite=False):
+            await asyncio.Event().wait()
+
+    bench.catalog = Hanging()
+    async with bench.engine() as engine:
+        view = await asyncio.wait_for(run(engine, bench.request(CACHED)), 5)
+    assert (view.phase, view.nodes[0].cache) == ("SUCCEEDED", "PUT_FAILURE")
+
+
+async def test_a_reservation_is_kept_by_the_kernel_that_adopts_the_attempt(bench):
+    bench.catalog = MemoryCatalog()
+    bench.executor.behaviour = lambda request: None
+    async with bench.engine() as engine:
+        reply = await engine.launch(bench.request(CACHED))
+        await until(lambda: bench.executor.running)
+    bench.catalog.reservations.clear()  # it ended while nobody kept it
+    async with bench.engine() as engine:
+        await until(lambda: bench.catalog.reservations, "the reservation is taken again")
+        other = await engine.launch(bench.request(CACHED))
+        bench.executor.end(f"{reply.id}/a/0")
+        await engine.wait(other.id)
+        await until(lambda: not bench.catalog.reservations, "the reservation is given back")
+    assert [name for name in bench.executor.submitted if name.startswith(other.id)] == []
 
 
 # -- observers and events
@@ -796,3 +845,15 @@ async def test_an_attempt_stopped_by_somebody_else_is_made_again(bench):
     async with bench.engine() as engine:
         view = await run(engine, bench.request(ONE))
     assert [a.phase for a in view.nodes[0].attempts] == ["RETRYABLE_FAILED", "SUCCEEDED"]
+
+
+async def test_a_reservation_is_extended_by_the_kernel_that_adopts_its_attempt(bench):
+    bench.catalog = MemoryCatalog()
+    bench.executor.behaviour = lambda request: None
+    async with bench.engine() as engine:
+        reply = await engine.launch(bench.request(CACHED))
+        await until(lambda: bench.executor.submitted)
+    async with bench.engine() as engine:
+        kept = engine._memo._reservations
+        assert [owner for _, owner in kept.values()] == [f"{reply.id}/a"]
+        assert {key.digest for key, _ in kept.values()} == set(bench.catalog.reservations)

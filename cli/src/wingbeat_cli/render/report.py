@@ -73,6 +73,6 @@ def _section(name: str, lines: list[str]) -> list[str]:
 def _node(node: NodeView) -> tuple[str, ...]:
     began = next((a.started_at for a in node.attempts if a.started_at is not None), None)
     took = duration(began, node.ended_at)
-    reason = node.reason or (f"from {node.source}" if node.source else "")
+    reason = ("" if node.phase.success else node.reason) or (f"from {node.source}" if node.source else "")
     count = str(len(node.attempts)) if node.attempts else ""
     return node.id, node.task, node.phase.value, str(node.cache), count, took, short(reason)

@@ -2,27 +2,36 @@
 
 Code is compared as syntax, without positions, comments and docstrings, so that moving or documenting a function changes
 nothing. Names are followed at run time, through the function's globals and closure: functions and classes of the project
-are taken in recursively, constants by value, modules of the project by the attributes that are used, and everything of
-installed packages by name and version only. What the function imports inside its body is not there yet: such a module of
+are taken in recursively, also through what wraps them (`functools`, bound methods), constants by value, modules of the project
+by the attributes that are used, and everything of installed packages by name and version only. What the function imports inside its body is not there yet: such a module of
 the project counts as a whole, with all that it imports from the project in turn.
 """
 
 from __future__ import annotations
 
 import ast
+import datetime
+import decimal
+import fractions
+import functools
 import hashlib
 import importlib.machinery
 import linecache
 import os
 import pathlib
+import re
 import site
 import sys
 import sysconfig
+import uuid
 from functools import lru_cache
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-_CONSTANTS = (int, float, complex, str, bytes, bool, type(None), type(...), pathlib.PurePath)
+_CONSTANTS = (
+    int, float, complex, str, bytes, bytearray, bool, type(None), type(...), range, slice, pathlib.PurePath, uuid.UUID,
+    datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, decimal.Decimal, fractions.Fraction,
+)  # fmt: skip
 _DEPTH_MAX = 50
 
 
@@ -40,6 +49,7 @@ class _Walk:
         self.hash = hashlib.sha256()
         self._seen: set[int] = set()
         self._files: set[str] = set()
+        self._modules: set[tuple[str, frozenset[str]]] = set()
         self._depth = 0
 
     def put(self, *parts: str) -> None:
@@ -70,9 +80,13 @@ class _Walk:
         """A global that the function reads; of a project's module only the attributes that the function names."""
         if isinstance(value, ModuleType) and _in_project(value):
             self.put("module", name, value.__name__)
-            for attribute in sorted(attributes):
-                if attribute in vars(value):
-                    self.named(attribute, vars(value)[attribute])
+            for attribute in sorted(attributes & vars(value).keys()):
+                found = vars(value)[attribute]
+                if not isinstance(found, ModuleType):
+                    self.named(attribute, found)
+                elif (found.__name__, attributes) not in self._modules:  # modules may hold each other
+                    self._modules.add((found.__name__, attributes))
+                    self.used(attribute, found, attributes)
         else:
             self.named(name, value)
 
@@ -125,6 +139,17 @@ class _Walk:
             self.function(value)
         elif isinstance(value, type) and _in_project(sys.modules.get(value.__module__)):
             self._class(value)
+        elif isinstance(value, re.Pattern):
+            self.put("pattern", repr(value.pattern), str(value.flags))
+        elif isinstance(value, functools.partial):
+            self.put("partial")
+            self.object([value.func, value.args, value.keywords])
+        elif isinstance(value, MethodType):
+            self.put("method")
+            self.object([value.__func__, value.__self__])
+        elif callable(value) and hasattr(value, "__wrapped__"):
+            self._foreign(value)
+            self.object(value.__wrapped__)
         else:
             self._foreign(value)
 

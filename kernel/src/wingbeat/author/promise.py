@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from wingbeat.author.source import caller
@@ -58,24 +58,38 @@ class Promised(Node):
     def __len__(self) -> NoReturn:
         _refuse("len() of a promise")
 
-    def __eq__(self, other: object) -> NoReturn:
-        _refuse("a comparison")
+    def __setattr__(self, name: str, value: object) -> None:
+        if not name.startswith("_"):
+            _refuse(f"an assignment to the attribute {name!r} of a promise")
+        super().__setattr__(name, value)
 
-    __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__
     __hash__ = None  # type: ignore[assignment]
-
-    def __add__(self, other: object) -> NoReturn:
-        _refuse("arithmetic on a promise")
-
-    __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __mod__ = __neg__ = __add__
-
-    def __str__(self) -> str:
-        _refuse("a promise in a text")
-
-    __format__ = __str__  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"<promise of {self._id or 'input'}.{self._output}{''.join(f'[{p!r}]' for p in self._path)}>"
+
+
+def _refusing(what: str) -> Callable[..., NoReturn]:
+    def method(self: Promised, *args: object) -> NoReturn:
+        _refuse(what)
+
+    return method
+
+
+_BINARY = "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and xor or"
+_REFUSED = {
+    "arithmetic on a promise": f"{_BINARY} r{_BINARY.replace(' ', ' r')} neg pos abs invert round trunc floor ceil",
+    "a comparison": "eq ne lt le gt ge",
+    "int(), float() or an index made of a promise": "int float complex index",
+    "a promise in a text": "str format bytes",
+    "an assignment to an item of a promise": "setitem delitem",
+    "a call of a promise": "call",
+    "'with' on a promise": "enter exit aenter aexit",
+    "'await' on a promise": "await",
+}
+for _what, _methods in _REFUSED.items():
+    for _method in _methods.split():
+        setattr(Promised, f"__{_method}__", _refusing(_what))
 
 
 class Several(Node):

@@ -30,10 +30,12 @@ def flatten(closure: Closure) -> Plan:
     Raises:
         CompileError: It has too many nodes once flattened, or calls are nested too deeply.
     """
+    if _count(closure, closure.root, {}, 0) > NODES_MAX:
+        raise CompileError(f"{closure.workflow.name} has more than {NODES_MAX} nodes, its sub-workflows counted in.")
     flat = _Flatten(closure)
     workflow = closure.workflow
     outputs, _ = flat.workflow(
-        workflow, "", {v.name: FromInput(v.name) for v in workflow.interface.inputs}, frozenset(), 0
+        workflow, "", {v.name: FromInput(v.name) for v in workflow.interface.inputs}, frozenset()
     )
     plan = Plan(
         name=workflow.name,
@@ -52,6 +54,19 @@ def flatten(closure: Closure) -> Plan:
     return plan
 
 
+def _count(closure: Closure, digest: str, counts: dict[str, int], depth: int) -> int:
+    """How many nodes an entity flattens to, before any is made. Raises CompileError if it is nested too deeply."""
+    entity = closure.entities[digest]
+    if isinstance(entity, TaskSpec):
+        return 1
+    if depth > DEPTH_MAX:
+        raise CompileError(f"{entity.name}: workflows are nested more than {DEPTH_MAX} deep.")
+    if digest not in counts:
+        inside = [_count(closure, callee, counts, depth + 1) for callee in entity.calls]
+        counts[digest] = sum(inside[node.call] for node in entity.nodes)
+    return counts[digest]
+
+
 class _Flatten:
     def __init__(self, closure: Closure) -> None:
         self.closure = closure
@@ -61,11 +76,9 @@ class _Flatten:
         self._task_index: dict[str, int] = {}
 
     def workflow(
-        self, workflow: WorkflowSpec, prefix: str, given: Mapping[str, Source], after: frozenset[int], depth: int
+        self, workflow: WorkflowSpec, prefix: str, given: Mapping[str, Source], after: frozenset[int]
     ) -> tuple[dict[str, Source], frozenset[int]]:
         """Add a workflow's nodes; answers with where its outputs come from, and all nodes that it added."""
-        if depth > DEPTH_MAX:
-            raise CompileError(f"{workflow.name}: workflows are nested more than {DEPTH_MAX} deep.")
         scope = _Scope(self.closure, workflow, given)
         added: set[int] = set()
         for node in workflow.nodes:
@@ -80,15 +93,13 @@ class _Flatten:
                     v.name: FromNode(len(self.nodes) - 1, v.name) for v in callee.interface.outputs
                 }
             else:
-                outputs, members = self.workflow(callee, f"{path}.", inputs, waits, depth + 1)
+                outputs, members = self.workflow(callee, f"{path}.", inputs, waits)
             scope.add(node, outputs, members)
             added |= members
         bindings = workflow.outputs
         return {v.name: scope.source(bindings[v.name], v.type) for v in workflow.interface.outputs}, frozenset(added)
 
     def _task(self, path: str, digest: str, task: TaskSpec, inputs: dict[str, Source], waits: frozenset[int]) -> int:
-        if len(self.nodes) >= NODES_MAX:
-            raise CompileError(f"The workflow has more than {NODES_MAX} nodes.")
         index = self._task_index.get(digest)
         if index is None:
             index = self._task_index[digest] = len(self.tasks)

@@ -491,6 +491,9 @@ class LocalEngine:
         hit("recover.after-adopt")
         for live, effect in later:
             self._perform(live, effect)
+        for live in self._lives.values():
+            for node in live.machine.state.live | live.machine.state.retrying:
+                self._memo.adopt(live, node)
 
     def _stop(self, error: WingbeatError) -> None:
         if self._stopped is not None:
@@ -539,7 +542,8 @@ class LocalEngine:
     async def _resumable(self, launch_key: str) -> str | None:
         for record in await self._journal.records(live=True, launch_key=launch_key, limit=10):
             live = self._lives.get(record.execution)
-            if live is not None and not live.waiters and live.machine.state.phase in _GOING_ON:
+            watched = live is not None and (live.waiters or live.subscribers)
+            if live is not None and not watched and live.machine.state.phase in _GOING_ON:
                 return record.execution
         return None
 

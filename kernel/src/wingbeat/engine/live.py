@@ -29,7 +29,7 @@ class Live:
 
         launched: Done when the launch is durable.
 
-        waiters: How many callers wait for the end; `resume` only takes executions that nobody waits for.
+        waiters: How many callers wait for the end; `resume` only takes executions that nobody waits for or follows.
     """
 
     def __init__(self, record: Record, closure: Closure, machine: Machine, sequence: int = 0, cursor: int = 0) -> None:

@@ -24,7 +24,7 @@ NO_CATALOG = "no catalog is installed (pip install wingbeat-catalog)"
 CONCURRENCY = 16
 RESERVATION_S = 60.0
 HELD_AGAIN_S = 0.1
-LOOKUP_S_MAX = 30.0
+ANSWER_S_MAX = 30.0
 """A catalog that has not answered by then is done without."""
 
 Post = Callable[[Live, Event], None]
@@ -51,7 +51,7 @@ class Memo:
             self._keeper = asyncio.create_task(self._keep(), name="reservations")
 
     async def close(self) -> None:
-        """Stop. Reservations end by themselves, or are taken up by the next kernel under the same owner's name."""
+        """Stop. Reservations end by themselves, or are adopted by the next kernel under the same owner's name."""
         tasks = [t for t in (self._keeper, *self._tasks) if t is not None]
         for task in tasks:
             task.cancel()
@@ -64,6 +64,15 @@ class Memo:
             return
         self.looking += 1
         self._spawn(self._lookup(live, node, self.catalog))
+
+    def adopt(self, live: Live, node: int) -> None:
+        """Keep the reservation alive that an earlier kernel was granted for a node which is still being computed."""
+        task = live.machine.plan.tasks[live.machine.plan.nodes[node].task]
+        if self.catalog is None or not live.machine.state.nodes[node].publish or not (task.cache and task.cache.serialize):
+            return
+        reserved = (cache_key(live, node), _owner(live, node))
+        self._reservations[live.id, node] = reserved
+        self._spawn(self._extend(self.catalog, *reserved))
 
     def publish(self, live: Live, node: int) -> None:
         """Store a node's outputs; the answer is posted."""
@@ -82,7 +91,7 @@ class Memo:
 
     async def _lookup(self, live: Live, node: int, catalog: Catalog) -> None:
         try:
-            async with self._limit, asyncio.timeout(LOOKUP_S_MAX):
+            async with self._limit, asyncio.timeout(ANSWER_S_MAX):
                 event = await self._answer(live, node, catalog)
         except ValueMismatch as error:  # the attempt will fail with the same words
             event = CacheMissed(self._clock.now(), node, CacheStatus.DISABLED, str(error), publish=False)
@@ -111,7 +120,7 @@ class Memo:
                 return CacheHit(self._clock.now(), node, entry.outputs, entry.source)
             await catalog.evict(digest=key.digest)
         if task.cache.serialize:
-            owner = f"{live.id}/{live.node_id(node)}"
+            owner = _owner(live, node)
             reserved = await catalog.reserve(key, owner, RESERVATION_S)
             if reserved.owner != owner:
                 return CacheHeld(self._clock.now(), node, reserved.owner, self._clock.now() + HELD_AGAIN_S)
@@ -151,7 +160,8 @@ class Memo:
                 expires_at=None if ttl is None else now + ttl,
                 size=_size(state.outputs),
             )
-            await self.catalog.publish(entry)
+            async with asyncio.timeout(ANSWER_S_MAX):
+                await self.catalog.publish(entry)
             hit("publish.after")
         except Exception as error:  # noqa: BLE001  # what was computed stays valid without the catalog
             status, reason = (
@@ -171,11 +181,20 @@ class Memo:
         while True:
             await asyncio.sleep(RESERVATION_S / 3)
             for key, owner in list(self._reservations.values()):
-                try:
-                    if self.catalog is not None:
-                        await self.catalog.reserve(key, owner, RESERVATION_S)
-                except Exception:  # noqa: BLE001, S112  # tried again in a third of its time
-                    continue
+                if self.catalog is not None:
+                    await self._extend(self.catalog, key, owner)
+
+    async def _extend(self, catalog: Catalog, key: CacheKey, owner: str) -> None:
+        try:
+            async with asyncio.timeout(ANSWER_S_MAX):
+                await catalog.reserve(key, owner, RESERVATION_S)
+        except Exception:  # noqa: BLE001  # tried again in a third of its time
+            return
+
+
+def _owner(live: Live, node: int) -> str:
+    """Who holds the reservations of a node: the same after a restart."""
+    return f"{live.id}/{live.node_id(node)}"
 
 
 def cache_key(live: Live, node: int) -> CacheKey:

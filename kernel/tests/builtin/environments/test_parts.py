@@ -92,7 +92,7 @@ def test_a_cancelled_command_is_gone_with_its_children(tmp_path: Path) -> None:
 
     async def main() -> list[int]:
         task = asyncio.create_task(run(sys.executable, "-c", code, folder=str(tmp_path)))
-        while not (tmp_path / "pids").exists():  # noqa: ASYNC110 (it is another process that makes it)
+        while not (tmp_path / "pids").exists():
             await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -1,8 +1,5 @@
 """Attempts whose process this kernel cannot ask about: watched by the lock on their claim, cleaned up after by hand."""
 
-# ruff: noqa: ASYNC110
-# descriptors of processes
-
 from __future__ import annotations
 
 import asyncio

@@ -3,3 +3,4 @@
 import pytest
 
 pytest.register_assert_rewrite(f"{__name__}.catalog", f"{__name__}.catalog_model")
+pytest.register_assert_rewrite(*(f"{__name__}.{kit}" for kit in ("executor", "journal", "storage")))
