@@ -374,10 +374,21 @@ async def test_a_read_only_kernel_reads_and_does_nothing_else(kernel_at):
             assert reader.plain(view.outputs or {}, await reader.engine.closure("mine")) == {"o0": 12}
             assert [e.phase async for e in execution.events()][-1] == "SUCCEEDED"
             assert "is not cached" in await reader.engine.explain_cache("mine", "n0")
+            assert await execution.result() == 12
             with pytest.raises(ConfigurationError, match="read-only"):
                 await reader.launch(chain, {"n": 1})
             with pytest.raises(ConfigurationError, match="read-only"):
                 await execution.abort()
+
+
+async def test_a_reader_can_wait_for_the_end(kernel_at):
+    async with kernel_at() as kernel:
+        await kernel.launch(waiting, {"n": 4}, name="mine")
+        async with kernel_at(read_only=True) as reader:
+            result = asyncio.create_task((await reader.get("mine")).result())
+            await until(lambda: STATE.started, "the start")
+            STATE.gate.set()
+            assert await result == 8
 
 
 async def test_a_home_that_does_not_exist_cannot_be_read(tmp_path):

@@ -93,6 +93,8 @@ class Kernel:
         self._preparer: Preparer | None = None
 
     async def __aenter__(self) -> Kernel:
+        from wingbeat.kernel.inputs import Preparer
+
         from wingbeat.runtime import load
 
         if load.importing:
@@ -105,8 +107,8 @@ class Kernel:
 
             self._reader = await open_reader(self._home)
             self._boot()
+            self._preparer = Preparer(self._home, frozenset())
             return self
-        from wingbeat.kernel.inputs import Preparer
         from wingbeat.kernel.shared import SharedEngine
 
         self._home.create()
@@ -253,8 +255,10 @@ class Kernel:
         return Execution(reply.id, self.engine, prepared.decode, created=reply.created, recovered=reply.recovered)
 
     async def _prepare(self, entity: Workflow[..., Any] | Task[..., Any] | Closure) -> Prepared:
-        if self._preparer is None:
+        if self._read_only:
             raise ConfigurationError("This kernel is read-only; it launches nothing.")
+        if self._preparer is None:
+            raise ConfigurationError("The kernel is not open.", hint="Use 'async with Kernel() as kernel'.")
         return await self._preparer.prepare(entity)
 
     def _generic(self, outputs: Literals, interface: Any) -> Any:

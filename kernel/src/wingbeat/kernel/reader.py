@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NoReturn
@@ -14,6 +15,9 @@ from wingbeat.engine.archive import Archive
 from wingbeat.host.home import HomeFolder
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.phase import ExecutionPhase
+
+LOOK_S = 0.1
+"""Time between two looks for the end of an execution: nobody tells a reader."""
 
 
 async def open_reader(home: HomeFolder) -> Reader:
@@ -64,8 +68,12 @@ class Reader:
         self._refuse()
 
     async def wait(self, execution: str) -> ExecutionPhase:
-        """Refused."""
-        self._refuse()
+        """See `Engine.wait`; looks into the journal now and then."""
+        while True:
+            phase = ExecutionPhase((await self._archive.record(execution)).phase)
+            if phase.terminal:
+                return phase
+            await asyncio.sleep(LOOK_S)
 
     async def abort(self, execution: str, reason: str) -> None:
         """Refused."""
