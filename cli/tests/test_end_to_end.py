@@ -230,7 +230,6 @@ def test_what_ran_can_be_looked_at(shell):
     assert shell("explain", "cache", ran["id"], "n0").status == 0
 
 
-@pytest.mark.xfail(strict=False, reason="a read-only kernel has no storage yet, which values are read through")
 def test_execution_is_described_in_full(shell):
     ran = shell("run", "flow.py", "pipeline", "--x", "3", "-o", "json").json
     assert shell("get", "execution", ran["id"], "-o", "json").json == ran

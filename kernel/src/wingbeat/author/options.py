@@ -116,7 +116,7 @@ class Environment:
     Args:
         packages: Requirements, for example ``["numpy==2.1.0"]``.
 
-        requirements: A requirements file, relative to the project; read when the task is compiled.
+        requirements: A requirements file, relative to the task's own file; read when the task is compiled.
 
         python: Version of Python, for example ``"3.12"``, among those found on the machine.
     """

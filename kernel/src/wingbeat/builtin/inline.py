@@ -123,7 +123,7 @@ class InlineExecutor:
             if running is None or running.cancelling():  # `cancel` or `close` asked for it, and tells
                 raise
             outcome = Failed(_error(error))  # the function's own: it awaited something that was cancelled
-        except Exception as error:  # noqa: BLE001  # the user's function may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # the user's function may raise anything
             outcome = Failed(_error(error))
         finally:
             self._running.pop(request.id, None)
@@ -133,7 +133,7 @@ class InlineExecutor:
     def _call(self, task: InlineTask, request: AttemptRequest) -> Outcome:
         try:
             return self._outputs(task, task.fn(**self._inputs(task, request)))
-        except Exception as error:  # noqa: BLE001  # as above
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # as above
             return Failed(_error(error))
 
     def _inputs(self, task: InlineTask, request: AttemptRequest) -> dict[str, Any]:

@@ -63,6 +63,8 @@ from wingbeat.types import ValueMismatch
 DRAIN_MAX = 5000
 LINGER_S = 0.005
 FULL_AGAIN_S = 1.0
+INLINE = "wingbeat/inline"
+"""Label with the names of the tasks that run in the program that launched them."""
 ENDED_S = 1.0
 """How long an execution stays in memory behind its end: who waited for it asks for its outputs next."""
 _GOING_ON = (ExecutionPhase.QUEUED, ExecutionPhase.RUNNING, ExecutionPhase.SUCCEEDING)
@@ -154,20 +156,25 @@ class LocalEngine:
         name = check_execution_id(request.name) if request.name else short_id(self._clock.entropy())
         closure_digest = self._archive.keep(request.closure)
         found = await self._resumable(request.launch_key) if request.resume else None
+        if found is not None and found.machine.state.phase not in _GOING_ON:
+            await found.ended.wait()  # it was being stopped when somebody left: what it finished is taken over
+            request = msgspec.structs.replace(request, recover=found.id)
+            found = None
         recovered = await self._recovered(request) if request.recover else {}
         existing = await self._existing(name)  # last: nothing may happen between this and taking the name
         if existing is None and found:
-            return LaunchReply(found, created=False)
+            return LaunchReply(found.id, created=False)
         if existing is not None:
             if (existing.closure, existing.launch_key) != (closure_digest, request.launch_key):
                 raise ConflictError(f"Execution {name!r} is there already, of another workflow or with other inputs.")
             return LaunchReply(name, created=False)
         plan = self._archive.plan(closure_digest)
         self._check_executors(plan.tasks)
+        inline = sorted(task.name for task in plan.tasks if task.name in self._parts.inline)
         record = Record(
             execution=name, closure=closure_digest, workflow=request.closure.workflow.name,
             inputs=msgspec.msgpack.encode(request.inputs), launch_key=request.launch_key, created_at=self._clock.now(),
-            phase=ExecutionPhase.RUNNING, labels=request.labels,
+            phase=ExecutionPhase.RUNNING, labels={**request.labels, **({INLINE: ",".join(inline)} if inline else {})},
         )  # fmt: skip
         if name in self._lives:  # somebody was faster with the same name
             return await self.launch(request)
@@ -475,6 +482,7 @@ class LocalEngine:
             try:
                 live = await self._archive.live(record.execution)
                 self._check_executors(live.machine.plan.tasks)
+                self._check_inline(live)
                 effects = live.machine.outstanding()
                 submits = [(x, self._request(live, x.node, x.attempt)) for x in effects if isinstance(x, Submit)]
             except Exception as error:  # noqa: BLE001  # one that cannot be read must not keep the others from going on
@@ -539,12 +547,12 @@ class LocalEngine:
 
     # -- details of a launch
 
-    async def _resumable(self, launch_key: str) -> str | None:
+    async def _resumable(self, launch_key: str) -> Live | None:
+        """An execution of the same content that has not ended and that nobody waits for."""
         for record in await self._journal.records(live=True, launch_key=launch_key, limit=10):
             live = self._lives.get(record.execution)
-            watched = live is not None and (live.waiters or live.subscribers)
-            if live is not None and not watched and live.machine.state.phase in _GOING_ON:
-                return record.execution
+            if live is not None and not live.waiters and not live.subscribers:
+                return live
         return None
 
     async def _existing(self, name: str) -> Record | None:
@@ -570,6 +578,15 @@ class LocalEngine:
                     f"Task {task.name} wants the executor {name!r}, which is not installed.",
                     hint=f"Installed: {', '.join(sorted(self._dispatchers))}.",
                 )
+
+    def _check_inline(self, live: Live) -> None:
+        """Tasks that ran inline in another program have no code here: they wait until it opens the home again."""
+        missing = set(filter(None, live.record.labels.get(INLINE, "").split(","))) - self._parts.inline
+        if missing:
+            raise ConfigurationError(
+                f"Task {min(missing)} runs inline in another program.",
+                hint="It goes on when that opens this home again.",
+            )
 
     def _find(self, attempt: str) -> tuple[Live, int, int] | None:
         """The execution, node and number of an attempt; None for one that nobody waits for any more."""

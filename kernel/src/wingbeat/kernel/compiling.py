@@ -16,7 +16,7 @@ import msgspec
 from wingbeat.base.errors import CompileError, InputError
 from wingbeat.base.ids import digest
 from wingbeat.builtin.filestore import FileStore
-from wingbeat.host.bundle import Bundle
+from wingbeat.host.bundle import Bundle, source_digest
 from wingbeat.host.home import home_path
 from wingbeat.kernel.code import freeze, pack
 from wingbeat.runtime.compile import Compiled, CompileRequest, Problem
@@ -63,6 +63,8 @@ def _compiled(file: str, home: str | os.PathLike[str] | None) -> Compiled:
     compiled = _complete(_compile(file, bundle, folder, environment), bundle.digest, environment)
     if compiled.failed is not None:
         raise _error(file, compiled.failed)
+    if source_digest(file, str(folder / "bundles")) != bundle.digest:  # somebody saved a file meanwhile
+        return _compiled(file, home)
     import tempfile  # a compile that is kept needs none of it
 
     kept.parent.mkdir(parents=True, exist_ok=True)

@@ -68,7 +68,7 @@ class Kernel:
         read_only: Open the journal for reading; nothing can be launched.
 
         on_exit: What leaving does with what runs: ``detach`` leaves it running, to be adopted by the next kernel of the
-            home; ``drain`` waits for its end; ``abort`` stops it.
+            home; ``drain`` waits for the end of what this kernel launched; ``abort`` stops it.
     """
 
     def __init__(
@@ -91,10 +91,10 @@ class Kernel:
         self._engine: SharedEngine | None = None
         self._reader: Reader | None = None
         self._preparer: Preparer | None = None
+        self._launched: set[str] = set()
 
     async def __aenter__(self) -> Kernel:
         from wingbeat.kernel.inputs import Preparer
-
         from wingbeat.runtime import load
 
         if load.importing:
@@ -252,6 +252,8 @@ class Kernel:
         id = name or short_id(os.urandom(16))  # made here, so that the call can be repeated
         request = LaunchRequest(prepared.closure, literals, id, key, resume, recover, labels or {})
         reply = await self.engine.launch(request)
+        if self._on_exit != "detach":
+            self._launched.add(reply.id)
         return Execution(reply.id, self.engine, prepared.decode, created=reply.created, recovered=reply.recovered)
 
     async def _prepare(self, entity: Workflow[..., Any] | Task[..., Any] | Closure) -> Prepared:
@@ -303,11 +305,11 @@ class Kernel:
         return engine
 
     async def _settle(self, engine: SharedEngine) -> None:
-        """Drain or abort what runs."""
+        """Drain or abort what this kernel launched."""
         import asyncio
 
-        live = [s.id for s in await engine.executions(limit=10**6) if not s.phase.terminal]
         if self._on_exit == "abort":
-            await asyncio.gather(*(engine.abort(id, "the kernel was closed") for id in live), return_exceptions=True)
+            aborts = (engine.abort(id, "the kernel was closed") for id in self._launched)
+            await asyncio.gather(*aborts, return_exceptions=True)
         else:
-            await asyncio.gather(*(engine.wait(id) for id in live))
+            await asyncio.gather(*(engine.wait(id) for id in self._launched))
