@@ -6,6 +6,7 @@ Absolute error on the logarithm estimates the median duration, which is what mea
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -52,10 +53,18 @@ def try_params(features: pd.DataFrame, duration_s: Array, tune: np.ndarray, para
     return Trial(params, rounds, float(np.abs(predicted - duration_s[tune]).mean()))
 
 
-def fit(features: pd.DataFrame, duration_s: Array, trial: Trial, threads: int = 2) -> list[xgb.Booster]:
-    """Return one model per seed, fitted on all rides, with as many trees as the trial found best."""
-    data = xgb.DMatrix(features, np.log(duration_s))
-    return [xgb.train(_settings(trial.params, seed, threads), data, trial.rounds) for seed in SEEDS]
+def fit(features: pd.DataFrame, duration_s: Array, trial: Trial, workers: int = 2) -> list[xgb.Booster]:
+    """Return one model per seed, fitted on all rides, with as many trees as the trial found best.
+
+    Each has one thread and `workers` run at a time: threads of one fit would wait for each other on a busy machine.
+    """
+
+    def one(seed: int) -> xgb.Booster:
+        data = xgb.DMatrix(features, np.log(duration_s), nthread=1)
+        return xgb.train(_settings(trial.params, seed, 1), data, trial.rounds)
+
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(one, SEEDS))
 
 
 def predict(boosters: Sequence[xgb.Booster], features: pd.DataFrame) -> Array:
