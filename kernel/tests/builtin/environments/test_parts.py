@@ -287,3 +287,9 @@ def test_a_plugins_wheel_has_its_needs_and_brings_the_kernel(tmp_path: Path, mon
     with pytest.raises(ConfigurationError, match="wingbeat-nope, which is not installed here"):
         pack_runtime(["wingbeat-nope"], str(tmp_path / "wheels"))
     assert len(pack_runtime(["wingbeat-nope"], str(tmp_path / "wheels"), strict=False)) == 1
+
+
+def test_a_package_locked_twice_for_different_pythons_keeps_the_hashes_of_both():
+    asked = ["a==1 ; python_version < '3.12' --hash=sha256:11", "a==2 ; python_version >= '3.12' --hash=sha256:22"]
+    assert keep_hashes(["a==1 --hash=sha256:11 --hash=sha256:33"], asked) == ["a==1 --hash=sha256:11"]
+    assert keep_hashes(["a==2 --hash=sha256:22"], asked) == ["a==2 --hash=sha256:22"]

@@ -54,7 +54,9 @@ def keep_hashes(resolved: Iterable[str], asked: Iterable[str]) -> list[str]:
     Raises:
         ValueError: None of a package's files has a hash that was asked for.
     """
-    known = {requirement_name(line): set(_HASH.findall(line)) for line in asked if _HASH.search(line)}
+    known: dict[str, set[str]] = {}
+    for line in asked:  # a lock for several Pythons may name a package more than once
+        known.setdefault(requirement_name(line), set()).update(_HASH.findall(line))
     made = []
     for line in resolved:
         hashes = _HASH.findall(line)
