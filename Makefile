@@ -54,7 +54,7 @@ format: $(SYNCED) ## format the code and mend what ruff can mend
 	@$(ACTIVATE) ruff format
 	@$(ACTIVATE) ruff check --fix
 
-bench: $(SYNCED) ## run the benchmarks, each beside its raw limit
+bench: $(SYNCED) ## run the benchmarks, each beside its raw limit; ARGS="wide chain" for some
 	@$(ACTIVATE) python -m benchmarks $(ARGS)
 
 docs: $(DOCS_SYNCED) ## build the documentation into site/

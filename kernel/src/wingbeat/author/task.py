@@ -16,7 +16,16 @@ from wingbeat.author.options import Cache, Duration, Environment, Resources, Ret
 from wingbeat.author.signature import Signature
 from wingbeat.author.source import caller, location_of
 from wingbeat.base.errors import CompileError
-from wingbeat.spec.entities import CacheSpec, Entry, Isolation, ResourceSpec, RetrySpec, TaskSpec, TimeoutSpec
+from wingbeat.spec.entities import (
+    CacheSpec,
+    Entry,
+    EnvironmentSpec,
+    Isolation,
+    ResourceSpec,
+    RetrySpec,
+    TaskSpec,
+    TimeoutSpec,
+)
 from wingbeat.types import BlobIO
 
 P = ParamSpec("P")
@@ -66,7 +75,6 @@ class Task(Generic[P, R]):
                 hint="Define tasks at the top level of a module.",
             )
         options = self.options
-        folder = Path(location_of(self.fn).file).resolve().parent
         code = code_digest(self.fn)
         unknown = [n for n in (options.cache.ignore if options.cache else ()) if n not in self.signature.inputs]
         if unknown:
@@ -83,12 +91,17 @@ class Task(Generic[P, R]):
             timeout=options.timeout,
             cache=options.cache_spec(code),
             resources=options.resources,
-            environment=options.environment.spec(folder) if options.environment else None,
+            environment=self._environment(),
             isolation=Isolation(options.isolation),
             wrappers=(options.task_config.wrapper(),) if options.task_config else (),
             variables=dict(options.variables),
             executor=options.executor,
         )
+
+    def _environment(self) -> EnvironmentSpec | None:
+        """Files of the environment are found beside the task's own."""
+        environment = self.options.environment
+        return environment.spec(Path(location_of(self.fn).file).resolve().parent) if environment else None
 
 
 class TaskOptions:
