@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cached_property
@@ -86,7 +87,7 @@ class Task(Generic[P, R]):
             interface=self.signature.interface(io),
             entry=Entry(self.module, self.fn.__qualname__),
             code=code,
-            doc=(self.fn.__doc__ or "").strip(),
+            doc=inspect.cleandoc(self.fn.__doc__ or ""),
             retry=options.retry,
             timeout=options.timeout,
             cache=options.cache_spec(code),

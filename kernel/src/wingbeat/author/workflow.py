@@ -114,7 +114,7 @@ class Composition:
             outputs=self._outputs,
             failure_policy=workflow.failure_policy,
             timeout_s=workflow.timeout,
-            doc=(workflow.fn.__doc__ or "").strip(),
+            doc=inspect.cleandoc(workflow.fn.__doc__ or ""),
         )
 
 
