@@ -72,15 +72,3 @@ def read_file(directory: str, name: str, bytes_max: int = OUTCOME_BYTES_MAX) -> 
         return bytes(data)
     finally:
         os.close(fd)
-
-
-def tail(directory: str, lines: int = 5, bytes_max: int = 2000) -> str:
-    """The last lines of the attempt's log."""
-    try:
-        with open(f"{directory}/{LOG}", "rb") as log:
-            log.seek(0, os.SEEK_END)
-            log.seek(max(0, log.tell() - bytes_max))
-            text = log.read().decode("utf-8", "replace")
-    except OSError:
-        return ""
-    return "\n".join(text.splitlines()[-lines:])

@@ -23,7 +23,7 @@ class ErrorInfo(Struct, frozen=True, omit_defaults=True):
 
         trace: The user's traceback, without frames of ours.
 
-        evidence: What was seen: exit code, signal, memory, log excerpt, ….
+        evidence: What was seen: exit code, signal, memory, where the log is, ….
 
         node: Node that failed, where the error is of an execution.
     """

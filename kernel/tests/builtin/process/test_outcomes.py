@@ -45,7 +45,7 @@ async def test_a_users_error_has_its_class_its_line_and_a_trace_without_frames_o
     assert "a note" in error.trace
     assert "direct cause" in error.trace
     assert "wingbeat" not in error.trace
-    assert "RuntimeError: outer" in error.evidence["log"]
+    assert "RuntimeError: outer" in Path(error.evidence["log"]).read_text()
 
 
 async def test_a_return_value_of_another_type_names_task_output_and_both_types(world):

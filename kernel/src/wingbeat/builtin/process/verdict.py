@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import msgspec
@@ -55,9 +56,8 @@ def verdict(directory: str, memory_bytes: int | None, how: str = "") -> Outcome:
     if isinstance(outcome, Succeeded):
         return Succeeded(outcome.outputs, evidence=_evidence(end, how))
     error = outcome.error if isinstance(outcome, Failed) else _without_outcome(directory, end, memory_bytes)
-    evidence = _evidence(end, how)
-    if log := files.tail(directory):
-        evidence["log"] = log
+    # Where the log is, and not what it says: evidence is journaled, and a log may hold what must not be kept.
+    evidence = {**_evidence(end, how), "log": os.path.join(directory, files.LOG)}
     return Failed(msgspec.structs.replace(error, evidence={**error.evidence, **evidence}))
 
 
