@@ -8,10 +8,33 @@ import pytest
 import wingbeat
 
 NAMES = {
-    "Cache", "Columns", "CompileError", "Directory", "Environment", "Execution", "ExecutionFailed", "FailurePolicy", "File",
-    "Format", "HashWith", "InputError", "Kernel", "NonRetryable", "Pickle", "Resources", "Retry", "Task", "Timeout",
-    "WingbeatError", "Workflow", "run", "task", "workflow",
-}  # fmt: skip
+    "Cache",
+    "Columns",
+    "CompileError",
+    "ConflictError",
+    "Directory",
+    "Environment",
+    "Execution",
+    "ExecutionFailed",
+    "FailurePolicy",
+    "File",
+    "Format",
+    "HashWith",
+    "InputError",
+    "Kernel",
+    "NonRetryable",
+    "NotFound",
+    "Pickle",
+    "Resources",
+    "Retry",
+    "Task",
+    "Timeout",
+    "WingbeatError",
+    "Workflow",
+    "run",
+    "task",
+    "workflow",
+}
 HEAVY = {
     "asyncio",
     "anyio",

@@ -8,7 +8,9 @@ from wingbeat.builtin.filestore import FileStore
 from wingbeat.builtin.sqlite import JournalSettings, SQLiteJournal
 from wingbeat.contracts.engine import LaunchRequest
 from wingbeat.engine.clock import SystemClock
-from wingbeat.engine.engine import LocalEngine, Parts, launch_key
+from wingbeat.engine.engine import LocalEngine
+from wingbeat.engine.identity import launch_key
+from wingbeat.engine.parts import Parts
 from wingbeat.spec.literal import Inline
 from wingbeat.testing.fakes import ScriptedExecutor
 

@@ -41,7 +41,7 @@ class _Walk:
 
     def __init__(self) -> None:
         self.hash = hashlib.sha256()
-        self._seen: set[int] = set()
+        self._seen: dict[int, object] = {}  # the objects too: an id is only unique while its object lives
         self._files: set[str] = set()
         self._modules: set[tuple[str, frozenset[str]]] = set()
         self._depth = 0
@@ -107,7 +107,7 @@ class _Walk:
         if id(value) in self._seen or self._depth > _DEPTH_MAX:
             self.put("again", type(value).__qualname__)
             return
-        self._seen.add(id(value))
+        self._seen[id(value)] = value
         self._depth += 1
         try:
             self._compound(value)

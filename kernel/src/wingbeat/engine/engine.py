@@ -14,28 +14,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError, ConflictError, EngineStopped, NotFound, WingbeatError
-from wingbeat.base.ids import attempt_id, check_execution_id, digest, short_id, split_attempt_id
-from wingbeat.contracts.catalog import Catalog
+from wingbeat.base.ids import attempt_id, check_execution_id, short_id, split_attempt_id
 from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
-from wingbeat.contracts.executor import Aborted, AttemptRequest, Executor, Failed, Outcome, Succeeded
-from wingbeat.contracts.journal import Batch, Ended, Journal, Record, Row, StorageFull
-from wingbeat.contracts.observer import Observer, Published
-from wingbeat.contracts.storage import Storage
+from wingbeat.contracts.executor import Aborted, AttemptRequest, Failed, Outcome, Succeeded
+from wingbeat.contracts.journal import Batch, Ended, Record, Row, StorageFull
+from wingbeat.contracts.observer import Published
 from wingbeat.engine.archive import Archive
-from wingbeat.engine.clock import Clock
 from wingbeat.engine.dispatch import Dispatcher
 from wingbeat.engine.explain import explain_cache
 from wingbeat.engine.failpoints import hit
 from wingbeat.engine.feed import Feed
 from wingbeat.engine.live import Live
 from wingbeat.engine.memo import Memo
+from wingbeat.engine.parts import Parts
 from wingbeat.engine.publish import published
 from wingbeat.engine.reuse import reusable
 from wingbeat.engine.timers import Timers
@@ -54,7 +51,6 @@ from wingbeat.machine.event import (
 from wingbeat.machine.fact import Fact, Turned, encode_facts
 from wingbeat.machine.state import encode_state, initial
 from wingbeat.machine.step import Machine
-from wingbeat.spec.codec import canonical
 from wingbeat.spec.entities import Closure, TaskSpec
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import ExecutionPhase
@@ -68,19 +64,6 @@ INLINE = "wingbeat/inline"
 ENDED_S = 1.0
 """How long an execution stays in memory behind its end: who waited for it asks for its outputs next."""
 _GOING_ON = (ExecutionPhase.QUEUED, ExecutionPhase.RUNNING, ExecutionPhase.SUCCEEDING)
-
-
-class Parts(Struct, frozen=True):
-    """What an engine is put together from. `inline` names tasks that run on the executor of that name whatever their spec says."""
-
-    journal: Journal
-    storage: Storage
-    executors: Mapping[str, Executor]
-    clock: Clock
-    catalog: Catalog | None = None
-    observers: Sequence[Observer] = ()
-    default_executor: str = "process"
-    inline: frozenset[str] = frozenset()
 
 
 class LocalEngine:
@@ -605,8 +588,3 @@ def _broken(error: Exception) -> WingbeatError:
     )
     stopped.__cause__ = error
     return stopped
-
-
-def launch_key(closure: Closure, inputs: Any) -> str:
-    """Identity of a piece of work: what runs, on what. Code and environment are part of the closure."""
-    return digest(canonical([closure.root, closure.bundle, closure.environment, inputs]))

@@ -245,7 +245,7 @@ class Kernel:
     ) -> Execution:
         from wingbeat.base.ids import short_id
         from wingbeat.contracts.engine import LaunchRequest
-        from wingbeat.engine.engine import launch_key
+        from wingbeat.engine.identity import launch_key
         from wingbeat.kernel.execution import Execution
 
         key = launch_key(prepared.closure, literals)
@@ -274,7 +274,8 @@ class Kernel:
     async def _start(self, registry: Registry) -> LocalEngine:
         """Make the engine of this process, which has come to hold the home."""
         from wingbeat.engine.clock import SystemClock
-        from wingbeat.engine.engine import LocalEngine, Parts
+        from wingbeat.engine.engine import LocalEngine
+        from wingbeat.engine.parts import Parts
 
         home, chosen = self._home, self._home.settings("kernel", KernelSettings)
         executors = {name: registry.factory("executor", name)(home) for name in registry.names("executor")}

@@ -1,0 +1,27 @@
+"""What an engine is put together from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from wingbeat.contracts.catalog import Catalog
+from wingbeat.contracts.executor import Executor
+from wingbeat.contracts.journal import Journal
+from wingbeat.contracts.observer import Observer
+from wingbeat.contracts.storage import Storage
+from wingbeat.engine.clock import Clock
+
+
+class Parts(Struct, frozen=True):
+    """What an engine is put together from. `inline` names tasks that run on the executor of that name whatever their spec says."""
+
+    journal: Journal
+    storage: Storage
+    executors: Mapping[str, Executor]
+    clock: Clock
+    catalog: Catalog | None = None
+    observers: Sequence[Observer] = ()
+    default_executor: str = "process"
+    inline: frozenset[str] = frozenset()
