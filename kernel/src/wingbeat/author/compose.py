@@ -63,7 +63,7 @@ class Composer:
         outputs = signature.outputs
         if not outputs:
             return Node(self, node)
-        if len(outputs) == 1:
+        if not signature.named:
             return Promised(self, node, outputs[0].name)
         return Several(self, node, tuple(o.name for o in outputs))
 
@@ -128,6 +128,8 @@ class Composer:
             raise CompileError(
                 f"{what} from another workflow's body ({where}): {where.text}", hint="Pass it as an input."
             )
+        if isinstance(value, Several) and len(value) == 1:
+            value = value[0]
         if not isinstance(value, Promised):
             count = "several outputs; take one of them" if isinstance(value, Several) else "no output"
             raise CompileError(f"{what} from a call that gives {count} ({where}): {where.text}")

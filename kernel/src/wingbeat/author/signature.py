@@ -69,6 +69,11 @@ class Signature:
         self.codecs: dict[str, Codec] = {n: self._codec(n, h, "argument") for n, h in self.inputs.items()}
         self.output_codecs: dict[str, Codec] = {o.name: self._codec(o.name, o.hint, "output") for o in self.outputs}
 
+    @property
+    def named(self) -> bool:
+        """Whether the return value is put together from its outputs: a tuple or NamedTuple, even of one."""
+        return self._join is not None
+
     def _hints(self) -> dict[str, Any]:
         closure = inspect.getclosurevars(self.fn).nonlocals if self.fn.__closure__ else {}
         try:

@@ -80,7 +80,7 @@ class Workflow(Generic[P, R]):
         outputs = self.signature.outputs
         if not outputs and isinstance(returned, Node):
             return {}
-        if len(outputs) > 1 and isinstance(returned, Several):
+        if self.signature.named and isinstance(returned, Several):
             returned = tuple(returned)
         try:
             return self.signature.split(returned)
