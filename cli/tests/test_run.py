@@ -52,7 +52,7 @@ def test_run_that_fails_shows_the_users_error_and_where_the_log_is(world, wingbe
         '    File "flow.py", line 3, in two\n'
         "  ValueError: a bug in the last step\n"
         "log: wingbeat logs e1 n1\n"
-        "when it is mended: wingbeat recover e1 keeps what succeeded\n"
+        "when it is mended: wingbeat recover e1 FILE ENTITY keeps what succeeded\n"
     )
 
 

@@ -37,7 +37,7 @@ def failure(view: ExecutionView) -> list[str]:
         lines.append("  This came from the system around the task, not from its code.")
     if node is not None:
         lines.append(f"log: wingbeat logs {view.id} {node.id}")
-    lines.append(f"when it is mended: wingbeat recover {view.id} keeps what succeeded")
+    lines.append(f"when it is mended: wingbeat recover {view.id} FILE ENTITY keeps what succeeded")
     return lines
 
 
