@@ -186,7 +186,12 @@ class Parents:
                 preload_s=self._settings.preload_s,
                 skip=tuple(sorted(self._skip[name])),
             )
-            sock = await asyncio.to_thread(self._open, config, key.interpreter, environment)
+            opening = asyncio.ensure_future(asyncio.to_thread(self._open, config, key.interpreter, environment))
+            try:
+                sock = await asyncio.shield(opening)
+            except asyncio.CancelledError:
+                opening.add_done_callback(_hang_up)  # the thread goes on, and opens a socket for nobody
+                raise
             return await self._link(name, sock)
 
     def _identity(self, key: ParentKey) -> tuple[str, dict[str, str]]:
@@ -336,6 +341,11 @@ def _name(key: ParentKey, environment: dict[str, str]) -> str:
 
 def _log_path(directory: str, name: str) -> str:
     return os.path.join(directory, name.removesuffix(".sock") + ".log")
+
+
+def _hang_up(opened: asyncio.Future[socket.socket]) -> None:
+    if not opened.cancelled() and opened.exception() is None:
+        opened.result().close()
 
 
 def _connect(path: str) -> socket.socket | None:
