@@ -15,32 +15,12 @@ from wingbeat.author.source import location_of
 from wingbeat.base.errors import CompileError
 from wingbeat.spec.entities import Interface, Variable
 from wingbeat.types import BlobIO, UnsupportedType, ValueMismatch, annotation_doc, codec, register_fallback
+from wingbeat.types.returns import split_return
 
 if typing.TYPE_CHECKING:
     from wingbeat.types import Codec
 
 register_fallback(load_types)
-
-
-class Output(typing.NamedTuple):
-    """One output and the hint that it is encoded and decoded by."""
-
-    name: str
-    hint: Any
-
-
-def split_return(hint: Any) -> tuple[list[Output], Callable[..., Any] | None]:
-    """The outputs that a return annotation means, and what puts several of them together again (None where it is one)."""
-    plain = typing.get_args(hint)[0] if typing.get_origin(hint) is typing.Annotated else hint
-    if plain is None or plain is type(None):
-        return [], None
-    if isinstance(plain, type) and issubclass(plain, tuple) and hasattr(plain, "_fields"):
-        hints = typing.get_type_hints(plain, include_extras=True)
-        return [Output(name, hints[name]) for name in plain._fields], plain
-    items = typing.get_args(plain)
-    if typing.get_origin(plain) is tuple and items and items[-1] is not ...:
-        return [Output(f"o{i}", item) for i, item in enumerate(items)], lambda *values: values
-    return [Output("o0", hint)], None
 
 
 class Signature:

@@ -60,7 +60,7 @@ def _invoke(
 
         value = asyncio.run(value)
     hint = annotations.get("return", type(None))
-    return encode_outputs(job.task, value, hint, job.outputs, io)
+    return encode_outputs(job.task, value, hint, io)
 
 
 def _decode(job: Job, name: str, literal: Literal, annotations: dict[str, Any], io: AttemptIO) -> object:

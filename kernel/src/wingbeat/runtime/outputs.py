@@ -2,62 +2,51 @@
 
 from __future__ import annotations
 
-import typing
 from typing import Any
 
-from wingbeat.runtime.blobio import AttemptIO
-from wingbeat.spec.codec import canonical
-from wingbeat.spec.literal import INLINE_BYTES_MAX, Inline, Literal, Literals, Offloaded
-from wingbeat.types import ValueMismatch, codec, digest
+from wingbeat.runtime.storageio import StorageIO, literal_of
+from wingbeat.spec.literal import Literal, Literals
+from wingbeat.types import ValueMismatch, codec
+from wingbeat.types.returns import split_return
 
 
 class OutputError(TypeError):
     """What a task returned is not what its outputs declare."""
 
 
-def encode_outputs(task: str, value: object, hint: object, names: tuple[str, ...], io: AttemptIO) -> Literals:
+def encode_outputs(task: str, value: object, hint: object, io: StorageIO) -> Literals:
     """Check `value`, which was returned under the annotation `hint`, and encode it.
 
     Raises:
         OutputError: It is of another type; says which output, what was expected and found.
     """
-    return {
-        name: _encode(task, name, part, part_hint, io)
-        for name, (part, part_hint) in _split(task, value, hint, names).items()
-    }
+    return {name: _encode(task, name, part, inner, io) for name, (part, inner) in _split(task, value, hint).items()}
 
 
-def _split(task: str, value: object, hint: Any, names: tuple[str, ...]) -> dict[str, tuple[object, object]]:
+def _split(task: str, value: object, hint: Any) -> dict[str, tuple[object, object]]:
     """Each output's value and annotation: none, the value itself, the fields of a NamedTuple, the items of a tuple."""
-    if not names:
+    outputs, join = split_return(hint)
+    if not outputs:
         if value is not None:
             raise OutputError(f"Task {task}: it declares no output, but returned {type(value).__name__}.")
         return {}
-    if getattr(hint, "_fields", None) == names:
-        if not isinstance(value, hint):
-            raise OutputError(
-                f"Task {task}: outputs {', '.join(names)}: expected {hint.__name__}, got {_shown(value)}."
-            )
-        fields = typing.get_type_hints(hint, include_extras=True)
-        return {name: (getattr(value, name), fields[name]) for name in names}
-    if len(names) == 1:
-        return {names[0]: (value, hint)}
-    if not isinstance(value, tuple) or len(value) != len(names):
-        raise OutputError(f"Task {task}: expected a tuple of {len(names)} outputs, got {_shown(value)}.")
-    return dict(zip(names, zip(value, typing.get_args(hint), strict=True), strict=True))
+    if join is None:
+        return {outputs[0].name: (value, outputs[0].hint)}
+    if isinstance(join, type) and not isinstance(value, join):
+        names = ", ".join(output.name for output in outputs)
+        raise OutputError(f"Task {task}: outputs {names}: expected {join.__name__}, got {_shown(value)}.")
+    if not isinstance(value, tuple) or len(value) != len(outputs):
+        raise OutputError(f"Task {task}: expected a tuple of {len(outputs)} outputs, got {_shown(value)}.")
+    return {output.name: (part, output.hint) for output, part in zip(outputs, value, strict=True)}
 
 
-def _encode(task: str, name: str, value: object, hint: object, io: AttemptIO) -> Literal:
+def _encode(task: str, name: str, value: object, hint: object, io: StorageIO) -> Literal:
     made = codec(hint)
     try:
         wire = made.encode(value, io)
     except ValueMismatch as error:
         raise OutputError(f"Task {task}: output {name}: {error}") from error
-    data = canonical(wire)
-    if len(data) <= INLINE_BYTES_MAX:
-        return Inline(wire)
-    blob = io.put_bytes(data)
-    return Offloaded(uri=blob.uri, size=blob.size, digest=digest(wire, made.type))
+    return literal_of(wire, made.type, io)
 
 
 def _shown(value: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,10 +17,21 @@ _SMALL = (int, float, bool, type(None))
 class StorageIO:
     """A `wingbeat.types.BlobIO` over `storage`; `scratch` is a folder for what is written before it is stored."""
 
-    def __init__(self, storage: Storage, scratch: str) -> None:
-        self.storage = storage
-        self._scratch = Path(scratch)
-        self._numbers = itertools.count()
+    def __init__(self, storage: Storage | None, scratch: str) -> None:
+        self._storage = storage
+        self._scratch = scratch
+        self._count = 0
+
+    @property
+    def storage(self) -> Storage:
+        """The storage."""
+        assert self._storage is not None
+        return self._storage
+
+    @property
+    def used_scratch(self) -> bool:
+        """Whether the scratch folder was made."""
+        return self._count > 0
 
     def read(self, literal: Offloaded) -> bytes:
         """The canonical JSON of an offloaded value."""
@@ -50,7 +60,8 @@ class StorageIO:
 
     def scratch(self, name: str) -> str:
         """A fresh local path at which to write something before it is put."""
-        folder = self._scratch / str(next(self._numbers))
+        self._count += 1
+        folder = Path(self._scratch, str(self._count))
         folder.mkdir(parents=True)
         return str(folder / name)
 
