@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from wingbeat_cli.group import HELP, output_option
+
+if TYPE_CHECKING:
+    from wingbeat.kernel import Kernel
 
 
 @click.command("abort", context_settings=HELP)
@@ -17,8 +22,8 @@ def command(id_: str, reason: str, output: str) -> int:
     """Stop an execution. Returns when it has ended; one that has ended already stays as it is."""
     from wingbeat_cli.door import within
 
-    async def work(kernel: object) -> None:
-        execution = await kernel.get(id_)  # type: ignore[attr-defined]
+    async def work(kernel: Kernel) -> None:
+        execution = await kernel.get(id_)
         await execution.abort(reason)
         view = await execution.describe()
         if output == "json":

@@ -11,6 +11,7 @@ from wingbeat_cli.group import HELP, output_option
 
 if TYPE_CHECKING:
     from wingbeat.contracts.engine import Summary
+    from wingbeat.kernel import Kernel
 
 
 @click.group("get", context_settings=HELP)
@@ -61,9 +62,9 @@ def execution(id_: str, output: str) -> int:
     from wingbeat_cli.door import reading
     from wingbeat_cli.follow import show
 
-    async def work(kernel: object) -> None:
-        found = await kernel.get(id_)  # type: ignore[attr-defined]
-        await show(kernel, await found.describe(), output)  # type: ignore[arg-type]
+    async def work(kernel: Kernel) -> None:
+        found = await kernel.get(id_)
+        await show(kernel, await found.describe(), output)
 
     reading(work)
     return 0

@@ -45,10 +45,6 @@ class Server:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._home / "kernel.sock")
 
-    def connected(self) -> bool:
-        """Whether another process works through this one."""
-        return bool(self._connections)
-
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
