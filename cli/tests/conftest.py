@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from wingbeat.base.errors import NotFound
+from wingbeat.base.ids import attempt_folder
 from wingbeat.contracts.engine import AttemptView, ExecutionView, NodeView, Summary
 from wingbeat.contracts.observer import Published
 from wingbeat.spec.entities import Closure, Interface, Variable, WorkflowSpec
@@ -171,7 +172,7 @@ class FakeKernel:
         return {name: literal.value for name, literal in literals.items()}
 
     def log_path(self, execution, node, attempt):
-        return self.world.home / "attempts" / execution / node / str(attempt) / "log"
+        return self.world.home / "attempts" / attempt_folder(execution, node, attempt) / "log"
 
 
 def fake_module(world: World) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from wingbeat.base.ids import attempt_folder
 from wingbeat_cli.overview import COMMANDS, overview
 
 
@@ -75,7 +76,7 @@ def test_reading_without_a_home_ends_with_4(world, wingbeat):
 
 
 def write_log(world: Any, node: str, attempt: int, text: bytes) -> None:
-    path = world.home / "attempts" / "e1" / node / str(attempt) / "log"
+    path = world.home / "attempts" / attempt_folder("e1", node, attempt) / "log"
     path.parent.mkdir(parents=True)
     path.write_bytes(text)
 

@@ -84,3 +84,50 @@ def test_nothing_is_claimed_where_nobody_was(tmp_path):
 def test_a_damaged_claim_is_a_claim_by_nobody(tmp_path, content):
     (tmp_path / "claim").write_bytes(content)
     assert claim.read(str(tmp_path)) == claim.Claim()
+
+
+def publish_for_a_process_to_come(folder):
+    """What a warm parent does before it forks."""
+    fd = claim.publish(str(folder), claim.Claim(parent="p.sock"))
+    assert fd is not None
+    return fd
+
+
+def test_a_forked_process_holds_what_its_parent_claimed_for_it(tmp_path):
+    lock = publish_for_a_process_to_come(tmp_path)
+    pid, _ = in_child(lambda: claim.begin(lock) is None)
+    assert claim.read(str(tmp_path)) == claim.Claim(pid=pid, parent="p.sock")
+    whole = claim.Claim(pid, claim.start_time(pid), "p.sock", ("/group",))
+    claim.complete(lock, whole)
+    os.close(lock)
+    assert claim.read(str(tmp_path)) == whole
+    assert claim.held(str(tmp_path))
+    end(pid)
+    assert not claim.held(str(tmp_path))
+    assert claim.publish(str(tmp_path), claim.Claim(parent="p.sock")) is None, "somebody had it"
+
+
+def test_a_claim_is_taken_while_the_parent_that_made_it_lives(tmp_path):
+    lock = publish_for_a_process_to_come(tmp_path)
+    assert claim.read(str(tmp_path)) == claim.Claim(parent="p.sock")
+    assert not claim.refuse(str(tmp_path), "too late")
+    os.close(lock)
+
+
+@pytest.mark.parametrize("then", ["take", "refuse", "publish"])
+def test_a_claim_whose_parent_died_before_it_forked_can_be_taken_over_once(tmp_path, then):
+    os.close(publish_for_a_process_to_come(tmp_path))
+    assert claim.read(str(tmp_path)) is None
+    if then == "take":
+        pid, got = in_child(lambda: claim.take(str(tmp_path), "q.sock"))
+        assert got
+        assert claim.read(str(tmp_path)).pid == pid
+        end(pid)
+    elif then == "refuse":
+        assert claim.refuse(str(tmp_path), "not wanted")
+    else:
+        fd = claim.publish(str(tmp_path), claim.Claim(1, 2, "q.sock"))
+        assert fd is not None
+        os.close(fd)
+    assert not claim.refuse(str(tmp_path), "again")
+    assert [path.name for path in tmp_path.iterdir()] == ["claim"]

@@ -4,6 +4,7 @@ import pytest
 
 from wingbeat.runtime.job import (
     Ended,
+    Exit,
     Frames,
     Hello,
     Importing,
@@ -18,7 +19,7 @@ from wingbeat.runtime.job import (
 
 MESSAGES = [
     Run("x/n/0", b"{}", b"[1]"), Watch("x/n/0"), ListRunning(), Hello(7), Importing("m"), Started("x/n/0", 7, "fork"),
-    Ended("x/n/0", True), Unknown("x"), Running(["x", "y"]),
+    Ended("x/n/0"), Ended("x/n/0", Exit(7, exit_code=1)), Unknown("x"), Running(["x", "y"]),
 ]  # fmt: skip
 
 

@@ -103,7 +103,8 @@ class Printer:
             return
         with stream:
             self.printed = True
-            stream.seek(self._offsets.get(path, 0))
+            # Past its end, if the middle was taken out of a log that became too long: what is new comes behind it.
+            stream.seek(min(self._offsets.get(path, 0), stream.seek(0, 2)))
             while chunk := stream.read(CHUNK_BYTES):
                 if self._heading and self._last != path:
                     sys.stdout.write(f"==> {node.id} {node.task}, attempt {number} <==\n")

@@ -40,6 +40,12 @@ def split_attempt_id(attempt: str) -> tuple[str, str, int]:
     return execution, node, int(number)
 
 
+def attempt_folder(execution: str, node: str, attempt: int) -> str:
+    """Where an attempt's directory is, below that of all attempts. One folder for both node and attempt: to make a folder
+    is, on some file systems, the dearest part of an attempt."""
+    return f"{execution}/{node}.{attempt}"
+
+
 def digest(data: bytes) -> str:
     """Content address of `data`: ``sha256:`` and 64 hexadecimal digits."""
     return "sha256:" + hashlib.sha256(data).hexdigest()

@@ -230,8 +230,10 @@ class Kernel:
         return {v.name: decode_plain(literals[v.name], v.type, self._home) for v in variables if v.name in literals}
 
     def log_path(self, execution: str, node: str, attempt: int) -> Path:
-        """Where the output of an attempt's process is."""
-        return self._home.folder / "attempts" / execution / node / str(attempt) / "log"
+        """Where the output of an attempt's process is; there is no such file if it has printed nothing."""
+        from wingbeat.base.ids import attempt_folder
+
+        return self._home.folder / "attempts" / attempt_folder(execution, node, attempt) / "log"
 
     async def _launch(
         self,

@@ -39,18 +39,29 @@ _PR_SET_CHILD_SUBREAPER = 36
 _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
-def run(job: Job, inputs: bytes, parent: str = "", spare: str = "") -> NoReturn:
-    """Be the process of the attempt `job`, from its claim to its end.
-
-    `spare` is where an empty folder may be, which then becomes the working directory and goes back there if it stays
-    empty: to move one is much cheaper than to make and remove one, on some file systems by a millisecond.
-    """
-    code = BROKEN
+def start(job: Job, inputs: bytes, parent: str) -> NoReturn:
+    """Claim the attempt `job` and be its process, in an interpreter of its own."""
     try:
         groups = limits.plan(job.directory, job.cpu, job.memory_bytes) if job.limited else ()
         if not claim.take(job.directory, parent, groups):
             os._exit(DUPLICATE)
-        _settle(job, groups, spare)
+        os.environ.update(variables(job))
+        os.mkdir(f"{job.directory}/{files.WORK}")
+        log = files.open_log(job.directory)
+    except BaseException:  # noqa: BLE001 - as in `run`
+        traceback.print_exc(file=sys.stderr)
+        _leave(BROKEN)
+    run(job, inputs, log, groups)
+
+
+def run(job: Job, inputs: bytes, log: int, groups: tuple[str, ...], spare: str = "") -> NoReturn:
+    """Be the process of the attempt `job`, which is claimed, to its end.
+
+    Its variables are set and its working directory is there. `spare` is where that is moved if it stays empty.
+    """
+    code = BROKEN
+    try:
+        _settle(job, log, groups)
         code = _attempt(job, inputs, spare)
     except BaseException:  # noqa: BLE001 - whatever it is, it must be in the log and end this process
         traceback.print_exc(file=sys.stderr)
@@ -67,11 +78,7 @@ def rehearse(folder: str) -> None:
     for _ in range(REHEARSALS):
         io = AttemptIO(job.storage, folder)
         files.write_atomic(folder, files.OUTPUTS, msgspec.json.encode(perform(job, b"{}", io)))
-        if (lock := claim.publish(folder, claim.Claim(start=claim.start_time(os.getpid())))) is not None:
-            os.close(lock)
-        _variables(job)
-        for name in (files.OUTPUTS, files.CLAIM):
-            os.unlink(f"{folder}/{name}")
+        os.unlink(f"{folder}/{files.OUTPUTS}")
 
 
 def _nothing() -> None:
@@ -90,30 +97,21 @@ def own_streams() -> None:
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
 
 
-def _settle(job: Job, groups: tuple[str, ...], spare: str) -> None:
-    """Own log, own environment, own working directory, own limits."""
-    log = os.open(f"{job.directory}/{files.LOG}", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-    for source, target in ((null, 0), (log, 1), (log, 2)):
-        os.dup2(source, target)
+def _settle(job: Job, log: int, groups: tuple[str, ...]) -> None:
+    """Own log, own working directory, own limits."""
+    os.dup2(log, 1)
+    os.dup2(log, 2)
     os.close(log)
-    os.close(null)
     become_subreaper()
-    for name, value in _variables(job).items():
-        os.environ[name] = value
     sys.argv = [job.task]
-    work = f"{job.directory}/{files.WORK}"
-    try:
-        os.rename(spare, work)
-    except OSError:
-        os.mkdir(work)
-    os.chdir(work)
+    os.chdir(f"{job.directory}/{files.WORK}")
     if job.limited:
         limits.enter(groups, job.cpu, job.memory_bytes)
     _reseed()
 
 
-def _variables(job: Job) -> dict[str, str]:
+def variables(job: Job) -> dict[str, str]:
+    """What user code finds in its environment."""
     execution, node, number = job.id.split("/")
     found = {
         "WINGBEAT_EXECUTION": execution,
@@ -192,7 +190,7 @@ def main(directory: str) -> NoReturn:
     job = read_job(request)
     own_streams()
     enter_bundle(job.bundle, job.cache)
-    run(job, inputs, sys.argv[2] if len(sys.argv) > 2 else "")
+    start(job, inputs, sys.argv[2] if len(sys.argv) > 2 else "")
 
 
 if __name__ == "__main__":

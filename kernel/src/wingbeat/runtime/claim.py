@@ -1,8 +1,10 @@
 """The claim: why an attempt runs at most once, and how anyone sees whether it lives.
 
-The process of an attempt publishes ``claim`` before any user code, exclusively and with a lock on it that it holds
-until it dies. Whoever comes second finds the name taken. Cancelling an attempt that nobody has claimed claims it, so
-that a late start finds it taken too.
+``claim`` is published before any user code, exclusively and with a lock on it that the attempt's process holds until it
+dies: by that process, or by the warm parent just before it forks it. A forked process says its number in it before it does
+anything else; so a claim without a number that nobody holds is one under which nothing ever ran (its parent died), and can
+be taken over. Whoever comes second otherwise finds the name taken. Cancelling an attempt that nobody has claimed claims it,
+so that a late start finds it taken too.
 
 The file is locked and written under a name of its own and then linked to ``claim``: it never exists unlocked or
 unwritten.
@@ -46,6 +48,8 @@ class Claim(Struct, frozen=True, omit_defaults=True):
 
 
 _decode = msgspec.json.Decoder(Claim).decode
+_PID_AT = len(b'{"pid":')
+_own = -1
 
 
 def take(directory: str, parent: str, groups: tuple[str, ...] = ()) -> bool:
@@ -54,9 +58,28 @@ def take(directory: str, parent: str, groups: tuple[str, ...] = ()) -> bool:
     fd = publish(directory, Claim(pid=pid, start=start_time(pid), parent=parent, groups=groups))
     if fd is None:
         return False
-    # A child made without exec inherits the descriptor; held there, the lock would outlive this process.
-    os.register_at_fork(after_in_child=lambda: _close(fd))
+    hold(fd)
     return True
+
+
+def hold(fd: int) -> None:
+    """Let the lock be this process's own until it dies.
+
+    A child made without exec inherits the descriptor; held there, the lock would outlive this process.
+    """
+    global _own  # noqa: PLW0603  # a process has at most one
+    _own = fd
+
+
+def begin(fd: int) -> None:
+    """In a forked process: say who it is, and let the lock be its own."""
+    os.pwrite(fd, b"%10d" % os.getpid(), _PID_AT)
+    hold(fd)
+
+
+def complete(fd: int, claim: Claim) -> None:
+    """Say all about the process that was forked under a claim; what it said itself stays as it is."""
+    os.pwrite(fd, _encode(claim), 0)
 
 
 def refuse(directory: str, reason: str) -> bool:
@@ -73,10 +96,25 @@ def read(directory: str) -> Claim | None:
     data = read_file(directory, CLAIM, bytes_max=2**20)
     if data is None:
         return None
+    claim = _decoded(data)
+    return None if _idle(claim) and not held(directory) else claim
+
+
+def _decoded(data: bytes) -> Claim:
     try:
         return _decode(data)
     except msgspec.DecodeError:  # emptied by a power cut: somebody had it, and does not run any more
         return Claim()
+
+
+def _encode(claim: Claim) -> bytes:
+    rest = msgspec.json.encode(msgspec.structs.replace(claim, pid=0))[1:]
+    return b'{"pid":%10d' % claim.pid + (b"," + rest if rest != b"}" else rest)
+
+
+def _idle(claim: Claim) -> bool:
+    """Whether it was published by a parent for a process that has not said who it is."""
+    return bool(claim.parent) and not claim.pid and claim.cancelled is None
 
 
 def held(directory: str) -> bool:
@@ -114,19 +152,47 @@ def publish(directory: str, claim: Claim) -> int | None:
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        write_all(fd, msgspec.json.encode(claim))
-        os.link(temporary, f"{directory}/{CLAIM}")
-    except FileExistsError:
-        os.close(fd)
-        return None
+        write_all(fd, _encode(claim))
+        try:
+            os.link(temporary, f"{directory}/{CLAIM}")
+        except FileExistsError:
+            if not _take_over(directory, temporary):
+                os.close(fd)
+                return None
+            return fd
     except BaseException:
         os.close(fd)
         raise
     finally:
-        os.unlink(temporary)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
     return fd
 
 
-def _close(fd: int) -> None:
-    with contextlib.suppress(OSError):
-        os.close(fd)
+def _take_over(directory: str, temporary: str) -> bool:
+    """Put `temporary` in the place of a claim under which nothing ever ran. Of several who try, one succeeds: who has the
+    lock of the file that is at the name."""
+    old = os.open(f"{directory}/{CLAIM}", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(old, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not _idle(_decoded(os.read(old, 2**16))) or not os.path.samestat(
+            os.fstat(old), os.stat(f"{directory}/{CLAIM}")
+        ):
+            return False
+        os.rename(temporary, f"{directory}/{CLAIM}")
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(old)
+    return True
+
+
+def _let_go() -> None:
+    global _own  # noqa: PLW0603
+    if _own >= 0:
+        with contextlib.suppress(OSError):
+            os.close(_own)
+        _own = -1
+
+
+os.register_at_fork(after_in_child=_let_go)

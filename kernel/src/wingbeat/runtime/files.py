@@ -1,8 +1,10 @@
 """The files of an attempt's directory, and how they are written: whole or not at all.
 
-``request`` and ``inputs`` come from the executor; ``claim``, ``log``, ``outputs`` or ``error`` from the attempt's
-process; ``exit`` from whoever saw its end. ``work/`` is the working directory of the user's code, ``scratch/`` where
-values are put together before they are stored, ``checkpoint/`` what an attempt leaves to its successor.
+``claim`` and ``log`` come from the warm parent or the attempt's process, ``outputs`` or ``error`` from that process.
+``exit`` says how it ended, where that was no success or nobody was there to be told. ``request`` and ``inputs`` are there
+for a process that is not forked, and where an attempt failed, for who looks into it. ``work/`` is the working directory of
+the user's code, ``scratch/`` where values are put together before they are stored, ``checkpoint/`` what an attempt leaves to
+its successor.
 """
 
 # few system calls for each attempt; descriptors, not paths, are what is handled here
@@ -40,13 +42,9 @@ def write_atomic(directory: str, name: str, data: bytes) -> None:
     os.rename(temporary, f"{directory}/{name}")
 
 
-def write_new(directory: str, name: str, data: bytes) -> None:
-    """Write a file that nobody looks for yet. Raises FileExistsError if it is there."""
-    fd = os.open(f"{directory}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-    try:
-        write_all(fd, data)
-    finally:
-        os.close(fd)
+def open_log(directory: str) -> int:
+    """The file that takes what an attempt prints, made if it is not there."""
+    return os.open(f"{directory}/{LOG}", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -66,9 +64,14 @@ def read_file(directory: str, name: str, bytes_max: int = OUTCOME_BYTES_MAX) -> 
         size = os.fstat(fd).st_size
         if size > bytes_max:
             raise ValueError(f"{directory}/{name} has {size} bytes; at most {bytes_max} are read")
-        data = bytearray()
-        while chunk := os.read(fd, 1 << 20):
-            data += chunk
-        return bytes(data)
+        return read_all(fd, bytes_max)
     finally:
         os.close(fd)
+
+
+def read_all(fd: int, bytes_max: int) -> bytes:
+    """What is there from where the descriptor stands, at most `bytes_max`."""
+    data = bytearray()
+    while len(data) < bytes_max and (chunk := os.read(fd, min(1 << 20, bytes_max - len(data)))):
+        data += chunk
+    return bytes(data)

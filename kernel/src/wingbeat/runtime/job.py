@@ -84,6 +84,8 @@ class ParentConfig(Struct, frozen=True, omit_defaults=True):
 
         preload_s: Longest time that an import in the parent may take.
 
+        log_bytes_max: The middle of an attempt's log is taken out when the log is longer.
+
         skip: Modules that an earlier parent died of importing.
     """
 
@@ -93,6 +95,7 @@ class ParentConfig(Struct, frozen=True, omit_defaults=True):
     cache: str = ""
     idle_s: float = 10.0
     preload_s: float = 30.0
+    log_bytes_max: int = 64 * 2**20
     skip: tuple[str, ...] = ()
 
     @property
@@ -139,11 +142,33 @@ class Started(Struct, frozen=True, array_like=True, tag=13):
     how: str
 
 
+class Exit(Struct, frozen=True, omit_defaults=True):
+    """How a process ended: the file ``exit``.
+
+    Attributes:
+        exit_code: What it exited with; None if a signal ended it.
+
+        signal: Name of that signal, for example ``SIGKILL``.
+
+        oom_kills: How often the kernel of the machine killed in its control group for want of memory.
+
+        memory_peak_bytes: Most memory that its control group counted; 0 where it had none.
+    """
+
+    pid: int
+    exit_code: int | None = None
+    signal: str = ""
+    max_rss_bytes: int = 0
+    cpu_s: float = 0.0
+    oom_kills: int = 0
+    memory_peak_bytes: int = 0
+
+
 class Ended(Struct, frozen=True, array_like=True, tag=14):
-    """From the parent: the process is gone, its files are final. `duplicate`: another one has claimed the attempt."""
+    """From the parent: the process is gone, its files are final. `exit` is None if another one has claimed the attempt."""
 
     id: str
-    duplicate: bool = False
+    exit: Exit | None = None
 
 
 class Unknown(Struct, frozen=True, array_like=True, tag=15):

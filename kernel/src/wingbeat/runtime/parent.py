@@ -11,6 +11,7 @@ the attempts' directories; killing it loses none of them.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # what `signal` wraps: its conversions to enums write to eighty pages that a forked child would share
 import fcntl
 import gc
 import os
@@ -20,14 +21,18 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import msgspec
 from msgspec import Struct
 
-from wingbeat.runtime import attempt, claim, limits, reap
+from wingbeat.runtime import attempt, claim, files, limits, logs, reap
 from wingbeat.runtime.job import (
     Ended,
+    Exit,
     Frames,
     Hello,
     Importing,
@@ -47,6 +52,8 @@ from wingbeat.runtime.load import enter_bundle
 from wingbeat.runtime.preload import Preloader
 
 LISTENER_FD = 3
+LOGS_S = 1.0
+"""How often the size of the logs of running attempts is looked at."""
 LOCK = "lock"
 """Held, in the parents' folder, by who starts a parent and by a parent that ends."""
 
@@ -80,7 +87,7 @@ class Child(Struct):
     """A running attempt and who wants to know of its end."""
 
     job: Job
-    inputs: bytes
+    run: Run
     watchers: list[Client]
     spare: str = ""
 
@@ -98,7 +105,7 @@ class Parent:
         self._waiting: deque[tuple[Client, Run]] = deque()
         self._preloader = Preloader(config.preload_s, config.skip)
         self._wake_in, self._wake_out = socket.socketpair()
-        self._busy_at = time.monotonic()
+        self._busy_at = self._logs_at = time.monotonic()
         self._spares = [f"{config.spares}/0"]
         self._spares_made = 1
         for sock in (listener, self._wake_in, self._wake_out):
@@ -107,24 +114,24 @@ class Parent:
         self._selector.register(self._wake_in, selectors.EVENT_READ)
         self._own_signals()
 
-    def serve(self) -> Child | None:
-        """Serve until idle for long enough (returns None). In a forked child it returns the attempt to be."""
+    def serve(self) -> None:
+        """Serve until idle for long enough."""
         while True:
             self._poll(self._timeout())
             self._reap()
+            self._trim_logs()
             while self._waiting:
-                if (child := self._start(*self._waiting.popleft())) is not None:
-                    return child
+                self._start(*self._waiting.popleft())
                 self._busy_at = time.monotonic()
             if self._timeout() == 0 and self._may_leave():
-                return None
+                return
 
-    def _timeout(self) -> float | None:
+    def _timeout(self) -> float:
         if self._children or self._waiting:
-            return None
+            return LOGS_S
         return max(0.0, self._busy_at + self._config.idle_s - time.monotonic())
 
-    def _poll(self, timeout: float | None) -> None:
+    def _poll(self, timeout: float) -> None:
         for key, events in self._selector.select(timeout):
             if key.fileobj is self._listener:
                 self._accept()
@@ -175,34 +182,68 @@ class Parent:
                 case ListRunning():
                     self._send(client, Running(list(self._pids)))
 
-    def _start(self, client: Client, run: Run) -> Child | None:
-        """Start an attempt; in the forked child returns it."""
+    def _start(self, client: Client, run: Run) -> None:
+        """Start an attempt. In the forked child it never returns: to unwind what the parent was doing would write to
+        some two hundred pages that are shared until then, a fifth of all that the child does."""
         if (pid := self._pids.get(run.id)) is not None:
             self._children[pid].watchers.append(client)
             self._send(client, Started(run.id, pid, "runs already"))
-            return None
-        child = Child(read_job(run.job), run.inputs, [client], self._spare())
-        if self._preloader.wanted(child.job, busy=bool(self._children)):
-            self._send(client, Importing(child.job.module))
-            self._preloader.load(child.job)
+            return
+        job = read_job(run.job)
+        if self._preloader.wanted(job, busy=bool(self._children)):
+            self._send(client, Importing(job.module))
+            self._preloader.load(job)
             self._own_signals()
             self._send(client, Importing(""))
-        why = self._preloader.unforkable or ("the task asks for it" if child.job.spawn else "")
+        why = self._preloader.unforkable or ("the task asks for it" if job.spawn else "")
+        child = Child(job, run, [client], "" if why else self._spare())
         try:
-            pid = self._spawn(child.job) if why else os.fork()
+            pid = self._spawn(child) if why else self._fork(child)
         except OSError as error:
             sys.stderr.write(f"{run.id}: no process can be made for it: {error}\n")
             self._send(client, Unknown(run.id))
-            return None
-        if pid == 0:
-            self._let_go()
-            return child
+            return
+        if not pid:
+            self._send(client, Ended(run.id))
+            return
         self._children[pid] = child
         self._pids[run.id] = pid
         self._send(client, Started(run.id, pid, f"spawn: {why}" if why else "fork"))
-        return None
 
-    def _spawn(self, job: Job) -> int:
+    def _fork(self, child: Child) -> int:
+        """Claim an attempt and fork its process; 0 if somebody else has claimed it. Raises OSError if it cannot be forked.
+
+        What can be done before the fork is done here, where no page has to be copied first. The child never returns: to
+        unwind what the parent was doing would write to shared pages too.
+        """
+        job, name = child.job, self._config.name
+        groups = limits.plan(job.directory, job.cpu, job.memory_bytes) if job.limited else ()
+        lock = claim.publish(job.directory, claim.Claim(parent=name, groups=groups))
+        if lock is None:
+            return 0
+        try:
+            _move_or_make(child.spare, f"{job.directory}/{files.WORK}")
+            with suppress(FileNotFoundError):
+                os.rename(f"{child.spare}.{files.LOG}", f"{job.directory}/{files.LOG}")
+            log = files.open_log(job.directory)
+            held = self._descriptors()
+            with _environment(attempt.variables(job)):
+                pid = os.fork()
+                if pid == 0:
+                    _let_go(held, lock)
+                    attempt.run(job, child.run.inputs, log, groups, child.spare)
+        except OSError:
+            os.close(lock)  # without a process, the claim is nobody's
+            raise
+        claim.complete(lock, claim.Claim(pid, claim.start_time(pid), name, groups))
+        os.close(lock)
+        os.close(log)
+        return pid
+
+    def _spawn(self, child: Child) -> int:
+        """Start a fresh interpreter, which claims the attempt itself."""
+        job = child.job
+        _write_request(child)
         arguments = [sys.executable, "-P", "-m", "wingbeat.runtime.attempt", job.directory, self._config.name]
         return os.posix_spawn(sys.executable, arguments, os.environ, setsid=True, setsigdef=[signal.SIGCHLD])
 
@@ -213,16 +254,9 @@ class Parent:
         self._spares_made += 1
         return f"{self._config.spares}/{self._spares_made}"
 
-    def _let_go(self) -> None:
-        """In a forked child: keep nothing of the parent's."""
-        os.setsid()
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        self._selector.close()
-        for sock in (self._listener, self._wake_in, self._wake_out, *(c.sock for c in self._clients)):
-            sock.close()
+    def _descriptors(self) -> list[int]:
+        sockets = (self._listener, self._wake_in, self._wake_out, *(c.sock for c in self._clients))
+        return [self._selector.fileno(), *(s.fileno() for s in sockets)]
 
     def _reap(self) -> None:
         while self._children:
@@ -242,29 +276,58 @@ class Parent:
         reap.kill_group(pid)
         _, status, spent = os.wait4(pid, 0)
         reap.kill_orphans(set(self._children))
-        self._spares.append(child.spare)
-        end = self._close(child.job, pid, status, spent)
+        end = self._close(child, pid, status, spent)
+        if child.spare:
+            self._spares.append(child.spare)
+            self._keep_empty_log(child)
         for client in child.watchers:
-            self._send(client, Ended(child.job.id, duplicate=not end))
+            self._send(client, Ended(child.job.id, end))
         self._busy_at = time.monotonic()
 
-    def _close(self, job: Job, pid: int, status: int, spent: resource.struct_rusage) -> bool:
-        """Write ``exit`` and remove control groups. False if the attempt was claimed by another process."""
-        usage = limits.Usage()
+    def _keep_empty_log(self, child: Child) -> None:
+        """For the next attempt; as with the folder, to move one is cheaper than to make one."""
+        log = f"{child.job.directory}/{files.LOG}"
+        with suppress(OSError):  # user code may have removed it
+            if not os.stat(log).st_size:
+                os.rename(log, f"{child.spare}.{files.LOG}")
+
+    def _trim_logs(self) -> None:
+        now = time.monotonic()
+        if now < self._logs_at:
+            return
+        self._logs_at = now + LOGS_S
+        for child in self._children.values():
+            try:
+                logs.trim(child.job.directory, self._config.log_bytes_max)
+            except OSError as error:
+                sys.stderr.write(f"{child.job.id}: its log cannot be shortened: {error}\n")
+
+    def _close(self, child: Child, pid: int, status: int, spent: resource.struct_rusage) -> Exit | None:
+        """How the attempt ended; None if it was claimed by another process. Remove its control groups.
+
+        Of a success the outputs tell enough to whoever comes later, so ``exit`` is written only if nobody is there now. To a
+        failure belongs what it was asked for.
+        """
+        usage, job = limits.Usage(), child.job
         code = os.waitstatus_to_exitcode(status)
         if code == 0:
             self._preloader.succeeded(job.module)
         if code == attempt.DUPLICATE or job.limited:
             owner = claim.read(job.directory)
-            if owner is None or owner.pid != pid:
-                return code != attempt.DUPLICATE
-            usage = limits.usage(owner.groups)
-            limits.remove(owner.groups)
-        try:
-            reap.write_exit(job.directory, reap.exit_of(pid, status, spent, usage))
-        except OSError as error:
-            sys.stderr.write(f"{job.id}: its exit cannot be written: {error}\n")
-        return True
+            if owner is not None and owner.pid == pid:
+                usage = limits.usage(owner.groups)
+                limits.remove(owner.groups)
+            elif code == attempt.DUPLICATE:
+                return None
+        end = reap.exit_of(pid, status, spent, usage)
+        if code != 0 or self._clients.isdisjoint(child.watchers):
+            try:
+                if code != 0 and child.spare:
+                    _write_request(child)
+                reap.write_exit(job.directory, end)
+            except OSError as error:
+                sys.stderr.write(f"{job.id}: its exit cannot be written: {error}\n")
+        return end
 
     def _send(self, client: Client, message: Message) -> None:
         if client in self._clients:
@@ -285,7 +348,10 @@ class Parent:
             client.sock.close()
 
     def _own_signals(self) -> None:
-        """Be woken when a child ends. Again after an import, which can have taken the signals over."""
+        """Be woken when a child ends, and leave the others to the attempts. Again after an import, which can have taken the
+        signals over."""
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGCHLD, _nothing)
         signal.set_wakeup_fd(self._wake_out.fileno(), warn_on_full_buffer=False)
 
@@ -307,15 +373,58 @@ class Parent:
             return True
 
 
-def _nothing(_signal: int, _frame: object) -> None:
+def _let_go(descriptors: list[int], lock: int) -> None:
+    """In a forked child: take the claim and keep nothing of the parent's, but its objects; to free them would cost more."""
+    try:
+        os.setsid()
+        claim.begin(lock)
+        signal.set_wakeup_fd(-1)
+        _signal.signal(signal.SIGCHLD, 0)
+        for fd in descriptors:
+            os.close(fd)
+    except BaseException:  # noqa: BLE001 - two processes must not both go on as the parent
+        traceback.print_exc(file=sys.stderr)
+        os._exit(attempt.BROKEN)
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Have environment variables; in a forked child, which never comes to the end of this, for good."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _nothing(_number: int, _frame: object) -> None:
     """A handler must exist for the wake-up descriptor to be written."""
 
 
+def _move_or_make(spare: str, folder: str) -> None:
+    """Have an empty folder; to move one is much cheaper than to make one, on some file systems by a millisecond."""
+    try:
+        os.rename(spare, folder)
+    except OSError:
+        os.mkdir(folder)
+
+
+def _write_request(child: Child) -> None:
+    files.write_atomic(child.job.directory, files.INPUTS, child.run.inputs)
+    files.write_atomic(child.job.directory, files.REQUEST, child.run.job)
+
+
 def _remove_folders(folder: str) -> None:
-    """Remove a folder of empty folders."""
+    """Remove a folder of empty folders and files."""
     try:
         for name in os.listdir(folder):
-            os.rmdir(f"{folder}/{name}")
+            remove = os.unlink if name.endswith(files.LOG) else os.rmdir
+            remove(f"{folder}/{name}")
         os.rmdir(folder)
     except OSError as error:
         sys.stderr.write(f"{folder} stays: {error}\n")
@@ -347,10 +456,7 @@ def main(argument: str) -> None:
     server = Parent(config, socket.socket(fileno=LISTENER_FD))
     gc.collect()
     gc.freeze()
-    child = server.serve()
-    if child is not None:
-        del server
-        attempt.run(child.job, child.inputs, config.name, child.spare)
+    server.serve()
 
 
 if __name__ == "__main__":

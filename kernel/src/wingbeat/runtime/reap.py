@@ -12,32 +12,9 @@ import sys
 import time
 
 import msgspec
-from msgspec import Struct
 
 from wingbeat.runtime import claim, files, limits
-
-
-class Exit(Struct, frozen=True, omit_defaults=True):
-    """How a process ended: the file ``exit``.
-
-    Attributes:
-        exit_code: What it exited with; None if a signal ended it.
-
-        signal: Name of that signal, for example ``SIGKILL``.
-
-        oom_kills: How often the kernel of the machine killed in its control group for want of memory.
-
-        memory_peak_bytes: Most memory that its control group counted; 0 where it had none.
-    """
-
-    pid: int
-    exit_code: int | None = None
-    signal: str = ""
-    max_rss_bytes: int = 0
-    cpu_s: float = 0.0
-    oom_kills: int = 0
-    memory_peak_bytes: int = 0
-
+from wingbeat.runtime.job import Exit
 
 read_exit = msgspec.json.Decoder(Exit).decode
 

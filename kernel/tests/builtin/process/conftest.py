@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from wingbeat.base.ids import attempt_folder, split_attempt_id
 from wingbeat.builtin.process.executor import ProcessExecutor
 from wingbeat.builtin.process.settings import ProcessSettings
 from wingbeat.contracts.environment import Interpreter
@@ -94,7 +95,7 @@ class World:
         return self.marks_file.read_text().splitlines() if self.marks_file.exists() else []
 
     def attempt(self, name):
-        return self.home / "attempts" / name
+        return self.home / "attempts" / attempt_folder(*split_attempt_id(name))
 
     def request(self, entry, name="x1/n0/0", inputs=None, *, outputs=("o0",), cpu=None, memory=None, **task):
         module, _, function = entry.partition(":")

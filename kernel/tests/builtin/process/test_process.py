@@ -146,15 +146,54 @@ async def test_a_parent_holds_nothing_of_the_kernel_and_ends_when_it_is_idle(wor
 
 
 async def test_the_files_of_an_attempt_can_be_read_by_anyone(world):
-    world.module("m", "def f(x: int) -> int:\n    return x\n")
-    await world.run(world.request("m:f", inputs={"x": 5}))
+    world.module("m", "def f(x: int) -> int:\n    print('printed')\n    return 10 // x\n")
+    await world.run(world.request("m:f", inputs={"x": 0}))
     folder = world.attempt("x1/n0/0")
     assert json.loads((folder / "request").read_text())["task"] == "m.f"
-    assert json.loads((folder / "inputs").read_text()) == {"x": ["v", 5]}
-    assert json.loads((folder / "outputs").read_text()) == {"o0": ["v", 5]}
+    assert json.loads((folder / "inputs").read_text()) == {"x": ["v", 0]}
+    assert json.loads((folder / "error").read_text())["code"] == "ZeroDivisionError"
     assert json.loads((folder / "claim").read_text())["pid"] > 0
-    assert json.loads((folder / "exit").read_text())["exit_code"] == 0
-    assert sorted(p.name for p in folder.iterdir()) == ["claim", "exit", "inputs", "log", "outputs", "request"]
+    assert json.loads((folder / "exit").read_text())["exit_code"] == 1
+    assert sorted(p.name for p in folder.iterdir()) == ["claim", "error", "exit", "inputs", "log", "request", "work"]
+
+
+@pytest.mark.parametrize(("text", "kept"), [("", []), ("printed", ["log"])])
+async def test_of_a_success_only_what_somebody_may_want_is_kept(world, text, kept):
+    world.module("m", "def f(text: str) -> int:\n    print(end=text)\n    return 1\n")
+    await world.run(world.request("m:f", inputs={"text": text}))
+    folder = world.attempt("x1/n0/0")
+    assert json.loads((folder / "outputs").read_text()) == {"o0": ["v", 1]}
+    assert sorted(p.name for p in folder.iterdir()) == ["claim", *kept, "outputs"]
+
+
+async def test_a_log_does_not_grow_for_ever(world, sink, until):
+    world.module(
+        "m",
+        """
+        import os
+        def f(gate: str) -> int:
+            while not os.path.exists(gate):
+                print("x" * 1000)
+            return 1
+        """,
+    )
+    executor = await world.executor(sink, log_bytes_max=10_000)
+    await executor.submit(world.request("m:f", inputs={"gate": str(world.home / "gate")}))
+    log = world.attempt("x1/n0/0") / "log"
+    await until(lambda: log.exists() and b"bytes are left out here" in log.read_bytes())
+    (world.home / "gate").touch()
+    assert isinstance(await sink.outcome("x1/n0/0"), Succeeded)
+
+
+async def test_what_a_parent_sets_for_one_attempt_is_not_seen_by_the_next(world, sink):
+    world.module(
+        "m", "import os\ndef f() -> list[str]:\n    return [os.environ.get('EXTRA', ''), os.environ['WINGBEAT_NODE']]\n"
+    )
+    executor = await world.executor(sink)
+    await executor.submit(world.request("m:f", "x1/n0/0", variables={"EXTRA": "mine"}))
+    assert (await sink.outcome("x1/n0/0")).outputs["o0"] == Inline(["mine", "n0"])
+    await executor.submit(world.request("m:f", "x1/n1/0"))
+    assert (await sink.outcome("x1/n1/0")).outputs["o0"] == Inline(["", "n1"])
 
 
 async def test_signals_work_in_user_code_as_in_any_program(world):

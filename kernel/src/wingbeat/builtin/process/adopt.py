@@ -25,8 +25,8 @@ async def until_gone(owner: claim.Claim, directory: str, attempt: str) -> None:
 
 
 async def _watch_process(owner: claim.Claim) -> bool:
-    """Wait for the end of the process; False where the system cannot tell."""
-    if not hasattr(os, "pidfd_open"):
+    """Wait for the end of the process; False where the system cannot tell which one it is."""
+    if not hasattr(os, "pidfd_open") or not owner.start:
         return False
     try:
         fd = os.pidfd_open(owner.pid)

@@ -26,8 +26,9 @@ from typing import Any
 import msgspec
 
 from wingbeat.base.errors import ConfigurationError, ErrorKind
+from wingbeat.base.ids import attempt_folder
 from wingbeat.builtin.process.adopt import until_gone
-from wingbeat.builtin.process.parents import ParentError, ParentKey, Parents
+from wingbeat.builtin.process.parents import Answer, ParentError, ParentKey, Parents
 from wingbeat.builtin.process.settings import ProcessSettings
 from wingbeat.builtin.process.slots import Slots
 from wingbeat.builtin.process.verdict import ended, verdict, written
@@ -43,7 +44,7 @@ from wingbeat.contracts.executor import (
     Succeeded,
 )
 from wingbeat.runtime import claim, files
-from wingbeat.runtime.job import Job, StorageRef
+from wingbeat.runtime.job import Exit, Job, StorageRef
 from wingbeat.runtime.reap import kill_group
 from wingbeat.spec.entities import Isolation
 from wingbeat.spec.phase import AttemptPhase
@@ -180,9 +181,13 @@ class ProcessExecutor:
 
     def _directory(self, attempt: str) -> str:
         parts = attempt.split("/")
-        if len(parts) != 3 or any(part in ("", ".", "..") or "\0" in part for part in parts):
+        if (
+            len(parts) != 3
+            or any(part in ("", ".", "..") or "\0" in part for part in parts)
+            or not parts[2].isdecimal()
+        ):
             raise ValueError(f"{attempt!r} is no attempt's id: expected execution/node/attempt")
-        return os.path.join(self._attempts_dir, *parts)
+        return f"{self._attempts_dir}/{attempt_folder(parts[0], parts[1], int(parts[2]))}"
 
     def _follow(self, attempt: Attempt, *, fresh: bool) -> None:
         self._attempts[attempt.id] = attempt
@@ -225,34 +230,34 @@ class ProcessExecutor:
             if owner is not None:
                 if owner.cancelled is not None:
                     return Aborted(owner.cancelled)
-                await self._until_ended(attempt, owner)
-                return self._verdict(attempt)
+                return self._verdict(attempt, await self._until_ended(attempt, owner))
             launches += 1
             if launches > LAUNCHES_MAX:
                 raise ParentError("The warm parent died again and again before it started the attempt.")
-            answer = await self._launch(attempt, first=fresh and launches == 1)
-            if answer == "ended":
-                return self._verdict(attempt)
+            answer = await self._launch(attempt)
+            if isinstance(answer, Exit):
+                return self._verdict(attempt, answer)
             if answer == "unknown":
                 launches -= 1
                 reason = "no process can be made for it (limit of processes or memory?)"
                 self._tell.progress(attempt.id, AttemptPhase.WAITING_FOR_RESOURCES, reason)
                 await asyncio.sleep(TROUBLE_S)
 
-    async def _until_ended(self, attempt: Attempt, owner: claim.Claim) -> None:
+    async def _until_ended(self, attempt: Attempt, owner: claim.Claim) -> Exit | None:
         """Wait for the end of an attempt that somebody has claimed, and for its warm parent to be done with it."""
         if claim.held(attempt.directory):
             self._hold(attempt)
             self._on_started(attempt.id, owner.pid, "adopted")
-        elif ended(attempt.directory) is not None:
-            return
+        elif (end := ended(attempt.directory)) is not None:
+            return end
         link = await self._parents.find(owner.parent)
-        if link is not None and await link.watch(attempt.id) == "ended":
-            return
-        if ended(attempt.directory) is None:
+        if link is not None and isinstance(answer := await link.watch(attempt.id), Exit):
+            return answer
+        if (end := ended(attempt.directory)) is None:
             await until_gone(owner, attempt.directory, attempt.id)
+        return end or ended(attempt.directory)
 
-    async def _launch(self, attempt: Attempt, *, first: bool) -> str:
+    async def _launch(self, attempt: Attempt) -> Answer:
         """Prepare, wait for slots, hand over to a parent. Answers as `Link.run` does."""
         request = attempt.request
         assert request is not None, "an attempt without a request is claimed already"
@@ -266,9 +271,6 @@ class ProcessExecutor:
             attempt.slots = count
         job = msgspec.json.encode(self._job(attempt, request, key.bundle))
         inputs = msgspec.json.encode(request.inputs)
-        write = files.write_new if first else files.write_atomic
-        write(attempt.directory, files.INPUTS, inputs)
-        write(attempt.directory, files.REQUEST, job)
         link = await self._parents.get(key)
         return await link.run(attempt.id, job, inputs)
 
@@ -305,9 +307,9 @@ class ProcessExecutor:
             checkpoint=request.checkpoint,
         )
 
-    def _verdict(self, attempt: Attempt) -> Outcome:
+    def _verdict(self, attempt: Attempt, end: Exit | None) -> Outcome:
         memory = attempt.request.task.resources.memory_bytes if attempt.request else None
-        return verdict(attempt.directory, memory, attempt.how)
+        return verdict(attempt.directory, end, memory, attempt.how)
 
     def _hold(self, attempt: Attempt) -> None:
         """Count the slots of an attempt that runs without having waited for them."""
@@ -347,10 +349,7 @@ def _make_directory(directory: str) -> bool:
     except FileExistsError:
         return False
     except FileNotFoundError:
-        node = os.path.dirname(directory)
         with contextlib.suppress(FileExistsError):
-            os.mkdir(os.path.dirname(node))
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(node)
+            os.mkdir(os.path.dirname(directory))
         return _make_directory(directory)
     return True

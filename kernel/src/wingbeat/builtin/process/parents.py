@@ -13,6 +13,7 @@ import socket
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +22,7 @@ from wingbeat.builtin.process.settings import ProcessSettings
 from wingbeat.contracts.environment import Interpreter
 from wingbeat.runtime.job import (
     Ended,
+    Exit,
     Frames,
     Hello,
     Importing,
@@ -40,6 +42,8 @@ VOLATILE = frozenset({"_", "PWD", "OLDPWD", "SHLVL", "COLUMNS", "LINES", "TERM",
 
 START_ATTEMPTS_MAX = 3
 
+Answer = Exit | Literal["duplicate", "unknown", "lost"]
+
 
 class ParentError(Exception):
     """No warm parent can be started: its interpreter does not work."""
@@ -56,9 +60,9 @@ class ParentKey(Struct, frozen=True):
 class Link(asyncio.Protocol):
     """A connection with a living parent.
 
-    Every `run` and `watch` is answered by a future: ``ended``, ``duplicate`` (claimed by another process), ``unknown``
-    (the parent has no such attempt, or could not start it) or ``lost`` (the connection broke; the files tell what
-    happened).
+    Every `run` and `watch` is answered by a future: how the process ended, or ``duplicate`` (claimed by another process),
+    ``unknown`` (the parent has no such attempt, or could not start it) or ``lost`` (the connection broke; the files tell
+    what happened).
     """
 
     def __init__(self, started: Callable[[str, int, str], None], on_lost: Callable[[Link], None]) -> None:
@@ -68,15 +72,15 @@ class Link(asyncio.Protocol):
         self._started = started
         self._on_lost = on_lost
         self._frames = Frames()
-        self._answers: dict[str, asyncio.Future[str]] = {}
+        self._answers: dict[str, asyncio.Future[Answer]] = {}
         self._lists: list[asyncio.Future[list[str]]] = []
         self._transport: asyncio.Transport | None = None
 
-    def run(self, attempt: str, job: bytes, inputs: bytes) -> asyncio.Future[str]:
+    def run(self, attempt: str, job: bytes, inputs: bytes) -> asyncio.Future[Answer]:
         """Start an attempt."""
         return self._ask(attempt, pack(Run(attempt, job, inputs)))
 
-    def watch(self, attempt: str) -> asyncio.Future[str]:
+    def watch(self, attempt: str) -> asyncio.Future[Answer]:
         """Wait for the end of an attempt that the parent started for an earlier kernel."""
         return self._ask(attempt, pack(Watch(attempt)))
 
@@ -105,8 +109,8 @@ class Link(asyncio.Protocol):
             match message:
                 case Started(attempt, pid, how):
                     self._started(attempt, pid, how)
-                case Ended(attempt, duplicate):
-                    self._answer(attempt, "duplicate" if duplicate else "ended")
+                case Ended(attempt, end):
+                    self._answer(attempt, end or "duplicate")
                 case Unknown(attempt):
                     self._answer(attempt, "unknown")
                 case Importing(module):
@@ -126,8 +130,8 @@ class Link(asyncio.Protocol):
             if not future.done():
                 future.set_result([])
 
-    def _ask(self, attempt: str, frame: bytes) -> asyncio.Future[str]:
-        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    def _ask(self, attempt: str, frame: bytes) -> asyncio.Future[Answer]:
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         if self.lost or self._transport is None:
             future.set_result("lost")
             return future
@@ -135,7 +139,7 @@ class Link(asyncio.Protocol):
         self._transport.write(frame)
         return future
 
-    def _answer(self, attempt: str, answer: str) -> None:
+    def _answer(self, attempt: str, answer: Answer) -> None:
         future = self._answers.pop(attempt, None)
         if future is not None and not future.done():
             future.set_result(answer)
@@ -184,6 +188,7 @@ class Parents:
                 cache=self._cache,
                 idle_s=self._settings.parent_idle_s,
                 preload_s=self._settings.preload_s,
+                log_bytes_max=self._settings.log_bytes_max,
                 skip=tuple(sorted(self._skip[name])),
             )
             opening = asyncio.ensure_future(asyncio.to_thread(self._open, config, key.interpreter, environment))

@@ -11,23 +11,24 @@ class ProcessSettings(Struct, frozen=True, omit_defaults=True):
     """How attempts run on this machine.
 
     Attributes:
-        slots: How many attempts run at once; 0 is one for each core, at least two. A task with ``resources.cpu`` over 1
-        takes
+        slots: How many attempts run at once; 0 is one for each core, at least two. A task with ``resources.cpu`` over 1 takes
             that many, at most all.
 
         parent_idle_s: A warm parent ends after this long without an attempt and without a request.
 
-        preload_s: Longest time that importing a module in a warm parent may take; attempts of one that takes longer
-        import it
-            themselves.
+        preload_s: Longest time that importing a module in a warm parent may take; attempts of one that takes longer import
+            it themselves.
 
         cancel_grace_s: Time between SIGTERM and SIGKILL when an attempt is cancelled.
+
+        log_bytes_max: The middle of an attempt's log is taken out when the log is longer.
     """
 
     slots: int = 0
     parent_idle_s: float = 10.0
     preload_s: float = 30.0
     cancel_grace_s: float = 2.0
+    log_bytes_max: int = 64 * 2**20
 
     @property
     def slot_count(self) -> int:

@@ -12,7 +12,8 @@ from wingbeat.base.units import format_size
 from wingbeat.contracts.executor import ErrorInfo, Failed, Outcome, Succeeded
 from wingbeat.runtime import files
 from wingbeat.runtime.attempt import BROKEN
-from wingbeat.runtime.reap import Exit, read_exit
+from wingbeat.runtime.job import Exit
+from wingbeat.runtime.reap import read_exit
 from wingbeat.spec.literal import Literals
 from wingbeat.types import LimitExceeded, check_depth
 
@@ -49,9 +50,8 @@ def ended(directory: str) -> Exit | None:
         return None
 
 
-def verdict(directory: str, memory_bytes: int | None, how: str = "") -> Outcome:
-    """The outcome of an attempt of which nothing runs any more."""
-    end = ended(directory)
+def verdict(directory: str, end: Exit | None, memory_bytes: int | None, how: str = "") -> Outcome:
+    """The outcome of an attempt of which nothing runs any more; `end` is None if nobody saw its end."""
     outcome = written(directory)
     if isinstance(outcome, Succeeded):
         return Succeeded(outcome.outputs, evidence=_evidence(end, how))
