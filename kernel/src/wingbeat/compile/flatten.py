@@ -5,20 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from wingbeat.base.errors import CompileError
+import msgspec
+
 from wingbeat.compile.check import NODES_MAX, promise_type
+from wingbeat.compile.interfaces import node_interface
 from wingbeat.spec.entities import (
     Binding,
+    BranchSpec,
     Closure,
     Constant,
+    FailurePolicy,
+    GateSpec,
     Interface,
+    LaunchPlanSpec,
     ListBinding,
+    MapSpec,
     NodeSpec,
+    OverrideSpec,
     Promise,
     TaskSpec,
     WorkflowSpec,
 )
+from wingbeat.spec.codec import spec_digest
 from wingbeat.spec.literal import Inline
-from wingbeat.spec.plan import Fixed, FromInput, FromNode, ListOf, MapOf, Part, Plan, PlanNode, Source
+from wingbeat.spec.plan import (
+    BranchKind,
+    ChildKind,
+    Fixed,
+    FromInput,
+    FromNode,
+    GateKind,
+    Kind,
+    ListOf,
+    MapKind,
+    MapOf,
+    Part,
+    Plan,
+    PlanNode,
+    ScopeKind,
+    Source,
+)
 from wingbeat.types import DictType, ListType, LiteralType, TupleType, needs_conversion
 
 DEPTH_MAX = 50
@@ -32,8 +58,11 @@ def flatten(closure: Closure) -> Plan:
     """
     if _count(closure, closure.root, {}, 0) > NODES_MAX:
         raise CompileError(f"{closure.workflow.name} has more than {NODES_MAX} nodes, its sub-workflows counted in.")
-    flat = _Flatten(closure)
-    workflow = closure.workflow
+    return _plan(closure, closure.workflow, {})
+
+
+def _plan(closure: Closure, workflow: WorkflowSpec, made: dict[str, Plan]) -> Plan:
+    flat = _Flatten(closure, made)
     outputs, _ = flat.workflow(
         workflow, "", {v.name: FromInput(v.name) for v in workflow.interface.inputs}, frozenset()
     )
@@ -47,69 +76,178 @@ def flatten(closure: Closure) -> Plan:
         failure_policy=workflow.failure_policy,
         timeout_s=workflow.timeout_s,
         index={node.id: i for i, node in enumerate(flat.nodes)},
+        plain=all(node.kind is None and not flat.tasks[node.task].dynamic for node in flat.nodes),
+        handler=None if workflow.on_failure is None else flat.called(workflow.calls[workflow.on_failure]),
     )
     for i, node in enumerate(plan.nodes):
         for upstream in node.upstream:
             plan.nodes[upstream].downstream.append(i)
+        if node.arm is not None:
+            plan.nodes[i].downstream.append(node.arm[0])
     return plan
 
 
 def _count(closure: Closure, digest: str, counts: dict[str, int], depth: int) -> int:
     """How many nodes an entity flattens to, before any is made. Raises CompileError if it is nested too deeply."""
     entity = closure.entities[digest]
-    if isinstance(entity, TaskSpec):
+    if not isinstance(entity, WorkflowSpec):
         return 1
     if depth > DEPTH_MAX:
         raise CompileError(f"{entity.name}: workflows are nested more than {DEPTH_MAX} deep.")
     if digest not in counts:
         inside = [_count(closure, callee, counts, depth + 1) for callee in entity.calls]
-        counts[digest] = sum(inside[node.call] for node in entity.nodes)
+        counts[digest] = sum(inside[node.call] if node.call >= 0 else 1 for node in entity.nodes)
     return counts[digest]
 
 
 class _Flatten:
-    def __init__(self, closure: Closure) -> None:
-        self.closure = closure
+    """Adds the nodes of one plan. `made` holds the plans of workflows that are mapped over, by digest."""
+
+    def __init__(self, closure: Closure, made: dict[str, Plan]) -> None:
+        self.closure, self.made = closure, made
         self.nodes: list[PlanNode] = []
         self.tasks: list[TaskSpec] = []
         self.digests: list[str] = []
         self._task_index: dict[str, int] = {}
 
     def workflow(
-        self, workflow: WorkflowSpec, prefix: str, given: Mapping[str, Source], after: frozenset[int]
+        self,
+        workflow: WorkflowSpec,
+        prefix: str,
+        given: Mapping[str, Source],
+        after: frozenset[int],
+        arm: tuple[int, int] | None = None,
     ) -> tuple[dict[str, Source], frozenset[int]]:
         """Add a workflow's nodes; answers with where its outputs come from, and all nodes that it added."""
         scope = _Scope(self.closure, workflow, given)
         added: set[int] = set()
+        branches: list[tuple[int, NodeSpec]] = []
         for node in workflow.nodes:
-            digest = workflow.calls[node.call]
-            callee = self.closure.entities[digest]
             waits = after.union(*(scope.members[n] for n in node.after)) if node.after else after
-            inputs = scope.inputs(node, callee.interface)
             path = f"{prefix}{node.id}"
-            if isinstance(callee, TaskSpec):
-                members = frozenset({self._task(path, digest, callee, inputs, waits)})
-                outputs: dict[str, Source] = {
-                    v.name: FromNode(len(self.nodes) - 1, v.name) for v in callee.interface.outputs
-                }
+            within = arm if node.arm is None else (next(iter(scope.members[node.arm.branch])), node.arm.case)
+            callee = self.closure.entities[workflow.calls[node.call]] if node.call >= 0 else None
+            interface = callee.interface if node.kind is None else node_interface(self.closure, workflow, node)  # type: ignore[union-attr]
+            inputs = scope.inputs(node, interface)
+            if isinstance(callee, WorkflowSpec) and node.kind is None and not _keeps(callee, workflow):
+                outputs, members = self.workflow(callee, f"{path}.", inputs, waits, within)
             else:
-                outputs, members = self.workflow(callee, f"{path}.", inputs, waits)
+                task, kind = self._what(workflow, node)
+                number = self._add(path, task, inputs, waits, kind, within)
+                if isinstance(kind, BranchKind):
+                    branches.append((number, node))
+                outputs = {v.name: FromNode(number, v.name) for v in interface.outputs}
+                members = frozenset({number})
             scope.add(node, outputs, members)
             added |= members
+        for number, node in branches:
+            self._arms(number, node, workflow, scope)
         bindings = workflow.outputs
         return {v.name: scope.source(bindings[v.name], v.type) for v in workflow.interface.outputs}, frozenset(added)
 
-    def _task(self, path: str, digest: str, task: TaskSpec, inputs: dict[str, Source], waits: frozenset[int]) -> int:
+    def called(self, digest: str) -> Plan:
+        """The plan of a task or workflow that runs apart from the others."""
+        if digest not in self.made:
+            entity = self.closure.entities[digest]
+            workflow = single(digest, entity) if isinstance(entity, TaskSpec) else entity
+            assert isinstance(workflow, WorkflowSpec)
+            self.made[digest] = _plan(self.closure, workflow, self.made)
+        return self.made[digest]
+
+    def _what(self, workflow: WorkflowSpec, node: NodeSpec) -> tuple[int, Kind | None]:
+        """The task that a node calls, as its number, and its kind."""
+        if isinstance(node.kind, BranchSpec):
+            conditions = tuple(case.when for case in node.kind.cases)
+            count = len(conditions)
+            return -1, BranchKind(node.kind, conditions, [], [[] for _ in range(count)], [[] for _ in range(count)])
+        if isinstance(node.kind, GateSpec):
+            return -1, GateKind(node.kind)
+        digest = workflow.calls[node.call]
+        callee = self.closure.entities[digest]
+        task = self._task(digest, callee, node.override) if isinstance(callee, TaskSpec) else -1
+        child = ChildKind(callee, digest) if isinstance(callee, LaunchPlanSpec) else None
+        if isinstance(node.kind, MapSpec):
+            plan = self.called(digest) if isinstance(callee, WorkflowSpec) else None
+            return task, MapKind(node.kind, tuple(v.name for v in callee.interface.outputs), plan, child)
+        if isinstance(callee, WorkflowSpec):
+            return -1, ScopeKind(self.called(digest))
+        return task, child
+
+    def _task(self, digest: str, task: TaskSpec, override: OverrideSpec | None) -> int:
+        if override is not None:
+            task = overridden(task, override)
+            digest = spec_digest(task)
         index = self._task_index.get(digest)
         if index is None:
             index = self._task_index[digest] = len(self.tasks)
             self.tasks.append(task)
             self.digests.append(digest)
+        return index
+
+    def _add(
+        self,
+        path: str,
+        task: int,
+        inputs: dict[str, Source],
+        waits: frozenset[int],
+        kind: Kind | None,
+        arm: tuple[int, int] | None,
+    ) -> int:
         upstream = set(waits)
         for source in inputs.values():
             _collect(source, upstream)
-        self.nodes.append(PlanNode(id=path, task=index, inputs=inputs, upstream=tuple(sorted(upstream)), downstream=[]))
+        self.nodes.append(
+            PlanNode(
+                id=path, task=task, inputs=inputs, upstream=tuple(sorted(upstream)), downstream=[], kind=kind, arm=arm
+            )
+        )
         return len(self.nodes) - 1
+
+    def _arms(self, number: int, node: NodeSpec, workflow: WorkflowSpec, scope: _Scope) -> None:
+        """Tell a branch who belongs to its arms, and where its outputs come from."""
+        kind, spec = self.nodes[number].kind, node.kind
+        assert isinstance(kind, BranchKind)
+        assert isinstance(spec, BranchSpec)
+        for i in range(number + 1, len(self.nodes)):
+            arm = self.nodes[i].arm
+            if arm is not None and arm[0] == number:
+                kind.members[arm[1]].append(i)
+                kind.inside[arm[1]].append(i)
+                within = self.nodes[i].kind
+                if isinstance(within, BranchKind):
+                    kind.inside[arm[1]] += [n for inside in within.inside for n in inside]
+        kind.outputs[:] = [
+            {v.name: scope.source(case.outputs[v.name], v.type) for v in spec.interface.outputs} for case in spec.cases
+        ]
+
+
+def _keeps(callee: WorkflowSpec, caller: WorkflowSpec) -> bool:
+    """Whether a workflow has a failure policy or handler that is its own."""
+    return callee.on_failure is not None or (
+        callee.failure_policy is not caller.failure_policy
+        and callee.failure_policy is FailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE
+    )
+
+
+def overridden(task: TaskSpec, override: OverrideSpec) -> TaskSpec:
+    """A task as one call of it wants it."""
+    given = {
+        name: value
+        for name in ("retry", "timeout", "resources", "cache", "executor", "variables")
+        if (value := getattr(override, name)) is not None
+    }
+    if override.uncached:
+        given["cache"] = None
+    return msgspec.structs.replace(task, **given)
+
+
+def single(digest: str, task: TaskSpec) -> WorkflowSpec:
+    """A workflow of one call."""
+    node = NodeSpec(id="n0", inputs={v.name: Promise(output=v.name) for v in task.interface.inputs})
+    outputs: dict[str, Binding] = {v.name: Promise(node="n0", output=v.name) for v in task.interface.outputs}
+    return WorkflowSpec(
+        name=task.name, interface=task.interface, calls=(digest,), nodes=(node,), outputs=outputs, doc=task.doc
+    )
 
 
 class _Scope:

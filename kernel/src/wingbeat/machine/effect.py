@@ -63,4 +63,26 @@ class Finish(Struct, frozen=True, gc=False):
     asks: ClassVar[bool] = False
 
 
-Effect = Lookup | Submit | Cancel | SetTimer | Publish | Release | Finish
+class Load(Struct, frozen=True, gc=False):
+    """Read the stored lists that a map goes over."""
+
+    asks: ClassVar[bool] = True
+    node: int
+
+
+class LaunchChild(Struct, frozen=True, gc=False):
+    """Launch an execution for a node or item, under a name made of both; its end is awaited."""
+
+    asks: ClassVar[bool] = False
+    node: int
+
+
+class CancelChild(Struct, frozen=True, gc=False):
+    """Abort that execution; its end is awaited."""
+
+    asks: ClassVar[bool] = False
+    node: int
+    reason: str
+
+
+Effect = Lookup | Submit | Cancel | SetTimer | Publish | Release | Finish | Load | LaunchChild | CancelChild

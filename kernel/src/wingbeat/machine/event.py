@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from wingbeat.spec.literal import Literals
+from wingbeat.spec.literal import Literal, Literals
 from wingbeat.spec.outcome import ErrorInfo
 
 
@@ -109,6 +109,52 @@ class AbortAsked(Struct, frozen=True, gc=False):
     reason: str
 
 
+class Called(Struct, frozen=True, gc=False):
+    """The body of a dynamic workflow called something: the closure of that digest, with these inputs."""
+
+    key: str
+    template: str
+    inputs: Literals
+
+
+class AttemptSuspended(Struct, frozen=True, gc=False):
+    """The body of a dynamic workflow waits. `cancels`: keys of calls that it no longer wants."""
+
+    at: float
+    node: int
+    attempt: int
+    calls: tuple[Called, ...] = ()
+    cancels: tuple[str, ...] = ()
+    wake_at: float | None = None
+
+
+class ListsLoaded(Struct, frozen=True, gc=False):
+    """The stored lists that a map goes over, by input; or why they cannot be read."""
+
+    at: float
+    node: int
+    lists: dict[str, list[Any]]
+    error: ErrorInfo | None = None
+
+
+class Signalled(Struct, frozen=True, gc=False):
+    """Somebody answers a gate; the value is of its type."""
+
+    at: float
+    name: str
+    value: Literal
+
+
+class ChildEnded(Struct, frozen=True, gc=False):
+    """A child execution has ended; without `error`, successfully."""
+
+    at: float
+    node: int
+    outputs: Literals
+    error: ErrorInfo | None = None
+    aborted: bool = False
+
+
 Event = (
     Launched
     | CacheHit
@@ -121,4 +167,8 @@ Event = (
     | AttemptAborted
     | TimerFired
     | AbortAsked
+    | AttemptSuspended
+    | ListsLoaded
+    | Signalled
+    | ChildEnded
 )

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from wingbeat.spec.literal import Literals
+from wingbeat.spec.literal import Literal, Literals
 from wingbeat.spec.outcome import ErrorInfo
 
 
@@ -72,6 +72,8 @@ class NodeEnded(Struct, frozen=True, gc=False, array_like=True, tag=5):
     phase: str
     at: float
     reason: str
+    error: ErrorInfo | None = None
+    """Where it failed."""
 
 
 class CacheSaid(Struct, frozen=True, gc=False, array_like=True, tag=6):
@@ -93,13 +95,94 @@ class CancelDecided(Struct, frozen=True, gc=False, array_like=True, tag=7):
 
 
 class Turned(Struct, frozen=True, gc=False, array_like=True, tag=8):
-    """The execution entered a phase."""
+    """The execution, or one of its scopes, entered a phase."""
 
     phase: str
     at: float
     reason: str = ""
     error: ErrorInfo | None = None
     outputs: Literals | None = None
+    scope: int = 0
+
+
+class Started(Struct, frozen=True, gc=False, array_like=True, tag=9):
+    """A node that holds no process is under way: a gate waits, a child execution is to be launched."""
+
+    node: int
+    at: float
+
+
+class Expanded(Struct, frozen=True, gc=False, array_like=True, tag=10):
+    """A map is under way; it has `count` items."""
+
+    node: int
+    at: float
+    count: int
+
+
+class ItemsDue(Struct, frozen=True, gc=False, array_like=True, tag=11):
+    """All items of a map below `upto` may start."""
+
+    node: int
+    upto: int
+
+
+class Chose(Struct, frozen=True, gc=False, array_like=True, tag=12):
+    """A branch takes an arm; the nodes of the others are skipped."""
+
+    node: int
+    arm: int
+    at: float
+
+
+class Opened(Struct, frozen=True, gc=False, array_like=True, tag=13):
+    """A scope was opened: the nodes of a plan are part of the execution now.
+
+    Attributes:
+        parent: Node or item that it runs for; -1 for a failure handler.
+
+        key: For what a dynamic workflow called, the call's key.
+
+        template: Digest of the closure that was called; empty where the parent says what runs.
+
+        inputs: Its inputs.
+
+        handler_of: The scope whose failure it handles.
+    """
+
+    parent: int
+    at: float
+    inputs: Literals
+    key: str = ""
+    template: str = ""
+    handler_of: int = -1
+
+
+class Suspended(Struct, frozen=True, gc=False, array_like=True, tag=14):
+    """The body of a dynamic workflow waits; its process has ended. `wake_at`: when it goes on by itself."""
+
+    node: int
+    attempt: int
+    at: float
+    wake_at: float | None = None
+
+
+class BodyEnded(Struct, frozen=True, gc=False, array_like=True, tag=15):
+    """The body of a dynamic workflow has returned or failed while some of its calls are under way; they are stopped."""
+
+    node: int
+    at: float
+    outputs: Literals | None = None
+    error: ErrorInfo | None = None
+    evidence: dict[str, Any] | None = None
+
+
+class SignalKept(Struct, frozen=True, gc=False, array_like=True, tag=16):
+    """A signal came before its gate; it is kept for it."""
+
+    name: str
+    value: Literal
+    at: float
 
 
 Fact = (
@@ -112,6 +195,14 @@ Fact = (
     | CacheSaid
     | CancelDecided
     | Turned
+    | Started
+    | Expanded
+    | ItemsDue
+    | Chose
+    | Opened
+    | Suspended
+    | BodyEnded
+    | SignalKept
 )
 
 _encoder = msgspec.msgpack.Encoder()

@@ -7,23 +7,14 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from wingbeat.machine import transitions
-from wingbeat.machine.fact import (
-    AttemptLost,
-    AttemptQueued,
-    AttemptStarted,
-    Began,
-    CacheSaid,
-    CancelDecided,
-    Fact,
-    NodeEnded,
-    NodeSucceeded,
-    Turned,
-)
-from wingbeat.spec.literal import Literals
+from wingbeat.machine.graph import Graph, is_item, node_of
+from wingbeat.spec.literal import Literal, Literals
 from wingbeat.spec.outcome import ErrorInfo
-from wingbeat.spec.phase import AttemptPhase, CacheStatus, ExecutionPhase, NodePhase
+from wingbeat.spec.phase import AttemptPhase, ExecutionPhase, NodePhase
 from wingbeat.spec.plan import Plan
+
+PHASES = tuple(NodePhase)
+"""Phases of items by the byte that stands for them."""
 
 
 class AttemptState(Struct, array_like=True, gc=False):
@@ -37,10 +28,19 @@ class AttemptState(Struct, array_like=True, gc=False):
     cancel: str = ""
     cancel_reason: str = ""
     evidence: dict[str, Any] | None = None
+    number: int = 0
 
 
 class NodeState(Struct, array_like=True, gc=False):
-    """One node. Attempts count from 0; failures are counted apart for users and systems."""
+    """One node, or one item of a map that is under way.
+
+    Attributes:
+        attempts: Those that matter: of a dynamic workflow without the turns after which its body was suspended.
+
+        turns: How many of those there were.
+
+        stop: The cause for which a node without a process of its own is to be stopped.
+    """
 
     phase: NodePhase = NodePhase.NOT_STARTED
     attempts: list[AttemptState] = []
@@ -54,6 +54,103 @@ class NodeState(Struct, array_like=True, gc=False):
     source: str = ""
     publish: bool = False
     ended_at: float | None = None
+    began_at: float | None = None
+    turns: int = 0
+    stop: str = ""
+    arm: int = -1
+
+    @property
+    def next_attempt(self) -> int:
+        """The number of the next attempt."""
+        return self.turns + len(self.attempts)
+
+
+class Scope(Struct, array_like=True):
+    """The execution itself, or a workflow within it that runs for a node: the item of a map, a call of a dynamic workflow.
+
+    Attributes:
+        live: Nodes with something under way that has to end before the scope can.
+
+        retrying: Nodes between attempts.
+
+        remaining: How many nodes have not ended.
+    """
+
+    remaining: int
+    phase: ExecutionPhase = ExecutionPhase.QUEUED
+    parent: int = -1
+    key: str = ""
+    template: str = ""
+    handler_of: int = -1
+    handler: int = -1
+    inputs: Literals = {}
+    live: set[int] = set()
+    retrying: set[int] = set()
+    began_at: float | None = None
+    ended_at: float | None = None
+    reason: str = ""
+    error: ErrorInfo | None = None
+    outputs: Literals | None = None
+    prefix: str = ""
+
+
+class MapState(Struct, array_like=True):
+    """A map, a byte and an output for each item.
+
+    Attributes:
+        upto: Items below have been started.
+
+        looking: Started items for which the catalog has not answered.
+
+        outputs: By output, of each item.
+    """
+
+    total: int
+    phases: bytearray
+    outputs: dict[str, list[Any]]
+    upto: int = 0
+    looking: set[int] = set()
+    live: set[int] = set()
+    retrying: set[int] = set()
+    succeeded: int = 0
+    failed: int = 0
+    cached: int = 0
+    first_error: ErrorInfo | None = None
+    first_failed: int = -1
+
+    @property
+    def active(self) -> int:
+        """How many items are under way."""
+        return len(self.looking) + len(self.live) + len(self.retrying)
+
+
+class BodyState(Struct, array_like=True):
+    """The body of a dynamic workflow.
+
+    Attributes:
+        calls: Scope by key of the call.
+
+        open: Scopes that have not ended.
+
+        history: Scopes that have ended, in that order: what the body is told, in that order, whenever it is run again.
+
+        seen: How much of the history the last turn was given.
+
+        suspended: Whether the body waits, without a process.
+
+        ending: Its outputs or error, while what it left under way is being stopped.
+    """
+
+    calls: dict[str, int] = {}
+    open: set[int] = set()
+    history: list[int] = []
+    seen: int = 0
+    suspended: bool = False
+    wake_at: float | None = None
+    ended: bool = False
+    outputs: Literals | None = None
+    error: ErrorInfo | None = None
+    evidence: dict[str, Any] | None = None
 
 
 class State(Struct, array_like=True):
@@ -62,37 +159,103 @@ class State(Struct, array_like=True):
     Attributes:
         waits: For each node, how many upstream nodes have not succeeded yet.
 
-        live: Nodes with an attempt that has not ended.
+        scopes: The execution itself, then what it opened.
 
-        retrying: Nodes between attempts.
+        items: Items of maps that are under way, or whose outputs are on their way to the catalog.
 
-        publishing: Nodes whose outputs are on their way to the catalog.
+        publishing: Nodes and items whose outputs are on their way to the catalog.
 
-        remaining: How many nodes have not ended.
+        gates: Gates that wait.
+
+        signals: Signals that came before their gate.
     """
 
     nodes: list[NodeState]
     waits: list[int]
-    remaining: int
-    phase: ExecutionPhase = ExecutionPhase.QUEUED
+    scopes: list[Scope]
     seed: int = 0
-    began_at: float | None = None
-    ended_at: float | None = None
-    reason: str = ""
-    error: ErrorInfo | None = None
-    outputs: Literals | None = None
-    live: set[int] = set()
-    retrying: set[int] = set()
+    items: dict[int, NodeState] = {}
+    maps: dict[int, MapState] = {}
+    bodies: dict[int, BodyState] = {}
     publishing: set[int] = set()
+    gates: set[int] = set()
+    signals: dict[str, Literal] = {}
+
+    @property
+    def phase(self) -> ExecutionPhase:
+        """Of the execution."""
+        return self.scopes[0].phase
+
+    @property
+    def error(self) -> ErrorInfo | None:
+        """Why the execution fails."""
+        return self.scopes[0].error
+
+    @property
+    def reason(self) -> str:
+        """Why the execution is in its phase."""
+        return self.scopes[0].reason
+
+    @property
+    def outputs(self) -> Literals | None:
+        """Of the execution."""
+        return self.scopes[0].outputs
+
+    @property
+    def began_at(self) -> float | None:
+        """When the execution began."""
+        return self.scopes[0].began_at
+
+    @property
+    def ended_at(self) -> float | None:
+        """When it ended."""
+        return self.scopes[0].ended_at
+
+    @property
+    def remaining(self) -> int:
+        """How many nodes of the plan have not ended."""
+        return self.scopes[0].remaining
+
+    @property
+    def live(self) -> set[int]:
+        """Every node and item, of all scopes, with something under way."""
+        return set().union(*(s.live for s in self.scopes), *(m.live for m in self.maps.values()))
+
+    @property
+    def retrying(self) -> set[int]:
+        """Every node and item, of all scopes, that is between attempts."""
+        return set().union(*(s.retrying for s in self.scopes), *(m.retrying for m in self.maps.values()))
+
+    def node(self, address: int) -> NodeState:
+        """A node, or an item that is under way. Raises KeyError for an item that is not."""
+        return self.items[address] if is_item(address) else self.nodes[address]
+
+    def seen(self, address: int) -> NodeState | None:
+        """A node, or an item that is under way; None for one that is not."""
+        if is_item(address):
+            return self.items.get(address)
+        return self.nodes[address] if address < len(self.nodes) else None
+
+    def under_way(self, graph: Graph, address: int) -> tuple[set[int], set[int]]:
+        """Where it is noted that a node or item is live, and that it is between attempts."""
+        if is_item(address):
+            mapping = self.maps[node_of(address)]
+            return mapping.live, mapping.retrying
+        scope = self.scopes[graph.scope_of(address)]
+        return scope.live, scope.retrying
 
 
 def initial(plan: Plan) -> State:
     """Before anything happened."""
-    return State(
-        nodes=[NodeState() for _ in plan.nodes],
-        waits=[len(node.upstream) for node in plan.nodes],
-        remaining=len(plan.nodes),
-    )
+    count = len(plan.nodes)
+    return State(nodes=[NodeState() for _ in range(count)], waits=waits(plan), scopes=[Scope(remaining=count)])
+
+
+def waits(plan: Plan) -> list[int]:
+    """For each node, for how many others it waits; the branch that decides over it is one."""
+    if plan.plain:
+        return [len(node.upstream) for node in plan.nodes]
+    return [len(node.upstream) + (node.arm is not None) for node in plan.nodes]
 
 
 def encode_state(state: State) -> bytes:
@@ -105,146 +268,8 @@ def decode_state(data: bytes) -> State:
     return msgspec.msgpack.decode(data, type=State)
 
 
-def replay(plan: Plan, facts: list[Fact], state: State | None = None) -> State:
-    """Fold facts, from the beginning or from a snapshot."""
-    folded = initial(plan) if state is None else state
-    for fact in facts:
-        apply(plan, folded, fact)
-    return folded
-
-
-def apply(plan: Plan, state: State, fact: Fact) -> None:
-    """Make a fact true in `state`. The only function that changes a state.
-
-    Raises:
-        ForbiddenTransition: The tables do not list what it asks for.
-    """
-    _APPLY[type(fact)](plan, state, fact)
-
-
-def _began(plan: Plan, state: State, fact: Began) -> None:
-    state.phase = transitions.execution(state.phase, ExecutionPhase.RUNNING)
-    state.began_at, state.seed = fact.at, fact.seed
-
-
-def _queued(plan: Plan, state: State, fact: AttemptQueued) -> None:
-    node = state.nodes[fact.node]
-    if fact.attempt != len(node.attempts):
-        raise transitions.ForbiddenTransition(f"attempt {fact.attempt} after {len(node.attempts)} attempts")
-    node.phase = transitions.node(node.phase, NodePhase.QUEUED)
-    node.attempts.append(AttemptState(AttemptPhase.QUEUED, fact.at))
-    node.retry_at, node.publish = None, fact.publish
-    state.retrying.discard(fact.node)
-    state.live.add(fact.node)
-
-
-def _started(plan: Plan, state: State, fact: AttemptStarted) -> None:
-    node = state.nodes[fact.node]
-    attempt = node.attempts[fact.attempt]
-    node.phase = transitions.node(node.phase, NodePhase.RUNNING)
-    attempt.phase = transitions.attempt(attempt.phase, AttemptPhase.RUNNING)
-    attempt.started_at, attempt.evidence = fact.at, fact.evidence
-
-
-def _lost(plan: Plan, state: State, fact: AttemptLost) -> None:
-    node = state.nodes[fact.node]
-    attempt = node.attempts[fact.attempt]
-    if fact.retry_at is not None:
-        after = AttemptPhase.RETRYABLE_FAILED
-    else:
-        after = AttemptPhase.ABORTED if fact.phase == NodePhase.ABORTED else AttemptPhase.FAILED
-    attempt.phase = transitions.attempt(attempt.phase, after)
-    attempt.ended_at, attempt.error = fact.at, fact.error
-    node.reason = fact.error.message
-    if fact.system:
-        node.system_failures += 1
-    else:
-        node.user_failures += 1
-    state.live.discard(fact.node)
-    if fact.retry_at is not None:
-        node.phase = transitions.node(node.phase, NodePhase.QUEUED)
-        node.retry_at = fact.retry_at
-        state.retrying.add(fact.node)
-    else:
-        node.phase = transitions.node(node.phase, NodePhase(fact.phase))
-        node.ended_at = fact.at
-        state.remaining -= 1
-        _blame(plan, state, fact.node, fact.error)
-
-
-def _blame(plan: Plan, state: State, i: int, error: ErrorInfo) -> None:
-    """The first node that fails by itself decides why the execution fails."""
-    phase = state.nodes[i].phase
-    if state.error is None and phase is not NodePhase.ABORTED and state.phase is ExecutionPhase.RUNNING:
-        state.error = msgspec.structs.replace(error, node=plan.nodes[i].id)
-
-
-def _succeeded(plan: Plan, state: State, fact: NodeSucceeded) -> None:
-    node = state.nodes[fact.node]
-    recovered = fact.attempt < 0 and fact.cache != CacheStatus.HIT
-    node.phase = transitions.node(node.phase, NodePhase.RECOVERED if recovered else NodePhase.SUCCEEDED)
-    if fact.attempt >= 0:
-        attempt = node.attempts[fact.attempt]
-        attempt.phase = transitions.attempt(attempt.phase, AttemptPhase.SUCCEEDED)
-        attempt.ended_at = fact.at
-        if fact.evidence:
-            attempt.evidence = {**(attempt.evidence or {}), **fact.evidence}
-        state.live.discard(fact.node)
-        if node.publish:
-            state.publishing.add(fact.node)
-        node.reason = ""
-    if fact.cache:
-        node.cache = fact.cache
-    node.outputs, node.ended_at, node.source = fact.outputs, fact.at, fact.source
-    state.remaining -= 1
-    for downstream in plan.nodes[fact.node].downstream:
-        state.waits[downstream] -= 1
-
-
-def _ended(plan: Plan, state: State, fact: NodeEnded) -> None:
-    node = state.nodes[fact.node]
-    node.phase = transitions.node(node.phase, NodePhase(fact.phase))
-    node.ended_at, node.reason, node.retry_at = fact.at, fact.reason, None
-    state.retrying.discard(fact.node)
-    state.remaining -= 1
-    if node.phase is NodePhase.TIMED_OUT:
-        _blame(plan, state, fact.node, ErrorInfo("TimedOut", fact.reason, retryable=False))
-
-
-def _cache_said(plan: Plan, state: State, fact: CacheSaid) -> None:
-    node = state.nodes[fact.node]
-    node.cache = fact.status
-    if fact.status != CacheStatus.POPULATED:  # which leaves standing why it had been missed
-        node.cache_reason = fact.reason
-    state.publishing.discard(fact.node)
-
-
-def _cancel_decided(plan: Plan, state: State, fact: CancelDecided) -> None:
-    attempt = state.nodes[fact.node].attempts[fact.attempt]
-    attempt.cancel, attempt.cancel_reason = fact.cause, fact.reason
-
-
-def _turned(plan: Plan, state: State, fact: Turned) -> None:
-    state.phase = transitions.execution(state.phase, ExecutionPhase(fact.phase))
-    if fact.reason:
-        state.reason = fact.reason
-    if fact.error is not None and state.error is None:
-        state.error = fact.error
-    if fact.outputs is not None:
-        state.outputs = fact.outputs
-    if state.phase.terminal:
-        state.ended_at = fact.at
-        state.publishing.clear()
-
-
-_APPLY: dict[type, Any] = {
-    Began: _began,
-    AttemptQueued: _queued,
-    AttemptStarted: _started,
-    AttemptLost: _lost,
-    NodeSucceeded: _succeeded,
-    NodeEnded: _ended,
-    CacheSaid: _cache_said,
-    CancelDecided: _cancel_decided,
-    Turned: _turned,
-}
+def graph_of(graph: Graph, state: State) -> Graph:
+    """Add to a new graph what a state from a snapshot says was opened."""
+    for scope in state.scopes[1:]:
+        graph.open(graph.template(scope.parent, scope.template, scope.handler_of), scope.prefix)
+    return graph

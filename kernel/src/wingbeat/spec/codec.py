@@ -12,7 +12,7 @@ import msgspec
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.base.ids import digest
-from wingbeat.spec.entities import FORMAT, Closure, Entity, TaskSpec
+from wingbeat.spec.entities import FORMAT, Closure, Entity, WorkflowSpec
 from wingbeat.types import LimitExceeded
 from wingbeat.types.bounds import check_depth
 
@@ -77,7 +77,7 @@ def check_closure(closure: Closure) -> None:
     for name, entity in closure.entities.items():
         if spec_digest(entity) != name:
             raise ConfigurationError(f"Entity {entity.name!r} is not what its digest {name[:19]}… says.")
-    if isinstance(closure.entities.get(closure.root), TaskSpec):
+    if not isinstance(closure.entities.get(closure.root, None), WorkflowSpec | None):
         raise ConfigurationError("The root of the spec is no workflow.")
     calls = [c for e in closure.entities.values() for c in getattr(e, "calls", ())]
     missing = {closure.root, *calls} - closure.entities.keys()

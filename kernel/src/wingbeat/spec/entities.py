@@ -7,7 +7,7 @@ field that is added later must have a default, so that documents of every releas
 from __future__ import annotations
 
 import enum
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -176,6 +176,32 @@ class TaskSpec(Struct, frozen=True, omit_defaults=True, tag_field="entity", tag=
     wrappers: tuple[WrapperSpec, ...] = ()
     variables: dict[str, str] = {}
     executor: str = ""
+    dynamic: bool = False
+    """Whether the function is the body of a dynamic workflow: what it awaits are nodes."""
+
+
+class LaunchPlanSpec(Struct, frozen=True, omit_defaults=True, tag_field="entity", tag="launchplan"):
+    """A way to launch a workflow as an execution of its own.
+
+    Attributes:
+        workflow: Digest of the workflow.
+
+        interface: What is still to be given, with the plan's defaults, and the workflow's outputs.
+
+        fixed: Wire forms of the inputs that nobody can change.
+    """
+
+    name: str
+    workflow: str
+    interface: Interface
+    fixed: dict[str, Any] = {}
+    labels: dict[str, str] = {}
+    doc: str = ""
+
+    @property
+    def calls(self) -> tuple[str, ...]:
+        """Digests of what it refers to."""
+        return (self.workflow,)
 
 
 class Promise(Struct, frozen=True, omit_defaults=True, tag_field="is", tag="promise"):
@@ -208,23 +234,151 @@ Binding = Promise | Constant | ListBinding | MapBinding
 """Where the value of an input comes from: the edges of the graph."""
 
 
+class MapSpec(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="map"):
+    """The call is made once for each item of lists of equal length.
+
+    Attributes:
+        over: Inputs that are given as lists, an item for each call; the others are the same in every call.
+
+        concurrency: How many items are under way at once; None leaves it to the executor.
+
+        min_successes: So many items have to succeed; with either bound, outputs of failed items are None.
+
+        min_success_ratio: This share of the items has to succeed.
+    """
+
+    over: tuple[str, ...]
+    concurrency: int | None = None
+    min_successes: int | None = None
+    min_success_ratio: float | None = None
+
+    @property
+    def tolerant(self) -> bool:
+        """Whether an item may fail."""
+        return self.min_successes is not None or self.min_success_ratio is not None
+
+
+class Value(Struct, frozen=True, tag_field="is", tag="value"):
+    """A constant in a condition, in wire form."""
+
+    value: Any
+
+
+class Input(Struct, frozen=True, tag_field="is", tag="input"):
+    """An input of the branch node, by name."""
+
+    name: str
+
+
+Operand = Value | Input
+
+
+class Compare(Struct, frozen=True, tag_field="is", tag="compare"):
+    """``left op right``; `op` is eq, ne, lt, le, gt or ge."""
+
+    op: Literal["eq", "ne", "lt", "le", "gt", "ge"]
+    left: Operand
+    right: Operand
+
+
+class AllOf(Struct, frozen=True, tag_field="is", tag="all"):
+    """Every one of the conditions holds."""
+
+    conditions: tuple[Condition, ...]
+
+
+class AnyOf(Struct, frozen=True, tag_field="is", tag="any"):
+    """At least one of the conditions holds."""
+
+    conditions: tuple[Condition, ...]
+
+
+class Not(Struct, frozen=True, tag_field="is", tag="not"):
+    """The condition does not hold."""
+
+    condition: Condition
+
+
+Condition = Compare | AllOf | AnyOf | Not | Input
+"""What decides over a branch; an input alone has to be a bool."""
+
+
+class Case(Struct, frozen=True, omit_defaults=True):
+    """One arm of a branch: taken where `when` is the first that holds; None always does. `outputs`: what it gives."""
+
+    when: Condition | None = None
+    outputs: dict[str, Binding] = {}
+
+
+class BranchSpec(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="branch"):
+    """One of several arms is run; the nodes of the others are skipped. Nodes say by `NodeSpec.arm` where they belong."""
+
+    interface: Interface
+    cases: tuple[Case, ...]
+
+
+class GateSpec(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="gate"):
+    """A wait for a person, for a value or for time; holds no process.
+
+    Attributes:
+        gate: ``approve``: True lets its input `value` through, False fails. ``input``: the value that is given.
+            ``sleep``: lets `value` through when `duration` is over.
+
+        name: What a signal is sent to.
+
+        timeout_s: Seconds after which it fails.
+    """
+
+    gate: Literal["approve", "input", "sleep"]
+    name: str
+    interface: Interface
+    timeout_s: float | None = None
+
+
+class Arm(Struct, frozen=True):
+    """A node belongs to a case of a branch."""
+
+    branch: str
+    case: int
+
+
+class OverrideSpec(Struct, frozen=True, omit_defaults=True):
+    """What one call changes of its task."""
+
+    name: str = ""
+    retry: RetrySpec | None = None
+    timeout: TimeoutSpec | None = None
+    resources: ResourceSpec | None = None
+    cache: CacheSpec | None = None
+    uncached: bool = False
+    executor: str | None = None
+    variables: dict[str, str] | None = None
+
+
 class NodeSpec(Struct, frozen=True, omit_defaults=True):
     """One call of a task or workflow inside a workflow.
 
     Attributes:
         id: Unique in the workflow; ``n0``, ``n1``, … in the order of the calls.
 
-        call: Index into `WorkflowSpec.calls`.
+        call: Index into `WorkflowSpec.calls`; -1 for branches and gates, which call nothing.
 
         inputs: One binding for each input that is not left at its default.
 
         after: Nodes that must have succeeded first though no data flows.
+
+        kind: What it is, where it is no plain call.
+
+        arm: The case of the branch that has to be taken for it to run.
     """
 
     id: str
     call: int = 0
     inputs: dict[str, Binding] = {}
     after: tuple[str, ...] = ()
+    kind: MapSpec | BranchSpec | GateSpec | None = None
+    arm: Arm | None = None
+    override: OverrideSpec | None = None
 
 
 class FailurePolicy(enum.StrEnum):
@@ -251,9 +405,12 @@ class WorkflowSpec(Struct, frozen=True, omit_defaults=True, tag_field="entity", 
     failure_policy: FailurePolicy = FailurePolicy.FAIL_IMMEDIATELY
     timeout_s: float | None = None
     doc: str = ""
+    on_failure: int | None = None
+    """Index into `calls`: what runs when the workflow has failed or was aborted, before that becomes final. It is given those
+    inputs of the workflow that it has too, and an input ``error`` where it has one."""
 
 
-Entity = TaskSpec | WorkflowSpec
+Entity = TaskSpec | WorkflowSpec | LaunchPlanSpec
 
 
 class Closure(Struct, frozen=True, omit_defaults=True):
@@ -284,7 +441,9 @@ class Closure(Struct, frozen=True, omit_defaults=True):
 
 
 __all__ = [
-    "FORMAT", "UNSET", "Binding", "CacheSpec", "Closure", "Constant", "Entity", "Entry", "EnvironmentSpec", "FailurePolicy",
-    "Interface", "Isolation", "ListBinding", "MapBinding", "NodeSpec", "Promise", "ResourceSpec", "RetrySpec", "TaskSpec",
-    "TimeoutSpec", "UnsetType", "Variable", "WorkflowSpec", "WrapperSpec",
+    "FORMAT", "UNSET", "AllOf", "AnyOf", "Arm", "Binding", "BranchSpec", "CacheSpec", "Case", "Closure", "Compare",
+    "Condition", "Constant", "Entity", "Entry", "EnvironmentSpec", "FailurePolicy", "GateSpec", "Input", "Interface",
+    "Isolation", "LaunchPlanSpec", "ListBinding", "MapBinding", "MapSpec", "NodeSpec", "Not", "Operand", "OverrideSpec",
+    "Promise", "ResourceSpec", "RetrySpec", "TaskSpec", "TimeoutSpec", "UnsetType", "Value", "Variable", "WorkflowSpec",
+    "WrapperSpec",
 ]  # fmt: skip

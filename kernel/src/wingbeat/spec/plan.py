@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from wingbeat.spec.entities import FailurePolicy, Interface, TaskSpec
+from wingbeat.spec.entities import BranchSpec, Condition, FailurePolicy, GateSpec, Interface, LaunchPlanSpec, MapSpec, TaskSpec
 from wingbeat.spec.literal import Literal
 from wingbeat.types import LiteralType
 
@@ -57,19 +57,65 @@ Source = FromInput | FromNode | Fixed | ListOf | MapOf | Part
 """Where a value comes from when the execution runs."""
 
 
+class MapKind(Struct, frozen=True, gc=False):
+    """A call for each item of lists. What is called for an item: the node's task, or else `plan`."""
+
+    spec: MapSpec
+    outputs: tuple[str, ...]
+    plan: Plan | None = None
+    child: ChildKind | None = None
+
+
+class BranchKind(Struct, gc=False):
+    """One of several arms. `members`: by arm, the nodes that have to end for the branch to end; `inside`: with those of
+    branches within. `outputs`: by arm, where its outputs come from."""
+
+    spec: BranchSpec
+    conditions: tuple[Condition | None, ...]
+    outputs: list[dict[str, Source]]
+    members: list[list[int]]
+    inside: list[list[int]]
+
+
+class GateKind(Struct, frozen=True, gc=False):
+    """A wait."""
+
+    spec: GateSpec
+
+
+class ScopeKind(Struct, frozen=True, gc=False):
+    """A workflow that keeps its own failure policy or failure handler, and so is not flattened."""
+
+    plan: Plan
+
+
+class ChildKind(Struct, frozen=True, gc=False):
+    """An execution of its own."""
+
+    launchplan: LaunchPlanSpec
+    digest: str
+
+
+Kind = MapKind | BranchKind | GateKind | ScopeKind | ChildKind
+
+
 class PlanNode(Struct, gc=False):
-    """One task to run.
+    """Something to run.
 
     Attributes:
         id: Path of call ids from the root, joined by ``.``: ``n2.n0``.
 
-        task: Index into `Plan.tasks`.
+        task: Index into `Plan.tasks`; -1 where no task is called.
 
         inputs: Where each input comes from; defaults are filled in.
 
         upstream: Nodes that must have succeeded first.
 
         downstream: Nodes that wait for this one.
+
+        kind: What it is, where it is not simply a task.
+
+        arm: The branch node and the arm that it belongs to.
     """
 
     id: str
@@ -77,10 +123,12 @@ class PlanNode(Struct, gc=False):
     inputs: dict[str, Source]
     upstream: tuple[int, ...]
     downstream: list[int]
+    kind: Kind | None = None
+    arm: tuple[int, int] | None = None
 
 
 class Plan(Struct):
-    """Everything that the machine needs to know of a closure. Shared by all of its executions; never changed."""
+    """Everything that the machine needs to know of a workflow. Shared by all of its executions; never changed."""
 
     name: str
     interface: Interface
@@ -91,3 +139,7 @@ class Plan(Struct):
     failure_policy: FailurePolicy
     timeout_s: float | None
     index: dict[str, int]
+    plain: bool = True
+    """Whether every node is simply a task."""
+    handler: Plan | None = None
+    """What runs when it has failed or was aborted."""

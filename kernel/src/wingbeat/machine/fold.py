@@ -1,0 +1,431 @@
+"""Facts become true. `apply` is the only function that changes a state; folding the facts of a journal gives it again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from wingbeat.machine import transitions
+from wingbeat.machine.fact import (
+    AttemptLost,
+    AttemptQueued,
+    AttemptStarted,
+    Began,
+    BodyEnded,
+    CacheSaid,
+    CancelDecided,
+    Chose,
+    Expanded,
+    Fact,
+    ItemsDue,
+    NodeEnded,
+    NodeSucceeded,
+    Opened,
+    SignalKept,
+    Started,
+    Suspended,
+    Turned,
+)
+from wingbeat.machine.graph import Graph, is_item, item_address, item_of, node_of
+from wingbeat.machine.state import (
+    PHASES,
+    AttemptState,
+    BodyState,
+    MapState,
+    NodeState,
+    Scope,
+    State,
+    initial,
+    waits,
+)
+from wingbeat.spec.literal import Inline, LiteralList, Literals
+from wingbeat.spec.outcome import ErrorInfo
+from wingbeat.spec.phase import AttemptPhase, CacheStatus, ExecutionPhase, NodePhase
+from wingbeat.spec.plan import BranchKind, MapKind
+
+_BYTE = {phase: i for i, phase in enumerate(PHASES)}
+_NONE = Inline(None)
+
+
+def replay(graph: Graph, facts: list[Fact], state: State | None = None) -> State:
+    """Fold facts, from the beginning or from a snapshot."""
+    folded = initial(graph.plan) if state is None else state
+    for fact in facts:
+        apply(graph, folded, fact)
+    return folded
+
+
+def apply(graph: Graph, state: State, fact: Fact) -> None:
+    """Make a fact true in `state`.
+
+    Raises:
+        ForbiddenTransition: The tables do not list what it asks for.
+    """
+    _APPLY[type(fact)](graph, state, fact)
+
+
+def _began(graph: Graph, state: State, fact: Began) -> None:
+    root = state.scopes[0]
+    root.phase = transitions.execution(root.phase, ExecutionPhase.RUNNING)
+    root.began_at, state.seed = fact.at, fact.seed
+
+
+# -- attempts
+
+
+def _queued(graph: Graph, state: State, fact: AttemptQueued) -> None:
+    address = fact.node
+    node = _begin_item(state, address) if is_item(address) else state.nodes[address]
+    if fact.attempt != node.next_attempt:
+        raise transitions.ForbiddenTransition(f"attempt {fact.attempt} after {node.next_attempt} attempts")
+    dynamic = state.bodies.get(address)
+    if dynamic is None:
+        node.phase = transitions.node(node.phase, NodePhase.QUEUED)
+        if not graph.plan.plain or state.scopes[1:]:
+            task = graph.task(address)
+            if task is not None and task.dynamic:
+                state.bodies[address] = BodyState()
+                node.began_at = fact.at
+    else:
+        dynamic.seen, dynamic.suspended, dynamic.wake_at = len(dynamic.history), False, None
+        if node.phase is not NodePhase.DYNAMIC_RUNNING:
+            node.phase = transitions.node(node.phase, NodePhase.QUEUED)
+    node.attempts.append(AttemptState(AttemptPhase.QUEUED, fact.at, number=fact.attempt))
+    node.retry_at, node.publish = None, fact.publish
+    live, retrying = state.under_way(graph, address)
+    retrying.discard(address)
+    live.add(address)
+
+
+def _started(graph: Graph, state: State, fact: AttemptStarted) -> None:
+    node = state.node(fact.node)
+    attempt = node.attempts[-1]
+    if node.phase is not NodePhase.DYNAMIC_RUNNING:
+        running = NodePhase.DYNAMIC_RUNNING if fact.node in state.bodies else NodePhase.RUNNING
+        node.phase = transitions.node(node.phase, running)
+    attempt.phase = transitions.attempt(attempt.phase, AttemptPhase.RUNNING)
+    attempt.started_at, attempt.evidence = fact.at, fact.evidence
+
+
+def _lost(graph: Graph, state: State, fact: AttemptLost) -> None:
+    node = state.node(fact.node)
+    attempt = node.attempts[-1]
+    if fact.retry_at is not None:
+        after = AttemptPhase.RETRYABLE_FAILED
+    else:
+        after = AttemptPhase.ABORTED if fact.phase == NodePhase.ABORTED else AttemptPhase.FAILED
+    attempt.phase = transitions.attempt(attempt.phase, after)
+    attempt.ended_at, attempt.error = fact.at, fact.error
+    node.reason = fact.error.message
+    if fact.system:
+        node.system_failures += 1
+    else:
+        node.user_failures += 1
+    live, retrying = state.under_way(graph, fact.node)
+    live.discard(fact.node)
+    body = state.bodies.get(fact.node)
+    if fact.retry_at is not None:
+        node.phase = transitions.node(node.phase, NodePhase.QUEUED)
+        node.retry_at = fact.retry_at
+        retrying.add(fact.node)
+        if body is not None and not fact.system:
+            _forget_failures(state, body)
+        return
+    _end(graph, state, fact.node, NodePhase(fact.phase), fact.at, fact.error)
+
+
+def _forget_failures(state: State, body: BodyState) -> None:
+    """A body that failed by itself is run again with what succeeded; what failed is called again."""
+    kept = {scope for scope in body.history if state.scopes[scope].phase is ExecutionPhase.SUCCEEDED}
+    body.history = [scope for scope in body.history if scope in kept]
+    body.calls = {key: scope for key, scope in body.calls.items() if scope in kept}
+    body.ended, body.outputs, body.error, body.seen = False, None, None, 0
+
+
+def _cancel_decided(graph: Graph, state: State, fact: CancelDecided) -> None:
+    node = state.node(fact.node)
+    if fact.attempt < 0:
+        node.stop, node.reason = fact.cause, fact.reason
+        return
+    attempt = node.attempts[-1]
+    attempt.cancel, attempt.cancel_reason = fact.cause, fact.reason
+
+
+# -- ends of nodes and items
+
+
+def _succeeded(graph: Graph, state: State, fact: NodeSucceeded) -> None:
+    address = fact.node
+    node = _begin_item(state, address) if is_item(address) else state.nodes[address]
+    hit = fact.cache == CacheStatus.HIT
+    recovered = fact.attempt < 0 and not hit and node.phase is NodePhase.NOT_STARTED
+    node.phase = transitions.node(node.phase, NodePhase.RECOVERED if recovered else NodePhase.SUCCEEDED)
+    if fact.attempt >= 0:
+        attempt = node.attempts[-1]
+        attempt.phase = transitions.attempt(attempt.phase, AttemptPhase.SUCCEEDED)
+        attempt.ended_at = fact.at
+        if fact.evidence:
+            attempt.evidence = {**(attempt.evidence or {}), **fact.evidence}
+        if node.publish:
+            state.publishing.add(address)
+        node.reason = ""
+    if fact.cache:
+        node.cache = fact.cache
+    node.outputs, node.ended_at, node.source = fact.outputs, fact.at, fact.source
+    if is_item(address):
+        _compact(state, address, node, hit)
+        return
+    scope_number = graph.scope_of(address)
+    scope = state.scopes[scope_number]
+    scope.live.discard(address)
+    scope.remaining -= 1
+    planned = graph.nodes[address]
+    if planned.kind is not None:
+        if address in state.maps:
+            node.outputs = _collected(graph, state, address)
+        state.gates.discard(address)
+    base = graph.bases[scope_number] if scope_number else 0
+    for downstream in planned.downstream:
+        state.waits[base + downstream] -= 1
+
+
+def _ended(graph: Graph, state: State, fact: NodeEnded) -> None:
+    if is_item(fact.node):
+        _begin_item(state, fact.node)
+    node = state.node(fact.node)
+    node.reason, node.retry_at = fact.reason, None
+    error = fact.error
+    if error is None and fact.phase == NodePhase.TIMED_OUT:
+        error = ErrorInfo("TimedOut", fact.reason, retryable=False)
+    live, retrying = state.under_way(graph, fact.node)
+    retrying.discard(fact.node)
+    live.discard(fact.node)
+    _end(graph, state, fact.node, NodePhase(fact.phase), fact.at, error)
+
+
+def _end(graph: Graph, state: State, address: int, phase: NodePhase, at: float, error: ErrorInfo | None) -> None:
+    """A node or item has ended without outputs."""
+    node = state.node(address)
+    node.phase = transitions.node(node.phase, phase)
+    node.ended_at = at
+    if is_item(address):
+        mapping = state.maps[node_of(address)]
+        if phase is not NodePhase.ABORTED and (error is not None) and mapping.first_error is None:
+            mapping.first_error, mapping.first_failed = error, item_of(address)
+        _compact(state, address, node, hit=False)
+        return
+    scope = state.scopes[graph.scope_of(address)]
+    scope.remaining -= 1
+    state.gates.discard(address)
+    if address in state.maps:
+        state.maps[address].outputs = {}
+    running = scope.phase is ExecutionPhase.RUNNING
+    if scope.error is None and error is not None and phase is not NodePhase.ABORTED and running:
+        # the first node that fails by itself decides why the scope fails
+        scope.error = error if error.node else msgspec.structs.replace(error, node=graph.id(address))
+
+
+# -- maps
+
+
+def _begin_item(state: State, address: int) -> NodeState:
+    """An item that is under way has a state like a node; the catalog has answered."""
+    found = state.items.get(address)
+    if found is None:
+        found = state.items[address] = NodeState()
+    state.maps[node_of(address)].looking.discard(address)
+    return found
+
+
+def _compact(state: State, address: int, node: NodeState, hit: bool) -> None:
+    """Keep of an item that has ended what its map needs."""
+    mapping = state.maps[node_of(address)]
+    item = item_of(address)
+    mapping.phases[item] = _BYTE[node.phase]
+    mapping.live.discard(address)
+    mapping.retrying.discard(address)
+    if node.phase.success:
+        mapping.succeeded += 1
+        mapping.cached += hit
+        assert node.outputs is not None
+        for name, values in mapping.outputs.items():
+            values[item] = node.outputs[name]
+    elif node.phase is not NodePhase.ABORTED:
+        mapping.failed += 1
+    if address not in state.publishing:
+        del state.items[address]
+
+
+def _collected(graph: Graph, state: State, number: int) -> Literals:
+    """The outputs of a map: lists in the order of its items."""
+    mapping = state.maps[number]
+    found: Literals = {}
+    for name, values in mapping.outputs.items():
+        whole = [_NONE if value is None else value for value in values]
+        if all(type(value) is Inline for value in whole):
+            found[name] = Inline([value.value for value in whole])
+        else:
+            found[name] = LiteralList(tuple(whole))
+    mapping.outputs = {}
+    return found
+
+
+def _expanded(graph: Graph, state: State, fact: Expanded) -> None:
+    kind = graph.nodes[fact.node].kind
+    assert isinstance(kind, MapKind)
+    _under_way(graph, state, fact.node, fact.at)
+    state.maps[fact.node] = MapState(
+        fact.count, bytearray(fact.count), {name: [None] * fact.count for name in kind.outputs}
+    )
+
+
+def _items_due(graph: Graph, state: State, fact: ItemsDue) -> None:
+    mapping = state.maps[fact.node]
+    mapping.looking.update(item_address(fact.node, item) for item in range(mapping.upto, fact.upto))
+    mapping.upto = fact.upto
+
+
+# -- what holds no process
+
+
+def _node_started(graph: Graph, state: State, fact: Started) -> None:
+    _under_way(graph, state, fact.node, fact.at)
+    if graph.nodes[node_of(fact.node)].kind is not None and not is_item(fact.node):
+        state.gates.add(fact.node)
+
+
+def _under_way(graph: Graph, state: State, address: int, at: float) -> None:
+    node = _begin_item(state, address) if is_item(address) else state.nodes[address]
+    node.phase = transitions.node(node.phase, NodePhase.RUNNING)
+    node.began_at = at
+    state.under_way(graph, address)[0].add(address)
+
+
+def _signal_kept(graph: Graph, state: State, fact: SignalKept) -> None:
+    state.signals[fact.name] = fact.value
+
+
+def _chose(graph: Graph, state: State, fact: Chose) -> None:
+    kind = graph.nodes[fact.node].kind
+    assert isinstance(kind, BranchKind)
+    _under_way(graph, state, fact.node, fact.at)
+    scope = state.scopes[graph.scope_of(fact.node)]
+    base = graph.base_of(fact.node)
+    state.nodes[fact.node].arm = fact.arm
+    for arm, members in enumerate(kind.members):
+        if arm == fact.arm:
+            state.waits[fact.node] = len(members)
+            for member in members:
+                state.waits[base + member] -= 1
+        else:
+            for member in kind.inside[arm]:
+                node = state.nodes[base + member]
+                node.phase = transitions.node(node.phase, NodePhase.SKIPPED)
+                node.ended_at, node.reason = fact.at, "another arm of its branch was taken"
+                scope.remaining -= 1
+
+
+# -- scopes
+
+
+def _opened(graph: Graph, state: State, fact: Opened) -> None:
+    plan = graph.template(fact.parent, fact.template, fact.handler_of)
+    number = len(state.scopes)
+    if fact.handler_of >= 0:
+        above = state.scopes[fact.handler_of]
+        above.handler = number
+        prefix = f"{above.prefix}.on_failure" if above.prefix else "on_failure"
+    elif fact.key:
+        again = sum(s.parent == fact.parent and s.key == fact.key for s in state.scopes) if plan.nodes else 0
+        prefix = f"{graph.id(fact.parent)}.{fact.key}" + (f"~{again}" if again else "")
+    else:
+        prefix = graph.id(fact.parent)
+    graph.open(plan, prefix)
+    state.nodes += [NodeState() for _ in plan.nodes]
+    state.waits += waits(plan)
+    scope = Scope(
+        len(plan.nodes), ExecutionPhase.RUNNING, fact.parent, fact.key, fact.template, fact.handler_of,
+        inputs=fact.inputs, began_at=fact.at, prefix=prefix,
+    )  # fmt: skip
+    state.scopes.append(scope)
+    body = state.bodies.get(fact.parent) if fact.key else None
+    if body is not None:
+        body.calls[fact.key] = number
+        body.open.add(number)
+    elif fact.handler_of < 0:
+        _under_way(graph, state, fact.parent, fact.at)
+
+
+def _turned(graph: Graph, state: State, fact: Turned) -> None:
+    scope = state.scopes[fact.scope]
+    scope.phase = transitions.execution(scope.phase, ExecutionPhase(fact.phase))
+    if fact.reason:
+        scope.reason = fact.reason
+    if fact.error is not None and scope.error is None:
+        scope.error = fact.error
+    if fact.outputs is not None:
+        scope.outputs = fact.outputs
+    if not scope.phase.terminal:
+        return
+    scope.ended_at = fact.at
+    if fact.scope == 0:
+        state.publishing.clear()
+        state.items.clear()
+    elif scope.key and (body := state.bodies.get(scope.parent)) is not None:
+        body.open.discard(fact.scope)
+        body.history.append(fact.scope)
+
+
+# -- bodies of dynamic workflows
+
+
+def _suspended(graph: Graph, state: State, fact: Suspended) -> None:
+    node, body = state.node(fact.node), state.bodies[fact.node]
+    node.attempts.pop()
+    node.turns += 1
+    if node.phase is not NodePhase.DYNAMIC_RUNNING:
+        node.phase = transitions.node(node.phase, NodePhase.DYNAMIC_RUNNING)
+    body.suspended, body.wake_at = True, fact.wake_at
+
+
+def _body_ended(graph: Graph, state: State, fact: BodyEnded) -> None:
+    body = state.bodies[fact.node]
+    body.ended, body.outputs, body.error, body.evidence = True, fact.outputs, fact.error, fact.evidence
+
+
+def _cache_said(graph: Graph, state: State, fact: CacheSaid) -> None:
+    address = fact.node
+    published = address in state.publishing
+    if is_item(address) and not published:
+        _begin_item(state, address)
+    node = state.node(address)
+    node.cache = fact.status
+    if fact.status != CacheStatus.POPULATED:  # which leaves standing why it had been missed
+        node.cache_reason = fact.reason
+    state.publishing.discard(address)
+    if is_item(address) and published:
+        del state.items[address]
+    elif is_item(address):
+        state.maps[node_of(address)].looking.add(address)  # until its attempt is queued
+
+
+_APPLY: dict[type, Any] = {
+    Began: _began,
+    AttemptQueued: _queued,
+    AttemptStarted: _started,
+    AttemptLost: _lost,
+    NodeSucceeded: _succeeded,
+    NodeEnded: _ended,
+    CacheSaid: _cache_said,
+    CancelDecided: _cancel_decided,
+    Turned: _turned,
+    Started: _node_started,
+    Expanded: _expanded,
+    ItemsDue: _items_due,
+    Chose: _chose,
+    Opened: _opened,
+    Suspended: _suspended,
+    BodyEnded: _body_ended,
+    SignalKept: _signal_kept,
+}

@@ -1,0 +1,138 @@
+"""The nodes of one execution: those of its plan, and those that scopes have added while it ran.
+
+A node is known by its number in the order in which it was added; an item of a map by an address above all numbers. Both are
+what facts, events and effects call ``node``.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+
+from wingbeat.spec.entities import TaskSpec
+from wingbeat.spec.plan import MapKind, Plan, PlanNode, ScopeKind
+
+_SHIFT = 32
+_MASK = (1 << _SHIFT) - 1
+
+
+def item_address(node: int, item: int) -> int:
+    """The address of an item of the map `node`."""
+    return node | (item + 1) << _SHIFT
+
+
+def is_item(address: int) -> bool:
+    """Whether it is an item of a map, not a node."""
+    return address > _MASK
+
+
+def node_of(address: int) -> int:
+    """The number of the node, for an item that of its map."""
+    return address & _MASK
+
+
+def item_of(address: int) -> int:
+    """The index of an item in its map; -1 for a node."""
+    return (address >> _SHIFT) - 1
+
+
+class Graph:
+    """All nodes of an execution.
+
+    Args:
+        plan: What was launched.
+
+        templates: Plans by the digest of their closure, for what dynamic workflows call. May grow.
+
+    Attributes:
+        nodes: By number.
+
+        plans: By scope.
+
+        bases: By scope, the number of its first node.
+    """
+
+    def __init__(self, plan: Plan, templates: Mapping[str, Plan] | None = None) -> None:
+        self.plan, self.templates = plan, templates if templates is not None else {}
+        self.nodes = plan.nodes
+        self.plans = [plan]
+        self.bases = [0]
+        self._prefixes = [""]
+        self._grown: dict[str, int] = {}
+        self._root = len(plan.nodes)
+
+    def scope_of(self, node: int) -> int:
+        """The scope that a node belongs to."""
+        return 0 if node < self._root else bisect_right(self.bases, node) - 1
+
+    def base_of(self, node: int) -> int:
+        """The number of the first node of its scope."""
+        return 0 if node < self._root else self.bases[self.scope_of(node)]
+
+    def task(self, address: int) -> TaskSpec | None:
+        """The task that a node or item calls, if it calls one."""
+        number = node_of(address)
+        index = self.nodes[number].task
+        return None if index < 0 else self.plans[self.scope_of(number)].tasks[index]
+
+    def digest(self, address: int) -> str:
+        """The digest of that task."""
+        number = node_of(address)
+        return self.plans[self.scope_of(number)].digests[self.nodes[number].task]
+
+    def template(self, parent: int, digest: str, handler_of: int = -1) -> Plan:
+        """The plan of a scope to be: what a dynamic workflow called, or what its parent says."""
+        if handler_of >= 0:
+            handler = self.plans[handler_of].handler
+            assert handler is not None
+            return handler
+        if digest:
+            return self.templates[digest]
+        kind = self.nodes[node_of(parent)].kind
+        assert isinstance(kind, MapKind | ScopeKind)
+        assert kind.plan is not None
+        return kind.plan
+
+    def open(self, plan: Plan, prefix: str) -> int:
+        """Add the nodes of `plan`; answers with the number of the first."""
+        base = len(self.nodes)
+        if self.nodes is self.plan.nodes:
+            self.nodes = list(self.nodes)
+        self.nodes += plan.nodes
+        self.plans.append(plan)
+        self.bases.append(base)
+        self._prefixes.append(prefix)
+        for i, node in enumerate(plan.nodes):
+            self._grown[_join(prefix, node.id, len(plan.nodes))] = base + i
+        return base
+
+    def id(self, address: int) -> str:
+        """The id by which people know a node or item: a path from the root."""
+        number = node_of(address)
+        if number < self._root:
+            found = self.nodes[number].id
+        else:
+            scope = self.scope_of(number)
+            found = _join(self._prefixes[scope], self.nodes[number].id, len(self.plans[scope].nodes))
+        return f"{found}.{item_of(address)}" if address != number else found
+
+    def find(self, id: str) -> int | None:
+        """The node or item of that id."""
+        found = self.plan.index.get(id)
+        if found is None:
+            found = self._grown.get(id)
+        if found is None:
+            head, _, item = id.rpartition(".")
+            number = self.find(head) if head and item.isdecimal() and len(item) < 10 else None
+            if number is not None and not is_item(number) and isinstance(self.nodes[number].kind, MapKind):
+                found = item_address(number, int(item))
+        return found
+
+    def node(self, number: int) -> PlanNode:
+        """A node as it was planned; numbers inside are relative to its scope."""
+        return self.nodes[number]
+
+
+def _join(prefix: str, id: str, count: int) -> str:
+    """Where there is but one node, the path says enough."""
+    return prefix if prefix and count == 1 else f"{prefix}.{id}" if prefix else id
