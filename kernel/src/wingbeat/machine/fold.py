@@ -26,6 +26,7 @@ from wingbeat.machine.fact import (
     Started,
     Suspended,
     Turned,
+    Woke,
 )
 from wingbeat.machine.graph import Graph, is_item, item_address, item_of, node_of
 from wingbeat.machine.state import (
@@ -69,6 +70,7 @@ def _began(graph: Graph, state: State, fact: Began) -> None:
     root = state.scopes[0]
     root.phase = transitions.execution(root.phase, ExecutionPhase.RUNNING)
     root.began_at, state.seed = fact.at, fact.seed
+    state.reusable, state.source = fact.reusable, fact.source
 
 
 # -- attempts
@@ -137,8 +139,9 @@ def _lost(graph: Graph, state: State, fact: AttemptLost) -> None:
 
 def _forget_failures(state: State, body: BodyState) -> None:
     """A body that failed by itself is run again with what succeeded; what failed is called again."""
-    kept = {scope for scope in body.history if state.scopes[scope].phase is ExecutionPhase.SUCCEEDED}
-    body.history = [scope for scope in body.history if scope in kept]
+    scopes = [entry for entry in body.history if isinstance(entry, int)]
+    kept = [scope for scope in scopes if state.scopes[scope].phase is ExecutionPhase.SUCCEEDED]
+    body.history = [*kept]
     body.calls = {key: scope for key, scope in body.calls.items() if scope in kept}
     body.ended, body.outputs, body.error, body.seen = False, None, None, 0
 
@@ -232,9 +235,12 @@ def _end(graph: Graph, state: State, address: int, phase: NodePhase, at: float, 
 def _begin_item(state: State, address: int) -> NodeState:
     """An item that is under way has a state like a node; the catalog has answered."""
     found = state.items.get(address)
+    mapping = state.maps[node_of(address)]
     if found is None:
         found = state.items[address] = NodeState()
-    state.maps[node_of(address)].looking.discard(address)
+        if item_of(address) == mapping.upto:
+            mapping.upto += 1
+    mapping.looking.discard(address)
     return found
 
 
@@ -341,7 +347,7 @@ def _opened(graph: Graph, state: State, fact: Opened) -> None:
         prefix = f"{graph.id(fact.parent)}.{fact.key}" + (f"~{again}" if again else "")
     else:
         prefix = graph.id(fact.parent)
-    graph.open(plan, prefix)
+    graph.open(plan, prefix, -1 if fact.key else fact.parent)
     state.nodes += [NodeState() for _ in plan.nodes]
     state.waits += waits(plan)
     scope = Scope(
@@ -389,6 +395,12 @@ def _suspended(graph: Graph, state: State, fact: Suspended) -> None:
     body.suspended, body.wake_at = True, fact.wake_at
 
 
+def _woke(graph: Graph, state: State, fact: Woke) -> None:
+    body = state.bodies[fact.node]
+    body.wake_at = None
+    body.history.append(float(fact.at))
+
+
 def _body_ended(graph: Graph, state: State, fact: BodyEnded) -> None:
     body = state.bodies[fact.node]
     body.ended, body.outputs, body.error, body.evidence = True, fact.outputs, fact.error, fact.evidence
@@ -428,4 +440,5 @@ _APPLY: dict[type, Any] = {
     Suspended: _suspended,
     BodyEnded: _body_ended,
     SignalKept: _signal_kept,
+    Woke: _woke,
 }

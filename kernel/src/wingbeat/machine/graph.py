@@ -50,6 +50,8 @@ class Graph:
         plans: By scope.
 
         bases: By scope, the number of its first node.
+
+        inside: By node or item that runs a workflow, its scope.
     """
 
     def __init__(self, plan: Plan, templates: Mapping[str, Plan] | None = None) -> None:
@@ -57,6 +59,7 @@ class Graph:
         self.nodes = plan.nodes
         self.plans = [plan]
         self.bases = [0]
+        self.inside: dict[int, int] = {}
         self._prefixes = [""]
         self._grown: dict[str, int] = {}
         self._root = len(plan.nodes)
@@ -93,8 +96,8 @@ class Graph:
         assert kind.plan is not None
         return kind.plan
 
-    def open(self, plan: Plan, prefix: str) -> int:
-        """Add the nodes of `plan`; answers with the number of the first."""
+    def open(self, plan: Plan, prefix: str, parent: int) -> int:
+        """Add the nodes of `plan`, which runs for `parent` (-1 for none, or a body); answers with the number of the first."""
         base = len(self.nodes)
         if self.nodes is self.plan.nodes:
             self.nodes = list(self.nodes)
@@ -102,6 +105,8 @@ class Graph:
         self.plans.append(plan)
         self.bases.append(base)
         self._prefixes.append(prefix)
+        if parent >= 0:
+            self.inside[parent] = len(self.plans) - 1
         for i, node in enumerate(plan.nodes):
             self._grown[_join(prefix, node.id, len(plan.nodes))] = base + i
         return base
