@@ -34,7 +34,9 @@ def suspended(m: Machine, event: AttemptSuspended, attempt: AttemptState) -> Non
     new = [call for call in event.calls if call.key not in body.calls]
     unknown = [call for call in new if call.template not in m.graph.templates]
     if unknown:
-        error = ErrorInfo("UnknownCall", f"The body called {unknown[0].key!r}, whose spec is not known.", retryable=False)
+        error = ErrorInfo(
+            "UnknownCall", f"The body called {unknown[0].key!r}, whose spec is not known.", retryable=False
+        )
         m.fail(address, attempt.number, error, at)
         return
     first = len(m.state.scopes)

@@ -24,11 +24,10 @@ def start(m: Machine, number: int, kind: BranchKind, at: float) -> None:
     if values is None:
         m.ask(Load(number))
         return
-    for arm, condition in enumerate(kind.conditions):
-        if condition is None or evaluate(condition, values):
-            break
-    else:
-        m.end(number, NodePhase.FAILED, ErrorInfo("NoBranchTaken", "No condition holds, and there is no default.", retryable=False), at)
+    arm = next((i for i, when in enumerate(kind.conditions) if when is None or evaluate(when, values)), None)
+    if arm is None:
+        error = ErrorInfo("NoBranchTaken", "No condition holds, and there is no default.", retryable=False)
+        m.end(number, NodePhase.FAILED, error, at)
         return
     m.say(Chose(number, arm, at))
     m.loaded.pop(number, None)

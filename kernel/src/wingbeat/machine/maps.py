@@ -52,7 +52,12 @@ def start(m: Machine, number: int, kind: MapKind, at: float) -> None:
     counts = {name: len(items) for name, items in m.mapped[number].lists.items()}
     if len(set(counts.values())) > 1:
         told = ", ".join(f"{name} has {count} items" for name, count in counts.items())
-        m.end(number, NodePhase.FAILED, ErrorInfo("InvalidArrayLength", f"The lists differ in length: {told}.", retryable=False), at)
+        m.end(
+            number,
+            NodePhase.FAILED,
+            ErrorInfo("InvalidArrayLength", f"The lists differ in length: {told}.", retryable=False),
+            at,
+        )
         return
     m.say(Expanded(number, at, next(iter(counts.values()))))
     _go_on(m, number, at)
@@ -136,8 +141,8 @@ def _go_on(m: Machine, number: int, at: float) -> None:
         return
     if goes_on(m, number):
         _fill(m, number, mapping, at)
-        if node.phase.terminal or mapping.upto < mapping.total or mapping.active:
-            return
+        if m.state.nodes[number].phase.terminal or mapping.upto < mapping.total or mapping.active:
+            return  # items that end at once may have ended the map meanwhile
         if goes_on(m, number):
             m.mapped.pop(number, None)
             m.say(NodeSucceeded(number, at, {}))

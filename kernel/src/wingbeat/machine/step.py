@@ -18,7 +18,18 @@ from typing import Any, ClassVar
 
 from wingbeat.base.errors import ErrorKind
 from wingbeat.machine import attempts, bodies, branches, gates, maps, scopes
-from wingbeat.machine.effect import Cancel, CancelChild, Effect, LaunchChild, Load, Lookup, Publish, Release, SetTimer, Submit
+from wingbeat.machine.effect import (
+    Cancel,
+    CancelChild,
+    Effect,
+    LaunchChild,
+    Load,
+    Lookup,
+    Publish,
+    Release,
+    SetTimer,
+    Submit,
+)
 from wingbeat.machine.event import (
     AbortAsked,
     AttemptAborted,
@@ -535,8 +546,10 @@ class Machine:
         if node.phase.terminal:
             return
         reason = f"The node took longer than its total timeout of {self._task(address).timeout.total_s:g} s."
-        if node.open_attempt is not None or address in self.state.bodies:
-            self.stop(address, "total", reason, at)
+        attempt = node.open_attempt
+        if attempt is not None or address in self.state.bodies:
+            if (attempt is None or not attempt.cancel) and not node.stop:
+                self.stop(address, "total", reason, at)
         elif node.retry_at is not None:
             self.end(address, NodePhase.TIMED_OUT, ErrorInfo(TIMED_OUT, reason, retryable=False), at)
 
@@ -548,7 +561,7 @@ class Machine:
     def cancel(self, address: int, cause: str, reason: str, at: float) -> None:
         """Have the open attempt of a node or item stopped."""
         attempt = self.state.node(address).open_attempt
-        if attempt is not None and not attempt.cancel:
+        if attempt is not None and attempt.cancel != cause:
             self.say(CancelDecided(address, attempt.number, at, cause, reason))
             self.ask(Cancel(address, attempt.number, reason))
 

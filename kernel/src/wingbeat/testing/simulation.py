@@ -18,7 +18,9 @@ from wingbeat.machine import event as e
 from wingbeat.machine.attempts import SYSTEM
 from wingbeat.machine.effect import Cancel, Effect, Finish, Lookup, Publish, Release, SetTimer, Submit
 from wingbeat.machine.fact import AttemptLost, AttemptQueued, Fact, NodeSucceeded, decode_facts, encode_facts
-from wingbeat.machine.state import State, decode_state, encode_state, initial, replay
+from wingbeat.machine.fold import replay
+from wingbeat.machine.graph import Graph
+from wingbeat.machine.state import State, decode_state, encode_state, initial
 from wingbeat.machine.step import Machine
 from wingbeat.spec.entities import FailurePolicy, RetrySpec, TimeoutSpec
 from wingbeat.spec.literal import Inline, Literals
@@ -77,7 +79,7 @@ class World:
         self.plan = random_plan(self.rng)
         self.fired: Counter[str] = Counter() if fired is None else fired
         self.at, self.calm = 1000.0, False
-        self.machine = Machine(self.plan, {}, initial(self.plan))
+        self.machine = Machine(Graph(self.plan), {}, initial(self.plan))
         self.durable: list[Fact] = []
         self.said: list[Fact] = []
         self.held: list[Effect] = []
@@ -163,11 +165,13 @@ class World:
         if self.snapshot is not None and self.rng.random() < 0.5:
             self.fired["restart from snapshot"] += 1
             count, body = self.snapshot
-            state = replay(self.plan, self.durable[count:], decode_state(body))
-            self._check(state == replay(self.plan, self.durable), "a snapshot and the facts behind it are the state")
+            state = replay(Graph(self.plan), self.durable[count:], decode_state(body))
+            self._check(
+                state == replay(Graph(self.plan), self.durable), "a snapshot and the facts behind it are the state"
+            )
         else:
-            state = replay(self.plan, decode_facts(encode_facts(self.durable)))
-        self.machine = Machine(self.plan, {}, state)
+            state = replay(Graph(self.plan), decode_facts(encode_facts(self.durable)))
+        self.machine = Machine(Graph(self.plan), {}, state)
         effects = self.machine.outstanding()
         self._check_timers([x for x in effects if isinstance(x, SetTimer)])
         for effect in effects:
@@ -324,7 +328,7 @@ class World:
 
     def _check_replay(self) -> None:
         facts = decode_facts(encode_facts(self.durable + self.said))
-        self._check(replay(self.plan, facts) == self.machine.state, "the facts are the state")
+        self._check(replay(Graph(self.plan), facts) == self.machine.state, "the facts are the state")
         self._check(decode_state(encode_state(self.machine.state)) == self.machine.state, "a snapshot is the state")
 
     def _check_outstanding(self) -> None:
@@ -353,7 +357,7 @@ class World:
             self._check(timer in self.timers_ever, f"{timer} was set before the restart")
         for timer in self.timers:
             if timer not in wanted and timer.kind != "lookup":
-                other = Machine(self.plan, {}, _copy(self.machine.state))
+                other = Machine(Graph(self.plan), {}, _copy(self.machine.state))
                 other.step(e.TimerFired(timer.due, timer.kind, timer.node, timer.attempt))
                 self._check(not other.take_facts(), f"a restart forgets {timer}")
 
