@@ -146,11 +146,12 @@ class Loaded(Struct, frozen=True, gc=False):
 
 
 class Signalled(Struct, frozen=True, gc=False):
-    """Somebody answers a gate; the value is of its type."""
+    """Somebody answers a gate, by its name or its node's id; the value is of its type. `id` tells a repetition."""
 
     at: float
     name: str
     value: Literal
+    id: str
 
 
 class ChildEnded(Struct, frozen=True, gc=False):

@@ -196,11 +196,12 @@ class Woke(Struct, frozen=True, gc=False, array_like=True, tag=17):
 
 
 class SignalKept(Struct, frozen=True, gc=False, array_like=True, tag=16):
-    """A signal came before its gate; it is kept for it."""
+    """A signal came. It is kept until a gate takes it."""
 
     name: str
     value: Literal
     at: float
+    id: str
 
 
 Fact = (

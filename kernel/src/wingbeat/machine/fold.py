@@ -43,7 +43,7 @@ from wingbeat.machine.state import (
 from wingbeat.spec.literal import Inline, LiteralList, Literals
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import AttemptPhase, CacheStatus, ExecutionPhase, NodePhase
-from wingbeat.spec.plan import BranchKind, MapKind
+from wingbeat.spec.plan import BranchKind, GateKind, MapKind
 
 _BYTE = {phase: i for i, phase in enumerate(PHASES)}
 _NONE = Inline(None)
@@ -187,7 +187,7 @@ def _succeeded(graph: Graph, state: State, fact: NodeSucceeded) -> None:
     if planned.kind is not None:
         if address in state.maps:
             node.outputs = _collected(graph, state, address)
-        state.gates.discard(address)
+        _take_signal(graph, state, address)
     base = graph.bases[scope_number] if scope_number else 0
     for downstream in planned.downstream:
         state.waits[base + downstream] -= 1
@@ -220,9 +220,9 @@ def _end(graph: Graph, state: State, address: int, phase: NodePhase, at: float, 
         return
     scope = state.scopes[graph.scope_of(address)]
     scope.remaining -= 1
+    if phase is NodePhase.FAILED:
+        _take_signal(graph, state, address)
     state.gates.discard(address)
-    if address in state.maps:
-        state.maps[address].outputs = {}
     running = scope.phase is ExecutionPhase.RUNNING
     if scope.error is None and error is not None and phase is not NodePhase.ABORTED and running:
         # the first node that fails by itself decides why the scope fails
@@ -297,7 +297,7 @@ def _items_due(graph: Graph, state: State, fact: ItemsDue) -> None:
 
 def _node_started(graph: Graph, state: State, fact: Started) -> None:
     _under_way(graph, state, fact.node, fact.at)
-    if graph.nodes[node_of(fact.node)].kind is not None and not is_item(fact.node):
+    if isinstance(graph.nodes[node_of(fact.node)].kind, GateKind):
         state.gates.add(fact.node)
 
 
@@ -308,8 +308,20 @@ def _under_way(graph: Graph, state: State, address: int, at: float) -> None:
     state.under_way(graph, address)[0].add(address)
 
 
+def _take_signal(graph: Graph, state: State, address: int) -> None:
+    """A gate has used the signal that was for it."""
+    if address not in state.gates:
+        return
+    state.gates.discard(address)
+    kind = graph.nodes[address].kind
+    if isinstance(kind, GateKind):
+        state.signals.pop(kind.spec.name, None)
+        state.signals.pop(graph.id(address), None)
+
+
 def _signal_kept(graph: Graph, state: State, fact: SignalKept) -> None:
     state.signals[fact.name] = fact.value
+    state.answered.add(fact.id)
 
 
 def _chose(graph: Graph, state: State, fact: Chose) -> None:

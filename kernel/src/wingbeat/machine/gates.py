@@ -46,15 +46,16 @@ def wait(m: Machine, number: int, kind: GateKind) -> None:
 
 
 def signalled(m: Machine, event: Signalled) -> None:
-    """Somebody answers. The gate of that id, or the first that waits under that name; if there is none yet, it is kept."""
+    """Somebody answers: the gate of that id, or the first that waits under that name, or one that is still to come."""
+    if event.id in m.state.answered:
+        return
+    m.say(SignalKept(event.name, event.value, event.at, event.id))
     for number in sorted(m.state.gates):
         kind = m.graph.nodes[number].kind
         assert isinstance(kind, GateKind)
         if kind.spec.gate != "sleep" and event.name in (m.graph.id(number), kind.spec.name):
             _answer(m, number, kind, event.value, event.at)
             return
-    if event.name not in m.state.signals:
-        m.say(SignalKept(event.name, event.value, event.at))
 
 
 def due(m: Machine, number: int, at: float) -> None:

@@ -183,7 +183,9 @@ class State(Struct, array_like=True):
 
         gates: Gates that wait.
 
-        signals: Signals that came before their gate.
+        signals: Signals that no gate has taken yet, by name.
+
+        answered: Ids of all signals.
 
         reusable: What may be taken over from the execution `source`.
     """
@@ -198,6 +200,7 @@ class State(Struct, array_like=True):
     publishing: set[int] = set()
     gates: set[int] = set()
     signals: dict[str, Literal] = {}
+    answered: set[str] = set()
     reusable: dict[str, Reusable] = {}
     source: str = ""
 

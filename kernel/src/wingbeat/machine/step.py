@@ -17,13 +17,12 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from wingbeat.base.errors import ErrorKind
-from wingbeat.machine import attempts, bodies, branches, gates, maps, scopes
+from wingbeat.machine import attempts, bodies, branches, gates, maps, restart, scopes
 from wingbeat.machine.effect import (
     Cancel,
     CancelChild,
     Effect,
     LaunchChild,
-    Load,
     Lookup,
     Publish,
     Release,
@@ -131,50 +130,10 @@ class Machine:
 
     def outstanding(self) -> list[Effect]:
         """Every effect whose end is not in the state: what a restart performs (again)."""
-        state, graph = self.state, self.graph
-        if state.phase.terminal:
-            return []
-        for i in range(len(state.nodes)):
-            if self.looking(i):  # asked, but its answer was not journaled
-                kind = graph.nodes[i].kind
-                self.ask(Lookup(i) if kind is None else Load(i))
-        for mapping in state.maps.values():
-            for address in sorted(mapping.looking):
-                self.ask(Lookup(address))
-        for address in sorted(state.live):
-            self._under_way_again(address)
-        for address in sorted(state.retrying):
-            node = state.node(address)
-            self.ask(SetTimer(node.retry_at or 0.0, "retry", address, node.next_attempt))
-            self._total_timer(address)
-        for address in sorted(state.publishing):
-            self.ask(Publish(address))
-        if self.plan.timeout_s is not None and state.began_at is not None:
-            self.ask(SetTimer(state.began_at + self.plan.timeout_s, "execution"))
+        if not self.state.phase.terminal:
+            restart.ask_again(self)
         effects, self._effects = self._effects, []
         return effects
-
-    def _under_way_again(self, address: int) -> None:
-        node = self.state.node(address)
-        attempt = node.open_attempt
-        if attempt is not None:
-            body = self.state.bodies.get(address)
-            if body is not None and body.ended:
-                return  # the rest is up to what it called
-            if attempt.cancel:
-                self.ask(Cancel(address, attempt.number, attempt.cancel_reason))
-            else:
-                self.ask(Submit(address, attempt.number))
-                self._timers(address, attempt)
-            return
-        if address in self.state.bodies:
-            bodies.wait(self, address)
-            return
-        kind = self.graph.nodes[node_of(address)].kind
-        if isinstance(kind, GateKind):
-            gates.wait(self, address, kind)
-        elif isinstance(kind, ChildKind) or (isinstance(kind, MapKind) and is_item(address) and kind.child is not None):
-            self.ask(CancelChild(address, node.reason) if node.stop else LaunchChild(address))
 
     def _concerns(self, event: Event) -> bool:
         """Whether the event is about something that this execution has."""
@@ -446,25 +405,7 @@ class Machine:
         if timeout.queue_s is not None:
             self.ask(SetTimer(at + timeout.queue_s, "queue", address, number))
         if number == 0:
-            self._total_timer(address)
-
-    def _timers(self, address: int, attempt: AttemptState) -> None:
-        """The timers of a live attempt, as they were set when it was queued and started."""
-        task = self._task(address)
-        timeout = task.timeout
-        if timeout.run_s is not None and attempt.started_at is not None and not task.dynamic:
-            self.ask(SetTimer(attempt.started_at + timeout.run_s, "run", address, attempt.number))
-        if timeout.queue_s is not None and attempt.started_at is None:
-            self.ask(SetTimer(attempt.queued_at + timeout.queue_s, "queue", address, attempt.number))
-        self._total_timer(address)
-
-    def _total_timer(self, address: int) -> None:
-        task = self.graph.task(address)
-        node = self.state.seen(address)
-        if task is None or node is None or node.first_queued_at is None:
-            return
-        if task.timeout.total_s is not None:
-            self.ask(SetTimer(node.first_queued_at + task.timeout.total_s, "total", address, 0))
+            restart.total_timer(self, address)
 
     def succeeded(self, address: int, at: float) -> None:
         """A node or item has succeeded: go on with what waited for it alone."""
