@@ -140,7 +140,7 @@ class _Flatten:
                 members = frozenset({number})
             scope.add(node, outputs, members)
             added |= members
-        for number, node in branches:
+        for number, node in reversed(branches):  # inner ones first
             self._arms(number, node, workflow, scope)
         bindings = workflow.outputs
         return {v.name: scope.source(bindings[v.name], v.type) for v in workflow.interface.outputs}, frozenset(added)
@@ -219,6 +219,12 @@ class _Flatten:
         kind.outputs[:] = [
             {v.name: scope.source(case.outputs[v.name], v.type) for v in spec.interface.outputs} for case in spec.cases
         ]
+        given: set[int] = set()  # what arms give without computing it has to be there when one is taken
+        for outputs in kind.outputs:
+            for source in outputs.values():
+                _collect(source, given)
+        given.difference_update(*kind.inside)
+        self.nodes[number].upstream = tuple(sorted(given.union(self.nodes[number].upstream)))
 
 
 def _keeps(callee: WorkflowSpec, caller: WorkflowSpec) -> bool:

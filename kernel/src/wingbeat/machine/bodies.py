@@ -16,7 +16,7 @@ from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import NodePhase
 
 if TYPE_CHECKING:
-    from wingbeat.machine.event import AttemptFailed, AttemptSucceeded, AttemptSuspended
+    from wingbeat.machine.event import AttemptSucceeded, AttemptSuspended
     from wingbeat.machine.state import AttemptState
     from wingbeat.machine.step import Machine
 
@@ -102,15 +102,19 @@ def returned(m: Machine, event: AttemptSucceeded) -> bool:
     return True
 
 
-def raised(m: Machine, event: AttemptFailed, attempt: AttemptState) -> bool:
-    """A body, or the process of its turn, has failed. Whether something that it called is still under way."""
-    body = m.state.bodies[event.node]
+def raised(m: Machine, address: int, attempt: AttemptState, error: ErrorInfo, at: float) -> bool:
+    """A body, or the process of its turn, has failed. Whether what it called has to be stopped first.
+
+    Where only the process was lost and there is another turn, what it called goes on.
+    """
+    body = m.state.bodies[address]
     if attempt.cancel:
-        return stopped(m, event.node, event.at)
-    if event.error.kind == "SYSTEM" or not body.open:
+        return stopped(m, address, at)
+    lost = error.kind == "SYSTEM" and m.retry_delay_s(address, attempt.number, error) is not None
+    if lost or not body.open:
         return False
-    m.say(BodyEnded(event.node, event.at, error=event.error))
-    _stop_calls(m, event.node, event.at, UNWANTED)
+    m.say(BodyEnded(address, at, error=error))
+    _stop_calls(m, address, at, UNWANTED)
     return True
 
 
@@ -121,6 +125,11 @@ def stopped(m: Machine, address: int, at: float) -> bool:
         return False
     attempt = m.state.node(address).open_attempt
     assert attempt is not None
+    if attempt.cancel == "queue":
+        error = ErrorInfo("TimedOut", f"A turn of the body {attempt.cancel_reason}.")
+        m.say(BodyEnded(address, at, error=error))
+        _stop_calls(m, address, at, UNWANTED)
+        return True
     m.say(Suspended(address, attempt.number, at, None))
     m.say(CancelDecided(address, -1, at, attempt.cancel, attempt.cancel_reason))
     return True
@@ -129,9 +138,6 @@ def stopped(m: Machine, address: int, at: float) -> bool:
 def stop(m: Machine, address: int, cause: str, reason: str, at: float) -> None:
     """Have a body end, and all that it called. It may end in this call."""
     node, body = m.state.node(address), m.state.bodies[address]
-    if node.retry_at is not None:
-        m.end(address, NodePhase.ABORTED, None, at, reason)
-        return
     if node.open_attempt is not None and not body.ended:
         m.cancel(address, cause, reason, at)
     elif not node.stop:
@@ -148,8 +154,8 @@ def _stop_calls(m: Machine, address: int, at: float, reason: str) -> None:
 
 
 def _stopped_if_quiet(m: Machine, address: int, at: float) -> None:
-    node, body = m.state.node(address), m.state.bodies[address]
-    if body.open or node.phase.terminal or node.open_attempt is not None:
+    node, body = m.state.seen(address), m.state.bodies[address]
+    if node is None or node.phase.terminal or node.open_attempt is not None or body.open:
         return
     if node.stop == "total":
         m.end(address, NodePhase.TIMED_OUT, ErrorInfo("TimedOut", node.reason, retryable=False), at)

@@ -150,6 +150,11 @@ def _cancel_decided(graph: Graph, state: State, fact: CancelDecided) -> None:
     node = state.node(fact.node)
     if fact.attempt < 0:
         node.stop, node.reason = fact.cause, fact.reason
+        live, retrying = state.under_way(graph, fact.node)
+        if fact.node in retrying:  # a body between attempts, which is under way as long as what it called is
+            retrying.discard(fact.node)
+            live.add(fact.node)
+            node.retry_at = None
         return
     attempt = node.attempts[-1]
     attempt.cancel, attempt.cancel_reason = fact.cause, fact.reason
@@ -327,7 +332,9 @@ def _signal_kept(graph: Graph, state: State, fact: SignalKept) -> None:
 def _chose(graph: Graph, state: State, fact: Chose) -> None:
     kind = graph.nodes[fact.node].kind
     assert isinstance(kind, BranchKind)
-    _under_way(graph, state, fact.node, fact.at)
+    branch = state.nodes[fact.node]
+    branch.phase = transitions.node(branch.phase, NodePhase.RUNNING)  # and is not live: its members are, while they run
+    branch.began_at = fact.at
     scope = state.scopes[graph.scope_of(fact.node)]
     base = graph.base_of(fact.node)
     state.nodes[fact.node].arm = fact.arm

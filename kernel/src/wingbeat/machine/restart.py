@@ -22,7 +22,8 @@ def ask_again(m: Machine) -> None:
             m.ask(Lookup(i) if graph.nodes[i].kind is None else Load(i))
     for mapping in state.maps.values():
         for address in sorted(mapping.looking):
-            m.ask(Lookup(address))
+            if m.looking(address):
+                m.ask(Lookup(address))
     for address in sorted(state.live):
         _under_way(m, address)
     for address in sorted(state.retrying):
@@ -50,6 +51,7 @@ def _under_way(m: Machine, address: int) -> None:
         return
     if address in m.state.bodies:
         bodies.wait(m, address)
+        total_timer(m, address)
         return
     kind = m.graph.kind(address)
     if isinstance(kind, GateKind):

@@ -77,10 +77,8 @@ def abort(m: Machine, number: int, reason: str, at: float) -> None:
 def _stop_all(m: Machine, number: int, cause: str, reason: str, at: float) -> None:
     """Stop everything that is under way in a scope; what waits only ends at once."""
     scope, state = m.state.scopes[number], m.state
-    for address in sorted(scope.retrying):
-        m.end(address, NodePhase.ABORTED, None, at, reason)
-    for address in sorted(scope.live):
-        if address in scope.live:
+    for address in sorted(scope.retrying | scope.live):
+        if address in scope.retrying or address in scope.live:  # it may have ended with another meanwhile
             m.stop(address, cause, reason, at)
     plan, base = m.graph.plans[number], m.graph.bases[number]
     if not plan.plain:

@@ -122,7 +122,7 @@ class MapState(Struct, array_like=True):
 
     total: int
     phases: bytearray
-    outputs: dict[str, list[Any]]
+    outputs: dict[str, list[Literal | None]]
     upto: int = 0
     looking: set[int] = set()
     live: set[int] = set()

@@ -246,24 +246,23 @@ class Machine:
         attempt = self._current(event.node, event.attempt)
         if attempt is None:
             return
-        if event.node in self.state.bodies and bodies.raised(self, event, attempt):
-            return
-        if attempt.cancel:
-            self.stopped(event.node, attempt, event.at)
-        else:
-            self.fail(event.node, event.attempt, event.error, event.at)
+        self._attempt_lost(event.node, attempt, event.error, event.at)
 
     def _attempt_aborted(self, event: AttemptAborted) -> None:
         attempt = self._current(event.node, event.attempt)
         if attempt is None:
             return
+        lost = ErrorInfo("Aborted", f"The attempt was stopped: {event.reason or 'not by us'}.", ErrorKind.SYSTEM)
+        self._attempt_lost(event.node, attempt, lost, event.at)
+
+    def _attempt_lost(self, address: int, attempt: AttemptState, error: ErrorInfo, at: float) -> None:
+        """An attempt has ended without outputs."""
+        if address in self.state.bodies and bodies.raised(self, address, attempt, error, at):
+            return
         if attempt.cancel:
-            if event.node in self.state.bodies and bodies.stopped(self, event.node, event.at):
-                return
-            self.stopped(event.node, attempt, event.at)
+            self.stopped(address, attempt, at)
         else:
-            lost = ErrorInfo("Aborted", f"The attempt was stopped: {event.reason or 'not by us'}.", ErrorKind.SYSTEM)
-            self.fail(event.node, event.attempt, lost, event.at)
+            self.fail(address, attempt.number, error, at)
 
     def _attempt_suspended(self, event: AttemptSuspended) -> None:
         attempt = self._current(event.node, event.attempt)
@@ -438,10 +437,7 @@ class Machine:
         """An attempt has failed: there is another one, or the node has failed."""
         node = self.state.node(address)
         system = error.kind == ErrorKind.SYSTEM
-        delay = None
-        if self.running(address) and not (is_item(address) and not maps.goes_on(self, node_of(address))):
-            draw = attempts.draw(self.state.seed, address, number)
-            delay = attempts.retry_delay_s(self._task(address).retry, node, error, draw)
+        delay = self.retry_delay_s(address, number, error)
         if delay is not None:
             self.say(AttemptLost(address, number, at, error, at + delay, system))
             self.ask(SetTimer(at + delay, "retry", address, number + 1))
@@ -449,6 +445,13 @@ class Machine:
         publish = node.publish
         self.say(AttemptLost(address, number, at, error, None, system, NodePhase.FAILED))
         self._lost(address, publish, error, at)
+
+    def retry_delay_s(self, address: int, number: int, error: ErrorInfo) -> float | None:
+        """After how long another attempt follows one that failed; None if none does."""
+        if not self.running(address) or (is_item(address) and not maps.goes_on(self, node_of(address))):
+            return None
+        draw = attempts.draw(self.state.seed, address, number)
+        return attempts.retry_delay_s(self._task(address).retry, self.state.node(address), error, draw)
 
     def stopped(self, address: int, attempt: AttemptState, at: float) -> None:
         """An attempt that was to be stopped is gone: for a timeout it counts as the user's failure, else it is aborted."""
