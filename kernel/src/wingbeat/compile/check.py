@@ -27,7 +27,19 @@ from wingbeat.spec.entities import (
     Variable,
     WorkflowSpec,
 )
-from wingbeat.types import DictType, EnumType, ListType, LiteralType, LiteralValues, Simple, TupleType, ValueMismatch, compatible, describe, select
+from wingbeat.types import (
+    DictType,
+    EnumType,
+    ListType,
+    LiteralType,
+    LiteralValues,
+    Simple,
+    TupleType,
+    ValueMismatch,
+    compatible,
+    describe,
+    select,
+)
 
 Locations = Mapping[str, Mapping[str, object]]
 """By digest of the workflow and id of the node: where the call stands, as something that prints as ``file:line``."""

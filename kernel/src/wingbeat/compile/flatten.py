@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wingbeat.base.errors import CompileError
 import msgspec
 
+from wingbeat.base.errors import CompileError
 from wingbeat.compile.check import NODES_MAX, promise_type
 from wingbeat.compile.interfaces import node_interface
+from wingbeat.spec.codec import spec_digest
 from wingbeat.spec.entities import (
     Binding,
     BranchSpec,
@@ -26,7 +27,6 @@ from wingbeat.spec.entities import (
     TaskSpec,
     WorkflowSpec,
 )
-from wingbeat.spec.codec import spec_digest
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.plan import (
     BranchKind,

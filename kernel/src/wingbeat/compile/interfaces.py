@@ -30,9 +30,7 @@ def node_interface(closure: Closure, workflow: WorkflowSpec, node: NodeSpec) -> 
 def mapped(interface: Interface, spec: MapSpec) -> Interface:
     """The interface of a map over a call with `interface`."""
     return Interface(
-        tuple(
-            Variable(v.name, ListType(v.type), UNSET, v.doc) if v.name in spec.over else v for v in interface.inputs
-        ),
+        tuple(Variable(v.name, ListType(v.type), UNSET, v.doc) if v.name in spec.over else v for v in interface.inputs),
         tuple(
             Variable(v.name, ListType(optional(v.type) if spec.tolerant else v.type), doc=v.doc)
             for v in interface.outputs

@@ -273,12 +273,17 @@ class Input(Struct, frozen=True, tag_field="is", tag="input"):
 Operand = Value | Input
 
 
-class Compare(Struct, frozen=True, tag_field="is", tag="compare"):
-    """``left op right``; `op` is eq, ne, lt, le, gt or ge."""
+class Compare(Struct, frozen=True, omit_defaults=True, tag_field="is", tag="compare"):
+    """``left op right``; `op` is eq, ne, lt, le, gt or ge.
+
+    `by` is what the wire forms are read as before they are compared: numbers (those that JSON does not have are texts),
+    moments or spans; ``plain`` compares them as they are.
+    """
 
     op: Literal["eq", "ne", "lt", "le", "gt", "ge"]
     left: Operand
     right: Operand
+    by: Literal["plain", "number", "datetime", "timedelta"] = "plain"
 
 
 class AllOf(Struct, frozen=True, tag_field="is", tag="all"):
@@ -321,8 +326,9 @@ class GateSpec(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="g
     """A wait for a person, for a value or for time; holds no process.
 
     Attributes:
-        gate: ``approve``: True lets its input `value` through, False fails. ``input``: the value that is given.
-            ``sleep``: lets `value` through when `duration` is over.
+        gate: ``approve``: True lets its input `value` through, False fails. ``input``: the value that is given. What lets a
+            value through has an output only if it has an input `value`.
+            ``sleep``: lets `value` through when its input `duration`, a timedelta, is over.
 
         name: What a signal is sent to.
 

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from wingbeat.spec.entities import BranchSpec, Condition, FailurePolicy, GateSpec, Interface, LaunchPlanSpec, MapSpec, TaskSpec
+from wingbeat.spec.entities import (
+    BranchSpec,
+    Condition,
+    FailurePolicy,
+    GateSpec,
+    Interface,
+    LaunchPlanSpec,
+    MapSpec,
+    TaskSpec,
+)
 from wingbeat.spec.literal import Literal
 from wingbeat.types import LiteralType
 
