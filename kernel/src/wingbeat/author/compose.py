@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from wingbeat.author.condition import Condition
 from wingbeat.author.constants import constant, joined
 from wingbeat.author.promise import Node, Promised, Several
 from wingbeat.base.errors import CompileError
@@ -192,6 +193,7 @@ class Composer:
             value = value[0]
         if isinstance(value, Promised):
             return self.type_of(value, where)
+        _refuse_condition(value, what, where)
         try:
             if isinstance(value, list) and _holds_promise(value):
                 return ListType(joined([self.infer(item, what, where) for item in value]))
@@ -291,6 +293,7 @@ class Composer:
             return self._promise(value, what, where)
         if _holds_promise(value):
             return self._compound(value, codec.type, what, where)
+        _refuse_condition(value, what, where)
         try:
             return Constant(codec.encode(value, self.io))
         except ValueMismatch as error:
@@ -350,6 +353,14 @@ class Composer:
                 raise CompileError(f"{what} of another type: {error} ({where}): {where.text}") from error
 
         return walk(value, type_)
+
+
+def _refuse_condition(value: object, what: str, where: Location) -> None:
+    if isinstance(value, Condition):
+        raise CompileError(
+            f"{what}, but a condition is no value ({where}): {where.text}",
+            hint="Use it in 'cond' or 'case', or let a task compare and give a bool.",
+        )
 
 
 def _holds_promise(value: Any) -> bool:
