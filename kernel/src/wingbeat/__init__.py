@@ -6,6 +6,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asyncio import gather
+
+    from wingbeat.author.branch import case, cond
+    from wingbeat.author.gate import approve, sleep, wait_for_input
+    from wingbeat.author.launchplan import LaunchPlan
+    from wingbeat.author.mapping import map_task
     from wingbeat.author.options import Cache, Environment, Resources, Retry, Timeout
     from wingbeat.author.task import Task, task
     from wingbeat.author.workflow import Workflow, workflow
@@ -20,9 +26,14 @@ if TYPE_CHECKING:
     )
     from wingbeat.kernel import Execution, Kernel, run
     from wingbeat.spec.entities import FailurePolicy
-    from wingbeat.types import Columns, Directory, File, Format, HashWith, Pickle
+    from wingbeat.types import Columns, Directory, Failure, File, Format, HashWith, Pickle
 
 _WHERE = {
+    "asyncio": ("gather",),
+    "wingbeat.author.branch": ("case", "cond"),
+    "wingbeat.author.gate": ("approve", "sleep", "wait_for_input"),
+    "wingbeat.author.launchplan": ("LaunchPlan",),
+    "wingbeat.author.mapping": ("map_task",),
     "wingbeat.author.options": ("Cache", "Environment", "Resources", "Retry", "Timeout"),
     "wingbeat.author.task": ("Task", "task"),
     "wingbeat.author.workflow": ("Workflow", "workflow"),
@@ -37,14 +48,15 @@ _WHERE = {
     ),
     "wingbeat.kernel": ("Execution", "Kernel", "run"),
     "wingbeat.spec.entities": ("FailurePolicy",),
-    "wingbeat.types": ("Columns", "Directory", "File", "Format", "HashWith", "Pickle"),
+    "wingbeat.types": ("Columns", "Directory", "Failure", "File", "Format", "HashWith", "Pickle"),
 }
 _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
 
 __all__ = [
     "Cache", "Columns", "CompileError", "ConflictError", "Directory", "Environment", "Execution", "ExecutionFailed",
-    "FailurePolicy", "File", "Format", "HashWith", "InputError", "Kernel", "NonRetryable", "NotFound", "Pickle", "Resources",
-    "Retry", "Task", "Timeout", "WingbeatError", "Workflow", "run", "task", "workflow",
+    "Failure", "FailurePolicy", "File", "Format", "HashWith", "InputError", "Kernel", "LaunchPlan", "NonRetryable",
+    "NotFound", "Pickle", "Resources", "Retry", "Task", "Timeout", "WingbeatError", "Workflow", "approve", "case",
+    "cond", "gather", "map_task", "run", "sleep", "task", "wait_for_input", "workflow",
 ]  # fmt: skip
 
 

@@ -1,10 +1,13 @@
+import functools
 import itertools
+import re
 import sys
 import textwrap
 
 import pytest
 
 from wingbeat.author.closing import close
+from wingbeat.base.errors import CompileError
 from wingbeat.compile.check import check
 from wingbeat.compile.flatten import flatten
 
@@ -39,9 +42,13 @@ class Project:
 
 
 PRELUDE = """\
+import enum
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from typing import NamedTuple, Optional
 from wingbeat import File, task, workflow, FailurePolicy, Retry, Cache, Resources, Timeout
+from wingbeat import LaunchPlan, Failure, approve, case, cond, gather, map_task, sleep, wait_for_input
 
 class Pair(NamedTuple):
     low: int
@@ -74,6 +81,10 @@ def table(ns: dict[str, int]) -> int: return 0
 def items(n: int) -> list[int]: return [n]
 @task
 def nothing(n: int = 0) -> None: ...
+@task
+def yes(n: int) -> bool: return n > 0
+@task
+def texts(ns: list[str]) -> str: return "".join(ns)
 
 """
 PRELUDE_LINES = PRELUDE.count("\n")
@@ -88,3 +99,21 @@ def project(tmp_path, monkeypatch):
         file = getattr(sys.modules[name], "__file__", None)
         if file and file.startswith(str(tmp_path)):
             del sys.modules[name]
+
+
+def said(project, source, entity="flow"):
+    """What an author is told, checked to be about the line marked by `# here`."""
+    with pytest.raises(CompileError) as caught:
+        project.closed(source, entity)
+    error = caught.value
+    found = re.search(r"(flows_\d+)\.py:(\d+)", str(error))
+    assert found, f"no file and line in: {error}"
+    line = (project.folder / f"{found[1]}.py").read_text().splitlines()[int(found[2]) - 1]
+    assert "# here" in line, f"about another line: {line}"
+    return str(error)
+
+
+@pytest.fixture(name="said")
+def said_fixture(project):
+    """`said` for the project of the test."""
+    return functools.partial(said, project)

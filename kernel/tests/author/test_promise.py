@@ -18,7 +18,8 @@ BODIES = {
     "floor": lambda n: n // 2,
     "power": lambda n: 2**n,
     "not": lambda n: not n,
-    "less": lambda n: n < 3,
+    "truth of a comparison": lambda n: bool(n < 3),
+    "truth": bool,
     "text": "{}".format,
 }
 

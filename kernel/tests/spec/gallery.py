@@ -2,22 +2,35 @@
 
 from wingbeat.spec.codec import spec_digest
 from wingbeat.spec.entities import (
+    AllOf,
+    AnyOf,
+    Arm,
+    BranchSpec,
     CacheSpec,
+    Case,
     Closure,
+    Compare,
     Constant,
     Entry,
     EnvironmentSpec,
     FailurePolicy,
+    GateSpec,
+    Input,
     Interface,
     Isolation,
+    LaunchPlanSpec,
     ListBinding,
     MapBinding,
+    MapSpec,
     NodeSpec,
+    Not,
+    OverrideSpec,
     Promise,
     ResourceSpec,
     RetrySpec,
     TaskSpec,
     TimeoutSpec,
+    Value,
     Variable,
     WorkflowSpec,
     WrapperSpec,
@@ -111,4 +124,60 @@ def everything():
     return closure_of(outer, inner, task, derived, bundle="sha256:b", environment="sha256:e")
 
 
-GALLERY = {"small": small, "types": types, "everything": everything}
+def control():
+    """Maps, branches, gates, overrides, launch plans, failure handlers and dynamic workflows."""
+    flag, number = Simple("bool"), Simple("float")
+    task = TaskSpec(
+        "m.f", Interface((Variable("n", INT), Variable("m", INT, default=2)), (Variable("o0", INT),)), Entry("m", "f")
+    )
+    body = TaskSpec("m.search", task.interface, Entry("m", "search"), dynamic=True)
+    inner = WorkflowSpec("m.inner", task.interface, (spec_digest(task),), (NodeSpec("n0", inputs={"n": Promise(output="n")}),),
+                         {"o0": Promise("n0")})  # fmt: skip
+    plan = LaunchPlanSpec("daily", spec_digest(inner), Interface((Variable("n", INT, default=1),), task.interface.outputs),
+                          {"m": 3}, {"team": "eta"}, "Each day.")  # fmt: skip
+    tidy = TaskSpec("m.tidy", Interface((Variable("n", INT),)), Entry("m", "tidy"))
+    when = AnyOf((
+        AllOf((Compare("gt", Input("c0"), Value(10), "number"), Not(Input("c1")))), Compare("eq", Input("c0"), Value(None)),
+    ))  # fmt: skip
+    branch = BranchSpec(
+        Interface((Variable("c0", INT), Variable("c1", flag)), (Variable("o0", INT),)),
+        (Case(when, {"o0": Promise("n3")}), Case(None, {"o0": Constant(0)})),
+    )
+    approve = GateSpec("approve", "deploy", Interface((Variable("value", INT),), (Variable("o0", INT),)), 60.0)
+    value = GateSpec("input", "threshold", Interface((), (Variable("o0", number),)))
+    nap = GateSpec("sleep", "", Interface((Variable("duration", Simple("timedelta")),)))
+    override = OverrideSpec(
+        "often",
+        RetrySpec(3),
+        TimeoutSpec(1.0),
+        ResourceSpec(2.0),
+        CacheSpec("v2"),
+        executor="other",
+        variables={"A": "1"},
+    )
+    nodes = (
+        NodeSpec("n0", 0, {"n": Promise(output="ns"), "m": Constant(1)}, kind=MapSpec(("n",), 4, 1, 0.5)),
+        NodeSpec("n1", 1, {"n": Constant(1)}),
+        NodeSpec("n2", -1, {"c0": Promise("n1"), "c1": Promise(output="flag")}, kind=branch),
+        NodeSpec("n3", 2, {"n": Promise("n1")}, arm=Arm("n2", 0)),
+        NodeSpec("n4", -1, {"value": Promise("n2")}, kind=approve),
+        NodeSpec("n5", -1, kind=value),
+        NodeSpec("n6", -1, {"duration": Constant("PT1M")}, ("n5",), kind=nap),
+        NodeSpec("n7", 0, {"n": Promise("n4")}, override=override),
+        NodeSpec("n8", 0, {"n": Promise("n7")}, override=OverrideSpec(uncached=True)),
+    )
+    outer = WorkflowSpec(
+        name="m.control",
+        interface=Interface(
+            (Variable("ns", ListType(INT)), Variable("flag", flag), Variable("n", INT, default=0)),
+            task.interface.outputs,
+        ),
+        calls=(spec_digest(task), spec_digest(plan), spec_digest(body), spec_digest(tidy)),
+        nodes=nodes,
+        outputs={"o0": Promise("n8")},
+        on_failure=3,
+    )
+    return closure_of(outer, task, body, inner, plan, tidy)
+
+
+GALLERY = {"small": small, "types": types, "everything": everything, "control": control}

@@ -1,33 +1,40 @@
-"""From a workflow (or a single task) to its closure: everything that it reaches, by digest."""
+"""From what was written to its closure: everything that it reaches, by digest."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from wingbeat.author.compose import Callee
+from wingbeat.author.dynamicflow import Dynamic
+from wingbeat.author.launchplan import LaunchPlan
 from wingbeat.author.source import Location
 from wingbeat.author.task import Task
 from wingbeat.author.workflow import Workflow
 from wingbeat.base.errors import CompileError
 from wingbeat.spec.codec import spec_digest
-from wingbeat.spec.entities import Binding, Closure, Entity, NodeSpec, Promise, WorkflowSpec
+from wingbeat.spec.entities import Binding, Closure, Entity, GateSpec, Interface, NodeSpec, Promise, WorkflowSpec
+from wingbeat.spec.mapped import mapped
 from wingbeat.types import BlobIO
 
 Locations = dict[str, Mapping[str, Location]]
 """The user's line of each node, by digest of the workflow."""
 
 
-def close(entity: Task[Any, Any] | Workflow[Any, Any], io: BlobIO) -> tuple[Closure, Locations]:
-    """The closure of a workflow, and where its nodes stand in the user's code. A task becomes a workflow of one node.
+def close(entity: Callee, io: BlobIO) -> tuple[Closure, Locations]:
+    """The closure of a workflow, and where its nodes stand in the user's code.
+
+    What is no static workflow (a task, a dynamic workflow, a launch plan, a call of a map, a gate, a task with other options)
+    becomes a workflow of one node, with the node's inputs and outputs.
 
     Raises:
         CompileError: Something in it cannot be expressed. Types are checked later, by `wingbeat.compile`.
     """
     closing = _Closing(io)
-    if isinstance(entity, Task):
-        root = closing.single(entity)
-    elif isinstance(entity, Workflow):
+    if isinstance(entity, Workflow):
         root = closing.workflow(entity)
+    elif isinstance(entity, Callee):
+        root = closing.single(entity)
     else:
         raise CompileError(f"{entity!r} is neither a task nor a workflow.", hint="Decorate it with @task or @workflow.")
     return Closure(root=root, entities=closing.entities), closing.locations
@@ -46,12 +53,26 @@ class _Closing:
         self.entities[digest] = entity
         return digest
 
-    def callee(self, callee: Any) -> str:
+    def callee(self, callee: Callee) -> str:
+        """The digest of what a node calls."""
         digest = self._digests.get(id(callee))
         if digest is None:
-            digest = self.add(callee.spec(self.io)) if isinstance(callee, Task) else self.workflow(callee)
-            self._digests[id(callee)] = digest
+            digest = self._digests[id(callee)] = self._callee(callee)
         return digest
+
+    def _callee(self, callee: Callee) -> str:
+        match callee:
+            case Dynamic(on_failure=handler) if handler is not None:
+                return self.single(callee)  # a handler belongs to a workflow
+            case Task():
+                return self.add(callee.spec(self.io))
+            case Workflow():
+                return self.workflow(callee)
+            case LaunchPlan(workflow=workflow):
+                digest = self.callee(workflow) if isinstance(workflow, Workflow) else self.single(workflow)
+                return self.add(callee.spec(self.io, digest, self.entities[digest].interface))
+            case _:
+                raise CompileError(f"{callee!r} is neither a task nor a workflow.")
 
     def workflow(self, workflow: Workflow[Any, Any]) -> str:
         if workflow in self._open:
@@ -64,12 +85,40 @@ class _Closing:
         self.locations[digest] = composition.locations
         return digest
 
-    def single(self, task: Task[Any, Any]) -> str:
-        spec = task.spec(self.io)
-        interface = spec.interface
-        node = NodeSpec(id="n0", inputs={v.name: Promise(output=v.name) for v in interface.inputs})
-        outputs: dict[str, Binding] = {v.name: Promise(node="n0", output=v.name) for v in interface.outputs}
-        workflow = WorkflowSpec(
-            name=task.name, interface=interface, calls=(self.add(spec),), nodes=(node,), outputs=outputs, doc=spec.doc
+    def single(self, callee: Callee) -> str:
+        """A workflow of one node."""
+        kind, target = callee.kind(self.io), callee.target
+        calls: tuple[str, ...] = ()
+        if isinstance(kind, GateSpec):
+            interface, doc = kind.interface, ""
+        else:
+            assert target is not None
+            plain = isinstance(target, Dynamic) and target is callee  # its handler is that of the workflow made here
+            called = self.add(target.spec(self.io)) if plain else self.callee(target)  # type: ignore[attr-defined]  # as said
+            calls = (called,)
+            entity = self.entities[called]
+            interface, doc = entity.interface, entity.doc
+            if kind is not None:
+                interface = mapped(interface, kind)
+        return self.add(self._single(callee, calls, interface, doc))
+
+    def _single(self, callee: Callee, calls: tuple[str, ...], interface: Interface, doc: str) -> WorkflowSpec:
+        node = NodeSpec(
+            id="n0",
+            call=0 if calls else -1,
+            inputs={v.name: Promise(output=v.name) for v in interface.inputs},
+            kind=callee.kind(self.io),
+            override=callee.overridden(self.io),
         )
-        return self.add(workflow)
+        outputs: dict[str, Binding] = {v.name: Promise(node="n0", output=v.name) for v in interface.outputs}
+        handler = callee.on_failure if isinstance(callee, Dynamic) else None
+        return WorkflowSpec(
+            name=callee.name,
+            interface=interface,
+            calls=calls if handler is None else (*calls, self.callee(handler)),
+            nodes=(node,),
+            outputs=outputs,
+            timeout_s=callee.timeout if isinstance(callee, Dynamic) else None,
+            doc=doc,
+            on_failure=None if handler is None else len(calls),
+        )

@@ -2,27 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from wingbeat.author.condition import Condition
+from wingbeat.author.constants import constant, joined
 from wingbeat.author.promise import Node, Promised, Several
 from wingbeat.base.errors import CompileError
-from wingbeat.spec.entities import Binding, Constant, ListBinding, MapBinding, NodeSpec, Promise
-from wingbeat.types import BlobIO, ValueMismatch, describe
+from wingbeat.spec.entities import (
+    Arm,
+    Binding,
+    BranchSpec,
+    Constant,
+    GateSpec,
+    ListBinding,
+    MapBinding,
+    MapSpec,
+    NodeSpec,
+    OverrideSpec,
+    Promise,
+)
+from wingbeat.types import (
+    BlobIO,
+    DictType,
+    ListType,
+    LiteralType,
+    Simple,
+    TupleType,
+    UnsupportedType,
+    ValueMismatch,
+    compatible,
+    convert,
+    describe,
+    encode_generic,
+    select,
+)
 
 if TYPE_CHECKING:
     from wingbeat.author.signature import Signature
     from wingbeat.author.source import Location
 
 
-class Callee(Protocol):
-    """What can be called in a workflow's body: a task or a workflow."""
+class Callee:
+    """What can be called in a workflow's body: the base of tasks, workflows, launch plans, maps, gates and overrides.
+
+    Attributes:
+        name: What it is called in messages.
+    """
 
     name: str
 
     @property
-    def signature(self) -> Signature: ...
+    def signature(self) -> Signature:
+        """What the call takes and gives."""
+        raise NotImplementedError
+
+    @property
+    def target(self) -> Callee | None:
+        """What the node's `NodeSpec.call` refers to; None if it calls nothing."""
+        return self
+
+    def kind(self, io: BlobIO) -> MapSpec | GateSpec | None:
+        """What the node is, where it is no plain call."""
+        return None
+
+    def overridden(self, io: BlobIO) -> OverrideSpec | None:
+        """What the call changes of its task."""
+        return None
+
+    def plain(self, *args: Any, **kwargs: Any) -> Any:
+        """The call as plain Python."""
+        raise NotImplementedError
 
 
 class Composer:
@@ -34,13 +88,19 @@ class Composer:
         callees: What they call, without repetition, in the order of first use.
 
         locations: The user's line of each node.
+
+        arm: The arm of a branch that is being traced, if any.
     """
 
-    def __init__(self, name: str, io: BlobIO) -> None:
+    def __init__(self, name: str, io: BlobIO, inputs: Mapping[str, LiteralType]) -> None:
         self.name, self.io = name, io
         self.nodes: list[NodeSpec] = []
         self.callees: list[Callee] = []
         self.locations: dict[str, Location] = {}
+        self.arm: Arm | None = None
+        self._types: dict[str, Mapping[str, LiteralType]] = {"": inputs}
+        self._arms: dict[str, Arm | None] = {"": None}
+        self._gates: dict[str, Location] = {}
         self._index: dict[int, int] = {}
         self._after: dict[str, list[str]] = {}
 
@@ -53,36 +113,153 @@ class Composer:
         signature = callee.signature
         given = self._arguments(callee, args, kwargs, where)
         inputs = {name: self._bind(callee, name, value, where) for name, value in given.items()}
-        node = f"n{len(self.nodes)}"
-        index = self._index.get(id(callee))
-        if index is None:
-            index = self._index[id(callee)] = len(self.callees)
-            self.callees.append(callee)
-        self.nodes.append(NodeSpec(id=node, call=index, inputs=inputs))
-        self.locations[node] = where
-        outputs = signature.outputs
-        if not outputs:
-            return Node(self, node)
-        if not signature.named:
-            return Promised(self, node, outputs[0].name)
-        return Several(self, node, tuple(o.name for o in outputs))
+        kind = callee.kind(self.io)
+        if isinstance(kind, GateSpec):
+            self._gate(kind, where)
+        target = callee.target
+        node = NodeSpec(
+            id=f"n{len(self.nodes)}",
+            call=-1 if target is None else self._call(target),
+            inputs=inputs,
+            kind=kind,
+            arm=self.arm,
+            override=callee.overridden(self.io),
+        )
+        types = {name: codec.type for name, codec in signature.output_codecs.items()}
+        return self._record(node, types, where, several=signature.named)
 
-    def order(self, node: str, others: list[str]) -> None:
+    def branch(self, where: Location) -> int:
+        """Make a place for a branch, whose arms come after it; `decided` fills it. Gives the branch's number."""
+        self._record(NodeSpec(id=f"n{len(self.nodes)}", call=-1, arm=self.arm), {}, where, several=False)
+        return len(self.nodes) - 1
+
+    @contextmanager
+    def within(self, branch: int, case: int) -> Iterator[None]:
+        """What is recorded meanwhile belongs to an arm of a branch, and may use what is in it."""
+        before, self.arm = self.arm, Arm(self.nodes[branch].id, case)
+        try:
+            yield
+        finally:
+            self.arm = before
+
+    def decided(self, branch: int, spec: BranchSpec, inputs: Mapping[str, Binding], *, several: bool) -> Node:
+        """Say what a branch is, now that its arms are known; gives the promise of its outputs."""
+        node = self.nodes[branch]
+        self.nodes[branch] = msgspec.structs.replace(node, kind=spec, inputs=dict(inputs))
+        self._types[node.id] = {v.name: v.type for v in spec.interface.outputs}
+        return self._promises(node.id, several=several)
+
+    def order(self, node: Node, others: Sequence[object], where: Location) -> None:
         """Note that `node` runs after `others`."""
-        self._after.setdefault(node, []).extend(o for o in others if o)
+        for other in others:
+            if not isinstance(other, Node) or other._composer is not self:
+                raise CompileError(f"{other!r} is no call of this workflow ({where}): {where.text}")
+            self._visible(other._id, "'after' names", where, self._arms[node._id])
+            if other._id and node._id:
+                self._after.setdefault(node._id, []).append(other._id)
 
     def finished_nodes(self) -> tuple[NodeSpec, ...]:
         """The nodes, with the orders put on them."""
         if not self._after:
             return tuple(self.nodes)
         return tuple(
-            NodeSpec(id=n.id, call=n.call, inputs=n.inputs, after=tuple(sorted(set(self._after.get(n.id, ())))))
+            msgspec.structs.replace(n, after=tuple(sorted(set(self._after[n.id])))) if n.id in self._after else n
             for n in self.nodes
         )
+
+    def type_of(self, promise: Promised, where: Location) -> LiteralType:
+        """The type of what a promise stands for.
+
+        Raises:
+            CompileError: There is nothing like that.
+        """
+        bound = self._promise(promise, repr(promise), where)
+        try:
+            return select(self._types[bound.node][bound.output], bound.path)
+        except ValueMismatch as error:
+            raise CompileError(f"{promise!r}: {error} ({where}): {where.text}") from error
+
+    def constant(self, value: object) -> tuple[LiteralType, Any]:
+        """The type and the wire form of a constant. Raises ValueMismatch or UnsupportedType."""
+        return constant(value, self.io)
+
+    def infer(self, value: Any, what: str, where: Location) -> LiteralType:
+        """The type of a value that nobody declared: a promise, a constant, or a list or dictionary of them.
+
+        Raises:
+            CompileError: It cannot be told.
+        """
+        if isinstance(value, Several) and len(value) == 1:
+            value = value[0]
+        if isinstance(value, Promised):
+            return self.type_of(value, where)
+        _refuse_condition(value, what, where)
+        try:
+            if isinstance(value, list) and _holds_promise(value):
+                return ListType(joined([self.infer(item, what, where) for item in value]))
+            if isinstance(value, tuple) and _holds_promise(value):
+                return TupleType(tuple(self.infer(item, what, where) for item in value))
+            if isinstance(value, dict) and _holds_promise(value):
+                return DictType(Simple("str"), joined([self.infer(item, what, where) for item in value.values()]))
+            if isinstance(value, Node):
+                self._promise(value, what, where)
+            return self.constant(value)[0]
+        except (ValueMismatch, UnsupportedType) as error:
+            raise CompileError(
+                f"{what}: {error} ({where}): {where.text}",
+                hint="Let a task give it, whose return type says what it is.",
+            ) from error
+
+    def bind(self, value: Any, type_: LiteralType, what: str, where: Location) -> Binding:
+        """The binding of a value to what takes `type_`.
+
+        Raises:
+            CompileError: A constant in it is of another type, or a promise may not be used here.
+        """
+        if isinstance(value, Node):
+            return self._promise(value, what, where)
+        if _holds_promise(value):
+            return self._compound(value, type_, what, where)
+        own, wire = self.constant(value)  # inferred before, so it can be encoded
+        if (reason := compatible(own, type_)) is not None:
+            raise CompileError(f"{what} of another type: {reason} ({where}): {where.text}")
+        try:
+            return Constant(convert(wire, own, type_))
+        except ValueMismatch as error:
+            raise CompileError(f"{what} of another type: {error} ({where}): {where.text}") from error
 
     def bind_output(self, name: str, value: Any, codec: Any, where: Location) -> Binding:
         """The binding of what the workflow returns as `name`."""
         return self._binding(value, codec, f"{self.name} returns {name!r}", where)
+
+    def _record(self, node: NodeSpec, types: Mapping[str, LiteralType], where: Location, *, several: bool) -> Node:
+        self.nodes.append(node)
+        self.locations[node.id] = where
+        self._types[node.id], self._arms[node.id] = types, self.arm
+        return self._promises(node.id, several=several)
+
+    def _promises(self, node: str, *, several: bool) -> Node:
+        names = tuple(self._types[node])
+        if not names:
+            return Node(self, node)
+        return Several(self, node, names) if several else Promised(self, node, names[0])
+
+    def _call(self, target: Callee) -> int:
+        index = self._index.get(id(target))
+        if index is None:
+            index = self._index[id(target)] = len(self.callees)
+            self.callees.append(target)
+        return index
+
+    def _gate(self, spec: GateSpec, where: Location) -> None:
+        if not spec.name:
+            return
+        before = self._gates.setdefault(spec.name, where)
+        if before is not where:
+            raise CompileError(
+                f"{self.name} waits at {before} for {spec.name!r} too ({where}): {where.text}",
+                hint="What a workflow waits for has names of its own, so that an answer finds it.",
+            )
 
     def _arguments(
         self, callee: Callee, args: Sequence[Any], kwargs: Mapping[str, Any], where: Location
@@ -115,7 +292,8 @@ class Composer:
         if isinstance(value, Node):
             return self._promise(value, what, where)
         if _holds_promise(value):
-            return self._compound(value, codec, what, where)
+            return self._compound(value, codec.type, what, where)
+        _refuse_condition(value, what, where)
         try:
             return Constant(codec.encode(value, self.io))
         except ValueMismatch as error:
@@ -133,11 +311,27 @@ class Composer:
         if not isinstance(value, Promised):
             count = "several outputs; take one of them" if isinstance(value, Several) else "no output"
             raise CompileError(f"{what} from a call that gives {count} ({where}): {where.text}")
+        self._visible(value._id, what, where, self.arm)
         return Promise(value._id, value._output, value._path)
 
-    def _compound(self, value: Any, codec: Any, what: str, where: Location) -> Binding:
+    def _visible(self, node: str, what: str, where: Location, place: Arm | None) -> None:
+        """Raise CompileError if `node` belongs to an arm that `place` is not in: it may be skipped."""
+        arm = self._arms[node]
+        if arm is None:
+            return
+        while place is not None:
+            if place == arm:
+                return
+            place = self._arms[place.branch]
+        branch, call = self.locations[arm.branch], self.locations[node]
+        raise CompileError(
+            f"{what} from the call at {call}, which is inside an arm of the branch at {branch} and runs only if that arm is "
+            f"taken ({where}): {where.text}",
+            hint="Let the arm give the value, and use what 'cond' or 'case' gives.",
+        )
+
+    def _compound(self, value: Any, type_: LiteralType, what: str, where: Location) -> Binding:
         """A list or dictionary with promises inside. Its constants are encoded by the type of the element."""
-        from wingbeat.types import DictType, ListType, TupleType, encode_generic
 
         def walk(part: Any, type_: Any) -> Binding:
             if isinstance(part, Node):
@@ -158,7 +352,15 @@ class Composer:
             except ValueMismatch as error:
                 raise CompileError(f"{what} of another type: {error} ({where}): {where.text}") from error
 
-        return walk(value, codec.type)
+        return walk(value, type_)
+
+
+def _refuse_condition(value: object, what: str, where: Location) -> None:
+    if isinstance(value, Condition):
+        raise CompileError(
+            f"{what}, but a condition is no value ({where}): {where.text}",
+            hint="Use it in 'cond' or 'case', or let a task compare and give a bool.",
+        )
 
 
 def _holds_promise(value: Any) -> bool:

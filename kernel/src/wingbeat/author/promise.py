@@ -6,10 +6,24 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from wingbeat.author.source import caller
+from wingbeat.author.suggest import condition_in
 from wingbeat.base.errors import CompileError
 
 if TYPE_CHECKING:
     from wingbeat.author.compose import Composer
+    from wingbeat.author.condition import Condition
+
+
+def refuse_truth(what: str) -> NoReturn:
+    """Raise CompileError for an ``if`` on what is not known yet, with both ways out."""
+    where = caller(3)
+    condition = condition_in(where.text) or "…"
+    raise CompileError(
+        f"'if', 'while', 'and', 'or' or 'not' on {what} needs the value, but it is not known before the workflow runs "
+        f"({where}): {where.text}",
+        hint=f"Write 'cond({condition}, lambda: …, lambda: …)', whose arms hold the calls; or make the workflow dynamic: "
+        "'async def', and 'await' each call of a task, then 'if' has the value.",
+    )
 
 
 def _refuse(what: str) -> NoReturn:
@@ -28,11 +42,11 @@ class Node:
 
     def after(self, *others: Node) -> Node:
         """Run only when `others` have succeeded, though no data flows. Returns the node."""
-        self._composer.order(self._id, [other._id for other in others])
+        self._composer.order(self, others, caller())
         return self
 
     def __bool__(self) -> NoReturn:
-        _refuse("'if', 'while', 'and', 'or' or 'not' on a promise")
+        refuse_truth("a promise")
 
 
 class Promised(Node):
@@ -76,10 +90,33 @@ def _refusing(what: str) -> Callable[..., NoReturn]:
     return method
 
 
-_BINARY = "add sub mul matmul truediv floordiv mod divmod pow lshift rshift and xor or"
+def _comparing(op: str) -> Callable[..., Condition]:
+    def method(self: Promised, other: object) -> Condition:
+        from wingbeat.author.condition import Comparison
+
+        return Comparison(op, self, other, caller())
+
+    return method
+
+
+def _combining(word: str, *, reflected: bool) -> Callable[..., Condition]:
+    def method(self: Promised, other: object) -> Condition:
+        from wingbeat.author.condition import combined
+
+        return combined(word, (other, self) if reflected else (self, other), caller())
+
+    return method
+
+
+def _inverted(self: Promised) -> Condition:
+    from wingbeat.author.condition import Combined
+
+    return Combined("not", (self,), caller())
+
+
+_BINARY = "add sub mul matmul truediv floordiv mod divmod pow lshift rshift xor"
 _REFUSED = {
-    "arithmetic on a promise": f"{_BINARY} r{_BINARY.replace(' ', ' r')} neg pos abs invert round trunc floor ceil",
-    "a comparison": "eq ne lt le gt ge",
+    "arithmetic on a promise": f"{_BINARY} r{_BINARY.replace(' ', ' r')} neg pos abs round trunc floor ceil",
     "int(), float() or an index made of a promise": "int float complex index",
     "a promise in a text": "str format bytes",
     "an assignment to an item of a promise": "setitem delitem",
@@ -90,6 +127,12 @@ _REFUSED = {
 for _what, _methods in _REFUSED.items():
     for _method in _methods.split():
         setattr(Promised, f"__{_method}__", _refusing(_what))
+for _op in ("eq", "ne", "lt", "le", "gt", "ge"):
+    setattr(Promised, f"__{_op}__", _comparing(_op))
+for _name, _word in (("and", "all"), ("or", "any")):
+    setattr(Promised, f"__{_name}__", _combining(_word, reflected=False))
+    setattr(Promised, f"__r{_name}__", _combining(_word, reflected=True))
+setattr(Promised, "__invert__", _inverted)  # noqa: B010  # as the others
 
 
 class Several(Node):
@@ -97,7 +140,8 @@ class Several(Node):
 
     def __init__(self, composer: Composer, id: str, outputs: tuple[str, ...]) -> None:
         super().__init__(composer, id)
-        self._promises = {name: Promised(composer, id, name) for name in outputs}
+        self._names = outputs
+        self._promises: dict[str, Promised] = {name: Promised(composer, id, name) for name in outputs}
 
     def __iter__(self) -> Iterator[Promised]:
         return iter(self._promises.values())

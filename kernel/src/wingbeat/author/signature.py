@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from wingbeat.author.constants import TypeOnly
 from wingbeat.author.plugged import load_types
-from wingbeat.author.source import location_of
+from wingbeat.author.source import Location, location_of
 from wingbeat.base.errors import CompileError
 from wingbeat.spec.entities import Interface, Variable
 from wingbeat.types import BlobIO, UnsupportedType, ValueMismatch, annotation_doc, codec, register_fallback
-from wingbeat.types.returns import split_return
+from wingbeat.types.returns import Output, split_return
 
 if typing.TYPE_CHECKING:
     from wingbeat.types import Codec
@@ -35,17 +36,48 @@ class Signature:
     """
 
     def __init__(self, fn: Callable[..., Any], name: str, provides: tuple[str, ...] = ()) -> None:
-        self.fn, self.name = fn, name
-        self.where = location_of(fn)
-        hints = self._hints()
+        self.name, self.where = name, location_of(fn)
         self.inputs: dict[str, Any] = {}
         self.provided: list[str] = []
         self.defaults: dict[str, Any] = {}
+        hints = self._hints(fn)
         for parameter in inspect.signature(fn).parameters.values():
             self._add(parameter, hints, provides)
         if "return" not in hints:
             raise self._error("has no return annotation", f"Write 'def {fn.__name__}(…) -> TYPE' (None for no output).")
         self.outputs, self._join = split_return(hints["return"])
+        self._compile()
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        where: Location,
+        inputs: Mapping[str, Any],
+        outputs: Sequence[Output],
+        defaults: Mapping[str, Any] | None = None,
+        join: Callable[..., Any] | None = None,
+    ) -> Signature:
+        """A signature that is no function's. Hints may be codecs."""
+        made = cls.__new__(cls)
+        made.name, made.where, made.provided = name, where, []
+        made.inputs, made.defaults = dict(inputs), dict(defaults or {})
+        made.outputs, made._join = list(outputs), join
+        made._compile()
+        return made
+
+    def without(self, names: Collection[str], defaults: Mapping[str, Any]) -> Signature:
+        """The same without some inputs, and with more defaults."""
+        return Signature.of(
+            self.name,
+            self.where,
+            {n: h for n, h in self.inputs.items() if n not in names},
+            self.outputs,
+            {n: v for n, v in {**self.defaults, **defaults}.items() if n not in names},
+            self._join,
+        )
+
+    def _compile(self) -> None:
         self.codecs: dict[str, Codec] = {n: self._codec(n, h, "argument") for n, h in self.inputs.items()}
         self.output_codecs: dict[str, Codec] = {o.name: self._codec(o.name, o.hint, "output") for o in self.outputs}
 
@@ -54,10 +86,10 @@ class Signature:
         """Whether the return value is put together from its outputs: a tuple or NamedTuple, even of one."""
         return self._join is not None
 
-    def _hints(self) -> dict[str, Any]:
-        closure = inspect.getclosurevars(self.fn).nonlocals if self.fn.__closure__ else {}
+    def _hints(self, fn: Callable[..., Any]) -> dict[str, Any]:
+        closure = inspect.getclosurevars(fn).nonlocals if getattr(fn, "__closure__", None) else {}
         try:
-            return typing.get_type_hints(self.fn, localns=dict(closure) or None, include_extras=True)
+            return typing.get_type_hints(fn, localns=dict(closure) or None, include_extras=True)
         except NameError as error:
             raise self._error(
                 f"has an annotation that cannot be resolved: {error}", "Import the name at the top."
@@ -77,6 +109,8 @@ class Signature:
             self.defaults[parameter.name] = parameter.default
 
     def _codec(self, name: str, hint: Any, role: str) -> Codec:
+        if isinstance(hint, TypeOnly):
+            return hint
         try:
             return codec(hint)
         except UnsupportedType as error:

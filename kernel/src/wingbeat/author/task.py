@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, overload
 
-from wingbeat.author.compose import composing
+from wingbeat.author.compose import Callee
+from wingbeat.author.dynamic import dispatch, settled
 from wingbeat.author.fingerprint import code_digest
 from wingbeat.author.modules import module_of
 from wingbeat.author.options import Cache, Duration, Environment, Resources, Retry, TaskConfig, Timeout
@@ -29,11 +30,14 @@ from wingbeat.spec.entities import (
 )
 from wingbeat.types import BlobIO
 
+if TYPE_CHECKING:
+    from wingbeat.author.override import Overridden
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Task(Generic[P, R]):
+class Task(Callee, Generic[P, R]):
     """A task: called directly it is the plain function; called in a workflow's body it is a node.
 
     Attributes:
@@ -50,10 +54,44 @@ class Task(Generic[P, R]):
         functools.update_wrapper(self, fn)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        composer = composing.get()
-        if composer is None:
-            return self.fn(*args, **kwargs)
-        return composer.call(self, args, kwargs, caller())  # type: ignore[return-value]  # promises stand for the value
+        value: R = dispatch(self, args, kwargs)  # in a workflow's body what stands for the value
+        return value
+
+    def plain(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The plain function."""
+        value: R = settled(self.fn(*args, **kwargs))
+        return value
+
+    def override(
+        self,
+        *,
+        name: str = "",
+        retries: int | Retry | None = None,
+        timeout: Duration | Timeout | None = None,
+        resources: Resources | None = None,
+        cache: bool | str | Cache | None = None,
+        executor: str | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> Overridden[P, R]:
+        """The task with other options, for one call: ``train.override(retries=3)(data)``. What is left out stays as it is.
+
+        Args:
+            name: What the node is called where people look at it.
+
+            retries: As of `task`; so are `timeout`, `resources`, `cache` (False turns it off) and `executor`.
+
+            variables: Environment variables, instead of the task's own.
+
+        Raises:
+            CompileError: An option is out of range, or is a promise: options are known before the workflow runs.
+        """
+        from wingbeat.author.override import Overridden
+
+        given = {
+            "name": name or None, "retries": retries, "timeout": timeout, "resources": resources, "cache": cache,
+            "executor": executor, "variables": variables,
+        }  # fmt: skip
+        return Overridden(self, {k: v for k, v in given.items() if v is not None}, caller())
 
     def __repr__(self) -> str:
         return f"<task {self.name}>"
@@ -120,7 +158,7 @@ class TaskOptions:
         variables: Mapping[str, str] | None = None,
         executor: str = "",
     ) -> None:
-        self.cache = _cache(cache)
+        self.cache = as_cache(cache)
         self.retry: RetrySpec = (retries if isinstance(retries, Retry) else Retry(retries)).spec()
         self.timeout: TimeoutSpec = (timeout if isinstance(timeout, Timeout) else Timeout(run=timeout)).spec()
         self.resources: ResourceSpec = (resources or Resources()).spec()
@@ -132,19 +170,25 @@ class TaskOptions:
 
     def cache_spec(self, code: str) -> CacheSpec | None:
         """The cache policy, with the version derived from the code where none was given."""
-        if self.cache is None:
-            return None
-        ttl = self.cache.ttl
-        return CacheSpec(
-            version=self.cache.version if self.cache.version is not None else code,
-            derived=self.cache.version is None,
-            ignore=self.cache.ignore,
-            serialize=self.cache.serialize,
-            ttl_s=ttl.total_seconds() if isinstance(ttl, timedelta) else Timeout(run=ttl).spec().run_s,
-        )
+        return cache_spec(self.cache, code)
 
 
-def _cache(cache: bool | str | Cache) -> Cache | None:
+def cache_spec(cache: Cache | None, code: str) -> CacheSpec | None:
+    """A cache policy, with the version derived from the code where none was given."""
+    if cache is None:
+        return None
+    ttl = cache.ttl
+    return CacheSpec(
+        version=cache.version if cache.version is not None else code,
+        derived=cache.version is None,
+        ignore=cache.ignore,
+        serialize=cache.serialize,
+        ttl_s=ttl.total_seconds() if isinstance(ttl, timedelta) else Timeout(run=ttl).spec().run_s,
+    )
+
+
+def as_cache(cache: bool | str | Cache) -> Cache | None:
+    """What `cache=` means."""
     if isinstance(cache, Cache):
         return cache
     if isinstance(cache, str):

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import cached_property
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
-from wingbeat.author.compose import Composer, composing
+from wingbeat.author.compose import Callee, Composer, composing
+from wingbeat.author.dynamic import dispatch, plain_static
+from wingbeat.author.dynamicflow import Dynamic
 from wingbeat.author.modules import module_of
-from wingbeat.author.options import Duration, Timeout
+from wingbeat.author.options import Duration, Environment, Resources, Retry, Timeout
 from wingbeat.author.promise import Node, Several
 from wingbeat.author.signature import Signature
-from wingbeat.author.source import Location, caller, location_of
+from wingbeat.author.source import Location, location_of
+from wingbeat.author.task import Task
 from wingbeat.base.errors import CompileError
 from wingbeat.spec.entities import FailurePolicy, WorkflowSpec
 from wingbeat.types import BlobIO
@@ -22,7 +25,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Workflow(Generic[P, R]):
+class Workflow(Callee, Generic[P, R]):
     """A static workflow: called directly it is plain Python; called in a workflow's body it is a node.
 
     Attributes:
@@ -31,23 +34,29 @@ class Workflow(Generic[P, R]):
         name: ``module.function`` unless given.
     """
 
-    def __init__(self, fn: Callable[P, R], name: str, failure_policy: FailurePolicy, timeout: Duration | None) -> None:
-        if inspect.iscoroutinefunction(fn):
-            raise CompileError(
-                f"{fn.__qualname__} is an 'async def' workflow ({location_of(fn)}), which this version cannot run.",
-                hint="Write a static workflow: 'def', with calls of tasks.",
-            )
+    def __init__(
+        self,
+        fn: Callable[P, R],
+        name: str,
+        failure_policy: FailurePolicy = FailurePolicy.FAIL_IMMEDIATELY,
+        timeout: Duration | None = None,
+        on_failure: Task[..., Any] | Workflow[..., Any] | None = None,
+    ) -> None:
         self.fn = fn
         self.name = name or f"{module_of(fn)}.{fn.__qualname__}"
         self.failure_policy = failure_policy
         self.timeout = Timeout(run=timeout).spec().run_s
+        self.on_failure = on_failure
         functools.update_wrapper(self, fn)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        composer = composing.get()
-        if composer is None:
-            return self.fn(*args, **kwargs)
-        return composer.call(self, args, kwargs, caller())  # type: ignore[return-value]  # promises stand for the value
+        value: R = dispatch(self, args, kwargs)  # in a workflow's body what stands for the value
+        return value
+
+    def plain(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The plain function, which calls plain functions."""
+        value: R = plain_static(self.fn, args, kwargs)
+        return value
 
     def __repr__(self) -> str:
         return f"<workflow {self.name}>"
@@ -63,7 +72,8 @@ class Workflow(Generic[P, R]):
         Raises:
             CompileError: The body does something that only works on values, or calls something wrongly.
         """
-        composer = Composer(self.name, io)
+        signature = self.signature
+        composer = Composer(self.name, io, {name: codec.type for name, codec in signature.codecs.items()})
         token = composing.set(composer)
         try:
             returned: Any = self.fn(**{n: composer.input(n) for n in self.signature.inputs})  # type: ignore[call-arg, arg-type]
@@ -71,7 +81,7 @@ class Workflow(Generic[P, R]):
             composing.reset(token)
         where = location_of(self.fn)
         outputs = {
-            name: composer.bind_output(name, value, self.signature.output_codecs[name], where)
+            name: composer.bind_output(name, value, signature.output_codecs[name], where)
             for name, value in self._split(returned, where).items()
         }
         return Composition(self, composer, outputs)
@@ -92,7 +102,7 @@ class Composition:
     """A traced workflow: its spec but for the digests of what it calls, which the caller knows.
 
     Attributes:
-        callees: The tasks and workflows that the nodes call; `WorkflowSpec.calls` in the same order.
+        callees: What the nodes call, then the failure handler; `WorkflowSpec.calls` in the same order.
 
         locations: The user's line of each node.
     """
@@ -102,6 +112,7 @@ class Composition:
         self.callees: list[Any] = list(composer.callees)
         self.locations = composer.locations
         self._composer, self._outputs = composer, outputs
+        self._handler = None if workflow.on_failure is None else self._place(workflow.on_failure)
 
     def spec(self, calls: tuple[str, ...]) -> WorkflowSpec:
         """The workflow as declared."""
@@ -115,7 +126,17 @@ class Composition:
             failure_policy=workflow.failure_policy,
             timeout_s=workflow.timeout,
             doc=inspect.cleandoc(workflow.fn.__doc__ or ""),
+            on_failure=self._handler,
         )
+
+    def _place(self, handler: Callee) -> int:
+        if handler not in self.callees:
+            self.callees.append(handler)
+        return self.callees.index(handler)
+
+
+@overload
+def workflow(fn: Callable[P, Coroutine[Any, Any, R]], /) -> Dynamic[P, R]: ...  # type: ignore[overload-overlap]  # the first that fits
 
 
 @overload
@@ -128,26 +149,82 @@ def workflow(
     name: str = "",
     failure_policy: FailurePolicy = FailurePolicy.FAIL_IMMEDIATELY,
     timeout: Duration | None = None,
-) -> Callable[[Callable[P, R]], Workflow[P, R]]: ...
+    on_failure: Task[..., Any] | Workflow[..., Any] | None = None,
+) -> _Decorator: ...
 
 
+@overload
 def workflow(
-    fn: Any = None,
-    /,
     *,
     name: str = "",
-    failure_policy: FailurePolicy = FailurePolicy.FAIL_IMMEDIATELY,
     timeout: Duration | None = None,
-) -> Any:
-    """Make a function a static workflow. Its body is called once, with promises, when it is compiled.
+    on_failure: Task[..., Any] | Workflow[..., Any] | None = None,
+    retries: int | Retry = 0,
+    resources: Resources | None = None,
+    environment: Environment | None = None,
+) -> _DynamicDecorator: ...
+
+
+def workflow(fn: Any = None, /, **options: Any) -> Any:
+    """Make a function a workflow.
+
+    ``def`` makes a static one: its body is called once, with promises, when it is compiled. ``async def`` makes a dynamic
+    one: plain Python that runs when the workflow runs, and what it awaits are nodes.
 
     Args:
         name: Name in the inventory; ``module.function`` by default.
 
-        failure_policy: Whether the rest goes on as far as it can when a node fails.
+        failure_policy: Whether the rest goes on as far as it can when a node fails. Static workflows only.
 
         timeout: Bound on a whole execution.
+
+        on_failure: A task or workflow that runs when it has failed or was aborted, before that is final. It is given the
+            inputs that it has in common with the workflow, and an input ``error: Failure`` if it has one.
+
+        retries: How often the body is run again when it fails, without what succeeded. Dynamic workflows only, as are
+            `resources` and `environment`, which are those of its body.
+
+    Raises:
+        CompileError: An option is not one of this kind of workflow.
     """
     if fn is None:
-        return lambda function: Workflow(function, name, failure_policy, timeout)
-    return Workflow(fn, name, failure_policy, timeout)
+        return lambda function: _made(function, **options)
+    return _made(fn, **options)
+
+
+class _Decorator(Protocol):
+    @overload
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Dynamic[P, R]: ...  # type: ignore[overload-overlap]  # as above
+    @overload
+    def __call__(self, fn: Callable[P, R], /) -> Workflow[P, R]: ...
+
+
+class _DynamicDecorator(Protocol):
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Dynamic[P, R]: ...
+
+
+_STATIC = {"name", "failure_policy", "timeout", "on_failure"}
+_DYNAMIC = {"name", "timeout", "on_failure", "retries", "resources", "environment"}
+
+
+def _made(fn: Any, **options: Any) -> Any:
+    where = location_of(fn)
+    dynamic = inspect.iscoroutinefunction(fn)
+    known, other = (_DYNAMIC, _STATIC) if dynamic else (_STATIC, _DYNAMIC)
+    for option in options.keys() - known:
+        if option not in other:
+            raise TypeError(f"workflow() got an unexpected keyword argument {option!r}")
+        kind = "dynamic ('async def')" if dynamic else "static ('def')"
+        raise CompileError(
+            f"{fn.__qualname__} is a {kind} workflow, which has no option {option!r} ({where}).",
+            hint=f"Its options are {', '.join(sorted(known))}.",
+        )
+    handler = options.get("on_failure")
+    if handler is not None and not isinstance(handler, Task | Workflow):
+        raise CompileError(
+            f"{fn.__qualname__}: on_failure takes a task or a workflow, not {handler!r} ({where}).",
+            hint="Decorate the handler with @task.",
+        )
+    if dynamic:
+        return Dynamic(fn, **options)
+    return Workflow(fn, options.pop("name", ""), **options)

@@ -2,44 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from wingbeat.base.errors import CompileError
-from wingbeat.compile.interfaces import node_interface
+from wingbeat.compile.branches import Arms, condition_findings, nodes_of
+from wingbeat.compile.handlers import handler_findings
+from wingbeat.compile.interfaces import gate_findings, launchplan_findings, node_interface
 from wingbeat.spec.entities import (
-    AllOf,
-    AnyOf,
+    Arm,
     Binding,
     BranchSpec,
     Closure,
-    Compare,
-    Condition,
     Constant,
     GateSpec,
-    Input,
-    Interface,
+    LaunchPlanSpec,
     ListBinding,
     MapBinding,
     MapSpec,
     NodeSpec,
-    Not,
     Promise,
+    TaskSpec,
     Variable,
     WorkflowSpec,
 )
-from wingbeat.types import (
-    DictType,
-    EnumType,
-    ListType,
-    LiteralType,
-    LiteralValues,
-    Simple,
-    TupleType,
-    ValueMismatch,
-    compatible,
-    describe,
-    select,
-)
+from wingbeat.types import DictType, ListType, LiteralType, TupleType, ValueMismatch, compatible, describe, select
 
 Locations = Mapping[str, Mapping[str, object]]
 """By digest of the workflow and id of the node: where the call stands, as something that prints as ``file:line``."""
@@ -53,6 +40,8 @@ def check(closure: Closure, locations: Locations | None = None) -> None:
     for digest, entity in closure.entities.items():
         if isinstance(entity, WorkflowSpec):
             findings += _Check(closure, entity, (locations or {}).get(digest, {})).findings()
+        elif isinstance(entity, LaunchPlanSpec):
+            findings += launchplan_findings(closure, entity)
     if findings:
         raise CompileError(*findings)
 
@@ -61,9 +50,13 @@ class _Check:
     def __init__(self, closure: Closure, workflow: WorkflowSpec, lines: Mapping[str, object]) -> None:
         self.closure, self.workflow, self.lines = closure, workflow, lines
         self.nodes: dict[str, NodeSpec] = {}
+        self.gates: set[str] = set()
 
     def findings(self) -> Iterator[str]:
-        """Nodes are checked in the order of the calls; a promise may only name an earlier one, so there are no cycles."""
+        """Nodes are checked in the order of the calls; a promise may only name an earlier one, so there are no cycles.
+
+        The outputs of a branch come from later nodes, those of its arms, and are checked when all are known.
+        """
         if len(self.workflow.nodes) > NODES_MAX:
             yield f"{self.workflow.name} has {len(self.workflow.nodes)} nodes; at most {NODES_MAX} are possible."
             return
@@ -72,27 +65,47 @@ class _Check:
             if node.id in self.nodes or not node.id or "." in node.id or "/" in node.id:
                 yield f"{self.workflow.name}: node id {node.id!r} is used twice or not possible."
             self.nodes[node.id] = node
+        arms = Arms(self.nodes)
+        for node in self.workflow.nodes:
+            if isinstance(node.kind, BranchSpec):
+                yield from self._cases(node, node.kind, arms)
         for variable in self.workflow.interface.outputs:
             binding = self.workflow.outputs.get(variable.name)
             if binding is None:
                 yield f"{self.workflow.name}: output {variable.name!r} is not bound."
             else:
-                yield from self._binding(binding, variable, f"{self.workflow.name} returns {variable.name!r} as", "")
+                what = f"{self.workflow.name} returns {variable.name!r} as"
+                yield from self._binding(binding, variable, what, "", lambda n: arms.hidden(n, None))
+        yield from handler_findings(self.closure, self.workflow)
+
+    def _where(self, node: NodeSpec) -> str:
+        return f" ({self.lines[node.id]})" if node.id in self.lines else f" (node {node.id} of {self.workflow.name})"
 
     def _node(self, node: NodeSpec) -> Iterator[str]:
         gated = isinstance(node.kind, BranchSpec | GateSpec)
         if not gated and not 0 <= node.call < len(self.workflow.calls):
             yield f"{self.workflow.name}: node {node.id} calls nothing."
             return
+        where = self._where(node)
+        arms = Arms(self.nodes)
+        if node.arm is not None and (wrong := arms.wrong(node.arm)):
+            yield f"node {node.id} {wrong}{where}."
+            return
         name = self._name(node)
-        where = f" ({self.lines[node.id]})" if node.id in self.lines else f" (node {node.id} of {self.workflow.name})"
         if isinstance(node.kind, MapSpec):
-            yield from self._map(node.kind, node, name, where)
+            yield from self._map(node.kind, name, node, where)
+        if isinstance(node.kind, GateSpec):
+            yield from self._gate(node.kind, where)
+        if node.override is not None and (
+            gated or not isinstance(self.closure.entities[self.workflow.calls[node.call]], TaskSpec)
+        ):
+            yield f"{name} is no task, so nothing of it can be overridden{where}."
         interface = node_interface(self.closure, self.workflow, node)
         for variable in interface.inputs:
             if variable.name in node.inputs:
                 what = f"{name} takes {variable.name!r} as"
-                yield from self._binding(node.inputs[variable.name], variable, what, where)
+                hidden = partial(arms.hidden, place=node.arm)
+                yield from self._binding(node.inputs[variable.name], variable, what, where, hidden)
             elif variable.required:
                 yield f"{name} needs {variable.name!r}{where}."
         for given in node.inputs:
@@ -101,17 +114,19 @@ class _Check:
         for other in node.after:
             if other not in self.nodes:
                 yield f"node {node.id} is to run after {other!r}, which is no earlier node{where}."
+            elif reason := arms.hidden(other, node.arm):
+                yield f"node {node.id} is to run after {other!r}, but {reason}{where}."
         if isinstance(node.kind, BranchSpec):
-            yield from self._branch(node.kind, interface, where)
-        if node.arm is not None:
-            branch = next((n for n in self.workflow.nodes if n.id == node.arm.branch), None)
-            if branch is None or not isinstance(branch.kind, BranchSpec):
-                yield f"node {node.id} belongs to an arm of {node.arm.branch!r}, which is no branch{where}."
+            for case in node.kind.cases:
+                if case.when is not None:
+                    yield from condition_findings(case.when, interface, where)
 
     def _name(self, node: NodeSpec) -> str:
         match node.kind:
             case BranchSpec():
                 return "the branch"
+            case GateSpec(gate="sleep"):
+                return "sleep"
             case GateSpec(name=name):
                 return f"the gate {name!r}"
             case MapSpec():
@@ -119,7 +134,7 @@ class _Check:
             case _:
                 return self.closure.entities[self.workflow.calls[node.call]].name
 
-    def _map(self, spec: MapSpec, node: NodeSpec, name: str, where: str) -> Iterator[str]:
+    def _map(self, spec: MapSpec, name: str, node: NodeSpec, where: str) -> Iterator[str]:
         callee = self.closure.entities[self.workflow.calls[node.call]].interface
         if not spec.over:
             yield f"{name} is given no list{where}."
@@ -133,43 +148,36 @@ class _Check:
         if spec.min_success_ratio is not None and not 0 <= spec.min_success_ratio <= 1:
             yield f"{name}: min_success_ratio is between 0 and 1, not {spec.min_success_ratio:g}{where}."
 
-    def _branch(self, spec: BranchSpec, interface: Interface, where: str) -> Iterator[str]:
+    def _gate(self, spec: GateSpec, where: str) -> Iterator[str]:
+        if spec.name and spec.name in self.gates:
+            yield f"{self.workflow.name} has two gates {spec.name!r}; an answer would not know which is meant{where}."
+        self.gates.add(spec.name)
+        if not spec.name and spec.gate != "sleep":
+            yield f"a gate has no name{where}."
+        if spec.timeout_s is not None and spec.timeout_s <= 0:
+            yield f"the gate {spec.name!r}: a timeout is longer than nothing{where}."
+        yield from gate_findings(spec, where)
+
+    def _cases(self, node: NodeSpec, spec: BranchSpec, arms: Arms) -> Iterator[str]:
+        where = self._where(node)
+        if not spec.cases or spec.cases[-1].when is not None:
+            yield f"the branch has no arm for when no condition holds{where}."
         for i, case in enumerate(spec.cases):
-            if case.when is not None:
-                yield from self._condition(case.when, interface, where)
-            for variable in interface.outputs:
+            for variable in spec.interface.outputs:
                 binding = case.outputs.get(variable.name)
                 if binding is None:
-                    yield f"arm {i} of the branch gives no {variable.name!r}{where}."
+                    yield f"arm {i + 1} of the branch gives no {variable.name!r}{where}."
                 else:
-                    yield from self._binding(binding, variable, f"arm {i} of the branch has to give", where)
+                    hidden = partial(arms.hidden_to_case, arm=Arm(node.id, i))
+                    yield from self._binding(binding, variable, f"arm {i + 1} of the branch has to give", where, hidden)
 
-    def _condition(self, condition: Condition, interface: Interface, where: str) -> Iterator[str]:
-        match condition:
-            case AllOf() | AnyOf():
-                for part in condition.conditions:
-                    yield from self._condition(part, interface, where)
-            case Not():
-                yield from self._condition(condition.condition, interface, where)
-            case Input():
-                type_ = self._operand(condition, interface)
-                if type_ != Simple("bool"):
-                    what = "nothing" if type_ is None else describe(type_)
-                    yield f"a condition has to be a bool, but is {what}{where}; compare it with something."
-            case Compare():
-                types = [self._operand(o, interface) for o in (condition.left, condition.right)]
-                for type_ in types:
-                    if type_ is not None and not _comparable(type_, condition.op):
-                        yield f"values of type {describe(type_)} cannot be compared by {condition.op!r}{where}."
-                if None not in types and _family(types[0]) != _family(types[1]):
-                    yield f"{describe(types[0])} and {describe(types[1])} cannot be compared{where}."  # type: ignore[arg-type]
-
-    def _operand(self, operand: object, interface: Interface) -> LiteralType | None:
-        variable = interface.input(operand.name) if isinstance(operand, Input) else None
-        return variable.type if variable is not None else None
-
-    def _binding(self, binding: Binding, variable: Variable, what: str, where: str) -> Iterator[str]:
+    def _binding(
+        self, binding: Binding, variable: Variable, what: str, where: str, hidden: Callable[[str], str]
+    ) -> Iterator[str]:
         yield from self._fits(binding, variable.type, f"{what} {describe(variable.type)}", where)
+        for name in nodes_of(binding):
+            if name in self.nodes and (reason := hidden(name)):
+                yield f"{what} {describe(variable.type)}; but {reason}{where}."
 
     def _fits(self, binding: Binding, type_: LiteralType, what: str, where: str) -> Iterator[str]:
         match binding:
@@ -228,25 +236,6 @@ def _item_type(type_: LiteralType, index: int, count: int) -> LiteralType | None
     if isinstance(type_, TupleType) and len(type_.items) == count:
         return type_.items[index]
     return None
-
-
-_NUMBERS = frozenset({"int", "float", "bool"})
-
-
-def _comparable(type_: LiteralType, op: str) -> bool:
-    """Whether the wire form of a type is compared as its values are."""
-    if isinstance(type_, EnumType | LiteralValues):
-        return op in ("eq", "ne")
-    if not isinstance(type_, Simple):
-        return False
-    return type_.name in ("int", "float", "str", "date") or op in ("eq", "ne")
-
-
-def _family(type_: LiteralType | None) -> object:
-    """What can be compared with each other."""
-    if isinstance(type_, Simple):
-        return "number" if type_.name in _NUMBERS else type_.name
-    return "name" if isinstance(type_, EnumType) else None if type_ is None else "literal"
 
 
 def _name(promise: Promise) -> str:

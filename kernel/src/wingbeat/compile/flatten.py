@@ -8,6 +8,7 @@ import msgspec
 
 from wingbeat.base.errors import CompileError
 from wingbeat.compile.check import NODES_MAX, promise_type
+from wingbeat.compile.handlers import handling
 from wingbeat.compile.interfaces import node_interface
 from wingbeat.spec.codec import spec_digest
 from wingbeat.spec.entities import (
@@ -77,7 +78,7 @@ def _plan(closure: Closure, workflow: WorkflowSpec, made: dict[str, Plan]) -> Pl
         timeout_s=workflow.timeout_s,
         index={node.id: i for i, node in enumerate(flat.nodes)},
         plain=all(node.kind is None and not flat.tasks[node.task].dynamic for node in flat.nodes),
-        handler=None if workflow.on_failure is None else flat.called(workflow.calls[workflow.on_failure]),
+        handler=None if workflow.on_failure is None else _plan(closure, handling(closure, workflow), made),
     )
     for i, node in enumerate(plan.nodes):
         for upstream in node.upstream:
@@ -140,7 +141,7 @@ class _Flatten:
                 members = frozenset({number})
             scope.add(node, outputs, members)
             added |= members
-        for number, node in reversed(branches):  # inner ones first
+        for number, node in reversed(branches):  # those within others first
             self._arms(number, node, workflow, scope)
         bindings = workflow.outputs
         return {v.name: scope.source(bindings[v.name], v.type) for v in workflow.interface.outputs}, frozenset(added)
@@ -219,12 +220,14 @@ class _Flatten:
         kind.outputs[:] = [
             {v.name: scope.source(case.outputs[v.name], v.type) for v in spec.interface.outputs} for case in spec.cases
         ]
-        given: set[int] = set()  # what arms give without computing it has to be there when one is taken
-        for outputs in kind.outputs:
+        # What an arm gives from outside of it has to be there when the branch ends.
+        upstream = set(self.nodes[number].upstream)
+        for i, outputs in enumerate(kind.outputs):
+            read: set[int] = set()
             for source in outputs.values():
-                _collect(source, given)
-        given.difference_update(*kind.inside)
-        self.nodes[number].upstream = tuple(sorted(given.union(self.nodes[number].upstream)))
+                _collect(source, read)
+            upstream |= read.difference(kind.inside[i])
+        self.nodes[number].upstream = tuple(sorted(upstream))
 
 
 def _keeps(callee: WorkflowSpec, caller: WorkflowSpec) -> bool:

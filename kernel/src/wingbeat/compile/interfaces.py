@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from wingbeat.spec.entities import (
-    UNSET,
     BranchSpec,
     Closure,
     GateSpec,
     Interface,
-    MapSpec,
+    LaunchPlanSpec,
     NodeSpec,
-    Variable,
     WorkflowSpec,
 )
-from wingbeat.types import ListType, LiteralType, Simple, UnionType
-
-NONE = Simple("none")
+from wingbeat.spec.mapped import mapped
+from wingbeat.types import Simple
 
 
 def node_interface(closure: Closure, workflow: WorkflowSpec, node: NodeSpec) -> Interface:
@@ -27,21 +26,40 @@ def node_interface(closure: Closure, workflow: WorkflowSpec, node: NodeSpec) -> 
     return mapped(closure.entities[workflow.calls[node.call]].interface, node.kind)
 
 
-def mapped(interface: Interface, spec: MapSpec) -> Interface:
-    """The interface of a map over a call with `interface`."""
-    return Interface(
-        tuple(Variable(v.name, ListType(v.type), UNSET, v.doc) if v.name in spec.over else v for v in interface.inputs),
-        tuple(
-            Variable(v.name, ListType(optional(v.type) if spec.tolerant else v.type), doc=v.doc)
-            for v in interface.outputs
-        ),
-    )
+def gate_findings(spec: GateSpec, where: str) -> Iterator[str]:
+    """What is wrong with what goes into and comes out of a gate."""
+    inputs = {v.name: v.type for v in spec.interface.inputs}
+    outputs = [v.type for v in spec.interface.outputs]
+    expected = {"approve": set(), "input": set(), "sleep": {"duration"}}[spec.gate]
+    if spec.gate != "input" and "value" in inputs:
+        expected = expected | {"value"}
+        if outputs != [inputs["value"]]:
+            yield f"the gate {spec.name!r} gives something else than its value{where}."
+    elif len(outputs) != (spec.gate == "input"):
+        yield f"the gate {spec.name!r} has {len(outputs)} outputs{where}."
+    if inputs.keys() != expected:
+        yield f"the gate {spec.name!r} has the inputs {', '.join(inputs) or 'none'}{where}."
+    if spec.gate == "sleep" and inputs.get("duration") != Simple("timedelta"):
+        yield f"sleep takes its duration as timedelta{where}."
 
 
-def optional(type_: LiteralType) -> LiteralType:
-    """The type, or none."""
-    if type_ == NONE:
-        return type_
-    if isinstance(type_, UnionType):
-        return type_ if NONE in type_.variants else UnionType((*type_.variants, NONE))
-    return UnionType((type_, NONE))
+def launchplan_findings(closure: Closure, plan: LaunchPlanSpec) -> Iterator[str]:
+    """What is wrong with a launch plan."""
+    workflow = closure.entities.get(plan.workflow)
+    if not isinstance(workflow, WorkflowSpec):
+        yield f"the launch plan {plan.name} launches no workflow."
+        return
+    own = {v.name: v for v in workflow.interface.inputs}
+    given = {v.name: v for v in plan.interface.inputs}
+    for name in (*given, *plan.fixed):
+        if name not in own:
+            yield f"the launch plan {plan.name} gives {name!r}, which {workflow.name} does not have."
+        elif name in given and given[name].type != own[name].type:
+            yield f"the launch plan {plan.name} gives {name!r} another type than {workflow.name}."
+    for name, variable in own.items():
+        if name in given and name in plan.fixed:
+            yield f"the launch plan {plan.name} gives {name!r} twice."
+        if variable.required and name not in given and name not in plan.fixed:
+            yield f"the launch plan {plan.name} leaves out {name!r}, which {workflow.name} needs."
+    if plan.interface.outputs != workflow.interface.outputs:
+        yield f"the launch plan {plan.name} has other outputs than {workflow.name}."

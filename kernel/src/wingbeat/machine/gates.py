@@ -66,6 +66,8 @@ def due(m: Machine, number: int, at: float) -> None:
     if kind.spec.gate == "sleep":
         _through(m, number, kind, m.values(number).get("value"), at)
         return
+    if kind.spec.timeout_s is None:
+        return
     message = f"Nobody answered {kind.spec.name!r} within {kind.spec.timeout_s:g} s."
     m.end(number, NodePhase.TIMED_OUT, ErrorInfo("TimedOut", message, retryable=False), at)
 

@@ -6,7 +6,6 @@ item is under way any more. Of an item that has ended a byte and its outputs are
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -98,22 +97,12 @@ def goes_on(m: Machine, number: int) -> bool:
     return not m.state.nodes[number].stop and m.running(number)
 
 
-def needed(kind: MapKind, total: int) -> int:
-    """How many items have to succeed."""
-    spec = kind.spec
-    if spec.min_successes is not None:
-        return min(spec.min_successes, total)
-    if spec.min_success_ratio is not None:
-        return math.ceil(round(spec.min_success_ratio * total, 9))
-    return total
-
-
 def item_ended(m: Machine, number: int, at: float) -> None:
     """An item has ended."""
     kind = m.graph.nodes[number].kind
     assert isinstance(kind, MapKind)
     mapping = m.state.maps[number]
-    if goes_on(m, number) and mapping.total - mapping.failed < needed(kind, mapping.total):
+    if goes_on(m, number) and mapping.total - mapping.failed < kind.spec.needed(mapping.total):
         m.say(CancelDecided(number, -1, at, "failing", "too many items failed"))
         _stop_items(m, number, "failing", f"item {mapping.first_failed} failed", at)
     _go_on(m, number, at)
@@ -153,7 +142,7 @@ def _go_on(m: Machine, number: int, at: float) -> None:
     kind = m.graph.nodes[number].kind
     assert isinstance(kind, MapKind)
     m.mapped.pop(number, None)
-    if mapping.total - mapping.failed < needed(kind, mapping.total):
+    if mapping.total - mapping.failed < kind.spec.needed(mapping.total):
         m.end(number, NodePhase.FAILED, _failure(mapping, kind), at)
     else:
         m.end(number, NodePhase.ABORTED, None, at, node.reason)
@@ -161,7 +150,7 @@ def _go_on(m: Machine, number: int, at: float) -> None:
 
 def _failure(mapping: MapState, kind: MapKind) -> ErrorInfo:
     error = mapping.first_error or ErrorInfo("MapFailed", "unknown")
-    wanted = needed(kind, mapping.total)
+    wanted = kind.spec.needed(mapping.total)
     more = "" if wanted == mapping.total else f" ({mapping.failed} of {mapping.total} failed, {wanted} had to succeed)"
     return ErrorInfo(
         error.code, f"item {mapping.first_failed}: {error.message}{more}", error.kind, retryable=False,

@@ -317,7 +317,8 @@ class Machine:
         elif event.kind == "total":
             self._node_timed_out(address, node, event.at)
         else:
-            attempt = self._current(address, event.attempt)
+            body = self.state.bodies.get(address)
+            attempt = None if body is not None and body.ended else self._current(address, event.attempt)
             started = attempt is not None and attempt.started_at is not None
             if attempt is not None and not attempt.cancel and (event.kind == "run" or not started):
                 limit = self._task(address).timeout

@@ -7,6 +7,7 @@ field that is added later must have a default, so that documents of every releas
 from __future__ import annotations
 
 import enum
+import math
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
@@ -256,6 +257,13 @@ class MapSpec(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="ma
     def tolerant(self) -> bool:
         """Whether an item may fail."""
         return self.min_successes is not None or self.min_success_ratio is not None
+
+    def needed(self, total: int) -> int:
+        """How many of `total` items have to succeed."""
+        if not self.tolerant:
+            return total
+        share = math.ceil((self.min_success_ratio or 0.0) * total - 1e-9)  # 30 items at 0.1 are 3, not 4
+        return max(self.min_successes or 0, share)
 
 
 class Value(Struct, frozen=True, tag_field="is", tag="value"):

@@ -49,7 +49,7 @@ class Script:
             return ErrorInfo("Bad", "the body raised", retryable=rng.random() < 0.5)
         if rng.random() < 0.2 and "left-0" not in known:
             new.append(Call("left-0", rng.choice(self._templates), {"x": Inline(1)}))
-            return Suspended(tuple(new), tuple(cancels), told.began_at + 500.0 if False else told.began_at)
+            return Suspended(tuple(new), tuple(cancels), told.began_at)
         return {"o0": Inline(len(ended))}
 
 

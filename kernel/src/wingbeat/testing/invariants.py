@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from wingbeat.machine import event as e
 from wingbeat.machine.attempts import SYSTEM
-from wingbeat.machine.effect import Cancel, Finish, Lookup, Publish, Release, SetTimer, Submit
+from wingbeat.machine.effect import Cancel, Lookup, Publish, SetTimer, Submit
 from wingbeat.machine.fact import AttemptLost, AttemptQueued, Fact, NodeSucceeded, Suspended
 from wingbeat.machine.graph import Graph, is_item
-from wingbeat.machine.maps import WINDOW, needed
+from wingbeat.machine.maps import WINDOW
 from wingbeat.machine.state import PHASES, NodeState, decode_state, encode_state, graph_of
 from wingbeat.machine.step import Machine
 from wingbeat.spec.phase import AttemptPhase, ExecutionPhase, NodePhase
@@ -61,7 +61,7 @@ def check_state(m: Machine) -> None:
         assert isinstance(kind, MapKind)
         _check(mapping.active <= (kind.spec.concurrency or WINDOW), "concurrency is kept")
         if state.nodes[number].phase is NodePhase.SUCCEEDED:
-            _check(mapping.succeeded >= needed(kind, mapping.total), "enough items have succeeded")
+            _check(mapping.succeeded >= kind.spec.needed(mapping.total), "enough items have succeeded")
         if state.nodes[number].phase.terminal:
             _check(not mapping.live and not mapping.retrying, "no item outlives its map")
     for address, body in state.bodies.items():
@@ -184,6 +184,3 @@ def check_end(world: World) -> None:
     _check(all(scope.phase.terminal for scope in state.scopes), "every scope has ended")
     _check(m.outstanding() == [], "nothing is outstanding at the end")
     _check(world.finished >= 1, "the end was told")
-
-
-__all__ = ["Broken", "Finish", "Release", "check_end", "check_fact", "check_outstanding", "check_state"]

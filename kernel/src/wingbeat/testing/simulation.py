@@ -35,15 +35,16 @@ from wingbeat.machine.effect import (
 from wingbeat.machine.fact import Fact, decode_facts, encode_facts
 from wingbeat.machine.fold import replay
 from wingbeat.machine.graph import Graph
-from wingbeat.machine.state import State, decode_state, encode_state, graph_of, initial
+from wingbeat.machine.state import decode_state, encode_state, graph_of, initial
 from wingbeat.machine.step import Machine
 from wingbeat.spec.literal import Inline, Literals, Offloaded
 from wingbeat.spec.outcome import ErrorInfo
-from wingbeat.spec.phase import CacheStatus, NodePhase
+from wingbeat.spec.phase import CacheStatus
 from wingbeat.spec.plan import GateKind, Plan
 from wingbeat.testing.bodies import Script
 from wingbeat.testing.graphs import Graphs
 from wingbeat.testing.invariants import Broken, check_end, check_fact, check_outstanding, check_state
+from wingbeat.types import ListType
 
 STORM_STEPS = 150
 CALM_STEPS_MAX = 20_000
@@ -382,20 +383,9 @@ class World:
 def outputs_of(machine: Machine, address: int) -> Literals:
     """What a task gives: its address, small; or a stored list of some items."""
     task = machine.graph.task(address)
-    if task is not None and not task.interface.outputs:
+    outputs = task.interface.outputs if task is not None else ()
+    if task is not None and not outputs:
         return {}
-    if (
-        task is not None
-        and task.interface.outputs[0].type != task.interface.inputs[0].type
-        and task.interface.inputs[0].name == "x"
-    ):
+    if outputs and isinstance(outputs[0].type, ListType) and address not in machine.state.maps:
         return {"o0": Offloaded(str(address % 4), 100_000, "sha256:list")}
     return {"o0": Inline(address % 11)}
-
-
-def copied(state: State) -> State:
-    """The same state in another object."""
-    return decode_state(encode_state(state))
-
-
-__all__ = ["Broken", "NodePhase", "World", "copied", "outputs_of"]

@@ -12,6 +12,7 @@ from wingbeat.types.bounds import check_depth
 from wingbeat.types.cast import compatible, convert, needs_conversion
 from wingbeat.types.content import digest, has_blobs
 from wingbeat.types.errors import LimitExceeded, UnsupportedType, ValueMismatch
+from wingbeat.types.failure import Failure
 from wingbeat.types.files import Directory, File
 from wingbeat.types.generic import decode_generic, encode_generic
 from wingbeat.types.markers import Columns, Format, HashWith, Pickle
@@ -55,6 +56,7 @@ __all__ = [
     "Directory",
     "DirectoryType",
     "EnumType",
+    "Failure",
     "File",
     "FileType",
     "Format",

@@ -1,0 +1,141 @@
+"""``LaunchPlan``: a way to launch a workflow, with inputs given beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+
+from wingbeat.author.compose import Callee
+from wingbeat.author.dynamic import dispatch
+from wingbeat.author.signature import Signature
+from wingbeat.author.source import caller
+from wingbeat.base.errors import CompileError
+from wingbeat.spec.entities import Interface, LaunchPlanSpec
+from wingbeat.types import BlobIO, ValueMismatch, describe
+
+if TYPE_CHECKING:
+    from wingbeat.author.task import Task
+    from wingbeat.author.workflow import Workflow
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class LaunchPlan(Callee, Generic[R]):
+    """A way to launch a workflow. Called in a workflow's body it is an execution of its own, with its own life.
+
+    Called directly it is the plain function, with these inputs.
+
+    Args:
+        workflow: What is launched.
+
+        name: Its name in the inventory; the workflow's by default.
+
+        inputs: Defaults of inputs, in place of the workflow's own.
+
+        fixed: Inputs that nobody can give.
+
+        labels: For people to find its executions by.
+
+        doc: What it is for.
+
+    Raises:
+        CompileError: An input is not one of the workflow's, or is given twice.
+    """
+
+    def __init__(
+        self,
+        workflow: Workflow[P, R] | Task[P, R],
+        *,
+        name: str = "",
+        inputs: Mapping[str, Any] | None = None,
+        fixed: Mapping[str, Any] | None = None,
+        labels: Mapping[str, str] | None = None,
+        doc: str = "",
+    ) -> None:
+        from wingbeat.author.task import Task
+        from wingbeat.author.workflow import Workflow
+
+        self.where = where = caller()
+        if not isinstance(workflow, Workflow | Task):
+            raise CompileError(f"LaunchPlan takes a workflow, not {workflow!r} ({where}): {where.text}")
+        self.workflow: Workflow[..., R] | Task[..., R] = workflow
+        self.name, self.fn = name or workflow.name, workflow.fn
+        self.inputs, self.fixed, self.labels, self.doc = dict(inputs or {}), dict(fixed or {}), dict(labels or {}), doc
+        both = self.inputs.keys() & self.fixed.keys()
+        if both:
+            raise CompileError(
+                f"LaunchPlan {self.name}: {min(both)!r} is among the inputs and fixed ({where}): {where.text}",
+                hint="What is fixed has no default.",
+            )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> R:
+        value: R = dispatch(self, args, kwargs)
+        return value
+
+    def __repr__(self) -> str:
+        return f"<launch plan {self.name}>"
+
+    def plain(self, *args: Any, **kwargs: Any) -> R:
+        """The plain function, with the plan's inputs."""
+        given = {**dict(zip(self.signature.inputs, args, strict=False)), **kwargs}
+        stray = [n for n in kwargs if n not in self.signature.inputs]
+        if stray or len(args) > len(self.signature.inputs):
+            raise TypeError(f"{self.name} takes {', '.join(self.signature.inputs) or 'no inputs'}")
+        return self.workflow.plain(**{**self.inputs, **given, **self.fixed})
+
+    @cached_property
+    def signature(self) -> Signature:
+        """The workflow's without what is fixed.
+
+        Raises:
+            CompileError: The plan gives an input that the workflow does not have.
+        """
+        own = self.workflow.signature
+        stray = [n for n in (*self.inputs, *self.fixed) if n not in own.inputs]
+        if stray:
+            raise CompileError(
+                f"LaunchPlan {self.name}: {self.workflow.name} has no input {stray[0]!r} ({self.where}): {self.where.text}",
+                hint=f"It takes {', '.join(own.inputs) or 'none'}.",
+            )
+        return own.without(self.fixed.keys(), self.inputs)
+
+    def spec(self, io: BlobIO, workflow: str, interface: Interface) -> LaunchPlanSpec:
+        """The launch plan as declared.
+
+        Args:
+            workflow: The workflow's digest.
+
+            interface: The workflow's interface.
+
+        Raises:
+            CompileError: What it gives is of another type.
+        """
+        fixed = {name: self._wire(name, value, io) for name, value in self.fixed.items()}
+        inputs = []
+        for variable in interface.inputs:
+            if variable.name in fixed:
+                continue
+            if variable.name in self.inputs:
+                given = self._wire(variable.name, self.inputs[variable.name], io)
+                variable = type(variable)(variable.name, variable.type, given, variable.doc)  # noqa: PLW2901
+            inputs.append(variable)
+        return LaunchPlanSpec(
+            name=self.name,
+            workflow=workflow,
+            interface=Interface(tuple(inputs), interface.outputs),
+            fixed=fixed,
+            labels=self.labels,
+            doc=self.doc,
+        )
+
+    def _wire(self, name: str, value: object, io: BlobIO) -> Any:
+        codec = self.workflow.signature.codecs[name]
+        try:
+            return codec.encode(value, io)
+        except ValueMismatch as error:
+            raise CompileError(
+                f"LaunchPlan {self.name} gives {name!r} of another type: {error}; {self.workflow.name} takes "
+                f"{describe(codec.type)} ({self.where}): {self.where.text}"
+            ) from error

@@ -1,0 +1,90 @@
+"""A task with other options for one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Generic, ParamSpec, TypeVar
+
+import msgspec
+
+from wingbeat.author.compose import Callee
+from wingbeat.author.dynamic import dispatch
+from wingbeat.author.fingerprint import code_digest
+from wingbeat.author.options import Retry, Timeout
+from wingbeat.author.promise import Node
+from wingbeat.author.signature import Signature
+from wingbeat.author.source import Location, caller
+from wingbeat.author.task import Task, as_cache, cache_spec
+from wingbeat.base.errors import CompileError, WingbeatError
+from wingbeat.spec.entities import OverrideSpec
+from wingbeat.types import BlobIO
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Overridden(Callee, Generic[P, R]):
+    """What `Task.override` gives: called like the task; called directly it is the plain function."""
+
+    def __init__(self, task: Task[P, R], options: Mapping[str, Any], where: Location) -> None:
+        self.task, self.options, self.where = task, dict(options), where
+        self.name, self.fn = task.name, task.fn
+        for option, value in options.items():
+            if isinstance(value, Node):
+                raise CompileError(
+                    f"{task.name}.override({option}=…) got a promise ({where}): {where.text}",
+                    hint="Options are known before the workflow runs; in a dynamic workflow they may be computed.",
+                )
+        try:
+            self._spec = _spec(self.options)
+        except (CompileError, ValueError) as error:
+            message = error.message if isinstance(error, WingbeatError) else str(error)
+            hint = error.hint if isinstance(error, WingbeatError) else ""
+            raise CompileError(f"{task.name}.override: {message} ({where}): {where.text}", hint=hint) from error
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        value: R = dispatch(self, args, kwargs)
+        return value
+
+    def plain(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """The plain function."""
+        return self.task.plain(*args, **kwargs)
+
+    def override(self, **options: Any) -> Overridden[P, R]:
+        """The task with these options too."""
+        return Overridden(self.task, {**self.options, **options}, caller())
+
+    def __repr__(self) -> str:
+        return f"<task {self.name} with {', '.join(self.options)}>"
+
+    @property
+    def signature(self) -> Signature:
+        """The task's."""
+        return self.task.signature
+
+    @property
+    def target(self) -> Task[P, R]:
+        """The task."""
+        return self.task
+
+    def overridden(self, io: BlobIO) -> OverrideSpec | None:
+        """What the call changes."""
+        cache = self.options.get("cache")
+        if cache is None:
+            return self._spec
+        made = cache_spec(as_cache(cache), code_digest(self.task.fn))
+        return msgspec.structs.replace(self._spec, cache=made, uncached=made is None)
+
+
+def _spec(options: Mapping[str, Any]) -> OverrideSpec:
+    """Everything but the cache, whose version may come from the code."""
+    retries, timeout, resources = (options.get(name) for name in ("retries", "timeout", "resources"))
+    variables = options.get("variables")
+    return OverrideSpec(
+        name=options.get("name", ""),
+        retry=None if retries is None else (retries if isinstance(retries, Retry) else Retry(retries)).spec(),
+        timeout=None if timeout is None else (timeout if isinstance(timeout, Timeout) else Timeout(run=timeout)).spec(),
+        resources=None if resources is None else resources.spec(),
+        executor=options.get("executor"),
+        variables=None if variables is None else dict(variables),
+    )

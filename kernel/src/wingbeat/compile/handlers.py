@@ -1,0 +1,68 @@
+"""Failure handlers: what they are given, and the workflow of one call that gives it to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from wingbeat.spec.entities import (
+    Closure,
+    Interface,
+    LaunchPlanSpec,
+    NodeSpec,
+    Promise,
+    TaskSpec,
+    Variable,
+    WorkflowSpec,
+)
+from wingbeat.types import Failure, compatible, describe, literal_type
+
+ERROR = "error"
+"""The input of a handler that is given the `Failure`."""
+
+
+def handler_findings(closure: Closure, workflow: WorkflowSpec) -> Iterator[str]:
+    """What is wrong with a workflow's failure handler."""
+    if workflow.on_failure is None:
+        return
+    if not 0 <= workflow.on_failure < len(workflow.calls):
+        yield f"{workflow.name}: on_failure names nothing."
+        return
+    handler = closure.entities[workflow.calls[workflow.on_failure]]
+    if isinstance(handler, LaunchPlanSpec):
+        yield f"{workflow.name}: on_failure is {handler.name}, which is neither a task nor a workflow."
+        return
+    for variable in handler.interface.inputs:
+        given = _given(workflow, variable)
+        what = (
+            f"{workflow.name}: its failure handler {handler.name} takes {variable.name!r} as {describe(variable.type)}"
+        )
+        if given is None:
+            if variable.required:
+                yield f"{what}, but {workflow.name} has no such input; give it a default, or leave it out."
+        elif reason := compatible(given.type, variable.type):
+            source = (
+                "it is given the failure" if variable.name == ERROR else f"{workflow.name} takes {describe(given.type)}"
+            )
+            yield f"{what}, but {source}: {reason}."
+
+
+def handling(closure: Closure, workflow: WorkflowSpec) -> WorkflowSpec:
+    """A workflow that calls the failure handler with what it is given: those are its inputs, typed as they are given.
+
+    It has no outputs.
+    """
+    assert workflow.on_failure is not None
+    digest = workflow.calls[workflow.on_failure]
+    handler = closure.entities[digest]
+    assert isinstance(handler, TaskSpec | WorkflowSpec)
+    given = [v for variable in handler.interface.inputs if (v := _given(workflow, variable)) is not None]
+    node = NodeSpec(id="n0", inputs={v.name: Promise(output=v.name) for v in given})
+    return WorkflowSpec(name=handler.name, interface=Interface(tuple(given)), calls=(digest,), nodes=(node,))
+
+
+def _given(workflow: WorkflowSpec, variable: Variable) -> Variable | None:
+    """What a handler's input is given."""
+    if variable.name == ERROR:
+        return Variable(ERROR, literal_type(Failure))
+    own = workflow.interface.input(variable.name)
+    return Variable(own.name, own.type) if own is not None else None

@@ -1,0 +1,117 @@
+"""Launch plans: a workflow with inputs given beforehand, as an execution of its own."""
+
+import pytest
+
+from wingbeat import CompileError
+from wingbeat.author.closing import close
+from wingbeat.compile.check import check
+from wingbeat.compile.flatten import flatten
+from wingbeat.spec.codec import check_closure
+from wingbeat.spec.entities import LaunchPlanSpec, Promise, WorkflowSpec
+from wingbeat.spec.plan import ChildKind
+
+PLAN = """
+    @workflow
+    def inner(n: int, m: int = 2, k: int = 3) -> int:
+        return number(number(n, m), k)
+    daily = LaunchPlan(inner, name="daily", inputs={"m": 20}, fixed={"k": 30}, labels={"team": "eta"}, doc="Each day.")
+"""
+
+
+def test_a_call_of_a_launch_plan_is_a_child_execution(project):
+    closure = project.closed(PLAN + """
+    @workflow
+    def flow(x: int) -> int:
+        return daily(daily(x), m=5)
+    """)  # fmt: skip
+    (digest,) = closure.workflow.calls
+    spec = closure.entities[digest]
+    assert isinstance(spec, LaunchPlanSpec)
+    assert (spec.name, spec.fixed, spec.labels, spec.doc) == ("daily", {"k": 30}, {"team": "eta"}, "Each day.")
+    assert [(v.name, v.required, v.default) for v in spec.interface.inputs][1:] == [("m", False, 20)]
+    assert isinstance(closure.entities[spec.workflow], WorkflowSpec)
+    check_closure(closure)
+    first, second = flatten(closure).nodes
+    assert isinstance(first.kind, ChildKind)
+    assert (first.task, first.kind.launchplan, first.kind.digest) == (-1, spec, digest)
+    assert first.inputs["m"].literal.value == 20
+    assert second.upstream == (0,)
+
+
+def test_a_launch_plan_is_closed_to_a_workflow_of_one_node(project):
+    module = project.load("""
+        from wingbeat import LaunchPlan, task, workflow
+        @task
+        def number(n: int, m: int = 2) -> int: return n
+        @workflow
+        def inner(n: int, m: int) -> int: return number(n, m)
+        @workflow
+        async def later(n: int) -> int: return n
+        daily = LaunchPlan(inner, inputs={"m": 1})
+        nightly = LaunchPlan(later, fixed={"n": 1})
+        plain = LaunchPlan(number, name="plain")
+    """)
+    for plan in (module.daily, module.nightly, module.plain):
+        closure, locations = close(plan, None)
+        check(closure, locations)
+        assert isinstance(flatten(closure).nodes[0].kind, ChildKind)
+        names = [v.name for v in closure.workflow.interface.inputs]
+        assert names == list(plan.signature.inputs)
+        assert closure.workflow.nodes[0].inputs == {n: Promise(output=n) for n in names}
+
+
+def test_called_directly_it_is_the_plain_function_with_these_inputs(project):
+    module = project.load("""
+        from wingbeat import LaunchPlan, task, workflow
+        @task
+        def join(a: int, b: int, c: int) -> tuple[int, int, int]: return a, b, c
+        @workflow
+        def flow(a: int, b: int = 2, c: int = 3) -> tuple[int, int, int]: return join(a, b, c)
+        plan = LaunchPlan(flow, inputs={"a": 10}, fixed={"b": 20})
+    """)
+    assert module.plan() == (10, 20, 3)
+    assert module.plan(1) == (1, 20, 3)
+    assert module.plan(1, 4) == (1, 20, 4)
+    assert module.plan.name == module.flow.name
+    with pytest.raises(TypeError, match="takes a, c"):
+        module.plan(b=1)
+
+
+@pytest.mark.parametrize(
+    ("plan", "told"),
+    [
+        ("LaunchPlan(inner, inputs={'z': 1})", "has no input 'z'"),
+        ("LaunchPlan(inner, fixed={'z': 1})", "has no input 'z'"),
+        ("LaunchPlan(inner, inputs={'n': 1}, fixed={'n': 1})", "'n' is among the inputs and fixed"),
+        ("LaunchPlan(inner, fixed={'n': 'x'})", "gives 'n' of another type"),
+        ("LaunchPlan(inner, inputs={'n': 'x'})", "gives 'n' of another type"),
+        ("LaunchPlan(len)", "takes a workflow"),
+    ],
+)
+def test_a_wrong_launch_plan_is_refused_with_its_line(said, plan, told):
+    assert told in said(PLAN + f"""
+    wrong = {plan}  # here
+    @workflow
+    def flow(x: int) -> int:
+        return wrong()
+    """)  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "told"), [("daily(1, k=2)", "no argument 'k'"), ("daily()", "needs 'n'")])
+def test_a_wrong_call_of_a_launch_plan_is_refused_with_its_line(said, call, told):
+    assert told in said(PLAN + f"""
+    @workflow
+    def flow(x: int) -> int:
+        return {call}  # here
+    """)  # fmt: skip
+
+
+def test_a_workflow_that_launches_itself_is_refused(project):
+    with pytest.raises(CompileError, match="calls itself"):
+        project.closed("""
+            again = []
+            @workflow
+            def flow(x: int) -> int:
+                return again[0](x)
+            again.append(LaunchPlan(flow))
+        """)
