@@ -76,11 +76,12 @@ def _items(old: Machine, number: int, identity: str) -> Iterator[tuple[str, Reus
         if not PHASES[mapping.phases[item]].success:
             continue
         if whole is None:
-            outputs = {name: values[item] for name, values in mapping.outputs.items()}
+            parts = {name: values[item] for name, values in mapping.outputs.items()}
         else:
-            outputs = {name: part for name, values in whole.items() if (part := _part(values, item)) is not None}
-        address = item_address(number, item)
-        if len(outputs) == len(whole or outputs):
+            parts = {name: _part(values, item) for name, values in whole.items()}
+        outputs = {name: part for name, part in parts.items() if part is not None}
+        if len(outputs) == len(parts):
+            address = item_address(number, item)
             yield old.graph.id(address), Reusable(identity, old.values(address), outputs)
 
 

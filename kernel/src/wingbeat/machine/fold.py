@@ -274,10 +274,8 @@ def _collected(graph: Graph, state: State, number: int) -> Literals:
     found: Literals = {}
     for name, values in mapping.outputs.items():
         whole = [_NONE if value is None else value for value in values]
-        if all(type(value) is Inline for value in whole):
-            found[name] = Inline([value.value for value in whole])
-        else:
-            found[name] = LiteralList(tuple(whole))
+        plain = [value.value for value in whole if isinstance(value, Inline)]
+        found[name] = Inline(plain) if len(plain) == len(whole) else LiteralList(tuple(whole))
     mapping.outputs = {}
     return found
 

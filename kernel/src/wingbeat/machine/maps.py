@@ -58,7 +58,12 @@ def start(m: Machine, number: int, kind: MapKind, at: float) -> None:
             at,
         )
         return
-    m.say(Expanded(number, at, next(iter(counts.values()))))
+    total = next(iter(counts.values()))
+    if kind.spec.needed(total) > total:
+        message = f"{kind.spec.needed(total)} items have to succeed, and there are {total}."
+        m.end(number, NodePhase.FAILED, ErrorInfo("TooFewItems", message, retryable=False), at)
+        return
+    m.say(Expanded(number, at, total))
     _go_on(m, number, at)
 
 

@@ -81,8 +81,7 @@ class Graphs:
     def task(self, interface: Interface, *, dynamic: bool = False) -> str:
         """A task with random policies."""
         rng = self.rng
-        self._count += 1
-        name = f"{'body' if dynamic else 'job'}{self._count}"
+        name = f"{'body' if dynamic else 'job'}{self.number()}"
         return self.add(
             TaskSpec(
                 name=f"jobs.{name}",
@@ -99,40 +98,41 @@ class Graphs:
         """A random workflow from int to int; `depth` bounds what is nested in it."""
         return _Body(self, depth).workflow()
 
-    def single(self, digest: str, kind: MapSpec | GateSpec | None, interface: Interface) -> str:
-        """A workflow of one node, as a dynamic body calls it."""
-        node = NodeSpec(
-            "n0", 0 if digest else -1, {v.name: Promise(output=v.name) for v in interface.inputs}, kind=kind
-        )
-        outputs: dict[str, Binding] = {v.name: Promise("n0", v.name) for v in interface.outputs}
+    def single(self, digest: str) -> str:
+        """A workflow of one call, as a dynamic body makes it."""
+        return self._one((digest,), NodeSpec("n0", 0, {"x": Promise(output="x")}))
+
+    def _one(self, calls: tuple[str, ...], node: NodeSpec) -> str:
+        return self.add(WorkflowSpec(f"jobs.one{self.number()}", ONE, calls, (node,), {"o0": Promise("n0", "o0")}))
+
+    def number(self) -> int:
+        """For a name that nothing else has."""
         self._count += 1
-        return self.add(
-            WorkflowSpec(f"jobs.one{self._count}", interface, (digest,) if digest else (), (node,), outputs)
-        )
+        return self._count
 
     def template(self, depth: int) -> str:
         """Something that a body may call, from an int to an int."""
         rng = self.rng
         kind = rng.choice(("task", "task", "workflow", "gate", "dynamic") if depth > 0 else ("task", "task", "gate"))
         if kind == "task":
-            root = self.single(self.task(ONE), None, ONE)
+            root = self.single(self.task(ONE))
         elif kind == "dynamic":
-            root = self.single(self.dynamic(depth - 1), None, ONE)
+            root = self.single(self.dynamic(depth - 1))
         elif kind == "gate":
-            root = self.single("", self.gate(), ONE)
+            root = self._one((), NodeSpec("n0", -1, {"value": Promise(output="x")}, kind=self.gate()))
         else:
             root = self.workflow(depth - 1)
         self.templates.append(root)
         return root
 
     def gate(self) -> GateSpec:
-        """A gate that lets an int through, or is given one."""
-        self._count += 1
-        gate = self.rng.choice(("approve", "sleep"))
-        duration = (Variable("duration", Simple("timedelta"), default="PT7S"),) if gate == "sleep" else ()
-        interface = Interface((*duration, Variable("x", INT), Variable("value", INT, default=5)), ONE.outputs)
-        timeout_s = self.rng.choice((None, None, 20.0)) if gate == "approve" else None
-        return GateSpec(gate, f"gate{self._count}", interface, timeout_s)
+        """A gate that lets an int through."""
+        value = Variable("value", INT)
+        if self.rng.random() < 0.5:
+            duration = Variable("duration", Simple("timedelta"), default="PT7S")
+            return GateSpec("sleep", f"gate{self.number()}", Interface((duration, value), ONE.outputs))
+        timeout_s = self.rng.choice((None, None, 20.0))
+        return GateSpec("approve", f"gate{self.number()}", Interface((value,), ONE.outputs), timeout_s)
 
     def dynamic(self, depth: int) -> str:
         """A dynamic workflow, and things that its body may call."""
@@ -158,10 +158,9 @@ class _Body:
         handler = None
         if rng.random() < 0.3:
             handler = self.call(graphs.task(Interface((Variable("x", INT),), ())))
-        graphs._count += 1  # noqa: SLF001  # names of one generator
         return graphs.add(
             WorkflowSpec(
-                name=f"jobs.flow{graphs._count}",  # noqa: SLF001
+                name=f"jobs.flow{graphs.number()}",
                 interface=ONE,
                 calls=tuple(self.calls),
                 nodes=tuple(self.nodes),
@@ -195,7 +194,8 @@ class _Body:
         return f"n{len(self.nodes)}"
 
     def _int(self) -> Binding:
-        return self.rng.choice((*self.ints, Constant(self.rng.randint(0, 9))))
+        choices: list[Binding] = [*self.ints, Constant(self.rng.randint(0, 9))]
+        return self.rng.choice(choices)
 
     def _many(self) -> Binding:
         if self.lists and self.rng.random() < 0.5:
@@ -254,20 +254,19 @@ class _Body:
 
     def _launchplan(self) -> str:
         workflow = self.graphs.workflow(0)
-        self.graphs._count += 1  # noqa: SLF001
-        return self.graphs.add(LaunchPlanSpec(f"jobs.plan{self.graphs._count}", workflow, ONE))  # noqa: SLF001
+        return self.graphs.add(LaunchPlanSpec(f"jobs.plan{self.graphs.number()}", workflow, ONE))
 
     def _gate(self, arm: Arm | None) -> Promise:
         spec = self.graphs.gate()
-        return self._put(NodeSpec(self._id(), -1, {"x": self._int(), "value": self._int()}, self._after(), spec, arm))
+        return self._put(NodeSpec(self._id(), -1, {"value": self._int()}, self._after(), spec, arm))
 
     def _branch(self, arm: Arm | None) -> Promise:
         rng, number = self.rng, len(self.nodes)
         id = self._id()
         inputs = {"c0": self._int(), "c1": self._int()}
         self.nodes.append(NodeSpec(id))  # its place; what it is made of comes behind it
-        conditions = [Compare("ge", Input("c0"), Value(rng.randint(0, 9)))]
-        conditions.append(Compare(rng.choice(("eq", "ne", "lt")), Input("c0"), Input("c1")))
+        conditions = [Compare("ge", Input("c0"), Value(rng.randint(0, 9)), "number")]
+        conditions.append(Compare(rng.choice(("eq", "ne", "lt")), Input("c0"), Input("c1"), "number"))
         whens = rng.choice(((conditions[0],), (AllOf(tuple(conditions)), Not(conditions[1]))))
         cases = []
         for i, when in enumerate((*whens, None)):
@@ -276,7 +275,8 @@ class _Body:
             for _ in range(rng.choice((0, 1, 2))):
                 made.append(self.node(Arm(id, i)))
                 self.ints.append(made[-1])
-            cases.append(Case(when, {"o0": made[-1] if made else rng.choice((*before, Constant(1)))}))
+            outside: list[Binding] = [*before, Constant(1)]
+            cases.append(Case(when, {"o0": made[-1] if made else rng.choice(outside)}))
             self.ints = before
         interface = Interface((Variable("c0", INT), Variable("c1", INT)), ONE.outputs)
         spec = BranchSpec(interface, tuple(cases))

@@ -15,6 +15,7 @@ from typing import Any
 from msgspec import Struct
 
 from wingbeat.base.errors import ErrorKind
+from wingbeat.compile.check import check
 from wingbeat.compile.flatten import flatten
 from wingbeat.contracts.executor import Replay, Suspended
 from wingbeat.engine.replays import replay_of
@@ -37,6 +38,7 @@ from wingbeat.machine.fold import replay
 from wingbeat.machine.graph import Graph
 from wingbeat.machine.state import decode_state, encode_state, graph_of, initial
 from wingbeat.machine.step import Machine
+from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Inline, Literals, Offloaded
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import CacheStatus
@@ -66,8 +68,8 @@ class World:
     def __init__(self, seed: int, fired: Counter[str] | None = None) -> None:
         self.rng = random.Random(seed)
         graphs = Graphs(random.Random(seed + 1))
-        self.plan: Plan = flatten(graphs.closure(self.rng.choice((0, 0, 1, 1, 2))))
-        self.templates = {root: flatten(graphs.close(root)) for root in graphs.templates}
+        self.plan: Plan = _plan(graphs.closure(self.rng.choice((0, 0, 1, 1, 2))))
+        self.templates = {root: _plan(graphs.close(root)) for root in graphs.templates}
         self.scripts = Script(seed, sorted(self.templates))
         self.fired: Counter[str] = Counter() if fired is None else fired
         self.at, self.calm = 1000.0, False
@@ -378,6 +380,11 @@ class World:
             raise Broken("the facts are the state")
         if decode_state(encode_state(self.machine.state)) != self.machine.state:
             raise Broken("a snapshot is the state")
+
+
+def _plan(closure: Closure) -> Plan:
+    check(closure)
+    return flatten(closure)
 
 
 def outputs_of(machine: Machine, address: int) -> Literals:
