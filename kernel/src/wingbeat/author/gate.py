@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, overload
 
-from wingbeat.author.compose import Callee, composing
+from wingbeat.author.compose import Callee, composing, holds_promise
 from wingbeat.author.constants import TypeOnly, hint_of
 from wingbeat.author.dynamic import dispatch
 from wingbeat.author.options import Duration
@@ -57,7 +57,11 @@ def approve(name: str, value: T = None, timeout: Duration | None = None) -> T:  
     return result
 
 
-def wait_for_input(name: str, type: type[T], timeout: Duration | None = None) -> T:  # what it is
+@overload
+def wait_for_input(name: str, type: type[T], timeout: Duration | None = None) -> T: ...
+@overload
+def wait_for_input(name: str, type: Any, timeout: Duration | None = None) -> Any: ...
+def wait_for_input(name: str, type: Any, timeout: Duration | None = None) -> Any:
     """Wait until somebody gives a value of a type. Called directly there is nobody: `wingbeat.testing.answers` gives one.
 
     Args:
@@ -70,8 +74,7 @@ def wait_for_input(name: str, type: type[T], timeout: Duration | None = None) ->
     Raises:
         WingbeatError: It is called directly, and there is no answer.
     """
-    result: T = dispatch(Gate("input", name, {}, timeout, caller(), type), (), {})
-    return result
+    return dispatch(Gate("input", name, {}, timeout, caller(), type), (), {})
 
 
 def sleep(duration: Duration, value: T = None) -> T:  # type: ignore[assignment]  # as `approve`
@@ -153,7 +156,7 @@ class Gate(Callee):
     def _hint(self, value: Any) -> Any:
         composer = composing.get()
         try:
-            if composer is not None:
+            if composer is not None and holds_promise(value):
                 return TypeOnly(composer.infer(value, f"{self.name} lets a value through", self.where))
             return hint_of(value)
         except ValueMismatch as error:
