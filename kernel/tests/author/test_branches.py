@@ -8,6 +8,7 @@ from wingbeat import CompileError, case, cond
 from wingbeat.author.compose import Composer
 from wingbeat.author.condition import Conditions
 from wingbeat.author.source import location_of
+from wingbeat.compile.flatten import flatten
 from wingbeat.spec.codec import canonical, read_closure
 from wingbeat.spec.conditions import evaluate
 from wingbeat.spec.entities import (
@@ -115,6 +116,18 @@ def test_constants_are_compared_in_wire_form(project, hint, constant, wire):
     assert evaluate(when, {"c0": wire})
 
 
+def test_a_hash_for_caching_is_no_part_of_what_is_compared(project):
+    closure = project.closed("""
+        from typing import Annotated
+        from wingbeat import HashWith
+        @workflow
+        def flow(x: Annotated[int, HashWith(str)]) -> int:
+            return cond(x > 1, lambda: 1, lambda: 2)
+    """)
+    assert branch_of(closure).interface.inputs[0].type == Simple("int")
+    assert flatten(closure).nodes[0].inputs["c0"].target == Simple("int")
+
+
 def test_branches_nest_and_inner_arms_know_only_their_own_branch(project):
     plan = project.plan("""
         @workflow
@@ -172,7 +185,7 @@ def test_arms_give_tuples_named_tuples_lists_and_nothing(project):
         ("number(1)", "real(1.0)", "float"), ("3", "real(1.0)", "float"), ("number(1)", "None", "Optional[int]"),
         ("nothing()", "text(1)", "Optional[str]"), ("[]", "items(1)", "list[int]"), ("Point(1)", "point(1)", "Point"),
         ("point(1).x", "items(1)[0]", "int"), ("None", "wide(1)", "Optional[str]"),
-        ("{'a': number(1)}", "{'b': 2}", "dict[str, int]"),
+        ("[]", "['a']", "list[str]"), ("{'a': number(1)}", "{'b': 2}", "dict[str, int]"),
     ],
 )  # fmt: skip
 def test_the_arms_may_give_what_fits_one_type(project, then, otherwise, hint):

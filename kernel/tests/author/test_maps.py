@@ -195,7 +195,7 @@ def test_called_directly_failures_are_tolerated_as_far_as_said(project):
 
 @pytest.mark.parametrize(
     ("ratio", "least", "total", "needed"),
-    [(None, None, 7, 7), (0.1, None, 30, 3), (0.5, None, 3, 2), (1.0, None, 3, 3), (0.0, None, 3, 0),
+    [(None, None, 7, 7), (0.07, None, 100, 7), (0.5, None, 3, 2), (1.0, None, 3, 3), (0.0, None, 3, 0),
      (None, 2, 5, 2), (0.5, 4, 6, 4)],
 )  # fmt: skip
 def test_how_many_items_have_to_succeed(ratio, least, total, needed):

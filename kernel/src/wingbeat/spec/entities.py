@@ -262,7 +262,7 @@ class MapSpec(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="ma
         """How many of `total` items have to succeed."""
         if not self.tolerant:
             return total
-        share = math.ceil((self.min_success_ratio or 0.0) * total - 1e-9)  # 30 items at 0.1 are 3, not 4
+        share = math.ceil((self.min_success_ratio or 0.0) * total - 1e-9)  # 100 items at 0.07 are 7, not 8
         return max(self.min_successes or 0, share)
 
 
