@@ -51,10 +51,15 @@ class Callee:
     """What can be called in a workflow's body: the base of tasks, workflows, launch plans, maps, gates and overrides.
 
     Attributes:
-        name: What it is called in messages.
+        name: ``module.function``, or what it was named.
     """
 
     name: str
+
+    @property
+    def label(self) -> str:
+        """What it is called in messages."""
+        return self.name
 
     @property
     def signature(self) -> Signature:
@@ -267,25 +272,25 @@ class Composer:
         names = list(signature.inputs)
         if len(args) > len(names):
             raise CompileError(
-                f"{callee.name} takes {len(names)} arguments, {len(args)} were given ({where}): {where.text}"
+                f"{callee.label} takes {len(names)} arguments, {len(args)} were given ({where}): {where.text}"
             )
         given = dict(zip(names, args, strict=False))
         for name, value in kwargs.items():
             if name in given:
-                raise CompileError(f"{callee.name} got {name!r} twice ({where}): {where.text}")
+                raise CompileError(f"{callee.label} got {name!r} twice ({where}): {where.text}")
             if name not in signature.inputs:
                 raise CompileError(
-                    f"{callee.name} has no argument {name!r} ({where}): {where.text}",
+                    f"{callee.label} has no argument {name!r} ({where}): {where.text}",
                     hint=f"It takes {', '.join(names) or 'none'}.",
                 )
             given[name] = value
         missing = [n for n in names if n not in given and n not in signature.defaults]
         if missing:
-            raise CompileError(f"{callee.name} needs {', '.join(map(repr, missing))} ({where}): {where.text}")
+            raise CompileError(f"{callee.label} needs {', '.join(map(repr, missing))} ({where}): {where.text}")
         return given
 
     def _bind(self, callee: Callee, name: str, value: Any, where: Location) -> Binding:
-        return self._binding(value, callee.signature.codecs[name], f"{callee.name} got {name!r}", where)
+        return self._binding(value, callee.signature.codecs[name], f"{callee.label} got {name!r}", where)
 
     def _binding(self, value: Any, codec: Any, what: str, where: Location) -> Binding:
         if isinstance(value, Node):
