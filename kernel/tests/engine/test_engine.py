@@ -270,12 +270,12 @@ async def test_reports_that_are_doubled_late_or_foreign_are_ignored(bench):
             f"{reply.id}/c/0",
             "x/y/z",
         ):
-            engine.ended(attempt, Failed(ErrorInfo("Bad", "bad")))
-            engine.running(attempt)
-            engine.progress(attempt, "INITIALIZING", "x")
+            engine.reports.ended(attempt, Failed(ErrorInfo("Bad", "bad")))
+            engine.reports.running(attempt)
+            engine.reports.progress(attempt, "INITIALIZING", "x")
         for _ in range(3):
-            engine.ended(f"{reply.id}/a/0", success(5))
-        engine.ended(f"{reply.id}/a/0", Failed(ErrorInfo("Bad", "bad")))
+            engine.reports.ended(f"{reply.id}/a/0", success(5))
+        engine.reports.ended(f"{reply.id}/a/0", Failed(ErrorInfo("Bad", "bad")))
         for node in "bc":
             await until(lambda node=node: f"{reply.id}/{node}/0" in bench.executor.running)
             bench.executor.end(f"{reply.id}/{node}/0", success(6))
@@ -296,7 +296,7 @@ async def test_what_an_executor_says_while_an_attempt_waits_is_shown(bench):
     async with bench.engine() as engine:
         reply = await engine.launch(bench.request(ONE))
         await until(lambda: bench.executor.running)
-        engine.progress(f"{reply.id}/a/0", "WAITING_FOR_RESOURCES", "all slots are taken")
+        engine.reports.progress(f"{reply.id}/a/0", "WAITING_FOR_RESOURCES", "all slots are taken")
         assert (await engine.describe(reply.id)).nodes[0].reason == "waiting for resources: all slots are taken"
 
 
@@ -546,7 +546,7 @@ async def test_events_are_the_same_live_and_past_and_go_on_from_a_cursor(bench):
 
         following = asyncio.create_task(follow())
         await until(lambda: seen and bench.executor.running)
-        engine.running(f"{reply.id}/a/0", {"pid": 1})
+        engine.reports.running(f"{reply.id}/a/0", {"pid": 1})
         bench.executor.end(f"{reply.id}/a/0")
         await following
         past = [e async for e in engine.events(reply.id)]

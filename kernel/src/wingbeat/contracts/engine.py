@@ -10,9 +10,10 @@ from msgspec import Struct
 
 from wingbeat.contracts.observer import Published
 from wingbeat.spec.entities import Closure
-from wingbeat.spec.literal import Literals
+from wingbeat.spec.literal import Literal, Literals
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import AttemptPhase, ExecutionPhase, NodePhase
+from wingbeat.types import LiteralType
 
 
 class LaunchRequest(Struct, frozen=True, omit_defaults=True):
@@ -61,6 +62,24 @@ class AttemptView(Struct, frozen=True, omit_defaults=True):
     evidence: dict[str, Any] = {}
 
 
+class GateView(Struct, frozen=True, omit_defaults=True):
+    """What a gate waits for: its name, and the type of the answer; `approval` is answered by True or False."""
+
+    name: str
+    type: LiteralType
+    approval: bool = False
+
+
+class ItemsView(Struct, frozen=True, omit_defaults=True):
+    """The items of a map, counted."""
+
+    total: int
+    succeeded: int = 0
+    failed: int = 0
+    running: int = 0
+    cached: int = 0
+
+
 class NodeView(Struct, frozen=True, omit_defaults=True):
     """One node, as it is now.
 
@@ -68,6 +87,10 @@ class NodeView(Struct, frozen=True, omit_defaults=True):
         reason: Why it is where it is: what it waits for, why it failed, why the cache was missed.
 
         source: Attempt or execution that its outputs were taken from, where it did not compute them.
+
+        gate: What it waits for, where it is a gate that waits for an answer.
+
+        items: Of a map.
     """
 
     id: str
@@ -79,6 +102,8 @@ class NodeView(Struct, frozen=True, omit_defaults=True):
     source: str = ""
     ended_at: float | None = None
     outputs: Literals | None = None
+    gate: GateView | None = None
+    items: ItemsView | None = None
 
 
 class ExecutionView(Struct, frozen=True, omit_defaults=True):
@@ -135,6 +160,12 @@ class Engine(Protocol):
 
     async def abort(self, execution: str, reason: str) -> None:
         """Stop an execution. Returns when it has ended. One that has ended already stays as it is. Raises `NotFound`."""
+
+    async def signal(self, execution: str, name: str, value: Literal, id: str) -> None:
+        """Answer the gate of that name or node id, or the next one of that name. Returns when the answer is durable.
+
+        Called again: with the same `id`, changes nothing. Raises `NotFound`, and `ConflictError` if it has ended.
+        """
 
     def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
         """Everything that happened and happens in an execution behind `cursor`, until it has ended. Raises `NotFound`."""

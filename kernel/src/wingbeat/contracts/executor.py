@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from wingbeat.spec.entities import EnvironmentSpec, TaskSpec
+from wingbeat.spec.entities import Closure, EnvironmentSpec, TaskSpec
 from wingbeat.spec.literal import Literals
 from wingbeat.spec.outcome import ErrorInfo
 
@@ -32,6 +32,53 @@ class Capabilities(Struct, frozen=True):
     reports_running: bool = True
 
 
+class Call(Struct, frozen=True, gc=False, omit_defaults=True):
+    """Something that the body of a dynamic workflow has called.
+
+    Attributes:
+        key: The path of the call, and how often it was taken before: the same whenever the body is run again.
+
+        template: Digest of the root of the closure that was called.
+    """
+
+    key: str
+    template: str
+    inputs: Literals
+
+
+class Made(Struct, frozen=True, gc=False, omit_defaults=True):
+    """A call that a body made in an earlier turn. `inputs` is the digest of its inputs."""
+
+    key: str
+    template: str
+    inputs: str
+
+
+class Recorded(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What became of a call, or (without `key`) that the time `at` came for which the body had waited."""
+
+    at: float
+    key: str = ""
+    outputs: Literals | None = None
+    error: ErrorInfo | None = None
+
+
+class Replay(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What the body of a dynamic workflow is told when it is run again.
+
+    Attributes:
+        began_at: When it was run for the first time, in epoch seconds; the time of its clock begins there.
+
+        calls: What it has called.
+
+        history: What became of that, in the order in which it happened.
+    """
+
+    began_at: float
+    calls: tuple[Made, ...] = ()
+    history: tuple[Recorded, ...] = ()
+
+
 class AttemptRequest(Struct, frozen=True, gc=False, omit_defaults=True):
     """Everything that an executor needs to run one attempt.
 
@@ -49,6 +96,8 @@ class AttemptRequest(Struct, frozen=True, gc=False, omit_defaults=True):
         variables: Environment variables to add in the attempt's process.
 
         checkpoint: Digest or URI of what an earlier attempt left in its checkpoint; empty if nothing.
+
+        replay: For the body of a dynamic workflow, what it is told.
     """
 
     id: str
@@ -58,6 +107,7 @@ class AttemptRequest(Struct, frozen=True, gc=False, omit_defaults=True):
     environment: str = ""
     variables: dict[str, str] = {}
     checkpoint: str = ""
+    replay: Replay | None = None
 
     @property
     def declared_environment(self) -> EnvironmentSpec | None:
@@ -84,7 +134,26 @@ class Aborted(Struct, frozen=True, tag_field="outcome", tag="aborted"):
     reason: str = ""
 
 
-Outcome = Succeeded | Failed | Aborted
+class Suspended(Struct, frozen=True, tag_field="outcome", tag="suspended", omit_defaults=True):
+    """The body of a dynamic workflow waits, and its process has ended.
+
+    Attributes:
+        calls: What it called that it had not called before.
+
+        cancels: Keys of calls that it does not wait for any more.
+
+        wake_at: Epoch seconds at which it goes on though nothing that it called has ended.
+
+        closures: What was called for the first time.
+    """
+
+    calls: tuple[Call, ...] = ()
+    cancels: tuple[str, ...] = ()
+    wake_at: float | None = None
+    closures: tuple[Closure, ...] = ()
+
+
+Outcome = Succeeded | Failed | Aborted | Suspended
 
 
 class Sink(Protocol):
@@ -142,5 +211,6 @@ class Executor(Protocol):
 
 
 __all__ = [
-    "Aborted", "AttemptRequest", "Capabilities", "ErrorInfo", "Executor", "Failed", "Outcome", "Sink", "Succeeded",
+    "Aborted", "AttemptRequest", "Call", "Capabilities", "ErrorInfo", "Executor", "Failed", "Made", "Outcome", "Recorded",
+    "Replay", "Sink", "Succeeded", "Suspended",
 ]  # fmt: skip

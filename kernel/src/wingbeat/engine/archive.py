@@ -14,8 +14,10 @@ from wingbeat.contracts.observer import Published
 from wingbeat.engine.live import Live
 from wingbeat.engine.publish import published
 from wingbeat.engine.views import execution_view, summary
-from wingbeat.machine.fact import Fact, decode_facts
-from wingbeat.machine.state import State, decode_state, replay
+from wingbeat.machine.fact import Fact, Opened, decode_facts
+from wingbeat.machine.fold import replay
+from wingbeat.machine.graph import Graph
+from wingbeat.machine.state import State, decode_state, graph_of, initial
 from wingbeat.machine.step import Machine
 from wingbeat.spec.codec import canonical, check_closure, read_closure
 from wingbeat.spec.entities import Closure
@@ -59,6 +61,20 @@ class Archive:
         self._digests[id(closure)] = (closure, name)
         return name
 
+    def template(self, closure: Closure) -> tuple[Closure, Plan]:
+        """Take up what a dynamic workflow called: check it, make its plan. It is known by the digest of its root.
+
+        Raises:
+            WingbeatError: It cannot be run.
+        """
+        name = closure.root
+        if name not in self._plans:
+            check_closure(closure)
+            check(closure)
+            self._remember(name, closure)
+            self._unsaved[name] = canonical(closure)
+        return self._closures[name], self._plans[name]
+
     def plan(self, closure: str) -> Plan:
         """The plan of a closure that was kept or read."""
         return self._plans[closure]
@@ -99,24 +115,29 @@ class Archive:
             stored = msgspec.msgpack.decode(snapshot.body, type=_Stored)
             state, cursor, sequence = decode_state(bytes(stored.state)), stored.cursor, snapshot.sequence
         facts, sequence = await self._facts(execution, sequence)
-        state = replay(plan, facts, state)
         inputs = msgspec.msgpack.decode(record.inputs, type=Literals)
-        live = Live(record, closure, Machine(plan, inputs, state), sequence + 1, cursor + len(facts))
+        machine = Machine(Graph(plan), inputs, state or initial(plan))
+        live = Live(record, closure, machine, sequence + 1, cursor + len(facts))
+        opened = [scope.template for scope in machine.state.scopes]
+        opened += [fact.template for fact in facts if type(fact) is Opened]
+        for name in dict.fromkeys(filter(None, opened)):
+            called = await self._load(name)
+            live.call(called, self._plans[name])
+        replay(graph_of(machine.graph, machine.state), facts, machine.state)
         live.launched.set_result(None)
         return live
 
     async def view(self, execution: str, *, nodes: bool) -> ExecutionView:
         """An execution as it was last written."""
         live = await self.live(execution)
-        machine = live.machine
-        return execution_view(live.record, machine.plan, machine.state, machine.inputs, {}, nodes)
+        live.machine.outstanding()  # which notes for what its nodes wait
+        return execution_view(live.record, live.machine, nodes)
 
     async def events(self, execution: str, cursor: int) -> list[Published]:
         """Everything that happened behind `cursor`."""
-        record = await self.record(execution)
-        await self._load(record.closure)
+        live = await self.live(execution)
         facts, _ = await self._facts(execution, -1)
-        return published(execution, self._plans[record.closure], facts[cursor + 1 :], cursor + 1)
+        return published(execution, live.machine.graph, facts[cursor + 1 :], cursor + 1)
 
     async def snapshot(self, execution: str, sequence: int, cursor: int, state: bytes, fence: int) -> None:
         """Keep a state, so that a restart does not read all rows."""

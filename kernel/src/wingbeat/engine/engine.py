@@ -15,43 +15,59 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
-from typing import Any
 
 import msgspec
 
-from wingbeat.base.errors import ConfigurationError, ConflictError, EngineStopped, NotFound, WingbeatError
-from wingbeat.base.ids import attempt_id, check_execution_id, short_id, split_attempt_id
+from wingbeat.base.errors import ConflictError, EngineStopped, NotFound, WingbeatError
+from wingbeat.base.ids import attempt_id, check_execution_id, short_id
 from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
-from wingbeat.contracts.executor import Aborted, AttemptRequest, Failed, Outcome, Succeeded
+from wingbeat.contracts.executor import AttemptRequest
 from wingbeat.contracts.journal import Batch, Ended, Record, Row, StorageFull
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.archive import Archive
+from wingbeat.engine.children import Children
 from wingbeat.engine.dispatch import Dispatcher
 from wingbeat.engine.explain import explain_cache
 from wingbeat.engine.failpoints import hit
 from wingbeat.engine.feed import Feed
 from wingbeat.engine.live import Live
+from wingbeat.engine.loading import Loading
 from wingbeat.engine.memo import Memo
 from wingbeat.engine.parts import Parts
 from wingbeat.engine.publish import published
-from wingbeat.engine.reuse import reusable
+from wingbeat.engine.replays import replay_of
+from wingbeat.engine.reports import Reports
+from wingbeat.engine.reuse import Reuse, reusable
+from wingbeat.engine.routes import INLINE, Routes
 from wingbeat.engine.timers import Timers
 from wingbeat.engine.views import execution_view
-from wingbeat.machine.effect import Cancel, Effect, Finish, Lookup, Publish, Release, SetTimer, Submit
+from wingbeat.machine.effect import (
+    Cancel,
+    CancelChild,
+    Effect,
+    Finish,
+    LaunchChild,
+    Load,
+    Lookup,
+    Publish,
+    Release,
+    SetTimer,
+    Submit,
+)
 from wingbeat.machine.event import (
     AbortAsked,
-    AttemptAborted,
     AttemptFailed,
-    AttemptRunning,
-    AttemptSucceeded,
     Event,
     Launched,
+    Signalled,
     TimerFired,
 )
 from wingbeat.machine.fact import Fact, Turned, encode_facts
+from wingbeat.machine.graph import Graph
 from wingbeat.machine.state import encode_state, initial
 from wingbeat.machine.step import Machine
 from wingbeat.spec.entities import Closure, TaskSpec
+from wingbeat.spec.literal import Literal
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.types import ValueMismatch
@@ -59,8 +75,6 @@ from wingbeat.types import ValueMismatch
 DRAIN_MAX = 5000
 LINGER_S = 0.005
 FULL_AGAIN_S = 1.0
-INLINE = "wingbeat/inline"
-"""Label with the names of the tasks that run in the program that launched them."""
 ENDED_S = 1.0
 """How long an execution stays in memory behind its end: who waited for it asks for its outputs next."""
 _GOING_ON = (ExecutionPhase.QUEUED, ExecutionPhase.RUNNING, ExecutionPhase.SUCCEEDING)
@@ -74,15 +88,20 @@ class LocalEngine:
         self._archive = Archive(parts.journal)
         self._memo = Memo(parts.catalog, parts.storage, parts.clock, self._post)
         self._timers = Timers(parts.clock, self._timer_due)
-        self._dispatchers = {name: Dispatcher(name, e, self.ended) for name, e in parts.executors.items()}
+        self._loading = Loading(parts.storage, parts.clock, self._post)
+        self._children = Children(self, parts.clock, self._post)
+        self._routes = Routes(frozenset(parts.executors), parts.inline, parts.default_executor)
         self._feed = Feed(parts.observers)
         self._inbox: deque[tuple[Live, Event]] = deque()
         self._wake = asyncio.Event()
         self._lives: dict[str, Live] = {}
+        self.reports = Reports(self._lives, self._archive, parts.clock, self._post)
+        self._dispatchers = {name: Dispatcher(name, e, self.reports.ended) for name, e in parts.executors.items()}
         self._ended: dict[str, Live] = {}
         self._touched: dict[str, Live] = {}
         self._holding: dict[str, Live] = {}
         self._launching: list[Live] = []
+        self._signals: dict[str, asyncio.Future[None]] = {}
         self._lingering: asyncio.TimerHandle | None = None
         self._linger_over = False
         self._loop: asyncio.Task[None] | None = None
@@ -102,7 +121,7 @@ class LocalEngine:
             self._feed.start()
             self._memo.start()
             for name, executor in self._parts.executors.items():
-                await executor.start(self)
+                await executor.start(self.reports)
                 self._dispatchers[name].start()
             await self._recover()
         except BaseException:
@@ -118,6 +137,8 @@ class LocalEngine:
         for dispatcher in self._dispatchers.values():
             await dispatcher.close()
         await self._memo.close()
+        await self._loading.close()
+        await self._children.close()
         if self._parts.catalog is not None:
             await self._parts.catalog.close()
         for executor in self._parts.executors.values():
@@ -143,7 +164,7 @@ class LocalEngine:
             await found.ended.wait()  # it was being stopped when somebody left: what it finished is taken over
             request = msgspec.structs.replace(request, recover=found.id)
             found = None
-        recovered = await self._recovered(request) if request.recover else {}
+        reuse = await self._reusable(request) if request.recover else Reuse()
         existing = await self._existing(name)  # last: nothing may happen between this and taking the name
         if existing is None and found:
             return LaunchReply(found.id, created=False)
@@ -152,8 +173,8 @@ class LocalEngine:
                 raise ConflictError(f"Execution {name!r} is there already, of another workflow or with other inputs.")
             return LaunchReply(name, created=False)
         plan = self._archive.plan(closure_digest)
-        self._check_executors(plan.tasks)
-        inline = sorted(task.name for task in plan.tasks if task.name in self._parts.inline)
+        self._routes.check(plan.tasks)
+        inline = sorted(task.name for task in plan.tasks if task.name in self._routes.inline)
         record = Record(
             execution=name, closure=closure_digest, workflow=request.closure.workflow.name,
             inputs=msgspec.msgpack.encode(request.inputs), launch_key=request.launch_key, created_at=self._clock.now(),
@@ -161,13 +182,13 @@ class LocalEngine:
         )  # fmt: skip
         if name in self._lives:  # somebody was faster with the same name
             return await self.launch(request)
-        live = Live(record, request.closure, Machine(plan, request.inputs, initial(plan)))
+        live = Live(record, request.closure, Machine(Graph(plan), request.inputs, initial(plan)))
         self._lives[name] = live
         self._launching.append(live)
         seed = int.from_bytes(self._clock.entropy()[:6], "big")
-        self._post(live, Launched(record.created_at, seed, recovered, request.recover))
+        self._post(live, Launched(record.created_at, seed, reuse.nodes, request.recover, reuse.later))
         await asyncio.shield(live.launched)
-        return LaunchReply(name, recovered=len(recovered))
+        return LaunchReply(name, recovered=len(reuse.nodes))
 
     async def wait(self, execution: str) -> ExecutionPhase:
         """See `Engine.wait`."""
@@ -189,8 +210,7 @@ class LocalEngine:
         if live is None:
             self._check_readable(execution)
             return await self._archive.view(execution, nodes=nodes)
-        machine = live.machine
-        return execution_view(live.record, machine.plan, machine.state, machine.inputs, machine.notes, nodes)
+        return execution_view(live.record, live.machine, nodes)
 
     async def executions(self, *, after: str = "", limit: int = 100) -> list[Summary]:
         """See `Engine.executions`."""
@@ -210,6 +230,17 @@ class LocalEngine:
             return
         self._post(live, AbortAsked(self._clock.now(), reason))
         await self.wait(execution)
+
+    async def signal(self, execution: str, name: str, value: Literal, id: str) -> None:
+        """See `Engine.signal`."""
+        live = self._lives.get(execution)
+        if live is None:
+            self._check_readable(execution)
+            phase = (await self._archive.record(execution)).phase
+            raise ConflictError(f"Execution {execution!r} has ended ({phase}); nothing waits for {name!r}.")
+        done = self._signals[id] = asyncio.get_running_loop().create_future()
+        self._post(live, Signalled(self._clock.now(), name, value, id))
+        await asyncio.shield(done)
 
     async def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
         """See `Engine.events`."""
@@ -238,44 +269,6 @@ class LocalEngine:
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""
         return explain_cache(self._lives.get(execution) or await self._archive.live(execution), node)
-
-    # -- contracts.executor.Sink
-
-    def running(self, attempt: str, evidence: dict[str, Any] | None = None) -> None:
-        """See `Sink.running`."""
-        if (found := self._find(attempt)) is not None:
-            live, node, number = found
-            self._post(live, AttemptRunning(self._clock.now(), node, number, evidence))
-
-    def ended(self, attempt: str, outcome: Outcome) -> None:
-        """See `Sink.ended`."""
-        hit("outcome.received")
-        if (found := self._find(attempt)) is None:
-            return
-        live, node, number = found
-        now = self._clock.now()
-        match outcome:
-            case Succeeded():
-                missing = [v.name for v in self._task(live, node).interface.outputs if v.name not in outcome.outputs]
-                if missing:
-                    error = ErrorInfo(
-                        "OutputsNotFound", f"The attempt ended without its output {missing[0]!r}.", retryable=True
-                    )
-                    self._post(live, AttemptFailed(now, node, number, error))
-                else:
-                    self._post(live, AttemptSucceeded(now, node, number, outcome.outputs, outcome.evidence or None))
-            case Failed():
-                self._post(live, AttemptFailed(now, node, number, outcome.error))
-            case Aborted():
-                self._post(live, AttemptAborted(now, node, number, outcome.reason))
-
-    def progress(self, attempt: str, phase: str, reason: str) -> None:
-        """See `Sink.progress`."""
-        if (found := self._find(attempt)) is not None:
-            live, node, number = found
-            state = live.machine.state.nodes[node]
-            if node in live.machine.state.live and number == len(state.attempts) - 1:
-                live.machine.notes[node] = f"{phase.lower().replace('_', ' ')}: {reason}"
 
     # -- the loop
 
@@ -327,12 +320,23 @@ class LocalEngine:
             if facts:
                 live.facts += facts
                 self._touched[live.id] = live
+            if type(event) is Signalled:
+                self._acknowledge(live, event.id)
             for effect in effects:
                 if effect.asks:
                     self._perform(live, effect)
                 else:
                     live.held.append(effect)
                     self._holding[live.id] = live
+
+    def _acknowledge(self, live: Live, signal: str) -> None:
+        """Tell who signalled, when it is durable."""
+        done = self._signals.pop(signal, None)
+        if done is not None and live.facts:
+            live.acknowledged.append(done)
+            self._holding[live.id] = live  # so that it is committed now
+        elif done is not None:
+            done.set_result(None)
 
     async def _commit(self) -> None:
         """Make everything that was said durable, then do what follows."""
@@ -352,8 +356,12 @@ class LocalEngine:
         for live_id, said in facts.items():
             live = touched[live_id]
             if self._feed.wanted(live):
-                self._feed.publish(live, published(live.id, live.machine.plan, said, live.cursor))
+                self._feed.publish(live, published(live.id, live.machine.graph, said, live.cursor))
             live.cursor += len(said)
+            for done in live.acknowledged:
+                if not done.done():
+                    done.set_result(None)
+            live.acknowledged.clear()
         for live in launching:
             if not live.launched.done():
                 live.launched.set_result(None)
@@ -374,11 +382,14 @@ class LocalEngine:
         for live in touched.values():
             said, live.facts = live.facts, []
             facts[live.id] = said
+            for called in live.called:
+                if (body := self._archive.unsaved(called)) is not None:
+                    batch.closures[called] = body
             batch.rows.append(Row(live.id, live.sequence, encode_facts(said)))
             live.sequence += 1
             live.facts_since_snapshot += len(said)
             for fact in said:
-                if type(fact) is Turned:
+                if type(fact) is Turned and fact.scope == 0:
                     phase = ExecutionPhase(fact.phase)
                     batch.phases.append(Ended(live.id, phase, fact.at if phase.terminal else None))
         return batch, facts
@@ -423,6 +434,12 @@ class LocalEngine:
                 self._memo.publish(live, effect.node)
             case Release():
                 self._memo.release(live, effect.node)
+            case Load():
+                self._loading.load(live, effect.node)
+            case LaunchChild():
+                self._children.launch(live, effect.node)
+            case CancelChild():
+                self._children.cancel(live, effect.node, effect.reason)
             case Cancel():
                 name = attempt_id(live.id, live.node_id(effect.node), effect.attempt)
                 self._dispatcher(self._task(live, effect.node)).cancel(name, effect.reason)
@@ -443,17 +460,16 @@ class LocalEngine:
         return AttemptRequest(
             id=attempt_id(live.id, live.node_id(node), number), task=self._task(live, node), inputs=inputs,
             bundle=live.closure.bundle, environment=live.closure.environment,
+            replay=replay_of(live.machine, node) if node in live.machine.state.bodies else None,
         )  # fmt: skip
 
     def _task(self, live: Live, node: int) -> TaskSpec:
-        plan = live.machine.plan
-        return plan.tasks[plan.nodes[node].task]
-
-    def _executor_name(self, task: TaskSpec) -> str:
-        return "inline" if task.name in self._parts.inline else task.executor or self._parts.default_executor
+        task = live.machine.graph.task(node)
+        assert task is not None
+        return task
 
     def _dispatcher(self, task: TaskSpec) -> Dispatcher:
-        return self._dispatchers[self._executor_name(task)]
+        return self._dispatchers[self._routes.executor(task)]
 
     # -- starting and stopping
 
@@ -464,8 +480,10 @@ class LocalEngine:
         for record in await self._journal.records(live=True, limit=10**9):
             try:
                 live = await self._archive.live(record.execution)
-                self._check_executors(live.machine.plan.tasks)
-                self._check_inline(live)
+                self._routes.check(task for plan in live.machine.graph.plans for task in plan.tasks)
+                self._routes.check_inline(live)
+                for node in live.machine.unread():
+                    live.machine.loaded[node] = (await self._loading.event(live, node)).values
                 effects = live.machine.outstanding()
                 submits = [(x, self._request(live, x.node, x.attempt)) for x in effects if isinstance(x, Submit)]
             except Exception as error:  # noqa: BLE001  # one that cannot be read must not keep the others from going on
@@ -474,7 +492,7 @@ class LocalEngine:
             self._lives[live.id] = live
             for _, request in submits:
                 if request is not None:
-                    requests[self._executor_name(request.task)].append(request)
+                    requests[self._routes.executor(request.task)].append(request)
             later += [(live, effect) for effect in effects if not isinstance(effect, Submit)]
         hit("recover.before-adopt")
         for name, found in requests.items():
@@ -544,42 +562,14 @@ class LocalEngine:
             return live.record
         return await self._journal.record(name)
 
-    async def _recovered(self, request: LaunchRequest) -> dict[int, Any]:
+    async def _reusable(self, request: LaunchRequest) -> Reuse:
         old = (
             await self._archive.live(request.recover)
             if request.recover not in self._lives
             else self._lives[request.recover]
         )
         plan = self._archive.plan(self._archive.keep(request.closure))
-        return reusable(old.machine.plan, old.machine.state, old.machine.inputs, plan, request.inputs)
-
-    def _check_executors(self, tasks: Iterable[TaskSpec]) -> None:
-        for task in tasks:
-            name = self._executor_name(task)
-            if name not in self._dispatchers:
-                raise ConfigurationError(
-                    f"Task {task.name} wants the executor {name!r}, which is not installed.",
-                    hint=f"Installed: {', '.join(sorted(self._dispatchers))}.",
-                )
-
-    def _check_inline(self, live: Live) -> None:
-        """Tasks that ran inline in another program have no code here: they wait until it opens the home again."""
-        missing = set(filter(None, live.record.labels.get(INLINE, "").split(","))) - self._parts.inline
-        if missing:
-            raise ConfigurationError(
-                f"Task {min(missing)} runs inline in another program.",
-                hint="It goes on when that opens this home again.",
-            )
-
-    def _find(self, attempt: str) -> tuple[Live, int, int] | None:
-        """The execution, node and number of an attempt; None for one that nobody waits for any more."""
-        try:
-            execution, node_id, number = split_attempt_id(attempt)
-        except ValueError:
-            return None
-        live = self._lives.get(execution)
-        node = live.machine.plan.index.get(node_id) if live else None
-        return None if live is None or node is None else (live, node, number)
+        return reusable(old.machine, plan, request.inputs)
 
 
 def _broken(error: Exception) -> WingbeatError:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from wingbeat.base.errors import NotFound
 from wingbeat.engine.live import Live
 from wingbeat.engine.memo import cache_key
+from wingbeat.machine.graph import node_of
 
 
 def explain_cache(live: Live, node: str) -> str:
     """What was looked up for a node, what came of it, and what the key is made of. Raises NotFound."""
-    plan, state = live.machine.plan, live.machine.state
-    if node not in plan.index:
-        raise NotFound(
-            f"Execution {live.id!r} has no node {node!r}.", hint=f"It has {', '.join(list(plan.index)[:20])}."
-        )
-    i = plan.index[node]
-    task, seen = plan.tasks[plan.nodes[i].task], state.nodes[i]
+    graph, state = live.machine.graph, live.machine.state
+    i = graph.find(node)
+    seen = state.seen(i) if i is not None else None
+    if i is None or seen is None:
+        known = [graph.id(n) for n in range(min(len(state.nodes), 20))]
+        raise NotFound(f"Execution {live.id!r} has no node {node!r}.", hint=f"It has {', '.join(known)}.")
+    task = graph.task(i)
+    if task is None:
+        return f"{node} calls no task; only tasks are cached."
     if task.cache is None:
         return f"{node} ({task.name}) is not cached; @task(cache=True) would."
     lines = [f"{node} ({task.name}): {seen.cache or 'not looked up yet'}"]
@@ -23,7 +26,8 @@ def explain_cache(live: Live, node: str) -> str:
         lines.append(f"because {seen.cache_reason}")
     if seen.source:
         lines.append(f"taken from {seen.source}")
-    if all(state.nodes[u].phase.success for u in plan.nodes[i].upstream):
+    number, base = node_of(i), graph.base_of(node_of(i))
+    if all(state.nodes[base + u].phase.success for u in graph.nodes[number].upstream):
         key = cache_key(live, i)
         lines += [
             f"key {key.digest}",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+
+import msgspec
 
 from wingbeat.contracts.catalog import CacheKey
 from wingbeat.contracts.journal import Record
@@ -11,6 +14,7 @@ from wingbeat.machine.effect import Effect
 from wingbeat.machine.fact import Fact
 from wingbeat.machine.step import Machine
 from wingbeat.spec.entities import Closure
+from wingbeat.spec.plan import Plan
 
 SNAPSHOT_FACTS_MIN = 5000
 
@@ -29,6 +33,10 @@ class Live:
 
         launched: Done when the launch is durable.
 
+        called: Closures that dynamic workflows called, by the digest of their root.
+
+        acknowledged: Done when what was said up to now is durable.
+
         waiters: How many callers wait for the end; `resume` only takes executions that nobody waits for or follows.
     """
 
@@ -43,9 +51,31 @@ class Live:
         self.ended = asyncio.Event()
         self.waiters = 0
         self.subscribers: list[asyncio.Queue[list[Published]]] = []
+        self.called: dict[str, Closure] = {}
+        self.acknowledged: list[asyncio.Future[None]] = []
         self.facts_since_snapshot = 0
-        self.snapshot_due_at = max(SNAPSHOT_FACTS_MIN, len(machine.plan.nodes))
 
-    def node_id(self, node: int) -> str:
-        """The id of a node by its number."""
-        return self.machine.plan.nodes[node].id
+    def node_id(self, address: int) -> str:
+        """The id of a node or item."""
+        return self.machine.graph.id(address)
+
+    def call(self, closure: Closure, plan: Plan) -> None:
+        """Know what a dynamic workflow has called."""
+        if closure.root not in self.called:
+            self.called[closure.root] = closure
+            self.machine.graph.templates[closure.root] = plan
+
+    def closures(self) -> Iterator[Closure]:
+        """All that the execution may run: what was launched, and what dynamic workflows called."""
+        yield self.closure
+        yield from self.called.values()
+
+    def code(self, closure: Closure) -> Closure:
+        """A closure with the code and environment of this execution."""
+        return msgspec.structs.replace(closure, bundle=self.closure.bundle, environment=self.closure.environment)
+
+    @property
+    def snapshot_due_at(self) -> int:
+        """After how many facts the state is written down: in proportion to what that costs."""
+        state = self.machine.state
+        return max(SNAPSHOT_FACTS_MIN, len(state.nodes) + sum(m.total for m in state.maps.values()))

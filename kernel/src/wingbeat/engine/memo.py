@@ -67,12 +67,10 @@ class Memo:
 
     def adopt(self, live: Live, node: int) -> None:
         """Keep the reservation alive that an earlier kernel was granted for a node which is still being computed."""
-        task = live.machine.plan.tasks[live.machine.plan.nodes[node].task]
-        if (
-            self.catalog is None
-            or not live.machine.state.nodes[node].publish
-            or not (task.cache and task.cache.serialize)
-        ):
+        task = live.machine.graph.task(node)
+        if self.catalog is None or task is None or not live.machine.state.node(node).publish:
+            return
+        if not (task.cache and task.cache.serialize):
             return
         reserved = (cache_key(live, node), _owner(live, node))
         self._reservations[live.id, node] = reserved
@@ -111,8 +109,8 @@ class Memo:
     async def _answer(self, live: Live, node: int, catalog: Catalog) -> Event:
         hit("lookup.before")
         key = cache_key(live, node)
-        plan = live.machine.plan
-        task = plan.tasks[plan.nodes[node].task]
+        task = live.machine.graph.task(node)
+        assert task is not None
         assert task.cache is not None
         damage = None
         entry = await catalog.lookup(key)
@@ -145,9 +143,9 @@ class Memo:
         return None
 
     async def _publish(self, live: Live, node: int) -> None:
-        state = live.machine.state.nodes[node]
-        plan = live.machine.plan
-        task = plan.tasks[plan.nodes[node].task]
+        state = live.machine.state.node(node)
+        task = live.machine.graph.task(node)
+        assert task is not None
         assert task.cache is not None
         assert state.outputs is not None
         status, reason = CacheStatus.POPULATED, ""
@@ -159,7 +157,7 @@ class Memo:
             entry = CacheEntry(
                 key=cache_key(live, node),
                 outputs=state.outputs,
-                source=f"{live.id}/{live.node_id(node)}/{len(state.attempts) - 1}",
+                source=f"{live.id}/{live.node_id(node)}/{state.next_attempt - 1}",
                 created_at=now,
                 expires_at=None if ttl is None else now + ttl,
                 size=_size(state.outputs),
@@ -204,8 +202,8 @@ def _owner(live: Live, node: int) -> str:
 def cache_key(live: Live, node: int) -> CacheKey:
     """The cache key of a node whose inputs are there. Raises ValueMismatch where an input cannot be taken."""
     if node not in live.keys:
-        plan = live.machine.plan
-        task = plan.tasks[plan.nodes[node].task]
+        task = live.machine.graph.task(node)
+        assert task is not None
         assert task.cache is not None
         inputs = input_digests(task, live.machine.values(node))
         interface = interface_digest(task.interface)

@@ -12,32 +12,48 @@ from wingbeat.machine.fact import (
     AttemptQueued,
     AttemptStarted,
     Began,
+    BodyEnded,
     CacheSaid,
     CancelDecided,
+    Chose,
+    Expanded,
     Fact,
+    ItemsDue,
     NodeEnded,
     NodeSucceeded,
+    Opened,
+    SignalKept,
+    Started,
+    Suspended,
     Turned,
+    Woke,
 )
+from wingbeat.machine.graph import Graph
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import AttemptPhase, CacheStatus, ExecutionPhase, NodePhase
-from wingbeat.spec.plan import Plan
 
 
-def published(execution: str, plan: Plan, facts: list[Fact], cursor: int) -> list[Published]:
-    """One event a fact, numbered from `cursor`."""
-    return [_event(execution, plan, fact, cursor + i) for i, fact in enumerate(facts)]
+def published(execution: str, graph: Graph, facts: list[Fact], cursor: int) -> list[Published]:
+    """One event a fact, numbered from `cursor`. `graph` has all nodes that the facts name."""
+    return [_event(execution, graph, fact, cursor + i) for i, fact in enumerate(facts)]
 
 
-def _event(execution: str, plan: Plan, fact: Fact, cursor: int) -> Published:
+def _event(execution: str, graph: Graph, fact: Fact, cursor: int) -> Published:
     match fact:
         case Began():
             return Published(execution, cursor, fact.at, "execution", ExecutionPhase.RUNNING)
         case Turned():
+            kind = "execution" if fact.scope == 0 else "scope"
             return Published(
-                execution, cursor, fact.at, "execution", fact.phase, reason=fact.reason, error=_error(fact.error)
-            )
-    node = plan.nodes[fact.node].id
+                execution, cursor, fact.at, kind, fact.phase, graph.prefix(fact.scope), reason=fact.reason,
+                error=_error(fact.error),
+            )  # fmt: skip
+        case Opened():
+            node = graph.id(fact.parent) if fact.parent >= 0 else ""
+            return Published(execution, cursor, fact.at, "scope", ExecutionPhase.RUNNING, node, reason=fact.key)
+        case SignalKept():
+            return Published(execution, cursor, fact.at, "signal", "SIGNALLED", reason=fact.name)
+    node = graph.id(fact.node)
     match fact:
         case AttemptQueued():
             return Published(execution, cursor, fact.at, "attempt", AttemptPhase.QUEUED, node, fact.attempt)
@@ -64,6 +80,14 @@ def _event(execution: str, plan: Plan, fact: Fact, cursor: int) -> Published:
             return Published(execution, cursor, 0.0, "cache", fact.status, node, reason=fact.reason, cache=fact.status)
         case CancelDecided():
             return Published(execution, cursor, fact.at, "attempt", "CANCELLING", node, fact.attempt, fact.reason)
+        case Started() | Chose():
+            return Published(execution, cursor, fact.at, "node", NodePhase.RUNNING, node)
+        case Expanded():
+            return Published(execution, cursor, fact.at, "node", NodePhase.RUNNING, node, reason=f"{fact.count} items")
+        case ItemsDue():
+            return Published(execution, cursor, 0.0, "items", NodePhase.RUNNING, node, reason=f"up to {fact.upto}")
+        case Suspended() | Woke() | BodyEnded():
+            return Published(execution, cursor, fact.at, "node", NodePhase.DYNAMIC_RUNNING, node)
 
 
 def _error(error: ErrorInfo | None) -> dict[str, Any] | None:

@@ -2,41 +2,89 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
-from wingbeat.machine.state import State
+from msgspec import Struct
+
+from wingbeat.machine.fact import Reusable
+from wingbeat.machine.graph import item_address
+from wingbeat.machine.state import PHASES
+from wingbeat.machine.step import Machine
 from wingbeat.machine.values import resolve
-from wingbeat.spec.entities import TaskSpec
-from wingbeat.spec.literal import Literals
+from wingbeat.spec.codec import task_identity
+from wingbeat.spec.literal import Inline, Literal, LiteralList, Literals
 from wingbeat.spec.plan import Plan
 from wingbeat.types import ValueMismatch
 
 
-def reusable(old_plan: Plan, old: State, old_inputs: Literals, plan: Plan, inputs: Literals) -> dict[int, Literals]:
-    """Outputs by node of the new plan, for nodes whose result is the same in both.
+class Reuse(Struct, frozen=True):
+    """What is taken over.
+
+    Attributes:
+        nodes: Outputs by node of the new plan.
+
+        later: By id, what may be taken over of nodes that are not there yet: items of maps, and what maps, branches and dynamic
+            workflows run.
+    """
+
+    nodes: dict[int, Literals] = {}
+    later: dict[str, Reusable] = {}
+
+
+def reusable(old: Machine, plan: Plan, inputs: Literals) -> Reuse:
+    """What of `old` holds in an execution of `plan` with these inputs.
 
     A result is taken over if the node of the same id succeeded, its task is the same (name, code, interface, environment,
     wrappers, variables), its inputs have the same values, and everything upstream was taken over too.
     """
     taken: dict[int, Literals] = {}
     for i, node in enumerate(plan.nodes):
-        j = old_plan.index.get(node.id)
-        if j is None or not old.nodes[j].phase.success or any(u not in taken for u in node.upstream):
+        j = old.plan.index.get(node.id)
+        if j is None or node.kind is not None or node.arm is not None or any(u not in taken for u in node.upstream):
             continue
-        task, old_task = plan.tasks[node.task], old_plan.tasks[old_plan.nodes[j].task]
-        if _identity(task) != _identity(old_task):
+        seen, task, old_task = old.state.nodes[j], plan.tasks[node.task], old.graph.task(j)
+        if not seen.phase.success or old_task is None or task_identity(task) != task_identity(old_task):
             continue
         try:
-            new_values = resolve(node.inputs, inputs, taken.get)
-            old_values = resolve(old_plan.nodes[j].inputs, old_inputs, lambda n: old.nodes[n].outputs)
+            same = resolve(node.inputs, inputs, taken.get) == old.values(j)
         except ValueMismatch:
             continue
-        outputs = old.nodes[j].outputs
-        if new_values == old_values and outputs is not None:
-            taken[i] = outputs
-    return taken
+        if same and seen.outputs is not None and not task.dynamic:
+            taken[i] = seen.outputs
+    names = {node.id for node in plan.nodes if node.kind is None and node.arm is None}  # these are decided upon above
+    return Reuse(taken, {name: found for name, found in _later(old) if name not in names})
 
 
-def _identity(task: TaskSpec) -> tuple[Any, ...]:
-    """What decides over the outputs of a task, beside its inputs."""
-    return task.name, task.code, task.interface, task.environment, task.wrappers, task.variables
+def _later(old: Machine) -> list[tuple[str, Reusable]]:
+    """Everything else that succeeded in it, if a task computed it."""
+    graph, state = old.graph, old.state
+    found: list[tuple[str, Reusable]] = []
+    for number, node in enumerate(state.nodes):
+        task = graph.task(number)
+        if task is None or task.dynamic:
+            continue
+        if number in state.maps:
+            found += _items(old, number, task_identity(task))
+        elif node.phase.success and node.outputs is not None:
+            found.append((graph.id(number), Reusable(task_identity(task), old.values(number), node.outputs)))
+    return found
+
+
+def _items(old: Machine, number: int, identity: str) -> Iterator[tuple[str, Reusable]]:
+    mapping, whole = old.state.maps[number], old.state.nodes[number].outputs
+    for item in range(mapping.total):
+        if not PHASES[mapping.phases[item]].success:
+            continue
+        if whole is None:
+            outputs = {name: values[item] for name, values in mapping.outputs.items()}
+        else:
+            outputs = {name: part for name, values in whole.items() if (part := _part(values, item)) is not None}
+        address = item_address(number, item)
+        if len(outputs) == len(whole or outputs):
+            yield old.graph.id(address), Reusable(identity, old.values(address), outputs)
+
+
+def _part(values: Literal, item: int) -> Literal | None:
+    if isinstance(values, LiteralList):
+        return values.items[item]
+    return Inline(values.value[item]) if isinstance(values, Inline) else None

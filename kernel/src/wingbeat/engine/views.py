@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from wingbeat.contracts.engine import AttemptView, ExecutionView, NodeView, Summary
+from wingbeat.contracts.engine import AttemptView, ExecutionView, GateView, ItemsView, NodeView, Summary
 from wingbeat.contracts.journal import Record
-from wingbeat.machine.state import NodeState, State
-from wingbeat.spec.literal import Literals
+from wingbeat.machine.state import MapState, NodeState
+from wingbeat.machine.step import Machine
 from wingbeat.spec.phase import CacheStatus, ExecutionPhase, NodePhase
-from wingbeat.spec.plan import Plan
+from wingbeat.spec.plan import BranchKind, ChildKind, GateKind, MapKind, ScopeKind
+from wingbeat.types import Simple
 
 
-def execution_view(
-    record: Record, plan: Plan, state: State, inputs: Literals, notes: dict[int, str], nodes: bool = True
-) -> ExecutionView:
+def execution_view(record: Record, machine: Machine, nodes: bool = True) -> ExecutionView:
     """All that is known of an execution."""
+    state = machine.state
     return ExecutionView(
         id=record.execution,
         workflow=record.workflow,
         phase=state.phase,
         created_at=record.created_at,
-        nodes=[_node(plan, i, node, notes) for i, node in enumerate(state.nodes)] if nodes else [],
-        inputs=inputs,
+        nodes=_nodes(machine) if nodes else [],
+        inputs=machine.inputs,
         outputs=state.outputs if state.phase is ExecutionPhase.SUCCEEDED else None,
         reason=state.reason,
         error=state.error if state.phase is not ExecutionPhase.ABORTED else None,
@@ -43,23 +43,70 @@ def summary(record: Record) -> Summary:
     )
 
 
-def _node(plan: Plan, i: int, node: NodeState, notes: dict[int, str]) -> NodeView:
-    task = plan.tasks[plan.nodes[i].task]
+def _nodes(machine: Machine) -> list[NodeView]:
+    """Every node, and every item of a map that is under way by itself."""
+    nodes, items = enumerate(machine.state.nodes), machine.state.items.items()
+    return [_node(machine, address, node) for address, node in (*nodes, *items)]
+
+
+def _node(machine: Machine, address: int, node: NodeState) -> NodeView:
+    graph, state = machine.graph, machine.state
+    task = graph.task(address)
     attempts = [
-        AttemptView(n, a.phase, a.queued_at, a.started_at, a.ended_at, a.error, a.evidence or {})
-        for n, a in enumerate(node.attempts)
+        AttemptView(a.number, a.phase, a.queued_at, a.started_at, a.ended_at, a.error, a.evidence or {})
+        for a in node.attempts
     ]
-    reason = notes.get(i) or node.reason or node.cache_reason
+    reason = machine.notes.get(address) or node.reason or node.cache_reason
     if not reason and node.phase is NodePhase.QUEUED and node.retry_at is not None:
         reason = "waiting for its next attempt"
+    mapping = state.maps.get(address)
     return NodeView(
-        id=plan.nodes[i].id,
-        task=task.name,
+        id=graph.id(address),
+        task=_what(machine, address),
         phase=node.phase,
         attempts=attempts,
-        cache=node.cache or (CacheStatus.DISABLED if task.cache is None else ""),
+        cache=node.cache or (CacheStatus.DISABLED if task is None or task.cache is None else ""),
         reason=reason,
         source=node.source,
         ended_at=node.ended_at,
         outputs=node.outputs,
+        gate=_gate(machine, address) if address in state.gates else None,
+        items=None if mapping is None else _items(mapping),
     )
+
+
+def _what(machine: Machine, address: int) -> str:
+    """What a node calls, or is."""
+    task = machine.graph.task(address)
+    if task is not None:
+        return task.name
+    match machine.graph.kind(address):
+        case MapKind(plan=plan, child=child):
+            return child.launchplan.name if child is not None else plan.name if plan is not None else ""
+        case BranchKind():
+            return "branch"
+        case GateKind(spec=spec):
+            return (
+                "sleep"
+                if spec.gate == "sleep"
+                else f"{'approve' if spec.gate == 'approve' else 'wait for'} {spec.name}"
+            )
+        case ScopeKind(plan=plan):
+            return plan.name
+        case ChildKind(launchplan=launchplan):
+            return launchplan.name
+        case _:
+            return ""
+
+
+def _gate(machine: Machine, address: int) -> GateView | None:
+    kind = machine.graph.kind(address)
+    if not isinstance(kind, GateKind) or kind.spec.gate == "sleep":
+        return None
+    if kind.spec.gate == "approve":
+        return GateView(kind.spec.name, Simple("bool"), approval=True)
+    return GateView(kind.spec.name, kind.spec.interface.outputs[0].type)
+
+
+def _items(mapping: MapState) -> ItemsView:
+    return ItemsView(mapping.total, mapping.succeeded, mapping.failed, mapping.active, mapping.cached)

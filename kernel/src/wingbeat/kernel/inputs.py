@@ -20,7 +20,16 @@ from wingbeat.runtime.storageio import StorageIO, literal_of
 from wingbeat.spec.codec import canonical
 from wingbeat.spec.entities import Closure, TaskSpec, Variable
 from wingbeat.spec.literal import Inline, Literal, Literals
-from wingbeat.types import ValueMismatch, decode_generic, describe, encode_generic
+from wingbeat.types import (
+    LiteralType,
+    ValueMismatch,
+    codec,
+    compatible,
+    convert,
+    decode_generic,
+    describe,
+    encode_generic,
+)
 
 if TYPE_CHECKING:
     from wingbeat.author.signature import Signature
@@ -123,6 +132,20 @@ class Preparer:
     def known(self, closure: str) -> Prepared | None:
         """What was prepared under a closure's digest in this process."""
         return self._known.get(closure)
+
+    def answer(self, name: str, value: Any, type_: LiteralType) -> Literal:
+        """The answer to a gate: plain data, or a Python value of the type. Raises InputError."""
+        try:
+            wire = encode_generic(value, type_, self.io)
+        except (ValueMismatch, OSError) as error:
+            try:
+                own = codec(type(value))
+                if not compatible(own.type, type_):
+                    raise ValueMismatch(str(error))  # noqa: TRY301
+                wire = convert(own.encode(value, self.io), own.type, type_)
+            except (ValueMismatch, TypeError):
+                raise InputError(f"{name!r} takes {describe(type_)}: {error}") from error
+        return literal_of(wire, type_, self.io)
 
     def whole(self, literal: Literal) -> Any:
         """The wire form of a value that may be stored."""

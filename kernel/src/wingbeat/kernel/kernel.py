@@ -210,6 +210,31 @@ class Kernel:
         prepared = known or await self._prepare(entity if entity is not None else await self.engine.closure(id))
         return await self._launch(prepared, await prepared.adapt(view), None, recover=id)
 
+    async def signal(self, id: str, name: str, value: Any) -> None:
+        """Answer a gate: True or False to an approval, a value to an input. Returns when the answer is durable.
+
+        Args:
+            id: The execution.
+
+            name: The gate's name, or the id of its node where several of that name wait. A gate that is not there yet takes
+                the answer when it comes.
+
+        Raises:
+            NotFound: There is no such execution, or no such gate.
+
+            InputError: The value is of another type.
+
+            ConflictError: Several gates of that name wait; or the execution has ended.
+        """
+        from wingbeat.base.ids import short_id
+        from wingbeat.kernel.answers import answer_type
+
+        if self._preparer is None:
+            raise ConfigurationError("The kernel is not open.", hint="Use 'async with Kernel() as kernel'.")
+        view = await self.engine.describe(id)
+        type_ = answer_type(view, await self.engine.closure(id), name)
+        await self.engine.signal(id, name, self._preparer.answer(name, value, type_), short_id(os.urandom(16)))
+
     async def get(self, id: str) -> Execution:
         """The execution of that id. Raises NotFound."""
         from wingbeat.kernel.execution import Execution

@@ -14,6 +14,7 @@ from wingbeat.contracts.observer import Published
 from wingbeat.engine.archive import Archive
 from wingbeat.host.home import HomeFolder
 from wingbeat.spec.entities import Closure
+from wingbeat.spec.literal import Literal
 from wingbeat.spec.phase import ExecutionPhase
 
 LOOK_S = 0.1
@@ -76,6 +77,10 @@ class Reader:
             await asyncio.sleep(LOOK_S)
 
     async def abort(self, execution: str, reason: str) -> None:
+        """Refused."""
+        self._refuse()
+
+    async def signal(self, execution: str, name: str, value: Literal, id: str) -> None:
         """Refused."""
         self._refuse()
 

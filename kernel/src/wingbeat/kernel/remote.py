@@ -14,6 +14,7 @@ from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest,
 from wingbeat.contracts.observer import Published
 from wingbeat.kernel.wire import CANCEL, ERRORS, RESULTS, Call, Reply, frame, read_frame, socket_path
 from wingbeat.spec.entities import Closure
+from wingbeat.spec.literal import Literal
 from wingbeat.spec.phase import ExecutionPhase
 
 
@@ -66,6 +67,10 @@ class RemoteEngine:
     async def abort(self, execution: str, reason: str) -> None:
         """See `Engine.abort`."""
         await self._call(Call(0, "abort", execution, text=reason))
+
+    async def signal(self, execution: str, name: str, value: Literal, id: str) -> None:
+        """See `Engine.signal`."""
+        await self._call(Call(0, "signal", execution, text=name, value=value, id=id))
 
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""

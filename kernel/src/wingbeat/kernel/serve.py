@@ -110,6 +110,8 @@ class Server:
                 return await engine.closure(call.execution)
             case "abort":
                 return await engine.abort(call.execution, call.text)
+            case "signal" if call.value is not None:
+                return await engine.signal(call.execution, call.text, call.value, call.id)
             case "explain_cache":
                 return await engine.explain_cache(call.execution, call.text)
         raise WingbeatError(f"There is no call {call.method!r}; known are {', '.join(RESULTS)}.")

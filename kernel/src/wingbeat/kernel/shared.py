@@ -15,6 +15,7 @@ from wingbeat.kernel.lock import HomeLock
 from wingbeat.kernel.remote import HolderGone, RemoteEngine
 from wingbeat.kernel.serve import Server
 from wingbeat.spec.entities import Closure
+from wingbeat.spec.literal import Literal
 from wingbeat.spec.phase import ExecutionPhase
 
 T = TypeVar("T")
@@ -110,6 +111,10 @@ class SharedEngine:
     async def abort(self, execution: str, reason: str) -> None:
         """See `Engine.abort`."""
         await self._through(lambda engine: engine.abort(execution, reason))
+
+    async def signal(self, execution: str, name: str, value: Literal, id: str) -> None:
+        """See `Engine.signal`."""
+        await self._through(lambda engine: engine.signal(execution, name, value, id))
 
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""

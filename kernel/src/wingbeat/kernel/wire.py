@@ -17,6 +17,7 @@ from wingbeat.base import errors
 from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
 from wingbeat.contracts.observer import Published
 from wingbeat.spec.entities import Closure
+from wingbeat.spec.literal import Literal
 from wingbeat.spec.phase import ExecutionPhase
 
 FRAME_BYTES_MAX = 256 * 2**20
@@ -31,6 +32,7 @@ RESULTS: dict[str, Any] = {
     "executions": list[Summary],
     "closure": Closure,
     "abort": None,
+    "signal": None,
     "events": list[Published],
     "explain_cache": str,
 }
@@ -46,6 +48,8 @@ class Call(Struct, array_like=True, omit_defaults=True):
     text: str = ""
     count: int = 0
     launch: LaunchRequest | None = None
+    value: Literal | None = None
+    id: str = ""
 
 
 class Reply(Struct, array_like=True, omit_defaults=True):

@@ -6,17 +6,25 @@ from typing import Any
 
 from msgspec import Struct
 
+from wingbeat.machine.fact import Reusable
 from wingbeat.spec.literal import Literal, Literals
 from wingbeat.spec.outcome import ErrorInfo
 
 
 class Launched(Struct, frozen=True, gc=False):
-    """The execution may begin. `recovered` holds outputs of nodes taken over from another execution."""
+    """The execution may begin.
+
+    Attributes:
+        recovered: Outputs of nodes taken over from the execution `source`.
+
+        reusable: What else of it may be taken over: of nodes that are not there yet, by id.
+    """
 
     at: float
     seed: int
     recovered: dict[int, Literals] = {}
     source: str = ""
+    reusable: dict[str, Reusable] = {}
 
 
 class CacheHit(Struct, frozen=True, gc=False):
@@ -128,29 +136,31 @@ class AttemptSuspended(Struct, frozen=True, gc=False):
     wake_at: float | None = None
 
 
-class ListsLoaded(Struct, frozen=True, gc=False):
-    """The stored lists that a map goes over, by input; or why they cannot be read."""
+class Loaded(Struct, frozen=True, gc=False):
+    """Stored values that a node needs to be decided upon, by input, in wire form; or why they cannot be read."""
 
     at: float
     node: int
-    lists: dict[str, list[Any]]
+    values: dict[str, Any]
     error: ErrorInfo | None = None
 
 
 class Signalled(Struct, frozen=True, gc=False):
-    """Somebody answers a gate; the value is of its type."""
+    """Somebody answers a gate, by its name or its node's id; the value is of its type. `id` tells a repetition."""
 
     at: float
     name: str
     value: Literal
+    id: str
 
 
 class ChildEnded(Struct, frozen=True, gc=False):
-    """A child execution has ended; without `error`, successfully."""
+    """A child execution has ended; without `error`, successfully. `source` is its id."""
 
     at: float
     node: int
     outputs: Literals
+    source: str = ""
     error: ErrorInfo | None = None
     aborted: bool = False
 
@@ -168,7 +178,7 @@ Event = (
     | TimerFired
     | AbortAsked
     | AttemptSuspended
-    | ListsLoaded
+    | Loaded
     | Signalled
     | ChildEnded
 )

@@ -12,11 +12,22 @@ from wingbeat.spec.literal import Literal, Literals
 from wingbeat.spec.outcome import ErrorInfo
 
 
+class Reusable(Struct, frozen=True, gc=False, array_like=True):
+    """What a node gave in another execution, to be taken over where its task and its inputs are the same."""
+
+    identity: str
+    inputs: Literals
+    outputs: Literals
+
+
 class Began(Struct, frozen=True, gc=False, array_like=True, tag=0):
-    """The execution began; `seed` is where its jitter comes from."""
+    """The execution began; `seed` is where its jitter comes from. `reusable`: by id of nodes that are not there yet, what the
+    execution `source` had of them."""
 
     at: float
     seed: int
+    reusable: dict[str, Reusable] = {}
+    source: str = ""
 
 
 class AttemptQueued(Struct, frozen=True, gc=False, array_like=True, tag=1):
@@ -177,12 +188,20 @@ class BodyEnded(Struct, frozen=True, gc=False, array_like=True, tag=15):
     evidence: dict[str, Any] | None = None
 
 
+class Woke(Struct, frozen=True, gc=False, array_like=True, tag=17):
+    """The time has come for which the body of a dynamic workflow waited."""
+
+    node: int
+    at: float
+
+
 class SignalKept(Struct, frozen=True, gc=False, array_like=True, tag=16):
-    """A signal came before its gate; it is kept for it."""
+    """A signal came. It is kept until a gate takes it."""
 
     name: str
     value: Literal
     at: float
+    id: str
 
 
 Fact = (
@@ -203,6 +222,7 @@ Fact = (
     | Suspended
     | BodyEnded
     | SignalKept
+    | Woke
 )
 
 _encoder = msgspec.msgpack.Encoder()

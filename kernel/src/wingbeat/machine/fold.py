@@ -26,6 +26,7 @@ from wingbeat.machine.fact import (
     Started,
     Suspended,
     Turned,
+    Woke,
 )
 from wingbeat.machine.graph import Graph, is_item, item_address, item_of, node_of
 from wingbeat.machine.state import (
@@ -42,7 +43,7 @@ from wingbeat.machine.state import (
 from wingbeat.spec.literal import Inline, LiteralList, Literals
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import AttemptPhase, CacheStatus, ExecutionPhase, NodePhase
-from wingbeat.spec.plan import BranchKind, MapKind
+from wingbeat.spec.plan import BranchKind, GateKind, MapKind
 
 _BYTE = {phase: i for i, phase in enumerate(PHASES)}
 _NONE = Inline(None)
@@ -69,6 +70,7 @@ def _began(graph: Graph, state: State, fact: Began) -> None:
     root = state.scopes[0]
     root.phase = transitions.execution(root.phase, ExecutionPhase.RUNNING)
     root.began_at, state.seed = fact.at, fact.seed
+    state.reusable, state.source = fact.reusable, fact.source
 
 
 # -- attempts
@@ -137,8 +139,9 @@ def _lost(graph: Graph, state: State, fact: AttemptLost) -> None:
 
 def _forget_failures(state: State, body: BodyState) -> None:
     """A body that failed by itself is run again with what succeeded; what failed is called again."""
-    kept = {scope for scope in body.history if state.scopes[scope].phase is ExecutionPhase.SUCCEEDED}
-    body.history = [scope for scope in body.history if scope in kept]
+    scopes = [entry for entry in body.history if isinstance(entry, int)]
+    kept = [scope for scope in scopes if state.scopes[scope].phase is ExecutionPhase.SUCCEEDED]
+    body.history = [*kept]
     body.calls = {key: scope for key, scope in body.calls.items() if scope in kept}
     body.ended, body.outputs, body.error, body.seen = False, None, None, 0
 
@@ -147,6 +150,11 @@ def _cancel_decided(graph: Graph, state: State, fact: CancelDecided) -> None:
     node = state.node(fact.node)
     if fact.attempt < 0:
         node.stop, node.reason = fact.cause, fact.reason
+        live, retrying = state.under_way(graph, fact.node)
+        if fact.node in retrying:  # a body between attempts, which is under way as long as what it called is
+            retrying.discard(fact.node)
+            live.add(fact.node)
+            node.retry_at = None
         return
     attempt = node.attempts[-1]
     attempt.cancel, attempt.cancel_reason = fact.cause, fact.reason
@@ -184,7 +192,7 @@ def _succeeded(graph: Graph, state: State, fact: NodeSucceeded) -> None:
     if planned.kind is not None:
         if address in state.maps:
             node.outputs = _collected(graph, state, address)
-        state.gates.discard(address)
+        _take_signal(graph, state, address)
     base = graph.bases[scope_number] if scope_number else 0
     for downstream in planned.downstream:
         state.waits[base + downstream] -= 1
@@ -217,9 +225,9 @@ def _end(graph: Graph, state: State, address: int, phase: NodePhase, at: float, 
         return
     scope = state.scopes[graph.scope_of(address)]
     scope.remaining -= 1
+    if phase is NodePhase.FAILED:
+        _take_signal(graph, state, address)
     state.gates.discard(address)
-    if address in state.maps:
-        state.maps[address].outputs = {}
     running = scope.phase is ExecutionPhase.RUNNING
     if scope.error is None and error is not None and phase is not NodePhase.ABORTED and running:
         # the first node that fails by itself decides why the scope fails
@@ -232,9 +240,12 @@ def _end(graph: Graph, state: State, address: int, phase: NodePhase, at: float, 
 def _begin_item(state: State, address: int) -> NodeState:
     """An item that is under way has a state like a node; the catalog has answered."""
     found = state.items.get(address)
+    mapping = state.maps[node_of(address)]
     if found is None:
         found = state.items[address] = NodeState()
-    state.maps[node_of(address)].looking.discard(address)
+        if item_of(address) == mapping.upto:
+            mapping.upto += 1
+    mapping.looking.discard(address)
     return found
 
 
@@ -291,7 +302,7 @@ def _items_due(graph: Graph, state: State, fact: ItemsDue) -> None:
 
 def _node_started(graph: Graph, state: State, fact: Started) -> None:
     _under_way(graph, state, fact.node, fact.at)
-    if graph.nodes[node_of(fact.node)].kind is not None and not is_item(fact.node):
+    if isinstance(graph.nodes[node_of(fact.node)].kind, GateKind):
         state.gates.add(fact.node)
 
 
@@ -302,14 +313,28 @@ def _under_way(graph: Graph, state: State, address: int, at: float) -> None:
     state.under_way(graph, address)[0].add(address)
 
 
+def _take_signal(graph: Graph, state: State, address: int) -> None:
+    """A gate has used the signal that was for it."""
+    if address not in state.gates:
+        return
+    state.gates.discard(address)
+    kind = graph.nodes[address].kind
+    if isinstance(kind, GateKind):
+        state.signals.pop(kind.spec.name, None)
+        state.signals.pop(graph.id(address), None)
+
+
 def _signal_kept(graph: Graph, state: State, fact: SignalKept) -> None:
     state.signals[fact.name] = fact.value
+    state.answered.add(fact.id)
 
 
 def _chose(graph: Graph, state: State, fact: Chose) -> None:
     kind = graph.nodes[fact.node].kind
     assert isinstance(kind, BranchKind)
-    _under_way(graph, state, fact.node, fact.at)
+    branch = state.nodes[fact.node]
+    branch.phase = transitions.node(branch.phase, NodePhase.RUNNING)  # and is not live: its members are, while they run
+    branch.began_at = fact.at
     scope = state.scopes[graph.scope_of(fact.node)]
     base = graph.base_of(fact.node)
     state.nodes[fact.node].arm = fact.arm
@@ -341,7 +366,7 @@ def _opened(graph: Graph, state: State, fact: Opened) -> None:
         prefix = f"{graph.id(fact.parent)}.{fact.key}" + (f"~{again}" if again else "")
     else:
         prefix = graph.id(fact.parent)
-    graph.open(plan, prefix)
+    graph.open(plan, prefix, -1 if fact.key else fact.parent)
     state.nodes += [NodeState() for _ in plan.nodes]
     state.waits += waits(plan)
     scope = Scope(
@@ -389,6 +414,12 @@ def _suspended(graph: Graph, state: State, fact: Suspended) -> None:
     body.suspended, body.wake_at = True, fact.wake_at
 
 
+def _woke(graph: Graph, state: State, fact: Woke) -> None:
+    body = state.bodies[fact.node]
+    body.wake_at = None
+    body.history.append(float(fact.at))
+
+
 def _body_ended(graph: Graph, state: State, fact: BodyEnded) -> None:
     body = state.bodies[fact.node]
     body.ended, body.outputs, body.error, body.evidence = True, fact.outputs, fact.error, fact.evidence
@@ -428,4 +459,5 @@ _APPLY: dict[type, Any] = {
     Suspended: _suspended,
     BodyEnded: _body_ended,
     SignalKept: _signal_kept,
+    Woke: _woke,
 }

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 
 from wingbeat.spec.entities import TaskSpec
-from wingbeat.spec.plan import MapKind, Plan, PlanNode, ScopeKind
+from wingbeat.spec.plan import Kind, MapKind, Plan, PlanNode, ScopeKind
 
 _SHIFT = 32
 _MASK = (1 << _SHIFT) - 1
@@ -50,13 +50,17 @@ class Graph:
         plans: By scope.
 
         bases: By scope, the number of its first node.
+
+        inside: By node or item that runs a workflow, its scope.
     """
 
     def __init__(self, plan: Plan, templates: Mapping[str, Plan] | None = None) -> None:
-        self.plan, self.templates = plan, templates if templates is not None else {}
-        self.nodes = plan.nodes
+        self.plan = plan
+        self.templates: dict[str, Plan] = dict(templates or {})
+        self.nodes: list[PlanNode] = plan.nodes
         self.plans = [plan]
         self.bases = [0]
+        self.inside: dict[int, int] = {}
         self._prefixes = [""]
         self._grown: dict[str, int] = {}
         self._root = len(plan.nodes)
@@ -74,6 +78,10 @@ class Graph:
         number = node_of(address)
         index = self.nodes[number].task
         return None if index < 0 else self.plans[self.scope_of(number)].tasks[index]
+
+    def kind(self, address: int) -> Kind | None:
+        """What a node is, for an item what its map is; None for a task."""
+        return self.nodes[node_of(address)].kind
 
     def digest(self, address: int) -> str:
         """The digest of that task."""
@@ -93,8 +101,8 @@ class Graph:
         assert kind.plan is not None
         return kind.plan
 
-    def open(self, plan: Plan, prefix: str) -> int:
-        """Add the nodes of `plan`; answers with the number of the first."""
+    def open(self, plan: Plan, prefix: str, parent: int) -> int:
+        """Add the nodes of `plan`, which runs for `parent` (-1 for none, or a body); answers with the number of the first."""
         base = len(self.nodes)
         if self.nodes is self.plan.nodes:
             self.nodes = list(self.nodes)
@@ -102,6 +110,8 @@ class Graph:
         self.plans.append(plan)
         self.bases.append(base)
         self._prefixes.append(prefix)
+        if parent >= 0:
+            self.inside[parent] = len(self.plans) - 1
         for i, node in enumerate(plan.nodes):
             self._grown[_join(prefix, node.id, len(plan.nodes))] = base + i
         return base
@@ -116,6 +126,10 @@ class Graph:
             found = _join(self._prefixes[scope], self.nodes[number].id, len(self.plans[scope].nodes))
         return f"{found}.{item_of(address)}" if address != number else found
 
+    def prefix(self, scope: int) -> str:
+        """The id by which people know a scope; empty for the execution itself."""
+        return self._prefixes[scope]
+
     def find(self, id: str) -> int | None:
         """The node or item of that id."""
         found = self.plan.index.get(id)
@@ -127,10 +141,6 @@ class Graph:
             if number is not None and not is_item(number) and isinstance(self.nodes[number].kind, MapKind):
                 found = item_address(number, int(item))
         return found
-
-    def node(self, number: int) -> PlanNode:
-        """A node as it was planned; numbers inside are relative to its scope."""
-        return self.nodes[number]
 
 
 def _join(prefix: str, id: str, count: int) -> str:

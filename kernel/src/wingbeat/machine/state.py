@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from wingbeat.machine.fact import Reusable
 from wingbeat.machine.graph import Graph, is_item, node_of
 from wingbeat.spec.literal import Literal, Literals
 from wingbeat.spec.outcome import ErrorInfo
@@ -64,6 +65,20 @@ class NodeState(Struct, array_like=True, gc=False):
         """The number of the next attempt."""
         return self.turns + len(self.attempts)
 
+    @property
+    def open_attempt(self) -> AttemptState | None:
+        """The attempt that has not ended."""
+        if self.attempts:
+            last = self.attempts[-1]
+            if last.ended_at is None:
+                return last
+        return None
+
+    @property
+    def first_queued_at(self) -> float | None:
+        """When it was first to run."""
+        return self.began_at if self.began_at is not None else self.attempts[0].queued_at if self.attempts else None
+
 
 class Scope(Struct, array_like=True):
     """The execution itself, or a workflow within it that runs for a node: the item of a map, a call of a dynamic workflow.
@@ -107,7 +122,7 @@ class MapState(Struct, array_like=True):
 
     total: int
     phases: bytearray
-    outputs: dict[str, list[Any]]
+    outputs: dict[str, list[Literal | None]]
     upto: int = 0
     looking: set[int] = set()
     live: set[int] = set()
@@ -132,18 +147,19 @@ class BodyState(Struct, array_like=True):
 
         open: Scopes that have not ended.
 
-        history: Scopes that have ended, in that order: what the body is told, in that order, whenever it is run again.
+        history: Scopes that have ended (whole numbers) and times that were waited for (floats), in that order: what the body is
+            told, in that order, whenever it is run again.
 
         seen: How much of the history the last turn was given.
 
         suspended: Whether the body waits, without a process.
 
-        ending: Its outputs or error, while what it left under way is being stopped.
+        ended: Whether it has returned or failed, while what it left under way is being stopped.
     """
 
     calls: dict[str, int] = {}
     open: set[int] = set()
-    history: list[int] = []
+    history: list[int | float] = []
     seen: int = 0
     suspended: bool = False
     wake_at: float | None = None
@@ -167,7 +183,11 @@ class State(Struct, array_like=True):
 
         gates: Gates that wait.
 
-        signals: Signals that came before their gate.
+        signals: Signals that no gate has taken yet, by name.
+
+        answered: Ids of all signals.
+
+        reusable: What may be taken over from the execution `source`.
     """
 
     nodes: list[NodeState]
@@ -180,6 +200,9 @@ class State(Struct, array_like=True):
     publishing: set[int] = set()
     gates: set[int] = set()
     signals: dict[str, Literal] = {}
+    answered: set[str] = set()
+    reusable: dict[str, Reusable] = {}
+    source: str = ""
 
     @property
     def phase(self) -> ExecutionPhase:
@@ -271,5 +294,6 @@ def decode_state(data: bytes) -> State:
 def graph_of(graph: Graph, state: State) -> Graph:
     """Add to a new graph what a state from a snapshot says was opened."""
     for scope in state.scopes[1:]:
-        graph.open(graph.template(scope.parent, scope.template, scope.handler_of), scope.prefix)
+        plan = graph.template(scope.parent, scope.template, scope.handler_of)
+        graph.open(plan, scope.prefix, -1 if scope.key else scope.parent)
     return graph

@@ -1,12 +1,14 @@
 """The machine: an event goes in; facts become true and effects come out.
 
-Rule 1: a decision is made of facts. `_Machine` says a fact (`_say`), which changes the state at once, and asks for effects.
+Rule 1: a decision is made of facts. `Machine` says a fact (`say`), which changes the state at once, and asks for effects.
 Replaying the facts gives the same state, so nothing is decided twice and nothing depends on the version of this file.
 
 Rule 2: every effect follows from the state. `outstanding` names those whose end is not known, which is what a restart
 performs again; an effect is safe to repeat because its name is the same.
 
 Rule 3: events that do not fit are ignored: late, doubled and foreign reports are normal. The first valid one wins.
+
+What is here concerns every node; each kind of node that holds no process of its own has a module beside this one.
 """
 
 from __future__ import annotations
@@ -15,20 +17,34 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from wingbeat.base.errors import ErrorKind
-from wingbeat.machine import attempts
-from wingbeat.machine.effect import Cancel, Effect, Finish, Lookup, Publish, Release, SetTimer, Submit
+from wingbeat.machine import attempts, bodies, branches, gates, maps, restart, scopes
+from wingbeat.machine.effect import (
+    Cancel,
+    CancelChild,
+    Effect,
+    LaunchChild,
+    Lookup,
+    Publish,
+    Release,
+    SetTimer,
+    Submit,
+)
 from wingbeat.machine.event import (
     AbortAsked,
     AttemptAborted,
     AttemptFailed,
     AttemptRunning,
     AttemptSucceeded,
+    AttemptSuspended,
     CacheHeld,
     CacheHit,
     CacheMissed,
     CacheStored,
+    ChildEnded,
     Event,
     Launched,
+    Loaded,
+    Signalled,
     TimerFired,
 )
 from wingbeat.machine.fact import (
@@ -41,15 +57,18 @@ from wingbeat.machine.fact import (
     Fact,
     NodeEnded,
     NodeSucceeded,
-    Turned,
+    Started,
 )
-from wingbeat.machine.state import AttemptState, NodeState, State, apply
+from wingbeat.machine.fold import apply
+from wingbeat.machine.graph import Graph, is_item, item_of, node_of
+from wingbeat.machine.state import AttemptState, NodeState, State
 from wingbeat.machine.values import resolve
+from wingbeat.spec.codec import task_identity
 from wingbeat.spec.entities import FailurePolicy, TaskSpec
 from wingbeat.spec.literal import Literals
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import CacheStatus, ExecutionPhase, NodePhase
-from wingbeat.spec.plan import Plan
+from wingbeat.spec.plan import BranchKind, ChildKind, GateKind, MapKind, Plan, ScopeKind
 from wingbeat.types import ValueMismatch
 
 TIMED_OUT = "TimedOut"
@@ -57,22 +76,27 @@ EXECUTION_TIMED_OUT = "ExecutionTimedOut"
 
 
 class Machine:
-    """One execution: its plan, inputs and state.
+    """One execution: its graph, inputs and state.
 
     Attributes:
         notes: For nodes that wait, on what. Not part of the state: it is found out again after a restart.
+
+        loaded: For nodes that need stored values to be decided upon, those values. Not part of the state either.
     """
 
-    def __init__(self, plan: Plan, inputs: Literals, state: State) -> None:
-        self.plan, self.inputs, self.state = plan, inputs, state
+    def __init__(self, graph: Graph, inputs: Literals, state: State) -> None:
+        self.graph, self.inputs, self.state = graph, inputs, state
+        self.plan: Plan = graph.plan
         self.notes: dict[int, str] = {}
+        self.loaded: dict[int, dict[str, Any]] = {}
+        self.mapped: dict[int, maps.Mapped] = {}
         self._facts: list[Fact] = []
         self._effects: list[Effect] = []
 
     def step(self, event: Event) -> list[Effect]:
         """Apply one event and say what must follow. The facts are in `take_facts`."""
         if self._concerns(event):
-            if not self.state.phase.terminal:
+            if not self.state.scopes[0].phase.terminal:
                 self._on[type(event)](self, event)
             elif isinstance(event, CacheMissed):
                 self._cache_missed(event)  # what was granted has to be given back even now
@@ -84,35 +108,30 @@ class Machine:
         facts, self._facts = self._facts, []
         return facts
 
-    def values(self, node: int) -> Literals:
-        """The inputs of a node whose upstream nodes have succeeded."""
-        return resolve(self.plan.nodes[node].inputs, self.inputs, self._outputs)
+    def values(self, address: int) -> Literals:
+        """The inputs of a node or item whose upstream nodes have succeeded. Raises ValueMismatch."""
+        if is_item(address):
+            return maps.item_values(self, address)
+        graph = self.graph
+        number = graph.scope_of(address)
+        if number == 0:
+            return resolve(graph.nodes[address].inputs, self.inputs, self._outputs)
+        base = graph.bases[number]
+        inputs = graph.nodes[address].inputs
+        return resolve(inputs, self.state.scopes[number].inputs, lambda n: self.state.nodes[base + n].outputs)
+
+    def unread(self) -> list[int]:
+        """Nodes whose stored values have to be given by `Loaded` before attempts of theirs can be made again."""
+        found = []
+        for number in sorted(self.state.maps):
+            if not self.state.nodes[number].phase.terminal and not maps.ready(self, number):
+                found.append(number)
+        return found
 
     def outstanding(self) -> list[Effect]:
         """Every effect whose end is not in the state: what a restart performs (again)."""
-        state = self.state
-        if state.phase.terminal:
-            return []
-        for i in range(len(state.nodes)):
-            if self._looking(i):  # asked, but its answer was not journaled
-                self._ask(Lookup(i))
-        for i in sorted(state.live):
-            node = state.nodes[i]
-            number = len(node.attempts) - 1
-            attempt = node.attempts[number]
-            if attempt.cancel:
-                self._ask(Cancel(i, number, attempt.cancel_reason))
-            else:
-                self._ask(Submit(i, number))
-                self._timers(i, number, attempt)
-        for i in sorted(state.retrying):
-            node = state.nodes[i]
-            self._ask(SetTimer(node.retry_at or 0.0, "retry", i, len(node.attempts)))
-            self._total_timer(i)
-        for i in sorted(state.publishing):
-            self._ask(Publish(i))
-        if self.plan.timeout_s is not None and state.began_at is not None:
-            self._ask(SetTimer(state.began_at + self.plan.timeout_s, "execution"))
+        if not self.state.phase.terminal:
+            restart.ask_again(self)
         effects, self._effects = self._effects, []
         return effects
 
@@ -120,310 +139,394 @@ class Machine:
         """Whether the event is about something that this execution has."""
         if isinstance(event, TimerFired) and event.kind == "execution":
             return self.plan.timeout_s is not None
-        if isinstance(event, Launched | AbortAsked):
+        if isinstance(event, Launched | AbortAsked | Signalled):
             return True
-        known = 0 <= event.node < len(self.state.nodes)
+        known = self.knows(event.node)
         if known and isinstance(event, TimerFired) and event.kind in ("run", "queue", "total"):
-            return getattr(self._task(event.node).timeout, f"{event.kind}_s") is not None
+            task = self.graph.task(event.node)
+            return task is not None and getattr(task.timeout, f"{event.kind}_s") is not None
         return known
+
+    def knows(self, address: int) -> bool:
+        """Whether there is such a node or item."""
+        number = node_of(address)
+        if not 0 <= number < len(self.state.nodes):
+            return False
+        if address == number:
+            return True
+        mapping = self.state.maps.get(number)
+        return mapping is not None and item_of(address) < mapping.total
 
     # -- saying and asking
 
-    def _say(self, fact: Fact) -> None:
-        apply(self.plan, self.state, fact)
+    def say(self, fact: Fact) -> None:
+        """Make a fact true."""
+        apply(self.graph, self.state, fact)
         self._facts.append(fact)
 
-    def _ask(self, effect: Effect) -> None:
+    def ask(self, effect: Effect) -> None:
+        """Want something done."""
         self._effects.append(effect)
 
-    def _task(self, node: int) -> TaskSpec:
-        return self.plan.tasks[self.plan.nodes[node].task]
+    def _task(self, address: int) -> TaskSpec:
+        task = self.graph.task(address)
+        assert task is not None
+        return task
 
     def _outputs(self, node: int) -> Literals | None:
         return self.state.nodes[node].outputs
 
+    def running(self, address: int) -> bool:
+        """Whether the scope of a node or item still starts things."""
+        scope = self.state.scopes[self.graph.scope_of(node_of(address))]
+        return scope.phase is ExecutionPhase.RUNNING
+
     # -- events
 
     def _launched(self, event: Launched) -> None:
-        if self.state.phase is not ExecutionPhase.QUEUED:
+        state = self.state
+        if state.phase is not ExecutionPhase.QUEUED:
             return
-        self._say(Began(event.at, event.seed))
+        self.say(Began(event.at, event.seed, event.reusable, event.source))
         if self.plan.timeout_s is not None:
-            self._ask(SetTimer(event.at + self.plan.timeout_s, "execution"))
+            self.ask(SetTimer(event.at + self.plan.timeout_s, "execution"))
         for node in sorted(event.recovered):
-            self._say(NodeSucceeded(node, event.at, event.recovered[node], source=event.source))
-        waits, nodes = self.state.waits, self.state.nodes
-        self._start(
-            (i for i in range(len(waits)) if not waits[i] and nodes[i].phase is NodePhase.NOT_STARTED), event.at
-        )
-        self._settle(event.at)
+            self.say(NodeSucceeded(node, event.at, event.recovered[node], source=event.source))
+        scopes.start(self, 0, event.at)
 
     def _cache_hit(self, event: CacheHit) -> None:
-        if self._looking(event.node):
-            self._say(NodeSucceeded(event.node, event.at, event.outputs, cache=CacheStatus.HIT, source=event.source))
-            self._follow(event.node, event.at)
+        if self.looking(event.node):
+            self.say(NodeSucceeded(event.node, event.at, event.outputs, cache=CacheStatus.HIT, source=event.source))
+            self.succeeded(event.node, event.at)
 
     def _cache_missed(self, event: CacheMissed) -> None:
-        if self._looking(event.node):
-            self._say(CacheSaid(event.node, event.status, event.reason))
-            self._queue(event.node, event.at, event.publish)
-        elif event.publish and not self.state.nodes[event.node].attempts:
-            self._ask(Release(event.node))  # granted when nobody wanted it any more
+        if self.looking(event.node):
+            self.say(CacheSaid(event.node, event.status, event.reason))
+            self.queue(event.node, event.at, event.publish)
+        elif event.publish and ((node := self.state.seen(event.node)) is None or not node.attempts):
+            self.ask(Release(event.node))  # granted when nobody wanted it any more
 
     def _cache_held(self, event: CacheHeld) -> None:
-        if self._looking(event.node):
+        if self.looking(event.node):
             self.notes[event.node] = f"waiting for {event.holder}, which computes the same"
-            self._ask(SetTimer(event.again_at, "lookup", event.node))
+            self.ask(SetTimer(event.again_at, "lookup", event.node))
 
     def _cache_stored(self, event: CacheStored) -> None:
         if event.node in self.state.publishing:
-            self._say(CacheSaid(event.node, event.status, event.reason))
-            self._settle(event.at)
+            self.say(CacheSaid(event.node, event.status, event.reason))
+            scopes.settle(self, 0, event.at)
 
     def _attempt_running(self, event: AttemptRunning) -> None:
         attempt = self._current(event.node, event.attempt)
         if attempt is None or attempt.started_at is not None:
             return
-        self._say(AttemptStarted(event.node, event.attempt, event.at, event.evidence))
-        run_s = self._task(event.node).timeout.run_s
-        if run_s is not None:
-            self._ask(SetTimer(event.at + run_s, "run", event.node, event.attempt))
+        self.say(AttemptStarted(event.node, event.attempt, event.at, event.evidence))
+        task = self._task(event.node)
+        if task.timeout.run_s is not None and not task.dynamic:
+            self.ask(SetTimer(event.at + task.timeout.run_s, "run", event.node, event.attempt))
 
     def _attempt_succeeded(self, event: AttemptSucceeded) -> None:
         if self._current(event.node, event.attempt) is None:
             return
-        node = self.state.nodes[event.node]
-        self._say(NodeSucceeded(event.node, event.at, event.outputs, event.attempt, evidence=event.evidence))
-        if node.publish:
-            self._ask(Publish(event.node))
-        self._follow(event.node, event.at)
+        if event.node in self.state.bodies and bodies.returned(self, event):
+            return
+        self.attempt_succeeded(event.node, event.attempt, event.outputs, event.evidence, event.at)
+
+    def attempt_succeeded(
+        self, address: int, number: int, outputs: Literals, evidence: dict[str, Any] | None, at: float
+    ) -> None:
+        """An attempt has given the outputs of its node."""
+        publish = self.state.node(address).publish
+        self.say(NodeSucceeded(address, at, outputs, number, evidence=evidence))
+        if publish:
+            self.ask(Publish(address))
+        self.succeeded(address, at)
 
     def _attempt_failed(self, event: AttemptFailed) -> None:
         attempt = self._current(event.node, event.attempt)
         if attempt is None:
             return
-        if attempt.cancel:
-            self._stopped(event.node, event.attempt, attempt, event.at)
-        else:
-            self._fail(event.node, event.attempt, event.error, event.at)
+        self._attempt_lost(event.node, attempt, event.error, event.at)
 
     def _attempt_aborted(self, event: AttemptAborted) -> None:
         attempt = self._current(event.node, event.attempt)
         if attempt is None:
             return
+        lost = ErrorInfo("Aborted", f"The attempt was stopped: {event.reason or 'not by us'}.", ErrorKind.SYSTEM)
+        self._attempt_lost(event.node, attempt, lost, event.at)
+
+    def _attempt_lost(self, address: int, attempt: AttemptState, error: ErrorInfo, at: float) -> None:
+        """An attempt has ended without outputs."""
+        if address in self.state.bodies and bodies.raised(self, address, attempt, error, at):
+            return
         if attempt.cancel:
-            self._stopped(event.node, event.attempt, attempt, event.at)
+            self.stopped(address, attempt, at)
         else:
-            lost = ErrorInfo("Aborted", f"The attempt was stopped: {event.reason or 'not by us'}.", ErrorKind.SYSTEM)
-            self._fail(event.node, event.attempt, lost, event.at)
+            self.fail(address, attempt.number, error, at)
+
+    def _attempt_suspended(self, event: AttemptSuspended) -> None:
+        attempt = self._current(event.node, event.attempt)
+        if attempt is not None and event.node in self.state.bodies:
+            bodies.suspended(self, event, attempt)
+
+    def _loaded(self, event: Loaded) -> None:
+        if event.error is None:
+            self.loaded[event.node] = event.values
+        kind = self.graph.nodes[event.node].kind
+        if not self.looking(event.node) or kind is None:
+            return
+        if event.error is not None:
+            self.end(event.node, NodePhase.FAILED, event.error, event.at)
+        else:
+            self._start_kind(event.node, event.at)
+
+    def _signalled(self, event: Signalled) -> None:
+        gates.signalled(self, event)
+
+    def _child_ended(self, event: ChildEnded) -> None:
+        node = self.state.seen(event.node)
+        if node is None or node.phase is not NodePhase.RUNNING or event.node not in self.state.live:
+            return
+        if event.error is None and not event.aborted:
+            self.say(NodeSucceeded(event.node, event.at, event.outputs, source=event.source))
+            self.succeeded(event.node, event.at)
+        elif node.stop:
+            self.end(event.node, NodePhase.ABORTED, None, event.at, node.reason)
+        else:
+            error = event.error or ErrorInfo("Aborted", "The child execution was aborted.", retryable=False)
+            self.end(event.node, NodePhase.FAILED, error, event.at)
 
     def _timer_fired(self, event: TimerFired) -> None:
         if event.kind == "execution":
             self._execution_timed_out(event.at)
             return
-        node = self.state.nodes[event.node]
+        address = event.node
+        node = self.state.seen(address)
         if event.kind == "lookup":
-            if self._looking(event.node):
-                self._ask(Lookup(event.node))
+            if self.looking(address):
+                self.ask(Lookup(address))
+        elif node is None:
+            return
         elif event.kind == "retry":
-            if event.node in self.state.retrying and event.attempt == len(node.attempts):
-                self._queue(event.node, event.at, node.publish)
+            if node.retry_at is not None and event.attempt == node.next_attempt and not node.phase.terminal:
+                self.queue(address, event.at, node.publish)
+        elif event.kind == "gate":
+            gates.due(self, address, event.at)
+        elif event.kind == "wake":
+            bodies.woke(self, address, event.at)
         elif event.kind == "total":
-            self._node_timed_out(event.node, node, event.at)
+            self._node_timed_out(address, node, event.at)
         else:
-            attempt = self._current(event.node, event.attempt)
+            attempt = self._current(address, event.attempt)
             started = attempt is not None and attempt.started_at is not None
             if attempt is not None and not attempt.cancel and (event.kind == "run" or not started):
-                limit = self._task(event.node).timeout
+                limit = self._task(address).timeout
                 seconds = limit.run_s if event.kind == "run" else limit.queue_s
                 what = "ran" if event.kind == "run" else "waited for its start"
-                self._cancel(
-                    event.node, event.attempt, event.kind, f"{what} longer than its timeout of {seconds:g} s", event.at
-                )
+                self.cancel(address, event.kind, f"{what} longer than its timeout of {seconds:g} s", event.at)
 
     def _abort_asked(self, event: AbortAsked) -> None:
-        if self.state.phase is not ExecutionPhase.ABORTING:
-            self._say(Turned(ExecutionPhase.ABORTING, event.at, event.reason))
-            self._stop_all("abort", event.reason, event.at)
-            self._settle(event.at)
+        root = self.state.scopes[0]
+        if root.phase is not ExecutionPhase.ABORTING:
+            scopes.abort(self, 0, event.reason, event.at)
+        elif root.handler >= 0:
+            scopes.abort(self, root.handler, event.reason, event.at)  # even what cleans up is to stop
 
     # -- starting
 
-    def _start(self, ready: Iterable[int], at: float) -> None:
+    def start(self, ready: Iterable[int], at: float) -> None:
         """Bring nodes on their way whose upstream nodes have all succeeded."""
+        nodes = self.graph.nodes
         for i in ready:
-            if self._task(i).cache is not None:
-                self._ask(Lookup(i))
+            if self.state.nodes[i].phase is NodePhase.RUNNING:
+                branches.joined(self, i, at)
+            elif nodes[i].kind is not None:
+                self._start_kind(i, at)
+            elif self.state.reusable and self.take_over(i, at):
+                continue
+            elif self._task(i).cache is not None:
+                self.ask(Lookup(i))
             else:
-                self._queue(i, at, publish=False)
+                self.queue(i, at, publish=False)
 
-    def _looking(self, i: int) -> bool:
-        """Whether the node still waits for the catalog's answer."""
+    def _start_kind(self, i: int, at: float) -> None:
+        kind = self.graph.nodes[i].kind
+        try:
+            match kind:
+                case MapKind():
+                    maps.start(self, i, kind, at)
+                case BranchKind():
+                    branches.start(self, i, kind, at)
+                case GateKind():
+                    gates.start(self, i, kind, at)
+                case ScopeKind():
+                    scopes.open_for(self, i, kind.plan, self.values(i), at)
+                case ChildKind():
+                    self.say(Started(i, at))
+                    self.ask(LaunchChild(i))
+        except ValueMismatch as error:
+            self.end(i, NodePhase.FAILED, binding_error(error), at)
+
+    def take_over(self, address: int, at: float) -> bool:
+        """Take the outputs of a node or item from the execution that is recovered, if they hold here too."""
+        found = self.state.reusable.get(self.graph.id(address))
+        task = self.graph.task(address)
+        if found is None or task is None or task.dynamic or found.identity != task_identity(task):
+            return False
+        try:
+            if found.inputs != self.values(address):
+                return False
+        except ValueMismatch:
+            return False
+        self.say(NodeSucceeded(address, at, found.outputs, source=self.state.source))
+        self.succeeded(address, at)
+        return True
+
+    def looking(self, address: int) -> bool:
+        """Whether a node or item is to start and waits for an answer: the catalog's, or what it has stored."""
+        if is_item(address):
+            mapping = self.state.maps.get(node_of(address))
+            return mapping is not None and address in mapping.looking and maps.goes_on(self, node_of(address))
         return (
-            self.state.phase is ExecutionPhase.RUNNING
-            and self.state.nodes[i].phase is NodePhase.NOT_STARTED
-            and not self.state.waits[i]
+            self.state.nodes[address].phase is NodePhase.NOT_STARTED
+            and not self.state.waits[address]
+            and self.running(address)
         )
 
-    def _queue(self, i: int, at: float, publish: bool) -> None:
-        number = len(self.state.nodes[i].attempts)
-        self.notes.pop(i, None)
-        self._say(AttemptQueued(i, number, at, publish))
-        self._ask(Submit(i, number))
-        timeout = self._task(i).timeout
+    def queue(self, address: int, at: float, publish: bool) -> None:
+        """Have an attempt made."""
+        node = self.state.seen(address)
+        number = node.next_attempt if node is not None else 0
+        self.notes.pop(address, None)
+        self.say(AttemptQueued(address, number, at, publish))
+        self.ask(Submit(address, number))
+        timeout = self._task(address).timeout
         if timeout.queue_s is not None:
-            self._ask(SetTimer(at + timeout.queue_s, "queue", i, number))
-        if timeout.total_s is not None and number == 0:
-            self._ask(SetTimer(at + timeout.total_s, "total", i, 0))
+            self.ask(SetTimer(at + timeout.queue_s, "queue", address, number))
+        if number == 0:
+            restart.total_timer(self, address)
 
-    def _timers(self, i: int, number: int, attempt: AttemptState) -> None:
-        """The timers of a live attempt, as they were set when it was queued and started."""
-        timeout = self._task(i).timeout
-        if timeout.run_s is not None and attempt.started_at is not None:
-            self._ask(SetTimer(attempt.started_at + timeout.run_s, "run", i, number))
-        if timeout.queue_s is not None and attempt.started_at is None:
-            self._ask(SetTimer(attempt.queued_at + timeout.queue_s, "queue", i, number))
-        self._total_timer(i)
-
-    def _total_timer(self, i: int) -> None:
-        total_s = self._task(i).timeout.total_s
-        if total_s is not None:
-            self._ask(SetTimer(self.state.nodes[i].attempts[0].queued_at + total_s, "total", i, 0))
-
-    def _follow(self, i: int, at: float) -> None:
-        """A node has succeeded: start what waited for it alone."""
-        self.notes.pop(i, None)
-        if self.state.phase is ExecutionPhase.RUNNING:
-            waits, nodes = self.state.waits, self.state.nodes
-            downstream = self.plan.nodes[i].downstream
-            self._start([d for d in downstream if not waits[d] and nodes[d].phase is NodePhase.NOT_STARTED], at)
-        if not self.state.remaining or self.state.phase is not ExecutionPhase.RUNNING or self.state.error is not None:
-            self._settle(at)
+    def succeeded(self, address: int, at: float) -> None:
+        """A node or item has succeeded: go on with what waited for it alone."""
+        self.notes.pop(address, None)
+        if is_item(address):
+            maps.item_ended(self, node_of(address), at)
+            return
+        graph, state = self.graph, self.state
+        number = graph.scope_of(address)
+        scope = state.scopes[number]
+        if scope.phase is ExecutionPhase.RUNNING:
+            downstream = graph.nodes[address].downstream
+            if downstream:
+                base, waits, nodes = graph.bases[number], state.waits, state.nodes
+                ready = [base + d for d in downstream if not waits[base + d] and not nodes[base + d].phase.terminal]
+                if ready:
+                    self.start(ready, at)
+        if not scope.remaining or scope.phase is not ExecutionPhase.RUNNING or scope.error is not None:
+            scopes.settle(self, number, at)
 
     # -- ending
 
-    def _current(self, i: int, number: int) -> AttemptState | None:
-        """The attempt, if it is the node's last one and has not ended."""
-        node = self.state.nodes[i] if 0 <= i < len(self.state.nodes) else None
-        if node is None or i not in self.state.live or number != len(node.attempts) - 1:
-            return None
-        return node.attempts[number]
+    def _current(self, address: int, number: int) -> AttemptState | None:
+        """The attempt, if it is the last one and has not ended."""
+        node = self.state.seen(address)
+        attempt = node.open_attempt if node is not None else None
+        return attempt if attempt is not None and attempt.number == number else None
 
-    def _fail(self, i: int, number: int, error: ErrorInfo, at: float) -> None:
-        node = self.state.nodes[i]
+    def fail(self, address: int, number: int, error: ErrorInfo, at: float) -> None:
+        """An attempt has failed: there is another one, or the node has failed."""
+        node = self.state.node(address)
         system = error.kind == ErrorKind.SYSTEM
-        delay = None
-        if self.state.phase is ExecutionPhase.RUNNING:
-            draw = attempts.draw(self.state.seed, i, number)
-            delay = attempts.retry_delay_s(self._task(i).retry, node, error, draw)
+        delay = self.retry_delay_s(address, number, error)
         if delay is not None:
-            self._say(AttemptLost(i, number, at, error, at + delay, system))
-            self._ask(SetTimer(at + delay, "retry", i, number + 1))
+            self.say(AttemptLost(address, number, at, error, at + delay, system))
+            self.ask(SetTimer(at + delay, "retry", address, number + 1))
             return
-        self._say(AttemptLost(i, number, at, error, None, system, NodePhase.FAILED))
-        self._failed(i, error, at)
+        publish = node.publish
+        self.say(AttemptLost(address, number, at, error, None, system, NodePhase.FAILED))
+        self._lost(address, publish, error, at)
 
-    def _stopped(self, i: int, number: int, attempt: AttemptState, at: float) -> None:
+    def retry_delay_s(self, address: int, number: int, error: ErrorInfo) -> float | None:
+        """After how long another attempt follows one that failed; None if none does."""
+        if not self.running(address) or (is_item(address) and not maps.goes_on(self, node_of(address))):
+            return None
+        draw = attempts.draw(self.state.seed, address, number)
+        return attempts.retry_delay_s(self._task(address).retry, self.state.node(address), error, draw)
+
+    def stopped(self, address: int, attempt: AttemptState, at: float) -> None:
         """An attempt that was to be stopped is gone: for a timeout it counts as the user's failure, else it is aborted."""
+        number = attempt.number
         if attempt.cancel in ("run", "queue"):
-            self._fail(i, number, ErrorInfo(TIMED_OUT, f"The attempt {attempt.cancel_reason}."), at)
+            self.fail(address, number, ErrorInfo(TIMED_OUT, f"The attempt {attempt.cancel_reason}."), at)
             return
         total = attempt.cancel == "total"
         error = ErrorInfo(TIMED_OUT if total else "Aborted", attempt.cancel_reason, retryable=False)
+        publish = self.state.node(address).publish
         phase = NodePhase.TIMED_OUT if total else NodePhase.ABORTED
-        self._say(AttemptLost(i, number, at, error, None, system=False, phase=phase))
-        if total:
-            self._failed(i, error, at)
-        else:
-            self._release(i)
-            self._settle(at)
+        self.say(AttemptLost(address, number, at, error, None, system=False, phase=phase))
+        self._lost(address, publish, error if total else None, at)
 
-    def _failed(self, i: int, error: ErrorInfo, at: float) -> None:
-        """A node has failed for good."""
-        self._release(i)
-        if self.plan.failure_policy is FailurePolicy.FAIL_IMMEDIATELY:
-            self._turn_failing(self.state.error or error, at)
-        self._settle(at)
+    def end(self, address: int, phase: NodePhase, error: ErrorInfo | None, at: float, reason: str = "") -> None:
+        """A node or item ends without outputs and without an attempt."""
+        node = self.state.seen(address)
+        publish = node is not None and node.publish
+        self.say(NodeEnded(address, phase, at, error.message if error is not None else reason, error))
+        self._lost(address, publish, error, at)
 
-    def _turn_failing(self, error: ErrorInfo, at: float) -> None:
-        if self.state.phase in (ExecutionPhase.RUNNING, ExecutionPhase.SUCCEEDING):
-            self._say(Turned(ExecutionPhase.FAILING, at, error.message, error))
-            self._stop_all("failing", f"node {error.node} failed" if error.node else error.message, at)
+    def _lost(self, address: int, publish: bool, error: ErrorInfo | None, at: float) -> None:
+        """A node or item has ended without outputs; without `error` because it was to stop."""
+        self.notes.pop(address, None)
+        if publish:
+            self.ask(Release(address))
+        if is_item(address):
+            maps.item_ended(self, node_of(address), at)
+            return
+        number = self.graph.scope_of(address)
+        if error is not None and self.graph.plans[number].failure_policy is FailurePolicy.FAIL_IMMEDIATELY:
+            scopes.turn_failing(self, number, self.state.scopes[number].error or error, at)
+        scopes.settle(self, number, at)
 
-    def _release(self, i: int) -> None:
-        if self.state.nodes[i].publish:
-            self._ask(Release(i))
-
-    def _node_timed_out(self, i: int, node: NodeState, at: float) -> None:
+    def _node_timed_out(self, address: int, node: NodeState, at: float) -> None:
         if node.phase.terminal:
             return
-        reason = f"took longer than its total timeout of {self._task(i).timeout.total_s:g} s"
-        if i in self.state.live:
-            number = len(node.attempts) - 1
-            if not node.attempts[number].cancel:
-                self._cancel(i, number, "total", f"The node {reason}.", at)
-        elif i in self.state.retrying:
-            self._say(NodeEnded(i, NodePhase.TIMED_OUT, at, f"The node {reason}."))
-            self._failed(i, ErrorInfo(TIMED_OUT, f"The node {reason}.", retryable=False), at)
+        reason = f"The node took longer than its total timeout of {self._task(address).timeout.total_s:g} s."
+        attempt = node.open_attempt
+        if attempt is not None or address in self.state.bodies:
+            if (attempt is None or not attempt.cancel) and not node.stop:
+                self.stop(address, "total", reason, at)
+        elif node.retry_at is not None:
+            self.end(address, NodePhase.TIMED_OUT, ErrorInfo(TIMED_OUT, reason, retryable=False), at)
 
     def _execution_timed_out(self, at: float) -> None:
         message = f"The execution took longer than its timeout of {self.plan.timeout_s:g} s."
-        self._turn_failing(ErrorInfo(EXECUTION_TIMED_OUT, message, retryable=False), at)
-        self._settle(at)
+        scopes.turn_failing(self, 0, ErrorInfo(EXECUTION_TIMED_OUT, message, retryable=False), at)
+        scopes.settle(self, 0, at)
 
-    def _cancel(self, i: int, number: int, cause: str, reason: str, at: float) -> None:
-        self._say(CancelDecided(i, number, at, cause, reason))
-        self._ask(Cancel(i, number, reason))
+    def cancel(self, address: int, cause: str, reason: str, at: float) -> None:
+        """Have the open attempt of a node or item stopped."""
+        attempt = self.state.node(address).open_attempt
+        if attempt is not None and attempt.cancel != cause:
+            self.say(CancelDecided(address, attempt.number, at, cause, reason))
+            self.ask(Cancel(address, attempt.number, reason))
 
-    def _stop_all(self, cause: str, reason: str, at: float) -> None:
-        """Stop every attempt; what is between attempts ends at once."""
-        for i in sorted(self.state.live):
-            number = len(self.state.nodes[i].attempts) - 1
-            self._cancel(i, number, cause, reason, at)
-        for i in sorted(self.state.retrying):
-            self._say(NodeEnded(i, NodePhase.ABORTED, at, reason))
-            self._release(i)
-        self.notes.clear()
-
-    def _settle(self, at: float) -> None:
-        """Enter the phase that follows when nothing is under way any more."""
-        state = self.state
-        if state.live or state.phase.terminal:
-            return
-        if state.phase is ExecutionPhase.ABORTING:
-            self._finish(ExecutionPhase.ABORTED, at)
-        elif state.phase is ExecutionPhase.FAILING:
-            timed_out = state.error is not None and state.error.code == EXECUTION_TIMED_OUT
-            self._finish(ExecutionPhase.TIMED_OUT if timed_out else ExecutionPhase.FAILED, at)
-        elif not state.remaining and state.error is None:
-            self._succeed(at)
-        elif state.error is not None and not state.retrying and not self._startable():
-            self._turn_failing(state.error, at)
-            self._finish(ExecutionPhase.FAILED, at)
-
-    def _startable(self) -> bool:
-        """Whether a node has all it needs and still waits, for the catalog's answer."""
-        nodes, waits = self.state.nodes, self.state.waits
-        return any(n.phase is NodePhase.NOT_STARTED and not waits[i] for i, n in enumerate(nodes))
-
-    def _succeed(self, at: float) -> None:
-        try:
-            outputs = resolve(self.plan.outputs, self.inputs, self._outputs)
-        except ValueMismatch as error:
-            self._turn_failing(ErrorInfo("BindingError", f"An output cannot be taken: {error}", retryable=False), at)
-            self._finish(ExecutionPhase.FAILED, at)
-            return
-        if self.state.publishing:
-            if self.state.phase is ExecutionPhase.RUNNING:
-                self._say(Turned(ExecutionPhase.SUCCEEDING, at, outputs=outputs))
-        else:
-            self._finish(
-                ExecutionPhase.SUCCEEDED, at, None if self.state.phase is ExecutionPhase.SUCCEEDING else outputs
-            )
-
-    def _finish(self, phase: ExecutionPhase, at: float, outputs: Literals | None = None) -> None:
-        self._say(Turned(phase, at, outputs=outputs))
-        self._ask(Finish())
+    def stop(self, address: int, cause: str, reason: str, at: float) -> None:
+        """Have a node or item end that is under way. It may end in this call."""
+        node = self.state.node(address)
+        if address in self.state.bodies:
+            bodies.stop(self, address, cause, reason, at)
+        elif node.open_attempt is not None:
+            self.cancel(address, cause, reason, at)
+        elif node.retry_at is not None:
+            self.end(address, NodePhase.ABORTED, None, at, reason)
+        elif address in self.state.maps:
+            maps.stop(self, address, cause, reason, at)
+        elif (inside := self.graph.inside.get(address)) is not None:
+            scopes.abort(self, inside, reason, at)
+        elif address in self.state.gates:
+            self.end(address, NodePhase.ABORTED, None, at, reason)
+        elif not node.stop:
+            self.say(CancelDecided(address, -1, at, cause, reason))
+            self.ask(CancelChild(address, reason))
 
     _on: ClassVar[dict[type, Any]] = {
         Launched: _launched,
@@ -435,6 +538,15 @@ class Machine:
         AttemptSucceeded: _attempt_succeeded,
         AttemptFailed: _attempt_failed,
         AttemptAborted: _attempt_aborted,
+        AttemptSuspended: _attempt_suspended,
+        Loaded: _loaded,
+        Signalled: _signalled,
+        ChildEnded: _child_ended,
         TimerFired: _timer_fired,
         AbortAsked: _abort_asked,
     }
+
+
+def binding_error(error: ValueMismatch) -> ErrorInfo:
+    """Why a value cannot be taken."""
+    return ErrorInfo("BindingError", f"An input cannot be taken: {error}", retryable=False)

@@ -21,7 +21,7 @@ from typing import NoReturn
 import msgspec
 
 from wingbeat.base.errors import ErrorKind
-from wingbeat.contracts.executor import ErrorInfo
+from wingbeat.contracts.executor import ErrorInfo, Suspended
 from wingbeat.runtime import claim, files, limits
 from wingbeat.runtime.blobio import AttemptIO
 from wingbeat.runtime.call import perform
@@ -136,7 +136,8 @@ def _attempt(job: Job, inputs: bytes, spare: str) -> int:
         traceback.print_exc(file=sys.stderr)
         return 1
     try:
-        files.write_atomic(job.directory, files.OUTPUTS, msgspec.json.encode(outputs))
+        name = files.SUSPENDED if isinstance(outputs, Suspended) else files.OUTPUTS
+        files.write_atomic(job.directory, name, msgspec.json.encode(outputs))
     except OSError as error:
         _write_error(job, ErrorInfo("OutputLost", f"The outputs cannot be written: {error}", ErrorKind.SYSTEM))
         return 1

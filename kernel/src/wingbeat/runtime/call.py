@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError, ErrorKind
+from wingbeat.contracts.executor import Suspended
 from wingbeat.contracts.wrapper import Wrapper
 from wingbeat.runtime.blobio import AttemptIO
 from wingbeat.runtime.errors import AttemptInputError
@@ -37,8 +38,11 @@ class Attempt(Struct):
     memory_bytes: int | None
 
 
-def perform(job: Job, inputs: bytes, io: AttemptIO) -> Literals:
-    """Run the task's function and return its encoded outputs. Raises what user code raised."""
+def perform(job: Job, inputs: bytes, io: AttemptIO) -> Literals | Suspended:
+    """Run the task's function and return its encoded outputs; or for what the body of a dynamic workflow waits.
+
+    Raises what user code raised.
+    """
     function = find_function(job.module, job.function)
     literals = read_literals(inputs)
     if not job.wrappers:
@@ -49,12 +53,19 @@ def perform(job: Job, inputs: bytes, io: AttemptIO) -> Literals:
 
 def _invoke(
     job: Job, function: Callable[..., Any], literals: Literals, offers: dict[type | str, Any], io: AttemptIO
-) -> Literals:
+) -> Literals | Suspended:
     annotations = hints(function)
     arguments = {name: _decode(job, name, literal, annotations, io) for name, literal in literals.items()}
     if offers:
         arguments |= _offered(function, annotations, offers, arguments)
-    value = function(**arguments)
+    if job.replay is not None:
+        from wingbeat.runtime.turn import run_turn
+
+        value = run_turn(function, arguments, job.replay, io)
+        if isinstance(value, Suspended):
+            return value
+    else:
+        value = function(**arguments)
     if isinstance(value, types.CoroutineType):
         import asyncio
 

@@ -1,6 +1,7 @@
 """The files of an attempt's directory, and how they are written: whole or not at all.
 
-``claim`` and ``log`` come from the warm parent or the attempt's process, ``outputs`` or ``error`` from that process.
+``claim`` and ``log`` come from the warm parent or the attempt's process, ``outputs``, ``error`` or (of the body of a dynamic
+workflow) ``suspended`` from that process.
 ``exit`` says how it ended, where that was no success or nobody was there to be told. ``request`` and ``inputs`` are there
 for a process that is not forked, and where an attempt failed, for who looks into it. ``work/`` is the working directory of
 the user's code, ``scratch/`` where values are put together before they are stored, ``checkpoint/`` what an attempt leaves to
@@ -17,6 +18,7 @@ REQUEST = "request"
 INPUTS = "inputs"
 OUTPUTS = "outputs"
 ERROR = "error"
+SUSPENDED = "suspended"
 LOG = "log"
 CLAIM = "claim"
 EXIT = "exit"

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from wingbeat.contracts.executor import Replay
 from wingbeat.spec.entities import WrapperSpec
 
 FRAME_BYTES_MAX = 64 * 2**20
@@ -48,6 +49,8 @@ class Job(Struct, frozen=True, omit_defaults=True):
         cache: Folder for the bytecode of the bundle's modules, which keeps the bundle as it was unpacked.
 
         spawn: Start a fresh interpreter; never import the module in the warm parent.
+
+        replay: For the body of a dynamic workflow, what it is told.
     """
 
     id: str
@@ -65,6 +68,7 @@ class Job(Struct, frozen=True, omit_defaults=True):
     cpu: float | None = None
     memory_bytes: int | None = None
     checkpoint: str = ""
+    replay: Replay | None = None
 
     @property
     def limited(self) -> bool:

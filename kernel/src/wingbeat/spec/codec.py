@@ -12,7 +12,7 @@ import msgspec
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.base.ids import digest
-from wingbeat.spec.entities import FORMAT, Closure, Entity, WorkflowSpec
+from wingbeat.spec.entities import FORMAT, Closure, Entity, TaskSpec, WorkflowSpec
 from wingbeat.types import LimitExceeded
 from wingbeat.types.bounds import check_depth
 
@@ -65,6 +65,11 @@ def read_closure(data: bytes) -> Closure:
     closure = read_bounded(data, _closure)
     check_closure(closure)
     return closure
+
+
+def task_identity(task: TaskSpec) -> str:
+    """Digest of what decides over the outputs of a task, beside its inputs."""
+    return digest(canonical([task.name, task.code, task.interface, task.environment, task.wrappers, task.variables]))
 
 
 def check_closure(closure: Closure) -> None:

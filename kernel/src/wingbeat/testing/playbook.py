@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from wingbeat.base.errors import ErrorKind
 from wingbeat.machine import event as e
-from wingbeat.machine.effect import Cancel, Effect, Lookup, Publish, Release, SetTimer, Submit
+from wingbeat.machine.effect import (
+    Cancel,
+    CancelChild,
+    Effect,
+    LaunchChild,
+    Load,
+    Lookup,
+    Publish,
+    Release,
+    SetTimer,
+    Submit,
+)
 from wingbeat.machine.fact import Fact, decode_facts, encode_facts
-from wingbeat.machine.state import NodeState, decode_state, encode_state, initial, replay
+from wingbeat.machine.fold import replay
+from wingbeat.machine.graph import Graph
+from wingbeat.machine.state import NodeState, State, decode_state, encode_state, graph_of, initial
 from wingbeat.machine.step import Machine
 from wingbeat.spec.literal import Inline, Literals
 from wingbeat.spec.outcome import ErrorInfo
@@ -16,18 +30,22 @@ from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.spec.plan import Plan
 
 
-def told(plan: Plan, effect: Effect) -> str:
+def told(graph: Graph, effect: Effect) -> str:
     """An effect as one line: ``submit a/0``, ``timer run a/0 at 5``, ``finish``."""
     match effect:
         case Submit():
-            return f"submit {plan.nodes[effect.node].id}/{effect.attempt}"
+            return f"submit {graph.id(effect.node)}/{effect.attempt}"
         case Cancel():
-            return f"cancel {plan.nodes[effect.node].id}/{effect.attempt}"
+            return f"cancel {graph.id(effect.node)}/{effect.attempt}"
         case SetTimer():
-            of = f" {plan.nodes[effect.node].id}/{effect.attempt}" if effect.node >= 0 else ""
+            of = f" {graph.id(effect.node)}/{effect.attempt}" if effect.node >= 0 else ""
             return f"timer {effect.kind}{of.removesuffix('/-1')} at {effect.due:g}"
-        case Lookup() | Publish() | Release():
-            return f"{type(effect).__name__.lower()} {plan.nodes[effect.node].id}"
+        case Lookup() | Publish() | Release() | Load():
+            return f"{type(effect).__name__.lower()} {graph.id(effect.node)}"
+        case LaunchChild():
+            return f"launch {graph.id(effect.node)}"
+        case CancelChild():
+            return f"abort {graph.id(effect.node)}"
         case _:
             return "finish"
 
@@ -38,10 +56,12 @@ class Playbook:
     After each event the state is compared with the fold of all facts, written and read again.
     """
 
-    def __init__(self, plan: Plan, inputs: dict[str, Any] | None = None) -> None:
-        self.plan, self.at = plan, 0.0
+    def __init__(
+        self, plan: Plan, inputs: dict[str, Any] | None = None, templates: Mapping[str, Plan] | None = None
+    ) -> None:
+        self.plan, self.at, self.templates = plan, 0.0, templates
         self.inputs: Literals = {name: Inline(value) for name, value in (inputs or {}).items()}
-        self.machine = Machine(plan, self.inputs, initial(plan))
+        self.machine = Machine(Graph(plan, templates), self.inputs, initial(plan))
         self.facts: list[Fact] = []
 
     @property
@@ -49,49 +69,59 @@ class Playbook:
         """Of the execution."""
         return self.machine.state.phase
 
+    def address(self, name: str) -> int:
+        """Of a node or item."""
+        found = self.machine.graph.find(name)
+        assert found is not None, f"there is no node {name!r}"
+        return found
+
     def node(self, name: str) -> NodeState:
-        """State of a node."""
-        return self.machine.state.nodes[self.plan.index[name]]
+        """State of a node, or of an item that is under way."""
+        return self.machine.state.node(self.address(name))
 
     def phases(self) -> dict[str, str]:
         """Phase of every node."""
-        return {n.id: self.node(n.id).phase.value for n in self.plan.nodes}
+        graph = self.machine.graph
+        return {graph.id(i): node.phase.value for i, node in enumerate(self.machine.state.nodes)}
 
     def say(self, event: e.Event) -> list[str]:
         """Any event."""
         effects = self.machine.step(event)
         self.facts += self.machine.take_facts()
-        assert replay(self.plan, decode_facts(encode_facts(self.facts))) == self.machine.state
-        return [told(self.plan, effect) for effect in effects]
+        assert self._replayed() == self.machine.state
+        return [told(self.machine.graph, effect) for effect in effects]
+
+    def _replayed(self) -> State:
+        return replay(Graph(self.plan, self.templates), decode_facts(encode_facts(self.facts)))
 
     def outstanding(self) -> list[str]:
         """What a restart would perform."""
-        return [told(self.plan, effect) for effect in self.machine.outstanding()]
+        return [told(self.machine.graph, effect) for effect in self.machine.outstanding()]
 
     def restart(self) -> list[str]:
-        """Build the machine again from its facts; answers with what is performed again."""
-        state = replay(self.plan, decode_facts(encode_facts(self.facts)))
+        """Build the machine again from a snapshot of its state; answers with what is performed again."""
+        state = self._replayed()
         assert decode_state(encode_state(state)) == state
-        self.machine = Machine(self.plan, self.inputs, state)
+        self.machine = Machine(graph_of(Graph(self.plan, self.templates), state), self.inputs, state)
         return self.outstanding()
 
     def launch(self, recovered: dict[str, int] | None = None, seed: int = 1) -> list[str]:
         """The execution may begin."""
-        outputs: dict[int, Literals] = {self.plan.index[n]: {"o0": Inline(v)} for n, v in (recovered or {}).items()}
+        outputs: dict[int, Literals] = {self.address(n): {"o0": Inline(v)} for n, v in (recovered or {}).items()}
         return self.say(e.Launched(self.at, seed, outputs, "earlier" if recovered else ""))
 
     def running(self, name: str, attempt: int = 0) -> list[str]:
         """User code may be running."""
-        return self.say(e.AttemptRunning(self.at, self.plan.index[name], attempt))
+        return self.say(e.AttemptRunning(self.at, self.address(name), attempt))
 
     def succeeded(self, name: str, attempt: int = 0, value: int = 1) -> list[str]:
         """An attempt returned `value`."""
-        return self.say(e.AttemptSucceeded(self.at, self.plan.index[name], attempt, {"o0": Inline(value)}))
+        return self.say(e.AttemptSucceeded(self.at, self.address(name), attempt, {"o0": Inline(value)}))
 
     def failed(self, name: str, attempt: int = 0, *, code: str = "ValueError", **more: Any) -> list[str]:
         """An attempt failed by the user's error, unless `more` says otherwise."""
         error = ErrorInfo(code, f"{code} here", **more)
-        return self.say(e.AttemptFailed(self.at, self.plan.index[name], attempt, error))
+        return self.say(e.AttemptFailed(self.at, self.address(name), attempt, error))
 
     def lost(self, name: str, attempt: int = 0) -> list[str]:
         """An attempt failed by the system's fault."""
@@ -99,27 +129,27 @@ class Playbook:
 
     def aborted(self, name: str, attempt: int = 0, reason: str = "") -> list[str]:
         """An attempt was stopped."""
-        return self.say(e.AttemptAborted(self.at, self.plan.index[name], attempt, reason))
+        return self.say(e.AttemptAborted(self.at, self.address(name), attempt, reason))
 
     def hit(self, name: str, value: int = 1) -> list[str]:
         """The catalog has a node's outputs."""
-        return self.say(e.CacheHit(self.at, self.plan.index[name], {"o0": Inline(value)}, "other/n/0"))
+        return self.say(e.CacheHit(self.at, self.address(name), {"o0": Inline(value)}, "other/n/0"))
 
     def missed(self, name: str, *, status: str = "MISS", publish: bool = True) -> list[str]:
         """The catalog does not."""
-        return self.say(e.CacheMissed(self.at, self.plan.index[name], status, "no such key", publish))
+        return self.say(e.CacheMissed(self.at, self.address(name), status, "no such key", publish))
 
     def held(self, name: str, again_at: float) -> list[str]:
         """Somebody else computes them."""
-        return self.say(e.CacheHeld(self.at, self.plan.index[name], "other/n", again_at))
+        return self.say(e.CacheHeld(self.at, self.address(name), "other/n", again_at))
 
     def stored(self, name: str, status: str = "POPULATED") -> list[str]:
         """A publication ended."""
-        return self.say(e.CacheStored(self.at, self.plan.index[name], status, ""))
+        return self.say(e.CacheStored(self.at, self.address(name), status, ""))
 
     def timer(self, kind: str, name: str = "", attempt: int = -1) -> list[str]:
         """A timer fired."""
-        return self.say(e.TimerFired(self.at, kind, self.plan.index[name] if name else -1, attempt))
+        return self.say(e.TimerFired(self.at, kind, self.address(name) if name else -1, attempt))
 
     def abort(self, reason: str = "enough") -> list[str]:
         """Somebody wants it to stop."""

@@ -305,6 +305,7 @@ class ProcessExecutor:
             cpu=task.resources.cpu,
             memory_bytes=task.resources.memory_bytes,
             checkpoint=request.checkpoint,
+            replay=request.replay,
         )
 
     def _verdict(self, attempt: Attempt, end: Exit | None) -> Outcome:

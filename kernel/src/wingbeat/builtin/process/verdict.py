@@ -9,7 +9,7 @@ import msgspec
 
 from wingbeat.base.errors import ErrorKind
 from wingbeat.base.units import format_size
-from wingbeat.contracts.executor import ErrorInfo, Failed, Outcome, Succeeded
+from wingbeat.contracts.executor import ErrorInfo, Failed, Outcome, Succeeded, Suspended
 from wingbeat.runtime import files
 from wingbeat.runtime.attempt import BROKEN
 from wingbeat.runtime.job import Exit
@@ -25,6 +25,7 @@ CRASHES = frozenset({"SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSYS
 
 _literals = msgspec.json.Decoder(Literals)
 _error = msgspec.json.Decoder(ErrorInfo)
+_suspended = msgspec.json.Decoder(Suspended)
 
 
 def written(directory: str) -> Outcome | None:
@@ -33,6 +34,9 @@ def written(directory: str) -> Outcome | None:
         if (data := files.read_file(directory, files.OUTPUTS)) is not None:
             check_depth(data, depth_max=DEPTH_MAX)
             return Succeeded(_literals.decode(data))
+        if (data := files.read_file(directory, files.SUSPENDED)) is not None:
+            check_depth(data, depth_max=DEPTH_MAX)
+            return _suspended.decode(data)
         if (data := files.read_file(directory, files.ERROR)) is not None:
             check_depth(data, depth_max=DEPTH_MAX)
             return Failed(_error.decode(data))
@@ -55,6 +59,8 @@ def verdict(directory: str, end: Exit | None, memory_bytes: int | None, how: str
     outcome = written(directory)
     if isinstance(outcome, Succeeded):
         return Succeeded(outcome.outputs, evidence=_evidence(end, how))
+    if isinstance(outcome, Suspended):
+        return outcome
     error = outcome.error if isinstance(outcome, Failed) else _without_outcome(directory, end, memory_bytes)
     # Where the log is, and not what it says: evidence is journaled, and a log may hold what must not be kept.
     evidence = {**_evidence(end, how), "log": os.path.join(directory, files.LOG)}

@@ -1,0 +1,121 @@
+"""Child executions: launched for a node under a name made of both, so that a launch that is repeated finds the first."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from wingbeat.base.errors import NotFound, WingbeatError
+from wingbeat.contracts.engine import Engine, LaunchRequest
+from wingbeat.engine.clock import Clock
+from wingbeat.engine.identity import launch_key
+from wingbeat.engine.live import Live
+from wingbeat.machine.event import ChildEnded, Event
+from wingbeat.spec.entities import Closure, Entity, LaunchPlanSpec, WorkflowSpec
+from wingbeat.spec.literal import Inline, Literals
+from wingbeat.spec.outcome import ErrorInfo
+from wingbeat.spec.phase import ExecutionPhase
+from wingbeat.spec.plan import ChildKind, MapKind
+
+PARENT = "wingbeat/parent"
+"""Label of a child execution: ``execution/node`` for which it runs."""
+
+
+class Children:
+    """Launches, follows and aborts child executions of `engine`, and posts their ends."""
+
+    def __init__(self, engine: Engine, clock: Clock, post: Callable[[Live, Event], None]) -> None:
+        self._engine, self._clock, self._post = engine, clock, post
+        self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
+
+    def launch(self, live: Live, address: int) -> None:
+        """Launch the child of a node or item, and wait for its end."""
+        key = (live.id, address)
+        if key not in self._tasks:
+            task = self._tasks[key] = asyncio.create_task(self._run(live, address), name=f"child of {live.id}")
+            task.add_done_callback(lambda _: self._tasks.pop(key, None))
+
+    def cancel(self, live: Live, address: int, reason: str) -> None:
+        """Have the child of a node or item end."""
+        task = asyncio.create_task(self._abort(live, address, reason))
+        self._tasks[live.id, -1 - address] = task
+        task.add_done_callback(lambda _: self._tasks.pop((live.id, -1 - address), None))
+
+    async def close(self) -> None:
+        """Stop following; children are executions of their own and go on."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, live: Live, address: int) -> None:
+        try:
+            event = await self._ended(live, address)
+        except WingbeatError as error:
+            failed = ErrorInfo(type(error).__name__, f"The child execution cannot be run: {error}", retryable=False)
+            event = ChildEnded(self._clock.now(), address, {}, error=failed)
+        self._post(live, event)
+
+    async def _ended(self, live: Live, address: int) -> ChildEnded:
+        name, plan, inputs = child_name(live, address), launch_plan(live, address), live.machine.values(address)
+        closure = closure_of(live, plan)
+        given: Literals = {**inputs, **{n: Inline(value) for n, value in plan.fixed.items()}}
+        node = live.machine.graph.id(address)
+        labels = {**plan.labels, PARENT: f"{live.id}/{node}"}
+        await self._engine.launch(LaunchRequest(closure, given, name, launch_key(closure, given), labels=labels))
+        return await self._followed(name, address)
+
+    async def _followed(self, name: str, address: int) -> ChildEnded:
+        phase = await self._engine.wait(name)
+        view = await self._engine.describe(name, nodes=False)
+        at = self._clock.now()
+        if phase is ExecutionPhase.SUCCEEDED:
+            return ChildEnded(at, address, view.outputs or {}, source=name)
+        error = view.error or ErrorInfo(phase.value, view.reason or f"It was {phase.value.lower()}.", retryable=False)
+        return ChildEnded(at, address, {}, name, error, aborted=phase is ExecutionPhase.ABORTED)
+
+    async def _abort(self, live: Live, address: int, reason: str) -> None:
+        running = self._tasks.get((live.id, address))
+        name = child_name(live, address)
+        try:
+            await self._engine.abort(name, reason)
+        except NotFound:
+            if running is not None:  # its launch is on the way
+                running.cancel()
+            self._post(live, ChildEnded(self._clock.now(), address, {}, name, aborted=True))
+        else:
+            if running is None:
+                self._post(live, await self._followed(name, address))
+
+
+def child_name(live: Live, address: int) -> str:
+    """The id of the child execution of a node or item."""
+    what = hashlib.sha256(f"{live.id}/{live.machine.graph.id(address)}".encode()).hexdigest()[:12]
+    return f"{live.id[:40].rstrip('-')}-{what}"
+
+
+def launch_plan(live: Live, address: int) -> LaunchPlanSpec:
+    """The launch plan that a node calls."""
+    kind = live.machine.graph.kind(address)
+    child = kind.child if isinstance(kind, MapKind) else kind
+    assert isinstance(child, ChildKind)
+    return child.launchplan
+
+
+def closure_of(live: Live, plan: LaunchPlanSpec) -> Closure:
+    """What a launch plan launches, out of the closure that calls it."""
+    whole = next(c for c in live.closures() if plan.workflow in c.entities)
+    found: dict[str, Entity] = {}
+    todo = [plan.workflow]
+    while todo:
+        digest = todo.pop()
+        if digest not in found:
+            found[digest] = whole.entities[digest]
+            todo += _calls(found[digest])
+    return live.code(Closure(plan.workflow, found))
+
+
+def _calls(entity: Any) -> tuple[str, ...]:
+    return entity.calls if isinstance(entity, WorkflowSpec | LaunchPlanSpec) else ()

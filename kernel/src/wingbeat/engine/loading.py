@@ -1,0 +1,57 @@
+"""Stored values that the machine needs to decide: the lists of a map, the operands of a branch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from wingbeat.contracts.storage import Storage
+from wingbeat.engine.clock import Clock
+from wingbeat.engine.live import Live
+from wingbeat.machine.event import Event, Loaded
+from wingbeat.runtime.inputs import materialise
+from wingbeat.runtime.storageio import StorageIO
+from wingbeat.spec.literal import Inline, LiteralList
+from wingbeat.spec.outcome import ErrorInfo
+
+
+class Loading:
+    """Reads values from storage, in threads, and posts them."""
+
+    def __init__(self, storage: Storage, clock: Clock, post: Callable[[Live, Event], None]) -> None:
+        self._io, self._clock, self._post = StorageIO(storage, ""), clock, post
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def load(self, live: Live, node: int) -> None:
+        """Read what a node needs; the answer is posted."""
+        task = asyncio.create_task(self._load(live, node))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Stop."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def event(self, live: Live, node: int) -> Loaded:
+        """What a node needs, as the event that tells it."""
+        try:
+            values = await asyncio.to_thread(self._values, live, node)
+        except Exception as error:  # noqa: BLE001  # storage may raise anything
+            failed = ErrorInfo(
+                "InputLost", f"An input cannot be read: {type(error).__name__}: {error}", retryable=False
+            )
+            return Loaded(self._clock.now(), node, {}, failed)
+        return Loaded(self._clock.now(), node, values)
+
+    async def _load(self, live: Live, node: int) -> None:
+        self._post(live, await self.event(live, node))
+
+    def _values(self, live: Live, node: int) -> dict[str, Any]:
+        return {
+            name: materialise(literal, self._io.read)
+            for name, literal in live.machine.values(node).items()
+            if not isinstance(literal, Inline | LiteralList)
+        }

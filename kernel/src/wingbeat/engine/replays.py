@@ -1,0 +1,39 @@
+"""What the body of a dynamic workflow is told: its calls and what became of them, out of the state. Pure."""
+
+from __future__ import annotations
+
+from wingbeat.base.ids import digest
+from wingbeat.contracts.executor import Made, Recorded, Replay
+from wingbeat.machine.step import Machine
+from wingbeat.spec.codec import canonical
+from wingbeat.spec.literal import Literals
+from wingbeat.spec.outcome import ErrorInfo
+from wingbeat.spec.phase import ExecutionPhase
+
+
+def replay_of(machine: Machine, address: int) -> Replay:
+    """For the next turn of the body of a node or item."""
+    state = machine.state
+    body, node = state.bodies[address], state.node(address)
+    made = tuple(
+        Made(key, state.scopes[number].template, inputs_digest(state.scopes[number].inputs))
+        for key, number in body.calls.items()
+    )
+    history = tuple(
+        Recorded(entry) if isinstance(entry, float) else _recorded(machine, entry)
+        for entry in body.history[: body.seen]
+    )
+    return Replay(node.began_at or 0.0, made, history)
+
+
+def inputs_digest(inputs: Literals) -> str:
+    """By which a call is recognised when the body makes it again."""
+    return digest(canonical(inputs))
+
+
+def _recorded(machine: Machine, number: int) -> Recorded:
+    scope = machine.state.scopes[number]
+    at = scope.ended_at or 0.0
+    if scope.phase is ExecutionPhase.SUCCEEDED:
+        return Recorded(at, scope.key, scope.outputs)
+    return Recorded(at, scope.key, error=scope.error or ErrorInfo("Aborted", scope.reason, retryable=False))

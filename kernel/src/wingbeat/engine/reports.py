@@ -1,0 +1,96 @@
+"""What executors report, as events: the engine's side of `wingbeat.contracts.executor.Sink`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from wingbeat.base.ids import split_attempt_id
+from wingbeat.contracts.executor import Aborted, Failed, Outcome, Succeeded, Suspended
+from wingbeat.engine.archive import Archive
+from wingbeat.engine.clock import Clock
+from wingbeat.engine.failpoints import hit
+from wingbeat.engine.live import Live
+from wingbeat.machine.event import (
+    AttemptAborted,
+    AttemptFailed,
+    AttemptRunning,
+    AttemptSucceeded,
+    AttemptSuspended,
+    Called,
+    Event,
+)
+from wingbeat.spec.outcome import ErrorInfo
+
+
+class Reports:
+    """Posts what executors report. Reports about what nobody waits for any more are dropped.
+
+    Args:
+        lives: Executions under way, by id.
+
+        post: Takes an event.
+    """
+
+    def __init__(
+        self, lives: Mapping[str, Live], archive: Archive, clock: Clock, post: Callable[[Live, Event], None]
+    ) -> None:
+        self._lives, self._archive, self._clock, self._post = lives, archive, clock, post
+
+    def running(self, attempt: str, evidence: dict[str, Any] | None = None) -> None:
+        """See `Sink.running`."""
+        if (found := self._find(attempt)) is not None:
+            live, node, number = found
+            self._post(live, AttemptRunning(self._clock.now(), node, number, evidence))
+
+    def ended(self, attempt: str, outcome: Outcome) -> None:
+        """See `Sink.ended`."""
+        hit("outcome.received")
+        if (found := self._find(attempt)) is not None:
+            self._post(found[0], self._event(*found, outcome))
+
+    def progress(self, attempt: str, phase: str, reason: str) -> None:
+        """See `Sink.progress`."""
+        if (found := self._find(attempt)) is not None:
+            live, address, number = found
+            node = live.machine.state.seen(address)
+            if node is not None and node.open_attempt is not None and node.open_attempt.number == number:
+                live.machine.notes[address] = f"{phase.lower().replace('_', ' ')}: {reason}"
+
+    def _event(self, live: Live, address: int, number: int, outcome: Outcome) -> Event:
+        now = self._clock.now()
+        match outcome:
+            case Succeeded():
+                task = live.machine.graph.task(address)
+                missing = [v.name for v in task.interface.outputs if v.name not in outcome.outputs] if task else []
+                if missing:
+                    message = f"The attempt ended without its output {missing[0]!r}."
+                    return AttemptFailed(now, address, number, ErrorInfo("OutputsNotFound", message, retryable=True))
+                return AttemptSucceeded(now, address, number, outcome.outputs, outcome.evidence or None)
+            case Failed():
+                return AttemptFailed(now, address, number, outcome.error)
+            case Aborted():
+                return AttemptAborted(now, address, number, outcome.reason)
+            case Suspended():
+                return self._suspended(live, address, number, outcome)
+
+    def _suspended(self, live: Live, address: int, number: int, outcome: Suspended) -> Event:
+        now = self._clock.now()
+        try:
+            for closure in outcome.closures:
+                live.call(*self._archive.template(live.code(closure)))
+        except Exception as error:  # noqa: BLE001  # it comes out of the user's process
+            message = f"What the body called cannot be run: {error}"
+            return AttemptFailed(now, address, number, ErrorInfo("CompileError", message, retryable=False))
+        calls = tuple(Called(call.key, call.template, call.inputs) for call in outcome.calls)
+        return AttemptSuspended(now, address, number, calls, outcome.cancels, outcome.wake_at)
+
+    def _find(self, attempt: str) -> tuple[Live, int, int] | None:
+        """The execution, node and number of an attempt; None for one that nobody waits for any more."""
+        try:
+            execution, node_id, number = split_attempt_id(attempt)
+        except ValueError:
+            return None
+        live = self._lives.get(execution)
+        node = live.machine.graph.find(node_id) if live else None
+        return None if live is None or node is None else (live, node, number)

@@ -1,0 +1,159 @@
+"""Scopes: the execution itself, and each workflow that runs inside it with an end of its own (what a map or a dynamic workflow
+calls, a workflow that keeps its own failure policy, a failure handler)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wingbeat.machine import bodies
+from wingbeat.machine.effect import Finish
+from wingbeat.machine.fact import NodeSucceeded, Opened, Turned
+from wingbeat.machine.values import resolve
+from wingbeat.spec.literal import Inline, Literals
+from wingbeat.spec.outcome import ErrorInfo
+from wingbeat.spec.phase import ExecutionPhase, NodePhase
+from wingbeat.spec.plan import BranchKind, Plan
+from wingbeat.types import ValueMismatch
+
+if TYPE_CHECKING:
+    from wingbeat.machine.step import Machine
+
+EXECUTION_TIMED_OUT = "ExecutionTimedOut"
+
+
+def start(m: Machine, number: int, at: float) -> None:
+    """Begin with a scope: start what waits for nothing."""
+    base, waits, nodes = m.graph.bases[number], m.state.waits, m.state.nodes
+    count = len(m.graph.plans[number].nodes)
+    ready = [i for i in range(base, base + count) if not waits[i] and nodes[i].phase is NodePhase.NOT_STARTED]
+    m.start(ready, at)
+    settle(m, number, at)
+
+
+def open_for(m: Machine, parent: int, plan: Plan, inputs: Literals, at: float) -> None:
+    """Run a workflow for a node or item."""
+    m.say(Opened(parent, at, inputs))
+    start(m, len(m.state.scopes) - 1, at)
+
+
+def settle(m: Machine, number: int, at: float) -> None:
+    """Enter the phase that follows when nothing of a scope is under way any more."""
+    scope = m.state.scopes[number]
+    if scope.live or scope.phase.terminal:
+        return
+    if scope.handler >= 0 and not m.state.scopes[scope.handler].phase.terminal:
+        return
+    if scope.phase is ExecutionPhase.ABORTING:
+        _conclude(m, number, ExecutionPhase.ABORTED, at)
+    elif scope.phase is ExecutionPhase.FAILING:
+        timed_out = scope.error is not None and scope.error.code == EXECUTION_TIMED_OUT
+        _conclude(m, number, ExecutionPhase.TIMED_OUT if timed_out else ExecutionPhase.FAILED, at)
+    elif not scope.remaining and scope.error is None:
+        _succeed(m, number, at)
+    elif scope.error is not None and not scope.retrying and not _startable(m, number):
+        turn_failing(m, number, scope.error, at)
+        settle(m, number, at)
+
+
+def turn_failing(m: Machine, number: int, error: ErrorInfo, at: float) -> None:
+    """A scope is going to fail: stop what is under way in it."""
+    scope = m.state.scopes[number]
+    if scope.phase in (ExecutionPhase.RUNNING, ExecutionPhase.SUCCEEDING):
+        m.say(Turned(ExecutionPhase.FAILING, at, error.message, error, scope=number))
+        reason = f"node {error.node} failed" if error.node else error.message
+        _stop_all(m, number, "failing", reason, at)
+
+
+def abort(m: Machine, number: int, reason: str, at: float) -> None:
+    """A scope is not wanted any more: stop what is under way in it. It may end in this call."""
+    scope = m.state.scopes[number]
+    if scope.phase.terminal or scope.phase is ExecutionPhase.ABORTING:
+        return
+    m.say(Turned(ExecutionPhase.ABORTING, at, reason, scope=number))
+    _stop_all(m, number, "abort", reason, at)
+    settle(m, number, at)
+
+
+def _stop_all(m: Machine, number: int, cause: str, reason: str, at: float) -> None:
+    """Stop everything that is under way in a scope; what waits only ends at once."""
+    scope, state = m.state.scopes[number], m.state
+    for address in sorted(scope.retrying | scope.live):
+        if address in scope.retrying or address in scope.live:  # it may have ended with another meanwhile
+            m.stop(address, cause, reason, at)
+    plan, base = m.graph.plans[number], m.graph.bases[number]
+    if not plan.plain:
+        for i, node in enumerate(plan.nodes, base):
+            if isinstance(node.kind, BranchKind) and state.nodes[i].phase is NodePhase.RUNNING:
+                m.end(i, NodePhase.ABORTED, None, at, reason)
+    if number == 0:
+        m.notes.clear()
+
+
+def _startable(m: Machine, number: int) -> bool:
+    """Whether a node has all it needs and still waits, for the catalog's answer."""
+    nodes, waits, base = m.state.nodes, m.state.waits, m.graph.bases[number]
+    count = len(m.graph.plans[number].nodes)
+    return any(nodes[i].phase is NodePhase.NOT_STARTED and not waits[i] for i in range(base, base + count))
+
+
+def _succeed(m: Machine, number: int, at: float) -> None:
+    scope, plan, base = m.state.scopes[number], m.graph.plans[number], m.graph.bases[number]
+    inputs = m.inputs if number == 0 else scope.inputs
+    try:
+        outputs = resolve(plan.outputs, inputs, lambda n: m.state.nodes[base + n].outputs)
+    except ValueMismatch as error:
+        failed = ErrorInfo("BindingError", f"An output cannot be taken: {error}", retryable=False)
+        turn_failing(m, number, failed, at)
+        settle(m, number, at)
+        return
+    if number == 0 and m.state.publishing:
+        if scope.phase is ExecutionPhase.RUNNING:
+            m.say(Turned(ExecutionPhase.SUCCEEDING, at, outputs=outputs))
+        return
+    known = scope.phase is ExecutionPhase.SUCCEEDING
+    m.say(Turned(ExecutionPhase.SUCCEEDED, at, outputs=None if known else outputs, scope=number))
+    _ended(m, number, at)
+
+
+def _conclude(m: Machine, number: int, phase: ExecutionPhase, at: float) -> None:
+    """A scope ends without success, once its failure handler has ended."""
+    scope, plan = m.state.scopes[number], m.graph.plans[number]
+    if plan.handler is not None and scope.handler < 0 and scope.began_at is not None:
+        m.say(Opened(-1, at, _handler_inputs(m, number, plan.handler), handler_of=number))
+        start(m, len(m.state.scopes) - 1, at)
+        return
+    m.say(Turned(phase, at, scope=number))
+    _ended(m, number, at)
+
+
+def _handler_inputs(m: Machine, number: int, handler: Plan) -> Literals:
+    """Those inputs of the scope that the handler has too, and the error."""
+    scope = m.state.scopes[number]
+    given = m.inputs if number == 0 else scope.inputs
+    error = scope.error or ErrorInfo("Aborted", scope.reason)
+    said: Literals = {
+        "error": Inline({"code": error.code, "kind": str(error.kind), "message": error.message, "node": error.node})
+    }
+    return {
+        v.name: given[v.name] if v.name in given else said[v.name] if v.name in said else Inline(v.default)
+        for v in handler.interface.inputs
+    }
+
+
+def _ended(m: Machine, number: int, at: float) -> None:
+    """A scope is over: go on with whom it ran for."""
+    scope = m.state.scopes[number]
+    if number == 0:
+        m.ask(Finish())
+    elif scope.handler_of >= 0:
+        settle(m, scope.handler_of, at)
+    elif scope.key:
+        bodies.heard(m, scope.parent, at)
+    elif scope.phase is ExecutionPhase.SUCCEEDED:
+        assert scope.outputs is not None
+        m.say(NodeSucceeded(scope.parent, at, scope.outputs))
+        m.succeeded(scope.parent, at)
+    elif scope.phase is ExecutionPhase.ABORTED:
+        m.end(scope.parent, NodePhase.ABORTED, None, at, scope.reason)
+    else:
+        m.end(scope.parent, NodePhase.FAILED, scope.error, at)

@@ -1,0 +1,217 @@
+"""One turn of the body of a dynamic workflow: it is run from its beginning, told what is recorded, and ends where it waits.
+
+The key of a call is the path of the user's functions to it and how often that path was taken, so that a line that moves, or a
+call that is added elsewhere, changes no other key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from wingbeat.base.errors import CompileError, ExecutionFailed, NonRetryable
+from wingbeat.base.ids import digest
+from wingbeat.contracts.executor import Call, Made, Recorded, Replay, Suspended
+from wingbeat.runtime.inputs import materialise
+from wingbeat.runtime.replayloop import ReplayLoop
+from wingbeat.runtime.storageio import StorageIO, literal_of
+from wingbeat.spec.codec import canonical
+from wingbeat.spec.entities import Closure
+from wingbeat.spec.literal import Inline, Literals
+from wingbeat.types import ValueMismatch
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from wingbeat.author.source import Location
+
+_HIDDEN = frozenset({"<genexpr>", "<listcomp>", "<dictcomp>", "<setcomp>", "<lambda>"})
+_ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
+
+
+class NonDeterministic(NonRetryable):
+    """A body calls something else than it did when it was run before."""
+
+
+class _Waits(BaseException):
+    """The body waits for what is not recorded yet."""
+
+
+def run_turn(
+    function: Callable[..., Coroutine[Any, Any, Any]], arguments: Mapping[str, Any], replay: Replay, io: StorageIO
+) -> Any:
+    """Run the body: what it returned, or `Suspended`. Raises what it raised."""
+    return Turn(replay, io).run(function, arguments)
+
+
+class Turn:
+    """A body that is run: `wingbeat.author.dynamic.Body`."""
+
+    def __init__(self, replay: Replay, io: StorageIO) -> None:
+        self._io = io
+        self._loop = ReplayLoop(replay.began_at, self._idle)
+        self._made: dict[str, Made] = {made.key: made for made in replay.calls}
+        self._templates = {made.template for made in replay.calls}
+        self._history = deque(replay.history)
+        self._taken: Counter[str] = Counter()
+        self._called: dict[str, str] = {}
+        self._waiting: dict[str, asyncio.Future[Recorded]] = {}
+        self._calls: dict[str, Call] = {}
+        self._cancels: list[str] = []
+        self._closures: dict[str, Closure] = {}
+        self._closed: dict[int, tuple[Any, Closure]] = {}
+        self._wake_at: float | None = None
+
+    def run(self, function: Callable[..., Coroutine[Any, Any, Any]], arguments: Mapping[str, Any]) -> Any:
+        """See `run_turn`."""
+        from wingbeat.author.dynamic import body
+
+        body.set(self)
+        asyncio.set_event_loop(self._loop)
+        try:
+            return self._loop.run_until_complete(self._loop.create_task(function(**arguments)))
+        except _Waits:
+            # The process ends now: what waits is neither cancelled nor cleaned up, it goes on in the next turn.
+            return Suspended(
+                tuple(self._calls.values()), tuple(self._cancels), self._wake_at, tuple(self._closures.values())
+            )
+
+    def call(
+        self, entity: Any, args: Sequence[Any], kwargs: Mapping[str, Any], where: Location
+    ) -> Coroutine[Any, Any, Any]:
+        """See `Body.call`. The key is taken when the call is made, not when it is awaited."""
+        key = self._key(entity.name, sys._getframe(1))  # noqa: SLF001  # the path to a call is that of its frames
+        self._called[key] = f"{entity.name} ({where})"
+        return self._result(key, entity, args, kwargs, where)
+
+    async def _result(
+        self, key: str, entity: Any, args: Sequence[Any], kwargs: Mapping[str, Any], where: Location
+    ) -> Any:
+        template, inputs = self._closure(entity), self._inputs(entity, args, kwargs, where)
+        self._check(key, template.root, inputs, where)
+        if key not in self._made:
+            self._calls[key] = Call(key, template.root, inputs)
+            if template.root not in self._templates:
+                self._closures[template.root] = template
+        future = self._waiting[key] = self._loop.create_future()
+        try:
+            recorded = await future
+        except asyncio.CancelledError:
+            if not future.done() or future.cancelled():
+                self._cancels.append(key)
+            raise
+        finally:
+            self._waiting.pop(key, None)
+        if recorded.error is not None:
+            error = recorded.error
+            raise ExecutionFailed(
+                error.message, execution=os.environ.get("WINGBEAT_EXECUTION", ""), node=error.node, code=error.code,
+                kind=str(error.kind),
+            )  # fmt: skip
+        return self._value(entity, recorded.outputs or {})
+
+    # -- what the loop is told
+
+    def _idle(self, timer: float | None) -> None:
+        """Nothing can run: tell the next thing that is recorded, or end the turn."""
+        if not self._history:
+            self._wake_at = timer
+            raise _Waits
+        entry = self._history.popleft()
+        self._loop.advance(entry.at)
+        if not entry.key:
+            return
+        if entry.key not in self._called:
+            made = self._made[entry.key]
+            raise NonDeterministic(
+                f"The body called {entry.key!r} when it was run before, and does not now (spec {made.template[:19]}…). "
+                "What it does has to follow from its inputs and from what it awaits."
+            )
+        future = self._waiting.get(entry.key)
+        if future is not None and not future.done():
+            future.set_result(entry)
+
+    # -- calls
+
+    def _key(self, name: str, frame: FrameType | None) -> str:
+        path = [name.rpartition(".")[2]]
+        names: list[str] = []
+        while frame is not None:
+            code = frame.f_code
+            if code.co_filename.startswith(_ASYNCIO):
+                break
+            if code.co_name not in _HIDDEN and not _ours(frame):
+                names.append(code.co_name)
+            frame = frame.f_back
+        path = [*reversed(names[:-1]), *path]  # without the body itself
+        key = ".".join(path)
+        number = self._taken[key]
+        self._taken[key] += 1
+        return f"{key}-{number}"
+
+    def _check(self, key: str, template: str, inputs: Literals, where: Location) -> None:
+        made = self._made.get(key)
+        if made is None:
+            return
+        if made.template != template:
+            what = "something else, or other code,"
+        elif made.inputs != digest(canonical(inputs)):
+            what = "it with other inputs"
+        else:
+            return
+        raise NonDeterministic(
+            f"The body calls {self._called[key]} as {key!r}; when it was run before, it called {what} there ({where}). "
+            "What it does has to follow from its inputs and from what it awaits."
+        )
+
+    def _closure(self, entity: Any) -> Closure:
+        from wingbeat.author.closing import close
+        from wingbeat.compile.check import check
+
+        known = self._closed.get(id(entity))
+        if known is None:
+            closure, locations = close(entity, self._io)
+            check(closure, locations)
+            known = self._closed[id(entity)] = (entity, closure)  # which keeps the object, and so its id
+        return known[1]
+
+    def _inputs(self, entity: Any, args: Sequence[Any], kwargs: Mapping[str, Any], where: Location) -> Literals:
+        signature, interface = entity.signature, self._closure(entity).workflow.interface
+        names = list(signature.inputs)
+        if len(args) > len(names):
+            raise CompileError(f"{entity.name} takes {len(names)} arguments, {len(args)} were given ({where}).")
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        for name in given:
+            if name not in signature.inputs:
+                raise CompileError(
+                    f"{entity.name} has no input {name!r} ({where}).", hint=f"It takes {', '.join(names)}."
+                )
+        literals: Literals = {}
+        for variable in interface.inputs:
+            if variable.name in given:
+                made = signature.codecs[variable.name]
+                try:
+                    wire = made.encode(given[variable.name], self._io)
+                except ValueMismatch as error:
+                    raise TypeError(f"{entity.name}: argument {variable.name!r}: {error} ({where})") from error
+                literals[variable.name] = literal_of(wire, made.type, self._io)
+            elif variable.required:
+                raise CompileError(f"{entity.name} needs {variable.name!r} ({where}).")
+            else:
+                literals[variable.name] = Inline(variable.default)
+        return literals
+
+    def _value(self, entity: Any, outputs: Literals) -> Any:
+        codecs = entity.signature.output_codecs
+        return entity.signature.join(
+            {name: codecs[name].decode(materialise(value, self._io.read), self._io) for name, value in outputs.items()}
+        )
+
+
+def _ours(frame: FrameType) -> bool:
+    module = str(frame.f_globals.get("__name__", ""))
+    return module.startswith(("wingbeat.author.", "wingbeat.runtime.")) or module == "wingbeat"

@@ -1,0 +1,288 @@
+"""Random workflows of every node kind, as specs, through the real compile. The same generator gives the same closure."""
+
+from __future__ import annotations
+
+import random
+
+from wingbeat.spec.codec import spec_digest
+from wingbeat.spec.entities import (
+    AllOf,
+    Arm,
+    Binding,
+    BranchSpec,
+    CacheSpec,
+    Case,
+    Closure,
+    Compare,
+    Constant,
+    Entity,
+    Entry,
+    FailurePolicy,
+    GateSpec,
+    Input,
+    Interface,
+    LaunchPlanSpec,
+    ListBinding,
+    MapSpec,
+    NodeSpec,
+    Not,
+    Promise,
+    RetrySpec,
+    TaskSpec,
+    TimeoutSpec,
+    Value,
+    Variable,
+    WorkflowSpec,
+)
+from wingbeat.types import ListType, Simple
+
+INT = Simple("int")
+ONE = Interface((Variable("x", INT),), (Variable("o0", INT),))
+MANY = Interface((Variable("given", ListType(INT)),), (Variable("o0", INT),))
+LIST = Interface((Variable("x", INT),), (Variable("o0", ListType(INT)),))
+
+
+class Graphs:
+    """Makes entities; keeps them all.
+
+    Attributes:
+        entities: By digest.
+
+        templates: Roots of closures that the bodies of dynamic workflows call.
+    """
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.entities: dict[str, Entity] = {}
+        self.templates: list[str] = []
+        self._count = 0
+
+    def closure(self, depth: int = 2) -> Closure:
+        """A random workflow with everything that it reaches."""
+        return self.close(self.workflow(depth))
+
+    def close(self, root: str) -> Closure:
+        """The closure of a workflow."""
+        found: dict[str, Entity] = {}
+        todo = [root]
+        while todo:
+            digest = todo.pop()
+            if digest not in found:
+                found[digest] = self.entities[digest]
+                todo += getattr(found[digest], "calls", ())
+        return Closure(root, found)
+
+    def add(self, entity: Entity) -> str:
+        """Keep an entity; its digest."""
+        digest = spec_digest(entity)
+        self.entities[digest] = entity
+        return digest
+
+    def task(self, interface: Interface, *, dynamic: bool = False) -> str:
+        """A task with random policies."""
+        rng = self.rng
+        self._count += 1
+        name = f"{'body' if dynamic else 'job'}{self._count}"
+        return self.add(
+            TaskSpec(
+                name=f"jobs.{name}",
+                interface=interface,
+                entry=Entry("jobs", name),
+                retry=RetrySpec(rng.choice((0, 0, 1, 3)), delay_s=rng.choice((0.0, 1.0, 40.0)), delay_s_max=60.0),
+                timeout=TimeoutSpec(*(rng.choice((None, None, None, None, s)) for s in (5.0, 8.0, 30.0))),
+                cache=CacheSpec("1") if not dynamic and rng.random() < 0.3 else None,
+                dynamic=dynamic,
+            )
+        )
+
+    def workflow(self, depth: int) -> str:
+        """A random workflow from int to int; `depth` bounds what is nested in it."""
+        return _Body(self, depth).workflow()
+
+    def single(self, digest: str, kind: MapSpec | GateSpec | None, interface: Interface) -> str:
+        """A workflow of one node, as a dynamic body calls it."""
+        node = NodeSpec(
+            "n0", 0 if digest else -1, {v.name: Promise(output=v.name) for v in interface.inputs}, kind=kind
+        )
+        outputs: dict[str, Binding] = {v.name: Promise("n0", v.name) for v in interface.outputs}
+        self._count += 1
+        return self.add(
+            WorkflowSpec(f"jobs.one{self._count}", interface, (digest,) if digest else (), (node,), outputs)
+        )
+
+    def template(self, depth: int) -> str:
+        """Something that a body may call, from an int to an int."""
+        rng = self.rng
+        kind = rng.choice(("task", "task", "workflow", "gate", "dynamic") if depth > 0 else ("task", "task", "gate"))
+        if kind == "task":
+            root = self.single(self.task(ONE), None, ONE)
+        elif kind == "dynamic":
+            root = self.single(self.dynamic(depth - 1), None, ONE)
+        elif kind == "gate":
+            root = self.single("", self.gate(), ONE)
+        else:
+            root = self.workflow(depth - 1)
+        self.templates.append(root)
+        return root
+
+    def gate(self) -> GateSpec:
+        """A gate that lets an int through, or is given one."""
+        self._count += 1
+        gate = self.rng.choice(("approve", "sleep"))
+        duration = (Variable("duration", Simple("timedelta"), default="PT7S"),) if gate == "sleep" else ()
+        interface = Interface((*duration, Variable("x", INT), Variable("value", INT, default=5)), ONE.outputs)
+        timeout_s = self.rng.choice((None, None, 20.0)) if gate == "approve" else None
+        return GateSpec(gate, f"gate{self._count}", interface, timeout_s)
+
+    def dynamic(self, depth: int) -> str:
+        """A dynamic workflow, and things that its body may call."""
+        for _ in range(2):
+            self.template(depth - 1)
+        return self.task(ONE, dynamic=True)
+
+
+class _Body:
+    """One workflow while it is put together. `ints` and `lists` are what later nodes may consume."""
+
+    def __init__(self, graphs: Graphs, depth: int) -> None:
+        self.graphs, self.rng, self.depth = graphs, graphs.rng, depth
+        self.calls: list[str] = []
+        self.nodes: list[NodeSpec] = []
+        self.ints: list[Promise] = [Promise(output="x")]
+        self.lists: list[Promise] = []
+
+    def workflow(self) -> str:
+        for _ in range(self.rng.randint(1, 4)):
+            self.node(None)
+        rng, graphs = self.rng, self.graphs
+        handler = None
+        if rng.random() < 0.3:
+            handler = self.call(graphs.task(Interface((Variable("x", INT),), ())))
+        graphs._count += 1  # noqa: SLF001  # names of one generator
+        return graphs.add(
+            WorkflowSpec(
+                name=f"jobs.flow{graphs._count}",  # noqa: SLF001
+                interface=ONE,
+                calls=tuple(self.calls),
+                nodes=tuple(self.nodes),
+                outputs={"o0": rng.choice(self.ints)},
+                failure_policy=rng.choice(list(FailurePolicy)),
+                timeout_s=rng.choice((None, None, None, 60.0)),
+                on_failure=handler,
+            )
+        )
+
+    def call(self, digest: str) -> int:
+        self.calls.append(digest)
+        return len(self.calls) - 1
+
+    def node(self, arm: Arm | None) -> Promise:
+        """Add a random node; the int that it gives."""
+        kinds = ["task", "task", "task", "list"]
+        if self.depth > 0:
+            kinds += ["map", "map", "flow", "branch", "gate", "dynamic", "child", "flowmap", "childmap", "dynamicmap"]
+        kind = self.rng.choice(kinds)
+        made = getattr(self, f"_{kind}")(arm)
+        if arm is None:
+            self.ints.append(made)
+        return Promise(made.node, made.output)
+
+    def _put(self, node: NodeSpec) -> Promise:
+        self.nodes.append(node)
+        return Promise(node.id, "o0")
+
+    def _id(self) -> str:
+        return f"n{len(self.nodes)}"
+
+    def _int(self) -> Binding:
+        return self.rng.choice((*self.ints, Constant(self.rng.randint(0, 9))))
+
+    def _many(self) -> Binding:
+        if self.lists and self.rng.random() < 0.5:
+            return self.rng.choice(self.lists)
+        return ListBinding(tuple(self._int() for _ in range(self.rng.choice((0, 1, 2, 3, 5)))))
+
+    def _after(self) -> tuple[str, ...]:
+        outside = [n.id for n in self.nodes if n.arm is None]
+        return (self.rng.choice(outside),) if outside and self.rng.random() < 0.15 else ()
+
+    def _task(self, arm: Arm | None) -> Promise:
+        call = self.call(self.graphs.task(MANY))
+        return self._put(NodeSpec(self._id(), call, {"given": self._many()}, self._after(), arm=arm))
+
+    def _list(self, arm: Arm | None) -> Promise:
+        if arm is not None:
+            return self._task(arm)
+        call = self.call(self.graphs.task(LIST))
+        self.lists.append(self._put(NodeSpec(self._id(), call, {"x": self._int()}, self._after())))
+        return self._task(None)
+
+    def _mapped(self, digest: str, arm: Arm | None) -> Promise:
+        rng = self.rng
+        spec = MapSpec(("x",), rng.choice((None, 1, 2)))
+        made = self._put(NodeSpec(self._id(), self.call(digest), {"x": self._many()}, self._after(), spec, arm))
+        call = self.call(self.graphs.task(MANY))
+        total = self._put(NodeSpec(self._id(), call, {"given": made}, arm=arm))
+        if rng.random() < 0.4:  # another one, of which some items may fail
+            tolerant = MapSpec(("x",), rng.choice((None, 2)), *rng.choice(((1, None), (None, 0.5), (0, None))))
+            self._put(NodeSpec(self._id(), self.call(digest), {"x": self._many()}, self._after(), tolerant, arm))
+        return total
+
+    def _map(self, arm: Arm | None) -> Promise:
+        return self._mapped(self.graphs.task(ONE), arm)
+
+    def _flowmap(self, arm: Arm | None) -> Promise:
+        return self._mapped(self.graphs.workflow(self.depth - 1), arm)
+
+    def _childmap(self, arm: Arm | None) -> Promise:
+        return self._mapped(self._launchplan(), arm)
+
+    def _dynamicmap(self, arm: Arm | None) -> Promise:
+        return self._mapped(self.graphs.dynamic(self.depth - 1), arm)
+
+    def _one(self, digest: str, arm: Arm | None) -> Promise:
+        return self._put(NodeSpec(self._id(), self.call(digest), {"x": self._int()}, self._after(), arm=arm))
+
+    def _flow(self, arm: Arm | None) -> Promise:
+        return self._one(self.graphs.workflow(self.depth - 1), arm)
+
+    def _dynamic(self, arm: Arm | None) -> Promise:
+        return self._one(self.graphs.dynamic(self.depth - 1), arm)
+
+    def _child(self, arm: Arm | None) -> Promise:
+        return self._one(self._launchplan(), arm)
+
+    def _launchplan(self) -> str:
+        workflow = self.graphs.workflow(0)
+        self.graphs._count += 1  # noqa: SLF001
+        return self.graphs.add(LaunchPlanSpec(f"jobs.plan{self.graphs._count}", workflow, ONE))  # noqa: SLF001
+
+    def _gate(self, arm: Arm | None) -> Promise:
+        spec = self.graphs.gate()
+        return self._put(NodeSpec(self._id(), -1, {"x": self._int(), "value": self._int()}, self._after(), spec, arm))
+
+    def _branch(self, arm: Arm | None) -> Promise:
+        rng, number = self.rng, len(self.nodes)
+        id = self._id()
+        inputs = {"c0": self._int(), "c1": self._int()}
+        self.nodes.append(NodeSpec(id))  # its place; what it is made of comes behind it
+        conditions = [Compare("ge", Input("c0"), Value(rng.randint(0, 9)))]
+        conditions.append(Compare(rng.choice(("eq", "ne", "lt")), Input("c0"), Input("c1")))
+        whens = rng.choice(((conditions[0],), (AllOf(tuple(conditions)), Not(conditions[1]))))
+        cases = []
+        for i, when in enumerate((*whens, None)):
+            before = list(self.ints)
+            made: list[Promise] = []
+            for _ in range(rng.choice((0, 1, 2))):
+                made.append(self.node(Arm(id, i)))
+                self.ints.append(made[-1])
+            cases.append(Case(when, {"o0": made[-1] if made else rng.choice((*before, Constant(1)))}))
+            self.ints = before
+        interface = Interface((Variable("c0", INT), Variable("c1", INT)), ONE.outputs)
+        spec = BranchSpec(interface, tuple(cases))
+        self.nodes[number] = NodeSpec(id, -1, inputs, self._after_of(number), spec, arm)
+        return Promise(id, "o0")
+
+    def _after_of(self, number: int) -> tuple[str, ...]:
+        outside = [n.id for n in self.nodes[:number] if n.arm is None]
+        return (self.rng.choice(outside),) if outside and self.rng.random() < 0.15 else ()

@@ -1,0 +1,189 @@
+"""What must hold in every state of the machine, at every fact, and at the end of an execution."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from wingbeat.machine import event as e
+from wingbeat.machine.attempts import SYSTEM
+from wingbeat.machine.effect import Cancel, Finish, Lookup, Publish, Release, SetTimer, Submit
+from wingbeat.machine.fact import AttemptLost, AttemptQueued, Fact, NodeSucceeded, Suspended
+from wingbeat.machine.graph import Graph, is_item
+from wingbeat.machine.maps import WINDOW, needed
+from wingbeat.machine.state import PHASES, NodeState, decode_state, encode_state, graph_of
+from wingbeat.machine.step import Machine
+from wingbeat.spec.phase import AttemptPhase, ExecutionPhase, NodePhase
+from wingbeat.spec.plan import BranchKind, GateKind, MapKind
+
+if TYPE_CHECKING:
+    from wingbeat.testing.simulation import World
+
+OPEN = frozenset({AttemptPhase.QUEUED, AttemptPhase.RUNNING})
+
+
+class Broken(AssertionError):
+    """Something that must hold does not."""
+
+
+def _check(holds: bool, what: str) -> None:
+    if not holds:
+        raise Broken(f"not true: {what}")
+
+
+def check_fact(m: Machine, fact: Fact) -> None:
+    """A node starts only after what it consumes has succeeded."""
+    if isinstance(fact, AttemptQueued | NodeSucceeded) and not is_item(fact.node):
+        base, nodes = m.graph.base_of(fact.node), m.state.nodes
+        upstream = m.graph.nodes[fact.node].upstream
+        _check(all(nodes[base + u].phase.success for u in upstream), "upstream nodes have succeeded first")
+
+
+def check_state(m: Machine) -> None:
+    """The state is consistent with itself."""
+    state, graph = m.state, m.graph
+    for number, scope in enumerate(state.scopes):
+        plan, base = graph.plans[number], graph.bases[number]
+        nodes = state.nodes[base : base + len(plan.nodes)]
+        _check(scope.remaining == sum(not n.phase.terminal for n in nodes), "`remaining` counts")
+        if scope.phase.terminal:
+            _check(not scope.live and not scope.retrying, "nothing is under way in a scope that has ended")
+            under_way = {NodePhase.QUEUED, NodePhase.RUNNING, NodePhase.DYNAMIC_RUNNING}
+            _check(not any(n.phase in under_way for n in nodes), "no node of a scope that has ended is under way")
+        for i, node in enumerate(nodes):
+            _check_node(m, base + i, node, number)
+    for address, node in state.items.items():
+        _check_attempts(m, address, node)
+    for number, mapping in state.maps.items():
+        phases = [PHASES[b] for b in mapping.phases]
+        _check(mapping.succeeded == sum(p.success for p in phases), "`succeeded` counts")
+        kind = graph.nodes[number].kind
+        assert isinstance(kind, MapKind)
+        _check(mapping.active <= (kind.spec.concurrency or WINDOW), "concurrency is kept")
+        if state.nodes[number].phase is NodePhase.SUCCEEDED:
+            _check(mapping.succeeded >= needed(kind, mapping.total), "enough items have succeeded")
+        if state.nodes[number].phase.terminal:
+            _check(not mapping.live and not mapping.retrying, "no item outlives its map")
+    for address, body in state.bodies.items():
+        still = {n for n in body.calls.values() if not state.scopes[n].phase.terminal}
+        _check(body.open == still, "`open` holds the calls of a body that have not ended")
+        owner = state.seen(address)
+        _check(not (owner is None or owner.phase.terminal) or not still, "no call outlives its body")
+
+
+def _check_node(m: Machine, address: int, node: NodeState, number: int) -> None:
+    state, graph, base = m.state, m.graph, m.graph.bases[number]
+    planned, scope = graph.nodes[address], state.scopes[number]
+    if isinstance(planned.kind, BranchKind):
+        under_way = False
+        if node.arm >= 0:
+            members = planned.kind.members[node.arm]
+            _check(
+                node.phase.terminal
+                or state.waits[address] == sum(not state.nodes[base + i].phase.success for i in members),
+                "a branch waits for the nodes of its arm",
+            )
+    else:
+        if planned.arm is None:
+            waits = sum(not state.nodes[base + u].phase.success for u in planned.upstream)
+            _check(state.waits[address] == waits, "`waits` counts")
+        holds = node.phase in (NodePhase.QUEUED, NodePhase.RUNNING, NodePhase.DYNAMIC_RUNNING)
+        under_way = holds and node.retry_at is None
+    _check((address in scope.live) == under_way, f"`live` holds nodes that are under way ({node.phase})")
+    _check((address in scope.retrying) == (node.retry_at is not None), "`retrying` holds nodes between attempts")
+    gate = isinstance(planned.kind, GateKind) and node.phase is NodePhase.RUNNING
+    _check((address in state.gates) == gate, "`gates` holds gates that wait")
+    _check_attempts(m, address, node)
+
+
+def _check_attempts(m: Machine, address: int, node: NodeState) -> None:
+    task = m.graph.task(address)
+    still = [a.phase in OPEN for a in node.attempts]
+    _check(not any(still[:-1]), "a node has one attempt at a time")
+    _check((node.open_attempt is not None) == any(still), "an open attempt is the last one")
+    _check(not (node.phase.terminal and any(still)), "an attempt does not outlive its node")
+    if task is None or task.dynamic:
+        return
+    ended = [a for a in node.attempts if a.error is not None]
+    again = [a for a in ended if a.phase is AttemptPhase.RETRYABLE_FAILED]
+    system = sum(a.error is not None and a.error.kind == "SYSTEM" for a in again)
+    _check(system <= SYSTEM.count, "the system's budget is kept")
+    _check(len(again) - system <= task.retry.count, "the user's budget is kept")
+    _check(len(node.attempts) <= len(again) + 1, "another attempt follows a retryable failure only")
+
+
+def check_outstanding(world: World) -> None:
+    """What a restart would perform is what was asked for and has not ended."""
+    m = world.machine
+    state = m.state
+    held = {
+        (type(h), h.node, getattr(h, "attempt", -1)) for h in world.held if isinstance(h, Submit | Cancel | Publish)
+    }
+    wanted = m.outstanding()
+    asked = {
+        (type(w), w.node, getattr(w, "attempt", -1))
+        for w in wanted
+        if isinstance(w, Submit | Cancel | Publish | Lookup)
+    }
+    open_: set[tuple[type, int, int]] = {(Publish, n, -1) for n in world.publications}
+    looking = world.lookups | {t.node for t in world.timers if t.kind == "lookup"}
+    open_ |= {(Lookup, n, -1) for n in looking if m.looking(n)}
+    for key, attempt in world.attempts.items():
+        if world.open(key):
+            open_.add((Cancel if attempt.cancelled else Submit, *key))
+    if not state.phase.terminal:
+        both = open_ | {h for h in held if h[0] is Publish or world.open((h[1], h[2]))}
+        both -= {(Submit, n, a) for kind, n, a in both if kind is Cancel}  # to be cancelled before it was submitted
+        expected = {o for o in both if o[0] is not Publish or o[1] in state.publishing}
+        _check(asked == expected, f"outstanding is {expected - asked} more, {asked - expected} less")
+    _check_timers(world, [w for w in wanted if isinstance(w, SetTimer)])
+
+
+def _check_timers(world: World, wanted: list[SetTimer]) -> None:
+    """A timer that was set and would change something must come back after a restart, and no other may."""
+    m = world.machine
+    for timer in wanted:
+        _check(timer in world.timers_ever, f"{timer} was set before the restart")
+    for timer in world.timers:
+        if timer not in wanted and timer.kind != "lookup":
+            state = decode_state(encode_state(m.state))
+            other = Machine(graph_of(Graph(m.plan, m.graph.templates), state), m.inputs, state)
+            other.loaded = dict(m.loaded)
+            for node in other.unread():
+                other.mapped[node] = m.mapped[node]
+            other.step(e.TimerFired(timer.due, timer.kind, timer.node, timer.attempt))
+            _check(not other.take_facts(), f"a restart forgets {timer}")
+
+
+def check_end(world: World) -> None:
+    """What must be true of an execution that has ended."""
+    m = world.machine
+    state = m.state
+    world.check_replay()
+    _check(not world.said, "the end is durable")
+    ends = Counter(
+        (f.node, f.attempt)
+        for f in world.durable
+        if isinstance(f, AttemptLost | Suspended) or (isinstance(f, NodeSucceeded) and f.attempt >= 0)
+    )
+    queued = Counter((f.node, f.attempt) for f in world.durable if isinstance(f, AttemptQueued))
+    _check(all(n == 1 for n in queued.values()), "every attempt was made once")
+    _check(ends == queued, f"every attempt ended, once: {ends - queued} {queued - ends}")
+    by_node: dict[int, list[int]] = {}
+    for node, number in queued:
+        by_node.setdefault(node, []).append(number)
+    for numbers in by_node.values():
+        _check(sorted(numbers) == list(range(len(numbers))), "attempts are numbered without gaps")
+    root = state.nodes[: len(m.plan.nodes)]
+    if state.phase is ExecutionPhase.SUCCEEDED:
+        _check(all(n.phase.success or n.phase is NodePhase.SKIPPED for n in root), "a success has all its nodes")
+        outputs = state.outputs or {}
+        _check(list(outputs) == [v.name for v in m.plan.interface.outputs], "a success has all its outputs")
+    if state.phase in (ExecutionPhase.FAILED, ExecutionPhase.TIMED_OUT):
+        _check(state.error is not None, "a failure has its reason")
+    _check(all(scope.phase.terminal for scope in state.scopes), "every scope has ended")
+    _check(m.outstanding() == [], "nothing is outstanding at the end")
+    _check(world.finished >= 1, "the end was told")
+
+
+__all__ = ["Broken", "Finish", "Release", "check_end", "check_fact", "check_outstanding", "check_state"]
