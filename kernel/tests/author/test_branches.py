@@ -1,8 +1,15 @@
 """`cond` and `case`: conditions and arms as they are recorded, what they refuse, and plain Python."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wingbeat import CompileError, case, cond
+from wingbeat.author.compose import Composer
+from wingbeat.author.condition import Conditions
+from wingbeat.author.source import location_of
+from wingbeat.compile.flatten import flatten
+from wingbeat.spec.codec import canonical, read_closure
 from wingbeat.spec.conditions import evaluate
 from wingbeat.spec.entities import (
     AllOf,
@@ -17,7 +24,7 @@ from wingbeat.spec.entities import (
     Promise,
     Value,
 )
-from wingbeat.types import Simple
+from wingbeat.types import Simple, codec, literal_type
 
 
 def branch_of(closure, index=0):
@@ -109,6 +116,18 @@ def test_constants_are_compared_in_wire_form(project, hint, constant, wire):
     assert evaluate(when, {"c0": wire})
 
 
+def test_a_hash_for_caching_is_no_part_of_what_is_compared(project):
+    closure = project.closed("""
+        from typing import Annotated
+        from wingbeat import HashWith
+        @workflow
+        def flow(x: Annotated[int, HashWith(str)]) -> int:
+            return cond(x > 1, lambda: 1, lambda: 2)
+    """)
+    assert branch_of(closure).interface.inputs[0].type == Simple("int")
+    assert flatten(closure).nodes[0].inputs["c0"].target == Simple("int")
+
+
 def test_branches_nest_and_inner_arms_know_only_their_own_branch(project):
     plan = project.plan("""
         @workflow
@@ -166,7 +185,7 @@ def test_arms_give_tuples_named_tuples_lists_and_nothing(project):
         ("number(1)", "real(1.0)", "float"), ("3", "real(1.0)", "float"), ("number(1)", "None", "Optional[int]"),
         ("nothing()", "text(1)", "Optional[str]"), ("[]", "items(1)", "list[int]"), ("Point(1)", "point(1)", "Point"),
         ("point(1).x", "items(1)[0]", "int"), ("None", "wide(1)", "Optional[str]"),
-        ("{'a': number(1)}", "{'b': 2}", "dict[str, int]"),
+        ("[]", "['a']", "list[str]"), ("{'a': number(1)}", "{'b': 2}", "dict[str, int]"),
     ],
 )  # fmt: skip
 def test_the_arms_may_give_what_fits_one_type(project, then, otherwise, hint):
@@ -302,7 +321,49 @@ def test_what_is_inside_the_same_arm_or_an_outer_one_may_be_used(project):
     """)
 
 
-# -- plain Python
+# -- the same as plain Python
+
+EXPRESSIONS = st.recursive(
+    st.builds(
+        "({} {} {})".format,
+        st.sampled_from(["x", "y", "n"]), st.sampled_from(["==", "!=", "<", "<=", ">", ">="]),
+        st.sampled_from(["x", "y", "n", "0", "1.5", "3"]),
+    ) | st.just("flag"),
+    lambda inner: st.builds("({} {} {})".format, inner, st.sampled_from("&|"), inner) | st.builds("(~{})".format, inner),
+)  # fmt: skip
+TYPES = {"x": float, "y": float, "n": int, "flag": bool}
+
+
+@given(
+    EXPRESSIONS,
+    st.fixed_dictionaries({
+        "x": st.floats(), "y": st.sampled_from([0.0, 1.5, 3.0]), "n": st.integers(-2, 4), "flag": st.booleans(),
+    }),
+)  # fmt: skip
+def test_a_recorded_condition_decides_as_python_does(text, values):
+    composer = Composer("flow", None, {name: literal_type(hint) for name, hint in TYPES.items()})
+    recorded = eval(text, {name: composer.input(name) for name in TYPES})  # made above
+    conditions = Conditions(composer)
+    condition = conditions.spec(recorded, location_of(len))
+    wires = {
+        name: codec(TYPES[operand.promise._output]).encode(values[operand.promise._output], None)
+        for name, operand in conditions.inputs.items()
+    }
+    plain = text.replace("~", "not ").replace("&", "and").replace("|", "or")
+    assert evaluate(condition, wires) is bool(eval(plain, dict(values)))  # as above
+
+
+def test_a_long_condition_is_not_a_deep_one(project):
+    closure = project.closed("""
+        @workflow
+        def flow(x: int) -> int:
+            condition = x == 0
+            for i in range(1, 200):
+                condition = condition | (x == i)
+            return cond(condition, lambda: 1, lambda: 2)
+    """)
+    assert len(branch_of(closure).cases[0].when.conditions) == 200
+    assert read_closure(canonical(closure)) == closure
 
 
 def test_outside_of_workflows_only_the_arm_taken_is_called():

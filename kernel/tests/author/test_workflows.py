@@ -309,6 +309,7 @@ def test_a_promise_refuses_what_needs_its_value_and_names_the_line(project, stat
         ("text(point(1).z)", "'z'"),
         ("text(number(1).z)", "'z'"),
         ("text(items(1)['a'])", "'a'"),
+        ("nothing().after(3)", "3 is no call of this workflow"),
     ],
 )
 def test_a_wrong_call_is_refused_with_file_line_and_types(project, call, said):

@@ -45,7 +45,9 @@ class _Closing:
         self.io = io
         self.entities: dict[str, Entity] = {}
         self.locations: Locations = {}
-        self._digests: dict[int, str] = {}
+        self._digests: dict[
+            int, tuple[Callee, str]
+        ] = {}  # the callees too: an id is only unique while its object lives
         self._open: list[Workflow[Any, Any]] = []
 
     def add(self, entity: Entity) -> str:
@@ -55,10 +57,10 @@ class _Closing:
 
     def callee(self, callee: Callee) -> str:
         """The digest of what a node calls."""
-        digest = self._digests.get(id(callee))
-        if digest is None:
-            digest = self._digests[id(callee)] = self._callee(callee)
-        return digest
+        known = self._digests.get(id(callee))
+        if known is None:
+            known = self._digests[id(callee)] = callee, self._callee(callee)
+        return known[1]
 
     def _callee(self, callee: Callee) -> str:
         match callee:

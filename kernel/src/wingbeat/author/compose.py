@@ -51,10 +51,15 @@ class Callee:
     """What can be called in a workflow's body: the base of tasks, workflows, launch plans, maps, gates and overrides.
 
     Attributes:
-        name: What it is called in messages.
+        name: ``module.function``, or what it was named.
     """
 
     name: str
+
+    @property
+    def label(self) -> str:
+        """What it is called in messages."""
+        return self.name
 
     @property
     def signature(self) -> Signature:
@@ -125,8 +130,7 @@ class Composer:
             arm=self.arm,
             override=callee.overridden(self.io),
         )
-        types = {name: codec.type for name, codec in signature.output_codecs.items()}
-        return self._record(node, types, where, several=signature.named)
+        return self._record(node, signature.output_types, where, several=signature.named)
 
     def branch(self, where: Location) -> int:
         """Make a place for a branch, whose arms come after it; `decided` fills it. Gives the branch's number."""
@@ -195,11 +199,11 @@ class Composer:
             return self.type_of(value, where)
         _refuse_condition(value, what, where)
         try:
-            if isinstance(value, list) and _holds_promise(value):
+            if isinstance(value, list) and holds_promise(value):
                 return ListType(joined([self.infer(item, what, where) for item in value]))
-            if isinstance(value, tuple) and _holds_promise(value):
+            if isinstance(value, tuple) and holds_promise(value):
                 return TupleType(tuple(self.infer(item, what, where) for item in value))
-            if isinstance(value, dict) and _holds_promise(value):
+            if isinstance(value, dict) and holds_promise(value):
                 return DictType(Simple("str"), joined([self.infer(item, what, where) for item in value.values()]))
             if isinstance(value, Node):
                 self._promise(value, what, where)
@@ -218,7 +222,7 @@ class Composer:
         """
         if isinstance(value, Node):
             return self._promise(value, what, where)
-        if _holds_promise(value):
+        if holds_promise(value):
             return self._compound(value, type_, what, where)
         own, wire = self.constant(value)  # inferred before, so it can be encoded
         if (reason := compatible(own, type_)) is not None:
@@ -268,30 +272,30 @@ class Composer:
         names = list(signature.inputs)
         if len(args) > len(names):
             raise CompileError(
-                f"{callee.name} takes {len(names)} arguments, {len(args)} were given ({where}): {where.text}"
+                f"{callee.label} takes {len(names)} arguments, {len(args)} were given ({where}): {where.text}"
             )
         given = dict(zip(names, args, strict=False))
         for name, value in kwargs.items():
             if name in given:
-                raise CompileError(f"{callee.name} got {name!r} twice ({where}): {where.text}")
+                raise CompileError(f"{callee.label} got {name!r} twice ({where}): {where.text}")
             if name not in signature.inputs:
                 raise CompileError(
-                    f"{callee.name} has no argument {name!r} ({where}): {where.text}",
+                    f"{callee.label} has no argument {name!r} ({where}): {where.text}",
                     hint=f"It takes {', '.join(names) or 'none'}.",
                 )
             given[name] = value
         missing = [n for n in names if n not in given and n not in signature.defaults]
         if missing:
-            raise CompileError(f"{callee.name} needs {', '.join(map(repr, missing))} ({where}): {where.text}")
+            raise CompileError(f"{callee.label} needs {', '.join(map(repr, missing))} ({where}): {where.text}")
         return given
 
     def _bind(self, callee: Callee, name: str, value: Any, where: Location) -> Binding:
-        return self._binding(value, callee.signature.codecs[name], f"{callee.name} got {name!r}", where)
+        return self._binding(value, callee.signature.codecs[name], f"{callee.label} got {name!r}", where)
 
     def _binding(self, value: Any, codec: Any, what: str, where: Location) -> Binding:
         if isinstance(value, Node):
             return self._promise(value, what, where)
-        if _holds_promise(value):
+        if holds_promise(value):
             return self._compound(value, codec.type, what, where)
         _refuse_condition(value, what, where)
         try:
@@ -342,7 +346,7 @@ class Composer:
                 return ListBinding(tuple(walk(p, t) for p, t in zip(part, type_.items, strict=True)))
             if isinstance(part, dict) and isinstance(type_, DictType) and all(isinstance(k, str) for k in part):
                 return MapBinding({k: walk(p, type_.value) for k, p in part.items()})
-            if _holds_promise(part):
+            if holds_promise(part):
                 raise CompileError(
                     f"{what}: promises inside a {type(part).__name__} cannot become {describe(type_)} ({where}): {where.text}",
                     hint="Build the value in a task.",
@@ -363,13 +367,14 @@ def _refuse_condition(value: object, what: str, where: Location) -> None:
         )
 
 
-def _holds_promise(value: Any) -> bool:
+def holds_promise(value: Any) -> bool:
+    """Whether a value is a promise, or a collection with one in it."""
     if isinstance(value, Node):
         return True
     if isinstance(value, list | tuple | set):
-        return any(_holds_promise(v) for v in value)
+        return any(holds_promise(v) for v in value)
     if isinstance(value, dict):
-        return any(_holds_promise(v) for v in value.values())
+        return any(holds_promise(v) for v in value.values())
     return False
 
 

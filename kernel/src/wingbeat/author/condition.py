@@ -95,6 +95,19 @@ def combined(word: str, parts: Sequence[object], where: Location) -> Condition:
     return Combined(word, parts, where)
 
 
+def _flat(word: str, parts: Sequence[object]) -> list[object]:
+    """`a | b | c` is one condition of three parts, so that a long one is not a deep one."""
+    found: list[object] = []
+    rest = list(reversed(parts))
+    while rest:
+        part = rest.pop()
+        if isinstance(part, Combined) and part.word == word:
+            rest.extend(reversed(part.parts))
+        else:
+            found.append(part)
+    return found
+
+
 class Operand(NamedTuple):
     """An input of a branch: the promise that it is bound to, and its type."""
 
@@ -136,7 +149,7 @@ class Conditions:
             case Combined(word="not", parts=parts, where=at):
                 return Not(self.spec(parts[0], at))
             case Combined(word=word, parts=parts, where=at):
-                made = tuple(self.spec(part, at) for part in parts)
+                made = tuple(self.spec(part, at) for part in _flat(word, parts))
                 return AllOf(made) if word == "all" else AnyOf(made)
             case _:
                 raise CompileError(

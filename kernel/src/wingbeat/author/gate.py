@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, overload
 
-from wingbeat.author.compose import Callee, composing
+from wingbeat.author.compose import Callee, composing, holds_promise
 from wingbeat.author.constants import TypeOnly, hint_of
 from wingbeat.author.dynamic import dispatch
 from wingbeat.author.options import Duration
@@ -57,7 +57,11 @@ def approve(name: str, value: T = None, timeout: Duration | None = None) -> T:  
     return result
 
 
-def wait_for_input(name: str, type: type[T], timeout: Duration | None = None) -> T:  # what it is
+@overload
+def wait_for_input(name: str, type: type[T], timeout: Duration | None = None) -> T: ...
+@overload
+def wait_for_input(name: str, type: Any, timeout: Duration | None = None) -> Any: ...
+def wait_for_input(name: str, type: Any, timeout: Duration | None = None) -> Any:
     """Wait until somebody gives a value of a type. Called directly there is nobody: `wingbeat.testing.answers` gives one.
 
     Args:
@@ -70,8 +74,7 @@ def wait_for_input(name: str, type: type[T], timeout: Duration | None = None) ->
     Raises:
         WingbeatError: It is called directly, and there is no answer.
     """
-    result: T = dispatch(Gate("input", name, {}, timeout, caller(), type), (), {})
-    return result
+    return dispatch(Gate("input", name, {}, timeout, caller(), type), (), {})
 
 
 def sleep(duration: Duration, value: T = None) -> T:  # type: ignore[assignment]  # as `approve`
@@ -105,15 +108,20 @@ class Gate(Callee):
         if gate != "sleep" and (type(name) is not str or not name):
             raise CompileError(f"The name of a gate is a text, not {name!r} ({where}): {where.text}")
         self.gate, self.gate_name, self.where = gate, name, where
-        self.name = f"the gate {name!r}" if name else "sleep"
+        self.name = name or gate
         self.timeout_s = None if timeout is None else _span(timeout, where).total_seconds()
         if self.timeout_s == 0:
-            raise CompileError(f"{self.name}: a timeout is longer than nothing ({where}): {where.text}")
+            raise CompileError(f"{self.label}: a timeout is longer than nothing ({where}): {where.text}")
         inputs: dict[str, Any] = {"duration": timedelta} if gate == "sleep" else {}
         if "value" in given:
             hint = inputs["value"] = self._hint(given["value"])
         outputs = [Output("o0", hint)] if gate == "input" or "value" in given else []
-        self._signature = Signature.of(self.name, where, inputs, outputs)
+        self._signature = Signature.of(self.label, where, inputs, outputs)
+
+    @property
+    def label(self) -> str:
+        """For messages."""
+        return f"the gate {self.gate_name!r}" if self.gate_name else self.gate
 
     @property
     def signature(self) -> Signature:
@@ -153,11 +161,11 @@ class Gate(Callee):
     def _hint(self, value: Any) -> Any:
         composer = composing.get()
         try:
-            if composer is not None:
-                return TypeOnly(composer.infer(value, f"{self.name} lets a value through", self.where))
+            if composer is not None and holds_promise(value):
+                return TypeOnly(composer.infer(value, f"{self.label} lets a value through", self.where))
             return hint_of(value)
         except ValueMismatch as error:
-            raise CompileError(f"{self.name}: {error} ({self.where}): {self.where.text}") from error
+            raise CompileError(f"{self.label}: {error} ({self.where}): {self.where.text}") from error
 
 
 def _span(duration: Duration, where: Location) -> timedelta:

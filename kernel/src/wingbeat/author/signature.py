@@ -19,7 +19,7 @@ from wingbeat.types import BlobIO, UnsupportedType, ValueMismatch, annotation_do
 from wingbeat.types.returns import Output, split_return
 
 if typing.TYPE_CHECKING:
-    from wingbeat.types import Codec
+    from wingbeat.types import Codec, LiteralType
 
 register_fallback(load_types)
 
@@ -80,6 +80,7 @@ class Signature:
     def _compile(self) -> None:
         self.codecs: dict[str, Codec] = {n: self._codec(n, h, "argument") for n, h in self.inputs.items()}
         self.output_codecs: dict[str, Codec] = {o.name: self._codec(o.name, o.hint, "output") for o in self.outputs}
+        self.output_types: dict[str, LiteralType] = {name: codec.type for name, codec in self.output_codecs.items()}
 
     @property
     def named(self) -> bool:

@@ -31,7 +31,7 @@ class Arms:
     """Who sees whom: a node inside an arm is there for its own arm only, since it may be skipped.
 
     Args:
-        nodes: By id, in the order of the calls.
+        nodes: By id, in the order of the calls; may still grow.
     """
 
     def __init__(self, nodes: Mapping[str, NodeSpec]) -> None:
@@ -62,7 +62,7 @@ class Arms:
 
     def hidden_to_case(self, node: str, arm: Arm) -> str:
         """Why the outputs of an arm may not come from `node`: it may be skipped, or comes after the branch."""
-        if not self._order:
+        if len(self._order) < len(self._nodes):
             self._order = {name: i for i, name in enumerate(self._nodes)}
         if self._order[node] > self._order[arm.branch] and self._nodes[node].arm != arm:
             return f"{node} is not inside that arm"

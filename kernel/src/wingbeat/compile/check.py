@@ -51,6 +51,8 @@ class _Check:
         self.closure, self.workflow, self.lines = closure, workflow, lines
         self.nodes: dict[str, NodeSpec] = {}
         self.gates: set[str] = set()
+        self.arms = Arms(self.nodes)
+        self.branching = any(isinstance(node.kind, BranchSpec) for node in workflow.nodes)
 
     def findings(self) -> Iterator[str]:
         """Nodes are checked in the order of the calls; a promise may only name an earlier one, so there are no cycles.
@@ -65,17 +67,16 @@ class _Check:
             if node.id in self.nodes or not node.id or "." in node.id or "/" in node.id:
                 yield f"{self.workflow.name}: node id {node.id!r} is used twice or not possible."
             self.nodes[node.id] = node
-        arms = Arms(self.nodes)
-        for node in self.workflow.nodes:
+        for node in self.workflow.nodes if self.branching else ():
             if isinstance(node.kind, BranchSpec):
-                yield from self._cases(node, node.kind, arms)
+                yield from self._cases(node, node.kind)
         for variable in self.workflow.interface.outputs:
             binding = self.workflow.outputs.get(variable.name)
             if binding is None:
                 yield f"{self.workflow.name}: output {variable.name!r} is not bound."
             else:
                 what = f"{self.workflow.name} returns {variable.name!r} as"
-                yield from self._binding(binding, variable, what, "", lambda n: arms.hidden(n, None))
+                yield from self._binding(binding, variable, what, "", partial(self.arms.hidden, place=None))
         yield from handler_findings(self.closure, self.workflow)
 
     def _where(self, node: NodeSpec) -> str:
@@ -87,8 +88,7 @@ class _Check:
             yield f"{self.workflow.name}: node {node.id} calls nothing."
             return
         where = self._where(node)
-        arms = Arms(self.nodes)
-        if node.arm is not None and (wrong := arms.wrong(node.arm)):
+        if node.arm is not None and (wrong := self.arms.wrong(node.arm)):
             yield f"node {node.id} {wrong}{where}."
             return
         name = self._name(node)
@@ -101,10 +101,10 @@ class _Check:
         ):
             yield f"{name} is no task, so nothing of it can be overridden{where}."
         interface = node_interface(self.closure, self.workflow, node)
+        hidden = partial(self.arms.hidden, place=node.arm)
         for variable in interface.inputs:
             if variable.name in node.inputs:
                 what = f"{name} takes {variable.name!r} as"
-                hidden = partial(arms.hidden, place=node.arm)
                 yield from self._binding(node.inputs[variable.name], variable, what, where, hidden)
             elif variable.required:
                 yield f"{name} needs {variable.name!r}{where}."
@@ -114,7 +114,7 @@ class _Check:
         for other in node.after:
             if other not in self.nodes:
                 yield f"node {node.id} is to run after {other!r}, which is no earlier node{where}."
-            elif reason := arms.hidden(other, node.arm):
+            elif reason := hidden(other):
                 yield f"node {node.id} is to run after {other!r}, but {reason}{where}."
         if isinstance(node.kind, BranchSpec):
             for case in node.kind.cases:
@@ -158,7 +158,7 @@ class _Check:
             yield f"the gate {spec.name!r}: a timeout is longer than nothing{where}."
         yield from gate_findings(spec, where)
 
-    def _cases(self, node: NodeSpec, spec: BranchSpec, arms: Arms) -> Iterator[str]:
+    def _cases(self, node: NodeSpec, spec: BranchSpec) -> Iterator[str]:
         where = self._where(node)
         if not spec.cases or spec.cases[-1].when is not None:
             yield f"the branch has no arm for when no condition holds{where}."
@@ -168,14 +168,14 @@ class _Check:
                 if binding is None:
                     yield f"arm {i + 1} of the branch gives no {variable.name!r}{where}."
                 else:
-                    hidden = partial(arms.hidden_to_case, arm=Arm(node.id, i))
+                    hidden = partial(self.arms.hidden_to_case, arm=Arm(node.id, i))
                     yield from self._binding(binding, variable, f"arm {i + 1} of the branch has to give", where, hidden)
 
     def _binding(
         self, binding: Binding, variable: Variable, what: str, where: str, hidden: Callable[[str], str]
     ) -> Iterator[str]:
         yield from self._fits(binding, variable.type, f"{what} {describe(variable.type)}", where)
-        for name in nodes_of(binding):
+        for name in nodes_of(binding) if self.branching else ():
             if name in self.nodes and (reason := hidden(name)):
                 yield f"{what} {describe(variable.type)}; but {reason}{where}."
 

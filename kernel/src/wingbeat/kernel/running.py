@@ -4,25 +4,40 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from wingbeat.base.errors import WingbeatError
 from wingbeat.kernel.kernel import Kernel
 
 if TYPE_CHECKING:
+    from wingbeat.author.dynamicflow import Dynamic
     from wingbeat.author.task import Task
     from wingbeat.author.workflow import Workflow
 
 R = TypeVar("R")
 
 
+@overload
+def run(entity: Dynamic[..., R], /, *, home: str | os.PathLike[str] | None = None, **inputs: Any) -> R: ...
+
+
+@overload
 def run(
     entity: Workflow[..., R] | Task[..., R] | Callable[..., R],
     /,
     *,
     home: str | os.PathLike[str] | None = None,
     **inputs: Any,
-) -> R:
+) -> R: ...
+
+
+def run(
+    entity: Any,
+    /,
+    *,
+    home: str | os.PathLike[str] | None = None,
+    **inputs: Any,
+) -> Any:
     """Run a workflow or task durably and return its outputs.
 
     State is kept in the home (``$WINGBEAT_HOME``, default ``.wingbeat``). If the same was asked for before and did not
@@ -49,7 +64,7 @@ def run(
             "run() was called inside a running event loop.",
             hint="Use 'async with Kernel() as kernel: await kernel.launch(…)'.",
         )
-    return cast(R, asyncio.run(_run(entity, inputs, home)))
+    return asyncio.run(_run(entity, inputs, home))
 
 
 async def _run(entity: Any, inputs: dict[str, Any], home: str | os.PathLike[str] | None) -> Any:
