@@ -140,7 +140,7 @@ class Preparer:
         except (ValueMismatch, OSError) as error:
             try:
                 own = codec(type(value))
-                if not compatible(own.type, type_):
+                if compatible(own.type, type_) is not None:
                     raise ValueMismatch(str(error))  # noqa: TRY301
                 wire = convert(own.encode(value, self.io), own.type, type_)
             except (ValueMismatch, TypeError):

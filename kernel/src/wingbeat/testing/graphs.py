@@ -150,6 +150,7 @@ class _Body:
         self.nodes: list[NodeSpec] = []
         self.ints: list[Promise] = [Promise(output="x")]
         self.lists: list[Promise] = []
+        self.inside: list[str] = []
 
     def workflow(self) -> str:
         for _ in range(self.rng.randint(1, 4)):
@@ -203,7 +204,7 @@ class _Body:
         return ListBinding(tuple(self._int() for _ in range(self.rng.choice((0, 1, 2, 3, 5)))))
 
     def _after(self) -> tuple[str, ...]:
-        outside = [n.id for n in self.nodes if n.arm is None]
+        outside = [n.id for n in self.nodes if n.arm is None and n.id not in self.inside]
         return (self.rng.choice(outside),) if outside and self.rng.random() < 0.15 else ()
 
     def _task(self, arm: Arm | None) -> Promise:
@@ -269,6 +270,7 @@ class _Body:
         conditions.append(Compare(rng.choice(("eq", "ne", "lt")), Input("c0"), Input("c1"), "number"))
         whens = rng.choice(((conditions[0],), (AllOf(tuple(conditions)), Not(conditions[1]))))
         cases = []
+        self.inside.append(id)
         for i, when in enumerate((*whens, None)):
             before = list(self.ints)
             made: list[Promise] = []
@@ -278,11 +280,12 @@ class _Body:
             outside: list[Binding] = [*before, Constant(1)]
             cases.append(Case(when, {"o0": made[-1] if made else rng.choice(outside)}))
             self.ints = before
+        self.inside.pop()
         interface = Interface((Variable("c0", INT), Variable("c1", INT)), ONE.outputs)
         spec = BranchSpec(interface, tuple(cases))
         self.nodes[number] = NodeSpec(id, -1, inputs, self._after_of(number), spec, arm)
         return Promise(id, "o0")
 
     def _after_of(self, number: int) -> tuple[str, ...]:
-        outside = [n.id for n in self.nodes[:number] if n.arm is None]
+        outside = [n.id for n in self.nodes[:number] if n.arm is None and n.id not in self.inside]
         return (self.rng.choice(outside),) if outside and self.rng.random() < 0.15 else ()
