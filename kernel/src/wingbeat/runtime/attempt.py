@@ -16,6 +16,7 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from typing import NoReturn
 
 import msgspec
@@ -46,7 +47,7 @@ def start(job: Job, inputs: bytes, parent: str) -> NoReturn:
         if not claim.take(job.directory, parent, groups):
             os._exit(DUPLICATE)
         os.environ.update(variables(job))
-        os.mkdir(f"{job.directory}/{files.WORK}")
+        os.makedirs(f"{job.directory}/{files.WORK}", exist_ok=True)
         log = files.open_log(job.directory)
     except BaseException:  # noqa: BLE001 - as in `run`
         traceback.print_exc(file=sys.stderr)
@@ -152,12 +153,14 @@ def _write_error(job: Job, error: ErrorInfo) -> None:
 
 
 def _clear(folder: str, spare: str) -> None:
-    if spare and not os.listdir(folder):
-        os.rename(folder, spare)
-    else:
-        import shutil
+    """Have a folder away: moved to `spare` if it is empty. User code may have removed it, or made it unreadable."""
+    with suppress(OSError):
+        if spare and not os.listdir(folder):
+            os.rename(folder, spare)
+            return
+    import shutil
 
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _reseed() -> None:

@@ -226,18 +226,19 @@ class Parent:
             with suppress(FileNotFoundError):
                 os.rename(f"{child.spare}.{files.LOG}", f"{job.directory}/{files.LOG}")
             log = files.open_log(job.directory)
-            held = self._descriptors()
-            with _environment(attempt.variables(job)):
-                pid = os.fork()
-                if pid == 0:
-                    _let_go(held, lock)
-                    attempt.run(job, child.run.inputs, log, groups, child.spare)
-        except OSError:
+            try:
+                held = self._descriptors()
+                with _environment(attempt.variables(job)):
+                    pid = os.fork()
+                    if pid == 0:
+                        _let_go(held, lock)
+                        attempt.run(job, child.run.inputs, log, groups, child.spare)
+            finally:
+                os.close(log)
+            with suppress(OSError):  # it runs, and has said what matters most itself
+                claim.complete(lock, claim.Claim(pid, claim.start_time(pid), name, groups))
+        finally:
             os.close(lock)  # without a process, the claim is nobody's
-            raise
-        claim.complete(lock, claim.Claim(pid, claim.start_time(pid), name, groups))
-        os.close(lock)
-        os.close(log)
         return pid
 
     def _spawn(self, child: Child) -> int:
@@ -299,6 +300,8 @@ class Parent:
         for child in self._children.values():
             try:
                 logs.trim(child.job.directory, self._config.log_bytes_max)
+            except FileNotFoundError:  # not made yet, or removed by user code
+                pass
             except OSError as error:
                 sys.stderr.write(f"{child.job.id}: its log cannot be shortened: {error}\n")
 
@@ -411,7 +414,8 @@ def _move_or_make(spare: str, folder: str) -> None:
     try:
         os.rename(spare, folder)
     except OSError:
-        os.mkdir(folder)
+        with suppress(FileExistsError):  # made by who could not fork the process then, and is empty
+            os.mkdir(folder)
 
 
 def _write_request(child: Child) -> None:

@@ -215,3 +215,13 @@ async def test_a_home_with_a_very_long_path_works(world):
     world.home = world.home / ("long" * 40)
     world.module("m", "def f() -> int:\n    return 1\n")
     assert isinstance(await world.run(world.request("m:f")), Succeeded)
+
+
+@pytest.mark.parametrize("isolation", list(Isolation))
+async def test_user_code_may_remove_its_working_directory(world, isolation):
+    world.module("m", "import os\ndef f() -> int:\n    os.rmdir(os.getcwd())\n    return 1\n")
+    outcome = await world.run(world.request("m:f", isolation=isolation))
+    assert outcome.outputs["o0"] == Inline(1)
+    assert outcome.evidence["exit_code"] == 0
+    log = world.attempt("x1/n0/0") / "log"
+    assert not log.exists() or log.read_text() == ""
