@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from wingbeat.base.errors import CompileError, WingbeatError
+from wingbeat.base.errors import CompileError
 from wingbeat.spec.entities import Constant, FailurePolicy, ListBinding, MapBinding, Promise
 from wingbeat.spec.plan import Fixed, FromInput, FromNode, ListOf, MapOf, Part
 
@@ -403,11 +403,17 @@ def test_a_wrong_definition_is_refused_with_file_and_line(project, definition, s
         ("timeout='soon'", "is not a duration"),
         ("resources=Resources(mem='a lot')", "is not a size"),
         ("isolation='magic'", "magic"),
+        ("retry=3", "no option 'retry'"),
+        ("variables={'A=B': 'x'}", "cannot be an environment variable"),
+        ("variables={'': 'x'}", "cannot be an environment variable"),
+        ("variables={'A': 'x\\0'}", "cannot be an environment variable"),
+        ("variables={'A': 1}", "cannot be an environment variable"),
     ],
 )
-def test_a_wrong_option_is_refused(project, options, said):
-    with pytest.raises((WingbeatError, ValueError), match=re.escape(said)):
-        project.closed(f"@task({options})\ndef f(n: int) -> int: ...\n", "f")
+def test_a_wrong_option_is_refused_with_file_and_line(project, options, said):
+    error = error_of(project, f"@task({options})\ndef f(n: int) -> int: ...\n", "f")
+    assert said in str(error)
+    assert line_of(error)
 
 
 def test_a_task_inside_a_function_is_refused(project):

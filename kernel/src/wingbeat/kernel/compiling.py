@@ -17,7 +17,7 @@ from wingbeat.base.errors import CompileError, InputError
 from wingbeat.base.ids import digest
 from wingbeat.builtin.filestore import FileStore
 from wingbeat.host.bundle import Bundle, source_digest
-from wingbeat.host.home import home_path
+from wingbeat.host.home import home_path, make_home
 from wingbeat.kernel.code import freeze, pack
 from wingbeat.runtime.compile import Compiled, CompileRequest, Problem
 from wingbeat.runtime.job import StorageRef
@@ -53,6 +53,7 @@ def _compiled(file: str, home: str | os.PathLike[str] | None) -> Compiled:
     if not Path(file).is_file():
         raise InputError(f"There is no file {file!r}.")
     folder = home_path(home)
+    make_home(folder)
     storage = FileStore(str(folder / "storage"))
     bundle = pack(file, storage, folder / "bundles")
     environment = freeze(bundle.root, storage, folder / "bundles")

@@ -67,7 +67,7 @@ def _compile(request: CompileRequest) -> Compiled:
     except ModuleNotFoundError as error:
         return Compiled(failed=Problem(str(error), trace=_trace(error), missing=error.name or ""))
     except WingbeatError as error:
-        return Compiled(failed=Problem(error.message, error.hint))
+        return Compiled(failed=Problem(_located(error, request.roots), error.hint))
     except Exception as error:  # noqa: BLE001  # the user's module may raise anything
         return Compiled(failed=Problem(f"{type(error).__name__}: {error}", trace=_trace(error)))
     closures, problems = {}, {}
@@ -99,6 +99,15 @@ def _entities(module: Any, file: str) -> dict[str, Any]:
     found = {name: value for name, value in vars(module).items() if isinstance(value, Task | Workflow)}
     own = [name for name, value in found.items() if getattr(value.fn, "__module__", "") == module.__name__]
     return {name: found[name] for name in sorted(found, key=lambda n: (n not in own, n))}
+
+
+def _located(error: WingbeatError, roots: tuple[str, ...]) -> str:
+    """The message, with the line of the user's code below `roots` where it names none."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename.startswith(roots) and "site-packages" not in frame.filename:
+            place = f"{os.path.basename(frame.filename)}:{frame.lineno}"
+            return error.message if place in error.message else f"{error.message.removesuffix('.')} ({place})."
+    return error.message
 
 
 def _trace(error: BaseException) -> str:

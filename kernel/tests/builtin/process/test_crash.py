@@ -210,7 +210,7 @@ async def test_nothing_is_left_of_an_attempt_adopted_before_it_said_who_it_is(tm
     adopting = asyncio.create_task(until_gone(owner, str(folder), "x1/n0/0"))
     await asyncio.sleep(0)
     os.write(writer, b"1")
-    os.waitpid(pid, 0)
+    await asyncio.to_thread(os.waitpid, pid, 0)
     await asyncio.wait_for(adopting, 20)
     os.close(reader)
     os.close(writer)
