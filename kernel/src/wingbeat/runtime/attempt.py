@@ -58,15 +58,25 @@ def start(job: Job, inputs: bytes, parent: str) -> NoReturn:
 def run(job: Job, inputs: bytes, log: int, groups: tuple[str, ...], spare: str = "") -> NoReturn:
     """Be the process of the attempt `job`, which is claimed, to its end.
 
-    Its variables are set and its working directory is there. `spare` is where that is moved if it stays empty.
+    Its variables are set and its working directory is there; `spare` is where that is moved if it stays empty. Empty
+    `inputs` are in the file.
     """
     code = BROKEN
     try:
         _settle(job, log, groups)
-        code = _attempt(job, inputs, spare)
+        code = _attempt(job, inputs or _written_inputs(job), spare)
+        if code == 0 and not inputs:
+            os.unlink(f"{job.directory}/{files.INPUTS}")
     except BaseException:  # noqa: BLE001 - whatever it is, it must be in the log and end this process
         traceback.print_exc(file=sys.stderr)
     _leave(code)
+
+
+def _written_inputs(job: Job) -> bytes:
+    inputs = files.read_file(job.directory, files.INPUTS, files.INPUTS_BYTES_MAX)
+    if inputs is None:
+        raise FileNotFoundError(f"{job.directory} has no {files.INPUTS}")
+    return inputs
 
 
 def rehearse(folder: str) -> None:
@@ -185,7 +195,7 @@ def main(directory: str) -> NoReturn:
     """Run the attempt of `directory` in this fresh interpreter, which leads its session already."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     request = files.read_file(directory, files.REQUEST)
-    inputs = files.read_file(directory, files.INPUTS)
+    inputs = files.read_file(directory, files.INPUTS, files.INPUTS_BYTES_MAX)
     if request is None or inputs is None:
         sys.exit(
             f"{directory} has no {files.REQUEST} or no {files.INPUTS}; the executor writes both before it starts this."

@@ -105,7 +105,10 @@ class ParentConfig(Struct, frozen=True, omit_defaults=True):
 
 
 class Run(Struct, frozen=True, array_like=True, tag=1):
-    """To the parent: start this attempt unless it runs already. `job` and `inputs` are the bytes of the files."""
+    """To the parent: start this attempt unless it runs already. `job` and `inputs` are the bytes of the files.
+
+    Empty `inputs` are in the file already.
+    """
 
     id: str
     job: bytes

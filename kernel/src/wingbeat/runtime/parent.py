@@ -419,7 +419,8 @@ def _move_or_make(spare: str, folder: str) -> None:
 
 
 def _write_request(child: Child) -> None:
-    files.write_atomic(child.job.directory, files.INPUTS, child.run.inputs)
+    if child.run.inputs:
+        files.write_atomic(child.job.directory, files.INPUTS, child.run.inputs)
     files.write_atomic(child.job.directory, files.REQUEST, child.run.job)
 
 

@@ -271,6 +271,9 @@ class ProcessExecutor:
             attempt.slots = count
         job = msgspec.json.encode(self._job(attempt, request, key.bundle))
         inputs = msgspec.json.encode(request.inputs)
+        if len(inputs) > files.INPUTS_SENT_MAX:
+            await asyncio.to_thread(files.write_atomic, attempt.directory, files.INPUTS, inputs)
+            inputs = b""
         link = await self._parents.get(key)
         return await link.run(attempt.id, job, inputs)
 
