@@ -18,7 +18,7 @@ def test_run_prints_outputs_and_a_line_for_each_change(world, wingbeat):
         "n1 flow.two RUNNING\n"
         "n1 flow.two attempt 0 failed, will be tried again: ValueError: not yet\n"
         "n1 flow.two RUNNING (attempt 1)\n"
-        "n1 flow.two SUCCEEDED 12.3 s (attempt 2)\n"
+        "n1 flow.two SUCCEEDED 12.3 s (attempt 1)\n"
         "SUCCEEDED  2 of 2 done (1 from cache)  12.5 s\n"
     )
     assert world.launched == [{"inputs": {"x": 3}, "name": None, "resume": True}]
