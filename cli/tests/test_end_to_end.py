@@ -348,6 +348,7 @@ def test_second_ctrl_c_leaves_at_once_and_nothing_is_lost(shell):
     (shell.root / "go").touch()
     done = shell("run", "flow.py", "hanging", "--x", "3")
     assert (done.status, done.out) == (0, "o0 = 4\n"), done.err
+    assert done.err.startswith("going on with one that was being aborted")
     assert shell.marks().count("add") == 1
 
 

@@ -19,7 +19,8 @@ from wingbeat.spec.entities import (
 from wingbeat.types import DictType, ListType, LiteralType, TupleType, ValueMismatch, compatible, describe, select
 
 Locations = Mapping[str, Mapping[str, object]]
-"""By digest of the workflow and id of the node: where the call stands, as something that prints as ``file:line``."""
+"""By digest of the workflow and id of the node: where the call stands, as something that prints as ``file:line``; under an
+empty id where the workflow is defined."""
 
 NODES_MAX = 1_000_000
 
@@ -54,7 +55,8 @@ class _Check:
             if binding is None:
                 yield f"{self.workflow.name}: output {variable.name!r} is not bound."
             else:
-                yield from self._binding(binding, variable, f"{self.workflow.name} returns {variable.name!r} as", "")
+                where = f" ({self.lines['']})" if "" in self.lines else ""
+                yield from self._binding(binding, variable, f"{self.workflow.name} returns {variable.name!r} as", where)
 
     def _node(self, node: NodeSpec) -> Iterator[str]:
         if not 0 <= node.call < len(self.workflow.calls):
@@ -84,11 +86,11 @@ class _Check:
                 try:
                     source = promise_type(self.closure, self.workflow, self.nodes, binding)
                 except (ValueMismatch, LookupError) as error:
-                    yield f"{what}; {_name(binding)}: {error}{where}."
+                    yield f"{what}; {self._name(binding)}: {error}{where}."
                     return
                 reason = compatible(source, type_)
                 if reason is not None:
-                    yield f"{what}, but {_name(binding)} is {describe(source)}: {reason}{where}."
+                    yield f"{what}, but {self._name(binding)} is {describe(source)}: {reason}{where}."
             case ListBinding():
                 for i, item in enumerate(binding.items):
                     item_type = _item_type(type_, i, len(binding.items))
@@ -104,6 +106,15 @@ class _Check:
                     yield from self._fits(item, type_.value, what, where)
             case Constant():
                 return  # encoded by this very type when it was traced
+
+    def _name(self, promise: Promise) -> str:
+        path = "".join(f"[{p!r}]" if isinstance(p, int) else f".{p}" for p in promise.path)
+        if not promise.node:
+            return f"input {promise.output!r}{path}"
+        node = self.nodes.get(promise.node)
+        known = node is not None and 0 <= node.call < len(self.workflow.calls)
+        of = f" of {self.closure.entities[self.workflow.calls[node.call]].name}" if node and known else ""
+        return f"{promise.node}.{promise.output}{path}{of}"
 
 
 def promise_type(
@@ -135,8 +146,3 @@ def _item_type(type_: LiteralType, index: int, count: int) -> LiteralType | None
     if isinstance(type_, TupleType) and len(type_.items) == count:
         return type_.items[index]
     return None
-
-
-def _name(promise: Promise) -> str:
-    path = "".join(f"[{p!r}]" if isinstance(p, int) else f".{p}" for p in promise.path)
-    return f"{promise.node}.{promise.output}{path}" if promise.node else f"input {promise.output!r}{path}"
