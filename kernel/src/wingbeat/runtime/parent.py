@@ -278,18 +278,22 @@ class Parent:
         _, status, spent = os.wait4(pid, 0)
         reap.kill_orphans(set(self._children))
         end = self._close(child, pid, status, spent)
+        self._settle_log(child)
         if child.spare:
             self._spares.append(child.spare)
-            self._keep_empty_log(child)
         for client in child.watchers:
             self._send(client, Ended(child.job.id, end))
         self._busy_at = time.monotonic()
 
-    def _keep_empty_log(self, child: Child) -> None:
-        """For the next attempt; as with the folder, to move one is cheaper than to make one."""
+    def _settle_log(self, child: Child) -> None:
+        """Shorten the log of an attempt that has ended, and keep an empty one for the next: as with the folder, to move one
+        is cheaper than to make one."""
         log = f"{child.job.directory}/{files.LOG}"
         with suppress(OSError):  # user code may have removed it
-            if not os.stat(log).st_size:
+            size = os.stat(log).st_size
+            if size > self._config.log_bytes_max:
+                logs.trim(child.job.directory, self._config.log_bytes_max)
+            elif not size and child.spare:
                 os.rename(log, f"{child.spare}.{files.LOG}")
 
     def _trim_logs(self) -> None:

@@ -185,6 +185,16 @@ async def test_a_log_does_not_grow_for_ever(world, sink, until):
     assert isinstance(await sink.outcome("x1/n0/0"), Succeeded)
 
 
+@pytest.mark.parametrize("isolation", list(Isolation))
+async def test_the_log_of_a_short_attempt_is_kept_to_its_size_too(world, isolation):
+    world.module("m", "def f() -> int:\n    print('first' + 'x' * 100_000 + 'last')\n    return 1\n")
+    await world.run(world.request("m:f", isolation=isolation), log_bytes_max=10_000)
+    log = (world.attempt("x1/n0/0") / "log").read_text()
+    assert log.startswith("first")
+    assert log.endswith("last\n")
+    assert len(log) < 10_000
+
+
 async def test_what_a_parent_sets_for_one_attempt_is_not_seen_by_the_next(world, sink):
     world.module(
         "m", "import os\ndef f() -> list[str]:\n    return [os.environ.get('EXTRA', ''), os.environ['WINGBEAT_NODE']]\n"
