@@ -299,6 +299,13 @@ def test_home_that_is_a_file_is_told(shell):
     assert done.err.startswith(f"error: The home {shell.root / 'home'} cannot be used: it is a file.\n")
 
 
+def test_home_is_its_owners_and_out_of_version_control(shell):
+    shell.write(FLOW)
+    assert shell("run", "flow.py", "add", "--x", "3").status == 0
+    assert (shell.root / "home").stat().st_mode & 0o777 == 0o700
+    assert (shell.root / "home" / ".gitignore").read_text() == "*\n"
+
+
 def test_killed_run_goes_on_with_the_same_command(shell):
     line = ["run", "flow.py", "waiting", "--x", "3"]
     first = shell.start(*line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

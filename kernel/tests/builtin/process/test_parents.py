@@ -196,3 +196,12 @@ async def test_attempts_see_the_variables_of_the_kernel_that_submits_them(world,
     for n, colour in enumerate(("red", "blue")):
         monkeypatch.setenv("COLOUR", colour)
         assert (await world.run(world.request("m:f", f"x1/n{n}/0"))).outputs["o0"] == Inline(colour)
+
+
+@pytest.mark.parametrize("isolation", list(Isolation))
+async def test_a_module_sees_the_variables_of_its_task_when_it_is_imported(world, sink, isolation):
+    world.module("m", "import os\nSEEN = os.environ.get('EXTRA', '')\ndef f() -> str:\n    return SEEN\n")
+    executor = await world.executor(sink)
+    for node, variables in (("a", {}), ("b", {"EXTRA": "1"}), ("c", {"EXTRA": "2"})):
+        await executor.submit(world.request("m:f", f"x1/{node}/0", variables=variables, isolation=isolation))
+        assert (await sink.outcome(f"x1/{node}/0")).outputs["o0"] == Inline(variables.get("EXTRA", ""))

@@ -288,7 +288,7 @@ class ProcessExecutor:
         if bundle is None:
             bundle = await asyncio.to_thread(self._bundle_path, request.bundle)
             self._bundles[request.bundle] = bundle = os.path.realpath(bundle)
-        return ParentKey(interpreter, bundle)
+        return ParentKey(interpreter, bundle, tuple(sorted(request.task.variables.items())))
 
     def _job(self, attempt: Attempt, request: AttemptRequest, bundle: str) -> Job:
         task = request.task

@@ -50,11 +50,13 @@ class ParentError(Exception):
 
 
 class ParentKey(Struct, frozen=True):
-    """What attempts forked from one parent have in common. The environment variables belong to it too."""
+    """What attempts forked from one parent have in common. The kernel's environment variables belong to it too."""
 
     interpreter: Interpreter
     bundle: str
     """Local folder of the code; empty where modules are importable as they are."""
+    variables: tuple[tuple[str, str], ...] = ()
+    """What the tasks set themselves: a module reads them when it is imported, which is before the fork."""
 
 
 class Link(asyncio.Protocol):
@@ -203,7 +205,7 @@ class Parents:
         """Socket name and variables of a parent: the variables that the kernel had when it first needed it."""
         found = self._named.get(key)
         if found is None:
-            environment = _environment(key.interpreter)
+            environment = _environment(key.interpreter) | dict(key.variables)
             found = self._named[key] = (_name(key, environment), environment)
         return found
 
