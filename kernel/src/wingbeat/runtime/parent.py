@@ -376,7 +376,7 @@ class Parent:
                 self._busy_at = time.monotonic()
                 return False
             os.unlink(f"{self._config.directory}/{self._config.name}")
-            _remove_folders(self._config.spares)
+            _remove(self._config.spares)
             return True
 
 
@@ -428,15 +428,11 @@ def _write_request(child: Child) -> None:
     files.write_atomic(child.job.directory, files.REQUEST, child.run.job)
 
 
-def _remove_folders(folder: str) -> None:
-    """Remove a folder of empty folders and files."""
-    try:
-        for name in os.listdir(folder):
-            remove = os.unlink if name.endswith(files.LOG) else os.rmdir
-            remove(f"{folder}/{name}")
-        os.rmdir(folder)
-    except OSError as error:
-        sys.stderr.write(f"{folder} stays: {error}\n")
+def _remove(folder: str) -> None:
+    if os.path.isdir(folder):
+        import shutil  # a parent need not share it with its attempts
+
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _close_inherited() -> None:
@@ -460,6 +456,7 @@ def main(argument: str) -> None:
     attempt.own_streams()
     attempt.become_subreaper()
     enter_bundle(config.bundle, config.cache)
+    _remove(config.spares)  # of a parent that was killed
     os.makedirs(config.spares, exist_ok=True)
     attempt.rehearse(config.spares)
     server = Parent(config, socket.socket(fileno=LISTENER_FD))
