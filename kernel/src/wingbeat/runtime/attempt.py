@@ -163,14 +163,18 @@ def _write_error(job: Job, error: ErrorInfo) -> None:
 
 
 def _clear(folder: str, spare: str) -> None:
-    """Have a folder away: moved to `spare` if it is empty. User code may have removed it, or made it unreadable."""
+    """Have a folder away: moved to `spare` if it is as it was. User code may have removed it, or made it unreadable."""
     with suppress(OSError):
-        if spare and not os.listdir(folder):
+        if spare and not os.listdir(folder) and _mode(folder) == _mode(os.path.dirname(spare)):
             os.rename(folder, spare)
             return
     import shutil
 
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _mode(folder: str) -> int:
+    return os.stat(folder).st_mode
 
 
 def _reseed() -> None:

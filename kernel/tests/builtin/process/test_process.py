@@ -18,6 +18,12 @@ def processes():
     return Path("/proc").glob("[0-9]*")
 
 
+def umask():
+    found = os.umask(0o022)
+    os.umask(found)
+    return found
+
+
 def descriptors(pid):
     return [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
 
@@ -71,13 +77,24 @@ async def test_an_attempt_knows_who_it_is_and_works_in_a_folder_of_its_own(world
     assert (world.attempt("x1/n0/4") / "work" / "here").exists()
 
 
-async def test_every_attempt_starts_in_an_empty_folder(world, sink):
-    world.module("m", "import os\ndef look() -> list[str]:\n    return os.listdir()\n")
+async def test_every_attempt_starts_in_an_empty_folder_of_the_usual_mode(world, sink):
+    world.module(
+        "m",
+        """
+        import os
+        def look() -> list[str]:
+            found = [*os.listdir(), oct(os.stat(".").st_mode & 0o777)]
+            if os.environ["WINGBEAT_NODE"] == "n1":
+                os.chmod(".", 0o511)
+            return found
+        """,
+    )
     executor = await world.executor(sink)
+    usual = oct(0o777 & ~umask())
     for n in range(6):
         await executor.submit(world.request("m:look", f"x1/n{n}/0"))
     for n in range(6):
-        assert (await sink.outcome(f"x1/n{n}/0")).outputs["o0"] == Inline([])
+        assert (await sink.outcome(f"x1/n{n}/0")).outputs["o0"] == Inline([usual])
 
 
 @pytest.mark.parametrize("isolation", list(Isolation))
