@@ -270,7 +270,7 @@ def _write(node: ast.AST, out: list[str], imports: list[ast.Import | ast.ImportF
     out.append(f"{kind.__name__}(")
     for name in node._fields:
         value = getattr(node, name, None)
-        if value is None and kind is not ast.Constant:
+        if name == "ctx" or (value is None and kind is not ast.Constant):  # the context follows from where it stands
             continue
         if name == "body" and kind in _DOCUMENTED:
             value = _undocumented(node)
