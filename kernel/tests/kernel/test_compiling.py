@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from wingbeat import CompileError, Kernel
-from wingbeat.kernel import compile_file
+from wingbeat.kernel import compile_file, compiling
 from wingbeat.runtime.job import Frames
 
 FILE = """
@@ -89,3 +89,17 @@ def test_a_file_that_ends_its_process_is_told_so(project):
     (project / "ours.py").write_text("import os; os._exit(3)")
     with pytest.raises(CompileError, match="exit code 3"):
         compile_file(str(project / "ours.py"), "whose", project / "home")
+
+
+def test_a_file_that_takes_too_long_is_ended(project, monkeypatch):
+    monkeypatch.setattr(compiling, "COMPILE_S_MAX", 1.0)
+    (project / "ours.py").write_text(f"""
+import os, time
+with open({str(project / "pid")!r}, "w") as file:
+    file.write(str(os.getpid()))
+time.sleep(60)
+""")
+    with pytest.raises(CompileError, match="longer than"):
+        compile_file(str(project / "ours.py"), "whose", project / "home")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((project / "pid").read_text()), 0)
