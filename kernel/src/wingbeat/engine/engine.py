@@ -145,6 +145,7 @@ class LocalEngine:
             found = None
         recovered = await self._recovered(request) if request.recover else {}
         existing = await self._existing(name)  # last: nothing may happen between this and taking the name
+        self._check_running()  # it may have stopped meanwhile, and would never answer
         if existing is None and found:
             return LaunchReply(found.id, created=False)
         if existing is not None:

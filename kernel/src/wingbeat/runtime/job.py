@@ -14,6 +14,11 @@ from msgspec import Struct
 
 from wingbeat.spec.entities import WrapperSpec
 
+LISTENER_FD = 3
+"""The descriptor that a warm parent listens at."""
+LOCK = "lock"
+"""Held, in the parents' folder, by who starts a parent and by a parent that ends."""
+
 FRAME_BYTES_MAX = 64 * 2**20
 _LENGTH = struct.Struct("!I")
 

@@ -31,6 +31,8 @@ from msgspec import Struct
 
 from wingbeat.runtime import attempt, claim, files, limits, logs, reap
 from wingbeat.runtime.job import (
+    LISTENER_FD,
+    LOCK,
     Ended,
     Exit,
     Frames,
@@ -51,11 +53,8 @@ from wingbeat.runtime.job import (
 from wingbeat.runtime.load import enter_bundle
 from wingbeat.runtime.preload import Preloader
 
-LISTENER_FD = 3
 LOGS_S = 1.0
 """How often the size of the logs of running attempts is looked at."""
-LOCK = "lock"
-"""Held, in the parents' folder, by who starts a parent and by a parent that ends."""
 
 
 class Client:
