@@ -89,7 +89,9 @@ def _own_version() -> str:
     root = Path(wingbeat.__file__).parent
     newest = max(
         entry.stat().st_mtime_ns
-        for entry in (*root.glob("author/*.py"), *root.glob("spec/*.py"), *root.glob("types/*.py"))
+        for room in ("base", "types", "spec", "author", "compile", "runtime")
+        for entry in os.scandir(root / room)
+        if entry.name.endswith(".py")
     )
     return str(newest)
 

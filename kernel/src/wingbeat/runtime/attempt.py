@@ -58,7 +58,7 @@ def start(job: Job, inputs: bytes, parent: str) -> NoReturn:
 def run(job: Job, inputs: bytes, log: int, groups: tuple[str, ...], spare: str = "") -> NoReturn:
     """Be the process of the attempt `job`, which is claimed, to its end.
 
-    Its variables are set and its working directory is there; `spare` is where that is moved if it stays empty. Empty
+    Its variables are set and its working directory is there; `spare` is where that goes if it stays empty. Empty
     `inputs` are in the file.
     """
     code = BROKEN
@@ -163,18 +163,14 @@ def _write_error(job: Job, error: ErrorInfo) -> None:
 
 
 def _clear(folder: str, spare: str) -> None:
-    """Have a folder away: moved to `spare` if it is as it was. User code may have removed it, or made it unreadable."""
+    """Have a folder away. One that is as it was stays for the parent, which moves it to `spare` when nothing runs any more.
+    User code may have removed it, or made it unreadable."""
     with suppress(OSError):
-        if spare and not os.listdir(folder) and _mode(folder) == _mode(os.path.dirname(spare)):
-            os.rename(folder, spare)
+        if spare and not os.listdir(folder) and os.stat(folder).st_mode == os.stat(os.path.dirname(spare)).st_mode:
             return
     import shutil
 
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _mode(folder: str) -> int:
-    return os.stat(folder).st_mode
 
 
 def _reseed() -> None:

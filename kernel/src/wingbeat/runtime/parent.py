@@ -280,6 +280,7 @@ class Parent:
         self._settle_log(child)
         if child.spare:
             self._spares.append(child.spare)
+            _keep_empty(f"{child.job.directory}/{files.WORK}", child.spare, status)
         for client in child.watchers:
             self._send(client, Ended(child.job.id, end))
         self._busy_at = time.monotonic()
@@ -419,6 +420,13 @@ def _move_or_make(spare: str, folder: str) -> None:
     except OSError:
         with suppress(FileExistsError):  # made by who could not fork the process then, and is empty
             os.mkdir(folder)
+
+
+def _keep_empty(folder: str, spare: str, status: int) -> None:
+    """Move the working directory of an attempt that succeeded to where the next one finds it."""
+    with suppress(OSError):
+        if status == 0 and not os.listdir(folder):
+            os.rename(folder, spare)
 
 
 def _write_request(child: Child) -> None:

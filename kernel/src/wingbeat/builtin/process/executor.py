@@ -51,6 +51,8 @@ from wingbeat.spec.phase import AttemptPhase
 
 LAUNCHES_MAX = 5
 """How often an attempt is sent to a parent that dies before it starts it."""
+UNNAMED_S = 0.02
+"""Pause before an attempt that has no number yet is looked at again."""
 TROUBLE_S = 0.5
 """Pause before what the machine refused (processes, descriptors, disk) is tried again."""
 
@@ -341,8 +343,10 @@ class ProcessExecutor:
             owner = claim.read(attempt.directory)
             if owner is not None and owner.pid and claim.held(attempt.directory):
                 kill_group(owner.pid, number)
-            await asyncio.wait({attempt.task}, timeout=grace)
-            number, grace = signal.SIGKILL, 1.0
+                await asyncio.wait({attempt.task}, timeout=grace)
+                number, grace = signal.SIGKILL, 1.0
+            else:  # it is about to say its number, or to be reported
+                await asyncio.wait({attempt.task}, timeout=UNNAMED_S)
 
 
 def _make_directory(directory: str) -> bool:

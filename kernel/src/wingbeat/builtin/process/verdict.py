@@ -57,7 +57,8 @@ def verdict(directory: str, end: Exit | None, memory_bytes: int | None, how: str
         return Succeeded(outcome.outputs, evidence=_evidence(end, how))
     error = outcome.error if isinstance(outcome, Failed) else _without_outcome(directory, end, memory_bytes)
     # Where the log is, and not what it says: evidence is journaled, and a log may hold what must not be kept.
-    evidence = {**_evidence(end, how), "log": os.path.join(directory, files.LOG)}
+    log = os.path.join(directory, files.LOG)
+    evidence = {**_evidence(end, how), **({"log": log} if os.path.exists(log) else {})}
     return Failed(msgspec.structs.replace(error, evidence={**error.evidence, **evidence}))
 
 
