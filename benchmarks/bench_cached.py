@@ -84,8 +84,8 @@ async def processes(project: Path) -> list[Timing]:
 
 
 def shell(project: Path, *, changed: bool) -> list[Timing]:
-    """The same with the command, the whole of it. After a change it compiles the file in a process of its own and starts
-    a warm parent for the new code."""
+    """The same with the command, the whole of it. After a change one process compiles the file and forks a warm
+    parent for the new code."""
     command = [str(Path(sys.executable).with_name("wingbeat")), "run", "cached.py", "flow", "--n", "1", "-o", "json"]
     timings = []
     for version in range(100, 100 + TIMES + 1):

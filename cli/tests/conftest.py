@@ -109,6 +109,7 @@ class World:
 class FakeExecution:
     def __init__(self, world: World) -> None:
         self.world, self.id, self.created = world, world.view.id, world.created
+        self.recovered = 0
 
     async def wait(self):
         return self.world.view.phase

@@ -275,6 +275,37 @@ def test_file_that_does_not_compile_ends_with_3(shell):
     assert "flow.py" in done.err
 
 
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        ("@task(retry=3)", "error: flow.py: @task has no option 'retry' (flow.py:2).\n  Its options are name, cache, "),
+        ("@task(timeout='soon')", "error: flow.py: @task: 'soon' is not a duration"),
+        ("R = Retry(count=1, jitter=7).spec()\n@task", "is out of range (flow.py:2)."),
+    ],
+)
+def test_mistake_of_a_decorator_is_told_with_the_line_and_without_our_frames(shell, mistake, said):
+    shell.write(f"from wingbeat import Retry, task\n{mistake}\ndef add(n: int) -> int: return n\n")
+    done = shell("run", "flow.py", "add", "--n", "3")
+    assert done.status == 3, done.err
+    assert said in done.err
+    assert "File " not in done.err
+
+
+def test_home_that_is_a_file_is_told(shell):
+    (shell.root / "home").write_text("")
+    shell.write(FLOW)
+    done = shell("run", "flow.py", "add", "--x", "3")
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith(f"error: The home {shell.root / 'home'} cannot be used: it is a file.\n")
+
+
+def test_home_is_its_owners_and_out_of_version_control(shell):
+    shell.write(FLOW)
+    assert shell("run", "flow.py", "add", "--x", "3").status == 0
+    assert (shell.root / "home").stat().st_mode & 0o777 == 0o700
+    assert (shell.root / "home" / ".gitignore").read_text() == "*\n"
+
+
 def test_killed_run_goes_on_with_the_same_command(shell):
     line = ["run", "flow.py", "waiting", "--x", "3"]
     first = shell.start(*line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -324,6 +355,7 @@ def test_second_ctrl_c_leaves_at_once_and_nothing_is_lost(shell):
     (shell.root / "go").touch()
     done = shell("run", "flow.py", "hanging", "--x", "3")
     assert (done.status, done.out) == (0, "o0 = 4\n"), done.err
+    assert done.err.startswith("going on with one that was being aborted")
     assert shell.marks().count("add") == 1
 
 

@@ -4,7 +4,6 @@ import pytest
 
 from wingbeat.base.errors import CompileError, ConflictError, InputError
 from wingbeat.spec.entities import Variable
-from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.types import Simple
 
 
@@ -18,7 +17,7 @@ def test_run_prints_outputs_and_a_line_for_each_change(world, wingbeat):
         "n1 flow.two RUNNING\n"
         "n1 flow.two attempt 0 failed, will be tried again: ValueError: not yet\n"
         "n1 flow.two RUNNING (attempt 1)\n"
-        "n1 flow.two SUCCEEDED 12.3 s (attempt 2)\n"
+        "n1 flow.two SUCCEEDED 12.3 s (attempt 1)\n"
         "SUCCEEDED  2 of 2 done (1 from cache)  12.5 s\n"
     )
     assert world.launched == [{"inputs": {"x": 3}, "name": None, "resume": True}]
@@ -79,14 +78,6 @@ def test_resumed_run_says_so(world, wingbeat):
     world.created = False
     answer = wingbeat("run", "flow.py", "pipeline", "--x", "3")
     assert answer.err.startswith("resuming e1, which had not ended (--fresh starts anew)\n")
-
-
-def test_run_left_while_it_was_aborted_is_recovered(world, wingbeat):
-    world.created = False
-    world.view = world.view_of(ExecutionPhase.ABORTING)
-    answer = wingbeat("run", "flow.py", "pipeline", "--x", "3")
-    assert answer.err.startswith("going on with e1, which was being aborted (--fresh starts anew)\n")
-    assert world.recovered == [("e1", world.closure)]
 
 
 def test_named_run_that_is_there_says_so(world, wingbeat):

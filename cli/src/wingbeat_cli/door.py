@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,6 +20,8 @@ def within(work: Callable[[Kernel], Awaitable[T]]) -> T:
 
     async def session() -> T:
         async with Kernel() as kernel:
+            gc.freeze()
+            gc.enable()  # see `main`
             return await work(kernel)
 
     return asyncio.run(session())
@@ -44,6 +47,8 @@ def reading(work: Callable[[Kernel], Awaitable[T]]) -> T:
 
     async def session() -> T:
         async with Kernel(read_only=True) as kernel:
+            gc.freeze()
+            gc.enable()
             return await work(kernel)
 
     return asyncio.run(session())

@@ -170,7 +170,7 @@ def test_nothing_is_read_that_did_not_change(place: Place, monkeypatch: pytest.M
         return real(path)
 
     monkeypatch.setattr(bundles, "_digest_file", noting)
-    monkeypatch.setattr(FileStore, "put_directory", lambda *_: pytest.fail("stored again"))
+    monkeypatch.setattr(FileStore, "put_files", lambda *_: pytest.fail("stored again"))
     assert place.bundle() == first
     assert read == []
     monkeypatch.undo()
@@ -209,17 +209,17 @@ def test_a_bundle_that_was_deleted_or_damaged_is_stored_again(place: Place) -> N
 
 def test_sources_that_change_meanwhile(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     real = bundles._store
-    changes = iter(range(2))
+    changes = iter(["edited"])
 
     def edit_first(*args: object) -> object:
-        if (n := next(changes, None)) is not None:
-            place.write("helper.py", f"edit = {n}")
+        if (word := next(changes, None)) is not None:
+            place.write("helper.py", word)
         return real(*args)  # type: ignore[arg-type]
 
     place.write("helper.py", "a = 1")
     monkeypatch.setattr(bundles, "_store", edit_first)
     made = place.bundle()
-    assert Path(place.store.fetch(made.blob), "helper.py").read_text() == "edit = 1"
+    assert Path(place.store.fetch(made.blob), "helper.py").read_text() == "edited"
     monkeypatch.setattr(bundles, "_store", lambda *_: None)
     place.write("helper.py", "a = 3")
     with pytest.raises(ConfigurationError, match="keep changing"):

@@ -9,6 +9,7 @@ import pytest
 
 from wingbeat import CompileError, ExecutionFailed, InputError, Kernel, NonRetryable, Retry, run, task, workflow
 from wingbeat.base.errors import ConfigurationError, ConflictError, EngineStopped, NotFound, WingbeatError
+from wingbeat.builtin.sqlite import SQLiteJournal
 
 
 @dataclasses.dataclass
@@ -415,3 +416,33 @@ async def test_explain_cache_speaks_about_every_node(kernel_at):
 async def test_run_inside_a_loop_says_what_to_do_instead():
     with pytest.raises(WingbeatError, match="inside a running event loop"):
         run(chain, n=1)
+
+
+def test_a_kernel_that_is_cancelled_while_it_opens_lets_go_in_order(tmp_path, monkeypatch):
+    begun, done = [], []
+    opened = SQLiteJournal.open
+
+    async def slow(journal, owner):
+        begun.append(owner)
+        await asyncio.sleep(0.05)
+        done.append(owner)
+        return await opened(journal, owner)
+
+    monkeypatch.setattr(SQLiteJournal, "open", slow)
+
+    async def interrupted():
+        opening = asyncio.ensure_future(Kernel(tmp_path / "home").__aenter__())
+        while not begun:
+            await asyncio.sleep(0)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+
+    asyncio.run(interrupted())
+    assert done, "a database that is being opened is opened, and closed"
+
+    async def again():
+        async with Kernel(tmp_path / "home"):
+            pass
+
+    asyncio.run(again())

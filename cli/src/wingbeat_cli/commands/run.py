@@ -156,13 +156,10 @@ async def _run(kernel: Kernel, wish: Wish) -> int:
 
     execution = await kernel.launch(wish.closure, wish.inputs, name=wish.name or None, resume=not wish.fresh)
     note = ""
-    if not execution.created and wish.name:
+    if execution.created and execution.recovered:
+        note = "going on with one that was being aborted (--fresh starts anew)"
+    elif not execution.created and wish.name:
         note = f"execution {execution.id} is there already"
     elif not execution.created:
         note = f"resuming {execution.id}, which had not ended (--fresh starts anew)"
-        if (await execution.describe()).phase.value in {"ABORTING", "ABORTED"}:
-            # Left by a second Ctrl-C: its abort cannot be taken back, but what it had done is taken over.
-            await execution.wait()
-            note = f"going on with {execution.id}, which was being aborted (--fresh starts anew)"
-            execution = await kernel.recover(execution.id, wish.closure)
     return await follow(kernel, execution, wish.output, note=note)

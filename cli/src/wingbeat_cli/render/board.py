@@ -61,7 +61,7 @@ class Row:
     def cells(self, now: float) -> tuple[str, ...]:
         """Id, task, phase, time, notes."""
         seconds = self.seconds(now)
-        notes = [f"attempt {self.attempts}"] if self.attempts > 1 else []
+        notes = [f"attempt {self.attempts - 1}"] if self.attempts > 1 else []
         if self.reason and self.phase != "SUCCEEDED":
             notes.append(short(self.reason))
         phase = "HIT" if self.hit and self.phase in SUCCESS else self.phase

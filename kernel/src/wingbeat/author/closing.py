@@ -8,7 +8,7 @@ from typing import Any
 from wingbeat.author.compose import Callee
 from wingbeat.author.dynamicflow import Dynamic
 from wingbeat.author.launchplan import LaunchPlan
-from wingbeat.author.source import Location
+from wingbeat.author.source import Location, location_of
 from wingbeat.author.task import Task
 from wingbeat.author.workflow import Workflow
 from wingbeat.base.errors import CompileError
@@ -84,7 +84,7 @@ class _Closing:
         spec = composition.spec(tuple(self.callee(c) for c in composition.callees))
         self._open.pop()
         digest = self.add(spec)
-        self.locations[digest] = composition.locations
+        self.locations[digest] = {**composition.locations, "": location_of(workflow.fn)}
         return digest
 
     def single(self, callee: Callee) -> str:

@@ -19,14 +19,16 @@ import re
 import site
 import sys
 import sysconfig
+from collections.abc import Iterable
 from functools import lru_cache
 from types import CodeType, FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 _CONSTANTS = (int, float, complex, str, bytes, bytearray, bool, type(None), type(...), range, slice)
 _CONSTANT_MODULES = {"datetime", "decimal", "fractions", "ipaddress", "pathlib", "uuid", "zoneinfo"}
 """Modules of the standard library whose objects are values that print as what they are."""
 _DEPTH_MAX = 50
+_DOCUMENTED = {ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef}
 
 
 def code_digest(fn: Any) -> str:
@@ -53,12 +55,12 @@ class _Walk:
 
     def function(self, fn: FunctionType) -> None:
         code = fn.__code__
-        node = _definition(code)
-        if node is None:
+        source = _source(code)
+        if source is None:
             self.put("bytecode", code.co_code.hex(), repr([c for c in code.co_consts if isinstance(c, _CONSTANTS)]))
         else:
-            self.put("function", _syntax(node))
-            self.imports(node, fn.__globals__.get("__package__") or "")
+            self.put("function", source.text)
+            self.imports(source, fn.__globals__.get("__package__") or "")
         self.object(fn.__defaults__ or ())
         self.object(fn.__kwdefaults__ or {})
         for name, cell in zip(code.co_freevars, fn.__closure__ or (), strict=True):
@@ -84,15 +86,15 @@ class _Walk:
         else:
             self.named(name, value)
 
-    def imports(self, tree: ast.AST, package: str) -> None:
-        """The modules of the project that are imported somewhere in `tree`, as whole files."""
-        for name in sorted(_imported(tree, package)):
+    def imports(self, source: _Source, package: str) -> None:
+        """The modules of the project that are imported somewhere in `source`, as whole files."""
+        for name in sorted(_imported(source.imports, package)):
             origin = _origin(name)
             if origin is None or origin in self._files:
                 continue
             self._files.add(origin)
-            module = _parsed(origin, _stat(origin))
-            self.put("file", name, _syntax(module) if module else "")
+            module = _module(origin, _stat(origin))
+            self.put("file", name, module.text if module else "")
             if module:
                 self.imports(module, name if origin.endswith("__init__.py") else name.rpartition(".")[0])
 
@@ -154,7 +156,7 @@ class _Walk:
         for name, member in sorted(vars(value).items()):
             plain = getattr(member, "__func__", getattr(member, "fget", member))
             if isinstance(plain, FunctionType):
-                if _definition(plain.__code__) is not None:  # generated methods follow from the annotations
+                if _source(plain.__code__) is not None:  # generated methods follow from the annotations
                     self.put(name)
                     self.object(plain)
             elif name == "__annotations__":
@@ -197,54 +199,122 @@ def _parsed(file: str, stat: tuple[int, int]) -> ast.Module | None:
         return None
 
 
+class _Source(NamedTuple):
+    """What counts of a piece of syntax, and the imports in it."""
+
+    text: str
+    imports: tuple[ast.Import | ast.ImportFrom, ...]
+
+
 @lru_cache(maxsize=256)
-def _definitions(file: str, stat: tuple[int, int]) -> dict[tuple[int, str], ast.AST]:
-    """Every definition in a file, by its first line (of the decorators, as code objects count) and name."""
+def _functions(file: str, stat: tuple[int, int]) -> dict[tuple[int, str], ast.AST]:
+    """Every function of a file, by its first line (of the decorators, as code objects count) and name."""
     found: dict[tuple[int, str], ast.AST] = {}
-    for node in ast.walk(_parsed(file, stat) or ast.Module([], [])):
+    stack: list[ast.AST] = [_parsed(file, stat) or ast.Module([], [])]
+    while stack:  # statements only: `ast.walk` would look at every name of every expression
+        node = stack.pop()
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
             found[first, node.name] = node
-        elif isinstance(node, ast.Lambda):
-            found[node.lineno, "<lambda>"] = node
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+            stack += getattr(node, block, ())
     return found
 
 
-def _definition(code: CodeType) -> ast.AST | None:
-    """The syntax tree of a function, if its source is there."""
+@lru_cache(maxsize=256)
+def _lambdas(file: str, stat: tuple[int, int]) -> dict[int, ast.AST]:
+    """The lambdas of a file, by their line."""
+    walk = ast.walk(_parsed(file, stat) or ast.Module([], []))
+    return {node.lineno: node for node in walk if isinstance(node, ast.Lambda)}
+
+
+def _source(code: CodeType) -> _Source | None:
+    """The source of a function, if it is there."""
     try:
         stat = _stat(code.co_filename)
     except OSError:
         return None
-    return _definitions(code.co_filename, stat).get((code.co_firstlineno, code.co_name))
+    return _function(code.co_filename, stat, code.co_firstlineno, code.co_name)
 
 
-def _syntax(node: ast.AST) -> str:
-    """A tree as text without positions and docstrings, and without the decorators of the function that it is."""
-    for inner in ast.walk(node):
-        documented = isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module)
-        if documented and ast.get_docstring(inner, clean=False) is not None:  # type: ignore[arg-type]
-            inner.body = inner.body[1:] or [ast.Pass()]  # type: ignore[attr-defined]
+@lru_cache(maxsize=4096)
+def _function(file: str, stat: tuple[int, int], line: int, name: str) -> _Source | None:
+    """The source of a function, without its decorators."""
+    node = _lambdas(file, stat).get(line) if name == "<lambda>" else _functions(file, stat).get((line, name))
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        return ast.dump(node.args) + "".join(ast.dump(part) for part in node.body)
-    return ast.dump(node)
+        return _read(node.args, *_undocumented(node))
+    return None if node is None else _read(node)
 
 
-def _imported(tree: ast.AST, package: str) -> set[str]:
-    """Names of the modules that `tree` imports, and of what it imports from them, which may be modules too."""
+@lru_cache(maxsize=256)
+def _module(file: str, stat: tuple[int, int]) -> _Source | None:
+    """The source of a whole file; None if it is not Python."""
+    tree = _parsed(file, stat)
+    return None if tree is None else _read(tree)
+
+
+def _read(*nodes: ast.AST) -> _Source:
+    """Trees as text without positions and docstrings."""
+    out: list[str] = []
+    imports: list[ast.Import | ast.ImportFrom] = []
+    for node in nodes:
+        _write(node, out, imports)
+    return _Source("".join(out), tuple(imports))
+
+
+def _write(node: ast.AST, out: list[str], imports: list[ast.Import | ast.ImportFrom]) -> None:
+    """As `ast.dump` does, but in one pass that also leaves docstrings out and finds the imports."""
+    kind = type(node)
+    if kind is ast.Import or kind is ast.ImportFrom:
+        imports.append(node)  # type: ignore[arg-type]
+    out.append(f"{kind.__name__}(")
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if name == "ctx" or (value is None and kind is not ast.Constant):  # the context follows from where it stands
+            continue
+        if name == "body" and kind in _DOCUMENTED:
+            value = _undocumented(node)
+        if isinstance(value, list):
+            out.append(f"{name}=[")
+            for item in value:
+                if isinstance(item, ast.AST):
+                    _write(item, out, imports)
+                else:
+                    out.append(repr(item))
+                out.append(",")
+            out.append("]")
+        elif isinstance(value, ast.AST):
+            out.append(f"{name}=")
+            _write(value, out, imports)
+        else:
+            out.append(f"{name}={value!r},")
+    out.append(")")
+
+
+def _undocumented(node: Any) -> list[ast.stmt]:
+    """The body of a definition or module without its docstring."""
+    body: list[ast.stmt] = node.body
+    first = body[0] if body else None
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        return body[1:] or [ast.Pass()]
+    return body
+
+
+def _imported(imports: Iterable[ast.Import | ast.ImportFrom], package: str) -> set[str]:
+    """Names of the modules that are imported, and of what is imported from them, which may be modules too."""
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in imports:
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            parts = package.split(".") if package else []
-            base = (
-                ".".join([*parts[: len(parts) - node.level + 1], *([node.module] if node.module else [])])
-                if node.level
-                else node.module or ""
-            )
-            names.add(base)
-            names.update(f"{base}.{alias.name}" for alias in node.names)
+            continue
+        parts = package.split(".") if package else []
+        base = (
+            ".".join([*parts[: len(parts) - node.level + 1], *([node.module] if node.module else [])])
+            if node.level
+            else node.module or ""
+        )
+        names.add(base)
+        names.update(f"{base}.{alias.name}" for alias in node.names)
     return names - {""}
 
 

@@ -1,11 +1,15 @@
-"""What an author may say about a task: value classes that turn into the spec's policies."""
+"""What an author may say about a task: value classes that turn into the spec's policies.
+
+Every process that runs tasks imports them: structs are made in a tenth of the time of data classes.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct
 
 from wingbeat.base.errors import CompileError
 from wingbeat.base.units import parse_duration_s, parse_size
@@ -26,8 +30,7 @@ class TaskConfig(Protocol):
         """The wrapper that is entered around the function."""
 
 
-@dataclass(frozen=True)
-class Retry:
+class Retry(Struct, frozen=True):
     """How user errors are retried: `count` times, the n-th after ``delay * factor**n`` (n from 0), at most `delay_max`.
 
     `jitter` is the share of each delay that is drawn at random. `on` limits it to errors of these classes or codes.
@@ -56,8 +59,7 @@ class Retry:
         )
 
 
-@dataclass(frozen=True)
-class Timeout:
+class Timeout(Struct, frozen=True):
     """Bounds on one attempt's run, on its wait for a start, and on all attempts together."""
 
     run: Duration | None = None
@@ -72,8 +74,7 @@ class Timeout:
         return TimeoutSpec(*seconds)
 
 
-@dataclass(frozen=True)
-class Cache:
+class Cache(Struct, frozen=True):
     """That the outputs of a task may be reused for equal inputs.
 
     Args:
@@ -92,8 +93,7 @@ class Cache:
     serialize: bool = True
 
 
-@dataclass(frozen=True)
-class Resources:
+class Resources(Struct, frozen=True):
     """What an attempt may use: cores, and memory as ``"512Mi"``, ``"2G"`` or bytes."""
 
     cpu: float | None = None
@@ -109,8 +109,7 @@ class Resources:
         )
 
 
-@dataclass(frozen=True)
-class Environment:
+class Environment(Struct, frozen=True):
     """The Python environment of a task, apart from everybody else's.
 
     Args:

@@ -16,7 +16,7 @@ from wingbeat.author.fingerprint import code_digest
 from wingbeat.author.modules import module_of
 from wingbeat.author.options import Cache, Duration, Environment, Resources, Retry, TaskConfig, Timeout
 from wingbeat.author.signature import Signature
-from wingbeat.author.source import caller, location_of
+from wingbeat.author.source import Location, caller, location_of
 from wingbeat.base.errors import CompileError
 from wingbeat.spec.entities import (
     CacheSpec,
@@ -131,9 +131,9 @@ class Task(Callee, Generic[P, R]):
             cache=options.cache_spec(code),
             resources=options.resources,
             environment=self._environment(),
-            isolation=Isolation(options.isolation),
+            isolation=options.isolation,
             wrappers=(options.task_config.wrapper(),) if options.task_config else (),
-            variables=dict(options.variables),
+            variables=options.variables,
             executor=options.executor,
         )
 
@@ -164,13 +164,30 @@ class TaskOptions:
         self.resources: ResourceSpec = (resources or Resources()).spec()
         self.environment = environment
         self.task_config = task_config
-        self.isolation = isolation
-        self.variables = variables or {}
+        if isolation not in list(Isolation):
+            raise CompileError(f"isolation={isolation!r} is neither 'fork' nor 'spawn'.")
+        self.isolation = Isolation(isolation)
+        self.variables = _variables(variables or {})
         self.executor = executor
 
     def cache_spec(self, code: str) -> CacheSpec | None:
         """The cache policy, with the version derived from the code where none was given."""
         return cache_spec(self.cache, code)
+
+
+def _options(options: dict[str, Any], where: Location) -> TaskOptions:
+    """Raises CompileError with the user's line."""
+    known = list(inspect.signature(TaskOptions).parameters)
+    if unknown := [name for name in options if name not in known]:
+        raise CompileError(
+            f"@task has no option {unknown[0]!r} ({where}).", hint=f"Its options are {', '.join(['name', *known])}."
+        )
+    try:
+        return TaskOptions(**options)
+    except CompileError as error:
+        raise CompileError(f"{error.message.removesuffix('.')} ({where}).", hint=error.hint) from error
+    except (TypeError, ValueError) as error:
+        raise CompileError(f"@task: {error} ({where}).") from error
 
 
 def cache_spec(cache: Cache | None, code: str) -> CacheSpec | None:
@@ -194,6 +211,16 @@ def as_cache(cache: bool | str | Cache) -> Cache | None:
     if isinstance(cache, str):
         return Cache(version=cache)
     return Cache() if cache else None
+
+
+def _variables(variables: Mapping[str, Any]) -> dict[str, str]:
+    for name, value in variables.items():
+        if not isinstance(value, str) or not name or "=" in name or "\0" in name + value:
+            raise CompileError(
+                f"{name!r}: {value!r} cannot be an environment variable.",
+                hint="A name has no '=', a value is text without zero bytes.",
+            )
+    return dict(variables)
 
 
 @overload
@@ -241,6 +268,6 @@ def task(fn: Any = None, /, *, name: str = "", **options: Any) -> Any:
         executor: Name of the executor; the configured one by default.
     """
     if fn is None:
-        made = TaskOptions(**options)
+        made = _options(options, caller())
         return lambda function: Task(function, made, name)
     return Task(fn, TaskOptions(), name)

@@ -45,7 +45,10 @@ class Workflow(Callee, Generic[P, R]):
         self.fn = fn
         self.name = name or f"{module_of(fn)}.{fn.__qualname__}"
         self.failure_policy = failure_policy
-        self.timeout = Timeout(run=timeout).spec().run_s
+        try:
+            self.timeout = Timeout(run=timeout).spec().run_s
+        except (TypeError, ValueError) as error:
+            raise CompileError(f"@workflow: {error} ({location_of(fn)}).") from error
         self.on_failure = on_failure
         functools.update_wrapper(self, fn)
 

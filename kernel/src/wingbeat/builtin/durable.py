@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import secrets
-import shutil
 from collections.abc import Iterator
 
 CHUNK_BYTES = 2**20
@@ -50,7 +48,7 @@ def write_atomic(path: str, data: bytes, *, durable: bool = False) -> None:
         durable: It must also survive a power cut; caches need not.
     """
     folder = os.path.dirname(path)
-    temporary = os.path.join(folder, f".{os.path.basename(path)}.{secrets.token_hex(8)}.tmp")
+    temporary = os.path.join(folder, f".{os.path.basename(path)}.{_unique(8)}.tmp")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     try:
         try:
@@ -72,7 +70,7 @@ def write_atomic(path: str, data: bytes, *, durable: bool = False) -> None:
 def scratch_file(folder: str) -> Iterator[tuple[int, str]]:
     """A new empty file in `folder`: its descriptor and path. It is removed at the end unless it was renamed away."""
     while True:
-        path = os.path.join(folder, secrets.token_hex(16))
+        path = os.path.join(folder, _unique(16))
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         if _claim(fd, path):
             break
@@ -89,7 +87,7 @@ def scratch_file(folder: str) -> Iterator[tuple[int, str]]:
 def scratch_directory(folder: str) -> Iterator[str]:
     """A new empty directory in `folder`. It is removed at the end unless it was renamed away."""
     while True:
-        path = os.path.join(folder, secrets.token_hex(16))
+        path = os.path.join(folder, _unique(16))
         os.mkdir(path, 0o755)
         try:
             fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -101,7 +99,7 @@ def scratch_directory(folder: str) -> Iterator[str]:
     try:
         yield path
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        _remove_tree(path)
         os.close(fd)
 
 
@@ -118,11 +116,22 @@ def collect_scratch(folder: str) -> None:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if os.path.isdir(path):
-                    shutil.rmtree(path, ignore_errors=True)
+                    _remove_tree(path)
                 else:
                     os.unlink(path)
             finally:
                 os.close(fd)
+
+
+def _unique(count: int) -> str:
+    """A name that nobody else chooses; `secrets` would import six modules for it."""
+    return os.urandom(count).hex()
+
+
+def _remove_tree(path: str) -> None:
+    import shutil  # many commands remove none
+
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _claim(fd: int, path: str) -> bool:

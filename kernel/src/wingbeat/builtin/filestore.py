@@ -27,6 +27,7 @@ import errno
 import hashlib
 import os
 import stat
+from collections.abc import Iterable, Mapping
 
 from wingbeat.builtin.durable import (
     CHUNK_BYTES,
@@ -44,6 +45,7 @@ from wingbeat.builtin.filetree import (
     TreeFile,
     check_digest,
     check_name,
+    check_relative,
     make_manifest,
     manifest_bytes,
     read_manifest,
@@ -96,8 +98,20 @@ class FileStore:
             ValueError: A link leads out of the tree, or something is neither file nor folder; the message names it.
         """
         name = check_name(name or os.path.basename(os.path.abspath(path)) or "root")
-        files = [TreeFile(relative, *self._put_entry(source)) for relative, source in walk_tree(path)]
-        manifest = make_manifest(files)
+        return self._put_tree(walk_tree(path), name)
+
+    def put_files(self, files: Mapping[str, str | bytes]) -> Blob:
+        """Store a tree of these files: path in it, and what to read or the content itself.
+
+        Raises:
+            FileNotFoundError: One is not there.
+
+            ValueError: A path leads out of the tree, or what is to be read is no regular file.
+        """
+        return self._put_tree(((check_relative(path), source) for path, source in files.items()), "")
+
+    def _put_tree(self, entries: Iterable[tuple[str, str | bytes]], name: str) -> Blob:
+        manifest = make_manifest(TreeFile(relative, *self._put_entry(source)) for relative, source in entries)
         # Objects first: a manifest whose files are missing must not be found after a power cut.
         self._prepare()
         fsync_directory(self._objects)
@@ -206,8 +220,10 @@ class FileStore:
         finally:
             os.close(source)
 
-    def _put_entry(self, path: str) -> tuple[int, str, bool]:
-        digest, size, executable = self._put_path(path)
+    def _put_entry(self, source: str | bytes) -> tuple[int, str, bool]:
+        if isinstance(source, bytes):
+            return len(source), self._put_data(source), False
+        digest, size, executable = self._put_path(source)
         return size, digest, executable
 
     def _copy_in(self, source: int) -> tuple[str, int]:
@@ -314,9 +330,7 @@ class FileStore:
             return path
         os.makedirs(self._trees, exist_ok=True)
         self._prepare()
-        with scratch_directory(self._scratch) as scratch:
-            made = os.path.join(scratch, "tree")
-            os.mkdir(made)
+        with scratch_directory(self._scratch) as made:
             self._fill_tree(made, manifest)
             for _ in range(10):
                 if _rename_new(made, path) or _tree_is_whole(path, manifest):

@@ -12,9 +12,9 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import zlib
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 
 import aiosqlite
 import msgspec
@@ -23,6 +23,7 @@ from msgspec import Struct
 from wingbeat.base.errors import ConfigurationError, JournalUnknown
 from wingbeat.contracts.journal import Batch, FencedOut, Record, Row, Snapshot, StorageFull
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 FORMAT = 1
@@ -43,6 +44,10 @@ CREATE TABLE IF NOT EXISTS snapshots(
     execution TEXT PRIMARY KEY, sequence INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL);
 """
 _RECORD = "id, closure, workflow, inputs, launch_key, labels, created_at, phase, ended_at"
+
+
+class _Fenced(Exception):
+    """The fence is not the newest; the transaction is undone."""
 
 
 class JournalSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,7 +91,7 @@ class SQLiteJournal:
             await self._db.execute(f"PRAGMA synchronous={self.settings.synchronous}")
             await self._check_format()
             await self._db.executescript(SCHEMA)
-            return await self._take_fence(owner)
+            return await self._at_once(_take_fence, owner)
         except BaseException as error:
             await self.close()  # its thread would keep the process from ending
             if isinstance(error, sqlite3.Error):
@@ -94,11 +99,13 @@ class SQLiteJournal:
             raise
 
     async def append(self, batch: Batch, fence: int) -> None:
-        """See `Journal.append`. Only facts: one statement, which is its own transaction. Else one explicit transaction."""
-        if len(batch.rows) <= ROWS_PER_STATEMENT and not (batch.launches or batch.phases or batch.closures):
-            await self._guarded(lambda: self._insert(batch.rows, fence))
-        else:
-            await self._guarded(lambda: _whole(self._transaction(batch, fence)))
+        """See `Journal.append`."""
+        try:
+            whole = await self._guarded(lambda: self._at_once(_append, batch, fence))
+        except _Fenced:
+            whole = False
+        if not whole:
+            raise FencedOut(f"Another kernel has taken over the journal {self.path}.")
 
     async def snapshot(self, snapshot: Snapshot, fence: int) -> None:
         """See `Journal.snapshot`."""
@@ -179,60 +186,20 @@ class SQLiteJournal:
                 hint="Upgrade wingbeat, or use another home.",
             )
 
-    async def _take_fence(self, owner: str) -> int:
+    async def _at_once(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **_: P.kwargs) -> T:
+        """Do several statements in one hop to the connection's thread, of which each costs more than most statements.
+
+        What was begun there is ended, also when whoever waits for it is cancelled.
+        """
         db = self._connection
-        await db.execute("BEGIN IMMEDIATE")
-        await db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?), ('fence', 0)", (FORMAT,))
-        await db.execute("UPDATE meta SET value = value + 1 WHERE key = 'fence'")
-        await db.execute("INSERT OR REPLACE INTO meta VALUES ('owner', ?)", (owner,))
-        rows = await self._select("SELECT value FROM meta WHERE key = 'fence'", ())
-        await db.execute("COMMIT")
-        return int(rows[0][0])
+        # aiosqlite has no public way to its thread.
+        return cast(T, await db._execute(work, db._conn, *args))  # type: ignore[no-untyped-call]  # noqa: SLF001
 
     async def _look(self) -> dict[str, Record]:
         wanted, self._wanted, self._looking = self._wanted, [], None
         query = f"SELECT {_RECORD} FROM executions WHERE id IN (SELECT value FROM json_each(?))"
         rows = await self._select(query, (msgspec.json.encode(wanted).decode(),))
         return {row[0]: _record(row) for row in rows}
-
-    async def _insert(self, rows: Sequence[Row], fence: int) -> None:
-        if not rows:
-            return
-        values: list[Any] = []
-        for row in rows:
-            values += (row.execution, row.sequence, zlib.crc32(row.body), row.body)
-        values.append(fence)
-        cursor = await self._connection.execute(_insert_statement(len(rows)), values)
-        if cursor.rowcount != len(rows):
-            raise FencedOut(f"Another kernel has taken over the journal {self.path}.")
-
-    async def _transaction(self, batch: Batch, fence: int) -> None:
-        db = self._connection
-        await db.execute("BEGIN IMMEDIATE")
-        try:
-            if batch.closures:
-                await db.executemany("INSERT OR IGNORE INTO closures VALUES (?, ?)", list(batch.closures.items()))
-            if batch.launches:
-                await db.executemany(
-                    f"INSERT INTO executions({_RECORD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    [_values(r) for r in batch.launches],
-                )
-            for start in range(0, len(batch.rows), ROWS_PER_STATEMENT):
-                await self._insert(batch.rows[start : start + ROWS_PER_STATEMENT], fence)
-            if not batch.rows:  # which would have checked it
-                await self._check_fence(fence)
-            if batch.phases:
-                ended = [(p.phase, p.at, p.execution) for p in batch.phases]
-                await db.executemany("UPDATE executions SET phase = ?, ended_at = ? WHERE id = ?", ended)
-            await db.execute("COMMIT")
-        except BaseException:
-            await _quietly(db.rollback())
-            raise
-
-    async def _check_fence(self, fence: int) -> None:
-        rows = await self._select("SELECT value FROM meta WHERE key = 'fence'", ())
-        if rows[0][0] != fence:
-            raise FencedOut(f"Another kernel has taken over the journal {self.path}.")
 
     async def _guarded(self, write: Callable[[], Awaitable[T]]) -> T:
         """Translate what SQLite says. A full disk rolls the transaction back; after anything else the outcome is unknown."""
@@ -254,6 +221,50 @@ class SQLiteJournal:
             raise JournalUnknown(f"The journal {self.path} cannot be read: {error}.") from error
 
 
+def _append(db: sqlite3.Connection, batch: Batch, fence: int) -> bool:
+    """Write a batch; False if the fence is not the newest. Only facts: one statement, which is its own transaction."""
+    if len(batch.rows) <= ROWS_PER_STATEMENT and not (batch.launches or batch.phases or batch.closures):
+        return _insert(db, batch.rows, fence)
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        _write(db, batch, fence)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.rollback()
+        raise
+    return True
+
+
+def _write(db: sqlite3.Connection, batch: Batch, fence: int) -> None:
+    if batch.closures:
+        db.executemany("INSERT OR IGNORE INTO closures VALUES (?, ?)", list(batch.closures.items()))
+    if batch.launches:
+        db.executemany(
+            f"INSERT INTO executions({_RECORD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [_values(r) for r in batch.launches],
+        )
+    for start in range(0, len(batch.rows), ROWS_PER_STATEMENT):
+        if not _insert(db, batch.rows[start : start + ROWS_PER_STATEMENT], fence):
+            raise _Fenced
+    if not batch.rows and _fence(db) != fence:  # rows would have checked it
+        raise _Fenced
+    if batch.phases:
+        ended = [(p.phase, p.at, p.execution) for p in batch.phases]
+        db.executemany("UPDATE executions SET phase = ?, ended_at = ? WHERE id = ?", ended)
+
+
+def _insert(db: sqlite3.Connection, rows: Sequence[Row], fence: int) -> bool:
+    """Insert all rows, or none where the fence is not the newest."""
+    if not rows:
+        return True
+    values: list[Any] = []
+    for row in rows:
+        values += (row.execution, row.sequence, zlib.crc32(row.body), row.body)
+    values.append(fence)
+    return db.execute(_insert_statement(len(rows)), values).rowcount == len(rows)
+
+
 def _insert_statement(count: int) -> str:
     rows = ",".join(["(?,?,?,?)"] * count)
     return (
@@ -262,21 +273,18 @@ def _insert_statement(count: int) -> str:
     )
 
 
-async def _whole(transaction: Coroutine[Any, Any, None]) -> None:
-    """A transaction that was begun is ended, also when whoever waits for it is cancelled."""
-    task = asyncio.ensure_future(transaction)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise
+def _take_fence(db: sqlite3.Connection, owner: str) -> int:
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?), ('fence', 0)", (FORMAT,))
+    db.execute("UPDATE meta SET value = value + 1 WHERE key = 'fence'")
+    db.execute("INSERT OR REPLACE INTO meta VALUES ('owner', ?)", (owner,))
+    fence = _fence(db)
+    db.execute("COMMIT")
+    return fence
 
 
-async def _quietly(awaitable: Awaitable[Any]) -> None:
-    try:
-        await awaitable
-    except sqlite3.Error:
-        return  # the transaction is gone either way; the first error is the one to tell
+def _fence(db: sqlite3.Connection) -> int:
+    return int(db.execute("SELECT value FROM meta WHERE key = 'fence'").fetchone()[0])
 
 
 def _values(record: Record) -> tuple[Any, ...]:

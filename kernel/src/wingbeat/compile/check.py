@@ -29,7 +29,8 @@ from wingbeat.spec.entities import (
 from wingbeat.types import DictType, ListType, LiteralType, TupleType, ValueMismatch, compatible, describe, select
 
 Locations = Mapping[str, Mapping[str, object]]
-"""By digest of the workflow and id of the node: where the call stands, as something that prints as ``file:line``."""
+"""By digest of the workflow and id of the node: where the call stands, as something that prints as ``file:line``; under an
+empty id where the workflow is defined."""
 
 NODES_MAX = 1_000_000
 
@@ -76,7 +77,8 @@ class _Check:
                 yield f"{self.workflow.name}: output {variable.name!r} is not bound."
             else:
                 what = f"{self.workflow.name} returns {variable.name!r} as"
-                yield from self._binding(binding, variable, what, "", partial(self.arms.hidden, place=None))
+                where = f" ({self.lines['']})" if "" in self.lines else ""
+                yield from self._binding(binding, variable, what, where, partial(self.arms.hidden, place=None))
         yield from handler_findings(self.closure, self.workflow)
 
     def _where(self, node: NodeSpec) -> str:
@@ -185,11 +187,11 @@ class _Check:
                 try:
                     source = promise_type(self.closure, self.workflow, self.nodes, binding)
                 except (ValueMismatch, LookupError) as error:
-                    yield f"{what}; {_name(binding)}: {error}{where}."
+                    yield f"{what}; {self._said(binding)}: {error}{where}."
                     return
                 reason = compatible(source, type_)
                 if reason is not None:
-                    yield f"{what}, but {_name(binding)} is {describe(source)}: {reason}{where}."
+                    yield f"{what}, but {self._said(binding)} is {describe(source)}: {reason}{where}."
             case ListBinding():
                 for i, item in enumerate(binding.items):
                     item_type = _item_type(type_, i, len(binding.items))
@@ -205,6 +207,15 @@ class _Check:
                     yield from self._fits(item, type_.value, what, where)
             case Constant():
                 return  # encoded by this very type when it was traced
+
+    def _said(self, promise: Promise) -> str:
+        path = "".join(f"[{p!r}]" if isinstance(p, int) else f".{p}" for p in promise.path)
+        if not promise.node:
+            return f"input {promise.output!r}{path}"
+        node = self.nodes.get(promise.node)
+        known = node is not None and 0 <= node.call < len(self.workflow.calls)
+        of = f" of {self.closure.entities[self.workflow.calls[node.call]].name}" if node and known else ""
+        return f"{promise.node}.{promise.output}{path}{of}"
 
 
 def promise_type(
@@ -236,8 +247,3 @@ def _item_type(type_: LiteralType, index: int, count: int) -> LiteralType | None
     if isinstance(type_, TupleType) and len(type_.items) == count:
         return type_.items[index]
     return None
-
-
-def _name(promise: Promise) -> str:
-    path = "".join(f"[{p!r}]" if isinstance(p, int) else f".{p}" for p in promise.path)
-    return f"{promise.node}.{promise.output}{path}" if promise.node else f"input {promise.output!r}{path}"

@@ -85,7 +85,10 @@ class Catalog(Protocol):
         """Give a reservation back. Not held: nothing happens."""
 
     async def publish(self, entry: CacheEntry, *, overwrite: bool = False) -> None:
-        """Store an entry: one conditional insert, first one wins unless `overwrite`; releases the reservation of its source."""
+        """Store an entry: one conditional insert, first one wins unless `overwrite`.
+
+        Either way it releases the reservation of the node that computed it.
+        """
 
     async def evict(
         self,

@@ -6,6 +6,7 @@ atomically: a URI is readable whole or not at all, and what `put_*` returned sur
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from wingbeat.types import Blob
@@ -24,6 +25,12 @@ class Storage(Protocol):
 
     def put_directory(self, path: str, name: str = "") -> Blob:
         """Store a local tree of regular files. Raises ValueError on links out of the tree, devices and sockets."""
+
+    def put_files(self, files: Mapping[str, str | bytes]) -> Blob:
+        """Store a tree of the given files: relative path in it, and a local path to read or the content itself.
+
+        The same blob as that of a directory which holds them. Raises FileNotFoundError where one cannot be read.
+        """
 
     def read_bytes(self, blob: Blob, bytes_max: int = 256 * 2**20) -> bytes:
         """The content of a file blob. Raises FileNotFoundError; OSError if it is damaged; ValueError over `bytes_max`."""

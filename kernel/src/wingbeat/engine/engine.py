@@ -102,6 +102,7 @@ class LocalEngine:
         self._holding: dict[str, Live] = {}
         self._launching: list[Live] = []
         self._signals: dict[str, asyncio.Future[None]] = {}
+        self._left: dict[str, str] = {}  # by launch key, what was being stopped when this kernel was opened
         self._lingering: asyncio.TimerHandle | None = None
         self._linger_over = False
         self._loop: asyncio.Task[None] | None = None
@@ -162,10 +163,12 @@ class LocalEngine:
         found = await self._resumable(request.launch_key) if request.resume else None
         if found is not None and found.machine.state.phase not in _GOING_ON:
             await found.ended.wait()  # it was being stopped when somebody left: what it finished is taken over
-            request = msgspec.structs.replace(request, recover=found.id)
-            found = None
+            request, found = msgspec.structs.replace(request, recover=found.id), None
+        elif found is None and request.resume and (left := self._left.pop(request.launch_key, "")):
+            request = msgspec.structs.replace(request, recover=left)
         reuse = await self._reusable(request) if request.recover else Reuse()
         existing = await self._existing(name)  # last: nothing may happen between this and taking the name
+        self._check_running()  # it may have stopped meanwhile, and would never answer
         if existing is None and found:
             return LaunchReply(found.id, created=False)
         if existing is not None:
@@ -490,6 +493,8 @@ class LocalEngine:
                 self.quarantined[record.execution] = str(error)
                 continue
             self._lives[live.id] = live
+            if live.machine.state.phase is ExecutionPhase.ABORTING:
+                self._left[record.launch_key] = live.id
             for _, request in submits:
                 if request is not None:
                     requests[self._routes.executor(request.task)].append(request)

@@ -23,7 +23,7 @@ def explain_cache(live: Live, node: str) -> str:
         return f"{node} ({task.name}) is not cached; @task(cache=True) would."
     lines = [f"{node} ({task.name}): {seen.cache or 'not looked up yet'}"]
     if seen.cache_reason:
-        lines.append(f"because {seen.cache_reason}")
+        lines.append(seen.cache_reason)
     if seen.source:
         lines.append(f"taken from {seen.source}")
     number, base = node_of(i), graph.base_of(node_of(i))

@@ -164,6 +164,7 @@ class Memo:
             )
             async with asyncio.timeout(ANSWER_S_MAX):
                 await self.catalog.publish(entry)
+            self._reservations.pop((live.id, node), None)  # it has ended with that
             hit("publish.after")
         except Exception as error:  # noqa: BLE001  # what was computed stays valid without the catalog
             status, reason = (

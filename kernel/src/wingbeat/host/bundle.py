@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError
-from wingbeat.builtin.durable import collect_scratch, scratch_directory, write_atomic
+from wingbeat.builtin.durable import write_atomic
 from wingbeat.builtin.filecopy import hash_stream
 from wingbeat.builtin.filetree import TreeFile, make_manifest, manifest_bytes
 from wingbeat.contracts.storage import Storage
@@ -90,7 +90,7 @@ def make_bundle(entry_file: str, storage: Storage, cache_dir: str) -> Bundle:
     """
     for _ in range(_TRIES_MAX):
         sources = _scan(entry_file, cache_dir)
-        blob = _stored(sources, storage) or _store(sources, storage, cache_dir)
+        blob = _stored(sources, storage) or _store(sources, storage)
         if blob is not None:
             names = tuple(f.path for f in sources.files)
             return Bundle(sources.digest, sources.project.root, sources.import_roots, names, blob)
@@ -152,35 +152,12 @@ def _stored(sources: _Sources, storage: Storage) -> Blob | None:
     return blob
 
 
-def _store(sources: _Sources, storage: Storage, cache_dir: str) -> Blob | None:
+def _store(sources: _Sources, storage: Storage) -> Blob | None:
     """Store what was scanned; None if files changed since."""
-    scratch = os.path.join(cache_dir, "scratch")
-    os.makedirs(scratch, exist_ok=True)
-    collect_scratch(scratch)
-    with scratch_directory(scratch) as stage:
-        tree = os.path.join(stage, "bundle")
-        os.mkdir(tree)
-        for file in sources.files:
-            target = os.path.join(tree, file.path)
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            with open(target, "xb") as stream:
-                if file.path == BUNDLE_FILE:
-                    stream.write(bundle_info_bytes(sources.import_roots))
-                elif not _copy(os.path.join(sources.project.root, file.path), stream.fileno(), file.digest):
-                    return None
-            if file.executable:
-                os.chmod(target, 0o700)
-        stored = storage.put_directory(tree)
-    if stored.digest != sources.digest:
-        raise RuntimeError(
-            f"the storage {storage.scheme!r} gave the bundle the digest {stored.digest}, not {sources.digest}"
-        )
-    return Blob(stored.uri, stored.digest, stored.size, "", "directory")
-
-
-def _copy(source: str, target: int, digest: str) -> bool:
+    files: dict[str, str | bytes] = {f.path: os.path.join(sources.project.root, f.path) for f in sources.files}
+    files[BUNDLE_FILE] = bundle_info_bytes(sources.import_roots)
     try:
-        with open(source, "rb") as stream:
-            return hash_stream(stream.fileno(), target)[0] == digest
+        stored = storage.put_files(files)
     except FileNotFoundError:
-        return False
+        return None
+    return stored if stored.digest == sources.digest else None

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
+from wingbeat.base.errors import ConfigurationError
 from wingbeat.host.config import Configuration
 
 if TYPE_CHECKING:
@@ -27,6 +29,23 @@ S = TypeVar("S", bound=Struct)
 def home_path(given: str | os.PathLike[str] | None = None) -> Path:
     """The home: what is given, else ``$WINGBEAT_HOME``, else ``.wingbeat`` in the current folder. It need not exist."""
     return Path(given or os.environ.get("WINGBEAT_HOME") or ".wingbeat").absolute()
+
+
+def make_home(folder: Path) -> None:
+    """Make the folder, readable by its owner only, and keep it out of version control. Raises ConfigurationError."""
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "it is a file")
+        if not folder.exists():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (folder / ".gitignore").write_text("*\n")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise ConfigurationError(
+            f"The home {folder} cannot be used: {error.strerror}.",
+            hint="WINGBEAT_HOME names the folder where Wingbeat keeps its state.",
+        ) from error
 
 
 class HomeFolder:
@@ -43,10 +62,8 @@ class HomeFolder:
         return str(self.folder)
 
     def create(self) -> None:
-        """Make the folder, readable by its owner only, and keep it out of version control."""
-        if not self.folder.is_dir():
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            (self.folder / ".gitignore").write_text("*\n")
+        """See `make_home`."""
+        make_home(self.folder)
 
     def settings(self, section: str, struct: type[S]) -> S:
         """See `Home.settings`."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import re
-import tempfile
 import tomllib
 from typing import Any
 
@@ -178,7 +177,9 @@ def pattern_regex(pattern: str) -> re.Pattern[str]:
 
 @functools.lru_cache(maxsize=1)
 def _shared_folders() -> frozenset[str]:
-    folders = {*_SHARED, *_TEMPORARY, tempfile.gettempdir()}
+    # As `tempfile` finds them, which would write a file into one.
+    named = (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
+    folders = {*_SHARED, *_TEMPORARY, *(os.path.abspath(name) for name in named if name)}
     home = os.path.realpath(os.path.expanduser("~"))
     while home not in folders:
         folders.add(home)

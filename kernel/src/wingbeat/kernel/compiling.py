@@ -4,26 +4,37 @@ unchanged file costs a look at its folder."""
 from __future__ import annotations
 
 import ast
-import asyncio
+import importlib
 import os
+import select
 import subprocess
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from wingbeat.base.errors import CompileError, InputError
 from wingbeat.base.ids import digest
+from wingbeat.builtin.durable import scratch_directory, write_atomic
 from wingbeat.builtin.filestore import FileStore
+from wingbeat.contracts.environment import Interpreter
 from wingbeat.host.bundle import Bundle, source_digest
-from wingbeat.host.home import home_path
+from wingbeat.host.home import home_path, make_home
 from wingbeat.kernel.code import freeze, pack
 from wingbeat.runtime.compile import Compiled, CompileRequest, Problem
 from wingbeat.runtime.job import StorageRef
 from wingbeat.spec.entities import Closure, EnvironmentSpec, TaskSpec
 
+if TYPE_CHECKING:
+    from wingbeat.builtin.process.sockets import Offer
+
 COMPILE_S_MAX = 300
+_NEXT = (
+    "asyncio", "wingbeat.builtin.process.executor", "wingbeat.builtin.sqlite", "wingbeat.host.discover",
+    "wingbeat.kernel.inputs", "wingbeat.kernel.shared",
+)  # fmt: skip
 
 
 def compile_file(file: str, entity: str, home: str | os.PathLike[str] | None = None) -> Closure:
@@ -53,6 +64,7 @@ def _compiled(file: str, home: str | os.PathLike[str] | None) -> Compiled:
     if not Path(file).is_file():
         raise InputError(f"There is no file {file!r}.")
     folder = home_path(home)
+    make_home(folder)
     storage = FileStore(str(folder / "storage"))
     bundle = pack(file, storage, folder / "bundles")
     environment = freeze(bundle.root, storage, folder / "bundles")
@@ -65,12 +77,8 @@ def _compiled(file: str, home: str | os.PathLike[str] | None) -> Compiled:
         raise _error(file, compiled.failed)
     if source_digest(file, str(folder / "bundles")) != bundle.digest:  # somebody saved a file meanwhile
         return _compiled(file, home)
-    import tempfile  # a compile that is kept needs none of it
-
     kept.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=kept.parent, delete=False) as temporary:
-        temporary.write(msgspec.json.encode(compiled))
-    os.replace(temporary.name, kept)
+    write_atomic(str(kept), msgspec.json.encode(compiled))
     return compiled
 
 
@@ -81,7 +89,9 @@ def _own_version() -> str:
     root = Path(wingbeat.__file__).parent
     newest = max(
         entry.stat().st_mtime_ns
-        for entry in (*root.glob("author/*.py"), *root.glob("spec/*.py"), *root.glob("types/*.py"))
+        for room in ("base", "types", "spec", "author", "compile", "runtime")
+        for entry in os.scandir(root / room)
+        if entry.name.endswith(".py")
     )
     return str(newest)
 
@@ -100,14 +110,20 @@ def _compile(file: str, bundle: Bundle, folder: Path, environment: str) -> Compi
     from wingbeat.builtin.environments import UvEnvironments
 
     environments = UvEnvironments(FileStore(str(folder / "storage")), cache_dir=str(folder / "bundles"))
-    interpreter = asyncio.run(environments.ensure(None, environment))
-    compiled = _in_process(interpreter.python, interpreter.isolated, file, bundle, folder)
+    interpreter = environments.ready(environment)
+    if interpreter is None:
+        import asyncio
+
+        interpreter = asyncio.run(environments.ensure(None, environment))
+    compiled = _in_process(interpreter, file, bundle, folder, ahead=True)
     if compiled.failed is None or not compiled.failed.missing:
         return compiled
     declared, unclear = declared_environments(file)
     if len(declared) == 1 and not unclear:
+        import asyncio
+
         interpreter = asyncio.run(environments.ensure(declared[0], ""))
-        return _in_process(interpreter.python, interpreter.isolated, file, bundle, folder)
+        return _in_process(interpreter, file, bundle, folder)
     missing = compiled.failed.missing
     where = "several environments" if declared else "no environment of their own"
     if unclear:
@@ -120,38 +136,83 @@ def _compile(file: str, bundle: Bundle, folder: Path, environment: str) -> Compi
     return Compiled(failed=Problem(compiled.failed.message, hint, compiled.failed.trace))
 
 
-def _in_process(python: str, isolated: bool, file: str, bundle: Bundle, folder: Path) -> Compiled:
-    import tempfile
-
+def _in_process(interpreter: Interpreter, file: str, bundle: Bundle, folder: Path, *, ahead: bool = False) -> Compiled:
+    """Compile in a process of its own; `ahead` lets it fork the warm parent for the bundle too."""
+    from wingbeat.builtin.process.sockets import variables
     from wingbeat.host.project import module_name
 
     roots = tuple(os.path.normpath(os.path.join(bundle.root, r)) for r in bundle.import_roots)
-    with tempfile.TemporaryDirectory(prefix="wingbeat-compile-") as scratch:
+    scratches = os.path.join(folder, "bundles", "scratch")
+    os.makedirs(scratches, exist_ok=True)
+    with scratch_directory(scratches) as scratch:
         answer = os.path.join(scratch, "answer")
         storage = StorageRef("wingbeat.builtin.filestore:FileStore", {"root": str(folder / "storage")})
         module = module_name(file, bundle.root)
         request = CompileRequest(module, os.path.realpath(file), roots, storage, scratch, answer)
         path = Path(scratch) / "request"
-        path.write_bytes(msgspec.json.encode(request))
-        variables = dict(os.environ)
-        if isolated:
-            for name in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"):
-                variables.pop(name, None)
-        try:
-            done = subprocess.run(
-                [python, "-P", "-m", "wingbeat.runtime.compile", str(path)],
-                stdin=subprocess.DEVNULL, stdout=sys.stderr, env=variables, timeout=COMPILE_S_MAX, check=False,
+        arguments = [interpreter.python, "-P", "-m", "wingbeat.runtime.first", str(path)]
+        with _offer(interpreter, bundle, folder) if ahead else nullcontext() as offer:
+            if offer is not None:
+                request = msgspec.structs.replace(request, parent=offer.config, listener=offer.listener, log=offer.log)
+            path.write_bytes(msgspec.json.encode(request))
+            process = subprocess.Popen(
+                arguments, stdin=subprocess.DEVNULL, stdout=sys.stderr, env=variables(interpreter),
+                pass_fds=() if offer is None else (offer.listener,),
             )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise CompileError(
-                f"Importing {file} took longer than {COMPILE_S_MAX} s.",
-                hint="What takes long belongs into a task: the top level of the file only defines.",
-            ) from None
+        code = _wait(process, file)
         if not os.path.exists(answer):
-            raise CompileError(
-                f"Importing {file} ended its process (exit code {done.returncode}).", hint="Its output is above."
-            )
+            raise CompileError(f"Importing {file} ended its process (exit code {code}).", hint="Its output is above.")
         return msgspec.json.decode(Path(answer).read_bytes(), type=Compiled)
+
+
+def _wait(process: subprocess.Popen[bytes], file: str) -> int:
+    """The exit code of the process that compiles; it does not outlive this call."""
+    try:
+        _import_ahead()
+        _until_ended(process, COMPILE_S_MAX)
+    except subprocess.TimeoutExpired:
+        raise CompileError(
+            f"Importing {file} took longer than {COMPILE_S_MAX} s.",
+            hint="What takes long belongs into a task: the top level of the file only defines.",
+        ) from None
+    finally:
+        process.kill()  # does nothing to one that has ended
+        code = process.wait()
+    return code
+
+
+def _import_ahead() -> None:
+    """Import what a kernel needs to launch what is compiled: else both processes would wait for each other in turn."""
+    for name in _NEXT:
+        importlib.import_module(name)
+
+
+def _until_ended(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Raises `TimeoutExpired`. `Popen.wait` with a limit looks at growing intervals: up to 50 ms too late."""
+    if not hasattr(os, "pidfd_open"):
+        process.wait(seconds)
+        return
+    fd = os.pidfd_open(process.pid)
+    try:
+        if not select.select([fd], [], [], seconds)[0]:
+            raise subprocess.TimeoutExpired(process.args, seconds)
+    finally:
+        os.close(fd)
+
+
+def _offer(interpreter: Interpreter, bundle: Bundle, folder: Path) -> AbstractContextManager[Offer | None]:
+    """What a warm parent for the bundle is started with, in a home whose tasks run in processes."""
+    from wingbeat.builtin.process.settings import ProcessSettings
+    from wingbeat.builtin.process.sockets import ParentKey, Sockets
+    from wingbeat.host.config import Configuration
+    from wingbeat.kernel.kernel import KernelSettings
+
+    configuration = Configuration()
+    if configuration.section("kernel", KernelSettings).executor != "process":
+        return nullcontext()
+    local = os.path.realpath(FileStore(str(folder / "storage")).fetch(bundle.blob))
+    sockets = Sockets(str(folder), configuration.section("process", ProcessSettings))
+    return sockets.offer(ParentKey(interpreter, local))
 
 
 def declared_environments(file: str) -> tuple[list[EnvironmentSpec], int]:

@@ -115,7 +115,7 @@ class Kernel:
         registry = self._boot()
         self._preparer = Preparer(self._home, frozenset(task.name for task in self._inline))
         engine = SharedEngine(self._home.folder, lambda: self._start(registry))
-        await engine.open()
+        await _opened(engine)
         self._engine = engine
         if self._inline and not engine.holds:
             await engine.close()
@@ -341,3 +341,16 @@ class Kernel:
             await asyncio.gather(*aborts, return_exceptions=True)
         else:
             await asyncio.gather(*(engine.wait(id) for id in self._launched))
+
+
+async def _opened(engine: SharedEngine) -> None:
+    """Open it, to the end also if the caller is cancelled: what a database's thread answers must find its loop."""
+    import asyncio
+
+    opening = asyncio.ensure_future(engine.open())
+    try:
+        await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        await asyncio.wait({opening})
+        await engine.close()
+        raise

@@ -16,6 +16,7 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from typing import NoReturn
 
 import msgspec
@@ -26,13 +27,8 @@ from wingbeat.runtime import claim, files, limits
 from wingbeat.runtime.blobio import AttemptIO
 from wingbeat.runtime.call import perform
 from wingbeat.runtime.errors import describe
-from wingbeat.runtime.job import Job, read_job
+from wingbeat.runtime.job import BROKEN, DUPLICATE, Job, read_job
 from wingbeat.runtime.load import enter_bundle
-
-DUPLICATE = 79
-"""Exit code: somebody else had claimed the attempt; nothing was done."""
-BROKEN = 78
-"""Exit code: the outcome could not be written; the log says why."""
 
 REHEARSALS = 16
 _PR_SET_CHILD_SUBREAPER = 36
@@ -46,7 +42,7 @@ def start(job: Job, inputs: bytes, parent: str) -> NoReturn:
         if not claim.take(job.directory, parent, groups):
             os._exit(DUPLICATE)
         os.environ.update(variables(job))
-        os.mkdir(f"{job.directory}/{files.WORK}")
+        os.makedirs(f"{job.directory}/{files.WORK}", exist_ok=True)
         log = files.open_log(job.directory)
     except BaseException:  # noqa: BLE001 - as in `run`
         traceback.print_exc(file=sys.stderr)
@@ -57,15 +53,25 @@ def start(job: Job, inputs: bytes, parent: str) -> NoReturn:
 def run(job: Job, inputs: bytes, log: int, groups: tuple[str, ...], spare: str = "") -> NoReturn:
     """Be the process of the attempt `job`, which is claimed, to its end.
 
-    Its variables are set and its working directory is there. `spare` is where that is moved if it stays empty.
+    Its variables are set and its working directory is there; `spare` is where that goes if it stays empty. Empty
+    `inputs` are in the file.
     """
     code = BROKEN
     try:
         _settle(job, log, groups)
-        code = _attempt(job, inputs, spare)
+        code = _attempt(job, inputs or _written_inputs(job), spare)
+        if code == 0 and not inputs:
+            os.unlink(f"{job.directory}/{files.INPUTS}")
     except BaseException:  # noqa: BLE001 - whatever it is, it must be in the log and end this process
         traceback.print_exc(file=sys.stderr)
     _leave(code)
+
+
+def _written_inputs(job: Job) -> bytes:
+    inputs = files.read_file(job.directory, files.INPUTS, files.INPUTS_BYTES_MAX)
+    if inputs is None:
+        raise FileNotFoundError(f"{job.directory} has no {files.INPUTS}")
+    return inputs
 
 
 def rehearse(folder: str) -> None:
@@ -153,12 +159,14 @@ def _write_error(job: Job, error: ErrorInfo) -> None:
 
 
 def _clear(folder: str, spare: str) -> None:
-    if spare and not os.listdir(folder):
-        os.rename(folder, spare)
-    else:
-        import shutil
+    """Have a folder away. One that is as it was stays for the parent, which moves it to `spare` when nothing runs any more.
+    User code may have removed it, or made it unreadable."""
+    with suppress(OSError):
+        if spare and not os.listdir(folder) and os.stat(folder).st_mode == os.stat(os.path.dirname(spare)).st_mode:
+            return
+    import shutil
 
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _reseed() -> None:
@@ -183,7 +191,7 @@ def main(directory: str) -> NoReturn:
     """Run the attempt of `directory` in this fresh interpreter, which leads its session already."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     request = files.read_file(directory, files.REQUEST)
-    inputs = files.read_file(directory, files.INPUTS)
+    inputs = files.read_file(directory, files.INPUTS, files.INPUTS_BYTES_MAX)
     if request is None or inputs is None:
         sys.exit(
             f"{directory} has no {files.REQUEST} or no {files.INPUTS}; the executor writes both before it starts this."

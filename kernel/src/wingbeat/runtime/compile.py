@@ -1,7 +1,7 @@
-"""The short-lived process that compiles a file: imports it and writes the closures of what it defines.
+"""Compiling a file: imports it and writes the closures of what it defines.
 
-``python -m wingbeat.runtime.compile REQUEST``: the request is a JSON file (`CompileRequest`); the answer goes to the file that
-it names (`Compiled`). Standard output and error belong to the user's module.
+In a short-lived process (`wingbeat.runtime.first`): the request is a JSON file (`CompileRequest`); the answer goes to the file
+that it names (`Compiled`). Standard output and error belong to the user's module.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from wingbeat.base.errors import WingbeatError
 from wingbeat.runtime import load
-from wingbeat.runtime.job import StorageRef
+from wingbeat.runtime.job import ParentConfig, StorageRef
 from wingbeat.runtime.load import import_module
 from wingbeat.spec.entities import Closure
 
@@ -24,7 +24,11 @@ _OURS = {os.path.realpath(__file__), os.path.realpath(load.__file__)}
 
 
 class CompileRequest(Struct, frozen=True):
-    """What to compile: a module, found below `roots`; files among defaults go to `storage`."""
+    """What to compile: a module, found below `roots`; files among defaults go to `storage`.
+
+    Attributes:
+        parent: A warm parent to fork first, with the descriptor of its listening socket and the path of its log.
+    """
 
     module: str
     file: str
@@ -32,6 +36,9 @@ class CompileRequest(Struct, frozen=True):
     storage: StorageRef
     scratch: str
     answer: str
+    parent: ParentConfig | None = None
+    listener: int = -1
+    log: str = ""
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):
@@ -51,14 +58,18 @@ class Compiled(Struct, frozen=True, omit_defaults=True):
     failed: Problem | None = None
 
 
-def main(request_path: str) -> None:
-    """Answer one request."""
-    with open(request_path, "rb") as file:
-        request = msgspec.json.decode(file.read(), type=CompileRequest)
+def read_request(path: str) -> CompileRequest:
+    """The request in a file."""
+    with open(path, "rb") as file:
+        return msgspec.json.decode(file.read(), type=CompileRequest)
+
+
+def answer(request: CompileRequest) -> None:
+    """Compile and write the answer."""
     sys.path[:0] = [root for root in request.roots if root not in sys.path]
-    answer = _compile(request)
+    found = _compile(request)
     with open(request.answer, "wb") as file:
-        file.write(msgspec.json.encode(answer))
+        file.write(msgspec.json.encode(found))
 
 
 def _compile(request: CompileRequest) -> Compiled:
@@ -67,7 +78,7 @@ def _compile(request: CompileRequest) -> Compiled:
     except ModuleNotFoundError as error:
         return Compiled(failed=Problem(str(error), trace=_trace(error), missing=error.name or ""))
     except WingbeatError as error:
-        return Compiled(failed=Problem(error.message, error.hint))
+        return Compiled(failed=Problem(_located(error, request.roots), error.hint))
     except Exception as error:  # noqa: BLE001  # the user's module may raise anything
         return Compiled(failed=Problem(f"{type(error).__name__}: {error}", trace=_trace(error)))
     closures, problems = {}, {}
@@ -101,6 +112,15 @@ def _entities(module: Any, file: str) -> dict[str, Any]:
     return {name: found[name] for name in sorted(found, key=lambda n: (n not in own, n))}
 
 
+def _located(error: WingbeatError, roots: tuple[str, ...]) -> str:
+    """The message, with the line of the user's code below `roots` where it names none."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename.startswith(roots) and "site-packages" not in frame.filename:
+            place = f"{os.path.basename(frame.filename)}:{frame.lineno}"
+            return error.message if place in error.message else f"{error.message.removesuffix('.')} ({place})."
+    return error.message
+
+
 def _trace(error: BaseException) -> str:
     """The traceback without the frames of the import system and of this file."""
     frames = [
@@ -110,7 +130,3 @@ def _trace(error: BaseException) -> str:
         and os.sep + os.path.join("importlib", "__init__.py") not in frame.filename
     ]  # fmt: skip
     return "".join(traceback.format_list(frames)) + "".join(traceback.format_exception_only(error))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

@@ -3,9 +3,9 @@
 ``claim`` and ``log`` come from the warm parent or the attempt's process, ``outputs``, ``error`` or (of the body of a dynamic
 workflow) ``suspended`` from that process.
 ``exit`` says how it ended, where that was no success or nobody was there to be told. ``request`` and ``inputs`` are there
-for a process that is not forked, and where an attempt failed, for who looks into it. ``work/`` is the working directory of
-the user's code, ``scratch/`` where values are put together before they are stored, ``checkpoint/`` what an attempt leaves to
-its successor.
+for a process that is not forked, where inputs are long, and where an attempt failed, for who looks into it. ``work/`` is the
+working directory of the user's code, ``scratch/`` where values are put together before they are stored, ``checkpoint/`` what
+an attempt leaves to its successor.
 """
 
 # few system calls for each attempt; descriptors, not paths, are what is handled here
@@ -28,6 +28,12 @@ CHECKPOINT = "checkpoint"
 
 OUTCOME_BYTES_MAX = 64 * 2**20
 """An ``outputs`` or ``error`` that is larger is not read: inline values are small, and there are not that many."""
+
+
+INPUTS_SENT_MAX = 2**20
+"""Inputs that are longer are not in the message to the warm parent but in the file."""
+INPUTS_BYTES_MAX = 2**31
+"""An ``inputs`` that is larger is not read. Each value in it is small, but there may be many."""
 
 
 def write_atomic(directory: str, name: str, data: bytes) -> None:

@@ -15,8 +15,19 @@ from msgspec import Struct
 from wingbeat.contracts.executor import Replay
 from wingbeat.spec.entities import WrapperSpec
 
+LISTENER_FD = 3
+"""The descriptor that a warm parent listens at."""
+LOCK = "lock"
+"""Held, in the parents' folder, by who starts a parent and by a parent that ends."""
+
 FRAME_BYTES_MAX = 64 * 2**20
 _LENGTH = struct.Struct("!I")
+
+
+DUPLICATE = 79
+"""Exit code: somebody else had claimed the attempt; nothing was done."""
+BROKEN = 78
+"""Exit code: the outcome could not be written; the log says why."""
 
 
 class StorageRef(Struct, frozen=True, omit_defaults=True):
@@ -109,7 +120,10 @@ class ParentConfig(Struct, frozen=True, omit_defaults=True):
 
 
 class Run(Struct, frozen=True, array_like=True, tag=1):
-    """To the parent: start this attempt unless it runs already. `job` and `inputs` are the bytes of the files."""
+    """To the parent: start this attempt unless it runs already. `job` and `inputs` are the bytes of the files.
+
+    Empty `inputs` are in the file already.
+    """
 
     id: str
     job: bytes

@@ -31,6 +31,10 @@ from msgspec import Struct
 
 from wingbeat.runtime import attempt, claim, files, limits, logs, reap
 from wingbeat.runtime.job import (
+    BROKEN,
+    DUPLICATE,
+    LISTENER_FD,
+    LOCK,
     Ended,
     Exit,
     Frames,
@@ -51,11 +55,8 @@ from wingbeat.runtime.job import (
 from wingbeat.runtime.load import enter_bundle
 from wingbeat.runtime.preload import Preloader
 
-LISTENER_FD = 3
 LOGS_S = 1.0
 """How often the size of the logs of running attempts is looked at."""
-LOCK = "lock"
-"""Held, in the parents' folder, by who starts a parent and by a parent that ends."""
 
 
 class Client:
@@ -226,18 +227,19 @@ class Parent:
             with suppress(FileNotFoundError):
                 os.rename(f"{child.spare}.{files.LOG}", f"{job.directory}/{files.LOG}")
             log = files.open_log(job.directory)
-            held = self._descriptors()
-            with _environment(attempt.variables(job)):
-                pid = os.fork()
-                if pid == 0:
-                    _let_go(held, lock)
-                    attempt.run(job, child.run.inputs, log, groups, child.spare)
-        except OSError:
+            try:
+                held = self._descriptors()
+                with _environment(attempt.variables(job)):
+                    pid = os.fork()
+                    if pid == 0:
+                        _let_go(held, lock)
+                        attempt.run(job, child.run.inputs, log, groups, child.spare)
+            finally:
+                os.close(log)
+            with suppress(OSError):  # it runs, and has said what matters most itself
+                claim.complete(lock, claim.Claim(pid, claim.start_time(pid), name, groups))
+        finally:
             os.close(lock)  # without a process, the claim is nobody's
-            raise
-        claim.complete(lock, claim.Claim(pid, claim.start_time(pid), name, groups))
-        os.close(lock)
-        os.close(log)
         return pid
 
     def _spawn(self, child: Child) -> int:
@@ -277,18 +279,23 @@ class Parent:
         _, status, spent = os.wait4(pid, 0)
         reap.kill_orphans(set(self._children))
         end = self._close(child, pid, status, spent)
+        self._settle_log(child)
         if child.spare:
             self._spares.append(child.spare)
-            self._keep_empty_log(child)
+            _keep_empty(f"{child.job.directory}/{files.WORK}", child.spare, status)
         for client in child.watchers:
             self._send(client, Ended(child.job.id, end))
         self._busy_at = time.monotonic()
 
-    def _keep_empty_log(self, child: Child) -> None:
-        """For the next attempt; as with the folder, to move one is cheaper than to make one."""
+    def _settle_log(self, child: Child) -> None:
+        """Shorten the log of an attempt that has ended, and keep an empty one for the next: as with the folder, to move one
+        is cheaper than to make one."""
         log = f"{child.job.directory}/{files.LOG}"
         with suppress(OSError):  # user code may have removed it
-            if not os.stat(log).st_size:
+            size = os.stat(log).st_size
+            if size > self._config.log_bytes_max:
+                logs.trim(child.job.directory, self._config.log_bytes_max)
+            elif not size and child.spare:
                 os.rename(log, f"{child.spare}.{files.LOG}")
 
     def _trim_logs(self) -> None:
@@ -299,6 +306,8 @@ class Parent:
         for child in self._children.values():
             try:
                 logs.trim(child.job.directory, self._config.log_bytes_max)
+            except FileNotFoundError:  # not made yet, or removed by user code
+                pass
             except OSError as error:
                 sys.stderr.write(f"{child.job.id}: its log cannot be shortened: {error}\n")
 
@@ -312,12 +321,12 @@ class Parent:
         code = os.waitstatus_to_exitcode(status)
         if code == 0:
             self._preloader.succeeded(job.module)
-        if code == attempt.DUPLICATE or job.limited:
+        if code == DUPLICATE or job.limited:
             owner = claim.read(job.directory)
             if owner is not None and owner.pid == pid:
                 usage = limits.usage(owner.groups)
                 limits.remove(owner.groups)
-            elif code == attempt.DUPLICATE:
+            elif code == DUPLICATE:
                 return None
         end = reap.exit_of(pid, status, spent, usage)
         if code != 0 or self._clients.isdisjoint(child.watchers):
@@ -369,7 +378,7 @@ class Parent:
                 self._busy_at = time.monotonic()
                 return False
             os.unlink(f"{self._config.directory}/{self._config.name}")
-            _remove_folders(self._config.spares)
+            _remove(self._config.spares)
             return True
 
 
@@ -384,7 +393,7 @@ def _let_go(descriptors: list[int], lock: int) -> None:
             os.close(fd)
     except BaseException:  # noqa: BLE001 - two processes must not both go on as the parent
         traceback.print_exc(file=sys.stderr)
-        os._exit(attempt.BROKEN)
+        os._exit(BROKEN)
 
 
 @contextmanager
@@ -411,23 +420,28 @@ def _move_or_make(spare: str, folder: str) -> None:
     try:
         os.rename(spare, folder)
     except OSError:
-        os.mkdir(folder)
+        with suppress(FileExistsError):  # made by who could not fork the process then, and is empty
+            os.mkdir(folder)
+
+
+def _keep_empty(folder: str, spare: str, status: int) -> None:
+    """Move the working directory of an attempt that succeeded to where the next one finds it."""
+    with suppress(OSError):
+        if status == 0 and not os.listdir(folder):
+            os.rename(folder, spare)
 
 
 def _write_request(child: Child) -> None:
-    files.write_atomic(child.job.directory, files.INPUTS, child.run.inputs)
+    if child.run.inputs:
+        files.write_atomic(child.job.directory, files.INPUTS, child.run.inputs)
     files.write_atomic(child.job.directory, files.REQUEST, child.run.job)
 
 
-def _remove_folders(folder: str) -> None:
-    """Remove a folder of empty folders and files."""
-    try:
-        for name in os.listdir(folder):
-            remove = os.unlink if name.endswith(files.LOG) else os.rmdir
-            remove(f"{folder}/{name}")
-        os.rmdir(folder)
-    except OSError as error:
-        sys.stderr.write(f"{folder} stays: {error}\n")
+def _remove(folder: str) -> None:
+    if os.path.isdir(folder):
+        import shutil  # a parent need not share it with its attempts
+
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _close_inherited() -> None:
@@ -451,6 +465,7 @@ def main(argument: str) -> None:
     attempt.own_streams()
     attempt.become_subreaper()
     enter_bundle(config.bundle, config.cache)
+    _remove(config.spares)  # of a parent that was killed
     os.makedirs(config.spares, exist_ok=True)
     attempt.rehearse(config.spares)
     server = Parent(config, socket.socket(fileno=LISTENER_FD))

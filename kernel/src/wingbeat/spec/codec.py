@@ -6,6 +6,7 @@ because a decoder can be made to exhaust the stack of its process by nesting.
 
 from __future__ import annotations
 
+import functools
 from typing import Any, TypeVar
 
 import msgspec
@@ -22,8 +23,12 @@ DEPTH_MAX = 64
 T = TypeVar("T")
 
 _canonical = msgspec.json.Encoder(order="deterministic")
-_entity: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Entity)
-_closure = msgspec.json.Decoder(Closure)
+
+
+@functools.cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    """Made when something is read: it is dear, and a process that compiles or runs tasks only writes."""
+    return msgspec.json.Decoder(kind)
 
 
 def canonical(document: Any) -> bytes:
@@ -52,7 +57,7 @@ def read_bounded(data: bytes, decoder: msgspec.json.Decoder[T], *, bytes_max: in
 
 def read_entity(data: bytes) -> Entity:
     """The task or workflow that `data` (JSON) describes."""
-    entity: Entity = read_bounded(data, _entity)
+    entity: Entity = read_bounded(data, _decoder(Entity))
     return entity
 
 
@@ -62,7 +67,7 @@ def read_closure(data: bytes) -> Closure:
     Raises:
         ConfigurationError: It was written by a newer format, lacks an entity, or an entity is not what its digest says.
     """
-    closure = read_bounded(data, _closure)
+    closure: Closure = read_bounded(data, _decoder(Closure))
     check_closure(closure)
     return closure
 

@@ -132,6 +132,8 @@ class MemoryCatalog:
     async def publish(self, entry: CacheEntry, *, overwrite: bool = False) -> None:
         """See `Catalog.publish`."""
         self._called("publish")
+        if self.reservations.get(entry.key.digest) == entry.source.rpartition("/")[0]:
+            del self.reservations[entry.key.digest]
         if overwrite or entry.key.digest not in self.entries:
             self.entries[entry.key.digest] = entry
 

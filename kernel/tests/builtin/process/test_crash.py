@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from wingbeat.builtin.process.adopt import until_gone
 from wingbeat.contracts.executor import Aborted, Failed, Succeeded
 from wingbeat.runtime import claim, files
 from wingbeat.spec.entities import Isolation
@@ -176,3 +177,53 @@ async def test_files_cut_off_by_a_power_failure_count_as_lost(world, sink, damag
     await executor.recover([request])
     outcome = await sink.outcome(request.id)
     assert (outcome.error.code, outcome.error.kind) == ("Lost", "SYSTEM")
+
+
+@pytest.mark.parametrize("isolation", list(Isolation))
+async def test_what_a_parent_prepared_before_it_died_is_used_by_the_next(world, sink, isolation):
+    request = world.request("m:step", inputs={"n": 1}, isolation=isolation)
+    world.module("m", STEP)
+    folder = world.attempt(request.id)
+    (folder / files.WORK).mkdir(parents=True)
+    os.close(claim.publish(str(folder), claim.Claim(parent="gone.sock")))
+    executor = await world.executor(sink)
+    await executor.recover([request])
+    assert isinstance(await sink.outcome(request.id, 10), Succeeded)
+    assert world.marks() == ["start 1", "end 1"]
+
+
+async def test_nothing_is_left_of_an_attempt_adopted_before_it_said_who_it_is(tmp_path, until):
+    folder = tmp_path / "n0.0"
+    folder.mkdir()
+    lock = claim.publish(str(folder), claim.Claim(parent="gone.sock"))
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        os.read(reader, 1)
+        claim.begin(lock)
+        subprocess.Popen(["sleep", "1000"], close_fds=True)
+        os._exit(0)
+    os.close(lock)
+    owner = claim.read(str(folder))
+    assert owner.pid == 0
+    adopting = asyncio.create_task(until_gone(owner, str(folder), "x1/n0/0"))
+    await asyncio.sleep(0)
+    os.write(writer, b"1")
+    await asyncio.to_thread(os.waitpid, pid, 0)
+    await asyncio.wait_for(adopting, 20)
+    os.close(reader)
+    os.close(writer)
+    await until(lambda: not members(pid))
+
+
+def members(session):
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, number = path.read_text().rpartition(")")[2].split()[:4]
+        except OSError:
+            continue
+        if int(number) == session and state != "Z":
+            found.append(path)
+    return found

@@ -196,3 +196,28 @@ async def test_attempts_see_the_variables_of_the_kernel_that_submits_them(world,
     for n, colour in enumerate(("red", "blue")):
         monkeypatch.setenv("COLOUR", colour)
         assert (await world.run(world.request("m:f", f"x1/n{n}/0"))).outputs["o0"] == Inline(colour)
+
+
+@pytest.mark.parametrize("isolation", list(Isolation))
+async def test_a_module_sees_the_variables_of_its_task_when_it_is_imported(world, sink, isolation):
+    world.module("m", "import os\nSEEN = os.environ.get('EXTRA', '')\ndef f() -> str:\n    return SEEN\n")
+    executor = await world.executor(sink)
+    for node, variables in (("a", {}), ("b", {"EXTRA": "1"}), ("c", {"EXTRA": "2"})):
+        await executor.submit(world.request("m:f", f"x1/{node}/0", variables=variables, isolation=isolation))
+        assert (await sink.outcome(f"x1/{node}/0")).outputs["o0"] == Inline(variables.get("EXTRA", ""))
+
+
+async def test_what_a_killed_parent_left_is_removed_with_the_next_one(world, sink, until):
+    world.module("m", "import os\ndef f() -> int:\n    return os.getppid()\n")
+    executor = await world.executor(sink, parent_idle_s=0.5)
+    await executor.submit(world.request("m:f", "x1/a/0"))
+    os.kill((await sink.outcome("x1/a/0")).outputs["o0"].value, signal.SIGKILL)
+    (spares,) = (world.home / "parents").glob("*.spare")
+    (spares / ".outputs.1").touch()
+    (spares / "0" / "left").parent.mkdir(exist_ok=True)
+    (spares / "0" / "left").touch()
+    await until(lambda: not world.processes())
+    await executor.submit(world.request("m:f", "x1/b/0"))
+    assert isinstance(await sink.outcome("x1/b/0"), Succeeded)
+    await until(lambda: not world.processes())
+    assert not list((world.home / "parents").glob("*.spare"))

@@ -18,6 +18,12 @@ def processes():
     return Path("/proc").glob("[0-9]*")
 
 
+def umask():
+    found = os.umask(0o022)
+    os.umask(found)
+    return found
+
+
 def descriptors(pid):
     return [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
 
@@ -71,13 +77,24 @@ async def test_an_attempt_knows_who_it_is_and_works_in_a_folder_of_its_own(world
     assert (world.attempt("x1/n0/4") / "work" / "here").exists()
 
 
-async def test_every_attempt_starts_in_an_empty_folder(world, sink):
-    world.module("m", "import os\ndef look() -> list[str]:\n    return os.listdir()\n")
+async def test_every_attempt_starts_in_an_empty_folder_of_the_usual_mode(world, sink):
+    world.module(
+        "m",
+        """
+        import os
+        def look() -> list[str]:
+            found = [*os.listdir(), oct(os.stat(".").st_mode & 0o777)]
+            if os.environ["WINGBEAT_NODE"] == "n1":
+                os.chmod(".", 0o511)
+            return found
+        """,
+    )
     executor = await world.executor(sink)
+    usual = oct(0o777 & ~umask())
     for n in range(6):
         await executor.submit(world.request("m:look", f"x1/n{n}/0"))
     for n in range(6):
-        assert (await sink.outcome(f"x1/n{n}/0")).outputs["o0"] == Inline([])
+        assert (await sink.outcome(f"x1/n{n}/0")).outputs["o0"] == Inline([usual])
 
 
 @pytest.mark.parametrize("isolation", list(Isolation))
@@ -185,6 +202,16 @@ async def test_a_log_does_not_grow_for_ever(world, sink, until):
     assert isinstance(await sink.outcome("x1/n0/0"), Succeeded)
 
 
+@pytest.mark.parametrize("isolation", list(Isolation))
+async def test_the_log_of_a_short_attempt_is_kept_to_its_size_too(world, isolation):
+    world.module("m", "def f() -> int:\n    print('first' + 'x' * 100_000 + 'last')\n    return 1\n")
+    await world.run(world.request("m:f", isolation=isolation), log_bytes_max=10_000)
+    log = (world.attempt("x1/n0/0") / "log").read_text()
+    assert log.startswith("first")
+    assert log.endswith("last\n")
+    assert len(log) < 10_000
+
+
 async def test_what_a_parent_sets_for_one_attempt_is_not_seen_by_the_next(world, sink):
     world.module(
         "m", "import os\ndef f() -> list[str]:\n    return [os.environ.get('EXTRA', ''), os.environ['WINGBEAT_NODE']]\n"
@@ -215,3 +242,13 @@ async def test_a_home_with_a_very_long_path_works(world):
     world.home = world.home / ("long" * 40)
     world.module("m", "def f() -> int:\n    return 1\n")
     assert isinstance(await world.run(world.request("m:f")), Succeeded)
+
+
+@pytest.mark.parametrize("isolation", list(Isolation))
+async def test_user_code_may_remove_its_working_directory(world, isolation):
+    world.module("m", "import os\ndef f() -> int:\n    os.rmdir(os.getcwd())\n    return 1\n")
+    outcome = await world.run(world.request("m:f", isolation=isolation))
+    assert outcome.outputs["o0"] == Inline(1)
+    assert outcome.evidence["exit_code"] == 0
+    log = world.attempt("x1/n0/0") / "log"
+    assert not log.exists() or log.read_text() == ""

@@ -7,7 +7,7 @@ import pytest
 
 from wingbeat.contracts.executor import Succeeded
 from wingbeat.runtime.job import StorageRef
-from wingbeat.spec.entities import WrapperSpec
+from wingbeat.spec.entities import Isolation, WrapperSpec
 from wingbeat.spec.literal import INLINE_BYTES_MAX, Inline, LiteralList, LiteralMap, Offloaded, Picked
 from wingbeat.types import literal_type
 
@@ -200,3 +200,12 @@ async def test_a_wrapper_that_is_not_installed_says_what_is_missing(world):
     outcome = await world.run(world.request("m:f", wrappers=(WrapperSpec("spark", "wingbeat_gone.x:W"),)))
     assert outcome.error.retryable is False
     assert "wingbeat_gone" in outcome.error.message
+
+
+@pytest.mark.parametrize("isolation", list(Isolation))
+async def test_inputs_may_be_longer_than_a_message(world, isolation):
+    world.module("m", "def f(texts: list[str]) -> int:\n    return sum(map(len, texts))\n")
+    inputs = {"texts": ["x" * 60_000] * 1200}
+    outcome = await world.run(world.request("m:f", inputs=inputs, isolation=isolation))
+    assert outcome.outputs["o0"] == Inline(72_000_000)
+    assert isolation is Isolation.SPAWN or not (world.attempt("x1/n0/0") / "inputs").exists()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
 import msgspec
 
@@ -18,6 +19,9 @@ from wingbeat_catalog.schema import open_file
 
 if TYPE_CHECKING:
     import aiosqlite
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 SWEEP_EVERY = 256
 """Publications after which what is too much or too old is dropped; also after a tenth of the limit, and at the end."""
@@ -177,13 +181,9 @@ class SqliteCatalog:
             "now": self._clock(),
             "overwrite": overwrite,
         }
-        await self._write(_PUBLISH, values)
-        # Not one transaction with the above: whoever waits for the reservation looks the entry up first, and a
-        # reservation that stays behind because the call was cancelled here ends by itself.
+        self._check_writable()
         node = entry.source.rpartition("/")[0] or entry.source
-        await self._write(
-            "DELETE FROM reservations WHERE digest = ? AND owner IN (?, ?)", (entry.key.digest, entry.source, node)
-        )
+        await self._at_once(_publish, values, (entry.key.digest, entry.source, node))
         self._published += 1
         self._published_bytes += entry.size
         much = self._size_max is not None and self._published_bytes > self._size_max // 10
@@ -213,20 +213,7 @@ class SqliteCatalog:
 
     async def explain(self, key: CacheKey) -> Explanation:
         """Why `key` hits or misses now."""
-        rows = await self._all("SELECT body, checksum FROM entries WHERE digest = ?", (key.digest,))
-        entry = _read(*rows[0]) if rows else None
-        if entry is not None:
-            now = self._clock()
-            counts = entry.expires_at is None or entry.expires_at > now
-            return explain_hit(entry) if counts else explain_expired(entry, now)
-        near = {"task": key.task, "inputs": _inputs(key), "max": COMPARED_MAX}
-        keys = [_key_of(body) for (body,) in await self._all(_NEAR, near)]
-        nearest = nearest_key(key, [other for other in keys if other is not None and other.digest != key.digest])
-        if nearest is None:
-            return explain_nothing(key)
-        rows = await self._all("SELECT body, checksum FROM entries WHERE digest = ?", (nearest.digest,))
-        entry = _read(*rows[0]) if rows else None
-        return explain_nothing(key) if entry is None else explain_miss(key, entry)
+        return await self._at_once(_explain, key, self._clock())
 
     async def _sweep(self) -> None:
         """Drop what has expired long ago and what is over the limit, down to a tenth below it."""
@@ -245,14 +232,60 @@ class SqliteCatalog:
             await self._write(_USED, (_json.encode(used).decode(),))
 
     async def _write(self, sql: str, values: Any) -> list[Any]:
-        if self._read_only:
-            raise ConfigurationError(f"The catalog {self._path} was opened for reading only.")
+        self._check_writable()
         return await self._all(sql, values)
 
     async def _all(self, sql: str, values: Any) -> list[Any]:
+        return list(await self._open.execute_fetchall(sql, values))
+
+    async def _at_once(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **_: P.kwargs) -> T:
+        """Do several statements in one hop to the connection's thread, of which each costs more than most statements.
+
+        What was begun there is ended, also when whoever waits for it is cancelled.
+        """
+        db = self._open
+        # aiosqlite has no public way to its thread.
+        return cast(T, await db._execute(work, db._conn, *args))  # type: ignore[no-untyped-call]  # noqa: SLF001
+
+    @property
+    def _open(self) -> aiosqlite.Connection:
         if self._connection is None:
             raise ConfigurationError(f"The catalog {self._path} is not open.")
-        return list(await self._connection.execute_fetchall(sql, values))
+        return self._connection
+
+    def _check_writable(self) -> None:
+        if self._read_only:
+            raise ConfigurationError(f"The catalog {self._path} was opened for reading only.")
+
+
+def _publish(db: sqlite3.Connection, entry: dict[str, Any], reservation: tuple[str, str, str]) -> None:
+    """Store an entry and end the reservation that it was computed under, in one transaction."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        db.execute(_PUBLISH, entry)
+        db.execute("DELETE FROM reservations WHERE digest = ? AND owner IN (?, ?)", reservation)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.rollback()
+        raise
+
+
+def _explain(db: sqlite3.Connection, key: CacheKey, now: float) -> Explanation:
+    entry = _found(db, key.digest)
+    if entry is not None:
+        counts = entry.expires_at is None or entry.expires_at > now
+        return explain_hit(entry) if counts else explain_expired(entry, now)
+    near = {"task": key.task, "inputs": _inputs(key), "max": COMPARED_MAX}
+    keys = [_key_of(body) for (body,) in db.execute(_NEAR, near)]
+    nearest = nearest_key(key, [other for other in keys if other is not None and other.digest != key.digest])
+    entry = _found(db, nearest.digest) if nearest is not None else None
+    return explain_nothing(key) if entry is None else explain_miss(key, entry)
+
+
+def _found(db: sqlite3.Connection, digest: str) -> CacheEntry | None:
+    row = db.execute("SELECT body, checksum FROM entries WHERE digest = ?", (digest,)).fetchone()
+    return _read(*row) if row else None
 
 
 def _checksum(body: bytes) -> bytes:

@@ -15,7 +15,6 @@ import fcntl
 import hashlib
 import os
 import re
-import shutil
 import sys
 from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING
@@ -85,9 +84,18 @@ class UvEnvironments:
         elif project_lock:
             made = await self._project(project_lock)
         else:
-            made = Interpreter(digest_of(sys.executable.encode()), sys.executable, isolated=False)
+            made = _own()
         self._ready[key] = made
         return made
+
+    def ready(self, project_lock: str) -> Interpreter | None:
+        """What `ensure` would answer for a project's lock at once; None where something has to be made first."""
+        if not project_lock:
+            return _own()
+        lock = self._read_project_lock(project_lock)
+        if still_has(lock, cache_dir=self._cache_dir):
+            return Interpreter(project_lock, lock.interpreter, isolated=False)
+        return None
 
     async def _declared(self, environment: EnvironmentSpec) -> Interpreter:
         lines = [*environment.packages, *(line for text in environment.requirements for line in read_lines(text))]
@@ -98,9 +106,9 @@ class UvEnvironments:
     async def _project(self, digest: str) -> Interpreter:
         import asyncio
 
+        if (interpreter := await asyncio.to_thread(self.ready, digest)) is not None:
+            return interpreter
         lock = self._read_project_lock(digest)
-        if await asyncio.to_thread(still_has, lock, cache_dir=self._cache_dir):
-            return Interpreter(digest, lock.interpreter, isolated=False)
         minor = ".".join(lock.python.split(".")[:2])
         return await self._make("The environment of the project's lock", list(lock.requirements), minor, strict=False)
 
@@ -166,6 +174,8 @@ class UvEnvironments:
         async with _lock(folder + ".lock"):
             if _is_complete(folder, python):
                 return python
+            import shutil  # only where one is built
+
             shutil.rmtree(folder, ignore_errors=True)
             uv = find_uv()
             steps = (
@@ -179,6 +189,10 @@ class UvEnvironments:
                     raise failure(what, made.errors)
             write_atomic(os.path.join(folder, COMPLETE), digest.encode())
         return python
+
+
+def _own() -> Interpreter:
+    return Interpreter(digest_of(sys.executable.encode()), sys.executable, isolated=False)
 
 
 def with_runtime(lines: Iterable[str], wheels: list[Wheel], *, strict: bool) -> list[str]:

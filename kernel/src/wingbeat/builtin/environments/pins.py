@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import functools
 import operator
 import os
 import platform
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -15,6 +17,8 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.builtin.environments.names import normalized, requirement_name
+
+SETTLED_NS = 2 * 10**9
 
 _PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?:==\s*([^\s;,*]+)|@\s*(\S+))\s*(?:;\s*(.*))?\Z")
 _INSTALLED = re.compile(r"(.+?)-([^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info\Z")
@@ -98,15 +102,26 @@ def installed_in(folders: Iterable[str]) -> tuple[str, ...]:
     found: dict[str, str] = {}
     for folder in folders:
         try:
-            names = os.listdir(folder)
+            changed_ns = os.stat(folder).st_mtime_ns
+            # A second change in the same tick of the file system's clock would leave no trace.
+            settled = time.time_ns() - changed_ns > SETTLED_NS
+            lines = (_installed_in if settled else _installed_in.__wrapped__)(folder, changed_ns)
         except OSError:
             continue
-        for name in names:
-            if match := _INSTALLED.match(name):
-                key = normalized(match[1])
-                url = _origin(os.path.join(folder, name, "direct_url.json"))
-                found.setdefault(key, f"{key} @ {url}" if url else f"{key}=={match[2]}")
+        found = lines | found
     return tuple(sorted(found.values()))
+
+
+@functools.lru_cache(maxsize=16)
+def _installed_in(folder: str, _changed_ns: int) -> dict[str, str]:
+    """Lines by name. Whatever installs a package adds a folder of metadata, or replaces it."""
+    found: dict[str, str] = {}
+    for name in os.listdir(folder):
+        if match := _INSTALLED.match(name):
+            key = normalized(match[1])
+            url = _origin(os.path.join(folder, name, "direct_url.json"))
+            found.setdefault(key, f"{key} @ {url}" if url else f"{key}=={match[2]}")
+    return found
 
 
 def applies(marker: str, python: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import signal
 from typing import TYPE_CHECKING
 
@@ -44,6 +43,8 @@ def find_uv() -> str:
 
         return os.fsdecode(find_uv_bin())
     except (ImportError, FileNotFoundError):
+        import shutil
+
         found = shutil.which("uv")
     if not found:
         raise ConfigurationError(

@@ -17,6 +17,8 @@ async def until_gone(owner: claim.Claim, directory: str, attempt: str) -> None:
     if not await _watch_process(owner):
         while claim.held(directory):
             await asyncio.sleep(POLL_S)
+    if not owner.pid:  # read before the forked process had said who it is
+        owner = claim.read(directory) or owner
     await asyncio.to_thread(kill_leftovers, owner, attempt)
     loop = asyncio.get_running_loop()
     end = loop.time() + UNLOCK_S

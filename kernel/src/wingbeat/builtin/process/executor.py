@@ -51,6 +51,8 @@ from wingbeat.spec.phase import AttemptPhase
 
 LAUNCHES_MAX = 5
 """How often an attempt is sent to a parent that dies before it starts it."""
+UNNAMED_S = 0.02
+"""Pause before an attempt that has no number yet is looked at again."""
 TROUBLE_S = 0.5
 """Pause before what the machine refused (processes, descriptors, disk) is tried again."""
 
@@ -271,6 +273,9 @@ class ProcessExecutor:
             attempt.slots = count
         job = msgspec.json.encode(self._job(attempt, request, key.bundle))
         inputs = msgspec.json.encode(request.inputs)
+        if len(inputs) > files.INPUTS_SENT_MAX:
+            await asyncio.to_thread(files.write_atomic, attempt.directory, files.INPUTS, inputs)
+            inputs = b""
         link = await self._parents.get(key)
         return await link.run(attempt.id, job, inputs)
 
@@ -285,7 +290,7 @@ class ProcessExecutor:
         if bundle is None:
             bundle = await asyncio.to_thread(self._bundle_path, request.bundle)
             self._bundles[request.bundle] = bundle = os.path.realpath(bundle)
-        return ParentKey(interpreter, bundle)
+        return ParentKey(interpreter, bundle, tuple(sorted(request.task.variables.items())))
 
     def _job(self, attempt: Attempt, request: AttemptRequest, bundle: str) -> Job:
         task = request.task
@@ -339,8 +344,10 @@ class ProcessExecutor:
             owner = claim.read(attempt.directory)
             if owner is not None and owner.pid and claim.held(attempt.directory):
                 kill_group(owner.pid, number)
-            await asyncio.wait({attempt.task}, timeout=grace)
-            number, grace = signal.SIGKILL, 1.0
+                await asyncio.wait({attempt.task}, timeout=grace)
+                number, grace = signal.SIGKILL, 1.0
+            else:  # it is about to say its number, or to be reported
+                await asyncio.wait({attempt.task}, timeout=UNNAMED_S)
 
 
 def _make_directory(directory: str) -> bool:

@@ -1,25 +1,16 @@
 """Warm parents, seen from the kernel: started, found again, talked to."""
 
-# sockets, descriptors and process creation
-
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
-import hashlib
 import os
 import socket
-import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Literal
 
-import msgspec
-from msgspec import Struct
-
 from wingbeat.builtin.process.settings import ProcessSettings
-from wingbeat.contracts.environment import Interpreter
+from wingbeat.builtin.process.sockets import ParentError, ParentKey, Sockets
 from wingbeat.runtime.job import (
     Ended,
     Exit,
@@ -35,26 +26,12 @@ from wingbeat.runtime.job import (
     Watch,
     pack,
 )
-from wingbeat.runtime.parent import LISTENER_FD, LOCK
 
-VOLATILE = frozenset({"_", "PWD", "OLDPWD", "SHLVL", "COLUMNS", "LINES", "TERM", "WINDOWID"})
-"""Environment variables that differ between two commands of one user without meaning anything to a task."""
+__all__ = ["Link", "ParentError", "ParentKey", "Parents"]
 
 START_ATTEMPTS_MAX = 3
 
 Answer = Exit | Literal["duplicate", "unknown", "lost"]
-
-
-class ParentError(Exception):
-    """No warm parent can be started: its interpreter does not work."""
-
-
-class ParentKey(Struct, frozen=True):
-    """What attempts forked from one parent have in common. The environment variables belong to it too."""
-
-    interpreter: Interpreter
-    bundle: str
-    """Local folder of the code; empty where modules are importable as they are."""
 
 
 class Link(asyncio.Protocol):
@@ -149,29 +126,26 @@ class Parents:
     """All warm parents of a home, as far as this kernel needs them."""
 
     def __init__(self, home: str, settings: ProcessSettings, started: Callable[[str, int, str], None]) -> None:
-        self._directory = os.path.join(home, "parents")
-        self._cache = os.path.join(home, "cache", "bytecode")
-        self._settings = settings
+        self._sockets = Sockets(home, settings)
         self._started = started
         self._links: dict[str, Link] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._skip: defaultdict[str, set[str]] = defaultdict(set)
         self._failures: defaultdict[str, int] = defaultdict(int)
         self._pids: set[int] = set()
-        self._named: dict[ParentKey, tuple[str, dict[str, str]]] = {}
 
     @property
     def cache(self) -> str:
         """Folder for the bytecode of bundles."""
-        return self._cache
+        return self._sockets.cache
 
     def prepare(self) -> None:
         """Make the folders."""
-        os.makedirs(self._directory, mode=0o700, exist_ok=True)
+        self._sockets.prepare()
 
     async def get(self, key: ParentKey) -> Link:
         """The parent for `key`, started if there is none. Raises `ParentError` if it ends at once, again and again."""
-        name, environment = self._identity(key)
+        name = self._sockets.name(key)
         if (link := self._links.get(name)) is not None:
             return link
         async with self._locks[name]:
@@ -179,33 +153,18 @@ class Parents:
                 return link
             if self._failures[name] >= START_ATTEMPTS_MAX:
                 self._failures[name] = 0
-                tail = self._log_tail(name)
+                tail = self._sockets.log_tail(name)
                 raise ParentError(f"{key.interpreter.python} does not start as a warm parent. Its log ends:\n{tail}")
-            config = ParentConfig(
-                directory=self._directory,
-                name=name,
-                bundle=key.bundle,
-                cache=self._cache,
-                idle_s=self._settings.parent_idle_s,
-                preload_s=self._settings.preload_s,
-                log_bytes_max=self._settings.log_bytes_max,
-                skip=tuple(sorted(self._skip[name])),
+            self._collect()
+            opening = asyncio.ensure_future(
+                asyncio.to_thread(self._open, key, self._sockets.config(key, self._skip[name]))
             )
-            opening = asyncio.ensure_future(asyncio.to_thread(self._open, config, key.interpreter, environment))
             try:
                 sock = await asyncio.shield(opening)
             except asyncio.CancelledError:
                 opening.add_done_callback(_hang_up)  # the thread goes on, and opens a socket for nobody
                 raise
             return await self._link(name, sock)
-
-    def _identity(self, key: ParentKey) -> tuple[str, dict[str, str]]:
-        """Socket name and variables of a parent: the variables that the kernel had when it first needed it."""
-        found = self._named.get(key)
-        if found is None:
-            environment = _environment(key.interpreter)
-            found = self._named[key] = (_name(key, environment), environment)
-        return found
 
     async def find(self, name: str) -> Link | None:
         """The living parent with that socket name, None if there is none."""
@@ -214,14 +173,12 @@ class Parents:
         async with self._locks[name]:
             if (link := self._links.get(name)) is not None:
                 return link
-            with self._folder() as folder:
-                sock = _connect(f"{folder}/{name}")
+            sock = self._sockets.connect(name)
             return None if sock is None else await self._link(name, sock)
 
     async def all(self) -> list[Link]:
         """Every living parent of the home, whoever started it."""
-        names = [name for name in os.listdir(self._directory) if name.endswith(".sock")]
-        return [link for name in names if (link := await self.find(name)) is not None]
+        return [link for name in self._sockets.names() if (link := await self.find(name)) is not None]
 
     def close(self) -> None:
         """Hang up on all of them."""
@@ -229,6 +186,12 @@ class Parents:
             link.close()
         self._links.clear()
         self._collect()
+
+    def _open(self, key: ParentKey, config: ParentConfig) -> socket.socket:
+        sock, pid = self._sockets.open(key, config)
+        if pid is not None:
+            self._pids.add(pid)
+        return sock
 
     async def _link(self, name: str, sock: socket.socket) -> Link:
         def make() -> Link:
@@ -257,111 +220,7 @@ class Parents:
                 pass
             self._pids.discard(pid)
 
-    def _open(self, config: ParentConfig, interpreter: Interpreter, environment: dict[str, str]) -> socket.socket:
-        """Connect, after starting the parent if nobody listens. Under a lock: two kernels must not both start it."""
-        self._collect()
-        with open(os.path.join(self._directory, LOCK), "ab") as lock, self._folder() as folder:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            path = f"{folder}/{config.name}"
-            if (sock := _connect(path)) is not None:
-                return sock
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
-            with socket.socket(socket.AF_UNIX) as listener:
-                listener.bind(path)
-                listener.listen(128)
-                self._pids.add(_spawn(config, interpreter, environment, listener))
-                # Connected before the parent is up: what is sent now waits for it, and is lost with it visibly.
-                sock = _connect(path)
-            assert sock is not None
-            return sock
-
-    @contextlib.contextmanager
-    def _folder(self) -> Iterator[str]:
-        """A path of the folder that is short enough for a socket's address, however long the home's is."""
-        if sys.platform != "linux":
-            yield self._directory
-            return
-        fd = os.open(self._directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            yield f"/proc/self/fd/{fd}"
-        finally:
-            os.close(fd)
-
-    def _log_tail(self, name: str) -> str:
-        try:
-            with open(_log_path(self._directory, name), encoding="utf-8", errors="replace") as log:
-                return log.read()[-2000:]
-        except OSError:
-            return "(there is no log)"
-
-
-def _spawn(config: ParentConfig, interpreter: Interpreter, environment: dict[str, str], listener: socket.socket) -> int:
-    python = interpreter.python
-    arguments = [python, "-P", "-m", "wingbeat.runtime.parent", msgspec.json.encode(config).decode()]
-    log = os.open(
-        _log_path(config.directory, config.name), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
-    )
-    # Out of the way of the numbers that the new process gets.
-    source = fcntl.fcntl(listener.fileno(), fcntl.F_DUPFD_CLOEXEC, 10)
-    try:
-        return os.posix_spawn(
-            python,
-            arguments,
-            environment,
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_DUP2, log, 1),
-                (os.POSIX_SPAWN_DUP2, log, 2),
-                (os.POSIX_SPAWN_DUP2, source, LISTENER_FD),
-            ],
-            setsid=True,
-            setsigmask=[],
-            setsigdef=range(1, 32),
-        )
-    except OSError as error:
-        raise ParentError(f"{python} cannot be started: {error}") from error
-    finally:
-        os.close(source)
-        os.close(log)
-
-
-def _environment(interpreter: Interpreter) -> dict[str, str]:
-    """The kernel's variables, without those that would let its packages into an isolated environment."""
-    environment = dict(os.environ)
-    if interpreter.isolated:
-        for name in ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__"):
-            environment.pop(name, None)
-        folder = os.path.dirname(interpreter.python)
-        environment["VIRTUAL_ENV"] = os.path.dirname(folder)
-        environment["PATH"] = f"{folder}{os.pathsep}{environment.get('PATH', os.defpath)}"
-    return environment
-
-
-def _name(key: ParentKey, environment: dict[str, str]) -> str:
-    lasting = sorted((k, v) for k, v in environment.items() if k not in VOLATILE)
-    identity = [key.interpreter.digest, key.interpreter.python, key.bundle, lasting]
-    return hashlib.sha256(msgspec.json.encode(identity)).hexdigest()[:20] + ".sock"
-
-
-def _log_path(directory: str, name: str) -> str:
-    return os.path.join(directory, name.removesuffix(".sock") + ".log")
-
 
 def _hang_up(opened: asyncio.Future[socket.socket]) -> None:
     if not opened.cancelled() and opened.exception() is None:
         opened.result().close()
-
-
-def _connect(path: str) -> socket.socket | None:
-    sock = socket.socket(socket.AF_UNIX)
-    try:
-        sock.connect(path)
-    except (FileNotFoundError, ConnectionRefusedError):
-        sock.close()
-        return None
-    except BaseException:
-        sock.close()
-        raise
-    sock.setblocking(False)
-    return sock

@@ -11,8 +11,7 @@ from wingbeat.base.errors import ErrorKind
 from wingbeat.base.units import format_size
 from wingbeat.contracts.executor import ErrorInfo, Failed, Outcome, Succeeded, Suspended
 from wingbeat.runtime import files
-from wingbeat.runtime.attempt import BROKEN
-from wingbeat.runtime.job import Exit
+from wingbeat.runtime.job import BROKEN, Exit
 from wingbeat.runtime.reap import read_exit
 from wingbeat.spec.literal import Literals
 from wingbeat.types import LimitExceeded, check_depth
@@ -63,7 +62,8 @@ def verdict(directory: str, end: Exit | None, memory_bytes: int | None, how: str
         return outcome
     error = outcome.error if isinstance(outcome, Failed) else _without_outcome(directory, end, memory_bytes)
     # Where the log is, and not what it says: evidence is journaled, and a log may hold what must not be kept.
-    evidence = {**_evidence(end, how), "log": os.path.join(directory, files.LOG)}
+    log = os.path.join(directory, files.LOG)
+    evidence = {**_evidence(end, how), **({"log": log} if os.path.exists(log) else {})}
     return Failed(msgspec.structs.replace(error, evidence={**error.evidence, **evidence}))
 
 

@@ -73,6 +73,22 @@ class StorageContract:
         assert storage.verify(blob) is None
         assert storage.put_directory(str(tree)).digest == blob.digest
 
+    def test_files_put_together_are_the_directory_that_holds_them(self, tmp_path: Path) -> None:
+        """From wherever they are; what is not there is told."""
+        tree = tmp_path / "tree"
+        (tree / "a").mkdir(parents=True)
+        (tree / "a" / "made").write_bytes(b"made")
+        (tree / "run").write_bytes(b"#!")
+        (tree / "run").chmod(0o755)
+        storage = self.make(tmp_path / "store")
+        blob = storage.put_files({"run": str(tree / "run"), "a/made": b"made"})
+        assert blob.digest == storage.put_directory(str(tree)).digest
+        assert storage.verify(blob) is None
+        with pytest.raises(FileNotFoundError):
+            storage.put_files({"gone": str(tree / "gone")})
+        with pytest.raises(ValueError, match="out"):
+            storage.put_files({"../out": b""})
+
     def test_links_out_of_a_tree_are_refused(self, tmp_path: Path) -> None:
         """They would take in what was not given."""
         tree = tmp_path / "tree"

@@ -1,0 +1,105 @@
+"""Files compiled from outside, and the warm parent that comes of it."""
+
+import os
+import socket
+import sys
+
+import pytest
+
+from wingbeat import CompileError, Kernel
+from wingbeat.kernel import compile_file, compiling
+from wingbeat.runtime.job import Frames
+
+FILE = """
+import os
+from wingbeat import task
+
+IMPORTED_BY = os.getpid()
+
+@task
+def whose() -> tuple[int, int]:
+    return os.getppid(), IMPORTED_BY
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "wingbeat.toml").touch()
+    (tmp_path / "ours.py").write_text(FILE)
+    return tmp_path
+
+
+def parents(home):
+    """The process ids of those that listen, as they introduce themselves."""
+    pids = []
+    for path in (home / "parents").glob("*.sock"):
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(os.path.relpath(path))
+            (hello,) = Frames().feed(sock.recv(1000))
+            pids.append(hello.pid)
+    return pids
+
+
+async def test_the_process_that_compiles_leaves_the_warm_parent_of_what_it_compiled(project):
+    closure = compile_file(str(project / "ours.py"), "whose", project / "home")
+    (pid,) = parents(project / "home")
+    assert os.getsid(pid) == pid
+    async with Kernel(project / "home") as kernel:
+        parent, imported_by = await (await kernel.launch(closure)).result()
+    assert parent == pid
+    assert imported_by == pid  # by itself, from the bundle; not by the process that compiled
+    assert parents(project / "home") == [pid]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_warm_parent_that_was_forked_holds_nothing_of_the_command(project):
+    compile_file(str(project / "ours.py"), "whose", project / "home")
+    (pid,) = parents(project / "home")
+    streams = [os.readlink(f"/proc/{pid}/fd/{number}") for number in (0, 1, 2)]
+    assert streams[0] == os.devnull
+    assert streams[1] == streams[2]
+    assert streams[1].startswith(str(project / "home" / "parents"))
+    assert os.readlink(f"/proc/{pid}/cwd") == "/"
+    ours = [
+        os.readlink(f"/proc/self/fd/{name}")
+        for name in os.listdir("/proc/self/fd")
+        if int(name) > 2
+        if os.path.exists(f"/proc/self/fd/{name}")
+    ]
+    theirs = [os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd") if int(name) > 2]
+    assert not set(ours) & set(theirs)
+
+
+def test_a_parent_is_forked_once_however_often_something_is_compiled(project):
+    compile_file(str(project / "ours.py"), "whose", project / "home")
+    before = parents(project / "home")
+    for kept in (project / "home" / "compiled").iterdir():
+        kept.unlink()
+    compile_file(str(project / "ours.py"), "whose", project / "home")
+    assert parents(project / "home") == before
+
+
+def test_no_parent_is_started_where_tasks_run_elsewhere(project, monkeypatch):
+    monkeypatch.setenv("WINGBEAT_KERNEL__EXECUTOR", "container")
+    compile_file(str(project / "ours.py"), "whose", project / "home")
+    assert parents(project / "home") == []
+
+
+def test_a_file_that_ends_its_process_is_told_so(project):
+    (project / "ours.py").write_text("import os; os._exit(3)")
+    with pytest.raises(CompileError, match="exit code 3"):
+        compile_file(str(project / "ours.py"), "whose", project / "home")
+
+
+def test_a_file_that_takes_too_long_is_ended(project, monkeypatch):
+    monkeypatch.setattr(compiling, "COMPILE_S_MAX", 1.0)
+    (project / "ours.py").write_text(f"""
+import os, time
+with open({str(project / "pid")!r}, "w") as file:
+    file.write(str(os.getpid()))
+time.sleep(60)
+""")
+    with pytest.raises(CompileError, match="longer than"):
+        compile_file(str(project / "ours.py"), "whose", project / "home")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((project / "pid").read_text()), 0)
