@@ -75,6 +75,9 @@ class Graph:
 
     def task(self, address: int) -> TaskSpec | None:
         """The task that a node or item calls, if it calls one."""
+        if address < self._root:  # asked several times for every node; most are there from the beginning
+            index = self.nodes[address].task
+            return None if index < 0 else self.plan.tasks[index]
         number = node_of(address)
         index = self.nodes[number].task
         return None if index < 0 else self.plans[self.scope_of(number)].tasks[index]
