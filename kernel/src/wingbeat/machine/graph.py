@@ -78,7 +78,7 @@ class Graph:
         if address < self._root:  # asked several times for every node; most are there from the beginning
             index = self.nodes[address].task
             return None if index < 0 else self.plan.tasks[index]
-        number = node_of(address)
+        number = address & _MASK
         index = self.nodes[number].task
         return None if index < 0 else self.plans[self.scope_of(number)].tasks[index]
 
