@@ -12,11 +12,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def within(work: Callable[[Kernel], Awaitable[T]]) -> T:
-    """Do `work` with a kernel that runs executions."""
+def within(work: Callable[[Kernel], Awaitable[T]], *, existing: bool = False) -> T:
+    """Do `work` with a kernel that runs executions.
+
+    Raises:
+        NotFound: There is no home yet, and only an `existing` one was wanted.
+    """
     import asyncio
 
     from wingbeat.kernel import Kernel
+
+    if existing:
+        _check_home()
 
     async def session() -> T:
         async with Kernel() as kernel:
@@ -35,15 +42,9 @@ def reading(work: Callable[[Kernel], Awaitable[T]]) -> T:
     """
     import asyncio
 
-    from wingbeat.base.errors import NotFound
-    from wingbeat.kernel import Kernel, home_path
+    from wingbeat.kernel import Kernel
 
-    home = home_path()
-    if not home.is_dir():
-        raise NotFound(
-            f"nothing has run here yet: there is no home at {home}",
-            hint="set WINGBEAT_HOME to the home of another folder",
-        )
+    _check_home()
 
     async def session() -> T:
         async with Kernel(read_only=True) as kernel:
@@ -52,3 +53,15 @@ def reading(work: Callable[[Kernel], Awaitable[T]]) -> T:
             return await work(kernel)
 
     return asyncio.run(session())
+
+
+def _check_home() -> None:
+    from wingbeat.base.errors import NotFound
+    from wingbeat.kernel import home_path
+
+    home = home_path()
+    if not home.is_dir():
+        raise NotFound(
+            f"nothing has run here yet: there is no home at {home}",
+            hint="set WINGBEAT_HOME to the home of another folder",
+        )

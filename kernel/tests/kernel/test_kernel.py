@@ -10,6 +10,8 @@ import pytest
 from wingbeat import CompileError, ExecutionFailed, InputError, Kernel, NonRetryable, Retry, run, task, workflow
 from wingbeat.base.errors import ConfigurationError, ConflictError, EngineStopped, NotFound, WingbeatError
 from wingbeat.builtin.sqlite import SQLiteJournal
+from wingbeat.contracts.hookspecs import hookimpl
+from wingbeat.testing.fakes import MemoryCatalog
 
 
 @dataclasses.dataclass
@@ -377,6 +379,8 @@ async def test_a_read_only_kernel_reads_and_does_nothing_else(kernel_at):
             assert reader.plain(view.outputs or {}, await reader.engine.closure("mine")) == {"o0": 12}
             assert [e.phase async for e in execution.events()][-1] == "SUCCEEDED"
             assert "is not cached" in await reader.engine.explain_cache("mine", "n0")
+            with pytest.raises(ConfigurationError, match="read-only"):
+                await reader.evict_cache(everything=True)
             assert await execution.result() == 12
             with pytest.raises(ConfigurationError, match="read-only"):
                 await reader.launch(chain, {"n": 1})
@@ -402,6 +406,40 @@ async def test_a_home_that_does_not_exist_cannot_be_read(tmp_path):
 
 
 # -- describe, explain
+
+
+class _Catalog:
+    """A plugin whose catalog is at hand."""
+
+    __name__ = "memory"
+
+    def __init__(self):
+        self.catalog = MemoryCatalog()
+        self.asked = []
+
+    @hookimpl
+    def wingbeat_register(self, registrar):
+        registrar.catalog("memory", lambda home: self)
+
+    def __getattr__(self, name):
+        return getattr(self.catalog, name)
+
+    async def evict(self, **which):
+        self.asked.append({name: value for name, value in which.items() if value is not None})
+        return await self.catalog.evict(**which)
+
+
+async def test_entries_of_the_cache_are_evicted_as_people_say_it(kernel_at):
+    plugin = _Catalog()
+    async with kernel_at(plugins=[plugin], settings={"kernel": {"catalog": "memory"}}) as kernel:
+        await kernel.evict_cache(key="sha256:1", task="m.f", older_than="1h30m", size_max="2Ki")
+        with pytest.raises(InputError, match="'soon' is not a duration"):
+            await kernel.evict_cache(older_than="soon")
+        with pytest.raises(InputError, match="'big' is not a size"):
+            await kernel.evict_cache(size_max="big")
+        with pytest.raises(InputError, match="Nothing says which"):
+            await kernel.evict_cache()
+    assert plugin.asked == [{"digest": "sha256:1", "task": "m.f", "older_than_s": 5400.0, "size_max": 2048}]
 
 
 async def test_explain_cache_speaks_about_every_node(kernel_at):

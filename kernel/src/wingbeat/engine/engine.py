@@ -21,12 +21,14 @@ import msgspec
 
 from wingbeat.base.errors import ConfigurationError, ConflictError, EngineStopped, NotFound, WingbeatError
 from wingbeat.base.ids import attempt_id, check_execution_id, short_id, split_attempt_id
+from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
 from wingbeat.contracts.executor import Aborted, AttemptRequest, Failed, Outcome, Succeeded
 from wingbeat.contracts.journal import Batch, Ended, Record, Row, StorageFull
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.archive import Archive
 from wingbeat.engine.dispatch import Dispatcher
+from wingbeat.engine.eviction import evict
 from wingbeat.engine.explain import explain_cache
 from wingbeat.engine.failpoints import hit
 from wingbeat.engine.feed import Feed
@@ -162,7 +164,7 @@ class LocalEngine:
             inputs=msgspec.msgpack.encode(request.inputs), launch_key=request.launch_key, created_at=self._clock.now(),
             phase=ExecutionPhase.RUNNING, labels={**request.labels, **({INLINE: ",".join(inline)} if inline else {})},
         )  # fmt: skip
-        if name in self._lives:  # somebody was faster with the same name
+        if name in self._lives or name in self._ended:  # somebody was faster with the same name
             return await self.launch(request)
         live = Live(record, request.closure, Machine(plan, request.inputs, initial(plan)))
         self._lives[name] = live
@@ -241,6 +243,10 @@ class LocalEngine:
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""
         return explain_cache(self._lives.get(execution) or await self._archive.live(execution), node)
+
+    async def evict_cache(self, eviction: Eviction) -> Evicted:
+        """See `Engine.evict_cache`."""
+        return await evict(self._parts.catalog, eviction)
 
     # -- contracts.executor.Sink
 
@@ -550,11 +556,7 @@ class LocalEngine:
         return await self._journal.record(name)
 
     async def _recovered(self, request: LaunchRequest) -> dict[int, Any]:
-        old = (
-            await self._archive.live(request.recover)
-            if request.recover not in self._lives
-            else self._lives[request.recover]
-        )
+        old = self._lives.get(request.recover) or await self._archive.live(request.recover)
         plan = self._archive.plan(self._archive.keep(request.closure))
         return reusable(old.machine.plan, old.machine.state, old.machine.inputs, plan, request.inputs)
 

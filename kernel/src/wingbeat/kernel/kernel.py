@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
-from wingbeat.base.errors import ConfigurationError
+from wingbeat.base.errors import ConfigurationError, InputError
+from wingbeat.base.units import parse_duration_s, parse_size
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from wingbeat.author.options import Duration
     from wingbeat.author.task import Task
     from wingbeat.author.workflow import Workflow
+    from wingbeat.contracts.catalog import Evicted
     from wingbeat.contracts.engine import Engine
     from wingbeat.engine.engine import LocalEngine
     from wingbeat.host.registry import Registry
@@ -220,6 +223,44 @@ class Kernel:
             return Execution(id, self.engine, closure.decode)
         interface = (await self.engine.closure(id)).workflow.interface
         return Execution(id, self.engine, lambda outputs: self._generic(outputs, interface))
+
+    async def evict_cache(
+        self,
+        *,
+        key: str | None = None,
+        task: str | None = None,
+        older_than: Duration | None = None,
+        size_max: str | int | None = None,
+        everything: bool = False,
+    ) -> Evicted:
+        """Remove entries from the cache: those that all that is given selects. What they stand for is computed anew.
+
+        The values themselves stay in storage, where executions refer to them.
+
+        Args:
+            key: The entry of this key, as `wingbeat explain cache` shows it.
+
+            task: Those of the task of this name.
+
+            older_than: Those published so long ago, or longer: a `timedelta`, ``"90s"``, ``"7d"``, or seconds.
+
+            size_max: Of what the others select, the least recently used, until at most so much is left, as ``"50Gi"``.
+
+            everything: All entries.
+
+        Raises:
+            InputError: Nothing says which, or an age or size is none.
+
+            ConfigurationError: There is no catalog, or this kernel is read-only.
+        """
+        from wingbeat.contracts.catalog import Eviction
+
+        try:
+            seconds = None if older_than is None else parse_duration_s(older_than)
+            size = None if size_max is None else parse_size(size_max)
+        except ValueError as error:
+            raise InputError(f"{error}.") from error
+        return await self.engine.evict_cache(Eviction(key, task, seconds, size, everything))
 
     def plain(self, literals: Literals, closure: Closure, *, inputs: bool = False) -> dict[str, Any]:
         """Outputs (or inputs) of an execution as plain data, as for JSON; files are named by a local path."""

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from wingbeat.base.errors import EngineStopped, WingbeatError
+from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
 from wingbeat.contracts.observer import Published
 from wingbeat.kernel.wire import CANCEL, ERRORS, RESULTS, Call, Reply, frame, read_frame, socket_path
@@ -70,6 +71,10 @@ class RemoteEngine:
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""
         return await self._call(Call(0, "explain_cache", execution, text=node))  # type: ignore[no-any-return]
+
+    async def evict_cache(self, eviction: Eviction) -> Evicted:
+        """See `Engine.evict_cache`."""
+        return await self._call(Call(0, "evict_cache", evict=eviction))  # type: ignore[no-any-return]
 
     async def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
         """See `Engine.events`."""

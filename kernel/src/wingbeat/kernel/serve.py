@@ -112,6 +112,8 @@ class Server:
                 return await engine.abort(call.execution, call.text)
             case "explain_cache":
                 return await engine.explain_cache(call.execution, call.text)
+            case "evict_cache" if call.evict is not None:
+                return await engine.evict_cache(call.evict)
         raise WingbeatError(f"There is no call {call.method!r}; known are {', '.join(RESULTS)}.")
 
 

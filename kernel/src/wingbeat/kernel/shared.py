@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from wingbeat.base.errors import ConfigurationError, EngineStopped
+from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import Engine, ExecutionView, LaunchReply, LaunchRequest, Summary
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.engine import LocalEngine
@@ -114,6 +115,10 @@ class SharedEngine:
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""
         return await self._through(lambda engine: engine.explain_cache(execution, node))
+
+    async def evict_cache(self, eviction: Eviction) -> Evicted:
+        """See `Engine.evict_cache`."""
+        return await self._through(lambda engine: engine.evict_cache(eviction))
 
     async def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
         """See `Engine.events`: goes on behind the last event when the holder ends."""

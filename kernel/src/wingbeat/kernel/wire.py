@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.base import errors
+from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
 from wingbeat.contracts.observer import Published
 from wingbeat.spec.entities import Closure
@@ -33,6 +34,7 @@ RESULTS: dict[str, Any] = {
     "abort": None,
     "events": list[Published],
     "explain_cache": str,
+    "evict_cache": Evicted,
 }
 """Methods that can be called, and what they answer with."""
 
@@ -46,6 +48,7 @@ class Call(Struct, array_like=True, omit_defaults=True):
     text: str = ""
     count: int = 0
     launch: LaunchRequest | None = None
+    evict: Eviction | None = None
 
 
 class Reply(Struct, array_like=True, omit_defaults=True):
