@@ -144,11 +144,16 @@ def _help(closure: Closure) -> str:
 
     workflow = closure.workflow
     outputs = [f"{v.name}: {describe(v.type)}" + (f"  {v.doc}" if v.doc else "") for v in workflow.interface.outputs]
-    parts = [workflow.doc or workflow.name]
+    parts = [_laid_out(paragraph) for paragraph in (workflow.doc or workflow.name).split("\n\n")]
     for heading, lines in (("Outputs:", outputs), ("Inputs whose names are options:", nameless(workflow.interface))):
         if lines:
             parts.append("\n".join(["\b", heading, *(f"  {line}" for line in lines)]))
     return "\n\n".join(parts)
+
+
+def _laid_out(paragraph: str) -> str:
+    """A paragraph of a docstring; one that is indented keeps its lines."""
+    return f"\b\n{paragraph}" if "\n " in paragraph else paragraph
 
 
 async def _run(kernel: Kernel, wish: Wish) -> int:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
+from wingbeat.author.docstring import Documented, read_docstring
 from wingbeat.author.plugged import load_types
 from wingbeat.author.source import location_of
 from wingbeat.base.errors import CompileError
@@ -54,6 +56,11 @@ class Signature:
         """Whether the return value is put together from its outputs: a tuple or NamedTuple, even of one."""
         return self._join is not None
 
+    @cached_property
+    def documented(self) -> Documented:
+        """The function's docstring: what it says about its parameters, and its description."""
+        return read_docstring(self.fn.__doc__, [*self.inputs, *self.provided])
+
     def _hints(self) -> dict[str, Any]:
         closure = inspect.getclosurevars(self.fn).nonlocals if self.fn.__closure__ else {}
         try:
@@ -88,8 +95,9 @@ class Signature:
     def interface(self, io: BlobIO) -> Interface:
         """The language-neutral interface. Defaults are encoded, files in them stored."""
         inputs = []
+        said = self.documented.arguments
         for name, hint in self.inputs.items():
-            variable = Variable(name, self.codecs[name].type, doc=annotation_doc(hint))
+            variable = Variable(name, self.codecs[name].type, doc=annotation_doc(hint) or said.get(name, ""))
             if name in self.defaults:
                 try:
                     default = self.codecs[name].encode(self.defaults[name], io)
