@@ -32,3 +32,11 @@ class HomeLock:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def holder_pid(home: Path) -> str:
+    """The process id that the last holder of a home has written down, for messages."""
+    try:
+        return (home / "kernel.lock").read_text().strip() or "unknown"
+    except OSError:
+        return "unknown"

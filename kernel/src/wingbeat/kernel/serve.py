@@ -98,6 +98,8 @@ class Server:
     async def _call(self, call: Call) -> Any:
         engine = self._engine
         match call.method:
+            case "hello":
+                return None
             case "launch" if call.launch is not None:
                 return await engine.launch(call.launch)
             case "wait":

@@ -35,8 +35,9 @@ RESULTS: dict[str, Any] = {
     "events": list[Published],
     "explain_cache": str,
     "evict_cache": Evicted,
+    "hello": None,
 }
-"""Methods that can be called, and what they answer with."""
+"""Methods that can be called, and what they answer with. `hello` asks only whether the holder answers."""
 
 
 class Call(Struct, array_like=True, omit_defaults=True):
