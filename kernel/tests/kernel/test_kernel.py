@@ -456,8 +456,33 @@ async def test_run_inside_a_loop_says_what_to_do_instead():
         run(chain, n=1)
 
 
-def test_a_kernel_that_is_cancelled_while_it_opens_lets_go_in_order(tmp_path, monkeypatch):
+@pytest.mark.parametrize("read_only", [False, True])
+async def test_a_kernel_that_is_cancelled_while_it_closes_closes_to_the_end(tmp_path, monkeypatch, read_only):
     begun, done = [], []
+    closed = SQLiteJournal.close
+
+    async def slow(journal):
+        begun.append(journal)
+        await asyncio.sleep(0.05)
+        await closed(journal)
+        done.append(journal)
+
+    async with Kernel(tmp_path / "home"):
+        pass
+    monkeypatch.setattr(SQLiteJournal, "close", slow)
+    kernel = await Kernel(tmp_path / "home", read_only=read_only).__aenter__()
+    closing = asyncio.ensure_future(kernel.__aexit__(None, None, None))
+    while not begun:
+        await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert done == begun
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_kernel_that_is_cancelled_while_it_opens_lets_go_in_order(tmp_path, monkeypatch, read_only):
+    begun, done, closed = [], [], []
     opened = SQLiteJournal.open
 
     async def slow(journal, owner):
@@ -466,10 +491,21 @@ def test_a_kernel_that_is_cancelled_while_it_opens_lets_go_in_order(tmp_path, mo
         done.append(owner)
         return await opened(journal, owner)
 
+    async def close(journal):
+        closed.append(journal)
+        await closes(journal)
+
+    async def again():
+        async with Kernel(tmp_path / "home"):
+            pass
+
+    asyncio.run(again())
+    closes = SQLiteJournal.close
     monkeypatch.setattr(SQLiteJournal, "open", slow)
+    monkeypatch.setattr(SQLiteJournal, "close", close)
 
     async def interrupted():
-        opening = asyncio.ensure_future(Kernel(tmp_path / "home").__aenter__())
+        opening = asyncio.ensure_future(Kernel(tmp_path / "home", read_only=read_only).__aenter__())
         while not begun:
             await asyncio.sleep(0)
         opening.cancel()
@@ -478,9 +514,5 @@ def test_a_kernel_that_is_cancelled_while_it_opens_lets_go_in_order(tmp_path, mo
 
     asyncio.run(interrupted())
     assert done, "a database that is being opened is opened, and closed"
-
-    async def again():
-        async with Kernel(tmp_path / "home"):
-            pass
-
+    assert closed
     asyncio.run(again())

@@ -7,9 +7,11 @@ import ast
 import importlib
 import os
 import select
+import signal
 import subprocess
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,14 +157,25 @@ def _in_process(interpreter: Interpreter, file: str, bundle: Bundle, folder: Pat
             if offer is not None:
                 request = msgspec.structs.replace(request, parent=offer.config, listener=offer.listener, log=offer.log)
             path.write_bytes(msgspec.json.encode(request))
-            process = subprocess.Popen(
-                arguments, stdin=subprocess.DEVNULL, stdout=sys.stderr, env=variables(interpreter),
-                pass_fds=() if offer is None else (offer.listener,),
-            )  # fmt: skip
+            with _ctrl_c_held_back():
+                process = subprocess.Popen(
+                    arguments, stdin=subprocess.DEVNULL, stdout=sys.stderr, env=variables(interpreter),
+                    pass_fds=() if offer is None else (offer.listener,),
+                )  # fmt: skip
         code = _wait(process, file)
         if not os.path.exists(answer):
             raise CompileError(f"Importing {file} ended its process (exit code {code}).", hint="Its output is above.")
         return msgspec.json.decode(Path(answer).read_bytes(), type=Compiled)
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """What is started meanwhile gets no Ctrl-C before it asks for it: Python would print a traceback while it starts."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _wait(process: subprocess.Popen[bytes], file: str) -> int:

@@ -7,9 +7,9 @@ engine needs is imported when a kernel is opened.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from msgspec import Struct
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from wingbeat.kernel.shared import SharedEngine
     from wingbeat.spec.entities import Closure
     from wingbeat.spec.literal import Literals
+
+T = TypeVar("T")
 
 
 class KernelSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,7 +110,7 @@ class Kernel:
         if self._read_only:
             from wingbeat.kernel.reader import open_reader
 
-            self._reader = await open_reader(self._home)
+            self._reader = await _whole(open_reader(self._home), lambda reader: reader.close())
             self._boot()
             self._preparer = Preparer(self._home, frozenset())
             return self
@@ -118,7 +120,7 @@ class Kernel:
         registry = self._boot()
         self._preparer = Preparer(self._home, frozenset(task.name for task in self._inline))
         engine = SharedEngine(self._home.folder, lambda: self._start(registry))
-        await _opened(engine)
+        await _whole(engine.open(), lambda _: engine.close())
         self._engine = engine
         if self._inline and not engine.holds:
             await engine.close()
@@ -132,8 +134,8 @@ class Kernel:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._reader is not None:
-            await self._reader.close()
-            self._reader = None
+            reader, self._reader = self._reader, None
+            await _whole(reader.close())
         engine, self._engine = self._engine, None
         if engine is None:
             return
@@ -141,7 +143,7 @@ class Kernel:
             if self._on_exit != "detach":
                 await self._settle(engine)
         finally:
-            await engine.close()
+            await _whole(engine.close())
 
     def _boot(self) -> Registry:
         from wingbeat.host.discover import PluginSettings, boot
@@ -359,14 +361,16 @@ class Kernel:
             await asyncio.gather(*(engine.wait(id) for id in self._launched))
 
 
-async def _opened(engine: SharedEngine) -> None:
-    """Open it, to the end also if the caller is cancelled: what a database's thread answers must find its loop."""
+async def _whole(work: Coroutine[Any, Any, T], undo: Callable[[T], Awaitable[None]] | None = None) -> T:
+    """Open or close something, to the end also if the caller is cancelled: what a database's thread answers must find its
+    loop, and a thread that nobody ends keeps the process."""
     import asyncio
 
-    opening = asyncio.ensure_future(engine.open())
+    doing = asyncio.ensure_future(work)
     try:
-        await asyncio.shield(opening)
+        return await asyncio.shield(doing)
     except asyncio.CancelledError:
-        await asyncio.wait({opening})
-        await engine.close()
+        await asyncio.wait({doing})
+        if undo is not None and not doing.cancelled() and doing.exception() is None:
+            await undo(doing.result())
         raise
