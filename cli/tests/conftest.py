@@ -98,6 +98,7 @@ class World:
     evicted: list[dict[str, Any]] = field(default_factory=list)
     compiled: list[tuple[str, str]] = field(default_factory=list)
     fails: Exception | None = None
+    held: bool = True
 
     closure_of = staticmethod(closure_of)
     published = staticmethod(published)
@@ -194,6 +195,7 @@ def fake_module(world: World) -> Any:
     module.Kernel = lambda *, read_only=False: FakeKernel(world)
     module.compile_file = compile_file
     module.entities_of = lambda file: ["pipeline", "one"]
+    module.is_held = lambda home: world.held
     module.home_path = lambda: world.home
     return module
 

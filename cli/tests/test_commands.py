@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from wingbeat.base.ids import attempt_folder
+from wingbeat.spec.outcome import ErrorInfo
+from wingbeat.spec.phase import ExecutionPhase
 from wingbeat_cli.overview import COMMANDS, overview
 
 
@@ -221,3 +223,28 @@ def test_an_eviction_makes_no_home(world, wingbeat):
     assert done.status == 4
     assert "nothing has run here yet" in done.err
     assert not world.home.exists()
+
+
+def test_what_nobody_drives_is_marked_in_the_table_only(world, wingbeat):
+    world.view = world.view_of(ExecutionPhase.RUNNING)
+    assert "no kernel" not in wingbeat("get", "executions").out
+    world.held = False
+    assert wingbeat("get", "executions").out.count("RUNNING (no kernel)") == 3
+    assert {each["phase"] for each in json.loads(wingbeat("get", "executions", "-o", "json").out)["items"]} == {
+        "RUNNING"
+    }
+    world.view = world.view_of()
+    assert "no kernel" not in wingbeat("get", "executions").out
+    assert "goes on with all of them" in " ".join(wingbeat("get", "executions", "--help").out.split())
+
+
+@pytest.mark.parametrize(("code", "shown"), [("TypeError", False), ("OutputsNotFound", False), ("Killed", True)])
+def test_numbers_of_the_process_are_shown_for_what_they_explain(world, wingbeat, code, shown):
+    error = ErrorInfo(
+        code, "o0 is no int.", evidence={"pid": 123, "pod": "p7", "max_rss_bytes": 5, "cpu_s": 0.1}, node="n1"
+    )
+    world.view = world.view_of(ExecutionPhase.FAILED, error)
+    out = wingbeat("describe", "execution", "e1").out
+    assert ("pid: 123" in out) is shown
+    assert "pod: p7" in out
+    assert json.loads(wingbeat("describe", "execution", "e1", "-o", "json").out)["error"]["evidence"]["pid"] == 123

@@ -55,6 +55,13 @@ def reading(work: Callable[[Kernel], Awaitable[T]]) -> T:
     return asyncio.run(session())
 
 
+def is_driven() -> bool:
+    """Whether a process holds the home, and so drives what has not ended."""
+    from wingbeat.kernel import home_path, is_held
+
+    return is_held(home_path())
+
+
 def _check_home() -> None:
     from wingbeat.base.errors import NotFound
     from wingbeat.kernel import home_path

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import importlib
 import os
+import re
 import select
 import signal
 import subprocess
@@ -164,7 +165,12 @@ def _in_process(interpreter: Interpreter, file: str, bundle: Bundle, folder: Pat
                 )  # fmt: skip
         code = _wait(process, file)
         if not os.path.exists(answer):
-            raise CompileError(f"Importing {file} ended its process (exit code {code}).", hint="Its output is above.")
+            how = f"exit code {code}" if code >= 0 else f"signal {-code}"
+            raise CompileError(
+                f"Importing {file} ended its process without a word of Python ({how}).",
+                hint="Its top level calls os._exit(), or a library that it imports crashes. "
+                "If it has printed something, that is above.",
+            )
         return msgspec.json.decode(Path(answer).read_bytes(), type=Compiled)
 
 
@@ -246,6 +252,9 @@ def declared_environments(file: str) -> tuple[list[EnvironmentSpec], int]:
             positional = [_constant(a, constants) for a in node.args]
             given = {str(k.arg): _constant(k.value, constants) for k in node.keywords}
             spec = Environment(*positional, **given).spec(Path(file).resolve().parent)
+        except CompileError as error:  # its place in the text of the message is that of this file
+            place = f"{os.path.basename(file)}:{node.lineno}"
+            raise CompileError(re.sub(r"\(compiling\.py:\d+\)", f"({place})", error.message), hint=error.hint) from None
         except (ValueError, TypeError):
             unclear += 1
             continue

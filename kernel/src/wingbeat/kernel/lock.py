@@ -40,3 +40,19 @@ def holder_pid(home: Path) -> str:
         return (home / "kernel.lock").read_text().strip() or "unknown"
     except OSError:
         return "unknown"
+
+
+def is_held(home: Path) -> bool:
+    """Whether a process holds a home at this moment. One that wants to take it while we look tries again at once."""
+    try:
+        fd = os.open(home / "kernel.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(fd)
