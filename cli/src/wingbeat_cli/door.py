@@ -26,6 +26,7 @@ def within(work: Callable[[Kernel], Awaitable[T]], *, existing: bool = False) ->
         _check_home()
 
     async def session() -> T:
+        _show_warnings()
         async with Kernel() as kernel:
             gc.freeze()
             gc.enable()  # see `main`
@@ -47,12 +48,21 @@ def reading(work: Callable[[Kernel], Awaitable[T]]) -> T:
     _check_home()
 
     async def session() -> T:
+        _show_warnings()
         async with Kernel(read_only=True) as kernel:
             gc.freeze()
             gc.enable()
             return await work(kernel)
 
     return asyncio.run(session())
+
+
+def _show_warnings() -> None:
+    """Warnings go to standard error, beside what is drawn there."""
+    import logging  # asyncio has it anyway
+
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(logging.Formatter("warning: %(message)s"))
 
 
 def is_driven() -> bool:

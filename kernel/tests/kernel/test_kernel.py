@@ -516,3 +516,17 @@ def test_a_kernel_that_is_cancelled_while_it_opens_lets_go_in_order(tmp_path, mo
     assert done, "a database that is being opened is opened, and closed"
     assert closed
     asyncio.run(again())
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+async def test_a_section_that_nobody_reads_is_warned_of_and_breaks_nothing(tmp_path, monkeypatch, caplog, read_only):
+    monkeypatch.chdir(tmp_path)
+    async with Kernel(tmp_path / "home"):
+        pass
+    assert caplog.messages == []
+    (tmp_path / "wingbeat.toml").write_text("[proces]\nslots = 1\n[process]\nslots = 1\n")
+    async with Kernel(tmp_path / "home", read_only=read_only):
+        pass
+    (message,) = caplog.messages
+    assert "[proces]" in message
+    assert message.endswith("Did you mean [process]?")

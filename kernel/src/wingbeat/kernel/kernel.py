@@ -151,6 +151,10 @@ class Kernel:
 
         installed = installed_plugins(self._home.folder / "plugins.json") if self._discover else {}
         registry = boot(self._plugins, installed, self._home.settings("plugins", PluginSettings).disabled)
+        for unread in self._home.configuration.unread(registry.sections):
+            import logging
+
+            logging.getLogger("wingbeat.settings").warning("%s", unread)
         for scheme in registry.names("storage"):
             self._home.offer_storage(scheme, registry.factory("storage", scheme))
         return registry
