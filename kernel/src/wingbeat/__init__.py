@@ -34,7 +34,7 @@ _WHERE = {
     "wingbeat.author.gate": ("approve", "sleep", "wait_for_input"),
     "wingbeat.author.launchplan": ("LaunchPlan",),
     "wingbeat.author.mapping": ("map_task",),
-    "wingbeat.author.options": ("Cache", "Environment", "Resources", "Retry", "Timeout"),
+    "wingbeat.author.options": ("Cache", "Environment", "Pool", "Resources", "Retry", "Timeout"),
     "wingbeat.author.task": ("Task", "task"),
     "wingbeat.author.workflow": ("Workflow", "workflow"),
     "wingbeat.base.errors": (

@@ -246,7 +246,7 @@ def overridden(task: TaskSpec, override: OverrideSpec) -> TaskSpec:
     """A task as one call of it wants it."""
     given = {
         name: value
-        for name in ("retry", "timeout", "resources", "cache", "executor", "variables")
+        for name in ("retry", "timeout", "resources", "cache", "executor", "variables", "pool")
         if (value := getattr(override, name)) is not None
     }
     if override.uncached:

@@ -171,6 +171,9 @@ class Engine(Protocol):
     def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
         """Everything that happened and happens in an execution behind `cursor`, until it has ended. Raises `NotFound`."""
 
+    async def explain_waiting(self, execution: str, node: str = "") -> str:
+        """For what a node waits (every one that has not ended, if none is named), as text. Raises `NotFound`."""
+
     async def explain_cache(self, execution: str, node: str) -> str:
         """Why the node's outputs were or were not taken from the catalog, as text. Raises `NotFound`."""
 

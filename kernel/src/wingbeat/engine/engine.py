@@ -37,6 +37,7 @@ from wingbeat.engine.live import Live
 from wingbeat.engine.loading import Loading
 from wingbeat.engine.memo import Memo
 from wingbeat.engine.parts import Parts
+from wingbeat.engine.pools import Pools
 from wingbeat.engine.publish import published
 from wingbeat.engine.replays import replay_of
 from wingbeat.engine.reports import Reports
@@ -44,6 +45,7 @@ from wingbeat.engine.reuse import Reuse, reusable
 from wingbeat.engine.routes import INLINE, Routes
 from wingbeat.engine.timers import Timers
 from wingbeat.engine.views import execution_view
+from wingbeat.engine.waiting import explain_waiting
 from wingbeat.machine.effect import (
     Cancel,
     CancelChild,
@@ -94,12 +96,13 @@ class LocalEngine:
         self._timers = Timers(parts.clock, self._timer_due)
         self._loading = Loading(parts.storage, parts.clock, self._post)
         self._children = Children(self, parts.clock, self._post)
-        self._routes = Routes(frozenset(parts.executors), parts.inline, parts.default_executor)
+        self._routes = Routes(frozenset(parts.executors), parts.inline, parts.default_executor, frozenset(parts.pools))
         self._feed = Feed(parts.observers)
         self._inbox: deque[tuple[Live, Event]] = deque()
         self._wake = asyncio.Event()
         self._lives: dict[str, Live] = {}
         self.reports = Reports(self._lives, self._archive, parts.clock, self._post)
+        self._pools = Pools(parts.pools, parts.clock, lambda r: self._dispatcher(r.task).submit(r), self.reports.waits)
         self._dispatchers = {name: Dispatcher(name, e, self.reports.ended) for name, e in parts.executors.items()}
         self._ended: dict[str, Live] = {}
         self._touched: dict[str, Live] = {}
@@ -257,12 +260,19 @@ class LocalEngine:
             for event in await self._archive.events(execution, cursor):
                 yield event
             return
-        async for event in self._feed.follow(live, cursor, self._archive.events, self._check_ended):
-            yield event
+        async with contextlib.aclosing(
+            self._feed.follow(live, cursor, self._archive.events, self._check_ended)
+        ) as events:
+            async for event in events:
+                yield event
 
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""
         return explain_cache(self._lives.get(execution) or await self._archive.live(execution), node)
+
+    async def explain_waiting(self, execution: str, node: str = "") -> str:
+        """See `Engine.explain_waiting`."""
+        return explain_waiting(self._lives.get(execution) or await self._archive.live(execution), node)
 
     async def evict_cache(self, eviction: Eviction) -> Evicted:
         """See `Engine.evict_cache`."""
@@ -356,6 +366,7 @@ class LocalEngine:
             if self._feed.wanted(live):
                 self._feed.publish(live, published(live.id, live.machine.graph, said, live.cursor))
             live.cursor += len(said)
+            self._pools.said(live, said)
             for done in live.acknowledged:
                 if not done.done():
                     done.set_result(None)
@@ -423,7 +434,7 @@ class LocalEngine:
             case Submit():
                 request = self._request(live, effect.node, effect.attempt)
                 if request is not None:
-                    self._dispatcher(request.task).submit(request)
+                    self._pools.submit(request)
             case Lookup():
                 self._memo.lookup(live, effect.node)
             case SetTimer():
@@ -440,8 +451,10 @@ class LocalEngine:
                 self._children.cancel(live, effect.node, effect.reason)
             case Cancel():
                 name = attempt_id(live.id, live.node_id(effect.node), effect.attempt)
+                self._pools.withdraw(name)
                 self._dispatcher(self._task(live, effect.node)).cancel(name, effect.reason)
             case Finish():
+                self._pools.forget(live.id)
                 self._lives.pop(live.id, None)
                 self._ended[live.id] = live
                 asyncio.get_running_loop().call_later(ENDED_S, self._ended.pop, live.id, None)
@@ -493,13 +506,14 @@ class LocalEngine:
                 if live.machine.state.phase is ExecutionPhase.ABORTING:
                     self._left[record.launch_key] = live.id
                 for _, request in submits:
-                    if request is not None:
+                    if request is not None and self._pools.resume(live, request):
                         requests[self._routes.executor(request.task)].append(request)
                 later += [(live, effect) for effect in effects if not isinstance(effect, Submit)]
         hit("recover.before-adopt")
         for name, found in requests.items():
             await self._parts.executors[name].recover(found)
         hit("recover.after-adopt")
+        self._pools.start()
         for live, effect in later:
             self._perform(live, effect)
         for live in self._lives.values():

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from wingbeat.base.ids import split_attempt_id
-from wingbeat.contracts.executor import Aborted, Failed, Outcome, Succeeded, Suspended
+from wingbeat.contracts.executor import Aborted, AttemptRequest, Failed, Outcome, Succeeded, Suspended
 from wingbeat.engine.archive import Archive
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.failpoints import hit
@@ -56,6 +56,11 @@ class Reports:
             node = live.machine.state.seen(address)
             if node is not None and node.open_attempt is not None and node.open_attempt.number == number:
                 live.machine.notes[address] = f"{phase.lower().replace('_', ' ')}: {reason}"
+
+    def waits(self, request: AttemptRequest, reason: str) -> None:
+        """An attempt waits, and for what."""
+        if (found := self._find(request.id)) is not None:
+            found[0].machine.notes[found[1]] = reason
 
     def _event(self, live: Live, address: int, number: int, outcome: Outcome) -> Event:
         now = self._clock.now()

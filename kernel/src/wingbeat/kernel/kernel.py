@@ -350,6 +350,7 @@ class Kernel:
         from wingbeat.engine.clock import SystemClock
         from wingbeat.engine.engine import LocalEngine
         from wingbeat.engine.parts import Parts
+        from wingbeat.engine.pools import PoolSettings
 
         home, chosen = self._home, self._home.settings("kernel", KernelSettings)
         executors = {name: registry.factory("executor", name)(home) for name in registry.names("executor")}
@@ -374,6 +375,7 @@ class Kernel:
             observers=[registry.factory("observer", name)(home) for name in registry.names("observer")],
             default_executor=chosen.executor,
             inline=frozenset(task.name for task in self._inline),
+            pools=self._home.settings("pools", PoolSettings).limits,
         )
         engine = LocalEngine(parts)
         await engine.start(f"pid {os.getpid()}")

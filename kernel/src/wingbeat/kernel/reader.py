@@ -65,6 +65,14 @@ class Reader:
 
         return explain_cache(await self._archive.live(execution), node)
 
+    async def explain_waiting(self, execution: str, node: str = "") -> str:
+        """See `Engine.explain_waiting`; what only the running engine knows (who holds a pool) is not told."""
+        from wingbeat.engine.waiting import explain_waiting
+
+        live = await self._archive.live(execution)
+        live.machine.outstanding()
+        return explain_waiting(live, node)
+
     async def launch(self, request: LaunchRequest) -> LaunchReply:
         """Refused."""
         self._refuse()

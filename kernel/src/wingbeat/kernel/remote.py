@@ -108,6 +108,10 @@ class RemoteEngine:
         """See `Engine.signal`."""
         await self._call(Call(0, "signal", execution, text=name, value=value, id=id))
 
+    async def explain_waiting(self, execution: str, node: str = "") -> str:
+        """See `Engine.explain_waiting`."""
+        return await self._call(Call(0, "explain_waiting", execution, text=node))  # type: ignore[no-any-return]
+
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""
         return await self._call(Call(0, "explain_cache", execution, text=node))  # type: ignore[no-any-return]

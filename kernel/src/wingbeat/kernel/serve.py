@@ -114,6 +114,8 @@ class Server:
                 return await engine.abort(call.execution, call.text)
             case "signal" if call.value is not None:
                 return await engine.signal(call.execution, call.text, call.value, call.id)
+            case "explain_waiting":
+                return await engine.explain_waiting(call.execution, call.text)
             case "explain_cache":
                 return await engine.explain_cache(call.execution, call.text)
             case "evict_cache" if call.evict is not None:

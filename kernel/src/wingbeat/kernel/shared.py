@@ -116,6 +116,10 @@ class SharedEngine:
         """See `Engine.signal`."""
         await self._through(lambda engine: engine.signal(execution, name, value, id))
 
+    async def explain_waiting(self, execution: str, node: str = "") -> str:
+        """See `Engine.explain_waiting`."""
+        return await self._through(lambda engine: engine.explain_waiting(execution, node))
+
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""
         return await self._through(lambda engine: engine.explain_cache(execution, node))

@@ -36,6 +36,7 @@ RESULTS: dict[str, Any] = {
     "signal": None,
     "events": list[Published],
     "explain_cache": str,
+    "explain_waiting": str,
     "evict_cache": Evicted,
     "hello": None,
 }
