@@ -20,14 +20,14 @@ import msgspec
 
 from wingbeat.base.errors import ConflictError, EngineStopped, NotFound, WingbeatError
 from wingbeat.base.ids import attempt_id, check_execution_id, short_id
-from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
+from wingbeat.compile.flatten import flatten
+from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
 from wingbeat.contracts.executor import AttemptRequest
 from wingbeat.contracts.journal import Batch, Ended, Record, Row, StorageFull
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.archive import Archive
 from wingbeat.engine.children import Children
 from wingbeat.engine.dispatch import Dispatcher
-from wingbeat.engine.explain import explain_cache
 from wingbeat.engine.failpoints import hit
 from wingbeat.engine.feed import Feed
 from wingbeat.engine.live import Live
@@ -37,7 +37,7 @@ from wingbeat.engine.parts import Parts
 from wingbeat.engine.publish import published
 from wingbeat.engine.replays import replay_of
 from wingbeat.engine.reports import Reports
-from wingbeat.engine.reuse import Reuse, reusable
+from wingbeat.engine.reuse import Reuse, explained, reusable
 from wingbeat.engine.routes import INLINE, Routes
 from wingbeat.engine.timers import Timers
 from wingbeat.engine.views import execution_view
@@ -193,6 +193,11 @@ class LocalEngine:
         await asyncio.shield(live.launched)
         return LaunchReply(name, recovered=len(reuse.nodes))
 
+    async def recovery_plan(self, request: LaunchRequest) -> RecoveryPlan:
+        """See `Engine.recovery_plan`."""
+        nodes = explained(await self._recovered(request), flatten(request.closure), request.inputs)
+        return RecoveryPlan(request.recover, request.closure.workflow.name, nodes)
+
     async def wait(self, execution: str) -> ExecutionPhase:
         """See `Engine.wait`."""
         live = self._lives.get(execution)
@@ -271,7 +276,7 @@ class LocalEngine:
 
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""
-        return explain_cache(self._lives.get(execution) or await self._archive.live(execution), node)
+        return await self._archive.explain_cache(execution, node, self._lives.get(execution))
 
     # -- the loop
 
@@ -568,13 +573,13 @@ class LocalEngine:
         return await self._journal.record(name)
 
     async def _reusable(self, request: LaunchRequest) -> Reuse:
-        old = (
-            await self._archive.live(request.recover)
-            if request.recover not in self._lives
-            else self._lives[request.recover]
-        )
-        plan = self._archive.plan(self._archive.keep(request.closure))
-        return reusable(old.machine, plan, request.inputs)
+        old = await self._recovered(request)
+        return reusable(old, self._archive.plan(self._archive.keep(request.closure)), request.inputs)
+
+    async def _recovered(self, request: LaunchRequest) -> Machine:
+        old = self._lives.get(request.recover) or await self._archive.live(request.recover)
+        await self._loading.lists(old)
+        return old.machine
 
 
 def _broken(error: Exception) -> WingbeatError:

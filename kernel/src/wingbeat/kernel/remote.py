@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from wingbeat.base.errors import EngineStopped, WingbeatError
-from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
+from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
 from wingbeat.contracts.observer import Published
 from wingbeat.kernel.wire import CANCEL, ERRORS, RESULTS, Call, Reply, frame, read_frame, socket_path
 from wingbeat.spec.entities import Closure
@@ -47,6 +47,10 @@ class RemoteEngine:
     async def launch(self, request: LaunchRequest) -> LaunchReply:
         """See `Engine.launch`."""
         return await self._call(Call(0, "launch", launch=request))  # type: ignore[no-any-return]
+
+    async def recovery_plan(self, request: LaunchRequest) -> RecoveryPlan:
+        """See `Engine.recovery_plan`."""
+        return await self._call(Call(0, "recovery_plan", launch=request))  # type: ignore[no-any-return]
 
     async def wait(self, execution: str) -> ExecutionPhase:
         """See `Engine.wait`."""
