@@ -77,6 +77,14 @@ def release() -> str:
 async def asking(n: int) -> float:
     return n + await wait_for_input("threshold", float)
 
+@workflow
+async def forgetful(n: int) -> int:
+    return total([n])
+
+@workflow
+async def failing(n: int) -> int:
+    raise ValueError("no")
+
 @task
 def clean(error: Failure) -> None:
     print("cleaning after", error.code)
@@ -252,3 +260,10 @@ def test_killed_run_goes_on_and_nothing_runs_twice(shell, line, outputs):
     assert done.stdout == f"o0 = {outputs}\n"
     assert done.stderr.startswith("resuming ")
     assert len(shell.marks()) == len(set(shell.marks()))
+
+
+def test_mistakes_in_a_body_are_told_without_frames_of_ours(shell):
+    done = shell("run", "flow.py", "forgetful", "--n", "3", status=1)
+    assert "The body returns a call that it has not awaited." in done.stderr
+    done = shell("run", "flow.py", "failing", "--n", "3", status=1)
+    assert 'Traceback (most recent call last):\n    File "flow.py"' in done.stderr
