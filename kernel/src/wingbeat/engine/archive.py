@@ -11,6 +11,7 @@ from wingbeat.compile.flatten import flatten
 from wingbeat.contracts.engine import ExecutionView, Summary
 from wingbeat.contracts.journal import Journal, Record, Snapshot
 from wingbeat.contracts.observer import Published
+from wingbeat.engine.explain import explain_cache
 from wingbeat.engine.live import Live
 from wingbeat.engine.publish import published
 from wingbeat.engine.views import execution_view, summary
@@ -137,7 +138,15 @@ class Archive:
         """Everything that happened behind `cursor`."""
         live = await self.live(execution)
         facts, _ = await self._facts(execution, -1)
-        return published(execution, live.machine.graph, facts[cursor + 1 :], cursor + 1)
+        known = facts[cursor + 1 : live.cursor]  # what was written since may name nodes that `live` does not have
+        return published(execution, live.machine.graph, known, cursor + 1)
+
+    async def explain_cache(self, execution: str, node: str, live: Live | None = None) -> str:
+        """Why a node's outputs were or were not taken from the catalog; of an execution in memory, or as it was written."""
+        found = live or await self.live(execution)
+        address = found.machine.graph.find(node)
+        ended = address is not None and found.machine.state.seen(address) is None
+        return explain_cache(found, node, await self.events(execution, -1) if ended else ())
 
     async def snapshot(self, execution: str, sequence: int, cursor: int, state: bytes, fence: int) -> None:
         """Keep a state, so that a restart does not read all rows."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
 from wingbeat.base.errors import NotFound, WingbeatError
+from wingbeat.base.ids import child_execution_id
 from wingbeat.contracts.engine import Engine, LaunchRequest
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.identity import launch_key
@@ -92,8 +92,7 @@ class Children:
 
 def child_name(live: Live, address: int) -> str:
     """The id of the child execution of a node or item."""
-    what = hashlib.sha256(f"{live.id}/{live.machine.graph.id(address)}".encode()).hexdigest()[:12]
-    return f"{live.id[:40].rstrip('-')}-{what}"
+    return child_execution_id(live.id, live.machine.graph.id(address))
 
 
 def launch_plan(live: Live, address: int) -> LaunchPlanSpec:

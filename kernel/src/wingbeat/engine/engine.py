@@ -20,8 +20,9 @@ import msgspec
 
 from wingbeat.base.errors import ConflictError, EngineStopped, NotFound, WingbeatError
 from wingbeat.base.ids import attempt_id, check_execution_id, short_id
+from wingbeat.compile.flatten import flatten
 from wingbeat.contracts.catalog import Evicted, Eviction
-from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
+from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
 from wingbeat.contracts.executor import AttemptRequest
 from wingbeat.contracts.journal import Batch, Ended, Record, Row, StorageFull
 from wingbeat.contracts.observer import Published
@@ -30,7 +31,6 @@ from wingbeat.engine.children import Children
 from wingbeat.engine.collecting import no_collection
 from wingbeat.engine.dispatch import Dispatcher
 from wingbeat.engine.eviction import evict
-from wingbeat.engine.explain import explain_cache
 from wingbeat.engine.failpoints import hit
 from wingbeat.engine.feed import Feed
 from wingbeat.engine.live import Live
@@ -41,7 +41,7 @@ from wingbeat.engine.pools import Pools
 from wingbeat.engine.publish import published
 from wingbeat.engine.replays import replay_of
 from wingbeat.engine.reports import Reports
-from wingbeat.engine.reuse import Reuse, reusable
+from wingbeat.engine.reuse import Reuse, explained, reusable
 from wingbeat.engine.routes import INLINE, Routes
 from wingbeat.engine.timers import Timers
 from wingbeat.engine.views import execution_view
@@ -201,6 +201,11 @@ class LocalEngine:
         await asyncio.shield(live.launched)
         return LaunchReply(name, recovered=len(reuse.nodes))
 
+    async def recovery_plan(self, request: LaunchRequest) -> RecoveryPlan:
+        """See `Engine.recovery_plan`."""
+        nodes = explained(await self._recovered(request), flatten(request.closure), request.inputs)
+        return RecoveryPlan(request.recover, request.closure.workflow.name, nodes)
+
     async def wait(self, execution: str) -> ExecutionPhase:
         """See `Engine.wait`."""
         live = self._lives.get(execution)
@@ -268,7 +273,7 @@ class LocalEngine:
 
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""
-        return explain_cache(self._lives.get(execution) or await self._archive.live(execution), node)
+        return await self._archive.explain_cache(execution, node, self._lives.get(execution))
 
     async def explain_waiting(self, execution: str, node: str = "") -> str:
         """See `Engine.explain_waiting`."""
@@ -588,9 +593,13 @@ class LocalEngine:
         return await self._journal.record(name)
 
     async def _reusable(self, request: LaunchRequest) -> Reuse:
+        old = await self._recovered(request)
+        return reusable(old, self._archive.plan(self._archive.keep(request.closure)), request.inputs)
+
+    async def _recovered(self, request: LaunchRequest) -> Machine:
         old = self._lives.get(request.recover) or await self._archive.live(request.recover)
-        plan = self._archive.plan(self._archive.keep(request.closure))
-        return reusable(old.machine, plan, request.inputs)
+        await self._loading.lists(old)
+        return old.machine
 
 
 def _broken(error: Exception) -> WingbeatError:

@@ -9,6 +9,7 @@ from typing import Any
 from wingbeat.contracts.storage import Storage
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.live import Live
+from wingbeat.machine import maps
 from wingbeat.machine.event import Event, Loaded
 from wingbeat.runtime.inputs import materialise
 from wingbeat.runtime.storageio import StorageIO
@@ -45,6 +46,13 @@ class Loading:
             )
             return Loaded(self._clock.now(), node, {}, failed)
         return Loaded(self._clock.now(), node, values)
+
+    async def lists(self, live: Live) -> None:
+        """Read what the maps of an execution go over, where it is stored. What cannot be read any more is left out."""
+        machine = live.machine
+        for number in machine.state.maps:
+            if not maps.ready(machine, number):
+                machine.loaded[number] = (await self.event(live, number)).values
 
     async def _load(self, live: Live, node: int) -> None:
         self._post(live, await self.event(live, node))

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from wingbeat.contracts.engine import AttemptView, ExecutionView, GateView, ItemsView, NodeView, Summary
+from wingbeat.base.ids import child_execution_id
+from wingbeat.contracts.engine import (
+    AttemptView,
+    ExecutionView,
+    FailedItem,
+    GateView,
+    ItemsView,
+    NodeView,
+    Summary,
+)
 from wingbeat.contracts.journal import Record
-from wingbeat.machine.state import MapState, NodeState
+from wingbeat.engine.publish import what_of
+from wingbeat.machine.graph import is_item
+from wingbeat.machine.state import PHASES, MapState, NodeState
 from wingbeat.machine.step import Machine
 from wingbeat.spec.phase import CacheStatus, ExecutionPhase, NodePhase
-from wingbeat.spec.plan import BranchKind, ChildKind, GateKind, MapKind, ScopeKind
+from wingbeat.spec.plan import ChildKind, GateKind, Kind, MapKind
 from wingbeat.types import Simple
+
+FAILED_MAX = 20
+"""How many items of a map that failed are named."""
+_RUNNING = frozenset({NodePhase.RUNNING, NodePhase.DYNAMIC_RUNNING})
+_FAILED = frozenset({NodePhase.FAILED, NodePhase.TIMED_OUT})
 
 
 def execution_view(record: Record, machine: Machine, nodes: bool = True) -> ExecutionView:
@@ -19,7 +35,7 @@ def execution_view(record: Record, machine: Machine, nodes: bool = True) -> Exec
         workflow=record.workflow,
         phase=state.phase,
         created_at=record.created_at,
-        nodes=_nodes(machine) if nodes else [],
+        nodes=_nodes(machine, record.execution) if nodes else [],
         inputs=machine.inputs,
         outputs=state.outputs if state.phase is ExecutionPhase.SUCCEEDED else None,
         reason=state.reason,
@@ -43,13 +59,18 @@ def summary(record: Record) -> Summary:
     )
 
 
-def _nodes(machine: Machine) -> list[NodeView]:
+def _nodes(machine: Machine, execution: str) -> list[NodeView]:
     """Every node, and every item of a map that is under way by itself."""
     nodes, items = enumerate(machine.state.nodes), machine.state.items.items()
-    return [_node(machine, address, node) for address, node in (*nodes, *items)]
+    return [_node(machine, address, node, execution) for address, node in (*nodes, *items)]
 
 
-def _node(machine: Machine, address: int, node: NodeState) -> NodeView:
+def _launches(kind: Kind | None, address: int) -> bool:
+    """Whether a node or item is an execution of its own."""
+    return isinstance(kind, ChildKind) or (isinstance(kind, MapKind) and kind.child is not None and is_item(address))
+
+
+def _node(machine: Machine, address: int, node: NodeState, execution: str) -> NodeView:
     graph, state = machine.graph, machine.state
     task = graph.task(address)
     attempts = [
@@ -59,10 +80,12 @@ def _node(machine: Machine, address: int, node: NodeState) -> NodeView:
     reason = machine.notes.get(address) or node.reason or node.cache_reason
     if not reason and node.phase is NodePhase.QUEUED and node.retry_at is not None:
         reason = "waiting for its next attempt"
+    if not reason and node.phase is NodePhase.RUNNING and _launches(graph.kind(address), address):
+        reason = f"waiting for the execution {child_execution_id(execution, graph.id(address))}"
     mapping = state.maps.get(address)
     return NodeView(
         id=graph.id(address),
-        task=_what(machine, address),
+        task=what_of(graph, address),
         phase=node.phase,
         attempts=attempts,
         cache=node.cache or (CacheStatus.DISABLED if task is None or task.cache is None else ""),
@@ -71,32 +94,8 @@ def _node(machine: Machine, address: int, node: NodeState) -> NodeView:
         ended_at=node.ended_at,
         outputs=node.outputs,
         gate=_gate(machine, address) if address in state.gates else None,
-        items=None if mapping is None else _items(mapping),
+        items=None if mapping is None else _items(machine, address, mapping),
     )
-
-
-def _what(machine: Machine, address: int) -> str:
-    """What a node calls, or is."""
-    task = machine.graph.task(address)
-    if task is not None:
-        return task.name
-    match machine.graph.kind(address):
-        case MapKind(plan=plan, child=child):
-            return child.launchplan.name if child is not None else plan.name if plan is not None else ""
-        case BranchKind():
-            return "branch"
-        case GateKind(spec=spec):
-            return (
-                "sleep"
-                if spec.gate == "sleep"
-                else f"{'approve' if spec.gate == 'approve' else 'wait for'} {spec.name}"
-            )
-        case ScopeKind(plan=plan):
-            return plan.name
-        case ChildKind(launchplan=launchplan):
-            return launchplan.name
-        case _:
-            return ""
 
 
 def _gate(machine: Machine, address: int) -> GateView | None:
@@ -108,5 +107,17 @@ def _gate(machine: Machine, address: int) -> GateView | None:
     return GateView(kind.spec.name, kind.spec.interface.outputs[0].type)
 
 
-def _items(mapping: MapState) -> ItemsView:
-    return ItemsView(mapping.total, mapping.succeeded, mapping.failed, mapping.active, mapping.cached)
+def _items(machine: Machine, address: int, mapping: MapState) -> ItemsView:
+    """Counts, and which items failed. The reason is kept of the first one that did; the others' are in the journal."""
+    items = machine.state.items
+    running = sum(items[i].phase in _RUNNING for i in mapping.live if i in items)
+    failed: list[FailedItem] = []
+    for item, phase in enumerate(mapping.phases if mapping.failed else b""):
+        if PHASES[phase] in _FAILED:
+            first = mapping.first_error if item == mapping.first_failed else None
+            failed.append(FailedItem(item, "" if first is None else first.message))
+            if len(failed) == FAILED_MAX:
+                break
+    return ItemsView(
+        mapping.total, mapping.succeeded, mapping.failed, running, mapping.cached, mapping.active - running, failed
+    )

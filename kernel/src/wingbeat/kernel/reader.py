@@ -10,7 +10,7 @@ from typing import NoReturn
 from wingbeat.base.errors import ConfigurationError, NotFound
 from wingbeat.builtin.sqlite import SQLiteJournal
 from wingbeat.contracts.catalog import Evicted, Eviction
-from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
+from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.archive import Archive
 from wingbeat.host.home import HomeFolder
@@ -29,14 +29,14 @@ async def open_reader(home: HomeFolder) -> Reader:
         raise NotFound(f"There is no home at {home.path}.", hint="Run something first, or set WINGBEAT_HOME.")
     journal = SQLiteJournal(path, read_only=True)
     await journal.open("reader")
-    return Reader(journal)
+    return Reader(journal, home)
 
 
 class Reader:
     """The reading half of `wingbeat.contracts.engine.Engine`."""
 
-    def __init__(self, journal: SQLiteJournal) -> None:
-        self._journal, self._archive = journal, Archive(journal)
+    def __init__(self, journal: SQLiteJournal, home: HomeFolder) -> None:
+        self._journal, self._archive, self._home = journal, Archive(journal), home
 
     async def close(self) -> None:
         """Close the journal."""
@@ -61,9 +61,19 @@ class Reader:
 
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""
-        from wingbeat.engine.explain import explain_cache
+        return await self._archive.explain_cache(execution, node)
 
-        return explain_cache(await self._archive.live(execution), node)
+    async def recovery_plan(self, request: LaunchRequest) -> RecoveryPlan:
+        """See `Engine.recovery_plan`."""
+        from wingbeat.compile.flatten import flatten
+        from wingbeat.engine.clock import SystemClock
+        from wingbeat.engine.loading import Loading
+        from wingbeat.engine.reuse import explained
+
+        old = await self._archive.live(request.recover)
+        await Loading(self._home.storage(), SystemClock(), lambda *_: None).lists(old)
+        nodes = explained(old.machine, flatten(request.closure), request.inputs)
+        return RecoveryPlan(request.recover, request.closure.workflow.name, nodes)
 
     async def explain_waiting(self, execution: str, node: str = "") -> str:
         """See `Engine.explain_waiting`; what only the running engine knows (who holds a pool) is not told."""

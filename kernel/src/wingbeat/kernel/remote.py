@@ -13,7 +13,7 @@ import msgspec
 
 from wingbeat.base.errors import EngineStopped, WingbeatError
 from wingbeat.contracts.catalog import Evicted, Eviction
-from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
+from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
 from wingbeat.contracts.observer import Published
 from wingbeat.kernel.lock import holder_pid
 from wingbeat.kernel.wire import CANCEL, ERRORS, RESULTS, Call, Reply, frame, read_frame, socket_path
@@ -83,6 +83,10 @@ class RemoteEngine:
     async def launch(self, request: LaunchRequest) -> LaunchReply:
         """See `Engine.launch`."""
         return await self._call(Call(0, "launch", launch=request))  # type: ignore[no-any-return]
+
+    async def recovery_plan(self, request: LaunchRequest) -> RecoveryPlan:
+        """See `Engine.recovery_plan`."""
+        return await self._call(Call(0, "recovery_plan", launch=request))  # type: ignore[no-any-return]
 
     async def wait(self, execution: str) -> ExecutionPhase:
         """See `Engine.wait`."""

@@ -102,6 +102,8 @@ class Server:
                 return None
             case "launch" if call.launch is not None:
                 return await engine.launch(call.launch)
+            case "recovery_plan" if call.launch is not None:
+                return await engine.recovery_plan(call.launch)
             case "wait":
                 return await engine.wait(call.execution)
             case "describe":

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from wingbeat.base.errors import ConfigurationError, EngineStopped
 from wingbeat.contracts.catalog import Evicted, Eviction
-from wingbeat.contracts.engine import Engine, ExecutionView, LaunchReply, LaunchRequest, Summary
+from wingbeat.contracts.engine import Engine, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.engine import LocalEngine
 from wingbeat.kernel.lock import HomeLock, holder_pid
@@ -91,6 +91,10 @@ class SharedEngine:
     async def launch(self, request: LaunchRequest) -> LaunchReply:
         """See `Engine.launch`."""
         return await self._through(lambda engine: engine.launch(request))
+
+    async def recovery_plan(self, request: LaunchRequest) -> RecoveryPlan:
+        """See `Engine.recovery_plan`."""
+        return await self._through(lambda engine: engine.recovery_plan(request))
 
     async def wait(self, execution: str) -> ExecutionPhase:
         """See `Engine.wait`."""

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from wingbeat.base import errors
 from wingbeat.contracts.catalog import Evicted, Eviction
-from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
+from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
 from wingbeat.contracts.observer import Published
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literal
@@ -28,6 +28,7 @@ _LENGTH = struct.Struct("!I")
 
 RESULTS: dict[str, Any] = {
     "launch": LaunchReply,
+    "recovery_plan": RecoveryPlan,
     "wait": ExecutionPhase,
     "describe": ExecutionView,
     "executions": list[Summary],

@@ -7,6 +7,7 @@ call that is added elsewhere, changes no other key.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import sys
 from collections import Counter, deque
@@ -73,12 +74,16 @@ class Turn:
         body.set(self)
         asyncio.set_event_loop(self._loop)
         try:
-            return self._loop.run_until_complete(self._loop.create_task(function(**arguments)))
+            value = self._loop.run_until_complete(self._loop.create_task(function(**arguments)))
         except _Waits:
             # The process ends now: what waits is neither cancelled nor cleaned up, it goes on in the next turn.
             return Suspended(
                 tuple(self._calls.values()), tuple(self._cancels), self._wake_at, tuple(self._closures.values())
             )
+        if inspect.iscoroutine(value):
+            value.close()
+            raise NonRetryable("The body returns a call that it has not awaited. Write 'await' before the call.")
+        return value
 
     def call(
         self, entity: Any, args: Sequence[Any], kwargs: Mapping[str, Any], where: Location
