@@ -47,7 +47,7 @@ class Archive:
     def keep(self, closure: Closure) -> str:
         """Take up a closure that is launched: check it, make its plan; answers with its digest."""
         known = self._digests.get(id(closure))
-        if known is not None and known[0] is closure:
+        if known is not None and known[0] is closure and known[1] in self._plans:
             return known[1]
         body = canonical(closure)
         name = digest(body)

@@ -96,12 +96,11 @@ class LocalEngine:
         self._wake = asyncio.Event()
         self._lives: dict[str, Live] = {}
         self.reports = Reports(self._lives, self._archive, parts.clock, self._post)
-        self._dispatchers = {name: Dispatcher(name, e, self.reports.ended) for name, e in parts.executors.items()}
+        self._dispatchers = {name: Dispatcher(name, e, self.reports) for name, e in parts.executors.items()}
         self._ended: dict[str, Live] = {}
         self._touched: dict[str, Live] = {}
         self._holding: dict[str, Live] = {}
         self._launching: list[Live] = []
-        self._signals: dict[str, asyncio.Future[None]] = {}
         self._left: dict[str, str] = {}  # by launch key, what was being stopped when this kernel was opened
         self._lingering: asyncio.TimerHandle | None = None
         self._linger_over = False
@@ -175,7 +174,7 @@ class LocalEngine:
             if (existing.closure, existing.launch_key) != (closure_digest, request.launch_key):
                 raise ConflictError(f"Execution {name!r} is there already, of another workflow or with other inputs.")
             return LaunchReply(name, created=False)
-        plan = self._archive.plan(closure_digest)
+        plan = self._archive.plan(self._archive.keep(request.closure))
         self._routes.check(plan.tasks)
         inline = sorted(task.name for task in plan.tasks if task.name in self._routes.inline)
         record = Record(
@@ -197,8 +196,7 @@ class LocalEngine:
         """See `Engine.wait`."""
         live = self._lives.get(execution)
         if live is None:
-            self._check_readable(execution)
-            return ExecutionPhase((await self._archive.record(execution)).phase)
+            return await self._over(execution)
         live.waiters += 1
         try:
             await live.ended.wait()
@@ -213,7 +211,14 @@ class LocalEngine:
         if live is None:
             self._check_readable(execution)
             return await self._archive.view(execution, nodes=nodes)
-        return execution_view(live.record, live.machine, nodes)
+        if live.id in self._lives:
+            self._check_running()
+        view = execution_view(live.record, live.machine, nodes)
+        if live.unsaved:  # nobody is told what a crash takes back
+            self._linger()
+            if not await live.durable():
+                return await self._archive.view(execution, nodes=nodes)
+        return view
 
     async def executions(self, *, after: str = "", limit: int = 100) -> list[Summary]:
         """See `Engine.executions`."""
@@ -228,8 +233,7 @@ class LocalEngine:
         """See `Engine.abort`."""
         live = self._lives.get(execution)
         if live is None:
-            self._check_readable(execution)
-            await self._archive.record(execution)
+            await self._over(execution)
             return
         self._post(live, AbortAsked(self._clock.now(), reason))
         await self.wait(execution)
@@ -238,16 +242,20 @@ class LocalEngine:
         """See `Engine.signal`."""
         live = self._lives.get(execution)
         if live is None:
-            self._check_readable(execution)
-            phase = (await self._archive.record(execution)).phase
+            phase = await self._over(execution)
             raise ConflictError(f"Execution {execution!r} has ended ({phase}); nothing waits for {name!r}.")
-        done = self._signals[id] = asyncio.get_running_loop().create_future()
+        self._check_running()  # else nobody would answer
+        done = live.expect(id)
         self._post(live, Signalled(self._clock.now(), name, value, id))
         await asyncio.shield(done)
 
     async def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
         """See `Engine.events`."""
         live = self._lives.get(execution)
+        if live is None:
+            await self._over(execution)
+        else:
+            self._check_running()  # else nobody would tell the end
         queue = self._feed.subscribe(live) if live else None
         try:
             for event in await self._archive.events(execution, cursor):
@@ -334,12 +342,12 @@ class LocalEngine:
 
     def _acknowledge(self, live: Live, signal: str) -> None:
         """Tell who signalled, when it is durable."""
-        done = self._signals.pop(signal, None)
-        if done is not None and live.facts:
-            live.acknowledged.append(done)
+        waiting = live.signalled.pop(signal, [])
+        live.acknowledged += waiting
+        if waiting and live.facts:
             self._holding[live.id] = live  # so that it is committed now
-        elif done is not None:
-            done.set_result(None)
+        elif waiting:
+            live.acknowledge()
 
     async def _commit(self) -> None:
         """Make everything that was said durable, then do what follows."""
@@ -361,10 +369,8 @@ class LocalEngine:
             if self._feed.wanted(live):
                 self._feed.publish(live, published(live.id, live.machine.graph, said, live.cursor))
             live.cursor += len(said)
-            for done in live.acknowledged:
-                if not done.done():
-                    done.set_result(None)
-            live.acknowledged.clear()
+            live.committing = False
+            live.acknowledge()
         for live in launching:
             if not live.launched.done():
                 live.launched.set_result(None)
@@ -383,7 +389,7 @@ class LocalEngine:
             if (body := self._archive.unsaved(live.record.closure)) is not None:
                 batch.closures[live.record.closure] = body
         for live in touched.values():
-            said, live.facts = live.facts, []
+            said, live.facts, live.committing = live.facts, [], True
             facts[live.id] = said
             for called in live.called:
                 if (body := self._archive.unsaved(called)) is not None:
@@ -514,16 +520,15 @@ class LocalEngine:
             return
         self._stopped = error
         self._timers.close()
-        for live in self._lives.values():
+        for part in (*self._dispatchers.values(), self._children, self._memo):
+            part.stop()  # whoever has taken over does it now
+        for live in (*self._lives.values(), *(live for live, _ in self._inbox)):
             self._let_go(live, error)
         if self._loop is not None and self._loop is not asyncio.current_task():
             self._loop.cancel()
 
     def _let_go(self, live: Live, error: WingbeatError) -> None:
-        if not live.launched.done():
-            live.launched.set_exception(error)
-            live.launched.exception()  # whoever launched may be gone
-        live.ended.set()
+        live.let_go(error)
         self._feed.end(live)
 
     def _quarantine(self, live: Live, error: Exception) -> None:
@@ -540,6 +545,14 @@ class LocalEngine:
                 f"Execution {execution!r} cannot go on: {self.quarantined[execution]}",
                 hint="The others are not affected. It is tried again when the home is opened the next time.",
             )
+
+    async def _over(self, execution: str) -> ExecutionPhase:
+        """The phase of an execution that has ended."""
+        self._check_readable(execution)
+        phase = ExecutionPhase((await self._archive.record(execution)).phase)
+        if not phase.terminal:
+            raise EngineStopped(f"Another kernel runs the execution {execution!r}.")
+        return phase
 
     def _check_ended(self, live: Live) -> None:
         """Raise unless the end of an execution that was waited for is in the journal."""

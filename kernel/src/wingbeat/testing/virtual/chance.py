@@ -56,7 +56,7 @@ RATES: dict[str, tuple[float, ...]] = {
     "catalog: loses an entry": (0.05, 0.2),
     "catalog: answer lost": (0.05, 0.2),
     "storage: damaged": (0.1, 0.5),
-    "storage: cannot be read": (0.05, 0.3),
+    "storage: cannot be read": (0.2, 0.6),
     "clock: jumps ahead": (0.3, 0.7),
     "clock: jumps back": (0.3, 0.7),
     "user: leaves": (0.1, 0.4),

@@ -93,6 +93,11 @@ class SimClock:
         """Sixteen bytes out of the seed."""
         return self._rng.randbytes(16)
 
+    @property
+    def ahead(self) -> float:
+        """By how much it was set ahead, all in all."""
+        return self._offset - EPOCH
+
     def jump(self, seconds: float) -> None:
         """Somebody sets the clock."""
         self._offset += seconds
