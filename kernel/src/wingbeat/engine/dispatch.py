@@ -15,6 +15,7 @@ from wingbeat.spec.outcome import ErrorInfo
 TRIES_MAX = 5
 TRY_DELAY_S = 0.2
 
+
 class Dispatcher:
     """Submits and cancels at one executor, in order, trying again when it raises.
 
@@ -98,7 +99,9 @@ class Dispatcher:
         message = f"Executor {self.name!r} did not take the attempt: {type(error).__name__}: {error}"
         failed = Failed(ErrorInfo("ExecutorFailed", message, ErrorKind.SYSTEM))
         self._reports.refused(request.id, failed)
-        await self._cancel(request.id, message)  # it may run all the same: the next attempt has to wait until it is gone
+        await self._cancel(
+            request.id, message
+        )  # it may run all the same: the next attempt has to wait until it is gone
         self._reports.ended(request.id, failed)
 
     async def _cancel(self, attempt: str, reason: str) -> None:

@@ -12,7 +12,6 @@ Effects that only ask (lookups, timers) need not wait for a commit, and a chain 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 
@@ -64,7 +63,7 @@ from wingbeat.machine.event import (
 )
 from wingbeat.machine.fact import Fact, Turned, encode_facts
 from wingbeat.machine.graph import Graph
-from wingbeat.machine.state import encode_state, initial
+from wingbeat.machine.state import initial
 from wingbeat.machine.step import Machine
 from wingbeat.spec.entities import Closure, TaskSpec
 from wingbeat.spec.literal import Literal
@@ -252,15 +251,15 @@ class LocalEngine:
     async def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
         """See `Engine.events`."""
         live = self._lives.get(execution)
-        if live is None:
-            await self._over(execution)
-        else:
+        if live is not None:
             self._check_running()  # else nobody would tell the end
         queue = self._feed.subscribe(live) if live else None
         try:
             for event in await self._archive.events(execution, cursor):
                 cursor = event.cursor
                 yield event
+            if live is None:
+                await self._over(execution)
             while live is not None and queue is not None:
                 batch = await queue.get()
                 if not batch:
@@ -279,7 +278,9 @@ class LocalEngine:
 
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""
-        return explain_cache(self._lives.get(execution) or await self._archive.live(execution), node)
+        live = self._lives.get(execution) or await self._archive.live(execution)
+        await self._loading.lists(live, ended=True)
+        return explain_cache(live, node)
 
     # -- the loop
 
@@ -421,10 +422,7 @@ class LocalEngine:
             if live.facts_since_snapshot >= live.snapshot_due_at and live.id in self._lives:
                 live.facts_since_snapshot = 0
                 hit("snapshot.before")
-                state = encode_state(live.machine.state)
-                if not live.facts:  # else the state is ahead of what is durable
-                    with contextlib.suppress(StorageFull):  # the rows are there
-                        await self._archive.snapshot(live.id, live.sequence - 1, live.cursor, state, self._fence)
+                await self._archive.snapshot(live, self._fence)
                 hit("snapshot.after")
 
     # -- effects
@@ -491,8 +489,7 @@ class LocalEngine:
                 live = await self._archive.live(record.execution)
                 self._routes.check(task for plan in live.machine.graph.plans for task in plan.tasks)
                 self._routes.check_inline(live)
-                for node in live.machine.unread():
-                    live.machine.loaded[node] = (await self._loading.event(live, node)).values
+                await self._loading.lists(live)
                 effects = live.machine.outstanding()
                 submits = [(x, self._request(live, x.node, x.attempt)) for x in effects if isinstance(x, Submit)]
             except Exception as error:  # noqa: BLE001  # one that cannot be read must not keep the others from going on
@@ -520,8 +517,10 @@ class LocalEngine:
             return
         self._stopped = error
         self._timers.close()
-        for part in (*self._dispatchers.values(), self._children, self._memo):
-            part.stop()  # whoever has taken over does it now
+        self._children.stop()  # whoever has taken over goes on with all this
+        self._memo.stop()
+        for dispatcher in self._dispatchers.values():
+            dispatcher.stop()
         for live in (*self._lives.values(), *(live for live, _ in self._inbox)):
             self._let_go(live, error)
         if self._loop is not None and self._loop is not asyncio.current_task():
@@ -549,10 +548,7 @@ class LocalEngine:
     async def _over(self, execution: str) -> ExecutionPhase:
         """The phase of an execution that has ended."""
         self._check_readable(execution)
-        phase = ExecutionPhase((await self._archive.record(execution)).phase)
-        if not phase.terminal:
-            raise EngineStopped(f"Another kernel runs the execution {execution!r}.")
-        return phase
+        return await self._archive.over(execution)
 
     def _check_ended(self, live: Live) -> None:
         """Raise unless the end of an execution that was waited for is in the journal."""
@@ -586,6 +582,7 @@ class LocalEngine:
             if request.recover not in self._lives
             else self._lives[request.recover]
         )
+        await self._loading.lists(old, ended=True)
         plan = self._archive.plan(self._archive.keep(request.closure))
         return reusable(old.machine, plan, request.inputs)
 

@@ -149,7 +149,10 @@ class Memo:
         return None
 
     async def _publish(self, live: Live, node: int) -> None:
-        state = live.machine.state.node(node)
+        state = live.machine.state.seen(node)
+        if state is None:  # the execution has ended meanwhile, and its items with it
+            self.release(live, node)
+            return
         task = live.machine.graph.task(node)
         assert task is not None
         assert task.cache is not None

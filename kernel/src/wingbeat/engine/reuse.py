@@ -72,6 +72,8 @@ def _later(old: Machine) -> list[tuple[str, Reusable]]:
 
 def _items(old: Machine, number: int, identity: str) -> Iterator[tuple[str, Reusable]]:
     mapping, whole = old.state.maps[number], old.state.nodes[number].outputs
+    if number in old.unread(ended=True):
+        return  # what it went over cannot be read any more
     for item in range(mapping.total):
         if not PHASES[mapping.phases[item]].success:
             continue

@@ -120,11 +120,14 @@ class Machine:
         inputs = graph.nodes[address].inputs
         return resolve(inputs, self.state.scopes[number].inputs, lambda n: self.state.nodes[base + n].outputs)
 
-    def unread(self) -> list[int]:
-        """Nodes whose stored values have to be given by `Loaded` before attempts of theirs can be made again."""
+    def unread(self, *, ended: bool = False) -> list[int]:
+        """Nodes whose stored values have to be given by `Loaded` before attempts of theirs can be made again.
+
+        With `ended`, also those of which only the inputs of their items are asked for.
+        """
         found = []
         for number in sorted(self.state.maps):
-            if not self.state.nodes[number].phase.terminal and not maps.ready(self, number):
+            if (ended or not self.state.nodes[number].phase.terminal) and not maps.ready(self, number):
                 found.append(number)
         return found
 

@@ -32,7 +32,11 @@ def main() -> int:
             if not options.go_on:
                 return 1
             continue
-        executions, attempts, virtual = executions + result.executions, attempts + result.attempts, virtual + result.seconds
+        executions, attempts, virtual = (
+            executions + result.executions,
+            attempts + result.attempts,
+            virtual + result.seconds,
+        )
         if options.trace:
             _say(f"{seed} {result.trace}")
     seconds = time.perf_counter() - began

@@ -108,7 +108,11 @@ def check_attempt(outside: Outside, attempt: Attempt) -> None:
     kind = machine.graph.kind(address)
     if is_item(address) and isinstance(kind, MapKind) and kind.spec.concurrency is not None:
         prefix = f"{machine.graph.id(node_of(address))}."
-        items = [n for e, n in world.running if e == attempt.execution and n.startswith(prefix) and n[len(prefix) :].isdecimal()]
+        items = [
+            n
+            for e, n in world.running
+            if e == attempt.execution and n.startswith(prefix) and n[len(prefix) :].isdecimal()
+        ]
         world.check(len(items) < kind.spec.concurrency, "I8", f"{attempt.id} starts beside {items}")
 
 

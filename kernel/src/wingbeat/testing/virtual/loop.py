@@ -88,7 +88,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._soon.append(handle)
         return handle
 
-    call_soon_threadsafe = call_soon  # there are no threads
+    def call_soon_threadsafe(  # type: ignore[override]
+        self, callback: Any, *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
+        """As `call_soon`: there are no threads."""
+        return self.call_soon(callback, *args, context=context)
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Any, *args: Any, context: contextvars.Context | None = None
@@ -140,9 +144,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 raise Deadlock("Nothing is ready, and nothing ever will be.")
             self.now = max(self.now, timers[0][0])
         while timers and timers[0][0] <= self.now:
-            handle = heapq.heappop(timers)[2]
-            if not handle.cancelled():
-                ready.append(handle)
+            timer = heapq.heappop(timers)[2]
+            if not timer.cancelled():
+                ready.append(timer)
         self._soon = []
         if self._shuffled and len(ready) > 1:
             self._rng.shuffle(ready)

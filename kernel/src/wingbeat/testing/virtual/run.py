@@ -13,11 +13,10 @@ from msgspec import Struct
 from wingbeat.contracts.observer import Published
 from wingbeat.engine import archive, feed, live, memo
 from wingbeat.engine import engine as engine_module
-from wingbeat.engine.engine import LocalEngine
-from wingbeat.spec.entities import TaskSpec
+from wingbeat.spec.entities import Closure, MapSpec, NodeSpec, Promise, TaskSpec, WorkflowSpec
 from wingbeat.spec.literal import Inline
 from wingbeat.testing.bodies import Script
-from wingbeat.testing.graphs import ONE, Graphs
+from wingbeat.testing.graphs import LIST, MANY, ONE, Graphs
 from wingbeat.testing.virtual.catalog import Entries
 from wingbeat.testing.virtual.checks import check_end, check_live, check_quiet
 from wingbeat.testing.virtual.executor import Outside
@@ -59,6 +58,8 @@ class Scene:
         seed, rng = world.seed, world.chance.rng("graphs")
         graphs = Graphs(rng)
         self.closures = [graphs.closure(rng.choice((0, 0, 1, 1, 2))) for _ in range(rng.choice((1, 2)))]
+        if rng.random() < 0.3:
+            self.closures[-1] = _stored_map(graphs)
         some = graphs.entities[graphs.task(ONE)]
         assert isinstance(some, TaskSpec)
         self.any_task = some
@@ -156,6 +157,17 @@ class Scene:
             await last.close()
 
 
+def _stored_map(graphs: Graphs) -> Closure:
+    """A map over a list that is stored."""
+    calls = (graphs.task(LIST), graphs.task(ONE), graphs.task(MANY))
+    nodes = (
+        NodeSpec("list", 0, {"x": Promise(output="x")}),
+        NodeSpec("map", 1, {"x": Promise("list", "o0")}, kind=MapSpec(("x",), graphs.rng.choice((None, 1, 2)))),
+        NodeSpec("all", 2, {"given": Promise("map", "o0")}),
+    )
+    return graphs.close(graphs.add(WorkflowSpec("jobs.stored", ONE, calls, nodes, {"o0": Promise("all", "o0")})))
+
+
 def _yes(id: str, name: str, key: str) -> Any:
     return lambda engine: engine.signal(id, name, Inline(True), key)
 
@@ -210,7 +222,13 @@ def play(seed: int, fired: Counter[str] | None = None) -> Result:
         world.broken.args = (f"{world.broken}\n{_told(world)}",)
         raise world.broken
     return Result(
-        seed, world.trace(), len(scene.store.records), len(scene.outside.attempts), len(scene.kernels), loop.turns, loop.now
+        seed,
+        world.trace(),
+        len(scene.store.records),
+        len(scene.outside.attempts),
+        len(scene.kernels),
+        loop.turns,
+        loop.now,
     )
 
 
@@ -219,6 +237,3 @@ def _told(world: World) -> str:
     lines += [world.chance.options(), "the last that happened:"]
     lines += [f"  {at:10.4f} {who:10} {what}" for at, who, what in world.last]
     return "\n".join(lines)
-
-
-__all__ = ["ONE", "LocalEngine", "Result", "Scene", "play"]

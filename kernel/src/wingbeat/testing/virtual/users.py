@@ -15,7 +15,7 @@ from wingbeat.engine.engine import LocalEngine
 from wingbeat.engine.identity import launch_key
 from wingbeat.engine.publish import published
 from wingbeat.machine.fact import SignalKept
-from wingbeat.spec.literal import Inline
+from wingbeat.spec.literal import Inline, Literals
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.testing.virtual.checks import check_view
 from wingbeat.testing.virtual.kernels import Gone, Kernel
@@ -91,7 +91,7 @@ class User:
     def _request(self, **more: Any) -> LaunchRequest:
         rng = self._rng
         closure = rng.choice(self.scene.closures)
-        inputs = {"x": Inline(rng.randint(1, 3))}
+        inputs: Literals = {"x": Inline(rng.randint(1, 3))}
         return LaunchRequest(closure, inputs, launch_key=launch_key(closure, inputs), **more)
 
     async def _launch(self) -> None:
@@ -142,7 +142,9 @@ class User:
         view = await self._ask(lambda engine: engine.describe(id)) if id is not None else None
         if id is None or view is None:
             return
-        names = [n.gate.name for n in view.nodes if n.gate is not None] + [n.id for n in view.nodes if n.gate is not None]
+        names = [n.gate.name for n in view.nodes if n.gate is not None] + [
+            n.id for n in view.nodes if n.gate is not None
+        ]
         name, value, key = rng.choice(names or ["nobody"]), Inline(rng.random() < 0.7), f"s{rng.getrandbits(48)}"
 
         async def signal(engine: LocalEngine) -> bool:
