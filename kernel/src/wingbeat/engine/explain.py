@@ -27,7 +27,8 @@ def explain_cache(live: Live, node: str) -> str:
     if seen.source:
         lines.append(f"taken from {seen.source}")
     number, base = node_of(i), graph.base_of(node_of(i))
-    if number not in live.machine.unread(ended=True) and all(state.nodes[base + u].phase.success for u in graph.nodes[number].upstream):
+    listed = number not in live.machine.unread(ended=True)
+    if listed and all(state.nodes[base + u].phase.success for u in graph.nodes[number].upstream):
         key = cache_key(live, i)
         lines += [
             f"key {key.digest}",

@@ -320,8 +320,7 @@ class Machine:
         elif event.kind == "total":
             self._node_timed_out(address, node, event.at)
         else:
-            body = self.state.bodies.get(address)
-            attempt = None if body is not None and body.ended else self._current(address, event.attempt)
+            attempt = self._current(address, event.attempt)
             started = attempt is not None and attempt.started_at is not None
             if attempt is not None and not attempt.cancel and (event.kind == "run" or not started):
                 limit = self._task(address).timeout
@@ -432,7 +431,10 @@ class Machine:
     # -- ending
 
     def _current(self, address: int, number: int) -> AttemptState | None:
-        """The attempt, if it is the last one and has not ended."""
+        """The attempt, if it is the last one and its end was not reported."""
+        body = self.state.bodies.get(address)
+        if body is not None and body.ended:
+            return None  # it is held open for what it called
         node = self.state.seen(address)
         attempt = node.open_attempt if node is not None else None
         return attempt if attempt is not None and attempt.number == number else None

@@ -182,6 +182,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def kill(self, process: Process) -> None:
         """End a process; nothing of it runs any more."""
+        process.lost += process.held or []
         process.dead, process.held = True, None
 
     def bury(self, processes: list[Process]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from wingbeat.base.errors import ConflictError
 from wingbeat.contracts.observer import Published
 from wingbeat.engine import archive, feed, live, memo
 from wingbeat.engine import engine as engine_module
@@ -144,6 +145,8 @@ class Scene:
                 key = f"calm-{self.world.loop.now}-{id}-{gate}"
                 try:
                     await kernel.call(_yes(id, machine.graph.id(gate), key))
+                except ConflictError:
+                    continue  # it has ended meanwhile
                 except REFUSALS as error:
                     self.world.check(not isinstance(error, Gone), "I1", f"{kernel.name} is gone in the calm")
 
