@@ -6,7 +6,7 @@ import pytest
 
 from wingbeat.base.errors import EngineStopped, NotFound
 from wingbeat.builtin.filestore import FileStore
-from wingbeat.contracts.executor import Failed, Succeeded
+from wingbeat.contracts.executor import Aborted, Failed, Succeeded
 from wingbeat.contracts.journal import FencedOut, StorageFull
 from wingbeat.engine import archive, children, dispatch
 from wingbeat.spec.entities import (
@@ -181,12 +181,17 @@ async def test_an_attempt_that_may_have_been_taken_is_seen_gone_before_the_next(
     assert (first.error.code, first.error.kind) == ("ExecutorFailed", "SYSTEM")
 
 
-async def test_closures_that_were_forgotten_are_launched_again(bench, monkeypatch):
+async def test_a_closure_that_was_forgotten_is_launched_again(bench, monkeypatch):
     monkeypatch.setattr(archive, "PLANS_MAX", 2)
     closures = [make_closure({f"n{i}": Job()}, returns=[f"n{i}"]) for i in range(4)]
     async with bench.engine() as engine:
-        for closure in closures * 2:
-            await engine.wait((await engine.launch(bench.request(closure))).id)
+        ids = [(await engine.launch(bench.request(closure))).id for closure in closures]
+        await asyncio.gather(*(engine.wait(id) for id in ids))
+    async with bench.engine() as engine:
+        await engine.launch(bench.request(closures[0]))
+        for id in ids[1:]:
+            await engine.describe(id)  # which reads closures, until the first one has to go
+        assert (await engine.launch(bench.request(closures[0]))).created
 
 
 async def test_the_only_node_of_a_workflow_within_another_is_found_by_its_id(bench):
@@ -257,15 +262,20 @@ async def test_what_a_map_goes_over_and_cannot_be_read_is_told(bench):
             await engine.wait(reply.id)
 
 
-async def test_the_reservation_of_an_item_whose_execution_is_aborted_is_given_back(bench, monkeypatch):
-    bench.catalog = MemoryCatalog()
-    bench.executor.behaviour = lambda request: success([1]) if request.task.name == "jobs.list" else None
+async def test_the_reservation_of_an_item_whose_execution_is_aborted_is_given_back(bench):
+    class Patient(ScriptedExecutor):
+        async def cancel(self, attempt, reason):
+            cancelled.append(attempt)
+
+    cancelled, bench.catalog = [], MemoryCatalog()
+    bench.executor = Patient(lambda request: success([1, 2]) if request.task.name == "jobs.list" else None)
     async with bench.engine() as engine:
         reply = await engine.launch(bench.request(stored_map(cache=CacheSpec("1")), inputs={"x": 1}))
-        await until(lambda: bench.executor.running)
-        await until(lambda: not engine._lives[reply.id].facts)
+        await until(lambda: len(bench.executor.running) == 2)
         asked = asyncio.create_task(engine.abort(reply.id, "enough"))
-        bench.executor.end(f"{reply.id}/map.0/0")
+        await until(lambda: len(cancelled) == 2)
+        bench.executor.end(f"{reply.id}/map.0/0")  # it was faster; both are heard of at once
+        bench.executor.end(f"{reply.id}/map.1/0", Aborted("enough"))
         await asked
         await until(lambda: not engine._memo._tasks and not engine._memo._reservations)
     assert not bench.catalog.reservations

@@ -146,8 +146,8 @@ class Archive:
     async def events(self, execution: str, cursor: int) -> list[Published]:
         """Everything that happened behind `cursor`."""
         live = await self.live(execution)
-        facts, _ = await self._facts(execution, -1)
-        return published(execution, live.machine.graph, facts[cursor + 1 :], cursor + 1)
+        facts, _ = await self._facts(execution, -1)  # perhaps more than `live` has seen, of nodes that it does not know
+        return published(execution, live.machine.graph, facts[cursor + 1 : live.cursor], cursor + 1)
 
     async def snapshot(self, live: Live, fence: int) -> None:
         """Keep a state, so that a restart does not read all rows."""
