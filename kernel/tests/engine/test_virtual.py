@@ -125,7 +125,7 @@ def test_a_process_is_held_and_goes_on_and_is_killed_without_a_word(loop):
 
 
 def test_a_process_is_killed_at_any_callback(loop):
-    seen = []
+    seen, process = [], Process("p", lambda: loop.kill(process))
 
     async def inside():
         for i in range(10):
@@ -133,12 +133,11 @@ def test_a_process_is_killed_at_any_callback(loop):
             await asyncio.sleep(0)
 
     async def work():
-        process = Process("p", lambda: loop.kill(process))
         process.fuse = 4
         loop.create_task(inside(), context=process.context)
         await asyncio.sleep(1)
         assert seen == [0, 1, 2, 3]
         assert len(process.left()) == 1
-        loop.bury([process])
 
     loop.run_until_complete(work())
+    loop.bury([process])
