@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import msgspec
 
-from wingbeat.base.errors import JournalUnknown, NotFound
+from wingbeat.base.errors import EngineStopped, JournalUnknown, NotFound
 from wingbeat.base.ids import digest
 from wingbeat.compile.check import check
 from wingbeat.compile.flatten import flatten
 from wingbeat.contracts.engine import ExecutionView, Summary
-from wingbeat.contracts.journal import Journal, Record, Snapshot
+from wingbeat.contracts.journal import Journal, Record, Snapshot, StorageFull
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.explain import explain_cache
 from wingbeat.engine.live import Live
@@ -18,11 +20,12 @@ from wingbeat.engine.views import execution_view, summary
 from wingbeat.machine.fact import Fact, Opened, decode_facts
 from wingbeat.machine.fold import replay
 from wingbeat.machine.graph import Graph
-from wingbeat.machine.state import State, decode_state, graph_of, initial
+from wingbeat.machine.state import State, decode_state, encode_state, graph_of, initial
 from wingbeat.machine.step import Machine
 from wingbeat.spec.codec import canonical, check_closure, read_known
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literals
+from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.spec.plan import Plan
 
 PLANS_MAX = 256
@@ -48,7 +51,7 @@ class Archive:
     def keep(self, closure: Closure) -> str:
         """Take up a closure that is launched: check it, make its plan; answers with its digest."""
         known = self._digests.get(id(closure))
-        if known is not None and known[0] is closure:
+        if known is not None and known[0] is closure and known[1] in self._plans:
             return known[1]
         body = canonical(closure)
         name = digest(body)
@@ -95,6 +98,13 @@ class Archive:
         if record is None:
             raise NotFound(f"There is no execution {execution!r}.", hint="'wingbeat get executions' lists them.")
         return record
+
+    async def over(self, execution: str) -> ExecutionPhase:
+        """The phase of an execution that nobody here runs. Raises NotFound, and EngineStopped if it has not ended."""
+        phase = ExecutionPhase((await self.record(execution)).phase)
+        if not phase.terminal:
+            raise EngineStopped(f"Another kernel runs the execution {execution!r}.")
+        return phase
 
     async def closure(self, execution: str) -> Closure:
         """The closure of an execution. Raises NotFound."""
@@ -148,10 +158,13 @@ class Archive:
         ended = address is not None and found.machine.state.seen(address) is None
         return explain_cache(found, node, await self.events(execution, -1) if ended else ())
 
-    async def snapshot(self, execution: str, sequence: int, cursor: int, state: bytes, fence: int) -> None:
+    async def snapshot(self, live: Live, fence: int) -> None:
         """Keep a state, so that a restart does not read all rows."""
-        body = msgspec.msgpack.encode(_Stored(cursor, msgspec.Raw(state)))
-        await self._journal.snapshot(Snapshot(execution, sequence, body), fence)
+        if live.facts:
+            return  # the state is ahead of what is durable
+        body = msgspec.msgpack.encode(_Stored(live.cursor, msgspec.Raw(encode_state(live.machine.state))))
+        with contextlib.suppress(StorageFull):  # the rows are there
+            await self._journal.snapshot(Snapshot(live.id, live.sequence - 1, body), fence)
 
     async def _facts(self, execution: str, after: int) -> tuple[list[Fact], int]:
         rows = await self._journal.read(execution, after)

@@ -24,9 +24,10 @@ from wingbeat.compile.flatten import flatten
 from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
 from wingbeat.contracts.executor import AttemptRequest
-from wingbeat.contracts.journal import Batch, Ended, Record, Row, StorageFull
+from wingbeat.contracts.journal import Batch, Record, StorageFull
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.archive import Archive
+from wingbeat.engine.batch import batch_of
 from wingbeat.engine.children import Children
 from wingbeat.engine.collecting import no_collection
 from wingbeat.engine.dispatch import Dispatcher
@@ -67,9 +68,8 @@ from wingbeat.machine.event import (
     Signalled,
     TimerFired,
 )
-from wingbeat.machine.fact import Fact, Turned, encode_facts
 from wingbeat.machine.graph import Graph
-from wingbeat.machine.state import encode_state, initial
+from wingbeat.machine.state import initial
 from wingbeat.machine.step import Machine
 from wingbeat.spec.entities import Closure, TaskSpec
 from wingbeat.spec.literal import Literal
@@ -103,12 +103,11 @@ class LocalEngine:
         self._lives: dict[str, Live] = {}
         self.reports = Reports(self._lives, self._archive, parts.clock, self._post)
         self._pools = Pools(parts.pools, parts.clock, lambda r: self._dispatcher(r.task).submit(r), self.reports.waits)
-        self._dispatchers = {name: Dispatcher(name, e, self.reports.ended) for name, e in parts.executors.items()}
+        self._dispatchers = {name: Dispatcher(name, e, self.reports) for name, e in parts.executors.items()}
         self._ended: dict[str, Live] = {}
         self._touched: dict[str, Live] = {}
         self._holding: dict[str, Live] = {}
         self._launching: list[Live] = []
-        self._signals: dict[str, asyncio.Future[None]] = {}
         self._left: dict[str, str] = {}  # by launch key, what was being stopped when this kernel was opened
         self._lingering: asyncio.TimerHandle | None = None
         self._linger_over = False
@@ -183,7 +182,7 @@ class LocalEngine:
             if (existing.closure, existing.launch_key) != (closure_digest, request.launch_key):
                 raise ConflictError(f"Execution {name!r} is there already, of another workflow or with other inputs.")
             return LaunchReply(name, created=False)
-        plan = self._archive.plan(closure_digest)
+        plan = self._archive.plan(self._archive.keep(request.closure))
         self._routes.check(plan.tasks)
         inline = sorted(task.name for task in plan.tasks if task.name in self._routes.inline)
         record = Record(
@@ -210,8 +209,7 @@ class LocalEngine:
         """See `Engine.wait`."""
         live = self._lives.get(execution)
         if live is None:
-            self._check_readable(execution)
-            return ExecutionPhase((await self._archive.record(execution)).phase)
+            return await self._over(execution)
         live.waiters += 1
         try:
             await live.ended.wait()
@@ -226,7 +224,14 @@ class LocalEngine:
         if live is None:
             self._check_readable(execution)
             return await self._archive.view(execution, nodes=nodes)
-        return execution_view(live.record, live.machine, nodes)
+        if live.id in self._lives:
+            self._check_running()
+        view = execution_view(live.record, live.machine, nodes)
+        if live.unsaved:  # nobody is told what a crash takes back
+            self._linger()
+            if not await live.durable():
+                return await self._archive.view(execution, nodes=nodes)
+        return view
 
     async def executions(self, *, after: str = "", limit: int = 100) -> list[Summary]:
         """See `Engine.executions`."""
@@ -241,8 +246,7 @@ class LocalEngine:
         """See `Engine.abort`."""
         live = self._lives.get(execution)
         if live is None:
-            self._check_readable(execution)
-            await self._archive.record(execution)
+            await self._over(execution)
             return
         self._post(live, AbortAsked(self._clock.now(), reason))
         await self.wait(execution)
@@ -251,10 +255,10 @@ class LocalEngine:
         """See `Engine.signal`."""
         live = self._lives.get(execution)
         if live is None:
-            self._check_readable(execution)
-            phase = (await self._archive.record(execution)).phase
+            phase = await self._over(execution)
             raise ConflictError(f"Execution {execution!r} has ended ({phase}); nothing waits for {name!r}.")
-        done = self._signals[id] = asyncio.get_running_loop().create_future()
+        self._check_running()  # else nobody would answer
+        done = live.expect(id)
         self._post(live, Signalled(self._clock.now(), name, value, id))
         await asyncio.shield(done)
 
@@ -264,7 +268,9 @@ class LocalEngine:
         if live is None:
             for event in await self._archive.events(execution, cursor):
                 yield event
+            await self._over(execution)
             return
+        self._check_running()  # else nobody would tell the end
         async with contextlib.aclosing(
             self._feed.follow(live, cursor, self._archive.events, self._check_ended)
         ) as events:
@@ -344,12 +350,12 @@ class LocalEngine:
 
     def _acknowledge(self, live: Live, signal: str) -> None:
         """Tell who signalled, when it is durable."""
-        done = self._signals.pop(signal, None)
-        if done is not None and live.facts:
-            live.acknowledged.append(done)
+        waiting = live.signalled.pop(signal, [])
+        live.acknowledged += waiting
+        if waiting and live.facts:
             self._holding[live.id] = live  # so that it is committed now
-        elif done is not None:
-            done.set_result(None)
+        elif waiting:
+            live.acknowledge()
 
     async def _commit(self) -> None:
         """Make everything that was said durable, then do what follows."""
@@ -361,7 +367,7 @@ class LocalEngine:
         if self._lingering is not None:
             self._lingering.cancel()
             self._lingering = None
-        batch, facts = self._batch(touched, launching)
+        batch, facts = batch_of(self._archive, touched, launching)
         hit("commit.before-append")
         if batch.rows:
             await self._append(batch)
@@ -372,10 +378,8 @@ class LocalEngine:
                 self._feed.publish(live, published(live.id, live.machine.graph, said, live.cursor))
             live.cursor += len(said)
             self._pools.said(live, said)
-            for done in live.acknowledged:
-                if not done.done():
-                    done.set_result(None)
-            live.acknowledged.clear()
+            live.committing = False
+            live.acknowledge()
         for live in launching:
             if not live.launched.done():
                 live.launched.set_result(None)
@@ -386,27 +390,6 @@ class LocalEngine:
                 self._perform(live, effect)
         hit("perform.after-effects")
         await self._snapshots(touched.values())
-
-    def _batch(self, touched: dict[str, Live], launching: list[Live]) -> tuple[Batch, dict[str, list[Fact]]]:
-        batch, facts = Batch(), {}
-        for live in launching:
-            batch.launches.append(live.record)
-            if (body := self._archive.unsaved(live.record.closure)) is not None:
-                batch.closures[live.record.closure] = body
-        for live in touched.values():
-            said, live.facts = live.facts, []
-            facts[live.id] = said
-            for called in live.called:
-                if (body := self._archive.unsaved(called)) is not None:
-                    batch.closures[called] = body
-            batch.rows.append(Row(live.id, live.sequence, encode_facts(said)))
-            live.sequence += 1
-            live.facts_since_snapshot += len(said)
-            for fact in said:
-                if type(fact) is Turned and fact.scope == 0:
-                    phase = ExecutionPhase(fact.phase)
-                    batch.phases.append(Ended(live.id, phase, fact.at if phase.terminal else None))
-        return batch, facts
 
     async def _append(self, batch: Batch) -> None:
         """A full disk wrote nothing, so the same batch is tried again until there is room; anything else stops the engine."""
@@ -426,10 +409,7 @@ class LocalEngine:
             if live.facts_since_snapshot >= live.snapshot_due_at and live.id in self._lives:
                 live.facts_since_snapshot = 0
                 hit("snapshot.before")
-                state = encode_state(live.machine.state)
-                if not live.facts:  # else the state is ahead of what is durable
-                    with contextlib.suppress(StorageFull):  # the rows are there
-                        await self._archive.snapshot(live.id, live.sequence - 1, live.cursor, state, self._fence)
+                await self._archive.snapshot(live, self._fence)
                 hit("snapshot.after")
 
     # -- effects
@@ -527,28 +507,27 @@ class LocalEngine:
 
     async def _resumed(self, live: Live) -> list[Effect]:
         """What an execution that was read has to have performed again. Raises if it cannot go on here."""
-        machine = live.machine
-        self._routes.check(task for plan in machine.graph.plans for task in plan.tasks)
+        self._routes.check(task for plan in live.machine.graph.plans for task in plan.tasks)
         self._routes.check_inline(live)
-        for node in machine.unread():
-            machine.loaded[node] = (await self._loading.event(live, node)).values
-        return machine.outstanding()
+        await self._loading.lists(live)
+        return live.machine.outstanding()
 
     def _stop(self, error: WingbeatError) -> None:
         if self._stopped is not None:
             return
         self._stopped = error
         self._timers.close()
-        for live in self._lives.values():
+        self._children.stop()  # whoever has taken over goes on with all this
+        self._memo.stop()
+        for dispatcher in self._dispatchers.values():
+            dispatcher.stop()
+        for live in (*self._lives.values(), *(live for live, _ in self._inbox)):
             self._let_go(live, error)
         if self._loop is not None and self._loop is not asyncio.current_task():
             self._loop.cancel()
 
     def _let_go(self, live: Live, error: WingbeatError) -> None:
-        if not live.launched.done():
-            live.launched.set_exception(error)
-            live.launched.exception()  # whoever launched may be gone
-        live.ended.set()
+        live.let_go(error)
         self._feed.end(live)
 
     def _quarantine(self, live: Live, error: Exception) -> None:
@@ -565,6 +544,11 @@ class LocalEngine:
                 f"Execution {execution!r} cannot go on: {self.quarantined[execution]}",
                 hint="The others are not affected. It is tried again when the home is opened the next time.",
             )
+
+    async def _over(self, execution: str) -> ExecutionPhase:
+        """The phase of an execution that has ended."""
+        self._check_readable(execution)
+        return await self._archive.over(execution)
 
     def _check_ended(self, live: Live) -> None:
         """Raise unless the end of an execution that was waited for is in the journal."""
@@ -598,7 +582,7 @@ class LocalEngine:
 
     async def _recovered(self, request: LaunchRequest) -> Machine:
         old = self._lives.get(request.recover) or await self._archive.live(request.recover)
-        await self._loading.lists(old)
+        await self._loading.lists(old, ended=True)
         return old.machine
 
 

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from wingbeat.base.errors import WingbeatError
 from wingbeat.contracts.storage import Storage
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.live import Live
-from wingbeat.machine import maps
 from wingbeat.machine.event import Event, Loaded
 from wingbeat.runtime.inputs import materialise
 from wingbeat.runtime.storageio import StorageIO
@@ -47,12 +47,17 @@ class Loading:
             return Loaded(self._clock.now(), node, {}, failed)
         return Loaded(self._clock.now(), node, values)
 
-    async def lists(self, live: Live) -> None:
-        """Read what the maps of an execution go over, where it is stored. What cannot be read any more is left out."""
-        machine = live.machine
-        for number in machine.state.maps:
-            if not maps.ready(machine, number):
-                machine.loaded[number] = (await self.event(live, number)).values
+    async def lists(self, live: Live, *, ended: bool = False) -> None:
+        """Read what maps go over, which a machine that was put together again does not have. Raises WingbeatError.
+
+        With `ended`, of all maps, as far as it can be read.
+        """
+        for node in live.machine.unread(ended=ended):
+            loaded = await self.event(live, node)
+            if loaded.error is None:
+                live.machine.loaded[node] = loaded.values
+            elif not ended:
+                raise WingbeatError(f"{live.node_id(node)}: {loaded.error.message}")
 
     async def _load(self, live: Live, node: int) -> None:
         self._post(live, await self.event(live, node))

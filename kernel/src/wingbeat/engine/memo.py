@@ -50,12 +50,18 @@ class Memo:
         if self.catalog is not None:
             self._keeper = asyncio.create_task(self._keep(), name="reservations")
 
-    async def close(self) -> None:
+    def stop(self) -> None:
         """Stop. Reservations end by themselves, or are adopted by the next kernel under the same owner's name."""
-        tasks = [t for t in (self._keeper, *self._tasks) if t is not None]
-        for task in tasks:
+        for task in self._all():
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Stop, and wait until nothing is under way."""
+        self.stop()
+        await asyncio.gather(*self._all(), return_exceptions=True)
+
+    def _all(self) -> list[asyncio.Task[None]]:
+        return [t for t in (self._keeper, *self._tasks) if t is not None]
 
     def lookup(self, live: Live, node: int) -> None:
         """Look a node's outputs up, or ask for the right to compute them; the answer is posted."""
@@ -143,7 +149,10 @@ class Memo:
         return None
 
     async def _publish(self, live: Live, node: int) -> None:
-        state = live.machine.state.node(node)
+        state = live.machine.state.seen(node)
+        if state is None:  # the execution has ended meanwhile, and its items with it
+            self.release(live, node)
+            return
         task = live.machine.graph.task(node)
         assert task is not None
         assert task.cache is not None

@@ -36,6 +36,7 @@ class Reports:
         self, lives: Mapping[str, Live], archive: Archive, clock: Clock, post: Callable[[Live, Event], None]
     ) -> None:
         self._lives, self._archive, self._clock, self._post = lives, archive, clock, post
+        self._refused: dict[str, Failed] = {}
 
     def running(self, attempt: str, evidence: dict[str, Any] | None = None) -> None:
         """See `Sink.running`."""
@@ -46,8 +47,16 @@ class Reports:
     def ended(self, attempt: str, outcome: Outcome) -> None:
         """See `Sink.ended`."""
         hit("outcome.received")
+        refused = self._refused.pop(attempt, None)
+        if refused is not None and isinstance(outcome, Aborted):
+            outcome = refused
         if (found := self._find(attempt)) is not None:
             self._post(found[0], self._event(*found, outcome))
+
+    def refused(self, attempt: str, failed: Failed) -> None:
+        """An executor did not take an attempt, as far as is known. When it is seen gone, that is how it ended."""
+        self._refused[attempt] = failed
+        self.progress(attempt, "WAITING_FOR_RESOURCES", failed.error.message)
 
     def progress(self, attempt: str, phase: str, reason: str) -> None:
         """See `Sink.progress`."""

@@ -230,6 +230,8 @@ def _items(old: Machine, number: int, identity: str) -> Iterator[tuple[str, Reus
     if not maps.ready(old, number):
         return  # its lists cannot be read any more
     mapping, whole = old.state.maps[number], old.state.nodes[number].outputs
+    if number in old.unread(ended=True):
+        return  # what it went over cannot be read any more
     for item in range(mapping.total):
         if not PHASES[mapping.phases[item]].success:
             continue

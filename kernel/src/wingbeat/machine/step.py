@@ -120,11 +120,14 @@ class Machine:
         inputs = graph.nodes[address].inputs
         return resolve(inputs, self.state.scopes[number].inputs, lambda n: self.state.nodes[base + n].outputs)
 
-    def unread(self) -> list[int]:
-        """Nodes whose stored values have to be given by `Loaded` before attempts of theirs can be made again."""
+    def unread(self, *, ended: bool = False) -> list[int]:
+        """Nodes whose stored values have to be given by `Loaded` before attempts of theirs can be made again.
+
+        With `ended`, also those of which only the inputs of their items are asked for.
+        """
         found = []
         for number in sorted(self.state.maps):
-            if not self.state.nodes[number].phase.terminal and not maps.ready(self, number):
+            if (ended or not self.state.nodes[number].phase.terminal) and not maps.ready(self, number):
                 found.append(number)
         return found
 
@@ -317,8 +320,7 @@ class Machine:
         elif event.kind == "total":
             self._node_timed_out(address, node, event.at)
         else:
-            body = self.state.bodies.get(address)
-            attempt = None if body is not None and body.ended else self._current(address, event.attempt)
+            attempt = self._current(address, event.attempt)
             started = attempt is not None and attempt.started_at is not None
             if attempt is not None and not attempt.cancel and (event.kind == "run" or not started):
                 limit = self._task(address).timeout
@@ -429,7 +431,10 @@ class Machine:
     # -- ending
 
     def _current(self, address: int, number: int) -> AttemptState | None:
-        """The attempt, if it is the last one and has not ended."""
+        """The attempt, if it is the last one and its end was not reported."""
+        body = self.state.bodies.get(address)
+        if body is not None and body.ended:
+            return None  # it is held open for what it called
         node = self.state.seen(address)
         attempt = node.open_attempt if node is not None else None
         return attempt if attempt is not None and attempt.number == number else None
