@@ -36,6 +36,7 @@ NAMES = {
     "approve",
     "case",
     "cond",
+    "current",
     "gather",
     "map_task",
     "run",
@@ -93,7 +94,9 @@ def test_what_authors_import_is_light(statement):
     assert imported(statement) & HEAVY == set()
 
 
-@pytest.mark.parametrize("module", ["attempt", "job", "inputs", "outputs", "call", "compile", "errors", "storageio"])
+@pytest.mark.parametrize(
+    "module", ["attempt", "job", "inputs", "outputs", "call", "compile", "errors", "storageio", "inside", "deck"]
+)
 def test_what_runs_in_a_tasks_process_needs_msgspec_and_the_standard_library_only(module):
     code = f"""
 import sys

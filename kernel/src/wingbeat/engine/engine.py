@@ -37,7 +37,7 @@ from wingbeat.engine.parts import Parts
 from wingbeat.engine.publish import published
 from wingbeat.engine.replays import replay_of
 from wingbeat.engine.reports import Reports
-from wingbeat.engine.reuse import Reuse, reusable
+from wingbeat.engine.reuse import Reuse, checkpoint_of, reusable
 from wingbeat.engine.routes import INLINE, Routes
 from wingbeat.engine.timers import Timers
 from wingbeat.engine.views import execution_view
@@ -189,7 +189,7 @@ class LocalEngine:
         self._lives[name] = live
         self._launching.append(live)
         seed = int.from_bytes(self._clock.entropy()[:6], "big")
-        self._post(live, Launched(record.created_at, seed, reuse.nodes, request.recover, reuse.later))
+        self._post(live, Launched(record.created_at, seed, reuse.nodes, request.recover, reuse.later, reuse.left))
         await asyncio.shield(live.launched)
         return LaunchReply(name, recovered=len(reuse.nodes))
 
@@ -213,7 +213,7 @@ class LocalEngine:
         if live is None:
             self._check_readable(execution)
             return await self._archive.view(execution, nodes=nodes)
-        return execution_view(live.record, live.machine, nodes)
+        return execution_view(live.record, live.machine, nodes, live.progress)
 
     async def executions(self, *, after: str = "", limit: int = 100) -> list[Summary]:
         """See `Engine.executions`."""
@@ -463,6 +463,7 @@ class LocalEngine:
         return AttemptRequest(
             id=attempt_id(live.id, live.node_id(node), number), task=self._task(live, node), inputs=inputs,
             bundle=live.closure.bundle, environment=live.closure.environment,
+            checkpoint=checkpoint_of(live.machine, node, inputs),
             replay=replay_of(live.machine, node) if node in live.machine.state.bodies else None,
         )  # fmt: skip
 
@@ -574,7 +575,7 @@ class LocalEngine:
             else self._lives[request.recover]
         )
         plan = self._archive.plan(self._archive.keep(request.closure))
-        return reusable(old.machine, plan, request.inputs)
+        return reusable(old.id, old.machine, plan, request.inputs)
 
 
 def _broken(error: Exception) -> WingbeatError:

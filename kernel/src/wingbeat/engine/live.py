@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from wingbeat.contracts.catalog import CacheKey
+from wingbeat.contracts.executor import Progress
 from wingbeat.contracts.journal import Record
 from wingbeat.contracts.observer import Published
 from wingbeat.machine.effect import Effect
@@ -37,6 +38,8 @@ class Live:
 
         acknowledged: Done when what was said up to now is durable.
 
+        progress: By node or item, the number of the attempt that runs and how far it says that it is.
+
         waiters: How many callers wait for the end; `resume` only takes executions that nobody waits for or follows.
     """
 
@@ -53,6 +56,7 @@ class Live:
         self.subscribers: list[asyncio.Queue[list[Published]]] = []
         self.called: dict[str, Closure] = {}
         self.acknowledged: list[asyncio.Future[None]] = []
+        self.progress: dict[int, tuple[int, Progress]] = {}
         self.facts_since_snapshot = 0
 
     def node_id(self, address: int) -> str:

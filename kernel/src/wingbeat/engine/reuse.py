@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from wingbeat.machine.fact import Reusable
+from wingbeat.engine.replays import inputs_digest
+from wingbeat.machine import maps
+from wingbeat.machine.fact import Left, Reusable
 from wingbeat.machine.graph import item_address
 from wingbeat.machine.state import PHASES
 from wingbeat.machine.step import Machine
@@ -23,16 +25,19 @@ class Reuse(Struct, frozen=True):
     Attributes:
         nodes: Outputs by node of the new plan.
 
+        left: By id, nodes that did not succeed and may have left a checkpoint.
+
         later: By id, what may be taken over of nodes that are not there yet: items of maps, and what maps, branches and dynamic
             workflows run.
     """
 
     nodes: dict[int, Literals] = {}
     later: dict[str, Reusable] = {}
+    left: dict[str, Left] = {}
 
 
-def reusable(old: Machine, plan: Plan, inputs: Literals) -> Reuse:
-    """What of `old` holds in an execution of `plan` with these inputs.
+def reusable(source: str, old: Machine, plan: Plan, inputs: Literals) -> Reuse:
+    """What of `old`, the execution `source`, holds in an execution of `plan` with these inputs.
 
     A result is taken over if the node of the same id succeeded, its task is the same (name, code, interface, environment,
     wrappers, variables), its inputs have the same values, and everything upstream was taken over too.
@@ -52,7 +57,45 @@ def reusable(old: Machine, plan: Plan, inputs: Literals) -> Reuse:
         if same and seen.outputs is not None and not task.dynamic:
             taken[i] = seen.outputs
     names = {node.id for node in plan.nodes if node.kind is None and node.arm is None}  # these are decided upon above
-    return Reuse(taken, {name: found for name, found in _later(old) if name not in names})
+    return Reuse(taken, {name: found for name, found in _later(old) if name not in names}, _left(source, old))
+
+
+def checkpoint_of(machine: Machine, address: int, inputs: Literals) -> str:
+    """The node of another execution whose checkpoint a node or item goes on with; empty if there is none."""
+    if not machine.state.left:
+        return ""
+    name, task = machine.graph.id(address), machine.graph.task(address)
+    left = machine.state.left.get(name)
+    if left is None or task is None or left.task != task.name or left.inputs != inputs_digest(inputs):
+        return ""
+    return f"{left.execution}/{name}"
+
+
+def _left(source: str, old: Machine) -> dict[str, Left]:
+    """What was attempted and did not succeed. What was not even attempted is handed on as it was handed to `old`."""
+    found = dict(old.state.left)
+    for address in _attempted(old):
+        task = old.graph.task(address)
+        if task is not None:
+            try:
+                found[old.graph.id(address)] = Left(source, task.name, inputs_digest(old.values(address)))
+            except (ValueMismatch, KeyError):  # its inputs are not to be had any more
+                continue
+    return found
+
+
+def _attempted(old: Machine) -> Iterator[int]:
+    """Nodes and items that were attempted and did not succeed."""
+    for number, node in enumerate(old.state.nodes):
+        if number in old.state.maps:
+            mapping = old.state.maps[number]
+            for item in range(mapping.upto if maps.ready(old, number) else 0):
+                address = item_address(number, item)
+                seen = old.state.items.get(address)
+                if not PHASES[mapping.phases[item]].success and (seen is None or seen.next_attempt):
+                    yield address
+        elif node.next_attempt and not node.phase.success:
+            yield number
 
 
 def _later(old: Machine) -> list[tuple[str, Reusable]]:

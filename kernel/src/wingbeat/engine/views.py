@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
 from wingbeat.contracts.engine import AttemptView, ExecutionView, GateView, ItemsView, NodeView, Summary
+from wingbeat.contracts.executor import Progress
 from wingbeat.contracts.journal import Record
-from wingbeat.machine.state import MapState, NodeState
+from wingbeat.machine.state import AttemptState, MapState, NodeState
 from wingbeat.machine.step import Machine
 from wingbeat.spec.phase import CacheStatus, ExecutionPhase, NodePhase
 from wingbeat.spec.plan import BranchKind, ChildKind, GateKind, MapKind, ScopeKind
 from wingbeat.types import Simple
 
+Advance = Mapping[int, tuple[int, Progress]]
+"""By node or item, the number of an attempt that runs and how far it is."""
+NONE: Advance = {}
 
-def execution_view(record: Record, machine: Machine, nodes: bool = True) -> ExecutionView:
+
+def execution_view(record: Record, machine: Machine, nodes: bool = True, advance: Advance = NONE) -> ExecutionView:
     """All that is known of an execution."""
     state = machine.state
     return ExecutionView(
@@ -19,7 +29,7 @@ def execution_view(record: Record, machine: Machine, nodes: bool = True) -> Exec
         workflow=record.workflow,
         phase=state.phase,
         created_at=record.created_at,
-        nodes=_nodes(machine) if nodes else [],
+        nodes=_nodes(machine, advance) if nodes else [],
         inputs=machine.inputs,
         outputs=state.outputs if state.phase is ExecutionPhase.SUCCEEDED else None,
         reason=state.reason,
@@ -43,19 +53,16 @@ def summary(record: Record) -> Summary:
     )
 
 
-def _nodes(machine: Machine) -> list[NodeView]:
+def _nodes(machine: Machine, advance: Advance) -> list[NodeView]:
     """Every node, and every item of a map that is under way by itself."""
     nodes, items = enumerate(machine.state.nodes), machine.state.items.items()
-    return [_node(machine, address, node) for address, node in (*nodes, *items)]
+    return [_node(machine, address, node, advance.get(address)) for address, node in (*nodes, *items)]
 
 
-def _node(machine: Machine, address: int, node: NodeState) -> NodeView:
+def _node(machine: Machine, address: int, node: NodeState, advance: tuple[int, Progress] | None) -> NodeView:
     graph, state = machine.graph, machine.state
     task = graph.task(address)
-    attempts = [
-        AttemptView(a.number, a.phase, a.queued_at, a.started_at, a.ended_at, a.error, a.evidence or {})
-        for a in node.attempts
-    ]
+    attempts = [_attempt(a, advance) for a in node.attempts]
     reason = machine.notes.get(address) or node.reason or node.cache_reason
     if not reason and node.phase is NodePhase.QUEUED and node.retry_at is not None:
         reason = "waiting for its next attempt"
@@ -73,6 +80,29 @@ def _node(machine: Machine, address: int, node: NodeState) -> NodeView:
         gate=_gate(machine, address) if address in state.gates else None,
         items=None if mapping is None else _items(mapping),
     )
+
+
+def _attempt(attempt: AttemptState, advance: tuple[int, Progress] | None) -> AttemptView:
+    said: Progress | None = None
+    if attempt.ended_at is None:
+        if advance is not None and advance[0] == attempt.number:
+            said = advance[1]
+    else:
+        said = _said((attempt.error.evidence if attempt.error is not None else attempt.evidence) or {})
+    return AttemptView(
+        attempt.number, attempt.phase, attempt.queued_at, attempt.started_at, attempt.ended_at, attempt.error,
+        attempt.evidence or {}, said,
+    )  # fmt: skip
+
+
+def _said(evidence: Mapping[str, Any]) -> Progress | None:
+    """What an attempt that has ended had said of itself."""
+    if "progress" not in evidence and "deck" not in evidence:
+        return None
+    try:
+        return msgspec.convert({**evidence.get("progress", {}), "deck": evidence.get("deck", "")}, Progress)
+    except (msgspec.ValidationError, TypeError):  # of an executor that has its own idea of it
+        return None
 
 
 def _what(machine: Machine, address: int) -> str:

@@ -187,7 +187,7 @@ class Machine:
         state = self.state
         if state.phase is not ExecutionPhase.QUEUED:
             return
-        self.say(Began(event.at, event.seed, event.reusable, event.source))
+        self.say(Began(event.at, event.seed, event.reusable, event.source, event.left))
         if self.plan.timeout_s is not None:
             self.ask(SetTimer(event.at + self.plan.timeout_s, "execution"))
         for node in sorted(event.recovered):
