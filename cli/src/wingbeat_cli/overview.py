@@ -7,6 +7,7 @@ COMMANDS = {
     "get": "List what is there: executions.",
     "describe": "Show one execution in full.",
     "logs": "Print the logs of an execution or of one node.",
+    "deck": "Show the page that a node has made.",
     "recover": "Run an execution again, keeping what succeeded.",
     "abort": "Stop an execution in order.",
     "explain": "Say why: the cache of a node.",

@@ -40,7 +40,7 @@ async def _print(kernel: Kernel, id_: str, node: str | None, attempt: int | None
     view = await execution.describe()
     printer = Printer(heading=node is None)
     while True:
-        found = _chosen(view, node)
+        found = chosen(view, node)
         for each in found:
             for number in _numbers(each, attempt, all_of_them=following):
                 printer.print(each, number, kernel.log_path(id_, each.id, number))
@@ -56,7 +56,7 @@ def _ended(view: ExecutionView, nodes: list[NodeView]) -> bool:
     return view.phase.terminal or all(each.phase.terminal for each in nodes)
 
 
-def _chosen(view: ExecutionView, node: str | None) -> list[NodeView]:
+def chosen(view: ExecutionView, node: str | None) -> list[NodeView]:
     """The nodes that are meant. Raises `NotFound`."""
     from wingbeat.base.errors import NotFound
 

@@ -10,11 +10,13 @@ from wingbeat.base.units import format_duration
 
 if TYPE_CHECKING:
     from wingbeat.contracts.engine import ExecutionView
+    from wingbeat.contracts.executor import Progress
     from wingbeat.contracts.observer import Published
 
 SUCCESS = frozenset({"SUCCEEDED", "RECOVERED"})
 TERMINAL = SUCCESS | {"FAILED", "ABORTED", "SKIPPED", "TIMED_OUT"}
 WAITING = frozenset({"NOT_STARTED", "QUEUED"})
+ADVANCING = frozenset({"RUNNING", "DYNAMIC_RUNNING"})
 
 _RANK = {
     "FAILED": 0,
@@ -36,6 +38,10 @@ class Row:
         attempts: How many there were.
 
         began_at: When its first attempt started to run.
+
+        progress: How far it says that it is, in words.
+
+        told_at: When that was last printed.
     """
 
     id: str
@@ -46,6 +52,8 @@ class Row:
     began_at: float | None = None
     ended_at: float | None = None
     reason: str = ""
+    progress: str = ""
+    told_at: float = float("-inf")
 
     @property
     def hit(self) -> bool:
@@ -62,6 +70,8 @@ class Row:
         """Id, task, phase, time, notes."""
         seconds = self.seconds(now)
         notes = [f"attempt {self.attempts - 1}"] if self.attempts > 1 else []
+        if self.progress and self.phase in ADVANCING:
+            notes.append(self.progress)
         if self.reason and self.phase != "SUCCEEDED":
             notes.append(short(self.reason))
         phase = "HIT" if self.hit and self.phase in SUCCESS else self.phase
@@ -72,6 +82,12 @@ def short(text: str, width: int = 100) -> str:
     """The first line of a text, cut where it is too long."""
     line = text.strip().partition("\n")[0]
     return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
+def advance(progress: Progress) -> str:
+    """How far something is, in words: ``45 %: epoch 9``."""
+    share = "" if progress.fraction is None else f"{int(100 * progress.fraction)} %"
+    return ": ".join(filter(None, (share, short(progress.text))))
 
 
 class Board:
@@ -116,11 +132,29 @@ class Board:
         row.ended_at, row.reason = event.at, event.reason
         return self._turn(row, event.phase)
 
+    def advance(self, view: ExecutionView) -> list[Row]:
+        """Take how far nodes are; the rows of which that has changed."""
+        changed = []
+        for node in view.nodes:
+            row = self.rows.get(node.id)
+            if row is None or row.phase not in ADVANCING or node.progress is None or not node.progress.at:
+                continue
+            text = advance(node.progress)
+            if text != row.progress:
+                row.progress = text
+                changed.append(row)
+        return changed
+
+    @property
+    def advancing(self) -> bool:
+        """Whether there is a node that may say how far it is."""
+        return any(self._counts[phase] for phase in ADVANCING)
+
     def _attempt(self, row: Row, event: Published) -> Row | None:
         row.attempts = max(row.attempts, event.attempt + 1)
         if event.phase == "RUNNING":
             row.began_at = row.began_at or event.at
-            row.reason = ""
+            row.reason = row.progress = ""
             return self._turn(row, "RUNNING")
         if event.phase == "RETRYABLE_FAILED":
             row.reason = event.reason

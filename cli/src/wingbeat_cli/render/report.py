@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from wingbeat_cli.render.board import short
+from wingbeat_cli.render.board import advance, short
 from wingbeat_cli.render.table import columns, duration, moment
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def describe(view: ExecutionView, outputs: dict[str, Any] | None, inputs: dict[s
     lines += _section("inputs", values(inputs)) + _section("outputs", values(outputs or {}))
     heading = ("NODE", "TASK", "PHASE", "CACHE", "ATTEMPTS", "TIME", "REASON")
     lines += _section("nodes", columns(map(_node, view.nodes), heading=heading, colour=colour) if view.nodes else [])
+    lines += _section("pages", columns(_decks(view)))
     if view.error is not None:
         lines += ["", *failure(view)]
     return lines
@@ -70,9 +71,16 @@ def _section(name: str, lines: list[str]) -> list[str]:
     return ["", name, *(f"  {line}" for line in lines)] if lines else []
 
 
+def _decks(view: ExecutionView) -> list[tuple[str, ...]]:
+    """Where the pages are that attempts have made."""
+    return [(node.id, f"attempt {a.number}", a.deck) for node in view.nodes for a in node.attempts if a.deck]
+
+
 def _node(node: NodeView) -> tuple[str, ...]:
     began = next((a.started_at for a in node.attempts if a.started_at is not None), None)
     took = duration(began, node.ended_at)
     reason = ("" if node.phase.success else node.reason) or (f"from {node.source}" if node.source else "")
+    if node.progress is not None and not node.phase.terminal:
+        reason = advance(node.progress) or reason
     count = str(len(node.attempts)) if node.attempts else ""
     return node.id, node.task, node.phase.value, str(node.cache), count, took, short(reason)
