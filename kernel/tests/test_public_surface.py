@@ -41,6 +41,7 @@ NAMES = {
     "map_task",
     "run",
     "sleep",
+    "step",
     "task",
     "wait_for_input",
     "workflow",
@@ -86,7 +87,7 @@ def test_an_unknown_name_is_an_attribute_error():
     "statement",
     [
         "import wingbeat",
-        "from wingbeat import task, workflow, Resources, Cache, Environment, Retry, Timeout",
+        "from wingbeat import task, workflow, Resources, Cache, Environment, Retry, Timeout, current, step",
         "import wingbeat.author.task",
     ],
 )
@@ -95,7 +96,8 @@ def test_what_authors_import_is_light(statement):
 
 
 @pytest.mark.parametrize(
-    "module", ["attempt", "job", "inputs", "outputs", "call", "compile", "errors", "storageio", "inside", "deck"]
+    "module",
+    ["attempt", "job", "inputs", "outputs", "call", "compile", "errors", "storageio", "inside", "deck", "steps"],
 )
 def test_what_runs_in_a_tasks_process_needs_msgspec_and_the_standard_library_only(module):
     code = f"""

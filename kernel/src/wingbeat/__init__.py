@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from wingbeat.kernel import Execution, Kernel, run
     from wingbeat.runtime.inside import current
+    from wingbeat.runtime.steps import step
     from wingbeat.spec.entities import FailurePolicy
     from wingbeat.types import Columns, Directory, Failure, File, Format, HashWith, Pickle
 
@@ -49,6 +50,7 @@ _WHERE = {
     ),
     "wingbeat.kernel": ("Execution", "Kernel", "run"),
     "wingbeat.runtime.inside": ("current",),
+    "wingbeat.runtime.steps": ("step",),
     "wingbeat.spec.entities": ("FailurePolicy",),
     "wingbeat.types": ("Columns", "Directory", "Failure", "File", "Format", "HashWith", "Pickle"),
 }
@@ -58,7 +60,7 @@ __all__ = [
     "Cache", "Columns", "CompileError", "ConflictError", "Directory", "Environment", "Execution", "ExecutionFailed",
     "Failure", "FailurePolicy", "File", "Format", "HashWith", "InputError", "Kernel", "LaunchPlan", "NonRetryable",
     "NotFound", "Pickle", "Resources", "Retry", "Task", "Timeout", "WingbeatError", "Workflow", "approve", "case",
-    "cond", "current", "gather", "map_task", "run", "sleep", "task", "wait_for_input", "workflow",
+    "cond", "current", "gather", "map_task", "run", "sleep", "step", "task", "wait_for_input", "workflow",
 ]  # fmt: skip
 
 

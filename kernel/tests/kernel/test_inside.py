@@ -248,3 +248,60 @@ async def test_progress_of_a_process_is_seen_live_also_after_the_kernel_was_open
         (tmp_path / "gate").touch()
         assert await (await kernel.get("e1")).result() == 1
         assert await seen(kernel) == "a quarter"
+
+
+STEPS = """
+    import os, signal
+    from wingbeat import step, task, workflow
+
+    def mark(folder: str, what: str) -> None:
+        with open(os.path.join(folder, "marks"), "a") as file:
+            file.write(what + " ")
+
+    @step
+    def fetch(folder: str, n: int) -> list[int]:
+        mark(folder, f"fetch-{{n}}")
+        return [n, n]
+
+    @task
+    def work(folder: str) -> int:
+        total = 0
+        for n in range(4):
+            total += sum(fetch(folder, n))
+            if n == 2 and not os.path.exists(os.path.join(folder, "killed")):
+                open(os.path.join(folder, "killed"), "w").close()
+                os.kill(os.getpid(), signal.SIGKILL)
+        if {bug}:
+            raise ValueError("a bug")
+        return total
+
+    @task
+    def plain(n: int) -> int:
+        return n + 1
+
+    @workflow
+    async def dynamic(folder: str) -> int:
+        found = fetch(folder, 9)
+        return await plain(await plain(found[0]))
+"""
+
+
+async def test_steps_are_called_once_across_kills_retries_and_recover(tmp_path, module):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    flows = module(STEPS.format(bug=True))
+    async with Kernel(tmp_path / "home", discover=False, settings=SETTINGS) as kernel:
+        with pytest.raises(ExecutionFailed, match="a bug"):
+            await (await kernel.launch(flows.work, {"folder": str(folder)}, name="e1")).result()
+        flows = module(STEPS.format(bug=False))
+        assert await (await kernel.recover("e1", flows.work)).result() == 12
+        assert (folder / "marks").read_text() == "fetch-0 fetch-1 fetch-2 fetch-3 "
+
+
+async def test_steps_in_the_body_of_a_dynamic_workflow_are_called_once(tmp_path, module):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    flows = module(STEPS.format(bug=False))
+    async with Kernel(tmp_path / "home", discover=False, settings=SETTINGS) as kernel:
+        assert await (await kernel.launch(flows.dynamic, {"folder": str(folder)})).result() == 11
+        assert (folder / "marks").read_text() == "fetch-9 "

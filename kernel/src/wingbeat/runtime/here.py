@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,17 @@ class Here:
     """
 
     __slots__ = (
-        "checkpoint", "current", "deck_bytes_max", "directory", "id", "io", "prints", "reporter", "task", "tell",
+        "_steps",
+        "checkpoint",
+        "current",
+        "deck_bytes_max",
+        "directory",
+        "id",
+        "io",
+        "prints",
+        "reporter",
+        "task",
+        "tell",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +66,14 @@ class Here:
         self.checkpoint, self.deck_bytes_max, self.tell, self.prints = checkpoint, deck_bytes_max, tell, prints
         self.current: Current | None = None
         self.reporter: Reporter | None = None
+        self._steps: dict[str, Iterator[int]] | None = None
+
+    @property
+    def steps(self) -> dict[str, Iterator[int]]:
+        """How often each `wingbeat.step` was called, counting on."""
+        if self._steps is None:
+            self._steps = {}
+        return self._steps
 
     def leave(self) -> Report | None:
         """The user's code has ended: the last of what it reported, if it did."""
