@@ -180,7 +180,8 @@ def test_values_are_those_of_tasks(attempts):
             path.write_text("text")
             frame, file, nothing = make(pd.DataFrame({"n": [1, 2]}), File(path))["a"]
             assert frame.n.tolist() == [2, 4]
-            assert file.open("r").read() == "text"
+            with file.open("r") as stream:
+                assert stream.read() == "text"
             assert nothing is None
             path.unlink()
     assert CALLS.made == [1]
