@@ -118,23 +118,25 @@ class Deck:
         if isinstance(figure, _Drawn):
             self._add(_image(figure), title)
         elif hasattr(figure, "to_html"):
-            self._add(self._interactive(figure), title)
+            self._interactive(figure, title)
         else:
             raise TypeError(
                 f"deck.figure() takes a matplotlib figure, or an object with to_html(), not {type(figure).__name__}"
             )
 
-    def _interactive(self, figure: Any) -> str:
+    def _interactive(self, figure: Any, title: str) -> None:
         if type(figure).__module__.partition(".")[0] != "plotly":
-            return str(figure.to_html())
-        with_library, self._has_plotly = not self._has_plotly, True
-        return str(figure.to_html(full_html=False, include_plotlyjs=with_library))
+            self._add(str(figure.to_html()), title)
+            return
+        content = str(figure.to_html(full_html=False, include_plotlyjs=not self._has_plotly))
+        self._has_plotly |= self._add(content, title)
 
-    def _add(self, content: str, title: str) -> None:
+    def _add(self, content: str, title: str) -> bool:
+        """False if it was left out."""
         heading = f"<h2>{html.escape(title)}</h2>\n" if title else ""
-        self._append(f"<section>\n{heading}{content}\n</section>\n")
+        return self._append(f"<section>\n{heading}{content}\n</section>\n")
 
-    def _append(self, section: str) -> None:
+    def _append(self, section: str) -> bool:
         """In one go, so that a reader sees whole sections, and threads and processes do not mix theirs."""
         data = section.encode("utf-8", "replace")
         with self._lock:
@@ -145,7 +147,8 @@ class Deck:
                     head = _HEAD.format(title=html.escape(self._title)).encode("utf-8", "replace")
                     write_all(fd, head)
                     size = len(head)
-                if size + len(data) <= self._bytes_max:
+                fits = size + len(data) <= self._bytes_max
+                if fits:
                     write_all(fd, data)
                 elif not self._full:
                     self._full = True
@@ -154,6 +157,7 @@ class Deck:
             finally:
                 os.close(fd)
         self._made()
+        return fits
 
 
 def _image(figure: _Drawn) -> str:
