@@ -250,6 +250,30 @@ async def test_progress_of_a_process_is_seen_live_also_after_the_kernel_was_open
         assert await seen(kernel) == "a quarter"
 
 
+async def test_how_far_it_was_when_its_time_was_over_is_seen(tmp_path, module):
+    flows = module(
+        """
+        import time
+        from wingbeat import current, task
+
+        @task(timeout=0.5)
+        def work() -> int:
+            current().progress(0.25, "a quarter")
+            current().deck.text("so far")
+            time.sleep(60)
+            return 1
+        """
+    )
+    async with Kernel(tmp_path / "home", discover=False, settings=SETTINGS) as kernel:
+        execution = await kernel.launch(flows.work, name="e1")
+        with pytest.raises(ExecutionFailed) as failed:
+            await execution.result()
+        assert failed.value.code == "TimedOut"
+        (attempt,) = (await execution.describe()).nodes[0].attempts
+        assert (attempt.progress.fraction, attempt.progress.text) == (0.25, "a quarter")
+        assert attempt.deck == str(kernel.deck_path("e1", "n0", 0))
+
+
 STEPS = """
     import os, signal
     from wingbeat import step, task, workflow

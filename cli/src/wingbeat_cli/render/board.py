@@ -10,7 +10,6 @@ from wingbeat.base.units import format_duration
 
 if TYPE_CHECKING:
     from wingbeat.contracts.engine import ExecutionView
-    from wingbeat.contracts.executor import Progress
     from wingbeat.contracts.observer import Published
 
 SUCCESS = frozenset({"SUCCEEDED", "RECOVERED"})
@@ -84,10 +83,10 @@ def short(text: str, width: int = 100) -> str:
     return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
-def advance(progress: Progress) -> str:
+def advance(fraction: float | None, text: str) -> str:
     """How far something is, in words: ``45 %: epoch 9``."""
-    share = "" if progress.fraction is None else f"{int(100 * progress.fraction)} %"
-    return ": ".join(filter(None, (share, short(progress.text))))
+    share = "" if fraction is None else f"{int(100 * fraction)} %"
+    return ": ".join(filter(None, (share, short(text))))
 
 
 class Board:
@@ -139,7 +138,7 @@ class Board:
             row = self.rows.get(node.id)
             if row is None or row.phase not in ADVANCING or node.progress is None or not node.progress.at:
                 continue
-            text = advance(node.progress)
+            text = advance(node.progress.fraction, node.progress.text)
             if text != row.progress:
                 row.progress = text
                 changed.append(row)

@@ -32,13 +32,22 @@ def failure(view: ExecutionView) -> list[str]:
     lines = [f"error{where}: {name}{found.message}"]
     lines += [f"  {line}" for line in found.trace.rstrip().splitlines()]
     if not found.trace:  # the user's own traceback says more than numbers of the process
-        lines += [f"  {key}: {_short_json(value)}" for key, value in found.evidence.items() if value not in (None, "")]
+        lines += [
+            f"  {key}: {_evidence(key, value)}" for key, value in found.evidence.items() if value not in (None, "")
+        ]
     if found.kind.value == "SYSTEM":
         lines.append("  This came from the system around the task, not from its code.")
     if node is not None:
         lines.append(f"log: wingbeat logs {view.id} {node.id}")
     lines.append(f"when it is mended: wingbeat recover {view.id} FILE ENTITY keeps what succeeded")
     return lines
+
+
+def _evidence(key: str, value: Any) -> str:
+    if key == "progress" and isinstance(value, dict):
+        fraction, text = value.get("fraction"), str(value.get("text", ""))
+        return advance(fraction if isinstance(fraction, float) else None, text)
+    return _short_json(value)
 
 
 def _short_json(value: Any) -> str:
@@ -81,6 +90,6 @@ def _node(node: NodeView) -> tuple[str, ...]:
     took = duration(began, node.ended_at)
     reason = ("" if node.phase.success else node.reason) or (f"from {node.source}" if node.source else "")
     if node.progress is not None and not node.phase.terminal:
-        reason = advance(node.progress) or reason
+        reason = advance(node.progress.fraction, node.progress.text) or reason
     count = str(len(node.attempts)) if node.attempts else ""
     return node.id, node.task, node.phase.value, str(node.cache), count, took, short(reason)

@@ -161,10 +161,11 @@ class Failed(Struct, frozen=True, tag_field="outcome", tag="failed"):
     error: ErrorInfo
 
 
-class Aborted(Struct, frozen=True, tag_field="outcome", tag="aborted"):
-    """The attempt was cancelled and is gone, or will never start."""
+class Aborted(Struct, frozen=True, omit_defaults=True, tag_field="outcome", tag="aborted"):
+    """The attempt was cancelled and is gone, or will never start. `evidence` is that of its end, if it ran."""
 
     reason: str = ""
+    evidence: dict[str, Any] = {}
 
 
 class Suspended(Struct, frozen=True, tag_field="outcome", tag="suspended", omit_defaults=True):
@@ -206,8 +207,8 @@ class Sink(Protocol):
 
     def advanced(self, attempt: str, progress: Progress) -> None:
         """How far a running attempt is, when that has changed; at most some ten times a second for each attempt, whatever
-        it reports. Not durable: after a restart the executor tells again. When it ends, its evidence (that of `Succeeded`,
-        or of the error) has the last one, as ``progress`` (``fraction``, ``text``, ``at``) and ``deck``."""
+        it reports. Not durable: after a restart the executor tells again. When it ends, its evidence (that of `Succeeded`
+        or `Aborted`, or of the error) has the last one, as ``progress`` (``fraction``, ``text``, ``at``) and ``deck``."""
 
 
 class Executor(Protocol):

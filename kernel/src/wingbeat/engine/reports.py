@@ -75,7 +75,7 @@ class Reports:
             case Failed():
                 return AttemptFailed(now, address, number, outcome.error)
             case Aborted():
-                return AttemptAborted(now, address, number, outcome.reason)
+                return AttemptAborted(now, address, number, outcome.reason, outcome.evidence)
             case Suspended():
                 return self._suspended(live, address, number, outcome)
 

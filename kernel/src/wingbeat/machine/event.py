@@ -102,6 +102,7 @@ class AttemptAborted(Struct, frozen=True, gc=False):
     node: int
     attempt: int
     reason: str = ""
+    evidence: dict[str, Any] = {}
 
 
 class TimerFired(Struct, frozen=True, gc=False):

@@ -252,7 +252,8 @@ class Machine:
         attempt = self._current(event.node, event.attempt)
         if attempt is None:
             return
-        lost = ErrorInfo("Aborted", f"The attempt was stopped: {event.reason or 'not by us'}.", ErrorKind.SYSTEM)
+        message = f"The attempt was stopped: {event.reason or 'not by us'}."
+        lost = ErrorInfo("Aborted", message, ErrorKind.SYSTEM, evidence=event.evidence)
         self._attempt_lost(event.node, attempt, lost, event.at)
 
     def _attempt_lost(self, address: int, attempt: AttemptState, error: ErrorInfo, at: float) -> None:
@@ -260,7 +261,7 @@ class Machine:
         if address in self.state.bodies and bodies.raised(self, address, attempt, error, at):
             return
         if attempt.cancel:
-            self.stopped(address, attempt, at)
+            self.stopped(address, attempt, at, error.evidence)
         else:
             self.fail(address, attempt.number, error, at)
 
@@ -454,14 +455,16 @@ class Machine:
         draw = attempts.draw(self.state.seed, address, number)
         return attempts.retry_delay_s(self._task(address).retry, self.state.node(address), error, draw)
 
-    def stopped(self, address: int, attempt: AttemptState, at: float) -> None:
+    def stopped(self, address: int, attempt: AttemptState, at: float, evidence: dict[str, Any] | None = None) -> None:
         """An attempt that was to be stopped is gone: for a timeout it counts as the user's failure, else it is aborted."""
         number = attempt.number
         if attempt.cancel in ("run", "queue"):
-            self.fail(address, number, ErrorInfo(TIMED_OUT, f"The attempt {attempt.cancel_reason}."), at)
+            error = ErrorInfo(TIMED_OUT, f"The attempt {attempt.cancel_reason}.", evidence=evidence or {})
+            self.fail(address, number, error, at)
             return
         total = attempt.cancel == "total"
-        error = ErrorInfo(TIMED_OUT if total else "Aborted", attempt.cancel_reason, retryable=False)
+        code = TIMED_OUT if total else "Aborted"
+        error = ErrorInfo(code, attempt.cancel_reason, retryable=False, evidence=evidence or {})
         publish = self.state.node(address).publish
         phase = NodePhase.TIMED_OUT if total else NodePhase.ABORTED
         self.say(AttemptLost(address, number, at, error, None, system=False, phase=phase))

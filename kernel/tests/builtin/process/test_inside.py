@@ -99,6 +99,27 @@ async def test_progress_is_told_while_it_runs_and_kept_at_a_failure(world, sink,
     assert error.evidence["progress"]["text"] == "a little later"
 
 
+async def test_progress_is_kept_where_an_attempt_is_stopped(world, sink, until):
+    world.module(
+        "m",
+        """
+        import time
+        from wingbeat import current
+        def work() -> int:
+            current().progress(0.25, "a quarter")
+            time.sleep(60)
+        """,
+    )
+    executor = await world.executor(sink)
+    await executor.submit(world.request("m:work"))
+    await until(lambda: sink.advances["x1/n0/0"])
+    await executor.cancel("x1/n0/0", "enough")
+    outcome = await sink.outcome("x1/n0/0")
+    assert outcome.reason == "enough"
+    assert outcome.evidence["progress"]["text"] == "a quarter"
+    assert outcome.evidence["signal"] == "SIGTERM"
+
+
 COUNTING = """
     import os, signal
     from wingbeat import current

@@ -230,7 +230,7 @@ class ProcessExecutor:
             if self._attempts.get(attempt.id) is attempt:
                 del self._attempts[attempt.id]
         if attempt.reason is not None and not isinstance(outcome, Succeeded):
-            outcome = Aborted(attempt.reason)
+            outcome = Aborted(attempt.reason, outcome.error.evidence if isinstance(outcome, Failed) else {})
         self._tell.ended(attempt.id, outcome)
 
     async def _outcome(self, attempt: Attempt, fresh: bool) -> Outcome:
