@@ -181,8 +181,11 @@ async def test_a_checkpoint_survives_kills_and_is_recovered_with_new_code(tmp_pa
         assert [a.progress.text for a in node.attempts] == ["count 1", "count 2", "count 3"]
         (folder / "go").touch()
         flows = module(SOURCE.format(version=2, limit=3))
-        assert await (await kernel.recover("e1", flows.flow)).result() == 4
+        second = await kernel.recover("e1", flows.flow)
+        assert await second.result() == 4
         assert await (await kernel.launch(flows.flow, {"folder": str(folder)})).result() == 3  # from nothing
+        flows = module(SOURCE.format(version=3, limit=3))
+        assert await (await kernel.recover(second.id, flows.flow)).result() == 3  # where it succeeded, it is done with
 
 
 async def test_other_inputs_do_not_go_on_with_a_checkpoint(tmp_path, module):

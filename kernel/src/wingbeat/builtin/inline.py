@@ -128,8 +128,8 @@ class InlineExecutor:
 
     async def _run(self, task: InlineTask, request: AttemptRequest) -> None:
         assert self._sink is not None
-        running, place = asyncio.current_task(), self._here(request)
-        here.context.set(place)  # of this task of the loop alone
+        running, seat = asyncio.current_task(), here.Seat(self._here, request)
+        here.context.set(seat)  # of this task of the loop alone
         try:
             value = await task.fn(**self._inputs(task, request))
             outcome: Outcome = self._outputs(task, value)
@@ -142,15 +142,15 @@ class InlineExecutor:
         finally:
             self._running.pop(request.id, None)
             self._over(request.id)
-        self._sink.ended(request.id, _reported(place, outcome))
+        self._sink.ended(request.id, _reported(seat, outcome))
 
     def _call(self, task: InlineTask, request: AttemptRequest) -> Outcome:
-        place = self._here(request)
-        token = here.context.set(place)
+        seat = here.Seat(self._here, request)
+        token = here.context.set(seat)
         try:
-            return _reported(place, self._outputs(task, task.fn(**self._inputs(task, request))))
+            return _reported(seat, self._outputs(task, task.fn(**self._inputs(task, request))))
         except (Exception, SystemExit) as error:  # noqa: BLE001  # as above
-            return _reported(place, Failed(_error(error)))
+            return _reported(seat, Failed(_error(error)))
         finally:
             here.context.reset(token)
 
@@ -187,10 +187,10 @@ class InlineExecutor:
         )
 
 
-def _reported(place: here.Here, outcome: Outcome) -> Outcome:
+def _reported(seat: here.Seat, outcome: Outcome) -> Outcome:
     """The outcome, with the last that the attempt has said of itself."""
-    said = place.leave()
-    if said is None:
+    place = seat.taken
+    if place is None or (said := place.leave()) is None:
         return outcome
     found = report.evidence_of(report.progress_of(said, place.directory))
     if isinstance(outcome, Failed):

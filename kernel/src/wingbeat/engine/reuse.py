@@ -9,7 +9,7 @@ from msgspec import Struct
 from wingbeat.engine.replays import inputs_digest
 from wingbeat.machine import maps
 from wingbeat.machine.fact import Left, Reusable
-from wingbeat.machine.graph import item_address
+from wingbeat.machine.graph import is_item, item_address, item_of, node_of
 from wingbeat.machine.state import PHASES
 from wingbeat.machine.step import Machine
 from wingbeat.machine.values import resolve
@@ -73,7 +73,7 @@ def checkpoint_of(machine: Machine, address: int, inputs: Literals) -> str:
 
 def _left(source: str, old: Machine) -> dict[str, Left]:
     """What was attempted and did not succeed. What was not even attempted is handed on as it was handed to `old`."""
-    found = dict(old.state.left)
+    found = {name: left for name, left in old.state.left.items() if not _succeeded(old, name)}
     for address in _attempted(old):
         task = old.graph.task(address)
         if task is not None:
@@ -82,6 +82,16 @@ def _left(source: str, old: Machine) -> dict[str, Left]:
             except (ValueMismatch, KeyError):  # its inputs are not to be had any more
                 continue
     return found
+
+
+def _succeeded(old: Machine, name: str) -> bool:
+    address = old.graph.find(name)
+    if address is None:
+        return False
+    if not is_item(address):
+        return old.state.nodes[address].phase.success
+    mapping, item = old.state.maps.get(node_of(address)), item_of(address)
+    return mapping is not None and item < mapping.total and PHASES[mapping.phases[item]].success
 
 
 def _attempted(old: Machine) -> Iterator[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wingbeat.runtime.inside import Current
@@ -80,7 +80,31 @@ class Here:
         return None if self.reporter is None else self.reporter.leave()
 
 
-context: ContextVar[Here | None] = ContextVar("here", default=None)
+class Seat:
+    """The place of an attempt that shares its process with others; many of them ask for nothing, so `Here` is made when it is
+    asked for.
+
+    Args:
+        make: Makes it out of `of`.
+
+    Attributes:
+        taken: What was made.
+    """
+
+    __slots__ = ("_make", "_of", "taken")
+
+    def __init__(self, make: Callable[[Any], Here], of: Any) -> None:
+        self._make, self._of = make, of
+        self.taken: Here | None = None
+
+    def take(self) -> Here:
+        """The attempt."""
+        if self.taken is None:
+            self.taken = self._make(self._of)
+        return self.taken
+
+
+context: ContextVar[Seat | None] = ContextVar("here", default=None)
 """Of an attempt that shares its process with others."""
 process: Here | None = None
 """Of the attempt whose process this is: seen from all of its threads, and from processes that it forks."""
@@ -95,4 +119,5 @@ def enter(here: Here) -> Here:
 
 def found() -> Here | None:
     """The attempt that this code runs in, if it runs in one."""
-    return context.get() or process
+    seat = context.get()
+    return process if seat is None else seat.take()

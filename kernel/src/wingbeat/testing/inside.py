@@ -47,7 +47,7 @@ def inside_attempt(
     directory = os.path.join(folder, "attempts", attempt_folder(execution, node, attempt))
     io = StorageIO(FileStore(os.path.join(folder, "storage")), os.path.join(directory, "scratch"))
     place = here.Here(attempt_id(execution, node, attempt), task, directory, io, checkpoint=recovers)
-    token = here.context.set(place)
+    token = here.context.set(here.Seat(lambda made: made, place))
     try:
         yield current()
     finally:

@@ -279,8 +279,10 @@ class ProcessExecutor:
                 self._tell.progress(attempt.id, AttemptPhase.WAITING_FOR_RESOURCES, reason)
                 await self._slots.acquire(count)
             attempt.slots = count
-        if request.checkpoint or not attempt.id.endswith("/0"):
+        if request.checkpoint:  # which may have to be copied
             await asyncio.to_thread(carry, self._attempts_dir, attempt.id, request.checkpoint)
+        elif not attempt.id.endswith("/0"):
+            carry(self._attempts_dir, attempt.id, "")
         job = msgspec.json.encode(self._job(attempt, request, key.bundle))
         inputs = msgspec.json.encode(request.inputs)
         if len(inputs) > files.INPUTS_SENT_MAX:
