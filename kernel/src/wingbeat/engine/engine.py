@@ -20,6 +20,7 @@ import msgspec
 
 from wingbeat.base.errors import ConflictError, EngineStopped, NotFound, WingbeatError
 from wingbeat.base.ids import attempt_id, check_execution_id, short_id
+from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
 from wingbeat.contracts.executor import AttemptRequest
 from wingbeat.contracts.journal import Batch, Ended, Record, Row, StorageFull
@@ -28,6 +29,7 @@ from wingbeat.engine.archive import Archive
 from wingbeat.engine.children import Children
 from wingbeat.engine.collecting import no_collection
 from wingbeat.engine.dispatch import Dispatcher
+from wingbeat.engine.eviction import evict
 from wingbeat.engine.explain import explain_cache
 from wingbeat.engine.failpoints import hit
 from wingbeat.engine.feed import Feed
@@ -186,7 +188,7 @@ class LocalEngine:
             inputs=msgspec.msgpack.encode(request.inputs), launch_key=request.launch_key, created_at=self._clock.now(),
             phase=ExecutionPhase.RUNNING, labels={**request.labels, **({INLINE: ",".join(inline)} if inline else {})},
         )  # fmt: skip
-        if name in self._lives:  # somebody was faster with the same name
+        if name in self._lives or name in self._ended:  # somebody was faster with the same name
             return await self.launch(request)
         live = Live(record, request.closure, Machine(Graph(plan), request.inputs, initial(plan)))
         self._lives[name] = live
@@ -251,30 +253,20 @@ class LocalEngine:
     async def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
         """See `Engine.events`."""
         live = self._lives.get(execution)
-        queue = self._feed.subscribe(live) if live else None
-        try:
+        if live is None:
             for event in await self._archive.events(execution, cursor):
-                cursor = event.cursor
                 yield event
-            while live is not None and queue is not None:
-                batch = await queue.get()
-                if not batch:
-                    self._check_ended(live)
-                if (batch[0].cursor if batch else live.cursor) > cursor + 1:  # a full queue has dropped some
-                    batch = await self._archive.events(execution, cursor) or batch
-                for event in batch:
-                    if event.cursor > cursor:
-                        cursor = event.cursor
-                        yield event
-                if not batch or (cursor == live.cursor - 1 and execution not in self._lives):
-                    return
-        finally:
-            if live is not None and queue in live.subscribers:
-                live.subscribers.remove(queue)
+            return
+        async for event in self._feed.follow(live, cursor, self._archive.events, self._check_ended):
+            yield event
 
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""
         return explain_cache(self._lives.get(execution) or await self._archive.live(execution), node)
+
+    async def evict_cache(self, eviction: Eviction) -> Evicted:
+        """See `Engine.evict_cache`."""
+        return await evict(self._parts.catalog, eviction)
 
     # -- the loop
 
@@ -583,11 +575,7 @@ class LocalEngine:
         return await self._journal.record(name)
 
     async def _reusable(self, request: LaunchRequest) -> Reuse:
-        old = (
-            await self._archive.live(request.recover)
-            if request.recover not in self._lives
-            else self._lives[request.recover]
-        )
+        old = self._lives.get(request.recover) or await self._archive.live(request.recover)
         plan = self._archive.plan(self._archive.keep(request.closure))
         return reusable(old.id, old.machine, plan, request.inputs)
 
