@@ -228,6 +228,9 @@ class FakeKernel:
     def log_path(self, execution, node, attempt):
         return self.world.home / "attempts" / attempt_folder(execution, node, attempt) / "log"
 
+    def deck_path(self, execution, node, attempt):
+        return self.log_path(execution, node, attempt).with_name("deck.html")
+
 
 def fake_module(world: World) -> Any:
     module: Any = ModuleType("wingbeat.kernel")

@@ -1,3 +1,4 @@
+import io
 import json
 import subprocess
 import sys
@@ -5,14 +6,17 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from wingbeat.base.ids import attempt_folder
 from wingbeat.contracts.engine import FailedItem, GateView, ItemsView, NodeView
+from wingbeat.contracts.executor import Progress
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import ExecutionPhase, NodePhase
 from wingbeat.types import Simple
 from wingbeat.types.model import RecordField, RecordType
 from wingbeat_cli.overview import COMMANDS, overview
+from wingbeat_cli.render.progress import PlainScreen
 
 
 def test_get_executions_lists_the_newest_first(world, wingbeat):
@@ -115,6 +119,68 @@ def test_logs_follow_until_the_end(world, wingbeat):
     write_log(world, "n1", 0, b"first\n")
     write_log(world, "n1", 1, b"second\n")
     assert wingbeat("logs", "e1", "n1", "--follow").out == "first\nsecond\n"
+
+
+def write_deck(world, node, attempt, text="page"):
+    path = world.home / "attempts/e1" / f"{node}.{attempt}" / "deck.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_the_last_page_of_a_node_is_found(world, wingbeat, tmp_path):
+    first = write_deck(world, "n1", 0)
+    assert wingbeat("deck", "e1", "n1").out == f"{first}\n"
+    second = write_deck(world, "n1", 1, "second")
+    assert wingbeat("deck", "e1", "flow.two").out == f"{second}\n"
+    assert wingbeat("deck", "e1", "n1", "--attempt", "0").out == f"{first}\n"
+    answer = wingbeat("deck", "e1", "n1", "--out", str(tmp_path / "copy.html"))
+    assert (answer.status, answer.out) == (0, "")
+    assert (tmp_path / "copy.html").read_text() == "second"
+    answer = wingbeat("deck", "e1", "n1", "--out", str(tmp_path / "no" / "copy.html"))
+    assert answer.status == 1
+    assert "copy.html" in answer.err
+
+
+@pytest.mark.parametrize(("works", "status"), [(True, 0), (False, 1)])
+def test_a_page_is_opened_in_the_browser(world, wingbeat, monkeypatch, works, status):
+    import webbrowser
+
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", lambda address: opened.append(address) or works)
+    path = write_deck(world, "n1", 1)
+    answer = wingbeat("deck", "e1", "n1", "--open")
+    assert (answer.status, opened) == (status, [path.as_uri()])
+    assert answer.out == ""
+
+
+def test_a_node_without_a_page_says_so(world, wingbeat):
+    answer = wingbeat("deck", "e1", "n1", "--attempt", "1")
+    assert answer.status == 4
+    assert answer.err.startswith("error: node n1 of execution e1, attempt 1, has made no page\n  ")
+    assert wingbeat("deck", "e1", "n7").status == 4
+
+
+def advanced(world, fraction, text):
+    node = world.view.nodes[1]
+    attempts = [*node.attempts[:-1], replace(node.attempts[-1], progress=Progress(fraction, text, 1.0))]
+    return replace(world.view, nodes=[world.view.nodes[0], replace(node, attempts=attempts, phase="RUNNING")])
+
+
+def test_the_same_node_tells_how_far_it_is_now_and_then(world, monkeypatch):
+    stream = io.StringIO()
+    screen = PlainScreen(stream)
+    screen.begin(world.view)
+    assert not screen.advancing
+    screen.take(world.published("attempt", "RUNNING", "n1", 0.2))
+    assert screen.advancing
+    for i in range(50):
+        screen.advance(advanced(world, i / 100, f"row {i}"))
+    monkeypatch.setattr("wingbeat_cli.render.progress.AGAIN_S", 0)
+    screen.advance(advanced(world, 0.999, "last"))
+    screen.advance(advanced(world, 0.999, "last"))
+    lines = [line for line in stream.getvalue().splitlines() if "%" in line]
+    assert lines == ["n1 flow.two RUNNING 0 %: row 0", "n1 flow.two RUNNING 99 %: last"]
 
 
 def test_recover_follows_the_new_execution(world, wingbeat):

@@ -10,6 +10,7 @@ COMMANDS = {
     "approve": "Let an execution go on that waits for approval.",
     "reject": "Let an approval fail.",
     "signal": "Give an execution the value that it waits for.",
+    "deck": "Show the page that a node has made.",
     "recover": "Run an execution again, keeping what succeeded.",
     "abort": "Stop an execution in order.",
     "explain": "Say why: the cache of a node.",

@@ -22,6 +22,7 @@ FAILURE = frozenset({"FAILED", "TIMED_OUT"})
 WAITING = frozenset({"NOT_STARTED", "QUEUED"})
 KEPT_OF_ITEMS_MAX = 20
 """How many rows stay of what items of maps ran and failed."""
+ADVANCING = frozenset({"RUNNING", "DYNAMIC_RUNNING"})
 
 _RANK = {
     "FAILED": 0,
@@ -118,6 +119,9 @@ class Row:
         owner: The item of a map that it runs for.
 
         scope: Whether it is a workflow, whose own nodes have rows too.
+        progress: How far it says that it is, in words.
+
+        told_at: When that was last printed.
     """
 
     id: str
@@ -133,6 +137,8 @@ class Row:
     busy: bool = False
     owner: str = ""
     scope: bool = False
+    progress: str = ""
+    told_at: float = float("-inf")
 
     @property
     def hit(self) -> bool:
@@ -156,6 +162,8 @@ class Row:
         notes = [f"attempt {self.attempts - 1}"] if self.attempts > 1 else []
         if self.items is not None:
             notes.append(self.items.text())
+        if self.progress and self.phase in ADVANCING:
+            notes.append(self.progress)
         if self.reason and self.phase != "SUCCEEDED":
             notes.append(short(self.reason))
         phase = "HIT" if self.hit and self.phase in SUCCESS else self.phase
@@ -166,6 +174,12 @@ def short(text: str, width: int = 100) -> str:
     """The first line of a text, cut where it is too long."""
     line = text.strip().partition("\n")[0]
     return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
+def advance(fraction: float | None, text: str) -> str:
+    """How far something is, in words: ``45 %: epoch 9``."""
+    share = "" if fraction is None else f"{int(100 * fraction)} %"
+    return ": ".join(filter(None, (share, short(text))))
 
 
 class Board:
@@ -260,6 +274,24 @@ class Board:
             self._turn(self._row(skipped), "SKIPPED")
         return self._turn(row, event.phase)
 
+    def advance(self, view: ExecutionView) -> list[Row]:
+        """Take how far nodes are; the rows of which that has changed."""
+        changed = []
+        for node in view.nodes:
+            row = self.rows.get(node.id)
+            if row is None or row.phase not in ADVANCING or node.progress is None or not node.progress.at:
+                continue
+            text = advance(node.progress.fraction, node.progress.text)
+            if text != row.progress:
+                row.progress = text
+                changed.append(row)
+        return changed
+
+    @property
+    def advancing(self) -> bool:
+        """Whether there is a node that may say how far it is."""
+        return any(self._counts[phase] for phase in ADVANCING)
+
     def _attempt(self, row: Row, event: Published) -> Row | None:
         row.busy = True
         if event.phase == "RETRYABLE_FAILED":
@@ -269,7 +301,7 @@ class Board:
         if row.phase == "DYNAMIC_RUNNING":
             return None  # another turn of a body that has long begun
         if event.phase == "RUNNING":
-            row.attempts, row.reason = max(row.attempts, 1), ""
+            row.attempts, row.reason, row.progress = max(row.attempts, 1), "", ""
             row.began_at = row.began_at or event.at
             return self._turn(row, "RUNNING")
         if event.phase == "QUEUED":

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         RecoveryPlan,
         Summary,
     )
+    from wingbeat.contracts.executor import Progress
     from wingbeat.spec.outcome import ErrorInfo
 
 
@@ -121,7 +122,14 @@ def attempt(view: AttemptView) -> dict[str, Any]:
         "ended_at": timestamp(view.ended_at),
         "error": None if view.error is None else error(view.error),
         "evidence": view.evidence,
+        "progress": None if view.progress is None else progress(view.progress),
+        "deck": view.deck,
     }
+
+
+def progress(view: Progress) -> dict[str, Any] | None:
+    """How far an attempt is, if it has said so."""
+    return {"fraction": view.fraction, "text": view.text, "at": timestamp(view.at)} if view.at else None
 
 
 def summary(view: Summary) -> dict[str, Any]:

@@ -21,6 +21,9 @@ GATES_MAX = 10
 IDLE_S = 0.3
 """How long nothing but gates is under way before that is said."""
 
+AGAIN_S = 10.0
+"""Where every line stays, a node says how far it is no more often than this."""
+
 
 class Screen(Protocol):
     """Where progress is shown."""
@@ -30,6 +33,13 @@ class Screen(Protocol):
 
     def take(self, event: Published) -> None:
         """Show an event."""
+
+    @property
+    def advancing(self) -> bool:
+        """Whether it may be of use to call `advance`."""
+
+    def advance(self, view: ExecutionView) -> None:
+        """Show how far nodes are."""
 
     def note(self, text: str) -> None:
         """Say something beside the progress."""
@@ -118,6 +128,23 @@ class PlainScreen:
         if len(gates) > GATES_MAX:
             self.note(f"  and {len(gates) - GATES_MAX} more; wingbeat describe execution {board.id} lists them")
 
+    @property
+    def advancing(self) -> bool:
+        """See `Screen.advancing`."""
+        return self._board is not None and self._board.advancing
+
+    def advance(self, view: ExecutionView) -> None:
+        """Print a line for each node that is further, but not for the same node again before `AGAIN_S`."""
+        assert self._board is not None
+        import time
+
+        now = time.monotonic()
+        for row in self._board.advance(view):
+            if now - row.told_at >= AGAIN_S:
+                row.told_at = now
+                self._stream.write(f"{row.id} {row.task} {row.phase} {row.progress}\n")
+        self._stream.flush()
+
     def note(self, text: str) -> None:
         """Print a line."""
         self._stream.write(f"{text}\n")
@@ -190,6 +217,16 @@ class LiveScreen:
         """Keep it for the next time the table is drawn."""
         assert self._board is not None
         self._board.take(event)
+
+    @property
+    def advancing(self) -> bool:
+        """See `Screen.advancing`; nothing is shown before it is drawn."""
+        return self._live is not None and self._board is not None and self._board.advancing
+
+    def advance(self, view: ExecutionView) -> None:
+        """Keep it for the next time the table is drawn."""
+        assert self._board is not None
+        self._board.advance(view)
 
     def note(self, text: str) -> None:
         """Print a line above the table."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from wingbeat.types.text import describe as describe_type
-from wingbeat_cli.render.board import Gate, short
+from wingbeat_cli.render.board import Gate, advance, short
 from wingbeat_cli.render.table import columns, duration, moment
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 OF_THE_PROCESS = frozenset({"Crashed", "Exited", "Killed", "Lost", "OutcomeLost", "OutOfMemory"})
 """Errors that numbers of the process say something about: signals, exits, memory. Others have their own words."""
-NUMBERS = frozenset({"cpu_s", "exit_code", "log", "max_rss_bytes", "memory_peak_bytes", "pid", "process"})
+NUMBERS = frozenset({"cpu_s", "exit_code", "log", "max_rss_bytes", "memory_peak_bytes", "pid", "process", "signal"})
 NODES_MAX = 1000
 """How many nodes are listed."""
 ITEMS_MAX = 20
@@ -44,7 +44,7 @@ def failure(view: ExecutionView) -> list[str]:
     name = "" if found.message.startswith(found.code) else f"{found.code}: "
     lines = [f"error{where}: {name}{found.message}"]
     lines += [f"  {line}" for line in found.trace.rstrip().splitlines()]
-    lines += [f"  {key}: {_short_json(value)}" for key, value in _evidence(found) if value not in (None, "")]
+    lines += [f"  {key}: {_fact(key, value)}" for key, value in _evidence(found) if value not in (None, "")]
     if found.kind.value == "SYSTEM":
         lines.append("  This came from the system around the task, not from its code.")
     if node is not None and (node.attempts or node.items is not None):
@@ -65,6 +65,13 @@ def _log_of(node: NodeView) -> str:
     failures = node.items.failures if node.items is not None else []
     first = next((each for each in failures if each.reason), failures[0] if failures else None)
     return node.id if first is None else f"{node.id}.{first.item}"
+
+
+def _fact(key: str, value: Any) -> str:
+    if key == "progress" and isinstance(value, dict):
+        fraction, text = value.get("fraction"), str(value.get("text", ""))
+        return advance(fraction if isinstance(fraction, float) else None, text)
+    return _short_json(value)
 
 
 def _short_json(value: Any) -> str:
@@ -105,6 +112,7 @@ def describe(
         if node.items is not None and node.items.failed:
             lines += _section(f"failed items of {node.id}", _failures(view.id, node, node.items, reasons))
     lines += _section("waits for", _gates(view))
+    lines += _section("pages", columns(_decks(view)))
     if view.error is not None:
         lines += ["", *failure(view)]
     return lines
@@ -175,12 +183,19 @@ def _section(name: str, lines: list[str]) -> list[str]:
     return ["", name, *(f"  {line}" for line in lines)] if lines else []
 
 
+def _decks(view: ExecutionView) -> list[tuple[str, ...]]:
+    """Where the pages are that attempts have made."""
+    return [(node.id, f"attempt {a.number}", a.deck) for node in view.nodes for a in node.attempts if a.deck]
+
+
 def _node(node: NodeView) -> tuple[str, ...]:
     began = next((a.started_at for a in node.attempts if a.started_at is not None), None)
     took = duration(began, node.ended_at)
     reason = ("" if node.phase.success else node.reason) or (f"from {node.source}" if node.source else "")
     if node.items is not None:
         reason = "; ".join(part for part in (_counts(node.items), reason) if part)
+    if node.progress is not None and not node.phase.terminal:
+        reason = advance(node.progress.fraction, node.progress.text) or reason
     count = str(len(node.attempts)) if node.attempts else ""
     return node.id, node.task, node.phase.value, str(node.cache), count, took, short(reason)
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from wingbeat.contracts.catalog import Evicted, Eviction
+from wingbeat.contracts.executor import Progress
 from wingbeat.contracts.observer import Published
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literal, Literals
@@ -53,7 +54,7 @@ class LaunchReply(Struct, frozen=True, omit_defaults=True):
 
 
 class AttemptView(Struct, frozen=True, omit_defaults=True):
-    """One attempt, as it is now."""
+    """One attempt, as it is now. `progress` is what it has last said of itself, if it has."""
 
     number: int
     phase: AttemptPhase
@@ -62,6 +63,12 @@ class AttemptView(Struct, frozen=True, omit_defaults=True):
     ended_at: float | None = None
     error: ErrorInfo | None = None
     evidence: dict[str, Any] = {}
+    progress: Progress | None = None
+
+    @property
+    def deck(self) -> str:
+        """Path or URI of its page; empty if it has made none."""
+        return "" if self.progress is None else self.progress.deck
 
 
 class GateView(Struct, frozen=True, omit_defaults=True):
@@ -123,6 +130,11 @@ class NodeView(Struct, frozen=True, omit_defaults=True):
     outputs: Literals | None = None
     gate: GateView | None = None
     items: ItemsView | None = None
+
+    @property
+    def progress(self) -> Progress | None:
+        """What its last attempt has said of itself, if it has."""
+        return self.attempts[-1].progress if self.attempts else None
 
 
 class ExecutionView(Struct, frozen=True, omit_defaults=True):

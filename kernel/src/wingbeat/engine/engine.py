@@ -28,6 +28,7 @@ from wingbeat.contracts.journal import Batch, Record, StorageFull
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.archive import Archive
 from wingbeat.engine.batch import batch_of
+from wingbeat.engine.checkpoints import checkpoint_of
 from wingbeat.engine.children import Children
 from wingbeat.engine.collecting import no_collection
 from wingbeat.engine.dispatch import Dispatcher
@@ -196,7 +197,7 @@ class LocalEngine:
         self._lives[name] = live
         self._launching.append(live)
         seed = int.from_bytes(self._clock.entropy()[:6], "big")
-        self._post(live, Launched(record.created_at, seed, reuse.nodes, request.recover, reuse.later))
+        self._post(live, Launched(record.created_at, seed, reuse.nodes, request.recover, reuse.later, reuse.left))
         await asyncio.shield(live.launched)
         return LaunchReply(name, recovered=len(reuse.nodes))
 
@@ -226,7 +227,7 @@ class LocalEngine:
             return await self._archive.view(execution, nodes=nodes)
         if live.id in self._lives:
             self._check_running()
-        view = execution_view(live.record, live.machine, nodes)
+        view = execution_view(live.record, live.machine, nodes, live.progress)
         if live.unsaved:  # nobody is told what a crash takes back
             self._linger()
             if not await live.durable():
@@ -456,6 +457,7 @@ class LocalEngine:
         return AttemptRequest(
             id=attempt_id(live.id, live.node_id(node), number), task=self._task(live, node), inputs=inputs,
             bundle=live.closure.bundle, environment=live.closure.environment,
+            checkpoint=checkpoint_of(live.machine, node, inputs),
             replay=replay_of(live.machine, node) if node in live.machine.state.bodies else None,
         )  # fmt: skip
 
@@ -578,7 +580,7 @@ class LocalEngine:
 
     async def _reusable(self, request: LaunchRequest) -> Reuse:
         old = await self._recovered(request)
-        return reusable(old, self._archive.plan(self._archive.keep(request.closure)), request.inputs)
+        return reusable(request.recover, old, self._archive.plan(self._archive.keep(request.closure)), request.inputs)
 
     async def _recovered(self, request: LaunchRequest) -> Machine:
         old = self._lives.get(request.recover) or await self._archive.live(request.recover)

@@ -10,6 +10,7 @@ import msgspec
 
 from wingbeat.base.errors import WingbeatError
 from wingbeat.contracts.catalog import CacheKey
+from wingbeat.contracts.executor import Progress
 from wingbeat.contracts.journal import Record
 from wingbeat.contracts.observer import Published
 from wingbeat.machine.effect import Effect
@@ -44,6 +45,7 @@ class Live:
         acknowledged: Done when what was said up to now is durable.
 
         signalled: By the id of a signal, who waits for its being durable.
+        progress: By node or item, the number of the attempt that runs and how far it says that it is.
 
         waiters: How many callers wait for the end; `resume` only takes executions that nobody waits for or follows.
     """
@@ -63,6 +65,7 @@ class Live:
         self.committing = False
         self.acknowledged: list[asyncio.Future[None]] = []
         self.signalled: dict[str, list[asyncio.Future[None]]] = {}
+        self.progress: dict[int, tuple[int, Progress]] = {}
         self.facts_since_snapshot = 0
 
     def node_id(self, address: int) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from wingbeat.contracts.engine import NodeReuse, ReuseDecision
+from wingbeat.engine.checkpoints import left
 from wingbeat.engine.publish import what_of
 from wingbeat.machine import maps
-from wingbeat.machine.fact import Reusable
+from wingbeat.machine.fact import Left, Reusable
 from wingbeat.machine.graph import Graph, item_address
 from wingbeat.machine.state import PHASES, NodeState
 from wingbeat.machine.step import Machine
@@ -21,9 +22,6 @@ from wingbeat.spec.phase import NodePhase
 from wingbeat.spec.plan import BranchKind, ChildKind, GateKind, MapKind, Plan, PlanNode, ScopeKind
 from wingbeat.types import ValueMismatch
 
-OPEN_IN_A_ROW_MAX = 50
-"""How many nodes, one after the other, may be decided upon when they start: the machine takes them over in one call."""
-
 
 class Reuse(Struct, frozen=True):
     """What is taken over.
@@ -33,14 +31,17 @@ class Reuse(Struct, frozen=True):
 
         later: By id, what may be taken over when it starts: of nodes behind a map, a branch, a gate or a dynamic workflow, and of
             nodes that are not there yet: items of maps, and what maps, branches and dynamic workflows run.
+
+        left: By id, nodes that did not succeed and may have left a checkpoint.
     """
 
     nodes: dict[int, Literals] = {}
     later: dict[str, Reusable] = {}
+    left: dict[str, Left] = {}
 
 
-def reusable(old: Machine, plan: Plan, inputs: Literals) -> Reuse:
-    """What of `old` holds in an execution of `plan` with these inputs.
+def reusable(source: str, old: Machine, plan: Plan, inputs: Literals) -> Reuse:
+    """What of `old`, the execution `source`, holds in an execution of `plan` with these inputs.
 
     A result is taken over if the node of the same id succeeded, its task is the same (name, code, interface, environment,
     wrappers, variables), its inputs have the same values, and nothing upstream is computed again. What is behind a node that
@@ -53,7 +54,7 @@ def reusable(old: Machine, plan: Plan, inputs: Literals) -> Reuse:
         for node, each in zip(plan.nodes, found, strict=True)
         if _plain(node) and each.decision is not ReuseDecision.OPEN
     }
-    return Reuse(judge.taken, {name: later for name, later in _later(old) if name not in decided})
+    return Reuse(judge.taken, {name: later for name, later in _later(old) if name not in decided}, left(source, old))
 
 
 def explained(old: Machine, plan: Plan, inputs: Literals) -> list[NodeReuse]:
@@ -77,7 +78,6 @@ class Judge:
         self._graph = Graph(plan)
         self.taken: dict[int, Literals] = {}
         self._again: set[int] = set()
-        self._row: dict[int, int] = {}
 
     def all(self) -> list[NodeReuse]:
         """The decision for each node."""
@@ -88,8 +88,6 @@ class Judge:
         decision = ReuseDecision.REUSED if i in self.taken else why.decision
         if decision is ReuseDecision.RUNS and (_plain(node) or self._number(node) is None):
             self._again.add(i)
-        elif decision is not ReuseDecision.REUSED:
-            self._row[i] = 1 + max((self._row.get(u, 0) for u in node.upstream), default=0) if _plain(node) else 0
         return NodeReuse(node.id, what_of(self._graph, i), decision, why.reason, why.items, why.kept)
 
     def _number(self, node: PlanNode) -> int | None:
@@ -119,8 +117,6 @@ class Judge:
             return _open("kept if its arm is taken and its inputs are the same then")
         undecided = [u for u in node.upstream if u not in self.taken]
         if undecided:
-            if max(self._row.get(u, 0) for u in undecided) >= OPEN_IN_A_ROW_MAX:
-                return _runs("too many before it are decided upon when they start")
             return _open(f"kept if {self._plan.nodes[undecided[0]].id} gives the same")
         return self._by_inputs(i, j, node, seen)
 

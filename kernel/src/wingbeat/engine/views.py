@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
 from wingbeat.base.ids import child_execution_id
 from wingbeat.contracts.engine import (
     AttemptView,
@@ -12,10 +17,11 @@ from wingbeat.contracts.engine import (
     NodeView,
     Summary,
 )
+from wingbeat.contracts.executor import Progress
 from wingbeat.contracts.journal import Record
 from wingbeat.engine.publish import what_of
 from wingbeat.machine.graph import is_item
-from wingbeat.machine.state import PHASES, MapState, NodeState
+from wingbeat.machine.state import PHASES, AttemptState, MapState, NodeState
 from wingbeat.machine.step import Machine
 from wingbeat.spec.phase import CacheStatus, ExecutionPhase, NodePhase
 from wingbeat.spec.plan import ChildKind, GateKind, Kind, MapKind
@@ -25,9 +31,12 @@ FAILED_MAX = 20
 """How many items of a map that failed are named."""
 _RUNNING = frozenset({NodePhase.RUNNING, NodePhase.DYNAMIC_RUNNING})
 _FAILED = frozenset({NodePhase.FAILED, NodePhase.TIMED_OUT})
+Advance = Mapping[int, tuple[int, Progress]]
+"""By node or item, the number of an attempt that runs and how far it is."""
+NONE: Advance = {}
 
 
-def execution_view(record: Record, machine: Machine, nodes: bool = True) -> ExecutionView:
+def execution_view(record: Record, machine: Machine, nodes: bool = True, advance: Advance = NONE) -> ExecutionView:
     """All that is known of an execution."""
     state = machine.state
     return ExecutionView(
@@ -35,7 +44,7 @@ def execution_view(record: Record, machine: Machine, nodes: bool = True) -> Exec
         workflow=record.workflow,
         phase=state.phase,
         created_at=record.created_at,
-        nodes=_nodes(machine, record.execution) if nodes else [],
+        nodes=_nodes(machine, record.execution, advance) if nodes else [],
         inputs=machine.inputs,
         outputs=state.outputs if state.phase is ExecutionPhase.SUCCEEDED else None,
         reason=state.reason,
@@ -59,10 +68,10 @@ def summary(record: Record) -> Summary:
     )
 
 
-def _nodes(machine: Machine, execution: str) -> list[NodeView]:
+def _nodes(machine: Machine, execution: str, advance: Advance) -> list[NodeView]:
     """Every node, and every item of a map that is under way by itself."""
     nodes, items = enumerate(machine.state.nodes), machine.state.items.items()
-    return [_node(machine, address, node, execution) for address, node in (*nodes, *items)]
+    return [_node(machine, address, node, execution, advance.get(address)) for address, node in (*nodes, *items)]
 
 
 def _launches(kind: Kind | None, address: int) -> bool:
@@ -70,13 +79,12 @@ def _launches(kind: Kind | None, address: int) -> bool:
     return isinstance(kind, ChildKind) or (isinstance(kind, MapKind) and kind.child is not None and is_item(address))
 
 
-def _node(machine: Machine, address: int, node: NodeState, execution: str) -> NodeView:
+def _node(
+    machine: Machine, address: int, node: NodeState, execution: str, advance: tuple[int, Progress] | None
+) -> NodeView:
     graph, state = machine.graph, machine.state
     task = graph.task(address)
-    attempts = [
-        AttemptView(a.number, a.phase, a.queued_at, a.started_at, a.ended_at, a.error, a.evidence or {})
-        for a in node.attempts
-    ]
+    attempts = [_attempt(a, advance) for a in node.attempts]
     reason = machine.notes.get(address) or node.reason or node.cache_reason
     if not reason and node.phase is NodePhase.QUEUED and node.retry_at is not None:
         reason = "waiting for its next attempt"
@@ -96,6 +104,29 @@ def _node(machine: Machine, address: int, node: NodeState, execution: str) -> No
         gate=_gate(machine, address) if address in state.gates else None,
         items=None if mapping is None else _items(machine, address, mapping),
     )
+
+
+def _attempt(attempt: AttemptState, advance: tuple[int, Progress] | None) -> AttemptView:
+    said: Progress | None = None
+    if attempt.ended_at is None:
+        if advance is not None and advance[0] == attempt.number:
+            said = advance[1]
+    else:
+        said = _said((attempt.error.evidence if attempt.error is not None else attempt.evidence) or {})
+    return AttemptView(
+        attempt.number, attempt.phase, attempt.queued_at, attempt.started_at, attempt.ended_at, attempt.error,
+        attempt.evidence or {}, said,
+    )  # fmt: skip
+
+
+def _said(evidence: Mapping[str, Any]) -> Progress | None:
+    """What an attempt that has ended had said of itself."""
+    if "progress" not in evidence and "deck" not in evidence:
+        return None
+    try:
+        return msgspec.convert({**evidence.get("progress", {}), "deck": evidence.get("deck", "")}, Progress)
+    except (msgspec.ValidationError, TypeError):  # of an executor that has its own idea of it
+        return None
 
 
 def _gate(machine: Machine, address: int) -> GateView | None:

@@ -366,6 +366,10 @@ class Kernel:
         rests = [name.removeprefix(prefix).split(".") for name in names if name.startswith(prefix)]
         return [rest for rest in rests if all(part.isdecimal() for part in rest)]
 
+    def deck_path(self, execution: str, node: str, attempt: int) -> Path:
+        """Where the page of an attempt is; there is no such file if it has made none."""
+        return self.log_path(execution, node, attempt).with_name("deck.html")
+
     async def _launch(
         self,
         prepared: Prepared,
@@ -415,7 +419,7 @@ class Kernel:
             from wingbeat.builtin.inline import InlineExecutor
 
             assert self._preparer is not None
-            executors["inline"] = InlineExecutor(self._inline, self._preparer.io)
+            executors["inline"] = InlineExecutor(self._inline, self._preparer.io, str(home.folder / "attempts"))
         catalogs = registry.names("catalog")
         catalog = chosen.catalog or (catalogs[0] if len(catalogs) == 1 else "none")
         if not chosen.catalog and len(catalogs) > 1:

@@ -7,13 +7,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NoReturn
 
+from msgspec.structs import replace
+
 from wingbeat.base.errors import ConfigurationError, NotFound
+from wingbeat.base.ids import attempt_folder
 from wingbeat.builtin.sqlite import SQLiteJournal
 from wingbeat.contracts.catalog import Evicted, Eviction
-from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
+from wingbeat.contracts.engine import AttemptView, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.archive import Archive
 from wingbeat.host.home import HomeFolder
+from wingbeat.runtime import report
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literal
 from wingbeat.spec.phase import ExecutionPhase
@@ -37,6 +41,7 @@ class Reader:
 
     def __init__(self, journal: SQLiteJournal, home: HomeFolder) -> None:
         self._journal, self._archive, self._home = journal, Archive(journal), home
+        self._attempts = f"{home.path}/attempts"
 
     async def close(self) -> None:
         """Close the journal."""
@@ -44,7 +49,12 @@ class Reader:
 
     async def describe(self, execution: str, *, nodes: bool = True) -> ExecutionView:
         """See `Engine.describe`."""
-        return await self._archive.view(execution, nodes=nodes)
+        view = await self._archive.view(execution, nodes=nodes)
+        for node in view.nodes:
+            for i, attempt in enumerate(node.attempts):
+                if attempt.ended_at is None:
+                    node.attempts[i] = self._reported(execution, node.id, attempt)
+        return view
 
     async def executions(self, *, after: str = "", limit: int = 100) -> list[Summary]:
         """See `Engine.executions`."""
@@ -106,6 +116,12 @@ class Reader:
     async def evict_cache(self, eviction: Eviction) -> Evicted:
         """Refused."""
         self._refuse()
+
+    def _reported(self, execution: str, node: str, attempt: AttemptView) -> AttemptView:
+        """An attempt that runs, with what it says of itself: nobody tells a reader."""
+        directory = f"{self._attempts}/{attempt_folder(execution, node, attempt.number)}"
+        found = report.read(directory)
+        return attempt if found is None else replace(attempt, progress=report.progress_of(found, directory))
 
     def _refuse(self) -> NoReturn:
         raise ConfigurationError("This kernel is read-only.")

@@ -23,7 +23,7 @@ import msgspec
 
 from wingbeat.base.errors import ErrorKind
 from wingbeat.contracts.executor import ErrorInfo, Suspended
-from wingbeat.runtime import claim, files, limits
+from wingbeat.runtime import claim, files, here, limits
 from wingbeat.runtime.blobio import AttemptIO
 from wingbeat.runtime.call import perform
 from wingbeat.runtime.errors import describe
@@ -135,9 +135,12 @@ def variables(job: Job) -> dict[str, str]:
 def _attempt(job: Job, inputs: bytes, spare: str) -> int:
     """Perform the job and write ``outputs`` or ``error``; returns the exit code."""
     io = AttemptIO(job.storage, f"{job.directory}/{files.SCRATCH}")
+    place = here.enter(here.Here(job.id, job.task, job.directory, io, deck_bytes_max=job.deck_bytes_max))
     try:
         outputs = perform(job, inputs, io)
+        place.leave()
     except BaseException as error:  # noqa: BLE001 - every way in which user code can end is reported
+        place.leave()
         _write_error(job, describe(error, job.bundle, job.memory_bytes))
         traceback.print_exc(file=sys.stderr)
         return 1

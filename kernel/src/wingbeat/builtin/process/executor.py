@@ -29,6 +29,7 @@ from wingbeat.base.errors import ConfigurationError, ErrorKind
 from wingbeat.base.ids import attempt_folder
 from wingbeat.builtin.process.adopt import until_gone
 from wingbeat.builtin.process.parents import Answer, ParentError, ParentKey, Parents
+from wingbeat.builtin.process.progress import Watch
 from wingbeat.builtin.process.settings import ProcessSettings
 from wingbeat.builtin.process.slots import Slots
 from wingbeat.builtin.process.verdict import ended, verdict, written
@@ -40,10 +41,12 @@ from wingbeat.contracts.executor import (
     ErrorInfo,
     Failed,
     Outcome,
+    Progress,
     Sink,
     Succeeded,
 )
 from wingbeat.runtime import claim, files
+from wingbeat.runtime.checkpoint import carry
 from wingbeat.runtime.job import Exit, Job, StorageRef
 from wingbeat.runtime.reap import kill_group
 from wingbeat.spec.entities import Isolation
@@ -113,11 +116,14 @@ class ProcessExecutor:
         self._bundles: dict[str, str] = {"": ""}
         self._environments_seen: set[Any] = set()
         self._sink: Sink | None = None
+        self._watch = Watch(self._advanced)
 
     @property
     def capabilities(self) -> Capabilities:
-        """It adopts, isolates, and reports when an attempt begins to run."""
-        return Capabilities(adopts=True, isolates=True, reports_running=True)
+        """It can do everything that the contract knows."""
+        return Capabilities(
+            adopts=True, isolates=True, reports_running=True, reports_progress=True, carries_checkpoints=True
+        )
 
     async def start(self, sink: Sink) -> None:
         """Make the folders."""
@@ -169,6 +175,7 @@ class ProcessExecutor:
 
     async def close(self) -> None:
         """Stop following. What runs goes on."""
+        self._watch.close()
         tasks = [a.task for a in self._attempts.values() if a.task is not None]
         for task in tasks:
             task.cancel()
@@ -217,12 +224,13 @@ class ProcessExecutor:
                 ErrorInfo("ExecutorError", f"{type(error).__name__}: {error}", ErrorKind.SYSTEM, trace=trace)
             )
         finally:
+            self._watch.remove(attempt.id)
             self._slots.release(attempt.slots)
             attempt.slots = 0
             if self._attempts.get(attempt.id) is attempt:
                 del self._attempts[attempt.id]
         if attempt.reason is not None and not isinstance(outcome, Succeeded):
-            outcome = Aborted(attempt.reason)
+            outcome = Aborted(attempt.reason, outcome.error.evidence if isinstance(outcome, Failed) else {})
         self._tell.ended(attempt.id, outcome)
 
     async def _outcome(self, attempt: Attempt, fresh: bool) -> Outcome:
@@ -271,6 +279,10 @@ class ProcessExecutor:
                 self._tell.progress(attempt.id, AttemptPhase.WAITING_FOR_RESOURCES, reason)
                 await self._slots.acquire(count)
             attempt.slots = count
+        if request.checkpoint:  # which may have to be copied
+            await asyncio.to_thread(carry, self._attempts_dir, attempt.id, request.checkpoint)
+        elif not attempt.id.endswith("/0"):
+            carry(self._attempts_dir, attempt.id, "")
         job = msgspec.json.encode(self._job(attempt, request, key.bundle))
         inputs = msgspec.json.encode(request.inputs)
         if len(inputs) > files.INPUTS_SENT_MAX:
@@ -309,7 +321,7 @@ class ProcessExecutor:
             variables={**task.variables, **request.variables},
             cpu=task.resources.cpu,
             memory_bytes=task.resources.memory_bytes,
-            checkpoint=request.checkpoint,
+            deck_bytes_max=self._settings.deck_bytes_max,
             replay=request.replay,
         )
 
@@ -327,8 +339,12 @@ class ProcessExecutor:
         attempt = self._attempts.get(name)
         if attempt is not None:
             attempt.how = how
+            self._watch.add(name, attempt.directory)
             log = os.path.join(attempt.directory, files.LOG)
             self._tell.running(name, {"pid": pid, "process": how, "log": log})
+
+    def _advanced(self, name: str, progress: Progress) -> None:
+        self._tell.advanced(name, progress)
 
     async def _drop(self, attempt: Attempt) -> None:
         """Stop following an attempt that will never run."""
