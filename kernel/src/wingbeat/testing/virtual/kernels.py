@@ -22,6 +22,7 @@ T = TypeVar("T")
 LEASE_S = 10.0
 LOOK_S = 1.0
 CLOSE_S_MAX = 600.0
+HEARD_S_MAX = 200
 LIFE_S = 30.0
 
 
@@ -186,7 +187,10 @@ class Kernel:
             self.world.fail("I11", f"{self.name} raised while it was closed: {type(error).__name__}: {error}")
             return
         self.closed = True
-        await asyncio.sleep(0.5)  # whoever waited hears of it
+        for _ in range(HEARD_S_MAX):  # whoever waited hears of it; some are slow
+            await asyncio.sleep(1.0)
+            if not self.process.left():
+                break
         check_closed(self)
         self.kill("after it was closed")
 
