@@ -12,6 +12,7 @@ Effects that only ask (lookups, timers) need not wait for a commit, and a chain 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 
@@ -262,8 +263,10 @@ class LocalEngine:
             await self._over(execution)
             return
         self._check_running()  # else nobody would tell the end
-        async for event in self._feed.follow(live, cursor, self._archive.events, self._check_ended):
-            yield event
+        following = self._feed.follow(live, cursor, self._archive.events, self._check_ended)
+        async with contextlib.aclosing(following):  # a reader who leaves is forgotten at once
+            async for event in following:
+                yield event
 
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""
