@@ -4,7 +4,7 @@ and can read them from the journal."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from wingbeat.contracts.observer import Observer, Published
 from wingbeat.engine.live import Live
@@ -44,7 +44,7 @@ class Feed:
         cursor: int,
         read: Callable[[str, int], Awaitable[list[Published]]],
         check_ended: Callable[[Live], None],
-    ) -> AsyncIterator[Published]:
+    ) -> AsyncGenerator[Published, None]:
         """What happened and happens in an execution behind `cursor`, until it has ended.
 
         Args:

@@ -161,6 +161,7 @@ class Kernel:
         self.process.fuse, self._fate = callbacks, fate
 
     def _burn(self) -> None:
+        self.world.fired[f"kernel: {self._fate} at a callback"] += 1  # many end before their time has come
         if self._fate == "kill":
             self.kill("anywhere")
             return
@@ -186,7 +187,7 @@ class Kernel:
         except Exception as error:  # noqa: BLE001  # a plugin may raise when it is closed
             self.world.fail("I11", f"{self.name} raised while it was closed: {type(error).__name__}: {error}")
             return
-        self.closed = True
+        self.closed, self.process.fuse = True, -1
         for _ in range(HEARD_S_MAX):  # whoever waited hears of it; some are slow
             await asyncio.sleep(1.0)
             if not self.process.left():
