@@ -10,15 +10,21 @@ from wingbeat.contracts.executor import Aborted, Failed, Succeeded
 from wingbeat.contracts.journal import FencedOut, StorageFull
 from wingbeat.engine import archive, children, dispatch
 from wingbeat.spec.entities import (
+    Arm,
+    BranchSpec,
     CacheSpec,
+    Case,
+    Compare,
     Entry,
     GateSpec,
+    Input,
     Interface,
     LaunchPlanSpec,
     MapSpec,
     NodeSpec,
     Promise,
     TaskSpec,
+    Value,
     Variable,
     WorkflowSpec,
 )
@@ -311,3 +317,27 @@ async def test_a_child_waits_for_room_on_the_disk(bench, monkeypatch):
         reply = await engine.launch(bench.request(graphs.close(graphs.add(parent)), inputs={"x": 1}))
         assert await engine.wait(reply.id) == "SUCCEEDED"
     assert len(refused) == 3
+
+
+async def test_what_comes_after_a_workflow_does_not_wait_for_what_a_branch_in_it_skips(bench):
+    graphs = Graphs(None)
+    x = Promise(output="x")
+    cases = (
+        Case(Compare("ge", Input("c0"), Value(5), "number"), {"o0": Promise("yes", "o0")}),
+        Case(None, {"o0": Promise("no", "o0")}),
+    )
+    branch = BranchSpec(Interface((Variable("c0", INT),), ONE.outputs), cases)
+    nodes = (
+        NodeSpec("b", -1, {"c0": x}, kind=branch),
+        NodeSpec("yes", 0, {"x": x}, arm=Arm("b", 0)),
+        NodeSpec("no", 1, {"x": x}, arm=Arm("b", 1)),
+    )
+    inner = graphs.add(
+        WorkflowSpec("jobs.in", ONE, (task(graphs, "yes"), task(graphs, "no")), nodes, {"o0": Promise("b", "o0")})
+    )
+    nodes = (NodeSpec("n0", 0, {"x": x}), NodeSpec("n1", 1, {"x": x}, ("n0",)))
+    outer = WorkflowSpec("jobs.out", ONE, (inner, task(graphs, "last")), nodes, {"o0": Promise("n1", "o0")})
+    async with bench.engine() as engine, asyncio.timeout(5):
+        reply = await engine.launch(bench.request(graphs.close(graphs.add(outer)), inputs={"x": 1}))
+        assert await engine.wait(reply.id) == "SUCCEEDED"
+    assert [id.split("/")[1] for id in bench.executor.submitted] == ["n0.no", "n1"]

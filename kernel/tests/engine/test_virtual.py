@@ -19,6 +19,7 @@ EXPECTED = [
     "attempt", "attempt adopted", "body raised", "body returned", "body suspended", "cache filled", "cache held", "cache hit",
     "call abort", "call describe", "call events", "call launch", "call read", "call recover", "call resume", "call signal",
     "call wait", "engine: stopped by itself", "executor: cancelled before it was taken", "fenced out", "kernel: started",
+    "kernel: hold at a callback", "kernel: kill at a callback",
     "kernel: thawed", "kernel: thawed after a takeover", "launched", "launched already", "recovered",
     "refused: ConflictError", "refused: EngineStopped", "refused: FencedOut", "refused: Gone", "refused: JournalUnknown",
     "refused: StorageFull", "restart from snapshot", "snapshot",

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from wingbeat.base.errors import JournalUnknown, NotFound, WingbeatError
+from wingbeat.base.errors import EngineStopped, JournalUnknown, NotFound, WingbeatError
 from wingbeat.base.ids import child_execution_id
 from wingbeat.contracts.engine import Engine, LaunchRequest
 from wingbeat.contracts.journal import StorageFull
@@ -92,6 +92,8 @@ class Children:
             if running is not None:  # its launch is on the way
                 running.cancel()
             self._post(live, ChildEnded(self._clock.now(), address, {}, name, aborted=True))
+        except EngineStopped:
+            return  # whoever runs it hears of it from the journal
         else:
             if running is None:
                 self._post(live, await _again(lambda: self._followed(name, address)))

@@ -272,10 +272,9 @@ class LocalEngine:
             await self._over(execution)
             return
         self._check_running()  # else nobody would tell the end
-        async with contextlib.aclosing(
-            self._feed.follow(live, cursor, self._archive.events, self._check_ended)
-        ) as events:
-            async for event in events:
+        following = self._feed.follow(live, cursor, self._archive.events, self._check_ended)
+        async with contextlib.aclosing(following):  # a reader who leaves is forgotten at once
+            async for event in following:
                 yield event
 
     async def explain_cache(self, execution: str, node: str) -> str:

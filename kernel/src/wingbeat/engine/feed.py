@@ -67,7 +67,10 @@ class Feed:
                     if event.cursor > cursor:
                         cursor = event.cursor
                         yield event
-                if not batch or (cursor == live.cursor - 1 and live.ended.is_set()):
+                if cursor == live.cursor - 1 and live.ended.is_set():
+                    check_ended(live)
+                    return
+                if not batch:
                     return
         finally:
             if queue in live.subscribers:

@@ -61,6 +61,8 @@ RATES: dict[str, tuple[float, ...]] = {
     "clock: jumps back": (0.3, 0.7),
     "user: leaves": (0.1, 0.4),
     "user: doubles": (0.2, 0.5),
+    "observer: raises": (0.05, 0.3),
+    "observer: hangs": (0.01, 0.05),
 }  # fmt: skip
 
 

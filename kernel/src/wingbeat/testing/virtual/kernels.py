@@ -22,6 +22,7 @@ T = TypeVar("T")
 LEASE_S = 10.0
 LOOK_S = 1.0
 CLOSE_S_MAX = 600.0
+HEARD_S_MAX = 200
 LIFE_S = 30.0
 
 
@@ -160,6 +161,7 @@ class Kernel:
         self.process.fuse, self._fate = callbacks, fate
 
     def _burn(self) -> None:
+        self.world.fired[f"kernel: {self._fate} at a callback"] += 1  # many end before their time has come
         if self._fate == "kill":
             self.kill("anywhere")
             return
@@ -185,8 +187,11 @@ class Kernel:
         except Exception as error:  # noqa: BLE001  # a plugin may raise when it is closed
             self.world.fail("I11", f"{self.name} raised while it was closed: {type(error).__name__}: {error}")
             return
-        self.closed = True
-        await asyncio.sleep(0.5)  # whoever waited hears of it
+        self.closed, self.process.fuse = True, -1
+        for _ in range(HEARD_S_MAX):  # whoever waited hears of it; some are slow
+            await asyncio.sleep(1.0)
+            if not self.process.left():
+                break
         check_closed(self)
         self.kill("after it was closed")
 

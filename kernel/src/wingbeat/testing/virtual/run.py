@@ -71,7 +71,7 @@ class Scene:
         self.acknowledged: dict[str, None] = {}
         self.holder: Kernel | None = None
         self.held_at = 0.0
-        self.observer = _Observer()
+        self.observer = _Observer(world)
 
     def kernel(self) -> Kernel:
         """A new process."""
@@ -176,10 +176,17 @@ def _yes(id: str, name: str, key: str) -> Any:
 
 
 class _Observer:
-    """Hears everything."""
+    """Hears everything, and is no better than the others."""
+
+    def __init__(self, world: World) -> None:
+        self._chance = world.chance
 
     async def observe(self, events: list[Published]) -> None:
         """Take some events."""
+        if self._chance.fires("observer: raises"):
+            raise OSError("the observer is away")
+        if self._chance.fires("observer: hangs"):
+            await asyncio.sleep(CALM_S_MAX)
 
 
 @contextmanager

@@ -178,13 +178,15 @@ class User:
         id = self._some()
         if id is None:
             return
-        cursor = self._rng.choice((-1, -1, 2, 10))
+        cursor, slow = self._rng.choice((-1, -1, 2, 10)), self._rng.random() < 0.3
         got: list[Published] = []
 
         async def follow(engine: LocalEngine) -> bool:
             async with contextlib.aclosing(engine.events(id, cursor)) as events:  # type: ignore[type-var]
                 async for event in events:
                     got.append(event)
+                    if slow:
+                        await asyncio.sleep(self._rng.random())
             return True
 
         whole = await self._ask(follow)
@@ -194,7 +196,8 @@ class User:
             self.world.check(whole is None, "I12", f"the events of {id} ended before it did")
             expected = expected[: len(got)]
         same = got == expected
-        self.world.check(same, "I12", f"the events of {id} behind {cursor} are not those of the journal: {len(got)}")
+        told = [event.cursor for event in got]
+        self.world.check(same, "I12", f"the events of {id} behind {cursor} are not those of the journal: {told}")
 
     async def _read(self) -> None:
         id = self._some()
