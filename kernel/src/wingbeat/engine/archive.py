@@ -20,7 +20,7 @@ from wingbeat.machine.fold import replay
 from wingbeat.machine.graph import Graph
 from wingbeat.machine.state import State, decode_state, graph_of, initial
 from wingbeat.machine.step import Machine
-from wingbeat.spec.codec import canonical, check_closure, read_closure
+from wingbeat.spec.codec import canonical, check_closure, read_known
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literals
 from wingbeat.spec.plan import Plan
@@ -104,9 +104,9 @@ class Archive:
         """A page of executions, newest first."""
         return [summary(record) for record in await self._journal.records(after=after, limit=limit)]
 
-    async def live(self, execution: str) -> Live:
-        """An execution put together again from its facts."""
-        record = await self.record(execution)
+    async def live(self, execution: str, record: Record | None = None) -> Live:
+        """An execution put together again from its facts; `record` where it is at hand."""
+        record = record or await self.record(execution)
         closure = await self._load(record.closure)
         plan = self._plans[record.closure]
         snapshot = await self._journal.latest(execution)
@@ -162,7 +162,7 @@ class Archive:
             body = await self._journal.closure(name)
             if body is None:
                 raise JournalUnknown(f"The journal lacks the closure {name}.")
-            self._remember(name, read_closure(body))
+            self._remember(name, read_known(body, name))
         return self._closures[name]
 
     def _remember(self, name: str, closure: Closure) -> None:
