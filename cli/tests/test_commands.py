@@ -307,6 +307,7 @@ def test_log_of_an_item_that_has_ended_is_found(world, wingbeat):
     write_log(world, "n0.17", 1, b"second\n")
     assert wingbeat("logs", "e1", "n0.17").out == "second\n"
     assert wingbeat("logs", "e1", "n0.17", "--attempt", "0").out == "first\n"
+    assert wingbeat("logs", "e1", "n0.4").err.startswith("n0.4 flow.many: no log (it was cached or recovered, ")
     unknown = wingbeat("logs", "e1", "n0.50")
     assert (unknown.status, unknown.err) == (
         4, "error: execution e1 has no node n0.50\n  n0 has 50 items, from 0 on\n"

@@ -18,6 +18,8 @@ POLL_S = 0.2
 CHUNK_BYTES = 1 << 16
 ITEMS_MAX = 20
 """How many items of a map are printed at once."""
+ENDED = "it was cached or recovered, printed nothing, or has not run"
+"""All that is known of an item without a log, once it is not under way."""
 
 
 @click.command("logs", context_settings=HELP)
@@ -118,7 +120,7 @@ def _item(node: NodeView, item: int) -> NodeView:
     """An item of a map that has ended, of which nothing else is known here."""
     from wingbeat.contracts.engine import NodeView as View
 
-    return View(f"{node.id}.{item}", node.task, node.phase)
+    return View(f"{node.id}.{item}", node.task, node.phase, reason=ENDED)
 
 
 def _numbers(kernel: Kernel, execution: str, node: NodeView, attempt: int | None, *, all_of_them: bool) -> list[int]:
@@ -131,6 +133,9 @@ def _numbers(kernel: Kernel, execution: str, node: NodeView, attempt: int | None
 
 def _say_why(nodes: list[NodeView]) -> None:
     for each in nodes[:20]:
+        if each.reason == ENDED:
+            sys.stderr.write(f"{each.id} {each.task}: no log ({ENDED})\n")
+            continue
         why = f"taken from {each.source}" if each.source else "cached" if each.cache == "HIT" else each.phase.value
         name = f"{each.id} {each.task}".rstrip()
         sys.stderr.write(f"{name}: no log ({why})\n")
