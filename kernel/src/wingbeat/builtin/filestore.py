@@ -51,6 +51,7 @@ from wingbeat.builtin.filetree import (
     read_manifest,
     walk_tree,
 )
+from wingbeat.contracts.failpoints import hit
 from wingbeat.types import Blob
 
 SCHEME = "store"
@@ -115,6 +116,7 @@ class FileStore:
         # Objects first: a manifest whose files are missing must not be found after a power cut.
         self._prepare()
         fsync_directory(self._objects)
+        hit("store.tree-stored")
         digest = self._put_data(manifest_bytes(manifest))
         fsync_directory(self._objects)
         return self.blob(digest, size=manifest.size, name=name, layout_directory=True)
@@ -194,6 +196,7 @@ class FileStore:
         if not self._is_whole(digest, len(data)):
             with scratch_file(self._scratch) as (fd, path):
                 write_all(fd, data)
+                hit("store.written")
                 self._publish(fd, path, digest)
         return digest
 
@@ -239,7 +242,9 @@ class FileStore:
         os.fchmod(fd, 0o444)
         os.utime(fd, ns=(SEALED_NS, SEALED_NS))
         os.fsync(fd)
+        hit("store.synced")
         os.rename(path, self._object(digest))
+        hit("store.renamed")
 
     # -- reading
 
@@ -332,6 +337,7 @@ class FileStore:
         self._prepare()
         with scratch_directory(self._scratch) as made:
             self._fill_tree(made, manifest)
+            hit("store.tree-filled")
             for _ in range(10):
                 if _rename_new(made, path) or _tree_is_whole(path, manifest):
                     return path

@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError, JournalUnknown
+from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.journal import Batch, FencedOut, Record, Row, Snapshot, StorageFull
 
 P = ParamSpec("P")
@@ -91,6 +92,7 @@ class SQLiteJournal:
             await self._db.execute(f"PRAGMA synchronous={self.settings.synchronous}")
             await self._check_format()
             await self._db.executescript(SCHEMA)
+            hit("journal.opened")
             return await self._at_once(_take_fence, owner)
         except BaseException as error:
             await self.close()  # its thread would keep the process from ending
@@ -117,6 +119,7 @@ class SQLiteJournal:
             )
 
         await self._guarded(write)
+        hit("journal.snapshot-written")
 
     async def closure(self, digest: str) -> bytes | None:
         """See `Journal.closure`."""
@@ -224,11 +227,16 @@ class SQLiteJournal:
 def _append(db: sqlite3.Connection, batch: Batch, fence: int) -> bool:
     """Write a batch; False if the fence is not the newest. Only facts: one statement, which is its own transaction."""
     if len(batch.rows) <= ROWS_PER_STATEMENT and not (batch.launches or batch.phases or batch.closures):
-        return _insert(db, batch.rows, fence)
+        whole = _insert(db, batch.rows, fence)
+        hit("journal.inserted")
+        return whole
     db.execute("BEGIN IMMEDIATE")
     try:
+        hit("journal.begun")
         _write(db, batch, fence)
+        hit("journal.written")
         db.execute("COMMIT")
+        hit("journal.committed")
     except BaseException:
         if db.in_transaction:
             db.rollback()
@@ -279,6 +287,7 @@ def _take_fence(db: sqlite3.Connection, owner: str) -> int:
     db.execute("UPDATE meta SET value = value + 1 WHERE key = 'fence'")
     db.execute("INSERT OR REPLACE INTO meta VALUES ('owner', ?)", (owner,))
     fence = _fence(db)
+    hit("journal.fence-written")
     db.execute("COMMIT")
     return fence
 

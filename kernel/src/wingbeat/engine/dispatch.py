@@ -9,7 +9,7 @@ from typing import Any
 
 from wingbeat.base.errors import ErrorKind
 from wingbeat.contracts.executor import AttemptRequest, Executor, Failed, Outcome
-from wingbeat.engine.failpoints import hit
+from wingbeat.contracts.failpoints import hit
 from wingbeat.spec.outcome import ErrorInfo
 
 TRIES_MAX = 5

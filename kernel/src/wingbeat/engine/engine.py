@@ -22,13 +22,13 @@ from wingbeat.base.errors import ConflictError, EngineStopped, NotFound, Wingbea
 from wingbeat.base.ids import attempt_id, check_execution_id, short_id
 from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
 from wingbeat.contracts.executor import AttemptRequest
+from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.journal import Batch, Ended, Record, Row, StorageFull
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.archive import Archive
 from wingbeat.engine.children import Children
 from wingbeat.engine.dispatch import Dispatcher
 from wingbeat.engine.explain import explain_cache
-from wingbeat.engine.failpoints import hit
 from wingbeat.engine.feed import Feed
 from wingbeat.engine.live import Live
 from wingbeat.engine.loading import Loading
@@ -117,6 +117,7 @@ class LocalEngine:
         """Open the journal, take up every execution that has not ended, and begin to work."""
         try:
             self._fence = await self._journal.open(owner)
+            hit("start.fenced")
             if self._parts.catalog is not None:
                 await self._parts.catalog.start()
             self._feed.start()
@@ -191,6 +192,7 @@ class LocalEngine:
         seed = int.from_bytes(self._clock.entropy()[:6], "big")
         self._post(live, Launched(record.created_at, seed, reuse.nodes, request.recover, reuse.later))
         await asyncio.shield(live.launched)
+        hit("launch.acknowledge")
         return LaunchReply(name, recovered=len(reuse.nodes))
 
     async def wait(self, execution: str) -> ExecutionPhase:
@@ -231,6 +233,7 @@ class LocalEngine:
             self._check_readable(execution)
             await self._archive.record(execution)
             return
+        hit("abort.asked")
         self._post(live, AbortAsked(self._clock.now(), reason))
         await self.wait(execution)
 
@@ -241,9 +244,11 @@ class LocalEngine:
             self._check_readable(execution)
             phase = (await self._archive.record(execution)).phase
             raise ConflictError(f"Execution {execution!r} has ended ({phase}); nothing waits for {name!r}.")
+        hit("signal.received")
         done = self._signals[id] = asyncio.get_running_loop().create_future()
         self._post(live, Signalled(self._clock.now(), name, value, id))
         await asyncio.shield(done)
+        hit("signal.acknowledge")
 
     async def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
         """See `Engine.events`."""
@@ -447,6 +452,7 @@ class LocalEngine:
                 name = attempt_id(live.id, live.node_id(effect.node), effect.attempt)
                 self._dispatcher(self._task(live, effect.node)).cancel(name, effect.reason)
             case Finish():
+                hit("finish.before")
                 self._lives.pop(live.id, None)
                 self._ended[live.id] = live
                 asyncio.get_running_loop().call_later(ENDED_S, self._ended.pop, live.id, None)
@@ -492,6 +498,7 @@ class LocalEngine:
             except Exception as error:  # noqa: BLE001  # one that cannot be read must not keep the others from going on
                 self.quarantined[record.execution] = str(error)
                 continue
+            hit("recover.read")
             self._lives[live.id] = live
             if live.machine.state.phase is ExecutionPhase.ABORTING:
                 self._left[record.launch_key] = live.id

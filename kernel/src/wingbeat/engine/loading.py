@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.storage import Storage
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.live import Live
@@ -47,7 +48,10 @@ class Loading:
         return Loaded(self._clock.now(), node, values)
 
     async def _load(self, live: Live, node: int) -> None:
-        self._post(live, await self.event(live, node))
+        hit("load.before")
+        event = await self.event(live, node)
+        hit("load.after")
+        self._post(live, event)
 
     def _values(self, live: Live, node: int) -> dict[str, Any]:
         return {

@@ -20,6 +20,7 @@ from wingbeat.base.ids import digest
 from wingbeat.builtin.durable import scratch_directory, write_atomic
 from wingbeat.builtin.filestore import FileStore
 from wingbeat.contracts.environment import Interpreter
+from wingbeat.contracts.failpoints import hit
 from wingbeat.host.bundle import Bundle, source_digest
 from wingbeat.host.home import home_path, make_home
 from wingbeat.kernel.code import freeze, pack
@@ -77,8 +78,10 @@ def _compiled(file: str, home: str | os.PathLike[str] | None) -> Compiled:
         raise _error(file, compiled.failed)
     if source_digest(file, str(folder / "bundles")) != bundle.digest:  # somebody saved a file meanwhile
         return _compiled(file, home)
+    hit("compile.done")
     kept.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(str(kept), msgspec.json.encode(compiled))
+    hit("compile.kept")
     return compiled
 
 
@@ -159,6 +162,7 @@ def _in_process(interpreter: Interpreter, file: str, bundle: Bundle, folder: Pat
                 arguments, stdin=subprocess.DEVNULL, stdout=sys.stderr, env=variables(interpreter),
                 pass_fds=() if offer is None else (offer.listener,),
             )  # fmt: skip
+        hit("compile.started")
         code = _wait(process, file)
         if not os.path.exists(answer):
             raise CompileError(f"Importing {file} ended its process (exit code {code}).", hint="Its output is above.")

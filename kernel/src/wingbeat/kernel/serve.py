@@ -13,6 +13,7 @@ import msgspec
 
 from wingbeat.base.errors import EngineStopped, WingbeatError
 from wingbeat.contracts.engine import Engine
+from wingbeat.contracts.failpoints import hit
 from wingbeat.kernel.wire import CANCEL, RESULTS, Call, Reply, frame, read_frame, socket_path
 
 CALLS_MAX = 1000
@@ -33,6 +34,7 @@ class Server:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
             self._server = await asyncio.start_unix_server(self._accept, path)
+            hit("serve.listening")
             os.chmod(path, 0o600)
 
     async def close(self) -> None:
@@ -62,6 +64,7 @@ class Server:
                         frame(Reply(call.number, error="Busy", message=f"more than {CALLS_MAX} calls are under way"))
                     )
                     continue
+                hit("serve.called")
                 answering = asyncio.create_task(self._answer(call, writer))
                 calls[call.number] = answering
                 answering.add_done_callback(partial(_done, calls, call.number))
@@ -84,6 +87,7 @@ class Server:
                 value: Any = []
             else:
                 value = await self._call(call)
+            hit("serve.answering")
             writer.write(frame(Reply(call.number, _raw(value))))
             await writer.drain()
         except EngineStopped:
