@@ -1,7 +1,7 @@
 """Launches all of the workload under fixed names, and waits for it: python program.py FOLDER [HOME]. Started again after it was
 killed, it goes on; two of them share the work of a home.
 
-What was acknowledged is written to FOLDER/acknowledged, with the time at which it was.
+Launches that were acknowledged are written to FOLDER/acknowledged, results to FOLDER/ended, with the time.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ COPIES = int(os.environ.get("COPIES", "1"))
 WORK = {"diamond": 5, "mapped": 90_000, "gated": 3, "search": 9, "outer": 7, "odd": 15}
 
 
-def acknowledge(folder: str, name: str) -> None:
-    fd = os.open(os.path.join(folder, "acknowledged"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+def acknowledge(folder: str, name: str, what: str = "acknowledged") -> None:
+    fd = os.open(os.path.join(folder, what), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(fd, f"{name} {time.monotonic()}\n".encode())
     os.close(fd)
 
@@ -63,7 +63,13 @@ async def main(folder: str, home: str) -> None:
         for execution in launched:
             if execution.id.startswith("gated"):
                 await answer(kernel, execution)
-        results = dict(zip(expected, [await e.result() for e in launched], strict=True))
+
+        async def result(execution: Execution):
+            value = await execution.result()
+            acknowledge(folder, execution.id, "ended")
+            return value
+
+        results = dict(zip(expected, await asyncio.gather(*(result(e) for e in launched)), strict=True))
         assert results == expected, results
         for victim in victims:
             await stop(victim)

@@ -9,7 +9,7 @@ import os
 import select
 import subprocess
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +71,7 @@ def _compiled(file: str, home: str | os.PathLike[str] | None) -> Compiled:
     environment = freeze(bundle.root, storage, folder / "bundles")
     identity = f"{bundle.digest} {environment} {os.path.realpath(file)} {sys.executable} {_own_version()}"
     kept = folder / "compiled" / f"{digest(identity.encode())[7:]}.json"
-    if kept.is_file():
+    with suppress(OSError, msgspec.DecodeError):  # not there, or emptied by a power cut
         return msgspec.json.decode(kept.read_bytes(), type=Compiled)
     compiled = _complete(_compile(file, bundle, folder, environment), bundle.digest, environment)
     if compiled.failed is not None:
