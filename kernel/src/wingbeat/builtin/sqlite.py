@@ -74,6 +74,7 @@ class SQLiteJournal:
         self._db: aiosqlite.Connection | None = None
         self._wanted: list[str] = []
         self._looking: asyncio.Task[dict[str, Record]] | None = None
+        self._failed = False
 
     async def open(self, owner: str) -> int:
         """See `Journal.open`. Read-only, the fence is -1."""
@@ -88,13 +89,16 @@ class SQLiteJournal:
                 await self._check_format()
                 return -1
             self._db = await aiosqlite.connect(self.path, isolation_level=None, timeout=self.settings.busy_timeout_s)
-            await self._db.execute("PRAGMA journal_mode=WAL")
+            ((mode,),) = await self._db.execute_fetchall("PRAGMA journal_mode=WAL")
+            if mode != "wal":  # an I/O error leaves the old one, without another word
+                raise sqlite3.OperationalError(f"its log cannot be made (journal mode {mode})")  # noqa: TRY301  # as above
             await self._db.execute(f"PRAGMA synchronous={self.settings.synchronous}")
             await self._check_format()
             await self._db.executescript(SCHEMA)
             hit("journal.opened")
             return await self._at_once(_take_fence, owner)
         except BaseException as error:
+            self._failed = isinstance(error, sqlite3.Error)
             await self.close()  # its thread would keep the process from ending
             if isinstance(error, sqlite3.Error):
                 raise JournalUnknown(f"The journal {self.path} cannot be opened: {error}.") from error
@@ -171,8 +175,14 @@ class SQLiteJournal:
     async def close(self) -> None:
         """See `Journal.close`."""
         db, self._db = self._db, None
-        if db is not None:
-            await db.close()
+        if db is None:
+            return
+        # The last connection that closes moves the log into the file and flushes it, which must not be tried again after it
+        # has failed; a read-only one does not.
+        last = _reader(self.path) if self._failed else None
+        await db.close()
+        if last is not None:
+            last.close()
 
     @property
     def _connection(self) -> aiosqlite.Connection:
@@ -213,8 +223,10 @@ class SQLiteJournal:
                 raise StorageFull(
                     f"The disk is full: the journal {self.path} cannot grow.", hint="Make room; then go on."
                 ) from error
+            self._failed = True
             raise JournalUnknown(f"The journal {self.path} failed while committing: {error}.") from error
         except sqlite3.Error as error:
+            self._failed = True
             raise JournalUnknown(f"The journal {self.path} failed while committing: {error}.") from error
 
     async def _select(self, query: str, values: Sequence[Any]) -> list[Any]:
@@ -222,6 +234,16 @@ class SQLiteJournal:
             return list(await self._connection.execute_fetchall(query, values))
         except sqlite3.Error as error:
             raise JournalUnknown(f"The journal {self.path} cannot be read: {error}.") from error
+
+
+def _reader(path: Path) -> sqlite3.Connection | None:
+    """A connection that only reads, and takes part in the log."""
+    try:
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        db.execute("SELECT count(*) FROM meta").fetchall()
+    except sqlite3.Error:
+        return None
+    return db
 
 
 def _append(db: sqlite3.Connection, batch: Batch, fence: int) -> bool:

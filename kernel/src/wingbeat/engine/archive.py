@@ -153,6 +153,7 @@ class Archive:
             body = await self._journal.closure(name)
             if body is None:
                 raise JournalUnknown(f"The journal lacks the closure {name}.")
+            _check_closure_body(name, body)
             self._remember(name, read_closure(body))
         return self._closures[name]
 
@@ -162,3 +163,9 @@ class Archive:
                 if old not in self._unsaved:
                     del self._plans[old], self._closures[old]
         self._closures[name], self._plans[name] = closure, flatten(closure)
+
+
+def _check_closure_body(name: str, body: bytes) -> None:
+    """Raise unless a stored closure is what was stored: under its own digest, or (a called one) under that of its root."""
+    if digest(body) != name and name not in body.decode(errors="replace"):
+        raise JournalUnknown(f"The closure {name} is damaged in the journal.")

@@ -27,6 +27,7 @@ class Server:
         self._engine, self._home = engine, home
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._socket: os.stat_result | None = None
 
     async def start(self) -> None:
         """Begin to answer. Whoever holds the home's lock may take the place of a socket that was left behind."""
@@ -36,6 +37,7 @@ class Server:
             self._server = await asyncio.start_unix_server(self._accept, path)
             hit("serve.listening")
             os.chmod(path, 0o600)
+            self._socket = os.stat(path)
 
     async def close(self) -> None:
         """Stop answering; callers see the connection end and look for the next holder."""
@@ -45,7 +47,11 @@ class Server:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._home / "kernel.sock")
+            path = self._home / "kernel.sock"
+            if self._socket is not None and os.path.samestat(
+                os.stat(path), self._socket
+            ):  # else it is that of the next holder
+                os.unlink(path)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -133,7 +133,10 @@ class ProcessExecutor:
         """Take an attempt, unless it is followed already; its directory says whether it ever began."""
         if request.id not in self._attempts:
             directory = self._directory(request.id)
-            fresh = _make_directory(directory)
+            try:
+                fresh = _make_directory(directory)
+            except OSError:  # a full disk, mostly; who follows it waits for what the machine refuses
+                fresh = False
             hit("executor.directory-made")
             self._follow(Attempt(request.id, directory, request), fresh=fresh)
 
@@ -232,6 +235,8 @@ class ProcessExecutor:
 
     async def _outcome(self, attempt: Attempt, fresh: bool) -> Outcome:
         launches = 0
+        if not fresh:
+            _make_directory(attempt.directory)
         while True:
             owner = None if fresh and not launches else claim.read(attempt.directory)
             if owner is not None:
