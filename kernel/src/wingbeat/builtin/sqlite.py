@@ -35,7 +35,8 @@ CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS closures(digest TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS executions(
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, closure TEXT NOT NULL, workflow TEXT NOT NULL, inputs BLOB NOT NULL,
-    launch_key TEXT NOT NULL, labels BLOB NOT NULL, created_at REAL NOT NULL, phase TEXT NOT NULL, ended_at REAL);
+    launch_key TEXT NOT NULL, labels BLOB NOT NULL, created_at REAL NOT NULL, phase TEXT NOT NULL, ended_at REAL,
+    crc INTEGER);
 CREATE INDEX IF NOT EXISTS executions_live ON executions(number) WHERE ended_at IS NULL;
 CREATE INDEX IF NOT EXISTS executions_key ON executions(launch_key) WHERE ended_at IS NULL;
 CREATE TABLE IF NOT EXISTS facts(
@@ -44,7 +45,7 @@ CREATE TABLE IF NOT EXISTS facts(
 CREATE TABLE IF NOT EXISTS snapshots(
     execution TEXT PRIMARY KEY, sequence INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL);
 """
-_RECORD = "id, closure, workflow, inputs, launch_key, labels, created_at, phase, ended_at"
+_RECORD = "id, closure, workflow, inputs, launch_key, labels, created_at, phase, ended_at, crc"
 
 
 class _Fenced(Exception):
@@ -75,6 +76,7 @@ class SQLiteJournal:
         self._wanted: list[str] = []
         self._looking: asyncio.Task[dict[str, Record]] | None = None
         self._failed = False
+        self._record = _RECORD
 
     async def open(self, owner: str) -> int:
         """See `Journal.open`. Read-only, the fence is -1."""
@@ -87,6 +89,8 @@ class SQLiteJournal:
                     uri, uri=True, isolation_level=None, timeout=self.settings.busy_timeout_s
                 )
                 await self._check_format()
+                if await self._without_crc():
+                    self._record = _RECORD.replace("crc", "NULL")
                 return -1
             self._db = await aiosqlite.connect(self.path, isolation_level=None, timeout=self.settings.busy_timeout_s)
             ((mode,),) = await self._db.execute_fetchall("PRAGMA journal_mode=WAL")
@@ -95,6 +99,8 @@ class SQLiteJournal:
             await self._db.execute(f"PRAGMA synchronous={self.settings.synchronous}")
             await self._check_format()
             await self._db.executescript(SCHEMA)
+            if await self._without_crc():
+                await self._db.execute("ALTER TABLE executions ADD COLUMN crc INTEGER")
             hit("journal.opened")
             return await self._at_once(_take_fence, owner)
         except BaseException as error:
@@ -150,7 +156,7 @@ class SQLiteJournal:
         if after:
             where.append("number < (SELECT number FROM executions WHERE id = ?)")
             values.append(after)
-        query = f"SELECT {_RECORD} FROM executions WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?"
+        query = f"SELECT {self._record} FROM executions WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?"
         return [_record(row) for row in await self._select(query, (*values, limit))]
 
     async def read(self, execution: str, after: int = -1) -> list[Row]:
@@ -199,6 +205,10 @@ class SQLiteJournal:
                 hint="Upgrade wingbeat, or use another home.",
             )
 
+    async def _without_crc(self) -> bool:
+        """Whether the file is from before records had a checksum."""
+        return not await self._select("SELECT 1 FROM pragma_table_info('executions') WHERE name = 'crc'", ())
+
     async def _at_once(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **_: P.kwargs) -> T:
         """Do several statements in one hop to the connection's thread, of which each costs more than most statements.
 
@@ -210,7 +220,7 @@ class SQLiteJournal:
 
     async def _look(self) -> dict[str, Record]:
         wanted, self._wanted, self._looking = self._wanted, [], None
-        query = f"SELECT {_RECORD} FROM executions WHERE id IN (SELECT value FROM json_each(?))"
+        query = f"SELECT {self._record} FROM executions WHERE id IN (SELECT value FROM json_each(?))"
         rows = await self._select(query, (msgspec.json.encode(wanted).decode(),))
         return {row[0]: _record(row) for row in rows}
 
@@ -267,18 +277,18 @@ def _append(db: sqlite3.Connection, batch: Batch, fence: int) -> bool:
 
 
 def _write(db: sqlite3.Connection, batch: Batch, fence: int) -> None:
+    if _fence(db) != fence:  # first: what the next writer has written must not be taken for a damage
+        raise _Fenced
     if batch.closures:
         db.executemany("INSERT OR IGNORE INTO closures VALUES (?, ?)", list(batch.closures.items()))
     if batch.launches:
         db.executemany(
-            f"INSERT INTO executions({_RECORD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO executions({_RECORD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [_values(r) for r in batch.launches],
         )
     for start in range(0, len(batch.rows), ROWS_PER_STATEMENT):
         if not _insert(db, batch.rows[start : start + ROWS_PER_STATEMENT], fence):
             raise _Fenced
-    if not batch.rows and _fence(db) != fence:  # rows would have checked it
-        raise _Fenced
     if batch.phases:
         ended = [(p.phase, p.at, p.execution) for p in batch.phases]
         db.executemany("UPDATE executions SET phase = ?, ended_at = ? WHERE id = ?", ended)
@@ -319,15 +329,29 @@ def _fence(db: sqlite3.Connection) -> int:
 
 
 def _values(record: Record) -> tuple[Any, ...]:
+    lasting = _lasting(record)
+    return (*lasting, record.phase, record.ended_at, _crc(lasting))
+
+
+def _lasting(record: Record) -> tuple[Any, ...]:
+    """What never changes of a record, as it is in the file."""
     labels = msgspec.msgpack.encode(record.labels)
     return (
-        record.execution, record.closure, record.workflow, record.inputs, record.launch_key, labels,
-        record.created_at, record.phase, record.ended_at,
+        record.execution, record.closure, record.workflow, record.inputs, record.launch_key, labels, record.created_at,
     )  # fmt: skip
 
 
+def _crc(lasting: Sequence[Any]) -> int:
+    return zlib.crc32(msgspec.msgpack.encode(list(lasting)))
+
+
 def _record(row: Sequence[Any]) -> Record:
+    damaged = row[9] is not None and _crc(row[:7]) != row[9]
+    try:
+        labels = msgspec.msgpack.decode(row[5], type=dict[str, str])
+    except (TypeError, msgspec.DecodeError):
+        labels, damaged = {}, True
     return Record(
-        execution=row[0], closure=row[1], workflow=row[2], inputs=row[3], launch_key=row[4],
-        labels=msgspec.msgpack.decode(row[5]), created_at=row[6], phase=row[7], ended_at=row[8],
+        execution=row[0], closure=row[1], workflow=row[2], inputs=row[3], launch_key=row[4], labels=labels,
+        created_at=row[6], phase=row[7], ended_at=row[8], damaged=damaged,
     )  # fmt: skip

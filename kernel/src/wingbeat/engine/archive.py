@@ -93,6 +93,8 @@ class Archive:
         record = await self._journal.record(execution)
         if record is None:
             raise NotFound(f"There is no execution {execution!r}.", hint="'wingbeat get executions' lists them.")
+        if record.damaged:
+            raise JournalUnknown(f"The record of execution {execution} is damaged in the journal.")
         return record
 
     async def closure(self, execution: str) -> Closure:
@@ -153,8 +155,7 @@ class Archive:
             body = await self._journal.closure(name)
             if body is None:
                 raise JournalUnknown(f"The journal lacks the closure {name}.")
-            _check_closure_body(name, body)
-            self._remember(name, read_closure(body))
+            self._remember(name, _read_closure(name, body))
         return self._closures[name]
 
     def _remember(self, name: str, closure: Closure) -> None:
@@ -165,7 +166,13 @@ class Archive:
         self._closures[name], self._plans[name] = closure, flatten(closure)
 
 
-def _check_closure_body(name: str, body: bytes) -> None:
-    """Raise unless a stored closure is what was stored: under its own digest, or (a called one) under that of its root."""
-    if digest(body) != name and name not in body.decode(errors="replace"):
+def _read_closure(name: str, body: bytes) -> Closure:
+    """A stored closure, if it is what was stored: under its own digest, or (a called one) under that of its root."""
+    try:
+        closure = read_closure(body)
+        check_closure(closure)
+    except Exception as error:
+        raise JournalUnknown(f"The closure {name} is damaged in the journal: {error}") from error
+    if name not in (closure.root, digest(body)):
         raise JournalUnknown(f"The closure {name} is damaged in the journal.")
+    return closure

@@ -1,0 +1,60 @@
+"""Two kernels and one home: a holder that is stopped, and one that finds its home taken when it wakes."""
+
+import os
+import signal
+import time
+
+import pytest
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
+
+STOPPED_S = 5.0
+
+
+def until_open(place, process, start: int) -> None:
+    log = place.folder / f"log{start}"
+    deadline = time.monotonic() + 30
+    while "open" not in log.read_text():
+        assert process.poll() is None, place.log()
+        assert time.monotonic() < deadline, place.log()
+        time.sleep(0.005)
+
+
+def test_a_holder_that_is_stopped_keeps_its_home_and_others_wait(make_place):
+    place = make_place(copies=4)
+    holder = place.begin()
+    until_open(place, holder, 1)
+    waiting = place.begin()
+    until_open(place, waiting, 2)
+    os.kill(holder.pid, signal.SIGSTOP)
+    try:
+        late = place.begin()
+        time.sleep(STOPPED_S)
+        assert waiting.poll() is None
+        assert late.poll() is None
+    finally:
+        os.kill(holder.pid, signal.SIGCONT)
+    assert [process.wait(60) for process in (holder, waiting, late)] == [0, 0, 0], place.log()
+    place.check()
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.1, 0.2, 0.4])
+def test_a_kernel_whose_home_was_taken_while_it_was_stopped_is_fenced_out(make_place, after_s):
+    place = make_place(copies=4)
+    first = place.begin()
+    until_open(place, first, 1)
+    time.sleep(after_s)
+    os.kill(first.pid, signal.SIGSTOP)
+    try:
+        (place.home / "kernel.lock").unlink()  # as somebody does who believes that nobody is there
+        second = place.begin()
+        until_open(place, second, 2)
+        time.sleep(0.3)
+    finally:
+        os.kill(first.pid, signal.SIGCONT)
+    code = first.wait(60)
+    third = place.begin()  # it finds the second one, whose socket is still there
+    assert [second.wait(60), third.wait(60)] == [0, 0], place.log()
+    assert code == 1, place.log()
+    assert "FencedOut" in (place.folder / "log1").read_text(), place.log()
+    place.check()
