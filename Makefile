@@ -24,7 +24,7 @@ ETA_PYTEST := . $(ETA_VENV)/bin/activate && pytest examples/eta -o faulthandler_
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-heavy faults test-realdata check format bench docs build changelog lock acceptance schema sync clean python
+.PHONY: help demo simulate mutants test test-heavy faults test-realdata check format bench docs build changelog lock acceptance schema sync clean python
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -46,6 +46,13 @@ faults: $(SYNCED) ## kill, cut and fill ten times as often as test-heavy does (a
 test-realdata: $(ETA_SYNCED) ## run the ETA example on real data: ETA_DATA=DIR
 	@test -n "$(ETA_DATA)" || { echo "make test-realdata needs ETA_DATA=DIR, a folder of data; see examples/eta" >&2; exit 2; }
 	@export ETA_DATA="$(abspath $(ETA_DATA))" && $(ETA_PYTEST) -m realdata $(ARGS)
+
+SEEDS ?= 20000
+simulate: $(SYNCED) ## run the machine in simulated worlds with faults: SEEDS=20000, or FROM:TO
+	@$(ACTIVATE) python -m wingbeat.testing.simulate --seeds $(SEEDS)
+
+mutants: $(SYNCED) ## show that the simulation finds every bug that is planted
+	@$(ACTIVATE) python -m wingbeat.testing.simulate --mutants
 
 check: $(SYNCED) ## check format, lint, types and imports
 	@$(ACTIVATE) ruff format --check

@@ -8,6 +8,7 @@ import pytest
 
 from wingbeat.base.errors import NotFound
 from wingbeat.base.ids import attempt_folder
+from wingbeat.contracts.catalog import Evicted
 from wingbeat.contracts.engine import AttemptView, ExecutionView, NodeView, Summary
 from wingbeat.contracts.observer import Published
 from wingbeat.spec.entities import Closure, Interface, Variable, WorkflowSpec
@@ -94,8 +95,10 @@ class World:
     launched: list[dict[str, Any]] = field(default_factory=list)
     recovered: list[tuple[str, Closure | None]] = field(default_factory=list)
     aborted: list[str] = field(default_factory=list)
+    evicted: list[dict[str, Any]] = field(default_factory=list)
     compiled: list[tuple[str, str]] = field(default_factory=list)
     fails: Exception | None = None
+    held: bool = True
 
     closure_of = staticmethod(closure_of)
     published = staticmethod(published)
@@ -160,6 +163,10 @@ class FakeKernel:
         self.world.launched.append({"inputs": inputs, "name": name, "resume": resume})
         return FakeExecution(self.world)
 
+    async def evict_cache(self, **which):
+        self.world.evicted.append(which)
+        return Evicted(3, 2048)
+
     async def recover(self, execution, entity=None):
         self.world.recovered.append((execution, entity))
         return FakeExecution(self.world)
@@ -188,6 +195,7 @@ def fake_module(world: World) -> Any:
     module.Kernel = lambda *, read_only=False: FakeKernel(world)
     module.compile_file = compile_file
     module.entities_of = lambda file: ["pipeline", "one"]
+    module.is_held = lambda home: world.held
     module.home_path = lambda: world.home
     return module
 

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from wingbeat.base.ids import attempt_folder
+from wingbeat.spec.outcome import ErrorInfo
+from wingbeat.spec.phase import ExecutionPhase
 from wingbeat_cli.overview import COMMANDS, overview
 
 
@@ -189,3 +191,60 @@ def test_many_nodes_are_counted_and_only_the_interesting_are_shown(world):
     assert len(lines) == 11
     assert any(line.startswith("n50") and "ValueError: no" in line for line in lines)
     assert lines[-1] == "SUCCEEDED  900 of 1000 done, 1 failed, 99 running  20.0 s"
+
+
+def test_evict_cache_says_how_much_and_that_values_stay(world, wingbeat):
+    done = wingbeat("evict", "cache", "--task", "flow.two", "--older-than", "1h30m")
+    assert (done.status, done.out) == (0, "evicted 3 entries of 2.0 KiB; the values themselves stay in storage\n")
+    assert world.evicted == [{"key": None, "task": "flow.two", "older_than": 5400.0, "everything": False}]
+    done = wingbeat("evict", "cache", "--all", "-o", "json")
+    assert json.loads(done.out) == {"entries": 3, "bytes": 2048}
+    assert world.evicted[1] == {"key": None, "task": None, "older_than": None, "everything": True}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "say which entries: --task, --key, --older-than, or --all"),
+        (["--all", "--key", "sha256:1"], "--all takes everything"),
+        (["--older-than", "soon"], "--older-than: 'soon' is not a duration"),
+    ],
+)
+def test_an_eviction_that_says_nothing_clear_is_refused(world, wingbeat, options, said):
+    done = wingbeat("evict", "cache", *options)
+    assert done.status == 2
+    assert said in done.err
+    assert world.evicted == []
+
+
+def test_an_eviction_makes_no_home(world, wingbeat):
+    world.home.rmdir()
+    done = wingbeat("evict", "cache", "--all")
+    assert done.status == 4
+    assert "nothing has run here yet" in done.err
+    assert not world.home.exists()
+
+
+def test_what_nobody_drives_is_marked_in_the_table_only(world, wingbeat):
+    world.view = world.view_of(ExecutionPhase.RUNNING)
+    assert "no kernel" not in wingbeat("get", "executions").out
+    world.held = False
+    assert wingbeat("get", "executions").out.count("RUNNING (no kernel)") == 3
+    assert {each["phase"] for each in json.loads(wingbeat("get", "executions", "-o", "json").out)["items"]} == {
+        "RUNNING"
+    }
+    world.view = world.view_of()
+    assert "no kernel" not in wingbeat("get", "executions").out
+    assert "goes on with all of them" in " ".join(wingbeat("get", "executions", "--help").out.split())
+
+
+@pytest.mark.parametrize(("code", "shown"), [("TypeError", False), ("OutputsNotFound", False), ("Killed", True)])
+def test_numbers_of_the_process_are_shown_for_what_they_explain(world, wingbeat, code, shown):
+    error = ErrorInfo(
+        code, "o0 is no int.", evidence={"pid": 123, "pod": "p7", "max_rss_bytes": 5, "cpu_s": 0.1}, node="n1"
+    )
+    world.view = world.view_of(ExecutionPhase.FAILED, error)
+    out = wingbeat("describe", "execution", "e1").out
+    assert ("pid: 123" in out) is shown
+    assert "pod: p7" in out
+    assert json.loads(wingbeat("describe", "execution", "e1", "-o", "json").out)["error"]["evidence"]["pid"] == 123

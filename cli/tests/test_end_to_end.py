@@ -365,3 +365,73 @@ def test_terminal_shows_a_table_and_gives_the_cursor_back(shell):
     (shell.root / "go").touch()
     assert terminal.wait() == 0, terminal.shown
     assert terminal.shown.rstrip().endswith(b"\x1b[?25h")
+
+
+SLOW = """
+import os, time
+with open(os.environ["TEST_ROOT"] + "/marks.new", "w") as file:
+    file.write(str(os.getpid()))
+os.rename(os.environ["TEST_ROOT"] + "/marks.new", os.environ["TEST_ROOT"] + "/marks")
+time.sleep(60)
+"""
+
+
+def until_importing(shell: Shell) -> int:
+    """The process that imports the file."""
+    end = time.monotonic() + 30
+    while not shell.marks():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return int(shell.marks()[0])
+
+
+def test_ctrl_c_while_a_file_is_compiled_ends_all_of_it_without_a_traceback(shell):
+    shell.write(SLOW)
+    terminal = Terminal(shell, "run", "flow.py", "pipeline")
+    compiling = until_importing(shell)
+    terminal.press_ctrl_c()
+    assert terminal.wait() == 130
+    assert terminal.shown.replace(b"^C", b"").split() == [b"interrupted"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(compiling, 0)
+    assert list((shell.root / "home" / "bundles" / "scratch").iterdir()) == []
+
+
+def test_ctrl_c_to_the_command_alone_ends_the_process_that_compiles_too(shell):
+    shell.write(SLOW)
+    with shell.start("run", "flow.py", "pipeline", stderr=subprocess.PIPE) as command:
+        compiling = until_importing(shell)
+        command.send_signal(signal.SIGINT)
+        _, said = command.communicate(timeout=30)
+    assert (command.returncode, said) == (130, b"\ninterrupted\n")
+    with pytest.raises(ProcessLookupError):
+        os.kill(compiling, 0)
+
+
+SWALLOWS = """
+import os, signal, sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == MODULE:
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+                for _ in range(1000): pass
+            except BaseException:  # as the interpreter does in callbacks
+                print("swallowed", flush=True)
+
+sys.meta_path.insert(0, Finder())
+sys.argv[1:] = ["get", "executions"]
+from wingbeat_cli.main import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("module", ["click", "asyncio", "wingbeat.kernel.reader"])
+def test_ctrl_c_in_the_middle_of_an_import_is_not_lost(shell, module):
+    assert shell("run", "flow.py", "pipeline", "--x", "3").status == 0
+    program = SWALLOWS.replace("MODULE", repr(module))
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=shell.environment, timeout=50, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "\ninterrupted\n")

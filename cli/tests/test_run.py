@@ -3,7 +3,7 @@ import json
 import pytest
 
 from wingbeat.base.errors import CompileError, ConflictError, InputError
-from wingbeat.spec.entities import Variable
+from wingbeat.spec.entities import Closure, Interface, Variable, WorkflowSpec
 from wingbeat.types import Simple
 
 
@@ -211,3 +211,12 @@ Options:
   -o, --output [table|json]  Form of the output.  [default: table]
   -h, --help                 Show this message and exit.
 """
+
+
+def test_what_is_indented_in_a_docstring_keeps_its_lines_in_the_help(world, wingbeat):
+    workflow = WorkflowSpec(
+        "flow.pipeline", Interface((), ()), doc="Add, then\ndouble.\n\nReturns:\n    What came out."
+    )
+    world.closure = Closure("d", {"d": workflow})
+    out = wingbeat("run", "flow.py", "pipeline", "--help").out
+    assert "  Add, then double.\n\n  Returns:\n      What came out.\n" in out

@@ -296,9 +296,20 @@ def eta(
 ) -> Eta:
     """The whole pipeline: roads, traffic, training, validation, report.
 
-    Without `data`: simulated rides over real roads. `osm_place` and `osm_date` select the extract (default: the only
-    place, the newest date). Ranges are inclusive local days; by default the last fifth of the rides is validated on,
-    and all that came before is learned from. `holiday_calendar` is "us" or "none".
+    Without `data`: simulated rides over real roads.
+
+    Args:
+        data: A folder of real data, laid out as README.md says.
+        osm_place: The extract's place, needed if there is more than one.
+        osm_date: The extract's date; by default the newest.
+        locations_from: First local day of positions to learn traffic from.
+        locations_to: Last such day, inclusive.
+        validation_from: First local day of rides to validate on; by default the last fifth of the rides is.
+        validation_to: Last such day, inclusive. All that came before validation is learned from.
+        recent_days: How many of the last days of positions count as recent.
+        max_segment_m: Longest segment of road that has a pace of its own, in metres.
+        holiday_calendar: "us" or "none".
+        seed: Of the simulated rides.
     """
     chosen = choose(
         data=find_data(data=data, seed=seed),
@@ -352,5 +363,12 @@ def eta(
 
 @workflow
 def predict(model: Directory, origin: Place, to: Place, at: datetime) -> float:
-    """Answer how long a ride from `origin` to `to` takes, leaving at `at` (without a zone: the city's time), in seconds."""
+    """Answer how long a ride takes, in seconds.
+
+    Args:
+        model: What `eta` made.
+        origin: Where the ride begins.
+        to: Where it ends.
+        at: When it begins; without a zone, in the city's time.
+    """
     return answer(model=model, origin=origin, to=to, at=at)

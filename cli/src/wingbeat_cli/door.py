@@ -12,13 +12,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def within(work: Callable[[Kernel], Awaitable[T]]) -> T:
-    """Do `work` with a kernel that runs executions."""
+def within(work: Callable[[Kernel], Awaitable[T]], *, existing: bool = False) -> T:
+    """Do `work` with a kernel that runs executions.
+
+    Raises:
+        NotFound: There is no home yet, and only an `existing` one was wanted.
+    """
     import asyncio
 
     from wingbeat.kernel import Kernel
 
+    if existing:
+        _check_home()
+
     async def session() -> T:
+        _show_warnings()
         async with Kernel() as kernel:
             gc.freeze()
             gc.enable()  # see `main`
@@ -35,8 +43,38 @@ def reading(work: Callable[[Kernel], Awaitable[T]]) -> T:
     """
     import asyncio
 
+    from wingbeat.kernel import Kernel
+
+    _check_home()
+
+    async def session() -> T:
+        _show_warnings()
+        async with Kernel(read_only=True) as kernel:
+            gc.freeze()
+            gc.enable()
+            return await work(kernel)
+
+    return asyncio.run(session())
+
+
+def _show_warnings() -> None:
+    """Warnings go to standard error, beside what is drawn there."""
+    import logging  # asyncio has it anyway
+
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(logging.Formatter("warning: %(message)s"))
+
+
+def is_driven() -> bool:
+    """Whether a process holds the home, and so drives what has not ended."""
+    from wingbeat.kernel import home_path, is_held
+
+    return is_held(home_path())
+
+
+def _check_home() -> None:
     from wingbeat.base.errors import NotFound
-    from wingbeat.kernel import Kernel, home_path
+    from wingbeat.kernel import home_path
 
     home = home_path()
     if not home.is_dir():
@@ -44,11 +82,3 @@ def reading(work: Callable[[Kernel], Awaitable[T]]) -> T:
             f"nothing has run here yet: there is no home at {home}",
             hint="set WINGBEAT_HOME to the home of another folder",
         )
-
-    async def session() -> T:
-        async with Kernel(read_only=True) as kernel:
-            gc.freeze()
-            gc.enable()
-            return await work(kernel)
-
-    return asyncio.run(session())

@@ -69,20 +69,21 @@ class Interrupts:
     def __init__(self, execution: Execution, screen: Screen) -> None:
         self._execution, self._screen = execution, screen
         self._abort: asyncio.Task[None] | None = None
-        self._installed = False
+        self._before: Any = None
 
     def __enter__(self) -> Self:
         # Who started us without Ctrl-C, as a shell does in the background, keeps it so.
-        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        if (before := signal.getsignal(signal.SIGINT)) is not signal.SIG_IGN:
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self.interrupt)
-            self._installed = True
+            self._before = before
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._installed:
+        if self._before is not None:
             asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+            signal.signal(signal.SIGINT, self._before)  # the loop would leave Python's own
         if self._abort is not None:
             self._abort.cancel()
 

@@ -18,6 +18,9 @@ def main() -> int:
     # once more when the process ends. Both together are a sixth of the time of a short command.
     gc.disable()
     try:
+        from wingbeat_cli.interrupts import leave_at_once
+
+        leave_at_once()
         from wingbeat_cli.group import invoke
 
         return invoke(arguments)

@@ -10,6 +10,7 @@ COMMANDS = {
     "recover": "Run an execution again, keeping what succeeded.",
     "abort": "Stop an execution in order.",
     "explain": "Say why: the cache of a node.",
+    "evict": "Forget what is kept: entries of the cache.",
     "version": "Print the versions of what is installed.",
 }
 """Every command with its one line. The module of a command has its name and is imported when it is called."""

@@ -12,11 +12,14 @@ from wingbeat.base.errors import (
     InputError,
     JournalUnknown,
     NotFound,
+    WingbeatError,
 )
+from wingbeat.builtin.sqlite import SQLiteJournal
+from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.executor import Aborted, Failed
 from wingbeat.contracts.journal import StorageFull
 from wingbeat.engine import engine as engine_module
-from wingbeat.engine import feed, live, memo
+from wingbeat.engine import eviction, feed, live, memo
 from wingbeat.spec.entities import RetrySpec, TimeoutSpec, WrapperSpec
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.outcome import ErrorInfo
@@ -90,6 +93,24 @@ async def test_launches_of_one_name_that_recover_at_once_give_one_execution(benc
         requests = [bench.request(ONE, "new", recover="old") for _ in range(10)]
         replies = await asyncio.gather(*(engine.launch(r) for r in requests))
         assert [r.created for r in replies].count(True) == 1
+
+
+async def test_a_launch_answers_with_one_of_its_name_that_began_and_ended_while_it_looked(bench):
+    class Journal(SQLiteJournal):
+        async def record(self, execution):
+            found = await super().record(execution)
+            if not looked:
+                looked.append(execution)
+                await run(engine, bench.request(ONE, "mine"))
+            return found
+
+    looked = []
+    bench.journal = lambda: Journal(bench.place / "journal.sqlite")
+    async with bench.engine() as engine:
+        reply = await asyncio.wait_for(engine.launch(bench.request(ONE, "mine")), 5)
+        assert (reply.id, reply.created) == ("mine", False)
+        assert (await engine.describe("mine")).phase == "SUCCEEDED"
+        await run(engine, bench.request(ONE, "next"))
 
 
 async def test_a_launch_of_a_name_that_was_adopted_answers_with_it(bench):
@@ -405,6 +426,48 @@ async def test_a_catalog_that_hangs_is_done_without(bench, monkeypatch):
     async with bench.engine() as engine:
         view = await run(engine, bench.request(CACHED))
     assert (view.phase, view.nodes[0].cache) == ("SUCCEEDED", "LOOKUP_FAILURE")
+
+
+async def test_what_was_evicted_is_computed_again(bench):
+    bench.catalog = MemoryCatalog()
+    async with bench.engine() as engine:
+        first = await run(engine, bench.request(CACHED))
+        (key,) = bench.catalog.entries
+        assert await engine.evict_cache(Eviction(task="another")) == Evicted(0, 0)
+        assert await engine.evict_cache(Eviction(older_than_s=3600)) == Evicted(0, 0)
+        assert await engine.evict_cache(Eviction(digest=key, older_than_s=3600)) == Evicted(0, 0)
+        assert await engine.evict_cache(Eviction(digest=key)) == Evicted(1, 256)
+        second = await run(engine, bench.request(CACHED))
+        assert await engine.evict_cache(Eviction(task=first.nodes[0].task)) == Evicted(1, 256)
+        third = await run(engine, bench.request(CACHED))
+        assert await engine.evict_cache(Eviction(everything=True)) == Evicted(1, 256)
+        assert await engine.evict_cache(Eviction(everything=True)) == Evicted(0, 0)
+    assert [view.nodes[0].cache for view in (first, second, third)] == ["POPULATED"] * 3
+
+
+async def test_an_eviction_says_which_entries_and_needs_a_catalog_that_works(bench):
+    async with bench.engine() as engine:
+        with pytest.raises(ConfigurationError, match="There is no catalog"):
+            await engine.evict_cache(Eviction(everything=True))
+    bench.catalog = MemoryCatalog()
+    bench.catalog.broken.add("evict")
+    async with bench.engine() as engine:
+        with pytest.raises(InputError, match="Nothing says which entries"):
+            await engine.evict_cache(Eviction())
+        with pytest.raises(WingbeatError, match="The catalog failed to evict: OSError: evict is broken"):
+            await engine.evict_cache(Eviction(task="x"))
+
+
+async def test_a_catalog_that_hangs_while_it_evicts_is_told(bench, monkeypatch):
+    class Hanging(MemoryCatalog):
+        async def evict(self, **_):
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(eviction, "ANSWER_S_MAX", 0.02)
+    bench.catalog = Hanging()
+    async with bench.engine() as engine:
+        with pytest.raises(WingbeatError, match="The catalog did not answer within 0 s"):
+            await engine.evict_cache(Eviction(everything=True))
 
 
 async def test_without_a_catalog_the_reason_names_the_package(bench):

@@ -103,3 +103,43 @@ time.sleep(60)
         compile_file(str(project / "ours.py"), "whose", project / "home")
     with pytest.raises(ProcessLookupError):
         os.kill(int((project / "pid").read_text()), 0)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("def f(:\n", '{file}: SyntaxError: invalid syntax\n  File "{file}", line 1\n    def f(:\n          ^'),
+        (
+            "raise ValueError('no')\n",
+            "{file}: ValueError: no\n  File \"{file}\", line 1, in <module>\n    raise ValueError('no')",
+        ),
+        (
+            "import sys\nsys.exit(3)\n",
+            '{file}: it ends the program: sys.exit(3)\n  File "{file}", line 2, in <module>\n    sys.exit(3)',
+        ),
+    ],
+)
+def test_what_goes_wrong_at_import_is_said_once_with_its_line(project, source, said):
+    file = project / "ours.py"
+    file.write_text(source)
+    with pytest.raises(CompileError) as told:
+        compile_file(str(file), "whose", project / "home")
+    assert told.value.message == said.format(file=file)
+
+
+def test_a_workflow_whose_body_exits_is_told_alone(project):
+    file = project / "ours.py"
+    file.write_text(FILE + "\nfrom wingbeat import workflow\n@workflow\ndef leaves() -> None:\n    raise SystemExit\n")
+    assert compile_file(str(file), "whose", project / "home").workflow.name == "ours.whose"
+    with pytest.raises(CompileError, match=r"it ends the program: sys.exit\(\)") as told:
+        compile_file(str(file), "leaves", project / "home")
+    assert told.value.hint == ""
+
+
+@pytest.mark.parametrize(("end", "how"), [("os._exit(3)", "exit code 3"), ("os.kill(os.getpid(), 11)", "signal 11")])
+def test_an_import_that_ends_its_process_is_not_said_to_have_printed(project, end, how):
+    file = project / "ours.py"
+    file.write_text(f"import os\n{end}\n")
+    with pytest.raises(CompileError, match=f"ended its process without a word of Python .{how}.") as told:
+        compile_file(str(file), "whose", project / "home")
+    assert "If it has printed something" in told.value.hint

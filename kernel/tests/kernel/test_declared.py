@@ -2,6 +2,7 @@
 
 import pytest
 
+from wingbeat import CompileError
 from wingbeat.kernel.compiling import declared_environments
 from wingbeat.spec.entities import EnvironmentSpec
 
@@ -29,3 +30,10 @@ def test_one_that_is_computed_is_counted(tmp_path, call):
     file = tmp_path / "flow.py"
     file.write_text(f"E = {call}")
     assert declared_environments(str(file)) == ([], 1)
+
+
+def test_one_that_is_wrong_is_told_with_the_line_of_the_file(tmp_path):
+    file = tmp_path / "flow.py"
+    file.write_text("import missing\nE = Environment(packages=['not a req!!'])\n")
+    with pytest.raises(CompileError, match=r"'not a req!!' is no requirement \(flow.py:2\)"):
+        declared_environments(str(file))

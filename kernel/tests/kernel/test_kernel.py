@@ -10,6 +10,8 @@ import pytest
 from wingbeat import CompileError, ExecutionFailed, InputError, Kernel, NonRetryable, Retry, run, task, workflow
 from wingbeat.base.errors import ConfigurationError, ConflictError, EngineStopped, NotFound, WingbeatError
 from wingbeat.builtin.sqlite import SQLiteJournal
+from wingbeat.contracts.hookspecs import hookimpl
+from wingbeat.testing.fakes import MemoryCatalog
 
 
 @dataclasses.dataclass
@@ -377,6 +379,8 @@ async def test_a_read_only_kernel_reads_and_does_nothing_else(kernel_at):
             assert reader.plain(view.outputs or {}, await reader.engine.closure("mine")) == {"o0": 12}
             assert [e.phase async for e in execution.events()][-1] == "SUCCEEDED"
             assert "is not cached" in await reader.engine.explain_cache("mine", "n0")
+            with pytest.raises(ConfigurationError, match="read-only"):
+                await reader.evict_cache(everything=True)
             assert await execution.result() == 12
             with pytest.raises(ConfigurationError, match="read-only"):
                 await reader.launch(chain, {"n": 1})
@@ -404,6 +408,40 @@ async def test_a_home_that_does_not_exist_cannot_be_read(tmp_path):
 # -- describe, explain
 
 
+class _Catalog:
+    """A plugin whose catalog is at hand."""
+
+    __name__ = "memory"
+
+    def __init__(self):
+        self.catalog = MemoryCatalog()
+        self.asked = []
+
+    @hookimpl
+    def wingbeat_register(self, registrar):
+        registrar.catalog("memory", lambda home: self)
+
+    def __getattr__(self, name):
+        return getattr(self.catalog, name)
+
+    async def evict(self, **which):
+        self.asked.append({name: value for name, value in which.items() if value is not None})
+        return await self.catalog.evict(**which)
+
+
+async def test_entries_of_the_cache_are_evicted_as_people_say_it(kernel_at):
+    plugin = _Catalog()
+    async with kernel_at(plugins=[plugin], settings={"kernel": {"catalog": "memory"}}) as kernel:
+        await kernel.evict_cache(key="sha256:1", task="m.f", older_than="1h30m", size_max="2Ki")
+        with pytest.raises(InputError, match="'soon' is not a duration"):
+            await kernel.evict_cache(older_than="soon")
+        with pytest.raises(InputError, match="'big' is not a size"):
+            await kernel.evict_cache(size_max="big")
+        with pytest.raises(InputError, match="Nothing says which"):
+            await kernel.evict_cache()
+    assert plugin.asked == [{"digest": "sha256:1", "task": "m.f", "older_than_s": 5400.0, "size_max": 2048}]
+
+
 async def test_explain_cache_speaks_about_every_node(kernel_at):
     async with kernel_at() as kernel:
         execution = await kernel.launch(chain, {"n": 1})
@@ -418,8 +456,33 @@ async def test_run_inside_a_loop_says_what_to_do_instead():
         run(chain, n=1)
 
 
-def test_a_kernel_that_is_cancelled_while_it_opens_lets_go_in_order(tmp_path, monkeypatch):
+@pytest.mark.parametrize("read_only", [False, True])
+async def test_a_kernel_that_is_cancelled_while_it_closes_closes_to_the_end(tmp_path, monkeypatch, read_only):
     begun, done = [], []
+    closed = SQLiteJournal.close
+
+    async def slow(journal):
+        begun.append(journal)
+        await asyncio.sleep(0.05)
+        await closed(journal)
+        done.append(journal)
+
+    async with Kernel(tmp_path / "home"):
+        pass
+    monkeypatch.setattr(SQLiteJournal, "close", slow)
+    kernel = await Kernel(tmp_path / "home", read_only=read_only).__aenter__()
+    closing = asyncio.ensure_future(kernel.__aexit__(None, None, None))
+    while not begun:
+        await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert done == begun
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_kernel_that_is_cancelled_while_it_opens_lets_go_in_order(tmp_path, monkeypatch, read_only):
+    begun, done, closed = [], [], []
     opened = SQLiteJournal.open
 
     async def slow(journal, owner):
@@ -428,10 +491,21 @@ def test_a_kernel_that_is_cancelled_while_it_opens_lets_go_in_order(tmp_path, mo
         done.append(owner)
         return await opened(journal, owner)
 
+    async def close(journal):
+        closed.append(journal)
+        await closes(journal)
+
+    async def again():
+        async with Kernel(tmp_path / "home"):
+            pass
+
+    asyncio.run(again())
+    closes = SQLiteJournal.close
     monkeypatch.setattr(SQLiteJournal, "open", slow)
+    monkeypatch.setattr(SQLiteJournal, "close", close)
 
     async def interrupted():
-        opening = asyncio.ensure_future(Kernel(tmp_path / "home").__aenter__())
+        opening = asyncio.ensure_future(Kernel(tmp_path / "home", read_only=read_only).__aenter__())
         while not begun:
             await asyncio.sleep(0)
         opening.cancel()
@@ -440,9 +514,19 @@ def test_a_kernel_that_is_cancelled_while_it_opens_lets_go_in_order(tmp_path, mo
 
     asyncio.run(interrupted())
     assert done, "a database that is being opened is opened, and closed"
-
-    async def again():
-        async with Kernel(tmp_path / "home"):
-            pass
-
+    assert closed
     asyncio.run(again())
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+async def test_a_section_that_nobody_reads_is_warned_of_and_breaks_nothing(tmp_path, monkeypatch, caplog, read_only):
+    monkeypatch.chdir(tmp_path)
+    async with Kernel(tmp_path / "home"):
+        pass
+    assert caplog.messages == []
+    (tmp_path / "wingbeat.toml").write_text("[proces]\nslots = 1\n[process]\nslots = 1\n")
+    async with Kernel(tmp_path / "home", read_only=read_only):
+        pass
+    (message,) = caplog.messages
+    assert "[proces]" in message
+    assert message.endswith("Did you mean [process]?")

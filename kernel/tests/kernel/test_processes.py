@@ -1,5 +1,7 @@
 """Several processes on one home, with tasks in processes of their own."""
 
+import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -7,6 +9,10 @@ import sys
 import textwrap
 
 import pytest
+
+from wingbeat import Kernel
+from wingbeat.base.errors import ConfigurationError
+from wingbeat.kernel import remote
 
 PROJECT = """
     import os, time
@@ -117,6 +123,58 @@ def test_when_the_holder_is_killed_another_process_goes_on_and_nothing_runs_twic
             assert guest.stdout.readline() == "result 21\n"
             assert guest.wait(30) == 0
     assert (project / "gate.marks").read_text() == "x"
+
+
+@contextlib.contextmanager
+def stopped(process):
+    """The process does nothing meanwhile, but the system takes connections for it."""
+    process.send_signal(signal.SIGSTOP)
+    os.waitpid(process.pid, os.WUNTRACED)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+async def test_a_home_whose_holder_is_stopped_is_refused_with_its_process_id(project, monkeypatch):
+    monkeypatch.setattr(remote, "ANSWER_S_MAX", 0.2)
+    with start(project, "holder", str(project / "gate")) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "running\n"
+        with stopped(holder):
+            with pytest.raises(
+                ConfigurationError, match="Another process holds the home .* and does not answer"
+            ) as told:
+                async with Kernel(project / "home"):
+                    pass
+            assert f"process id is {holder.pid}." in told.value.hint
+            async with Kernel(project / "home", read_only=True) as reader:
+                assert (await (await reader.get("mine")).describe()).phase == "RUNNING"
+        monkeypatch.undo()
+        async with Kernel(project / "home") as kernel:
+            (project / "gate").touch()
+            assert await (await kernel.get("mine")).wait() == "SUCCEEDED"
+
+
+async def test_a_holder_that_is_stopped_later_is_told_to_those_who_wait_and_loses_nothing(project, monkeypatch, caplog):
+    with start(project, "holder", str(project / "gate")) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "running\n"
+        monkeypatch.setattr(remote, "WATCH_S", 0.02)
+        async with Kernel(project / "home") as kernel:
+            waiting = asyncio.create_task((await kernel.get("mine")).wait())
+            monkeypatch.setattr(remote, "ANSWER_S_MAX", 0.2)
+            with stopped(holder):
+                while not caplog.messages:
+                    await asyncio.sleep(0.01)
+                (message,) = caplog.messages
+                assert f"{project / 'home'} (process id {holder.pid}) does not answer; waiting for it." in message
+                assert not waiting.done()
+            while len(caplog.messages) < 2:
+                await asyncio.sleep(0.01)
+            assert caplog.messages[1].endswith("answers again.")
+            (project / "gate").touch()
+            assert await waiting == "SUCCEEDED"
 
 
 def test_an_error_of_a_task_in_its_own_process_arrives_whole(project):

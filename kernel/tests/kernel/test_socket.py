@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from wingbeat.base.errors import InputError
+from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.kernel import serve
 from wingbeat.kernel.remote import RemoteEngine
 from wingbeat.kernel.serve import Server
@@ -49,6 +51,31 @@ async def test_a_call_that_nobody_waits_for_any_more_is_ended_at_the_holder(tmp_
                 await asyncio.wait_for(anext(remote.events("x")), 0.02)
         assert await remote.executions() == []
         assert engine.waiting == 0
+    finally:
+        await remote.close()
+        await server.close()
+
+
+async def test_an_eviction_reaches_the_holder_whole_and_so_does_its_refusal(tmp_path):
+    class Catalog(Endless):
+        asked: list[Eviction] = []
+
+        async def evict_cache(self, eviction):
+            if eviction == Eviction():
+                raise InputError("Nothing says which.", hint="Say it.")
+            self.asked.append(eviction)
+            return Evicted(3, 700)
+
+    server = Server(Catalog(), tmp_path)
+    await server.start()
+    remote = await RemoteEngine.connect(tmp_path)
+    try:
+        asked = Eviction("sha256:1", "m.f", 1.5, 10, everything=True)
+        assert await remote.evict_cache(asked) == Evicted(3, 700)
+        assert Catalog.asked == [asked]
+        with pytest.raises(InputError, match="Nothing says which.") as refused:
+            await remote.evict_cache(Eviction())
+        assert refused.value.hint == "Say it."
     finally:
         await remote.close()
         await server.close()

@@ -1,39 +1,62 @@
-"""Random executions in a hostile world. ``SEEDS=50000 pytest …`` runs more of them, ``SEED=17`` one alone."""
+"""Random executions in a hostile world. ``make simulate SEEDS=50000`` runs more of them, ``make mutants`` plants bugs."""
 
 import os
-from collections import Counter
+import subprocess
+import sys
 
-from wingbeat.testing.simulation import World
+import pytest
 
-SEEDS = int(os.environ.get("SEEDS", "2500"))
-EXPECTED = [
-    "AbortAsked", "AttemptAborted", "AttemptFailed", "AttemptRunning", "AttemptSucceeded", "CacheHeld", "CacheHit",
-    "CacheMissed", "CacheStored", "Launched", "TimerFired", "attempt never again", "attempt stopped", "attempt success",
-    "attempt system", "attempt user", "crash", "doubled", "finish ABORTED", "finish FAILED", "finish SUCCEEDED",
-    "finish TIMED_OUT", "foreign", "lookup failure", "lookup held", "lookup hit", "lookup miss", "release", "reported again",
-    "restart from snapshot", "snapshot", "timer execution", "timer lookup", "timer queue", "timer retry", "timer run",
-    "timer total",
-]  # fmt: skip
+from wingbeat.testing import simulate
+from wingbeat.testing.faults import KINDS
+from wingbeat.testing.mutants import MUTANTS, caught
+from wingbeat.testing.simulation import Options, World
+
+FACTS = (
+    "AttemptLost", "AttemptQueued", "AttemptStarted", "Began", "BodyEnded", "CacheSaid", "CancelDecided", "Chose", "Expanded",
+    "ItemsDue", "NodeEnded", "NodeSucceeded", "Opened", "SignalKept", "Started", "Suspended", "Turned", "Woke",
+)  # fmt: skip
 
 
+@pytest.mark.timeout(180)
 def test_whatever_happens_the_machine_keeps_its_promises():
-    fired: Counter[str] = Counter()
-    seeds = [int(os.environ["SEED"])] if "SEED" in os.environ else range(SEEDS)
-    for seed in seeds:
-        try:
-            World(seed, fired).run()
-        except Exception as error:
-            again = f"SEED={seed} pytest kernel/tests/machine/test_simulation.py"
-            raise AssertionError(f"seed {seed}: {type(error).__name__}: {error}\nagain: {again}") from error
-    if "SEED" not in os.environ and len(seeds) >= 1000:
-        never = [kind for kind in EXPECTED if not fired[kind]]
-        assert not never, f"these never happened in {len(seeds)} seeds: {never}; they did: {dict(fired)}"
+    fired, failures = simulate.run(range(3000), os.cpu_count())
+    told = "\n".join(f"{failure.what}\n  {failure.command()}" for failure in failures[:5])
+    assert not failures, told
+    never = [kind for kind in (*KINDS, *(f"fact {name}" for name in FACTS)) if not fired[kind]]
+    assert not never, f"these never happened: {never}"
 
 
-def test_the_same_seed_gives_the_same_execution():
-    def facts(seed):
-        world = World(seed)
+def test_a_seed_gives_the_same_execution_whatever_the_hashes_are():
+    def digests(hashes):
+        program = "from wingbeat.testing.simulation import World\nprint([World(seed).run() for seed in range(40)])"
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": hashes},
+            check=True,
+            capture_output=True,
+        )
+        return done.stdout
+
+    assert digests("1") == digests("2")
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_planted_bug_is_found(name):
+    assert caught(MUTANTS[name], range(400)) is not None
+
+
+def test_a_failure_is_made_smaller():
+    with MUTANTS["late results count"]():
+        first = next(failure for seed in range(400) if (failure := simulate.fails(seed)))
+        small = simulate.shrunk(first)
+        assert simulate.fails(small.seed, small.options)
+        assert small.options.storm < 150
+        assert len(small.options.off) > len(KINDS) / 2
+    assert f"--seed {first.seed}" in small.command()
+
+
+def test_a_kind_of_fault_that_is_off_does_not_strike():
+    worlds = [World(seed, options=Options(off=frozenset(KINDS))) for seed in range(30)]
+    for world in worlds:
         world.run()
-        return world.durable
-
-    assert [facts(seed) for seed in range(20)] == [facts(seed) for seed in range(20)]
+    assert not any(world.fired[kind] for world in worlds for kind in KINDS)

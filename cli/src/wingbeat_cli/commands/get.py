@@ -26,9 +26,14 @@ def command() -> None:
 )
 @output_option()
 def executions(limit: int, after: str, output: str) -> int:
-    """List executions, the newest first."""
+    """List executions, the newest first.
+
+    Executions go on while a process has their home open: `wingbeat run`, or a program with a Kernel. Where none has, those
+    that have not ended are marked "no kernel": nothing decides for them. The same `wingbeat run` again goes on with its
+    own, and any process that opens the home goes on with all of them.
+    """
     from wingbeat.kernel import home_path
-    from wingbeat_cli.door import reading
+    from wingbeat_cli.door import is_driven, reading
 
     found = reading(lambda kernel: kernel.engine.executions(after=after, limit=limit)) if home_path().is_dir() else []
     if output == "json":
@@ -37,21 +42,31 @@ def executions(limit: int, after: str, output: str) -> int:
         following = found[-1].id if len(found) == limit else None
         document.dump({"items": [document.summary(each) for each in found], "next": following})
     elif found:
-        _table(found)
+        _table(found, driven=all(each.phase.terminal for each in found) or is_driven())
     else:
         click.echo("there are no executions", err=True)
     return 0
 
 
-def _table(found: list[Summary]) -> None:
+def _table(found: list[Summary], *, driven: bool) -> None:
     from wingbeat_cli.render.table import coloured, columns, duration, echo, moment
 
     rows = [
-        (each.id, each.workflow, each.phase.value, moment(each.created_at), duration(each.created_at, each.ended_at))
+        (
+            each.id,
+            each.workflow,
+            _phase(each, driven=driven),
+            moment(each.created_at),
+            duration(each.created_at, each.ended_at),
+        )
         for each in found
     ]
     heading = ("ID", "WORKFLOW", "PHASE", "CREATED", "TOOK")
     echo(columns(rows, heading=heading, colour=coloured(sys.stdout)))
+
+
+def _phase(each: Summary, *, driven: bool) -> str:
+    return each.phase.value if driven or each.phase.terminal else f"{each.phase.value} (no kernel)"
 
 
 @command.command("execution")

@@ -59,10 +59,12 @@ def command(ctx: click.Context, /, file: str, entity: str | None, arguments: tup
         return _list(ctx, file, asked=entity in {"-h", "--help"})
     from wingbeat.kernel import compile_file
     from wingbeat_cli.door import within
+    from wingbeat_cli.interrupts import undone
 
     if _asks_for_json(arguments):
         _remember(ctx, "json")
-    closure = compile_file(file, entity)
+    with undone():
+        closure = compile_file(file, entity)
     # Beside this command's context, not below it: usage lines would repeat FILE and ENTITY.
     path = f"{ctx.info_name} {file} {entity}"
     with _entity_command(closure).make_context(path, list(arguments), parent=ctx.parent) as inner:
@@ -107,8 +109,10 @@ def _check_file(file: str, ctx: click.Context) -> None:
 def _list(ctx: click.Context, file: str, *, asked: bool) -> int:
     """Say what can be run: as help if it was asked for, else as an error."""
     from wingbeat.kernel import entities_of
+    from wingbeat_cli.interrupts import undone
 
-    names = entities_of(file)
+    with undone():
+        names = entities_of(file)
     found = f"{file} has: {', '.join(names)}" if names else f"{file} has no workflow and no task"
     if not asked:
         raise click.UsageError(f"name what to run; {found}", ctx)
@@ -144,11 +148,16 @@ def _help(closure: Closure) -> str:
 
     workflow = closure.workflow
     outputs = [f"{v.name}: {describe(v.type)}" + (f"  {v.doc}" if v.doc else "") for v in workflow.interface.outputs]
-    parts = [workflow.doc or workflow.name]
+    parts = [_laid_out(paragraph) for paragraph in (workflow.doc or workflow.name).split("\n\n")]
     for heading, lines in (("Outputs:", outputs), ("Inputs whose names are options:", nameless(workflow.interface))):
         if lines:
             parts.append("\n".join(["\b", heading, *(f"  {line}" for line in lines)]))
     return "\n\n".join(parts)
+
+
+def _laid_out(paragraph: str) -> str:
+    """A paragraph of a docstring; one that is indented keeps its lines."""
+    return f"\b\n{paragraph}" if "\n " in paragraph else paragraph
 
 
 async def _run(kernel: Kernel, wish: Wish) -> int:

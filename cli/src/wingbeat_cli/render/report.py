@@ -10,6 +10,12 @@ from wingbeat_cli.render.table import columns, duration, moment
 
 if TYPE_CHECKING:
     from wingbeat.contracts.engine import ExecutionView, NodeView
+    from wingbeat.spec.outcome import ErrorInfo
+
+
+OF_THE_PROCESS = frozenset({"Crashed", "Exited", "Killed", "Lost", "OutcomeLost", "OutOfMemory"})
+"""Errors that numbers of the process say something about: signals, exits, memory. Others have their own words."""
+NUMBERS = frozenset({"cpu_s", "exit_code", "log", "max_rss_bytes", "memory_peak_bytes", "pid", "process"})
 
 
 def values(named: dict[str, Any]) -> list[str]:
@@ -31,14 +37,20 @@ def failure(view: ExecutionView) -> list[str]:
     name = "" if found.message.startswith(found.code) else f"{found.code}: "
     lines = [f"error{where}: {name}{found.message}"]
     lines += [f"  {line}" for line in found.trace.rstrip().splitlines()]
-    if not found.trace:  # the user's own traceback says more than numbers of the process
-        lines += [f"  {key}: {_short_json(value)}" for key, value in found.evidence.items() if value not in (None, "")]
+    lines += [f"  {key}: {_short_json(value)}" for key, value in _evidence(found) if value not in (None, "")]
     if found.kind.value == "SYSTEM":
         lines.append("  This came from the system around the task, not from its code.")
     if node is not None:
         lines.append(f"log: wingbeat logs {view.id} {node.id}")
     lines.append(f"when it is mended: wingbeat recover {view.id} FILE ENTITY keeps what succeeded")
     return lines
+
+
+def _evidence(error: ErrorInfo) -> list[tuple[str, Any]]:
+    """What is worth to be shown: numbers of the process explain how it ended, and nothing of what its code said."""
+    if error.code in OF_THE_PROCESS:
+        return list(error.evidence.items())
+    return [] if error.trace else [(key, value) for key, value in error.evidence.items() if key not in NUMBERS]
 
 
 def _short_json(value: Any) -> str:

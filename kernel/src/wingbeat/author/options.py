@@ -11,12 +11,17 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from wingbeat.author.requirement import wrong_requirement
+from wingbeat.author.source import caller
 from wingbeat.base.errors import CompileError
 from wingbeat.base.units import parse_duration_s, parse_size
 from wingbeat.spec.entities import EnvironmentSpec, ResourceSpec, RetrySpec, TimeoutSpec, WrapperSpec
 
 Duration = timedelta | str | float
 """A `timedelta`, ``"90s"``, ``"1h30m"``, or seconds."""
+
+
+_REQUIREMENTS = "Write for example 'numpy', 'numpy==2.1.0', 'numpy[extra]>=2,<3' or 'name @ address'."
 
 
 class TaskConfig(Protocol):
@@ -124,6 +129,18 @@ class Environment(Struct, frozen=True):
     requirements: str | Path | None = None
     python: str = ""
 
+    def __post_init__(self) -> None:
+        given: object = self.packages
+        if isinstance(given, str):
+            raise CompileError(
+                f"Environment(packages={self.packages!r}) is a text ({caller()}).",
+                hint=f"Write a list: packages=[{self.packages!r}].",
+            )
+        if (wrong := wrong_requirement(self.packages)) is not None:
+            raise CompileError(
+                f"Environment(packages=…): {wrong[1]!r} is no requirement ({caller()}).", hint=_REQUIREMENTS
+            )
+
     def spec(self, folder: Path) -> EnvironmentSpec:
         """As declared in the spec. `folder` is what a relative requirements file is relative to."""
         lines: tuple[str, ...] = ()
@@ -135,4 +152,6 @@ class Environment(Struct, frozen=True):
                 raise CompileError(
                     f"Environment(requirements={str(self.requirements)!r}) cannot be read: {error}"
                 ) from error
+            if (wrong := wrong_requirement(lines)) is not None:
+                raise CompileError(f"{wrong[1]!r} is no requirement ({path.name}:{wrong[0]}).", hint=_REQUIREMENTS)
         return EnvironmentSpec(packages=tuple(self.packages), requirements=lines, python=self.python)

@@ -8,9 +8,11 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from wingbeat.author.constants import TypeOnly
+from wingbeat.author.docstring import Documented, read_docstring
 from wingbeat.author.plugged import load_types
 from wingbeat.author.source import Location, location_of
 from wingbeat.base.errors import CompileError
@@ -36,7 +38,7 @@ class Signature:
     """
 
     def __init__(self, fn: Callable[..., Any], name: str, provides: tuple[str, ...] = ()) -> None:
-        self.name, self.where = name, location_of(fn)
+        self.name, self.where, self._text = name, location_of(fn), fn.__doc__
         self.inputs: dict[str, Any] = {}
         self.provided: list[str] = []
         self.defaults: dict[str, Any] = {}
@@ -60,7 +62,7 @@ class Signature:
     ) -> Signature:
         """A signature that is no function's. Hints may be codecs."""
         made = cls.__new__(cls)
-        made.name, made.where, made.provided = name, where, []
+        made.name, made.where, made.provided, made._text = name, where, [], None
         made.inputs, made.defaults = dict(inputs), dict(defaults or {})
         made.outputs, made._join = list(outputs), join
         made._compile()
@@ -86,6 +88,11 @@ class Signature:
     def named(self) -> bool:
         """Whether the return value is put together from its outputs: a tuple or NamedTuple, even of one."""
         return self._join is not None
+
+    @cached_property
+    def documented(self) -> Documented:
+        """The function's docstring: what it says about its parameters, and its description."""
+        return read_docstring(self._text, [*self.inputs, *self.provided])
 
     def _hints(self, fn: Callable[..., Any]) -> dict[str, Any]:
         closure = inspect.getclosurevars(fn).nonlocals if getattr(fn, "__closure__", None) else {}
@@ -123,8 +130,9 @@ class Signature:
     def interface(self, io: BlobIO) -> Interface:
         """The language-neutral interface. Defaults are encoded, files in them stored."""
         inputs = []
+        said = self.documented.arguments
         for name, hint in self.inputs.items():
-            variable = Variable(name, self.codecs[name].type, doc=annotation_doc(hint))
+            variable = Variable(name, self.codecs[name].type, doc=annotation_doc(hint) or said.get(name, ""))
             if name in self.defaults:
                 try:
                     default = self.codecs[name].encode(self.defaults[name], io)

@@ -125,7 +125,7 @@ class Task(Callee, Generic[P, R]):
             interface=self.signature.interface(io),
             entry=Entry(self.module, self.fn.__qualname__),
             code=code,
-            doc=inspect.cleandoc(self.fn.__doc__ or ""),
+            doc=self.signature.documented.description,
             retry=options.retry,
             timeout=options.timeout,
             cache=options.cache_spec(code),

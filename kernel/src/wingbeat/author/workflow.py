@@ -128,7 +128,7 @@ class Composition:
             outputs=self._outputs,
             failure_policy=workflow.failure_policy,
             timeout_s=workflow.timeout,
-            doc=inspect.cleandoc(workflow.fn.__doc__ or ""),
+            doc=workflow.signature.documented.description,
             on_failure=self._handler,
         )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import traceback
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -49,7 +50,7 @@ class InlineExecutor:
         self._sink: Sink | None = None
         self._running: dict[str, asyncio.Task[None]] = {}
         self._count = 0
-        self._past: dict[str, None] = {}
+        self._past: OrderedDict[str, None] = OrderedDict()  # which finds its first at once, however many were removed
 
     @property
     def capabilities(self) -> Capabilities:
@@ -111,7 +112,7 @@ class InlineExecutor:
         """Remember an attempt that must not start again; for as long as a late submit of it may come."""
         self._past[attempt] = None
         if len(self._past) > PAST_MAX:
-            del self._past[next(iter(self._past))]
+            self._past.popitem(last=False)
 
     async def _run(self, task: InlineTask, request: AttemptRequest) -> None:
         assert self._sink is not None

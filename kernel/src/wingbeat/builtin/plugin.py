@@ -17,6 +17,8 @@ def wingbeat_register(registrar: Registrar) -> None:
     registrar.journal("sqlite", _journal)
     registrar.storage("store", _storage)
     registrar.executor("process", _process)
+    for section in ("journal", "process"):
+        registrar.section(section)
 
 
 def _journal(home: Home) -> Any:

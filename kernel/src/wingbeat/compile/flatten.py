@@ -123,17 +123,21 @@ class _Flatten:
         scope = _Scope(self.closure, workflow, given)
         added: set[int] = set()
         branches: list[tuple[int, NodeSpec]] = []
+        callees = [self.closure.entities[digest] for digest in workflow.calls]
         for node in workflow.nodes:
             waits = after.union(*(scope.members[n] for n in node.after)) if node.after else after
             path = f"{prefix}{node.id}"
             within = arm if node.arm is None else (next(iter(scope.members[node.arm.branch])), node.arm.case)
-            callee = self.closure.entities[workflow.calls[node.call]] if node.call >= 0 else None
+            callee = callees[node.call] if node.call >= 0 else None
             interface = callee.interface if node.kind is None else node_interface(self.closure, workflow, node)  # type: ignore[union-attr]
             inputs = scope.inputs(node, interface)
             if isinstance(callee, WorkflowSpec) and node.kind is None and not _keeps(callee, workflow):
                 outputs, members = self.workflow(callee, f"{path}.", inputs, waits, within)
             else:
-                task, kind = self._what(workflow, node)
+                if node.kind is None and isinstance(callee, TaskSpec):  # as most are
+                    task, kind = self._task(workflow.calls[node.call], callee, node.override), None
+                else:
+                    task, kind = self._what(workflow, node)
                 number = self._add(path, task, inputs, waits, kind, within)
                 if isinstance(kind, BranchKind):
                     branches.append((number, node))
@@ -267,6 +271,7 @@ class _Scope:
         self.members: dict[str, frozenset[int]] = {}
         self._specs: dict[str, NodeSpec] = {}
         self._outputs: dict[str, dict[str, Source]] = {}
+        self._types: dict[tuple[str, str], LiteralType] = {}
 
     def add(self, node: NodeSpec, outputs: dict[str, Source], members: frozenset[int]) -> None:
         self._specs[node.id], self._outputs[node.id], self.members[node.id] = node, outputs, members
@@ -295,9 +300,12 @@ class _Scope:
                 return MapOf({k: self.source(b, target.value) for k, b in binding.items.items()})
 
     def _promise(self, promise: Promise, target: LiteralType) -> Source:
-        whole = Promise(promise.node, promise.output)
         of = self._outputs[promise.node][promise.output] if promise.node else self.given[promise.output]
-        type_ = promise_type(self.closure, self.workflow, self._specs, whole)
+        key = promise.node, promise.output
+        type_ = self._types.get(key)
+        if type_ is None:
+            whole = Promise(promise.node, promise.output)
+            type_ = self._types[key] = promise_type(self.closure, self.workflow, self._specs, whole)
         part = promise_type(self.closure, self.workflow, self._specs, promise) if promise.path else type_
         convert = part is not target and needs_conversion(part, target)
         if not promise.path and not convert:

@@ -59,8 +59,30 @@ class Explanation(Struct, frozen=True, omit_defaults=True):
     nearest: CacheEntry | None = None
 
 
+class Eviction(Struct, frozen=True, omit_defaults=True):
+    """Which entries are to be removed: those that all that is given selects. With nothing given it is refused.
+
+    Attributes:
+        digest: The one under this key.
+
+        task: Those of the task of this name.
+
+        older_than_s: Those published so many seconds ago, or longer.
+
+        size_max: Of what the others select, the least recently used, until at most so many bytes are left of it.
+
+        everything: All entries, whatever else is given.
+    """
+
+    digest: str | None = None
+    task: str | None = None
+    older_than_s: float | None = None
+    size_max: int | None = None
+    everything: bool = False
+
+
 class Evicted(Struct, frozen=True):
-    """How much an eviction removed."""
+    """How much an eviction removed: entries, and the bytes that their values are counted with. No file is deleted."""
 
     entries: int
     size: int
@@ -98,7 +120,10 @@ class Catalog(Protocol):
         older_than_s: float | None = None,
         size_max: int | None = None,
     ) -> Evicted:
-        """Remove entries: that one, those of a task, those older, or the least recently used until at most `size_max` bytes."""
+        """Remove entries: that one, those of a task, those older, or the least recently used until at most `size_max` bytes.
+
+        A negative age reaches into the future: with a large one, no entry is too new.
+        """
 
     async def explain(self, key: CacheKey) -> Explanation:
         """Why `key` hits or misses now, against the entry of the same task that is nearest to it."""

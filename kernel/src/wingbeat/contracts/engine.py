@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.observer import Published
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literal, Literals
@@ -172,3 +173,12 @@ class Engine(Protocol):
 
     async def explain_cache(self, execution: str, node: str) -> str:
         """Why the node's outputs were or were not taken from the catalog, as text. Raises `NotFound`."""
+
+    async def evict_cache(self, eviction: Eviction) -> Evicted:
+        """Remove entries from the catalog, so that what they stand for is computed anew; says how many.
+
+        What runs is not disturbed, and the values stay in storage: executions refer to them.
+        Called again: removes what has come since, mostly nothing.
+        Raises `InputError` (nothing says which entries), `ConfigurationError` (no catalog, or one for reading only),
+        `WingbeatError` (the catalog failed; some may be gone).
+        """

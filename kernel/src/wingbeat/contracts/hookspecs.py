@@ -44,6 +44,12 @@ class Registrar(Protocol):
     def observer(self, name: str, factory: Callable[[Home], Observer]) -> None:
         """Offer an observer of published events."""
 
+    def section(self, name: str) -> None:
+        """Say that the plugin reads this section of the settings; one of the plugin's own name is known anyway.
+
+        A section in a file of settings that nobody has named is warned of.
+        """
+
 
 @hookspec
 def wingbeat_register(registrar: Registrar) -> None:

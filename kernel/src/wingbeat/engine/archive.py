@@ -19,7 +19,7 @@ from wingbeat.machine.fold import replay
 from wingbeat.machine.graph import Graph
 from wingbeat.machine.state import State, decode_state, graph_of, initial
 from wingbeat.machine.step import Machine
-from wingbeat.spec.codec import canonical, check_closure, read_closure
+from wingbeat.spec.codec import canonical, check_closure, read_known
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literals
 from wingbeat.spec.plan import Plan
@@ -93,9 +93,7 @@ class Archive:
         record = await self._journal.record(execution)
         if record is None:
             raise NotFound(f"There is no execution {execution!r}.", hint="'wingbeat get executions' lists them.")
-        if record.damaged:
-            raise JournalUnknown(f"The record of execution {execution} is damaged in the journal.")
-        return record
+        return _whole(record)
 
     async def closure(self, execution: str) -> Closure:
         """The closure of an execution. Raises NotFound."""
@@ -105,9 +103,9 @@ class Archive:
         """A page of executions, newest first."""
         return [summary(record) for record in await self._journal.records(after=after, limit=limit)]
 
-    async def live(self, execution: str) -> Live:
-        """An execution put together again from its facts."""
-        record = await self.record(execution)
+    async def live(self, execution: str, record: Record | None = None) -> Live:
+        """An execution put together again from its facts; `record` where it is at hand."""
+        record = _whole(record) if record is not None else await self.record(execution)
         closure = await self._load(record.closure)
         plan = self._plans[record.closure]
         snapshot = await self._journal.latest(execution)
@@ -166,11 +164,16 @@ class Archive:
         self._closures[name], self._plans[name] = closure, flatten(closure)
 
 
+def _whole(record: Record) -> Record:
+    if record.damaged:
+        raise JournalUnknown(f"The record of execution {record.execution} is damaged in the journal.")
+    return record
+
+
 def _read_closure(name: str, body: bytes) -> Closure:
     """A stored closure, if it is what was stored: under its own digest, or (a called one) under that of its root."""
     try:
-        closure = read_closure(body)
-        check_closure(closure)
+        closure = read_known(body, name)
     except Exception as error:
         raise JournalUnknown(f"The closure {name} is damaged in the journal: {error}") from error
     if name not in (closure.root, digest(body)):

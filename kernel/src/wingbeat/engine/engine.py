@@ -20,6 +20,7 @@ import msgspec
 
 from wingbeat.base.errors import ConflictError, EngineStopped, NotFound, WingbeatError
 from wingbeat.base.ids import attempt_id, check_execution_id, short_id
+from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
 from wingbeat.contracts.executor import AttemptRequest
 from wingbeat.contracts.failpoints import hit
@@ -27,7 +28,9 @@ from wingbeat.contracts.journal import Batch, Ended, Record, Row, StorageFull
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.archive import Archive
 from wingbeat.engine.children import Children
+from wingbeat.engine.collecting import no_collection
 from wingbeat.engine.dispatch import Dispatcher
+from wingbeat.engine.eviction import evict
 from wingbeat.engine.explain import explain_cache
 from wingbeat.engine.feed import Feed
 from wingbeat.engine.live import Live
@@ -75,6 +78,7 @@ from wingbeat.types import ValueMismatch
 DRAIN_MAX = 5000
 LINGER_S = 0.005
 FULL_AGAIN_S = 1.0
+RECOVER_AT_ONCE = 200
 ENDED_S = 1.0
 """How long an execution stays in memory behind its end: who waited for it asks for its outputs next."""
 _GOING_ON = (ExecutionPhase.QUEUED, ExecutionPhase.RUNNING, ExecutionPhase.SUCCEEDING)
@@ -125,7 +129,8 @@ class LocalEngine:
             for name, executor in self._parts.executors.items():
                 await executor.start(self.reports)
                 self._dispatchers[name].start()
-            await self._recover()
+            with no_collection():
+                await self._recover()
         except BaseException:
             await self.close()
             raise
@@ -184,7 +189,7 @@ class LocalEngine:
             inputs=msgspec.msgpack.encode(request.inputs), launch_key=request.launch_key, created_at=self._clock.now(),
             phase=ExecutionPhase.RUNNING, labels={**request.labels, **({INLINE: ",".join(inline)} if inline else {})},
         )  # fmt: skip
-        if name in self._lives:  # somebody was faster with the same name
+        if name in self._lives or name in self._ended:  # somebody was faster with the same name
             return await self.launch(request)
         live = Live(record, request.closure, Machine(Graph(plan), request.inputs, initial(plan)))
         self._lives[name] = live
@@ -253,30 +258,22 @@ class LocalEngine:
     async def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
         """See `Engine.events`."""
         live = self._lives.get(execution)
-        queue = self._feed.subscribe(live) if live else None
-        try:
+        if live is None:
             for event in await self._archive.events(execution, cursor):
-                cursor = event.cursor
                 yield event
-            while live is not None and queue is not None:
-                batch = await queue.get()
-                if not batch:
-                    self._check_ended(live)
-                if (batch[0].cursor if batch else live.cursor) > cursor + 1:  # a full queue has dropped some
-                    batch = await self._archive.events(execution, cursor) or batch
-                for event in batch:
-                    if event.cursor > cursor:
-                        cursor = event.cursor
-                        yield event
-                if not batch or (cursor == live.cursor - 1 and execution not in self._lives):
-                    return
-        finally:
-            if live is not None and queue in live.subscribers:
-                live.subscribers.remove(queue)
+            return
+        following = self._feed.follow(live, cursor, self._archive.events, self._check_ended)
+        async with contextlib.aclosing(following):  # who leaves this one leaves that one too
+            async for event in following:
+                yield event
 
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""
         return explain_cache(self._lives.get(execution) or await self._archive.live(execution), node)
+
+    async def evict_cache(self, eviction: Eviction) -> Evicted:
+        """See `Engine.evict_cache`."""
+        return await evict(self._parts.catalog, eviction)
 
     # -- the loop
 
@@ -486,26 +483,28 @@ class LocalEngine:
         """Read every execution that has not ended, and perform again what was under way."""
         requests: dict[str, list[AttemptRequest]] = {name: [] for name in self._dispatchers}
         later: list[tuple[Live, Effect]] = []
-        for record in await self._journal.records(live=True, limit=10**9):
-            try:
-                live = await self._archive.live(record.execution)
-                self._routes.check(task for plan in live.machine.graph.plans for task in plan.tasks)
-                self._routes.check_inline(live)
-                for node in live.machine.unread():
-                    live.machine.loaded[node] = (await self._loading.event(live, node)).values
-                effects = live.machine.outstanding()
-                submits = [(x, self._request(live, x.node, x.attempt)) for x in effects if isinstance(x, Submit)]
-            except Exception as error:  # noqa: BLE001  # one that cannot be read must not keep the others from going on
-                self.quarantined[record.execution] = str(error)
-                continue
-            hit("recover.read")
-            self._lives[live.id] = live
-            if live.machine.state.phase is ExecutionPhase.ABORTING:
-                self._left[record.launch_key] = live.id
-            for _, request in submits:
-                if request is not None:
-                    requests[self._routes.executor(request.task)].append(request)
-            later += [(live, effect) for effect in effects if not isinstance(effect, Submit)]
+        records = await self._journal.records(live=True, limit=10**9)
+        for i in range(0, len(records), RECOVER_AT_ONCE):
+            chunk = records[i : i + RECOVER_AT_ONCE]
+            lives = await asyncio.gather(*(self._archive.live(r.execution, r) for r in chunk), return_exceptions=True)
+            for record, live in zip(chunk, lives, strict=True):
+                if isinstance(live, BaseException):
+                    self.quarantined[record.execution] = str(live)
+                    continue
+                try:
+                    effects = await self._resumed(live)
+                    submits = [(x, self._request(live, x.node, x.attempt)) for x in effects if isinstance(x, Submit)]
+                except Exception as error:  # noqa: BLE001  # one that cannot be read must not keep the others from going on
+                    self.quarantined[record.execution] = str(error)
+                    continue
+                hit("recover.read")
+                self._lives[live.id] = live
+                if live.machine.state.phase is ExecutionPhase.ABORTING:
+                    self._left[record.launch_key] = live.id
+                for _, request in submits:
+                    if request is not None:
+                        requests[self._routes.executor(request.task)].append(request)
+                later += [(live, effect) for effect in effects if not isinstance(effect, Submit)]
         hit("recover.before-adopt")
         for name, found in requests.items():
             await self._parts.executors[name].recover(found)
@@ -515,6 +514,15 @@ class LocalEngine:
         for live in self._lives.values():
             for node in live.machine.state.live | live.machine.state.retrying:
                 self._memo.adopt(live, node)
+
+    async def _resumed(self, live: Live) -> list[Effect]:
+        """What an execution that was read has to have performed again. Raises if it cannot go on here."""
+        machine = live.machine
+        self._routes.check(task for plan in machine.graph.plans for task in plan.tasks)
+        self._routes.check_inline(live)
+        for node in machine.unread():
+            machine.loaded[node] = (await self._loading.event(live, node)).values
+        return machine.outstanding()
 
     def _stop(self, error: WingbeatError) -> None:
         if self._stopped is not None:
@@ -575,11 +583,7 @@ class LocalEngine:
         return await self._journal.record(name)
 
     async def _reusable(self, request: LaunchRequest) -> Reuse:
-        old = (
-            await self._archive.live(request.recover)
-            if request.recover not in self._lives
-            else self._lives[request.recover]
-        )
+        old = self._lives.get(request.recover) or await self._archive.live(request.recover)
         plan = self._archive.plan(self._archive.keep(request.closure))
         return reusable(old.machine, plan, request.inputs)
 

@@ -4,7 +4,7 @@ and can read them from the journal."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from wingbeat.contracts.observer import Observer, Published
 from wingbeat.engine.live import Live
@@ -37,6 +37,41 @@ class Feed:
         queue: asyncio.Queue[list[Published]] = asyncio.Queue(QUEUE_MAX)
         live.subscribers.append(queue)
         return queue
+
+    async def follow(
+        self,
+        live: Live,
+        cursor: int,
+        read: Callable[[str, int], Awaitable[list[Published]]],
+        check_ended: Callable[[Live], None],
+    ) -> AsyncGenerator[Published, None]:
+        """What happened and happens in an execution behind `cursor`, until it has ended.
+
+        Args:
+            read: Gives what is in the journal behind a cursor.
+
+            check_ended: Raises if the end that is told is not the execution's.
+        """
+        queue = self.subscribe(live)
+        try:
+            for event in await read(live.id, cursor):
+                cursor = event.cursor
+                yield event
+            while True:
+                batch = await queue.get()
+                if not batch:
+                    check_ended(live)
+                if (batch[0].cursor if batch else live.cursor) > cursor + 1:  # a full queue has dropped some
+                    batch = await read(live.id, cursor) or batch
+                for event in batch:
+                    if event.cursor > cursor:
+                        cursor = event.cursor
+                        yield event
+                if not batch or (cursor == live.cursor - 1 and live.ended.is_set()):
+                    return
+        finally:
+            if queue in live.subscribers:
+                live.subscribers.remove(queue)
 
     def wanted(self, live: Live) -> bool:
         """Whether anybody wants to know what happens in an execution."""

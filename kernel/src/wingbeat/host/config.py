@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,8 +34,48 @@ class Configuration:
             ("given to the kernel", self._given.get(name, {})),
             ("environment", from_environment(os.environ, name)),
         ]
-        layers += [(origin, table.get(name, {})) for origin, table in self._files]
+        for origin, table in self._files:
+            section = table.get(name, {})
+            if not isinstance(section, Mapping):
+                raise ConfigurationError(
+                    f"The setting {name} = {section!r} is no section ({origin}).",
+                    hint=f"Write a table: [{_heading(origin, name)}].",
+                )
+            layers.append((origin, section))
         return settings(name, struct, layers)
+
+    def unread(self, known: Collection[str]) -> list[str]:
+        """What stands in the files of settings and is read by nobody, a sentence for each.
+
+        No error: a file may be for several machines, with plugins that are not installed on this one.
+
+        Args:
+            known: The sections that somebody reads.
+        """
+        return [
+            _unread(origin, name, value, known)
+            for origin, table in self._files
+            for name, value in table.items()
+            if name not in known
+        ]
+
+
+def _unread(origin: str, name: str, value: Any, known: Collection[str]) -> str:
+    import difflib
+
+    if not isinstance(value, Mapping):
+        return f"{name} stands outside of all sections and is not read ({origin})."
+    near = difflib.get_close_matches(name, known, 1)
+    hint = (
+        f"Did you mean [{_heading(origin, near[0])}]?"
+        if near
+        else f"There are {', '.join(sorted(known))}; or it is for a plugin that is not installed."
+    )
+    return f"Nothing reads the section [{_heading(origin, name)}] ({origin}). {hint}"
+
+
+def _heading(origin: str, section: str) -> str:
+    return f"tool.wingbeat.{section}" if origin.endswith("pyproject.toml") else section
 
 
 def _project_layers(folder: Path) -> list[tuple[str, Mapping[str, Any]]]:

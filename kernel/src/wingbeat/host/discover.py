@@ -6,7 +6,7 @@ All enter by the same hooks. There is no global plugin manager: each kernel boot
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pluggy
 from msgspec import Struct
@@ -15,6 +15,8 @@ from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts import hookspecs
 from wingbeat.host.registry import Registry
 
+OWN_SECTIONS = ("kernel", "plugins", "bundle")
+"""Sections of the settings that are read outside of plugins."""
 BUILTIN = {"builtin": "wingbeat.builtin.plugin"}
 
 
@@ -28,7 +30,7 @@ class PluginSettings(Struct, frozen=True, forbid_unknown_fields=True):
     disabled: tuple[str, ...] = ()
 
 
-def boot(given: Sequence[object], installed: Mapping[str, str], disabled: Iterable[str]) -> Registry:
+def boot(given: Sequence[object], installed: Mapping[str, str], disabled: Collection[str]) -> Registry:
     """Load plugins and let them register: those in the box, those `installed` (module by name), those `given`.
 
     Raises:
@@ -44,6 +46,7 @@ def boot(given: Sequence[object], installed: Mapping[str, str], disabled: Iterab
     for plugin in given:
         _register(manager, getattr(plugin, "__name__", repr(plugin)), plugin)
     registry = Registry()
+    registry.sections.update(OWN_SECTIONS, installed, disabled)  # what is switched off may keep its settings
     for name, plugin in manager.list_name_plugin():
         hook = getattr(plugin, "wingbeat_register", None)
         if plugin is None or hook is None:

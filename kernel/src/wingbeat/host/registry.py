@@ -16,6 +16,8 @@ class Registry:
 
     def __init__(self) -> None:
         self._offers: dict[str, dict[str, tuple[F, str]]] = {}
+        self.sections: set[str] = set()
+        """Sections of the settings that somebody reads."""
         self.plugin = ""
         """Who is registering now, for messages."""
 
@@ -38,6 +40,10 @@ class Registry:
     def observer(self, name: str, factory: F) -> None:
         """See `Registrar`."""
         self._add("observer", name, factory)
+
+    def section(self, name: str) -> None:
+        """See `Registrar`."""
+        self.sections.add(name)
 
     def names(self, seam: str) -> list[str]:
         """What is offered for a seam."""

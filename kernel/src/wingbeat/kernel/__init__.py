@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from wingbeat.kernel.compiling import compile_file, entities_of
     from wingbeat.kernel.execution import Execution
     from wingbeat.kernel.kernel import Kernel
+    from wingbeat.kernel.lock import is_held
     from wingbeat.kernel.running import run
 
 _MODULE_OF = {
@@ -18,10 +19,11 @@ _MODULE_OF = {
     "compile_file": "wingbeat.kernel.compiling",
     "entities_of": "wingbeat.kernel.compiling",
     "home_path": "wingbeat.host.home",
+    "is_held": "wingbeat.kernel.lock",
     "run": "wingbeat.kernel.running",
 }
 
-__all__ = ["Execution", "Kernel", "compile_file", "entities_of", "home_path", "run"]
+__all__ = ["Execution", "Kernel", "compile_file", "entities_of", "home_path", "is_held", "run"]
 
 
 def __getattr__(name: str) -> Any:

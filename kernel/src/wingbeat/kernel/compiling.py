@@ -6,10 +6,13 @@ from __future__ import annotations
 import ast
 import importlib
 import os
+import re
 import select
+import signal
 import subprocess
 import sys
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,15 +161,31 @@ def _in_process(interpreter: Interpreter, file: str, bundle: Bundle, folder: Pat
             if offer is not None:
                 request = msgspec.structs.replace(request, parent=offer.config, listener=offer.listener, log=offer.log)
             path.write_bytes(msgspec.json.encode(request))
-            process = subprocess.Popen(
-                arguments, stdin=subprocess.DEVNULL, stdout=sys.stderr, env=variables(interpreter),
-                pass_fds=() if offer is None else (offer.listener,),
-            )  # fmt: skip
+            with _ctrl_c_held_back():
+                process = subprocess.Popen(
+                    arguments, stdin=subprocess.DEVNULL, stdout=sys.stderr, env=variables(interpreter),
+                    pass_fds=() if offer is None else (offer.listener,),
+                )  # fmt: skip
         hit("compile.started")
         code = _wait(process, file)
         if not os.path.exists(answer):
-            raise CompileError(f"Importing {file} ended its process (exit code {code}).", hint="Its output is above.")
+            how = f"exit code {code}" if code >= 0 else f"signal {-code}"
+            raise CompileError(
+                f"Importing {file} ended its process without a word of Python ({how}).",
+                hint="Its top level calls os._exit(), or a library that it imports crashes. "
+                "If it has printed something, that is above.",
+            )
         return msgspec.json.decode(Path(answer).read_bytes(), type=Compiled)
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """What is started meanwhile gets no Ctrl-C before it asks for it: Python would print a traceback while it starts."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _wait(process: subprocess.Popen[bytes], file: str) -> int:
@@ -237,6 +256,9 @@ def declared_environments(file: str) -> tuple[list[EnvironmentSpec], int]:
             positional = [_constant(a, constants) for a in node.args]
             given = {str(k.arg): _constant(k.value, constants) for k in node.keywords}
             spec = Environment(*positional, **given).spec(Path(file).resolve().parent)
+        except CompileError as error:  # its place in the text of the message is that of this file
+            place = f"{os.path.basename(file)}:{node.lineno}"
+            raise CompileError(re.sub(r"\(compiling\.py:\d+\)", f"({place})", error.message), hint=error.hint) from None
         except (ValueError, TypeError):
             unclear += 1
             continue

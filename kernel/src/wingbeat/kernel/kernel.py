@@ -7,19 +7,22 @@ engine needs is imported when a kernel is opened.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from msgspec import Struct
 
-from wingbeat.base.errors import ConfigurationError
+from wingbeat.base.errors import ConfigurationError, InputError
+from wingbeat.base.units import parse_duration_s, parse_size
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from wingbeat.author.options import Duration
     from wingbeat.author.task import Task
     from wingbeat.author.workflow import Workflow
+    from wingbeat.contracts.catalog import Evicted
     from wingbeat.contracts.engine import Engine
     from wingbeat.engine.engine import LocalEngine
     from wingbeat.host.registry import Registry
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from wingbeat.kernel.shared import SharedEngine
     from wingbeat.spec.entities import Closure
     from wingbeat.spec.literal import Literals
+
+T = TypeVar("T")
 
 
 class KernelSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,7 +110,7 @@ class Kernel:
         if self._read_only:
             from wingbeat.kernel.reader import open_reader
 
-            self._reader = await open_reader(self._home)
+            self._reader = await _whole(open_reader(self._home), lambda reader: reader.close())
             self._boot()
             self._preparer = Preparer(self._home, frozenset())
             return self
@@ -115,7 +120,7 @@ class Kernel:
         registry = self._boot()
         self._preparer = Preparer(self._home, frozenset(task.name for task in self._inline))
         engine = SharedEngine(self._home.folder, lambda: self._start(registry))
-        await _opened(engine)
+        await _whole(engine.open(), lambda _: engine.close())
         self._engine = engine
         if self._inline and not engine.holds:
             await engine.close()
@@ -129,8 +134,8 @@ class Kernel:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._reader is not None:
-            await self._reader.close()
-            self._reader = None
+            reader, self._reader = self._reader, None
+            await _whole(reader.close())
         engine, self._engine = self._engine, None
         if engine is None:
             return
@@ -138,7 +143,7 @@ class Kernel:
             if self._on_exit != "detach":
                 await self._settle(engine)
         finally:
-            await engine.close()
+            await _whole(engine.close())
 
     def _boot(self) -> Registry:
         from wingbeat.host.discover import PluginSettings, boot
@@ -146,6 +151,10 @@ class Kernel:
 
         installed = installed_plugins(self._home.folder / "plugins.json") if self._discover else {}
         registry = boot(self._plugins, installed, self._home.settings("plugins", PluginSettings).disabled)
+        for unread in self._home.configuration.unread(registry.sections):
+            import logging
+
+            logging.getLogger("wingbeat.settings").warning("%s", unread)
         for scheme in registry.names("storage"):
             self._home.offer_storage(scheme, registry.factory("storage", scheme))
         return registry
@@ -246,6 +255,44 @@ class Kernel:
         interface = (await self.engine.closure(id)).workflow.interface
         return Execution(id, self.engine, lambda outputs: self._generic(outputs, interface))
 
+    async def evict_cache(
+        self,
+        *,
+        key: str | None = None,
+        task: str | None = None,
+        older_than: Duration | None = None,
+        size_max: str | int | None = None,
+        everything: bool = False,
+    ) -> Evicted:
+        """Remove entries from the cache: those that all that is given selects. What they stand for is computed anew.
+
+        The values themselves stay in storage, where executions refer to them.
+
+        Args:
+            key: The entry of this key, as `wingbeat explain cache` shows it.
+
+            task: Those of the task of this name.
+
+            older_than: Those published so long ago, or longer: a `timedelta`, ``"90s"``, ``"7d"``, or seconds.
+
+            size_max: Of what the others select, the least recently used, until at most so much is left, as ``"50Gi"``.
+
+            everything: All entries.
+
+        Raises:
+            InputError: Nothing says which, or an age or size is none.
+
+            ConfigurationError: There is no catalog, or this kernel is read-only.
+        """
+        from wingbeat.contracts.catalog import Eviction
+
+        try:
+            seconds = None if older_than is None else parse_duration_s(older_than)
+            size = None if size_max is None else parse_size(size_max)
+        except ValueError as error:
+            raise InputError(f"{error}.") from error
+        return await self.engine.evict_cache(Eviction(key, task, seconds, size, everything))
+
     def plain(self, literals: Literals, closure: Closure, *, inputs: bool = False) -> dict[str, Any]:
         """Outputs (or inputs) of an execution as plain data, as for JSON; files are named by a local path."""
         from wingbeat.kernel.inputs import decode_plain
@@ -343,14 +390,16 @@ class Kernel:
             await asyncio.gather(*(engine.wait(id) for id in self._launched))
 
 
-async def _opened(engine: SharedEngine) -> None:
-    """Open it, to the end also if the caller is cancelled: what a database's thread answers must find its loop."""
+async def _whole(work: Coroutine[Any, Any, T], undo: Callable[[T], Awaitable[None]] | None = None) -> T:
+    """Open or close something, to the end also if the caller is cancelled: what a database's thread answers must find its
+    loop, and a thread that nobody ends keeps the process."""
     import asyncio
 
-    opening = asyncio.ensure_future(engine.open())
+    doing = asyncio.ensure_future(work)
     try:
-        await asyncio.shield(opening)
+        return await asyncio.shield(doing)
     except asyncio.CancelledError:
-        await asyncio.wait({opening})
-        await engine.close()
+        await asyncio.wait({doing})
+        if undo is not None and not doing.cancelled() and doing.exception() is None:
+            await undo(doing.result())
         raise

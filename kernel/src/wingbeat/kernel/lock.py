@@ -32,3 +32,27 @@ class HomeLock:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def holder_pid(home: Path) -> str:
+    """The process id that the last holder of a home has written down, for messages."""
+    try:
+        return (home / "kernel.lock").read_text().strip() or "unknown"
+    except OSError:
+        return "unknown"
+
+
+def is_held(home: Path) -> bool:
+    """Whether a process holds a home at this moment. One that wants to take it while we look tries again at once."""
+    try:
+        fd = os.open(home / "kernel.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(fd)

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from wingbeat.base.errors import ConfigurationError, NotFound
 from wingbeat.builtin.sqlite import SQLiteJournal
+from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.archive import Archive
@@ -81,6 +82,10 @@ class Reader:
         self._refuse()
 
     async def signal(self, execution: str, name: str, value: Literal, id: str) -> None:
+        """Refused."""
+        self._refuse()
+
+    async def evict_cache(self, eviction: Eviction) -> Evicted:
         """Refused."""
         self._refuse()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,21 @@ from typing import Any
 import msgspec
 
 from wingbeat.base.errors import EngineStopped, WingbeatError
+from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.observer import Published
+from wingbeat.kernel.lock import holder_pid
 from wingbeat.kernel.wire import CANCEL, ERRORS, RESULTS, Call, Reply, frame, read_frame, socket_path
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literal
 from wingbeat.spec.phase import ExecutionPhase
+
+ANSWER_S_MAX = 10.0
+"""A holder that takes longer to say hello is stopped, or its loop is blocked."""
+WATCH_S = 2.0
+
+_log = logging.getLogger("wingbeat.home")
 
 
 class HolderGone(WingbeatError):
@@ -26,24 +36,50 @@ class HolderGone(WingbeatError):
 class RemoteEngine:
     """A `wingbeat.contracts.engine.Engine` in another process. Every call raises HolderGone when that process ends."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writer = writer
+    def __init__(self, home: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._home, self._writer = home, writer
         self._count = 0
         self._waiting: dict[int, asyncio.Queue[Reply | None]] = {}
         self._gone = False
-        self._task = asyncio.create_task(self._read(reader), name="home socket")
+        self._tasks = [
+            asyncio.create_task(self._read(reader), name="home socket"),
+            asyncio.create_task(self._watch(), name="home watch"),
+        ]
 
     @classmethod
     async def connect(cls, home: Path) -> RemoteEngine:
-        """Connect to the holder of `home`. Raises OSError if nobody answers."""
-        with socket_path(home) as path:
-            return cls(*await asyncio.open_unix_connection(path))
+        """Connect to the holder of `home`.
+
+        Raises:
+            TimeoutError: It has not said hello in time: the system connects to a process that is stopped, too.
+
+            OSError, HolderGone: Nobody is there.
+        """
+        async with asyncio.timeout(ANSWER_S_MAX):
+            with socket_path(home) as path:
+                engine = cls(home, *await asyncio.open_unix_connection(path))
+            try:
+                await engine.hello()
+            except BaseException:
+                await engine.close()
+                raise
+            return engine
 
     async def close(self) -> None:
         """Hang up."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._writer.close()
+
+    async def hello(self) -> None:
+        """Return when the holder answers, whatever it says. Raises HolderGone."""
+        try:
+            await self._call(Call(0, "hello"))
+        except HolderGone:
+            raise
+        except WingbeatError:
+            return
 
     async def launch(self, request: LaunchRequest) -> LaunchReply:
         """See `Engine.launch`."""
@@ -76,6 +112,10 @@ class RemoteEngine:
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""
         return await self._call(Call(0, "explain_cache", execution, text=node))  # type: ignore[no-any-return]
+
+    async def evict_cache(self, eviction: Eviction) -> Evicted:
+        """See `Engine.evict_cache`."""
+        return await self._call(Call(0, "evict_cache", evict=eviction))  # type: ignore[no-any-return]
 
     async def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
         """See `Engine.events`."""
@@ -123,6 +163,29 @@ class RemoteEngine:
         if reply.error:
             raise ERRORS.get(reply.error, WingbeatError)(reply.message, hint=reply.hint)
         return reply
+
+    async def _watch(self) -> None:
+        """Say so when calls wait for a holder that does not answer. They wait on: it may be stopped for a while only."""
+        silent = False
+        with contextlib.suppress(HolderGone):
+            while True:
+                await asyncio.sleep(WATCH_S)
+                if not self._waiting:
+                    continue
+                try:
+                    async with asyncio.timeout(ANSWER_S_MAX):
+                        await self.hello()
+                except TimeoutError:
+                    if not silent:
+                        _log.warning(
+                            "The process that holds the home %s (process id %s) does not answer; waiting for it.",
+                            self._home, holder_pid(self._home),
+                        )  # fmt: skip
+                    silent = True
+                else:
+                    if silent:
+                        _log.warning("The process that holds the home %s answers again.", self._home)
+                    silent = False
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         try:

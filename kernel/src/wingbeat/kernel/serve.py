@@ -108,6 +108,8 @@ class Server:
     async def _call(self, call: Call) -> Any:
         engine = self._engine
         match call.method:
+            case "hello":
+                return None
             case "launch" if call.launch is not None:
                 return await engine.launch(call.launch)
             case "wait":
@@ -124,6 +126,8 @@ class Server:
                 return await engine.signal(call.execution, call.text, call.value, call.id)
             case "explain_cache":
                 return await engine.explain_cache(call.execution, call.text)
+            case "evict_cache" if call.evict is not None:
+                return await engine.evict_cache(call.evict)
         raise WingbeatError(f"There is no call {call.method!r}; known are {', '.join(RESULTS)}.")
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from wingbeat.base.errors import ConfigurationError, EngineStopped
+from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import Engine, ExecutionView, LaunchReply, LaunchRequest, Summary
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.engine import LocalEngine
-from wingbeat.kernel.lock import HomeLock
+from wingbeat.kernel.lock import HomeLock, holder_pid
 from wingbeat.kernel.remote import HolderGone, RemoteEngine
 from wingbeat.kernel.serve import Server
 from wingbeat.spec.entities import Closure
@@ -71,12 +72,11 @@ class SharedEngine:
             try:
                 self._remote = await RemoteEngine.connect(self._home)
                 return
-            except OSError:
+            except TimeoutError:
+                raise self._unanswered() from None
+            except (OSError, HolderGone):
                 if asyncio.get_running_loop().time() > end:
-                    raise ConfigurationError(
-                        f"Another process holds the home {self._home} and does not answer.",
-                        hint=f"Its process id is in {self._home / 'kernel.lock'}; end it, or use another WINGBEAT_HOME.",
-                    ) from None
+                    raise self._unanswered() from None
             await asyncio.sleep(AGAIN_S)
 
     async def close(self) -> None:
@@ -123,6 +123,10 @@ class SharedEngine:
         """See `Engine.explain_cache`."""
         return await self._through(lambda engine: engine.explain_cache(execution, node))
 
+    async def evict_cache(self, eviction: Eviction) -> Evicted:
+        """See `Engine.evict_cache`."""
+        return await self._through(lambda engine: engine.evict_cache(eviction))
+
     async def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
         """See `Engine.events`: goes on behind the last event when the holder ends."""
         while True:
@@ -134,6 +138,13 @@ class SharedEngine:
                 return
             except HolderGone:
                 await self._again(engine)
+
+    def _unanswered(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"Another process holds the home {self._home} and does not answer.",
+            hint=f"Its process id is {holder_pid(self._home)}. It may be stopped (Ctrl-Z) or hang: let it go on or end it, "
+            "or use another WINGBEAT_HOME.",
+        )
 
     @property
     def _engine(self) -> Engine:

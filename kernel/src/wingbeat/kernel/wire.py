@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.base import errors
+from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
 from wingbeat.contracts.journal import StorageFull
 from wingbeat.contracts.observer import Published
@@ -36,8 +37,10 @@ RESULTS: dict[str, Any] = {
     "signal": None,
     "events": list[Published],
     "explain_cache": str,
+    "evict_cache": Evicted,
+    "hello": None,
 }
-"""Methods that can be called, and what they answer with."""
+"""Methods that can be called, and what they answer with. `hello` asks only whether the holder answers."""
 
 
 class Call(Struct, array_like=True, omit_defaults=True):
@@ -51,6 +54,7 @@ class Call(Struct, array_like=True, omit_defaults=True):
     launch: LaunchRequest | None = None
     value: Literal | None = None
     id: str = ""
+    evict: Eviction | None = None
 
 
 class Reply(Struct, array_like=True, omit_defaults=True):

@@ -84,7 +84,7 @@ def _queued(graph: Graph, state: State, fact: AttemptQueued) -> None:
     dynamic = state.bodies.get(address)
     if dynamic is None:
         node.phase = transitions.node(node.phase, NodePhase.QUEUED)
-        if not graph.plan.plain or state.scopes[1:]:
+        if not graph.plan.plain or len(state.scopes) > 1:
             task = graph.task(address)
             if task is not None and task.dynamic:
                 state.bodies[address] = BodyState()
@@ -166,7 +166,7 @@ def _cancel_decided(graph: Graph, state: State, fact: CancelDecided) -> None:
 def _succeeded(graph: Graph, state: State, fact: NodeSucceeded) -> None:
     address = fact.node
     node = _begin_item(state, address) if is_item(address) else state.nodes[address]
-    hit = fact.cache == CacheStatus.HIT
+    hit = bool(fact.cache) and fact.cache == CacheStatus.HIT
     recovered = fact.attempt < 0 and not hit and node.phase is NodePhase.NOT_STARTED
     node.phase = transitions.node(node.phase, NodePhase.RECOVERED if recovered else NodePhase.SUCCEEDED)
     if fact.attempt >= 0:

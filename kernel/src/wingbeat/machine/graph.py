@@ -75,7 +75,10 @@ class Graph:
 
     def task(self, address: int) -> TaskSpec | None:
         """The task that a node or item calls, if it calls one."""
-        number = node_of(address)
+        if address < self._root:  # asked several times for every node; most are there from the beginning
+            index = self.nodes[address].task
+            return None if index < 0 else self.plan.tasks[index]
+        number = address & _MASK
         index = self.nodes[number].task
         return None if index < 0 else self.plans[self.scope_of(number)].tasks[index]
 

@@ -170,7 +170,7 @@ def _fill(m: Machine, number: int, mapping: MapState, at: float) -> None:
     room = kind.spec.concurrency or WINDOW
     task = m.graph.task(number)
     cached = task is not None and task.cache is not None
-    while mapping.upto < mapping.total and mapping.active < room and goes_on(m, number):
+    while mapping.upto < mapping.total and mapping.active < room:
         address = item_address(number, mapping.upto)
         if m.state.reusable and m.take_over(address, at):
             continue
@@ -184,6 +184,8 @@ def _fill(m: Machine, number: int, mapping: MapState, at: float) -> None:
             m.queue(address, at, publish=False)
         elif kind.plan is not None:
             scopes.open_for(m, address, kind.plan, item_values(m, address), at)
+            if not goes_on(m, number):  # it has failed already
+                return
         else:
             m.say(Started(address, at))
             m.ask(LaunchChild(address))

@@ -137,23 +137,23 @@ class Machine:
 
     def _concerns(self, event: Event) -> bool:
         """Whether the event is about something that this execution has."""
-        if isinstance(event, TimerFired) and event.kind == "execution":
-            return self.plan.timeout_s is not None
         if isinstance(event, Launched | AbortAsked | Signalled):
             return True
+        if not isinstance(event, TimerFired):
+            return self.knows(event.node)
+        if event.kind == "execution":
+            return self.plan.timeout_s is not None
         known = self.knows(event.node)
-        if known and isinstance(event, TimerFired) and event.kind in ("run", "queue", "total"):
+        if known and event.kind in ("run", "queue", "total"):
             task = self.graph.task(event.node)
             return task is not None and getattr(task.timeout, f"{event.kind}_s") is not None
         return known
 
     def knows(self, address: int) -> bool:
         """Whether there is such a node or item."""
-        number = node_of(address)
-        if not 0 <= number < len(self.state.nodes):
-            return False
-        if address == number:
+        if 0 <= address < len(self.state.nodes):
             return True
+        number = node_of(address)
         mapping = self.state.maps.get(number)
         return mapping is not None and item_of(address) < mapping.total
 
@@ -404,7 +404,7 @@ class Machine:
         timeout = self._task(address).timeout
         if timeout.queue_s is not None:
             self.ask(SetTimer(at + timeout.queue_s, "queue", address, number))
-        if number == 0:
+        if timeout.total_s is not None and number == 0:
             restart.total_timer(self, address)
 
     def succeeded(self, address: int, at: float) -> None:

@@ -20,6 +20,7 @@ from wingbeat.runtime.job import ParentConfig, StorageRef
 from wingbeat.runtime.load import import_module
 from wingbeat.spec.entities import Closure
 
+_ONLY_DEFINES = "The top level of the file only defines; what runs belongs under: if __name__ == '__main__':"
 _OURS = {os.path.realpath(__file__), os.path.realpath(load.__file__)}
 
 
@@ -75,20 +76,18 @@ def answer(request: CompileRequest) -> None:
 def _compile(request: CompileRequest) -> Compiled:
     try:
         module = import_module(request.module)
-    except ModuleNotFoundError as error:
-        return Compiled(failed=Problem(str(error), trace=_trace(error), missing=error.name or ""))
     except WingbeatError as error:
         return Compiled(failed=Problem(_located(error, request.roots), error.hint))
-    except Exception as error:  # noqa: BLE001  # the user's module may raise anything
-        return Compiled(failed=Problem(f"{type(error).__name__}: {error}", trace=_trace(error)))
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # the user's module may raise anything
+        return Compiled(failed=_problem(error, _ONLY_DEFINES))
     closures, problems = {}, {}
     for name, entity in _entities(module, request.file).items():
         try:
             closures[name] = _close(entity, request)
         except WingbeatError as error:
             problems[name] = Problem(error.message, error.hint)
-        except Exception as error:  # noqa: BLE001  # a workflow's body is the user's code
-            problems[name] = Problem(f"{type(error).__name__}: {error}", trace=_trace(error))
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # a workflow's body is the user's code
+            problems[name] = _problem(error)
     return Compiled(closures, problems)
 
 
@@ -121,12 +120,21 @@ def _located(error: WingbeatError, roots: tuple[str, ...]) -> str:
     return error.message
 
 
-def _trace(error: BaseException) -> str:
-    """The traceback without the frames of the import system and of this file."""
+def _problem(error: BaseException, exit_hint: str = "") -> Problem:
+    """What an exception says, and where it came from: its traceback without the line that says it again, and without the
+    frames of the import system and of this file."""
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
         if not frame.filename.startswith("<frozen") and os.path.realpath(frame.filename) not in _OURS
         and os.sep + os.path.join("importlib", "__init__.py") not in frame.filename
     ]  # fmt: skip
-    return "".join(traceback.format_list(frames)) + "".join(traceback.format_exception_only(error))
+    said = traceback.format_exception_only(error)
+    if isinstance(error, SystemExit):
+        code = "" if error.code is None else repr(error.code)
+        return Problem(f"it ends the program: sys.exit({code})", exit_hint, "".join(traceback.format_list(frames)))
+    name = type(error).__name__
+    at = next((n for n, line in enumerate(said) if line.startswith(name)), 0)  # lines of the source are before it
+    missing = (error.name or "") if isinstance(error, ModuleNotFoundError) else ""
+    trace = "".join([*traceback.format_list(frames), *said[:at], *said[at + 1 :]])
+    return Problem(said[at].rstrip(), trace=trace, missing=missing)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 def main(path: str) -> None:
     """Answer one request."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C is for the command: this ends with it and says nothing
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])  # held back until here, see `wingbeat.kernel.compiling`
     gc.disable()  # what imports make is no garbage, and looking through it is a tenth of their time
     from wingbeat.author import closing  # noqa: F401  # and all that user modules import: once, for both processes
     from wingbeat.contracts.failpoints import hit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -145,9 +146,20 @@ class MemoryCatalog:
         older_than_s: float | None = None,
         size_max: int | None = None,
     ) -> Evicted:
-        """See `Catalog.evict`; by digest only."""
+        """See `Catalog.evict`; nothing by size."""
         self._called("evict")
-        return Evicted(int(self.entries.pop(digest or "", None) is not None), 0)
+        before = None if older_than_s is None else time.time() - older_than_s
+        gone = [
+            entry
+            for key, entry in self.entries.items()
+            if (digest, task, before) != (None, None, None)
+            and digest in (None, key)
+            and task in (None, entry.key.task)
+            and (before is None or entry.created_at < before)
+        ]
+        for entry in gone:
+            del self.entries[entry.key.digest]
+        return Evicted(len(gone), sum(entry.size for entry in gone))
 
     async def explain(self, key: CacheKey) -> Explanation:
         """See `Catalog.explain`."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from wingbeat.machine import event as e
 from wingbeat.machine.attempts import SYSTEM
 from wingbeat.machine.effect import Cancel, Lookup, Publish, SetTimer, Submit
-from wingbeat.machine.fact import AttemptLost, AttemptQueued, Fact, NodeSucceeded, Suspended
+from wingbeat.machine.fact import AttemptLost, AttemptQueued, Fact, NodeSucceeded, SignalKept, Suspended
 from wingbeat.machine.graph import Graph, is_item
 from wingbeat.machine.maps import WINDOW
 from wingbeat.machine.state import PHASES, NodeState, decode_state, encode_state, graph_of
@@ -106,6 +106,9 @@ def _check_attempts(m: Machine, address: int, node: NodeState) -> None:
         return
     ended = [a for a in node.attempts if a.error is not None]
     again = [a for a in ended if a.phase is AttemptPhase.RETRYABLE_FAILED]
+    lost = sum(a.error is not None and a.error.kind == "SYSTEM" for a in ended)
+    _check(node.system_failures == lost, "failures of the system are counted apart")
+    _check(node.user_failures == len(ended) - lost, "failures of the user are counted apart")
     system = sum(a.error is not None and a.error.kind == "SYSTEM" for a in again)
     _check(system <= SYSTEM.count, "the system's budget is kept")
     _check(len(again) - system <= task.retry.count, "the user's budget is kept")
@@ -161,6 +164,7 @@ def check_end(world: World) -> None:
     state = m.state
     world.check_replay()
     _check(not world.said, "the end is durable")
+    _check(not world.granted, "what the catalog granted is published or given back")
     ends = Counter(
         (f.node, f.attempt)
         for f in world.durable
@@ -182,5 +186,10 @@ def check_end(world: World) -> None:
     if state.phase in (ExecutionPhase.FAILED, ExecutionPhase.TIMED_OUT):
         _check(state.error is not None, "a failure has its reason")
     _check(all(scope.phase.terminal for scope in state.scopes), "every scope has ended")
+    for scope, plan in zip(state.scopes, m.graph.plans, strict=True):
+        if plan.handler is not None and scope.phase is not ExecutionPhase.SUCCEEDED:
+            _check(scope.handler >= 0, "the failure handler ran")
+    answers = Counter(f.id for f in world.durable if isinstance(f, SignalKept))
+    _check(all(n == 1 for n in answers.values()), "an answer is taken once")
     _check(m.outstanding() == [], "nothing is outstanding at the end")
     _check(world.finished >= 1, "the end was told")

@@ -1,13 +1,15 @@
 """The machine against a hostile world, repeatable by a seed.
 
-The world plays everything that the engine has around the machine: a journal that loses what was not committed, executors
-that are slow, report twice, and go on through a crash, bodies of dynamic workflows, child executions, a catalog, storage,
-timers, and people who answer and abort. A storm with all of that is followed by a calm in which nothing new goes wrong; there
-the execution has to end. What must hold is checked on the way.
+The world plays everything that the engine has around the machine: a journal with a fence that loses what was not committed,
+executors that are slow, report twice, and go on through a crash, bodies of dynamic workflows, child executions, a catalog,
+storage, timers, a second kernel that takes over from one that was only paused, and people who answer and abort. A storm with
+faults of all kinds is followed by a calm in which nothing new goes wrong; there the execution has to end. What must hold is
+checked on the way (`wingbeat.testing.invariants`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections import Counter
 from typing import Any
@@ -44,100 +46,157 @@ from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import CacheStatus
 from wingbeat.spec.plan import GateKind, Plan
 from wingbeat.testing.bodies import Script
+from wingbeat.testing.faults import Faults
 from wingbeat.testing.graphs import Graphs
 from wingbeat.testing.invariants import Broken, check_end, check_fact, check_outstanding, check_state
 from wingbeat.types import ListType
 
-STORM_STEPS = 150
 CALM_STEPS_MAX = 20_000
+CHECK_SHARE = 0.15
+"""Of events, after how many the whole state is looked through."""
 
 
-class _Attempt(Struct):
-    """What the executor knows of an attempt."""
+class Options(Struct, frozen=True):
+    """What a world is made of, beside its seed: smaller for a shrinker. `depth`: how deeply workflows nest (-1: the seed says)."""
 
+    off: frozenset[str] = frozenset()
+    depth: int = -1
+    storm: int = 150
+
+
+class Attempt(Struct):
+    """What the executor knows of an attempt.
+
+    Attributes:
+        values: Its inputs, which must be the same whenever it is submitted.
+
+        report: How it ended.
+    """
+
+    values: Literals | None = None
     running: bool = False
     cancelled: bool = False
     replay: Replay | None = None
     report: e.Event | None = None
-    """How it ended."""
+
+
+DEFAULTS = Options()
 
 
 class World:
-    """One execution in a random world. `fired` counts what happened to it, by kind."""
+    """One execution in a random world.
 
-    def __init__(self, seed: int, fired: Counter[str] | None = None) -> None:
-        self.rng = random.Random(seed)
-        graphs = Graphs(random.Random(seed + 1))
-        self.plan: Plan = _plan(graphs.closure(self.rng.choice((0, 0, 1, 1, 2))))
+    Attributes:
+        fenced: Whether the journal refuses a kernel that another has taken over from. Planted bugs say no.
+
+        early: Whether effects are performed before they are durable. Planted bugs say yes.
+    """
+
+    fenced = True
+    early = False
+
+    def __init__(self, seed: int, fired: Counter[str] | None = None, options: Options = DEFAULTS) -> None:
+        self.seed, self.options = seed, options
+        self.rng = random.Random(f"{seed}/schedule")
+        self.faults = Faults(seed, options.off, fired)
+        self.fired = self.faults.fired
+        graphs = Graphs(random.Random(f"{seed}/graph"))
+        depth = self.rng.choice((0, 0, 1, 1, 2)) if options.depth < 0 else options.depth
+        self.plan: Plan = _plan(graphs.closure(depth))
         self.templates = {root: _plan(graphs.close(root)) for root in graphs.templates}
         self.scripts = Script(seed, sorted(self.templates))
-        self.fired: Counter[str] = Counter() if fired is None else fired
-        self.at, self.calm = 1000.0, False
+        self.at = 1000.0
         self.inputs: Literals = {"x": Inline(3)}
         self.machine = Machine(Graph(self.plan, self.templates), self.inputs, initial(self.plan))
         self.durable: list[Fact] = []
         self.said: list[Fact] = []
         self.held: list[Effect] = []
-        self.snapshot: tuple[int, bytes] | None = None
-        self.attempts: dict[tuple[int, int], _Attempt] = {}
+        self.snapshots: list[tuple[int, bytes]] = []
+        self.attempts: dict[tuple[int, int], Attempt] = {}
         self.children: dict[int, e.ChildEnded | None] = {}
         self.awaited: set[int] = set()
         self.lookups: set[int] = set()
         self.loads: set[int] = set()
         self.publications: set[int] = set()
+        self.granted: set[int] = set()
         self.timers: list[SetTimer] = []
         self.timers_ever: set[SetTimer] = set()
         self.past: list[e.Event] = []
         self.finished = 0
+        self.turns = 0
+        self.full_until = 0
 
-    def run(self) -> None:
-        """Storm, then calm. Raises Broken."""
-        self._say(e.Launched(self.at, self.rng.getrandbits(48)))
+    def run(self) -> str:
+        """Storm, then calm; answers with the digest of everything that happened. Raises Broken."""
+        self._say(e.Launched(self.at, self.seed))
         self._commit()
-        while len(self.past) < STORM_STEPS and not self._over():
+        while self.turns < self.options.storm and not self._over():
             self._storm()
-        self.calm = True
+        self.faults.calm = True
         for _ in range(CALM_STEPS_MAX):
             if self._over():
                 break
             self._calm()
         if not self._over():
-            raise Broken("it does not end when nothing goes wrong any more")
+            raise Broken("it ends when nothing goes wrong any more")
         check_end(self)
+        return hashlib.sha256(encode_facts(self.durable)).hexdigest()
 
     # -- the engine's part
 
     def _say(self, event: e.Event) -> None:
         self.past.append(event)
         self.fired[type(event).__name__] += 1
-        over = self.machine.state.phase.terminal
-        before = encode_state(self.machine.state) if over else b""
-        effects = self.machine.step(event)
-        facts = self.machine.take_facts()
-        if over and (facts or encode_state(self.machine.state) != before):
+        machine = self.machine
+        over = machine.state.phase.terminal
+        before = encode_state(machine.state) if over else b""
+        if isinstance(event, e.CacheMissed) and event.publish:
+            self.granted.add(event.node)
+        effects = machine.step(event)
+        facts = machine.take_facts()
+        if over and (facts or encode_state(machine.state) != before):
             raise Broken("what has ended does not change")
         for fact in facts:
             self.fired[f"fact {type(fact).__name__}"] += 1
-            check_fact(self.machine, fact)
+            check_fact(machine, fact)
             self.said.append(fact)
         for effect in effects:
-            if effect.asks:
+            if effect.asks or self.early:
                 self._perform(effect)
             else:
                 self.held.append(effect)
-        check_state(self.machine)
-        if self.rng.random() < 0.05:
+        dice = self.rng.random()
+        if dice < CHECK_SHARE:
+            check_state(machine)
+        if dice < 0.04:
             self.check_replay()
             check_outstanding(self)
 
     def _commit(self) -> None:
+        """Make everything that was said durable, then do what follows; unless something happens."""
+        if self.full_until > self.turns and not self.faults.calm:
+            return
+        if self.said and self.faults.strikes("the disk is full"):
+            self.full_until = self.turns + self.rng.randint(1, 20)
+            return
+        if self.faults.strikes("crash before the commit") or self.faults.strikes("the commit is lost"):
+            self._restart()
+            return
         self.durable += self.said
         effects, self.said, self.held = self.held, [], []
+        if self.faults.strikes("crash behind the commit") or self.faults.strikes("the commit's answer is lost"):
+            self._restart()
+            return
+        if self.faults.strikes("crash between two effects"):
+            for effect in effects[: self.rng.randint(0, len(effects))]:
+                self._perform(effect)
+            self._restart()
+            return
         for effect in effects:
             self._perform(effect)
         if self.rng.random() < 0.05:
             self.fired["snapshot"] += 1
-            self.snapshot = len(self.durable), encode_state(self.machine.state)
+            self.snapshots.append((len(self.durable), encode_state(self.machine.state)))
 
     def _perform(self, effect: Effect) -> None:
         match effect:
@@ -148,7 +207,7 @@ class World:
             case Submit():
                 self._submit(effect.node, effect.attempt)
             case Cancel():
-                self.attempts.setdefault((effect.node, effect.attempt), _Attempt()).cancelled = True
+                self.attempts.setdefault((effect.node, effect.attempt), Attempt()).cancelled = True
             case LaunchChild():
                 self.children.setdefault(effect.node, None)
                 self.awaited.add(effect.node)
@@ -161,56 +220,95 @@ class World:
                 self.timers_ever.add(effect)
             case Publish():
                 self.publications.add(effect.node)
+                self.granted.discard(effect.node)
             case Release():
                 self.fired["release"] += 1
+                self.granted.discard(effect.node)
             case Finish():
                 self.finished += 1
                 self.fired["finish " + self.machine.state.phase] += 1
 
     def _submit(self, node: int, number: int) -> None:
-        attempt = self.attempts.setdefault((node, number), _Attempt())
+        """Create if absent: what was submitted before is asked for no second time."""
+        attempt = self.attempts.setdefault((node, number), Attempt())
         current = self.machine.state.seen(node)
-        assert current is not None
-        if attempt.replay is None and node in self.machine.state.bodies and current.open_attempt is not None:
+        if current is None or current.open_attempt is None or current.open_attempt.number != number:
+            return  # its node has ended between the commit and now
+        values = self.machine.values(node)
+        if attempt.values is not None and attempt.values != values:
+            raise Broken(f"attempt {number} of {self.machine.graph.id(node)} is given other inputs the second time")
+        attempt.values = values
+        if attempt.replay is None and node in self.machine.state.bodies:
             attempt.replay = replay_of(self.machine, node)
 
-    def _crash(self) -> None:
-        """The process is killed: what was not committed is gone, and so are lookups, publications and timers."""
-        self.fired["crash"] += 1
+    def _restart(self) -> None:
+        """The process has ended: what was not committed is gone, and so are lookups, publications and timers."""
+        self.fired["restart"] += 1
         self.said, self.held = [], []
-        self.lookups, self.publications, self.timers, self.loads, self.awaited = set(), set(), [], set(), set()
+        self.timers = []
+        for forgotten in (self.lookups, self.publications, self.loads, self.awaited, self.granted):
+            forgotten.clear()
         graph, facts = Graph(self.plan, self.templates), decode_facts(encode_facts(self.durable))
-        if self.snapshot is not None and self.rng.random() < 0.5:
-            self.fired["restart from snapshot"] += 1
-            count, body = self.snapshot
+        chosen = None if self.faults.strikes("the snapshot is lost") else self._snapshot()
+        if chosen is None:
+            state = replay(graph, facts)
+        else:
+            self.fired["restart from a snapshot"] += 1
+            count, body = chosen
             state = decode_state(body)
             replay(graph_of(graph, state), facts[count:], state)
             if state != replay(Graph(self.plan, self.templates), facts):
                 raise Broken("a snapshot and the facts behind it are the state")
-        else:
-            state = replay(graph, facts)
         self.machine = Machine(graph, self.inputs, state)
+        self.finished += state.phase.terminal  # who asks is told from the journal
         for node in self.machine.unread():
             self.machine.loaded[node] = self._stored(node)
         for effect in self.machine.outstanding():
             self._perform(effect)
         check_outstanding(self)
+        if not self.durable:  # nobody was told that it is launched, so it is launched again
+            self._say(e.Launched(self.at, self.seed))
+
+    def _snapshot(self) -> tuple[int, bytes] | None:
+        if not self.snapshots:
+            return None
+        older = self.faults.strikes("the snapshot is an older one")
+        return self.rng.choice(self.snapshots) if older else self.snapshots[-1]
+
+    def _taken_over(self) -> None:
+        """A kernel stands still, another one takes over, and the first goes on: the journal refuses what it says."""
+        paused, said, held = self.machine, list(self.said), list(self.held)
+        self._restart()
+        for event in self.rng.sample(self.past, min(3, len(self.past))):
+            held += [effect for effect in paused.step(event) if not effect.asks]
+            said += paused.take_facts()
+        if not self.fenced:
+            self.durable += said
+            for effect in held:
+                self._perform(effect)
 
     # -- the world's part
 
     def _storm(self) -> None:
-        dice = self.rng.random()
-        if dice < 0.35:
-            self._commit()
-        elif dice < 0.40:
-            self._crash()
-        elif dice < 0.45:
-            self._doubled()
-        elif dice < 0.48:
+        self.turns += 1
+        faults, dice = self.faults, self.rng.random()
+        if faults.strikes("a paused kernel is fenced out"):
+            self._taken_over()
+        elif faults.strikes("a report comes late"):
+            self._late()
+        elif faults.strikes("a foreign report"):
             self._foreign()
-        elif dice < 0.483:
+        elif faults.strikes("somebody aborts"):
             self._say(e.AbortAsked(self.at, "enough"))
-        elif dice < 0.60:
+        elif faults.strikes("an answer comes early"):
+            self._early_answer()
+        elif faults.strikes("the clock jumps ahead"):
+            self.at += 1000.0 * self.rng.random()
+        elif faults.strikes("the clock goes back"):
+            self.at = max(1000.0, self.at - 100.0 * self.rng.random())
+        elif dice < 0.4:
+            self._commit()
+        elif dice < 0.55:
             self._time_passes()
         else:
             self._something_happens()
@@ -225,7 +323,7 @@ class World:
 
     def _time_passes(self) -> None:
         due = min((t.due for t in self.timers), default=self.at)
-        jump = self.calm or self.rng.random() < 0.3
+        jump = self.faults.calm or self.rng.random() < 0.3
         self.at = max(self.at, due) if jump else self.at + self.rng.random() * 3
         for timer in [t for t in self.timers if t.due <= self.at]:
             self.timers.remove(timer)
@@ -257,17 +355,23 @@ class World:
 
     def _lookup(self, node: int) -> None:
         self.lookups.discard(node)
-        self._say(self._lookup_answer(node))
+        if self.faults.strikes("a lookup fails"):
+            self._say(e.CacheMissed(self.at, node, CacheStatus.LOOKUP_FAILURE, "it raised", publish=False))
+        elif self.faults.strikes("somebody else computes the same"):
+            self._say(e.CacheHeld(self.at, node, "elsewhere/n", self.at + 1.0))
+        elif not self.faults.calm and self.rng.random() < 0.2:
+            self._say(e.CacheHit(self.at, node, outputs_of(self.machine, node), "elsewhere/n/0"))
+        else:
+            self._say(e.CacheMissed(self.at, node, CacheStatus.MISS, "new", publish=True))
 
     def _publication(self, node: int) -> None:
         self.publications.discard(node)
-        status = CacheStatus.POPULATED if self.rng.random() < 0.8 else CacheStatus.PUT_FAILURE
-        self._say(e.CacheStored(self.at, node, status, ""))
+        failed = self.faults.strikes("a publication fails")
+        self._say(e.CacheStored(self.at, node, CacheStatus.PUT_FAILURE if failed else CacheStatus.POPULATED, ""))
 
     def _load(self, node: int) -> None:
         self.loads.discard(node)
-        if not self.calm and self.rng.random() < 0.1:
-            self.fired["storage failed"] += 1
+        if self.faults.strikes("a stored value is gone"):
             self._say(e.Loaded(self.at, node, {}, ErrorInfo("InputLost", "it is gone", retryable=False)))
         else:
             self._say(e.Loaded(self.at, node, self._stored(node)))
@@ -280,13 +384,16 @@ class World:
     def _child(self, node: int) -> None:
         ended = self.children.get(node)
         if ended is None:
-            how = "success" if self.calm else self.rng.choice(("success", "success", "failure", "aborted"))
-            self.fired[f"child {how}"] += 1
-            error = ErrorInfo("ChildFailed", "it failed", retryable=False) if how == "failure" else None
-            outputs = outputs_of(self.machine, node) if how == "success" else {}
-            ended = self.children[node] = e.ChildEnded(self.at, node, outputs, "child", error, aborted=how == "aborted")
+            ended = self.children[node] = self._child_end(node)
         self.awaited.discard(node)
         self._say(ended)
+
+    def _child_end(self, node: int) -> e.ChildEnded:
+        if self.faults.strikes("a child fails"):
+            return e.ChildEnded(self.at, node, {}, "child", ErrorInfo("ChildFailed", "it failed", retryable=False))
+        if self.faults.strikes("a child is aborted by others"):
+            return e.ChildEnded(self.at, node, {}, "child", aborted=True)
+        return e.ChildEnded(self.at, node, outputs_of(self.machine, node), "child")
 
     def _answerable(self, node: int) -> bool:
         kind = self.machine.graph.nodes[node].kind
@@ -295,21 +402,20 @@ class World:
     def _gate(self, node: int) -> None:
         kind = self.machine.graph.nodes[node].kind
         assert isinstance(kind, GateKind)
-        yes = self.calm or self.rng.random() < 0.7
-        self.fired[f"answer {yes}"] += 1
+        answer = Inline(not self.faults.strikes("somebody rejects"))
         name = self.rng.choice((self.machine.graph.id(node), kind.spec.name))
-        self._say(e.Signalled(self.at, name, Inline(yes), f"s{self.rng.getrandbits(32)}"))
+        event = e.Signalled(self.at, name, answer, f"s{self.rng.getrandbits(32)}")
+        self._say(event)
+        if self.faults.strikes("an answer comes twice"):
+            self._say(event)
 
-    def _lookup_answer(self, node: int) -> e.Event:
-        answer = self.rng.choice(("hit", "miss", "miss", "held", "failure")) if not self.calm else "miss"
-        self.fired[f"lookup {answer}"] += 1
-        if answer == "hit":
-            return e.CacheHit(self.at, node, outputs_of(self.machine, node), "elsewhere/n/0")
-        if answer == "held":
-            return e.CacheHeld(self.at, node, "elsewhere/n", self.at + 1.0)
-        if answer == "miss":
-            return e.CacheMissed(self.at, node, CacheStatus.MISS, "new", publish=True)
-        return e.CacheMissed(self.at, node, CacheStatus.LOOKUP_FAILURE, "it raised", publish=False)
+    def _early_answer(self) -> None:
+        names = [
+            n.kind.spec.name for n in self.machine.graph.nodes if isinstance(n.kind, GateKind) and n.kind.spec.name
+        ]
+        if names:
+            name = self.rng.choice(names)
+            self._say(e.Signalled(self.at, name, Inline(True), f"e{self.rng.getrandbits(32)}"))
 
     def _attempt(self, key: tuple[int, int]) -> None:
         """It begins, or it ends; once it has ended, it reports the same however often it is asked."""
@@ -320,25 +426,22 @@ class World:
             return
         if attempt.report is None:
             attempt.report = self._end(attempt, node, number)
-        else:
-            self.fired["reported again"] += 1
         self._say(attempt.report)
+        if self.faults.strikes("an end is reported twice"):
+            self._say(attempt.report)
 
-    def _end(self, attempt: _Attempt, node: int, number: int) -> e.Event:
-        if attempt.cancelled and self.rng.random() < 0.8:
+    def _end(self, attempt: Attempt, node: int, number: int) -> e.Event:
+        if attempt.cancelled and not self.faults.strikes("a cancelled attempt ends by itself"):
             return e.AttemptAborted(self.at, node, number, "as you wished")
-        how = self.rng.choice(("success", "success", "success", "user", "system", "never again", "stopped"))
-        if self.calm:
-            how = "success"
-        if attempt.replay is not None and how in ("success", "user", "never again"):
-            return self._turn(attempt.replay, node, number)
-        self.fired[f"attempt {how}"] += 1
-        if how == "success":
-            return e.AttemptSucceeded(self.at, node, number, outputs_of(self.machine, node))
-        if how == "stopped":
+        for kind, error in FAILURES.items():
+            if self.faults.strikes(kind):
+                return e.AttemptFailed(self.at, node, number, error)
+        if self.faults.strikes("an attempt is stopped by others"):
             return e.AttemptAborted(self.at, node, number)
-        kind = ErrorKind.SYSTEM if how == "system" else ErrorKind.USER
-        return e.AttemptFailed(self.at, node, number, ErrorInfo("Bad", "bad", kind, retryable=how != "never again"))
+        if attempt.replay is not None:
+            return self._turn(attempt.replay, node, number)
+        self.fired["an attempt succeeds"] += 1
+        return e.AttemptSucceeded(self.at, node, number, outputs_of(self.machine, node))
 
     def _turn(self, told: Replay, node: int, number: int) -> e.Event:
         """A turn of a body ends as its script says."""
@@ -353,18 +456,15 @@ class World:
         self.fired["body returned"] += 1
         return e.AttemptSucceeded(self.at, node, number, outcome)
 
-    def _doubled(self) -> None:
+    def _late(self) -> None:
         """An event arrives once more, long after its time. A call's answer comes once."""
         event = self.rng.choice(self.past)
-        if isinstance(event, e.CacheHit | e.CacheMissed | e.CacheHeld | e.CacheStored | e.Loaded | e.ChildEnded):
-            return
-        self.fired["doubled"] += 1
-        self._say(event)
+        if not isinstance(event, e.CacheHit | e.CacheMissed | e.CacheHeld | e.CacheStored | e.Loaded | e.ChildEnded):
+            self._say(event)
 
     def _foreign(self) -> None:
         """Reports about attempts that never were."""
         node, number = self.rng.randrange(len(self.machine.state.nodes)), self.rng.choice((-1, 77, 99))
-        self.fired["foreign"] += 1
         self._say(self.rng.choice((
             e.AttemptRunning(self.at, node, number), e.AttemptSucceeded(self.at, node, number, {"o0": Inline(1)}),
             e.AttemptAborted(self.at, node, number), e.TimerFired(self.at, "run", node, number),
@@ -382,13 +482,22 @@ class World:
             raise Broken("a snapshot is the state")
 
 
+FAILURES = {
+    "a user error": ErrorInfo("ValueError", "bad"),
+    "an error that is not retried": ErrorInfo("NonRetryable", "never again", retryable=False),
+    "out of memory": ErrorInfo("OutOfMemory", "too much"),
+    "an attempt is lost": ErrorInfo("Lost", "gone", ErrorKind.SYSTEM),
+    "an executor does not take an attempt": ErrorInfo("ExecutorFailed", "it does not answer", ErrorKind.SYSTEM),
+}
+
+
 def _plan(closure: Closure) -> Plan:
     check(closure)
     return flatten(closure)
 
 
 def outputs_of(machine: Machine, address: int) -> Literals:
-    """What a task gives: its address, small; or a stored list of some items."""
+    """What a task gives: a number, small; or a stored list of some items."""
     task = machine.graph.task(address)
     outputs = task.interface.outputs if task is not None else ()
     if task is not None and not outputs:

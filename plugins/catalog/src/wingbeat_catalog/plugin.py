@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def wingbeat_register(registrar: Registrar) -> None:
     """Offer the catalog under the name ``sqlite``."""
     registrar.catalog("sqlite", _sqlite)
+    registrar.section("catalog")
 
 
 def _sqlite(home: Home) -> Catalog:

@@ -276,6 +276,13 @@ class CatalogContract:
         assert await catalog.evict(older_than_s=50) == Evicted(1, 10)
         assert await is_there(catalog, old, new) == [False, True]
 
+    async def test_an_age_far_below_nothing_evicts_everything(self, catalog: Catalog, clock: ManualClock) -> None:
+        keys = [make_key(x=1), make_key(x=2), make_key("m.other")]
+        for key, at, size in zip(keys, (clock.now, clock.now + 5000, clock.now), (10, 10, 0), strict=True):
+            await catalog.publish(make_entry(key, at=at, size=size))
+        assert await catalog.evict(older_than_s=-100 * 365 * 86400.0) == Evicted(3, 20)
+        assert await is_there(catalog, *keys) == [False, False, False]
+
     async def test_the_least_recently_used_are_evicted_by_size(self, catalog: Catalog, clock: ManualClock) -> None:
         keys = [make_key(x=i) for i in range(5)]
         for key in keys:

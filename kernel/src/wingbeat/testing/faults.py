@@ -1,0 +1,80 @@
+"""The kinds of fault that a simulated world has: what they do, and how often they may strike.
+
+Each seed turns a random half of them off (swarm testing), so that rare combinations come up, and draws the rates of the rest.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+KINDS: dict[str, float] = {
+    # the kernel and its journal
+    "crash before the commit": 0.03,
+    "crash behind the commit": 0.03,
+    "crash between two effects": 0.03,
+    "the commit's answer is lost": 0.02,
+    "the commit is lost": 0.02,
+    "the disk is full": 0.03,
+    "the snapshot is lost": 0.3,
+    "the snapshot is an older one": 0.3,
+    "a paused kernel is fenced out": 0.03,
+    "the clock jumps ahead": 0.01,
+    "the clock goes back": 0.01,
+    # executors
+    "a user error": 0.15,
+    "an error that is not retried": 0.05,
+    "out of memory": 0.04,
+    "an attempt is lost": 0.12,
+    "an attempt is stopped by others": 0.05,
+    "an executor does not take an attempt": 0.04,
+    "a cancelled attempt ends by itself": 0.2,
+    "an end is reported twice": 0.3,
+    "a report comes late": 0.05,
+    "a foreign report": 0.03,
+    # the catalog and storage
+    "a lookup fails": 0.15,
+    "somebody else computes the same": 0.15,
+    "a publication fails": 0.2,
+    "a stored value is gone": 0.1,
+    # child executions
+    "a child fails": 0.2,
+    "a child is aborted by others": 0.1,
+    # people
+    "somebody aborts": 0.003,
+    "somebody rejects": 0.3,
+    "an answer comes twice": 0.3,
+    "an answer comes early": 0.01,
+}
+"""By kind, the chance that it strikes when it can."""
+
+
+class Faults:
+    """The faults of one seed.
+
+    Args:
+        seed: Draws which are on, and how often they strike.
+
+        off: Kinds that never strike, whatever the seed says.
+
+        fired: Counts what struck.
+    """
+
+    def __init__(self, seed: int, off: frozenset[str] = frozenset(), fired: Counter[str] | None = None) -> None:
+        draw = random.Random(f"{seed}/faults")
+        every = draw.random() < 0.2
+        self.rates = {
+            kind: chance * draw.choice((0.3, 1.0, 2.0))
+            for kind, chance in KINDS.items()
+            if (draw.random() < 0.5 or every) and kind not in off
+        }
+        self.fired: Counter[str] = Counter() if fired is None else fired
+        self.calm = False
+        self._dice = {kind: random.Random(f"{seed}/{kind}") for kind in self.rates}
+
+    def strikes(self, kind: str) -> bool:
+        """Whether a fault strikes now. Each kind has dice of its own, so that one more kind does not change the others."""
+        if self.calm or kind not in self.rates or self._dice[kind].random() >= self.rates[kind]:
+            return False
+        self.fired[kind] += 1
+        return True

@@ -1,0 +1,146 @@
+"""``python -m wingbeat.testing.simulate``: many seeds of the simulation, one seed again, a smaller world that fails alike, or
+the planted bugs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+
+from msgspec import Struct
+
+from wingbeat.testing.faults import KINDS
+from wingbeat.testing.mutants import MUTANTS, caught
+from wingbeat.testing.simulation import DEFAULTS, Options, World
+
+ENOUGH = 1000
+"""From so many seeds on, a kind of fault that never struck is a failure."""
+CHUNK = 250
+MUTANT_SEEDS = 20_000
+
+
+class Failure(Struct, frozen=True):
+    """A seed that does not keep a promise."""
+
+    seed: int
+    what: str
+    options: Options = DEFAULTS
+
+    def command(self) -> str:
+        """What runs it again."""
+        told = [f"--seed {self.seed}"]
+        if self.options.off:
+            told.append(f"--off '{','.join(sorted(self.options.off))}'")
+        if self.options.depth >= 0:
+            told.append(f"--depth {self.options.depth}")
+        if self.options.storm != DEFAULTS.storm:
+            told.append(f"--storm {self.options.storm}")
+        return f"python -m wingbeat.testing.simulate {' '.join(told)}"
+
+
+def fails(seed: int, options: Options = DEFAULTS, fired: Counter[str] | None = None) -> Failure | None:
+    """Run one world; how it fails, None if it does not."""
+    try:
+        World(seed, fired, options).run()
+    except Exception as error:  # noqa: BLE001  # however it shows
+        return Failure(seed, f"{type(error).__name__}: {error}", options)
+    return None
+
+
+def shrunk(failure: Failure) -> Failure:
+    """A failure with as few kinds of fault, as little nesting and as short a storm as still fails."""
+    for depth in range(3):
+        smaller = fails(failure.seed, Options(failure.options.off, depth, failure.options.storm))
+        if smaller is not None:
+            failure = smaller
+            break
+    for kind in KINDS:
+        o = failure.options
+        failure = fails(failure.seed, Options(o.off | {kind}, o.depth, o.storm)) or failure
+    step = failure.options.storm // 2
+    while step:
+        o = failure.options
+        smaller = fails(failure.seed, Options(o.off, o.depth, o.storm - step))
+        failure, step = (smaller, step) if smaller is not None else (failure, step // 2)
+    return failure
+
+
+def _chunk(seeds: range) -> tuple[Counter[str], list[Failure]]:
+    fired: Counter[str] = Counter()
+    return fired, [failure for seed in seeds if (failure := fails(seed, fired=fired)) is not None]
+
+
+def run(seeds: range, jobs: int) -> tuple[Counter[str], list[Failure]]:
+    """Run every seed; what struck, and what failed."""
+    fired: Counter[str] = Counter()
+    failures: list[Failure] = []
+    chunks = [seeds[i : i + CHUNK] for i in range(0, len(seeds), CHUNK)]
+    with ProcessPoolExecutor(jobs) as pool:
+        for counted, failed in pool.map(_chunk, chunks):
+            fired += counted
+            failures += failed
+    return fired, failures
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m wingbeat.testing.simulate", description=__doc__)
+    parser.add_argument("--seeds", default="20000", help="how many, or FROM:TO")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--seed", type=int, help="one seed alone")
+    parser.add_argument("--off", default="", help="kinds of fault that do not strike, separated by commas")
+    parser.add_argument("--depth", type=int, default=-1, help="how deeply workflows nest")
+    parser.add_argument("--storm", type=int, default=DEFAULTS.storm, help="length of the storm")
+    parser.add_argument("--mutants", action="store_true", help="show that every planted bug is found")
+    given = parser.parse_args()
+    if given.mutants:
+        return _mutants()
+    if given.seed is not None:
+        return _one(given.seed, Options(frozenset(filter(None, given.off.split(","))), given.depth, given.storm))
+    first, _, last = given.seeds.rpartition(":")
+    return _many(range(int(first or 0), int(last)), given.jobs)
+
+
+def _one(seed: int, options: Options) -> int:
+    world = World(seed, None, options)
+    try:
+        print(world.run())
+    except Exception as error:
+        print("".join(f"{event}\n" for event in world.past[-50:]), file=sys.stderr)
+        print(f"rates: {world.faults.rates}", file=sys.stderr)
+        raise SystemExit(f"{type(error).__name__}: {error}") from error
+    return 0
+
+
+def _many(seeds: range, jobs: int) -> int:
+    begin = time.monotonic()
+    fired, failures = run(seeds, jobs)
+    seconds = time.monotonic() - begin
+    for kind in KINDS:
+        print(f"{fired[kind]:>9,}  {kind}")
+    print(f"{len(seeds):,} executions in {seconds:.0f} s ({len(seeds) / seconds / jobs:.0f} a second and process)")
+    never = [kind for kind in KINDS if not fired[kind]] if len(seeds) >= ENOUGH else []
+    for kind in never:
+        print(f"never struck: {kind}", file=sys.stderr)
+    for failure in failures[:3]:
+        small = shrunk(failure)
+        print(f"seed {failure.seed}: {failure.what}\nagain, as small as it gets: {small.command()}", file=sys.stderr)
+    print(f"{len(seeds) - len(failures)} passed, {len(failures)} failed")
+    return 1 if failures or never else 0
+
+
+def _mutants() -> int:
+    missed = 0
+    for name, plant in MUTANTS.items():
+        seed = caught(plant, range(MUTANT_SEEDS))
+        missed += seed is None
+        print(f"{name}: {'not found' if seed is None else f'found by seed {seed}'}", flush=True)
+    print(f"{len(MUTANTS) - missed} passed, {missed} failed")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

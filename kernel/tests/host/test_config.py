@@ -1,0 +1,71 @@
+"""Settings of files: sections that nobody reads."""
+
+import pytest
+
+from wingbeat.base.errors import ConfigurationError
+from wingbeat.builtin.process.settings import ProcessSettings
+from wingbeat.contracts.hookspecs import hookimpl
+from wingbeat.host.config import Configuration
+from wingbeat.host.discover import boot
+
+KNOWN = ["kernel", "process", "journal"]
+
+
+@pytest.fixture(autouse=True)
+def user(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    folder = tmp_path / "config" / "wingbeat"
+    folder.mkdir(parents=True)
+    return folder / "wingbeat.toml"
+
+
+@pytest.fixture
+def project(tmp_path):
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return folder
+
+
+def test_a_section_that_is_misspelt_is_named_with_its_file_and_the_nearest(project, user):
+    (project / "wingbeat.toml").write_text("[proces]\nslots = 1\n[process]\nslots = 2\n")
+    (project / "pyproject.toml").write_text("[tool.wingbeat.jurnal]\n[tool.other]\n")
+    user.write_text("[kernal]\n")
+    assert Configuration(project=project).unread(KNOWN) == [
+        f"Nothing reads the section [proces] ({project / 'wingbeat.toml'}). Did you mean [process]?",
+        (
+            f"Nothing reads the section [tool.wingbeat.jurnal] ({project / 'pyproject.toml'}). "
+            "Did you mean [tool.wingbeat.journal]?"
+        ),
+        f"Nothing reads the section [kernal] ({user}). Did you mean [kernel]?",
+    ]
+
+
+def test_one_that_is_like_no_other_may_be_that_of_a_plugin(project):
+    (project / "wingbeat.toml").write_text("slots = 3\n[tensorflow]\n")
+    file = project / "wingbeat.toml"
+    assert Configuration(project=project).unread(KNOWN) == [
+        f"slots stands outside of all sections and is not read ({file}).",
+        (
+            f"Nothing reads the section [tensorflow] ({file}). "
+            "There are journal, kernel, process; or it is for a plugin that is not installed."
+        ),
+    ]
+
+
+def test_a_section_that_is_a_value_is_told(project):
+    (project / "pyproject.toml").write_text("[tool.wingbeat]\nprocess = 4\n")
+    with pytest.raises(ConfigurationError, match="The setting process = 4 is no section .*pyproject.toml") as told:
+        Configuration(project=project).section("process", ProcessSettings)
+    assert told.value.hint == "Write a table: [tool.wingbeat.process]."
+
+
+def test_sections_are_known_of_the_kernel_and_of_plugins_by_name_or_by_what_they_say():
+    class Plugin:
+        __name__ = "given"
+
+        @hookimpl
+        def wingbeat_register(self, registrar):
+            registrar.section("theirs")
+
+    known = boot([Plugin()], {"off": "no.such.module"}, ["off", "gone"]).sections
+    assert known == {"kernel", "plugins", "bundle", "journal", "process", "theirs", "off", "gone"}
