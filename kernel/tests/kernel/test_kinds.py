@@ -295,6 +295,28 @@ async def test_items_of_a_map_over_a_stored_list_are_kept(kernel):
     assert STATE.ran == []
 
 
+async def test_a_thousand_items_are_taken_over_one_after_the_other(kernel):
+    STATE.broken = True
+    await failed(kernel, mapped, {"n": 1000}, "mine")
+    STATE.broken, STATE.ran = False, []
+    again = await kernel.recover("mine")
+    await again.result()
+    assert STATE.ran == []
+    assert next(node.items.succeeded for node in (await again.describe()).nodes if node.items) == 1000
+
+
+async def test_a_thousand_workflows_that_end_at_once_may_be_mapped(kernel):
+    @workflow
+    def same(x: int) -> int:
+        return x
+
+    @workflow
+    def each(xs: list[int]) -> list[int]:
+        return map_task(same)(xs)
+
+    assert await (await kernel.launch(each, {"xs": list(range(1000))}, "mine")).result() == list(range(1000))
+
+
 # -- what attempts left
 
 

@@ -97,7 +97,7 @@ class Archive:
         record = await self._journal.record(execution)
         if record is None:
             raise NotFound(f"There is no execution {execution!r}.", hint="'wingbeat get executions' lists them.")
-        return record
+        return _whole(record)
 
     async def over(self, execution: str) -> ExecutionPhase:
         """The phase of an execution that nobody here runs. Raises NotFound, and EngineStopped if it has not ended."""
@@ -116,7 +116,7 @@ class Archive:
 
     async def live(self, execution: str, record: Record | None = None) -> Live:
         """An execution put together again from its facts; `record` where it is at hand."""
-        record = record or await self.record(execution)
+        record = _whole(record) if record is not None else await self.record(execution)
         closure = await self._load(record.closure)
         plan = self._plans[record.closure]
         snapshot = await self._journal.latest(execution)
@@ -175,7 +175,7 @@ class Archive:
             body = await self._journal.closure(name)
             if body is None:
                 raise JournalUnknown(f"The journal lacks the closure {name}.")
-            self._remember(name, read_known(body, name))
+            self._remember(name, _read_closure(name, body))
         return self._closures[name]
 
     def _remember(self, name: str, closure: Closure) -> None:
@@ -184,3 +184,20 @@ class Archive:
                 if old not in self._unsaved:
                     del self._plans[old], self._closures[old]
         self._closures[name], self._plans[name] = closure, flatten(closure)
+
+
+def _whole(record: Record) -> Record:
+    if record.damaged:
+        raise JournalUnknown(f"The record of execution {record.execution} is damaged in the journal.")
+    return record
+
+
+def _read_closure(name: str, body: bytes) -> Closure:
+    """A stored closure, if it is what was stored: under its own digest, or (a called one) under that of its root."""
+    try:
+        closure = read_known(body, name)
+    except Exception as error:
+        raise JournalUnknown(f"The closure {name} is damaged in the journal: {error}") from error
+    if name not in (closure.root, digest(body)):
+        raise JournalUnknown(f"The closure {name} is damaged in the journal.")
+    return closure

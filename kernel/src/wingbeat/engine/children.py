@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from wingbeat.base.errors import EngineStopped, JournalUnknown, NotFound, WingbeatError
 from wingbeat.base.ids import child_execution_id
 from wingbeat.contracts.engine import Engine, LaunchRequest
+from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.journal import StorageFull
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.identity import launch_key
@@ -71,12 +72,15 @@ class Children:
         given: Literals = {**inputs, **{n: Inline(value) for n, value in plan.fixed.items()}}
         node = live.machine.graph.id(address)
         labels = {**plan.labels, PARENT: f"{live.id}/{node}"}
+        hit("child.before-launch")
         await self._engine.launch(LaunchRequest(closure, given, name, launch_key(closure, given), labels=labels))
+        hit("child.launched")
         return await self._followed(name, address)
 
     async def _followed(self, name: str, address: int) -> ChildEnded:
         phase = await self._engine.wait(name)
         view = await self._engine.describe(name, nodes=False)
+        hit("child.ended")
         at = self._clock.now()
         if phase is ExecutionPhase.SUCCEEDED:
             return ChildEnded(at, address, view.outputs or {}, source=name)
@@ -86,6 +90,7 @@ class Children:
     async def _abort(self, live: Live, address: int, reason: str) -> None:
         running = self._tasks.get((live.id, address))
         name = child_name(live, address)
+        hit("child.cancel")
         try:
             await _again(lambda: self._engine.abort(name, reason))
         except NotFound:

@@ -8,7 +8,7 @@ from typing import Any
 
 from wingbeat.base.errors import ErrorKind
 from wingbeat.contracts.executor import AttemptRequest, Executor, Failed
-from wingbeat.engine.failpoints import hit
+from wingbeat.contracts.failpoints import hit
 from wingbeat.engine.reports import Reports
 from wingbeat.spec.outcome import ErrorInfo
 

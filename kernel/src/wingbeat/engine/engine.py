@@ -24,6 +24,7 @@ from wingbeat.compile.flatten import flatten
 from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
 from wingbeat.contracts.executor import AttemptRequest
+from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.journal import Batch, Record, StorageFull
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.archive import Archive
@@ -33,7 +34,6 @@ from wingbeat.engine.children import Children
 from wingbeat.engine.collecting import no_collection
 from wingbeat.engine.dispatch import Dispatcher
 from wingbeat.engine.eviction import evict
-from wingbeat.engine.failpoints import hit
 from wingbeat.engine.feed import Feed
 from wingbeat.engine.live import Live
 from wingbeat.engine.loading import Loading
@@ -124,6 +124,7 @@ class LocalEngine:
         """Open the journal, take up every execution that has not ended, and begin to work."""
         try:
             self._fence = await self._journal.open(owner)
+            hit("start.fenced")
             if self._parts.catalog is not None:
                 await self._parts.catalog.start()
             self._feed.start()
@@ -199,6 +200,7 @@ class LocalEngine:
         seed = int.from_bytes(self._clock.entropy()[:6], "big")
         self._post(live, Launched(record.created_at, seed, reuse.nodes, request.recover, reuse.later, reuse.left))
         await asyncio.shield(live.launched)
+        hit("launch.acknowledge")
         return LaunchReply(name, recovered=len(reuse.nodes))
 
     async def recovery_plan(self, request: LaunchRequest) -> RecoveryPlan:
@@ -249,6 +251,7 @@ class LocalEngine:
         if live is None:
             await self._over(execution)
             return
+        hit("abort.asked")
         self._post(live, AbortAsked(self._clock.now(), reason))
         await self.wait(execution)
 
@@ -258,10 +261,12 @@ class LocalEngine:
         if live is None:
             phase = await self._over(execution)
             raise ConflictError(f"Execution {execution!r} has ended ({phase}); nothing waits for {name!r}.")
+        hit("signal.received")
         self._check_running()  # else nobody would answer
         done = live.expect(id)
         self._post(live, Signalled(self._clock.now(), name, value, id))
         await asyncio.shield(done)
+        hit("signal.acknowledge")
 
     async def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
         """See `Engine.events`."""
@@ -440,8 +445,8 @@ class LocalEngine:
                 self._dispatcher(self._task(live, effect.node)).cancel(name, effect.reason)
             case Finish():
                 self._pools.forget(live.id)
-                self._lives.pop(live.id, None)
-                self._ended[live.id] = live
+                hit("finish.before")
+                self._ended[live.id] = self._lives.pop(live.id, live)
                 asyncio.get_running_loop().call_later(ENDED_S, self._ended.pop, live.id, None)
                 live.ended.set()
                 self._feed.end(live)
@@ -453,11 +458,10 @@ class LocalEngine:
             failed = ErrorInfo("BindingError", f"An input cannot be taken: {error}", retryable=False)
             self._post(live, AttemptFailed(self._clock.now(), node, number, failed))
             return None
+        replay = replay_of(live.machine, node) if node in live.machine.state.bodies else None
         return AttemptRequest(
-            id=attempt_id(live.id, live.node_id(node), number), task=self._task(live, node), inputs=inputs,
-            bundle=live.closure.bundle, environment=live.closure.environment,
-            checkpoint=checkpoint_of(live.machine, node, inputs),
-            replay=replay_of(live.machine, node) if node in live.machine.state.bodies else None,
+            attempt_id(live.id, live.node_id(node), number), self._task(live, node), inputs, live.closure.bundle,
+            environment=live.closure.environment, checkpoint=checkpoint_of(live.machine, node, inputs), replay=replay,
         )  # fmt: skip
 
     def _task(self, live: Live, node: int) -> TaskSpec:
@@ -488,6 +492,7 @@ class LocalEngine:
                 except Exception as error:  # noqa: BLE001  # one that cannot be read must not keep the others from going on
                     self.quarantined[record.execution] = str(error)
                     continue
+                hit("recover.read")
                 self._lives[live.id] = live
                 if live.machine.state.phase is ExecutionPhase.ABORTING:
                     self._left[record.launch_key] = live.id

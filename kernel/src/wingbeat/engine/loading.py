@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from wingbeat.base.errors import WingbeatError
+from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.storage import Storage
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.live import Live
@@ -60,7 +61,10 @@ class Loading:
                 raise WingbeatError(f"{live.node_id(node)}: {loaded.error.message}")
 
     async def _load(self, live: Live, node: int) -> None:
-        self._post(live, await self.event(live, node))
+        hit("load.before")
+        event = await self.event(live, node)
+        hit("load.after")
+        self._post(live, event)
 
     def _values(self, live: Live, node: int) -> dict[str, Any]:
         return {

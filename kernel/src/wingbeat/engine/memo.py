@@ -10,9 +10,9 @@ import msgspec
 
 from wingbeat.compile.cachekey import input_digests, interface_digest, key_digest
 from wingbeat.contracts.catalog import CacheEntry, CacheKey, Catalog
+from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.storage import Storage
 from wingbeat.engine.clock import Clock
-from wingbeat.engine.failpoints import hit
 from wingbeat.engine.live import Live
 from wingbeat.machine.event import CacheHeld, CacheHit, CacheMissed, CacheStored, Event
 from wingbeat.spec.entities import TaskSpec
@@ -125,6 +125,7 @@ class Memo:
                 raise ValueError(f"the catalog answered with a foreign key {entry.key.digest}")
             damage = await self._damage(task, entry.outputs)
             if damage is None:
+                hit("lookup.hit")
                 return CacheHit(self._clock.now(), node, entry.outputs, entry.source)
             await catalog.evict(digest=key.digest)
         if task.cache.serialize:
@@ -132,6 +133,7 @@ class Memo:
             reserved = await catalog.reserve(key, owner, RESERVATION_S)
             if reserved.owner != owner:
                 return CacheHeld(self._clock.now(), node, reserved.owner, self._clock.now() + HELD_AGAIN_S)
+            hit("reserve.granted")
             self._reservations[live.id, node] = (key, owner)
             if damage is None and await catalog.lookup(key) is not None:  # stored since we looked
                 self.release(live, node)
@@ -184,6 +186,7 @@ class Memo:
         self._post(live, CacheStored(self._clock.now(), node, status, reason))
 
     async def _release(self, catalog: Catalog, key: CacheKey, owner: str) -> None:
+        hit("release.before")
         try:
             await catalog.release(key, owner)
         except Exception:  # noqa: BLE001  # it ends by itself

@@ -7,9 +7,9 @@ from typing import Any
 
 from wingbeat.base.ids import split_attempt_id
 from wingbeat.contracts.executor import Aborted, AttemptRequest, Failed, Outcome, Progress, Succeeded, Suspended
+from wingbeat.contracts.failpoints import hit
 from wingbeat.engine.archive import Archive
 from wingbeat.engine.clock import Clock
-from wingbeat.engine.failpoints import hit
 from wingbeat.engine.live import Live
 from wingbeat.machine.event import (
     AttemptAborted,

@@ -14,6 +14,7 @@ import msgspec
 from wingbeat.base.errors import EngineStopped, WingbeatError
 from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
+from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.observer import Published
 from wingbeat.kernel.lock import holder_pid
 from wingbeat.kernel.wire import CANCEL, ERRORS, RESULTS, Call, Reply, frame, read_frame, socket_path
@@ -153,6 +154,7 @@ class RemoteEngine:
         call.number = self._count
         queue = self._waiting[call.number] = asyncio.Queue()
         self._writer.write(frame(call))
+        hit("remote.called")
         return queue
 
     def _forget(self, number: int) -> None:
@@ -197,6 +199,7 @@ class RemoteEngine:
         try:
             while True:
                 reply = msgspec.msgpack.decode(await read_frame(reader), type=Reply)
+                hit("remote.answered")
                 if (queue := self._waiting.get(reply.number)) is not None:
                     queue.put_nowait(reply)
                     if reply.last:

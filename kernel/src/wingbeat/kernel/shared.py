@@ -10,6 +10,7 @@ from typing import TypeVar
 from wingbeat.base.errors import ConfigurationError, EngineStopped
 from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import Engine, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
+from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.engine import LocalEngine
 from wingbeat.kernel.lock import HomeLock, holder_pid
@@ -55,8 +56,10 @@ class SharedEngine:
         end = asyncio.get_running_loop().time() + TAKE_S_MAX
         while not self._closed:
             if self._lock.try_take():
+                hit("home.taken")
                 try:
                     self._local = await self._make()
+                    hit("home.opened")
                     self._server = Server(self._local, self._home)
                     await self._server.start()
                 except BaseException:
@@ -178,5 +181,6 @@ class SharedEngine:
             if self._closed or self._local is not None:
                 return
             if self._remote is gone and isinstance(gone, RemoteEngine):
+                hit("home.holder-gone")
                 await gone.close()
                 await self.open()

@@ -16,6 +16,7 @@ from msgspec import Struct
 from wingbeat.base import errors
 from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
+from wingbeat.contracts.journal import StorageFull
 from wingbeat.contracts.observer import Published
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literal
@@ -73,7 +74,7 @@ ERRORS: dict[str, Callable[..., errors.WingbeatError]] = {
     kind.__name__: kind
     for kind in (
         errors.CompileError, errors.ConfigurationError, errors.ConflictError, errors.InputError, errors.NotFound,
-        errors.JournalUnknown,
+        errors.JournalUnknown, StorageFull,
     )
 }  # fmt: skip
 """Errors that are raised again on the other side as they are; others become WingbeatError."""

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import os
 
+from wingbeat.contracts.failpoints import hit
+
 REQUEST = "request"
 INPUTS = "inputs"
 OUTPUTS = "outputs"
@@ -50,6 +52,7 @@ def write_atomic(directory: str, name: str, data: bytes) -> None:
         write_all(fd, data)
     finally:
         os.close(fd)
+    hit("files.written")
     os.rename(temporary, f"{directory}/{name}")
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from wingbeat.base.errors import CompileError, ExecutionFailed, NonRetryable
 from wingbeat.base.ids import digest
 from wingbeat.contracts.executor import Call, Made, Recorded, Replay, Suspended
+from wingbeat.contracts.failpoints import hit
 from wingbeat.runtime.inputs import materialise
 from wingbeat.runtime.replayloop import ReplayLoop
 from wingbeat.runtime.storageio import StorageIO, literal_of
@@ -73,9 +74,11 @@ class Turn:
 
         body.set(self)
         asyncio.set_event_loop(self._loop)
+        hit("turn.begun")
         try:
             value = self._loop.run_until_complete(self._loop.create_task(function(**arguments)))
         except _Waits:
+            hit("turn.suspended")
             # The process ends now: what waits is neither cancelled nor cleaned up, it goes on in the next turn.
             return Suspended(
                 tuple(self._calls.values()), tuple(self._cancels), self._wake_at, tuple(self._closures.values())
@@ -136,6 +139,7 @@ class Turn:
                 f"The body called {entry.key!r} when it was run before, and does not now (spec {made.template[:19]}…). "
                 "What it does has to follow from its inputs and from what it awaits."
             )
+        hit("turn.told")
         future = self._waiting.get(entry.key)
         if future is not None and not future.done():
             future.set_result(entry)

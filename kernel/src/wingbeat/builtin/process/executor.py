@@ -45,6 +45,7 @@ from wingbeat.contracts.executor import (
     Sink,
     Succeeded,
 )
+from wingbeat.contracts.failpoints import hit
 from wingbeat.runtime import claim, files
 from wingbeat.runtime.checkpoint import carry
 from wingbeat.runtime.job import Exit, Job, StorageRef
@@ -138,7 +139,12 @@ class ProcessExecutor:
         """Take an attempt, unless it is followed already; its directory says whether it ever began."""
         if request.id not in self._attempts:
             directory = self._directory(request.id)
-            self._follow(Attempt(request.id, directory, request), fresh=_make_directory(directory))
+            try:
+                fresh = _make_directory(directory)
+            except OSError:  # a full disk, mostly; who follows it waits for what the machine refuses
+                fresh = False
+            hit("executor.directory-made")
+            self._follow(Attempt(request.id, directory, request), fresh=fresh)
 
     async def recover(self, requests: Sequence[AttemptRequest]) -> None:
         """Adopt: what runs has its slots before anything else is started."""
@@ -164,6 +170,7 @@ class ProcessExecutor:
             self._follow(known, fresh=False)
         if known.reason is None and written(directory) is None:
             known.reason = reason
+        hit("executor.cancel")
         await self._kill(known)
 
     async def list(self) -> list[str]:
@@ -231,10 +238,13 @@ class ProcessExecutor:
                 del self._attempts[attempt.id]
         if attempt.reason is not None and not isinstance(outcome, Succeeded):
             outcome = Aborted(attempt.reason, outcome.error.evidence if isinstance(outcome, Failed) else {})
+        hit("executor.ended")
         self._tell.ended(attempt.id, outcome)
 
     async def _outcome(self, attempt: Attempt, fresh: bool) -> Outcome:
         launches = 0
+        if not fresh:
+            _make_directory(attempt.directory)
         while True:
             owner = None if fresh and not launches else claim.read(attempt.directory)
             if owner is not None:
@@ -260,6 +270,7 @@ class ProcessExecutor:
             self._on_started(attempt.id, owner.pid, "adopted")
         elif (end := ended(attempt.directory)) is not None:
             return end
+        hit("executor.adopted")
         link = await self._parents.find(owner.parent)
         if link is not None and isinstance(answer := await link.watch(attempt.id), Exit):
             return answer
@@ -279,6 +290,7 @@ class ProcessExecutor:
                 self._tell.progress(attempt.id, AttemptPhase.WAITING_FOR_RESOURCES, reason)
                 await self._slots.acquire(count)
             attempt.slots = count
+        hit("executor.slots-taken")
         if request.checkpoint:  # which may have to be copied
             await asyncio.to_thread(carry, self._attempts_dir, attempt.id, request.checkpoint)
         elif not attempt.id.endswith("/0"):
@@ -289,7 +301,10 @@ class ProcessExecutor:
             await asyncio.to_thread(files.write_atomic, attempt.directory, files.INPUTS, inputs)
             inputs = b""
         link = await self._parents.get(key)
-        return await link.run(attempt.id, job, inputs)
+        hit("executor.before-send")
+        running = link.run(attempt.id, job, inputs)
+        hit("executor.sent")
+        return await running
 
     async def _prepare(self, request: AttemptRequest) -> ParentKey:
         """The interpreter and the code, made where they are not there yet."""
@@ -360,6 +375,7 @@ class ProcessExecutor:
             owner = claim.read(attempt.directory)
             if owner is not None and owner.pid and claim.held(attempt.directory):
                 kill_group(owner.pid, number)
+                hit("executor.signalled")
                 await asyncio.wait({attempt.task}, timeout=grace)
                 number, grace = signal.SIGKILL, 1.0
             else:  # it is about to say its number, or to be reported
