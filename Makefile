@@ -24,7 +24,7 @@ ETA_PYTEST := . $(ETA_VENV)/bin/activate && pytest examples/eta -o faulthandler_
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo simulate mutants test test-heavy test-realdata check format bench docs build changelog lock acceptance schema sync clean python
+.PHONY: help demo simulate mutants test test-heavy faults test-realdata check format bench docs build changelog lock acceptance schema sync clean python
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ test: $(SYNCED) $(ETA_SYNCED) ## run the tests (at most ten minutes)
 test-heavy: $(SYNCED) $(SPARK_SYNCED) $(ETA_SYNCED) ## run the slow tests too: environments, faults, Spark
 	@$(ACTIVATE) pytest -m "environments or faults or spark" --ignore examples/eta $(ARGS)
 	@$(ETA_PYTEST) -m spark $(ARGS)
+
+faults: $(SYNCED) ## kill, cut and fill ten times as often as test-heavy does (an hour and more)
+	@$(ACTIVATE) FAULTS_TIMES=10 pytest -m faults tests/faults $(ARGS)
 
 test-realdata: $(ETA_SYNCED) ## run the ETA example on real data: ETA_DATA=DIR
 	@test -n "$(ETA_DATA)" || { echo "make test-realdata needs ETA_DATA=DIR, a folder of data; see examples/eta" >&2; exit 2; }

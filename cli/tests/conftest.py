@@ -9,7 +9,16 @@ import pytest
 from wingbeat.base.errors import NotFound
 from wingbeat.base.ids import attempt_folder
 from wingbeat.contracts.catalog import Evicted
-from wingbeat.contracts.engine import AttemptView, ExecutionView, NodeView, Summary
+from wingbeat.contracts.engine import (
+    AttemptView,
+    ExecutionView,
+    GateView,
+    NodeReuse,
+    NodeView,
+    RecoveryPlan,
+    ReuseDecision,
+    Summary,
+)
 from wingbeat.contracts.observer import Published
 from wingbeat.spec.entities import Closure, Interface, Variable, WorkflowSpec
 from wingbeat.spec.literal import Inline
@@ -96,6 +105,10 @@ class World:
     recovered: list[tuple[str, Closure | None]] = field(default_factory=list)
     aborted: list[str] = field(default_factory=list)
     evicted: list[dict[str, Any]] = field(default_factory=list)
+    gates: dict[str, GateView] = field(default_factory=dict)
+    signalled: list[tuple[str, str, Any]] = field(default_factory=list)
+    planned: list[Closure | None] = field(default_factory=list)
+    holds: bool = False
     compiled: list[tuple[str, str]] = field(default_factory=list)
     fails: Exception | None = None
     held: bool = True
@@ -141,6 +154,10 @@ class FakeEngine:
     async def closure(self, execution):
         return self.world.closure
 
+    async def events(self, execution, cursor=-1):
+        for event in self.world.events:
+            yield event
+
     async def explain_cache(self, execution, node):
         if node != "n1":
             raise NotFound(f"execution {execution} has no node {node}")
@@ -149,7 +166,7 @@ class FakeEngine:
 
 class FakeKernel:
     def __init__(self, world: World) -> None:
-        self.world, self.engine = world, FakeEngine(world)
+        self.world, self.engine, self.holds = world, FakeEngine(world), world.holds
 
     async def __aenter__(self):
         return self
@@ -171,6 +188,35 @@ class FakeKernel:
         self.world.recovered.append((execution, entity))
         return FakeExecution(self.world)
 
+    async def recovery_plan(self, execution, entity=None):
+        self.world.planned.append(entity)
+        nodes = [
+            NodeReuse("n0", "flow.one", ReuseDecision.REUSED),
+            NodeReuse("n1", "flow.many", ReuseDecision.OPEN, "by its inputs", 5, 3),
+            NodeReuse("n2", "flow.two", ReuseDecision.RUNS, "the code of flow.two changed"),
+        ]
+        return RecoveryPlan(execution, "flow.pipeline", nodes)
+
+    async def gate(self, execution, name):
+        if name not in self.world.gates:
+            raise NotFound(f"Execution {execution!r} has no gate {name!r}.")
+        return self.world.gates[name]
+
+    async def signal(self, execution, name, value):
+        self.world.signalled.append((execution, name, value))
+
+    def attempts(self, execution, node):
+        return [rest[0] for rest in self._folders(execution, node) if len(rest) == 1]
+
+    def items(self, execution, node):
+        return {rest[0] for rest in self._folders(execution, node) if len(rest) == 2}
+
+    def _folders(self, execution, node):
+        folder = self.world.home / "attempts" / execution
+        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        rests = [name.removeprefix(f"{node}.").split(".") for name in sorted(names) if name.startswith(f"{node}.")]
+        return [[int(part) for part in rest] for rest in rests if all(part.isdecimal() for part in rest)]
+
     async def get(self, execution):
         if execution != self.world.view.id:
             raise NotFound(f"there is no execution {execution}", hint="wingbeat get executions")
@@ -181,6 +227,9 @@ class FakeKernel:
 
     def log_path(self, execution, node, attempt):
         return self.world.home / "attempts" / attempt_folder(execution, node, attempt) / "log"
+
+    def deck_path(self, execution, node, attempt):
+        return self.log_path(execution, node, attempt).with_name("deck.html")
 
 
 def fake_module(world: World) -> Any:

@@ -1,14 +1,22 @@
+import io
 import json
 import subprocess
 import sys
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from wingbeat.base.ids import attempt_folder
+from wingbeat.contracts.engine import FailedItem, GateView, ItemsView, NodeView
+from wingbeat.contracts.executor import Progress
 from wingbeat.spec.outcome import ErrorInfo
-from wingbeat.spec.phase import ExecutionPhase
+from wingbeat.spec.phase import ExecutionPhase, NodePhase
+from wingbeat.types import Simple
+from wingbeat.types.model import RecordField, RecordType
 from wingbeat_cli.overview import COMMANDS, overview
+from wingbeat_cli.render.progress import PlainScreen
 
 
 def test_get_executions_lists_the_newest_first(world, wingbeat):
@@ -113,6 +121,68 @@ def test_logs_follow_until_the_end(world, wingbeat):
     assert wingbeat("logs", "e1", "n1", "--follow").out == "first\nsecond\n"
 
 
+def write_deck(world, node, attempt, text="page"):
+    path = world.home / "attempts/e1" / f"{node}.{attempt}" / "deck.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_the_last_page_of_a_node_is_found(world, wingbeat, tmp_path):
+    first = write_deck(world, "n1", 0)
+    assert wingbeat("deck", "e1", "n1").out == f"{first}\n"
+    second = write_deck(world, "n1", 1, "second")
+    assert wingbeat("deck", "e1", "flow.two").out == f"{second}\n"
+    assert wingbeat("deck", "e1", "n1", "--attempt", "0").out == f"{first}\n"
+    answer = wingbeat("deck", "e1", "n1", "--out", str(tmp_path / "copy.html"))
+    assert (answer.status, answer.out) == (0, "")
+    assert (tmp_path / "copy.html").read_text() == "second"
+    answer = wingbeat("deck", "e1", "n1", "--out", str(tmp_path / "no" / "copy.html"))
+    assert answer.status == 1
+    assert "copy.html" in answer.err
+
+
+@pytest.mark.parametrize(("works", "status"), [(True, 0), (False, 1)])
+def test_a_page_is_opened_in_the_browser(world, wingbeat, monkeypatch, works, status):
+    import webbrowser
+
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", lambda address: opened.append(address) or works)
+    path = write_deck(world, "n1", 1)
+    answer = wingbeat("deck", "e1", "n1", "--open")
+    assert (answer.status, opened) == (status, [path.as_uri()])
+    assert answer.out == ""
+
+
+def test_a_node_without_a_page_says_so(world, wingbeat):
+    answer = wingbeat("deck", "e1", "n1", "--attempt", "1")
+    assert answer.status == 4
+    assert answer.err.startswith("error: node n1 of execution e1, attempt 1, has made no page\n  ")
+    assert wingbeat("deck", "e1", "n7").status == 4
+
+
+def advanced(world, fraction, text):
+    node = world.view.nodes[1]
+    attempts = [*node.attempts[:-1], replace(node.attempts[-1], progress=Progress(fraction, text, 1.0))]
+    return replace(world.view, nodes=[world.view.nodes[0], replace(node, attempts=attempts, phase="RUNNING")])
+
+
+def test_the_same_node_tells_how_far_it_is_now_and_then(world, monkeypatch):
+    stream = io.StringIO()
+    screen = PlainScreen(stream)
+    screen.begin(world.view)
+    assert not screen.advancing
+    screen.take(world.published("attempt", "RUNNING", "n1", 0.2))
+    assert screen.advancing
+    for i in range(50):
+        screen.advance(advanced(world, i / 100, f"row {i}"))
+    monkeypatch.setattr("wingbeat_cli.render.progress.AGAIN_S", 0)
+    screen.advance(advanced(world, 0.999, "last"))
+    screen.advance(advanced(world, 0.999, "last"))
+    lines = [line for line in stream.getvalue().splitlines() if "%" in line]
+    assert lines == ["n1 flow.two RUNNING 0 %: row 0", "n1 flow.two RUNNING 99 %: last"]
+
+
 def test_recover_follows_the_new_execution(world, wingbeat):
     answer = wingbeat("recover", "e0")
     assert answer.status == 0
@@ -124,6 +194,143 @@ def test_recover_with_a_file_takes_the_new_version(world, wingbeat):
     assert wingbeat("recover", "e0", "flow.py", "pipeline").status == 0
     assert world.recovered == [("e0", world.closure)]
     assert wingbeat("recover", "e0", "flow.py").status == 2
+
+
+def test_plan_of_a_recovery_launches_nothing(world, wingbeat):
+    answer = wingbeat("recover", "e0", "flow.py", "pipeline", "--plan")
+    assert answer.status == 0
+    assert answer.out == (
+        "NODE  TASK       DECISION  REASON\n"
+        "n0    flow.one   REUSED\n"
+        "n1    flow.many  OPEN      3 of 5 items can be kept; by its inputs\n"
+        "n2    flow.two   RUNS      the code of flow.two changed\n"
+        "flow.pipeline: 1 kept, 1 decided when it starts, 1 run again; nothing was launched\n"
+    )
+    assert (world.recovered, world.planned) == ([], [world.closure])
+
+
+def test_plan_of_a_recovery_as_json(world, wingbeat):
+    found = json.loads(wingbeat("recover", "e0", "--plan", "-o", "json").out)
+    assert found["execution"] == "e0"
+    assert [node["decision"] for node in found["nodes"]] == ["REUSED", "OPEN", "RUNS"]
+    assert found["nodes"][1]["items"] == {"total": 5, "kept": 3}
+
+
+SETTINGS = RecordType("Settings", (RecordField("rate", Simple("float")),))
+
+
+@pytest.fixture
+def gates(world):
+    world.gates = {
+        "threshold": GateView("threshold", Simple("float")),
+        "settings": GateView("settings", SETTINGS),
+        "deploy": GateView("deploy", Simple("bool"), approval=True),
+    }
+    return world
+
+
+@pytest.mark.parametrize(
+    ("line", "signalled"),
+    [
+        (["signal", "e1", "threshold", "0.5"], ("e1", "threshold", 0.5)),
+        (["signal", "e1", "threshold", "-2.5"], ("e1", "threshold", -2.5)),
+        (["signal", "e1", "settings", '{"rate": 1.5}'], ("e1", "settings", {"rate": 1.5})),
+        (["signal", "e1", "settings", "--input", "settings.json"], ("e1", "settings", {"rate": 2.5})),
+        (["signal", "e1", "deploy", "false"], ("e1", "deploy", False)),
+        (["approve", "e1", "deploy"], ("e1", "deploy", True)),
+        (["reject", "e1", "deploy"], ("e1", "deploy", False)),
+    ],
+)
+def test_gate_is_answered_by_a_value_of_its_type(gates, wingbeat, tmp_path, line, signalled):
+    (tmp_path / "settings.json").write_text('{"rate": 2.5}')
+    answer = wingbeat(*line)
+    assert (answer.status, answer.out, answer.err) == (0, f"e1: {line[2]!r} is answered\n", "")
+    assert gates.signalled == [signalled]
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "said"),
+    [
+        (["signal", "e1", "threshold", "half"], 2, "error: 'threshold': expected float, got 'half'\n"),
+        (["signal", "e1", "threshold"], 2, "error: give the value: as VALUE, or as JSON by --input FILE\n"),
+        (["signal", "e1", "threshold", "1", "--input", "x"], 2, "error: give the value: "),
+        (["signal", "e1", "settings", "--input", "none.json"], 2, "error: cannot read none.json: No such file"),
+        (["signal", "e1", "settings", "--input", "flow.py"], 2, "error: 'settings': expected Settings as JSON ("),
+        (["signal", "e1", "other", "1"], 4, "error: Execution 'e1' has no gate 'other'.\n"),
+        (["approve", "e1", "threshold"], 2, "error: 'threshold' waits for a value (float), not for approval; "),
+    ],
+)
+def test_wrong_answer_changes_nothing(gates, wingbeat, line, status, said):
+    answer = wingbeat(*line)
+    assert answer.status == status
+    assert answer.err.startswith(said)
+    assert gates.signalled == []
+
+
+def test_who_answers_is_told_when_nobody_goes_on_with_it(gates, wingbeat):
+    gates.holds = True
+    answer = wingbeat("approve", "e1", "deploy", "-o", "json")
+    assert json.loads(answer.out) == {"execution": "e1", "name": "deploy", "value": True}
+    assert answer.err.startswith("no process runs this home now")
+
+
+def a_map(world, *, failed: int = 2) -> None:
+    items = ItemsView(50, 50 - failed, failed, failures=[FailedItem(3, "ValueError: three"), FailedItem(17)])
+    found = NodeView("n0", "flow.many", NodePhase.FAILED, items=items, reason="item 3: ValueError: three")
+    world.view = msgspec.structs.replace(world.view, nodes=[found, *world.view.nodes[1:]])
+    world.events = [world.published("node", "FAILED", "n0.17", reason="ValueError: seventeen")]
+
+
+def test_failed_map_says_which_items_failed_and_why(world, wingbeat):
+    world.fail()
+    a_map(world, failed=30)
+    said = wingbeat("describe", "execution", "e1").out
+    assert "20 of 50 done, 30 failed; item 3: ValueError: three" in said
+    assert "failed items of n0\n  n0.3   ValueError: three\n  n0.17  ValueError: seventeen\n  and 28 more\n" in said
+    assert "log of one: wingbeat logs e1 n0.3\n" in said
+
+
+def test_items_under_way_are_bounded(world, wingbeat):
+    a_map(world, failed=0)
+    items = [NodeView(f"n0.{i}", "flow.many", NodePhase.RUNNING) for i in range(100)]
+    inner = [NodeView(f"n0.{i}.n{k}", "flow.one", NodePhase.RUNNING) for i in range(100) for k in range(2)]
+    world.view = msgspec.structs.replace(world.view, nodes=[*world.view.nodes, *items, *inner])
+    said = wingbeat("describe", "execution", "e1").out
+    assert said.count("\n  n0.") == 20
+    assert "and 280 more; -o json has all" in said
+    assert len(json.loads(wingbeat("describe", "execution", "e1", "-o", "json").out)["nodes"]) == 302
+
+
+def test_log_of_an_item_that_has_ended_is_found(world, wingbeat):
+    a_map(world)
+    write_log(world, "n0.17", 0, b"first\n")
+    write_log(world, "n0.17", 1, b"second\n")
+    assert wingbeat("logs", "e1", "n0.17").out == "second\n"
+    assert wingbeat("logs", "e1", "n0.17", "--attempt", "0").out == "first\n"
+    assert wingbeat("logs", "e1", "n0.4").err.startswith("n0.4 flow.many: no log (it was cached or recovered, ")
+    unknown = wingbeat("logs", "e1", "n0.50")
+    assert (unknown.status, unknown.err) == (
+        4, "error: execution e1 has no node n0.50\n  n0 has 50 items, from 0 on\n"
+    )  # fmt: skip
+
+
+def test_logs_of_a_map_are_bounded_and_have_those_that_failed(world, wingbeat):
+    a_map(world)
+    for item in range(30):
+        write_log(world, f"n0.{item}", 0, f"item {item}\n".encode())
+    answer = wingbeat("logs", "e1", "n0")
+    assert answer.out.count("==> n0.") == 20
+    assert "==> n0.17 flow.many, attempt 0 <==\nitem 17\n" in answer.out
+    assert answer.err == "n0 has 10 more items with logs: wingbeat logs e1 n0.N prints one\n"
+
+
+def test_log_of_the_last_turn_of_a_dynamic_workflow_is_found(world, wingbeat):
+    found = NodeView("n0", "flow.search", NodePhase.DYNAMIC_RUNNING)
+    world.view = msgspec.structs.replace(world.view, nodes=[found])
+    write_log(world, "n0", 0, b"one\n")
+    write_log(world, "n0", 1, b"one\ntwo\n")
+    write_log(world, "n0.square-0", 0, b"square\n")
+    assert wingbeat("logs", "e1", "n0").out == "one\ntwo\n"
 
 
 def test_explain_cache(world, wingbeat):

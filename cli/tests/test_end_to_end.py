@@ -58,6 +58,14 @@ def show(day: date, at: datetime, span: timedelta, mode: Mode, level: Literal["a
          name: str, dry_run: bool, limit: int | None) -> str:
     return f"{day} {at} {span} {mode.name} {level} {raw.open().read()} {tags} {name} {dry_run} {limit}"
 
+@task
+def telling(x: int) -> int:
+    from wingbeat import current
+    current().progress(0.45, "epoch 9")
+    current().deck.markdown("# Scores")
+    current().log.info("told")
+    return wait(x)
+
 @workflow
 def pipeline(x: int) -> int:
     """Add twice."""
@@ -365,6 +373,34 @@ def test_terminal_shows_a_table_and_gives_the_cursor_back(shell):
     (shell.root / "go").touch()
     assert terminal.wait() == 0, terminal.shown
     assert terminal.shown.rstrip().endswith(b"\x1b[?25h")
+
+
+def test_progress_is_a_line_where_lines_stay(shell):
+    with shell.start("run", "flow.py", "telling", "--x", "1", "--name", "e1", stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        lines = iter(process.stderr.readline, b"")
+        assert next(line for line in lines if b"epoch" in line) == b"n0 flow.telling RUNNING 45 %: epoch 9\n"
+        described = shell("describe", "execution", "e1")
+        assert "45 %: epoch 9" in described.out
+        page = shell.root / "home/attempts/e1/n0.0/deck.html"
+        assert described.out.endswith(f"pages\n  n0  attempt 0  {page}\n")
+        assert shell("deck", "e1", "n0").out == f"{page}\n"
+        (shell.root / "go").touch()
+        rest = b"".join(lines)
+    assert process.returncode == 0
+    assert rest.count(b"epoch") == 0
+    attempt = shell("describe", "execution", "e1", "-o", "json").json["nodes"][0]["history"][0]
+    assert (attempt["progress"]["fraction"], attempt["progress"]["text"]) == (0.45, "epoch 9")
+    assert attempt["deck"] == attempt["evidence"]["deck"] == str(page)
+    assert "<h1>Scores</h1>" in shell("deck", "e1", "flow.telling", "--out", "-").out
+    assert shell("logs", "e1").out.endswith("INFO told\n")
+
+
+def test_progress_is_in_the_table_of_a_terminal(shell):
+    terminal = Terminal(shell, "run", "flow.py", "telling", "--x", "1")
+    terminal.until_shown(b"45 %: epoch 9")
+    (shell.root / "go").touch()
+    assert terminal.wait() == 0
 
 
 SLOW = """

@@ -30,8 +30,26 @@ def test_run_prints_one_object_as_json(world, wingbeat):
         "phase": "SUCCEEDED",
         "outputs": {"o0": 8},
         "nodes": [
-            {"id": "n0", "task": "flow.one", "phase": "SUCCEEDED", "cache": "HIT", "attempts": 0, "reason": ""},
-            {"id": "n1", "task": "flow.two", "phase": "SUCCEEDED", "cache": "POPULATED", "attempts": 2, "reason": ""},
+            {
+                "id": "n0",
+                "task": "flow.one",
+                "phase": "SUCCEEDED",
+                "cache": "HIT",
+                "attempts": 0,
+                "reason": "",
+                "gate": None,
+                "items": None,
+            },
+            {
+                "id": "n1",
+                "task": "flow.two",
+                "phase": "SUCCEEDED",
+                "cache": "POPULATED",
+                "attempts": 2,
+                "reason": "",
+                "gate": None,
+                "items": None,
+            },
         ],
         "error": None,
     }

@@ -36,10 +36,12 @@ NAMES = {
     "approve",
     "case",
     "cond",
+    "current",
     "gather",
     "map_task",
     "run",
     "sleep",
+    "step",
     "task",
     "wait_for_input",
     "workflow",
@@ -85,7 +87,7 @@ def test_an_unknown_name_is_an_attribute_error():
     "statement",
     [
         "import wingbeat",
-        "from wingbeat import task, workflow, Resources, Cache, Environment, Retry, Timeout",
+        "from wingbeat import task, workflow, Resources, Cache, Environment, Retry, Timeout, current, step",
         "import wingbeat.author.task",
     ],
 )
@@ -93,7 +95,10 @@ def test_what_authors_import_is_light(statement):
     assert imported(statement) & HEAVY == set()
 
 
-@pytest.mark.parametrize("module", ["attempt", "job", "inputs", "outputs", "call", "compile", "errors", "storageio"])
+@pytest.mark.parametrize(
+    "module",
+    ["attempt", "job", "inputs", "outputs", "call", "compile", "errors", "storageio", "inside", "deck", "steps"],
+)
 def test_what_runs_in_a_tasks_process_needs_msgspec_and_the_standard_library_only(module):
     code = f"""
 import sys

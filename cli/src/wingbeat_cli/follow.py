@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from wingbeat.kernel import Execution, Kernel
 
 
+LOOK_S = 0.5
+LOOK_SHARE = 20
+"""A look is followed by a pause of at least so many times its length."""
+
+
 async def follow(kernel: Kernel, execution: Execution, output: str, *, note: str = "") -> int:
     """Follow an execution to its end, print it, and return the exit status.
 
@@ -34,14 +39,30 @@ async def follow(kernel: Kernel, execution: Execution, output: str, *, note: str
             screen.note(note)
         with Interrupts(execution, screen):
             screen.begin(await execution.describe())
-            async for event in execution.events():
-                screen.take(event)
-            await execution.wait()
+            looking = asyncio.create_task(_look(execution, screen))
+            try:
+                async for event in execution.events():
+                    screen.take(event)
+                await execution.wait()
+            finally:
+                looking.cancel()
+                await asyncio.gather(looking, return_exceptions=True)
             view = await execution.describe()
     finally:
         screen.close()
     await show(kernel, view, output)
     return EXIT_OF_PHASE.get(view.phase.value, FAILED)
+
+
+async def _look(execution: Execution, screen: Screen) -> None:
+    """Look now and then how far nodes are, which is no event: the longer a look takes, the less often."""
+    clock, pause = asyncio.get_running_loop().time, LOOK_S
+    while True:
+        await asyncio.sleep(pause)
+        if screen.advancing:
+            began = clock()
+            screen.advance(await execution.describe())
+            pause = max(LOOK_S, LOOK_SHARE * (clock() - began))
 
 
 async def show(kernel: Kernel, view: ExecutionView, output: str) -> None:

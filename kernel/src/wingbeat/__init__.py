@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         WingbeatError,
     )
     from wingbeat.kernel import Execution, Kernel, run
+    from wingbeat.runtime.inside import current
+    from wingbeat.runtime.steps import step
     from wingbeat.spec.entities import FailurePolicy
     from wingbeat.types import Columns, Directory, Failure, File, Format, HashWith, Pickle
 
@@ -34,7 +36,7 @@ _WHERE = {
     "wingbeat.author.gate": ("approve", "sleep", "wait_for_input"),
     "wingbeat.author.launchplan": ("LaunchPlan",),
     "wingbeat.author.mapping": ("map_task",),
-    "wingbeat.author.options": ("Cache", "Environment", "Resources", "Retry", "Timeout"),
+    "wingbeat.author.options": ("Cache", "Environment", "Pool", "Resources", "Retry", "Timeout"),
     "wingbeat.author.task": ("Task", "task"),
     "wingbeat.author.workflow": ("Workflow", "workflow"),
     "wingbeat.base.errors": (
@@ -47,6 +49,8 @@ _WHERE = {
         "WingbeatError",
     ),
     "wingbeat.kernel": ("Execution", "Kernel", "run"),
+    "wingbeat.runtime.inside": ("current",),
+    "wingbeat.runtime.steps": ("step",),
     "wingbeat.spec.entities": ("FailurePolicy",),
     "wingbeat.types": ("Columns", "Directory", "Failure", "File", "Format", "HashWith", "Pickle"),
 }
@@ -56,7 +60,7 @@ __all__ = [
     "Cache", "Columns", "CompileError", "ConflictError", "Directory", "Environment", "Execution", "ExecutionFailed",
     "Failure", "FailurePolicy", "File", "Format", "HashWith", "InputError", "Kernel", "LaunchPlan", "NonRetryable",
     "NotFound", "Pickle", "Resources", "Retry", "Task", "Timeout", "WingbeatError", "Workflow", "approve", "case",
-    "cond", "gather", "map_task", "run", "sleep", "task", "wait_for_input", "workflow",
+    "cond", "current", "gather", "map_task", "run", "sleep", "step", "task", "wait_for_input", "workflow",
 ]  # fmt: skip
 
 

@@ -16,10 +16,10 @@ numpy==v1.0
 numpy[]
 numpy [a,b-c] >= 1 ; python_version < "3.12"
 numpy;python_version<"3"
-numpy @ https://example.invalid/n.whl
+numpy @ https://example.invalid/n.zip
 numpy@file:///x/n.whl ; os_name == "posix"
 git+https://example.invalid/a.git@main#egg=b
-https://example.invalid/n.whl
+https://example.invalid/n.zip
 ./x
 ../x
 /x/n.whl

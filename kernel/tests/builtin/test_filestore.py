@@ -436,3 +436,19 @@ def test_memory_stays_small_for_large_files(store: FileStore, tmp_path: Path) ->
         stdin=subprocess.DEVNULL,
     )
     assert int(grown.stdout) < 30_000, f"{grown.stdout!r} KiB in {time.monotonic() - started:.1f} s"
+
+
+@pytest.mark.parametrize("found_by", ["verify", "read_bytes"])
+def test_an_object_whose_bits_flipped_is_written_anew_when_it_is_stored_again(store, found_by):
+    blob = store.put_bytes(b"content")
+    path = Path(store._object(blob.digest))
+    path.chmod(0o644)
+    path.write_bytes(b"cantent")
+    os.utime(path, ns=(SEALED_NS, SEALED_NS))  # a disk that flips bits leaves the time as it is
+    if found_by == "verify":
+        assert "damaged" in (store.verify(blob) or "")
+    else:
+        with pytest.raises(OSError, match="damaged"):
+            store.read_bytes(blob)
+    assert store.put_bytes(b"content") == blob
+    assert store.read_bytes(blob) == b"content"

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from wingbeat import task
+from wingbeat import current, task
 from wingbeat.builtin.filestore import FileStore
 from wingbeat.builtin.inline import InlineExecutor
 from wingbeat.contracts.executor import AttemptRequest
@@ -37,13 +37,31 @@ async def wait(place: str) -> int:
     return 7
 
 
-TASKS = {"succeed": succeed, "fail": fail, "wait": wait}
+@task
+async def advance(place: str) -> int:
+    current().progress(0.5, "half")
+    await wait.fn(place)
+    current().progress(1.0, "whole")
+    return 7
+
+
+@task
+def count(place: str) -> int:
+    mark(place)
+    number = int(current().checkpoint.load("count") or 0) + 1
+    current().checkpoint.save("count", str(number).encode())
+    return number
+
+
+TASKS = {"succeed": succeed, "fail": fail, "wait": wait, "advance": advance, "count": count}
 
 
 class TestInlineExecutor(ExecutorContract):
     def make(self, place):
         return InlineExecutor(
-            list(TASKS.values()), StorageIO(FileStore(str(place / "storage")), str(place / "scratch"))
+            list(TASKS.values()),
+            StorageIO(FileStore(str(place / "storage")), str(place / "scratch")),
+            str(place / "attempts"),
         )
 
     def request(self, place, name, kind):

@@ -16,6 +16,8 @@ from wingbeat.types import literal_type
 FUNCTIONS = """
     import os, time
 
+    from wingbeat import current
+
     def mark(place):
         with open(os.path.join(place, "marks"), "a") as file:
             file.write("x\\n")
@@ -33,6 +35,18 @@ FUNCTIONS = """
         while not os.path.exists(os.path.join(place, "gate")):
             time.sleep(0.01)
         return 7
+
+    def advance(place: str) -> int:
+        current().progress(0.5, "half")
+        wait(place)
+        current().progress(1.0, "whole")
+        return 7
+
+    def count(place: str) -> int:
+        mark(place)
+        number = int(current().checkpoint.load("count") or 0) + 1
+        current().checkpoint.save("count", str(number).encode())
+        return number
 """
 INTERFACE = Interface((Variable("place", literal_type(str)),), (Variable("o0", literal_type(int)),))
 

@@ -13,7 +13,7 @@ import pytest
 
 from wingbeat.base.errors import ConfigurationError, JournalUnknown
 from wingbeat.builtin.sqlite import JournalSettings, SQLiteJournal
-from wingbeat.contracts.journal import Batch, Journal, Snapshot
+from wingbeat.contracts.journal import Batch, FencedOut, Journal, Snapshot
 from wingbeat.testing.conformance.journal import JournalContract, record, rows
 
 
@@ -303,3 +303,37 @@ async def test_a_cancelled_append_leaves_no_transaction_open(tmp_path):
         await asyncio.gather(task, return_exceptions=True)
         assert not journal._connection.in_transaction
     await journal.close()
+
+
+async def test_a_damaged_record_is_marked_and_the_others_are_whole(tmp_path):
+    journal = at(tmp_path)
+    fence = await journal.open("me")
+    await journal.append(Batch(rows=[*rows("a", b"0"), *rows("b", b"0")], launches=[record("a"), record("b")]), fence)
+    await journal.close()
+    alter(tmp_path, "UPDATE executions SET inputs = ? WHERE id = 'a'", b"other")
+    journal = at(tmp_path)
+    await journal.open("me")
+    assert {r.execution: r.damaged for r in await journal.records()} == {"a": True, "b": False}
+    await journal.close()
+
+
+async def test_who_is_fenced_out_is_told_so_when_it_launches_what_the_next_one_has_launched(tmp_path):
+    first, second = at(tmp_path), at(tmp_path)
+    old, new = await first.open("first"), await second.open("second")
+    await second.append(Batch(rows=rows("a", b"0"), launches=[record("a")]), new)
+    with pytest.raises(FencedOut):
+        await first.append(Batch(rows=rows("a", b"0"), launches=[record("a")]), old)
+    await first.close()
+    await second.close()
+
+
+async def test_a_log_that_cannot_be_made_is_an_error_and_not_another_mode(tmp_path):
+    path = tmp_path / "journal.sqlite"
+    held = sqlite3.connect(path, isolation_level=None)
+    held.execute("CREATE TABLE other(x)")
+    held.execute("BEGIN")
+    held.execute("SELECT * FROM other").fetchall()
+    journal = at(tmp_path, settings=JournalSettings(busy_timeout_s=0.1))
+    with pytest.raises(JournalUnknown):
+        await journal.open("me")
+    held.close()

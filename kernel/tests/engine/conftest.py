@@ -24,6 +24,7 @@ class Bench:
         self.catalog = None
         self.observers = []
         self.more = {}
+        self.pools = {}
         self.journal = self.make_journal
 
     def make_journal(self):
@@ -39,6 +40,7 @@ class Bench:
                 clock=SystemClock(),
                 catalog=self.catalog,
                 observers=self.observers,
+                pools=self.pools,
             )
         )
         await engine.start("test")

@@ -10,6 +10,7 @@ import click
 from wingbeat_cli.group import HELP, output_option
 
 if TYPE_CHECKING:
+    from wingbeat.contracts.engine import ExecutionView
     from wingbeat.kernel import Kernel
 
 
@@ -41,4 +42,18 @@ async def _show(kernel: Kernel, id_: str, output: str) -> None:
     if output == "json":
         document.dump(document.details(view, outputs, inputs))
     else:
-        echo(report.describe(view, outputs, inputs, colour=coloured(sys.stdout)))
+        reasons = await _reasons(kernel, view)
+        echo(report.describe(view, outputs, inputs, reasons, colour=coloured(sys.stdout)))
+
+
+async def _reasons(kernel: Kernel, view: ExecutionView) -> dict[str, str]:
+    """Why the items of maps failed that are going to be named; the journal knows."""
+    wanted = {f"{n.id}.{i.item}" for n in view.nodes if n.items is not None for i in n.items.failures if not i.reason}
+    found: dict[str, str] = {}
+    if wanted:
+        async for event in kernel.engine.events(view.id):
+            if event.node in wanted and event.kind == "node" and event.reason:
+                found[event.node] = event.reason
+            if len(found) == len(wanted):
+                break
+    return found

@@ -9,6 +9,8 @@ import click
 from wingbeat_cli.group import HELP, output_option
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from wingbeat.kernel import Kernel
 
 
@@ -26,6 +28,28 @@ def cache(id_: str, node: str, output: str) -> int:
     from wingbeat_cli.door import reading
 
     text = reading(lambda kernel: _explain(kernel, id_, node))
+    if output == "json":
+        from wingbeat_cli.render import document
+
+        document.dump({"execution": id_, "node": node, "explanation": text})
+    else:
+        click.echo(text)
+    return 0
+
+
+@command.command("waiting")
+@click.argument("id_", metavar="ID")
+@click.argument("node", required=False, default="")
+@output_option()
+def waiting(id_: str, node: str, output: str) -> int:
+    """Say for what a node waits, or every node that has not ended: others, a pool and who holds it, a gate, an executor."""
+    from wingbeat_cli.door import is_driven, reading, within
+
+    def ask(kernel: Kernel) -> Awaitable[str]:
+        return kernel.engine.explain_waiting(id_, node)
+
+    # Who holds a pool is known to the process that runs executions alone.
+    text = within(ask, existing=True) if is_driven() else f"{reading(ask)}\n(no kernel runs: nothing goes on)"
     if output == "json":
         from wingbeat_cli.render import document
 

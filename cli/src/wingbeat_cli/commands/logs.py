@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 POLL_S = 0.2
 CHUNK_BYTES = 1 << 16
+ITEMS_MAX = 20
+"""How many items of a map are printed at once."""
+ENDED = "it was cached or recovered, printed nothing, or has not run"
+"""All that is known of an item without a log, once it is not under way."""
 
 
 @click.command("logs", context_settings=HELP)
@@ -38,39 +42,90 @@ async def _print(kernel: Kernel, id_: str, node: str | None, attempt: int | None
 
     execution = await kernel.get(id_)
     view = await execution.describe()
-    printer = Printer(heading=node is None)
+    chosen = Chosen(view, node, kernel)
+    printer = Printer(heading=chosen.several)
     while True:
-        found = _chosen(view, node)
-        for each in found:
-            for number in _numbers(each, attempt, all_of_them=following):
+        for each in chosen.nodes:
+            for number in _numbers(kernel, id_, each, attempt, all_of_them=following):
                 printer.print(each, number, kernel.log_path(id_, each.id, number))
-        if not following or _ended(view, found):
+        if not following or _ended(view, chosen.nodes):
             break
         await asyncio.sleep(POLL_S)
         view = await execution.describe()
+        chosen = Chosen(view, node, kernel)
     if not printer.printed:
-        _say_why(found)
+        _say_why(chosen.nodes)
+    for map_, count in chosen.hidden:
+        sys.stderr.write(f"{map_} has {count} more items with logs: wingbeat logs {id_} {map_}.N prints one\n")
 
 
 def _ended(view: ExecutionView, nodes: list[NodeView]) -> bool:
     return view.phase.terminal or all(each.phase.terminal for each in nodes)
 
 
-def _chosen(view: ExecutionView, node: str | None) -> list[NodeView]:
-    """The nodes that are meant. Raises `NotFound`."""
-    from wingbeat.base.errors import NotFound
+class Chosen:
+    """The nodes whose logs are meant, items of maps among them.
 
-    if node is None:
-        return list(view.nodes)
-    found = [each for each in view.nodes if each.id == node] or [each for each in view.nodes if each.task == node]
-    if not found:
-        names = ", ".join(each.id for each in view.nodes[:20]) or "none"
-        raise NotFound(f"execution {view.id} has no node {node}", hint=f"its nodes: {names}")
-    return found
+    Attributes:
+        hidden: Maps, and how many of their items are left out.
+
+        several: Whether a heading has to say whose log it is.
+
+    Raises:
+        NotFound: There is no such node.
+    """
+
+    def __init__(self, view: ExecutionView, node: str | None, kernel: Kernel) -> None:
+        self.hidden: list[tuple[str, int]] = []
+        self._view, self._kernel = view, kernel
+        named = list(view.nodes) if node is None else self._named(node)
+        own = [each for each in named if each.items is None]
+        for each in named:
+            if each.items is not None:
+                own += self._items(each, {found.id for found in own})
+        self.nodes = own or named
+        self.several = node is None or len(self.nodes) > 1
+
+    def _named(self, node: str) -> list[NodeView]:
+        view = self._view
+        found = [each for each in view.nodes if each.id == node] or [each for each in view.nodes if each.task == node]
+        head, _, tail = node.rpartition(".")
+        above = next((each for each in view.nodes if each.id == head), None)
+        if not found and above is not None and above.items is not None and tail.isdecimal():
+            if int(tail) >= above.items.total:
+                raise self._unknown(node, f"{head} has {above.items.total} items, from 0 on")
+            found = [_item(above, int(tail))]
+        if not found:
+            raise self._unknown(node, f"its nodes: {', '.join(each.id for each in view.nodes[:20]) or 'none'}")
+        return found
+
+    def _unknown(self, node: str, hint: str) -> Exception:
+        from wingbeat.base.errors import NotFound
+
+        return NotFound(f"execution {self._view.id} has no node {node}", hint=hint)
+
+    def _items(self, node: NodeView, there: set[str]) -> list[NodeView]:
+        """Items of a map that have logs: those that failed, then the first ones."""
+        assert node.items is not None
+        logged = self._kernel.items(self._view.id, node.id)
+        failed = [each.item for each in node.items.failures if each.item in logged]
+        order = list(dict.fromkeys([*failed, *sorted(logged)]))
+        shown = sorted(order[:ITEMS_MAX])
+        if len(order) > len(shown):
+            self.hidden.append((node.id, len(order) - len(shown)))
+        return [_item(node, item) for item in shown if f"{node.id}.{item}" not in there]
 
 
-def _numbers(node: NodeView, attempt: int | None, *, all_of_them: bool) -> list[int]:
-    numbers = [each.number for each in node.attempts]
+def _item(node: NodeView, item: int) -> NodeView:
+    """An item of a map that has ended, of which nothing else is known here."""
+    from wingbeat.contracts.engine import NodeView as View
+
+    return View(f"{node.id}.{item}", node.task, node.phase, reason=ENDED)
+
+
+def _numbers(kernel: Kernel, execution: str, node: NodeView, attempt: int | None, *, all_of_them: bool) -> list[int]:
+    """Attempts of which there may be logs: those that are known, and those that left a folder."""
+    numbers = sorted({*(each.number for each in node.attempts), *kernel.attempts(execution, node.id)})
     if attempt is not None:
         return [attempt] if attempt in numbers else []
     return numbers if all_of_them else numbers[-1:]
@@ -78,8 +133,12 @@ def _numbers(node: NodeView, attempt: int | None, *, all_of_them: bool) -> list[
 
 def _say_why(nodes: list[NodeView]) -> None:
     for each in nodes[:20]:
+        if each.reason == ENDED:
+            sys.stderr.write(f"{each.id} {each.task}: no log ({ENDED})\n")
+            continue
         why = f"taken from {each.source}" if each.source else "cached" if each.cache == "HIT" else each.phase.value
-        sys.stderr.write(f"{each.id} {each.task}: no log ({why})\n")
+        name = f"{each.id} {each.task}".rstrip()
+        sys.stderr.write(f"{name}: no log ({why})\n")
 
 
 class Printer:

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 @click.argument("id_", metavar="ID")
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False))
 @click.argument("entity", required=False)
+@click.option("--plan", is_flag=True, help="Only show what would be kept, and why the rest would not be.")
 @output_option()
 @click.pass_context
-def command(ctx: click.Context, id_: str, file: str | None, entity: str | None, output: str) -> int:
+def command(ctx: click.Context, id_: str, file: str | None, entity: str | None, plan: bool, output: str) -> int:
     """Run an execution again under a new id, keeping the results of its nodes that succeeded.
 
     With FILE and ENTITY, run the workflow as it is now: what changed runs, what did not is kept.
@@ -31,6 +32,11 @@ def command(ctx: click.Context, id_: str, file: str | None, entity: str | None, 
         from wingbeat.kernel import compile_file
 
         closure = compile_file(file, entity)
+    if plan:
+        from wingbeat_cli.door import reading
+
+        reading(lambda kernel: _plan(kernel, id_, closure, output))
+        return 0
     from wingbeat_cli.door import within
 
     return within(lambda kernel: _recover(kernel, id_, closure, output))
@@ -41,3 +47,16 @@ async def _recover(kernel: Kernel, id_: str, closure: Closure | None, output: st
 
     execution = await kernel.recover(id_, closure)
     return await follow(kernel, execution, output, note=f"recovering {id_} as {execution.id}")
+
+
+async def _plan(kernel: Kernel, id_: str, closure: Closure | None, output: str) -> None:
+    import sys
+
+    from wingbeat_cli.render import document, report
+    from wingbeat_cli.render.table import coloured, echo
+
+    plan = await kernel.recovery_plan(id_, closure)
+    if output == "json":
+        document.dump(document.recovery(plan))
+    else:
+        echo(report.recovery(plan, colour=coloured(sys.stdout)))

@@ -7,7 +7,16 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wingbeat.contracts.engine import AttemptView, ExecutionView, NodeView, Summary
+    from wingbeat.contracts.engine import (
+        AttemptView,
+        ExecutionView,
+        GateView,
+        ItemsView,
+        NodeView,
+        RecoveryPlan,
+        Summary,
+    )
+    from wingbeat.contracts.executor import Progress
     from wingbeat.spec.outcome import ErrorInfo
 
 
@@ -37,7 +46,44 @@ def node(view: NodeView) -> dict[str, Any]:
         "cache": str(view.cache),
         "attempts": len(view.attempts),
         "reason": view.reason,
+        "gate": None if view.gate is None else gate(view.gate),
+        "items": None if view.items is None else items(view.items),
     }
+
+
+def gate(view: GateView) -> dict[str, Any]:
+    """What a gate waits for."""
+    from wingbeat.types.text import describe
+
+    return {"name": view.name, "type": describe(view.type), "approval": view.approval}
+
+
+def items(view: ItemsView) -> dict[str, Any]:
+    """The items of a map, counted."""
+    return {
+        "total": view.total,
+        "succeeded": view.succeeded,
+        "failed": view.failed,
+        "cached": view.cached,
+        "running": view.running,
+        "waiting": view.waiting,
+        "failures": [{"item": each.item, "reason": each.reason} for each in view.failures],
+    }
+
+
+def recovery(plan: RecoveryPlan) -> dict[str, Any]:
+    """What recovering an execution would do."""
+    nodes = [
+        {
+            "id": each.node,
+            "task": each.task,
+            "decision": each.decision.value,
+            "reason": each.reason,
+            "items": None if each.items is None else {"total": each.items, "kept": each.kept},
+        }
+        for each in plan.nodes
+    ]
+    return {"execution": plan.execution, "workflow": plan.workflow, "nodes": nodes}
 
 
 def error(info: ErrorInfo) -> dict[str, Any]:
@@ -76,7 +122,14 @@ def attempt(view: AttemptView) -> dict[str, Any]:
         "ended_at": timestamp(view.ended_at),
         "error": None if view.error is None else error(view.error),
         "evidence": view.evidence,
+        "progress": None if view.progress is None else progress(view.progress),
+        "deck": view.deck,
     }
+
+
+def progress(view: Progress) -> dict[str, Any] | None:
+    """How far an attempt is, if it has said so."""
+    return {"fraction": view.fraction, "text": view.text, "at": timestamp(view.at)} if view.at else None
 
 
 def summary(view: Summary) -> dict[str, Any]:

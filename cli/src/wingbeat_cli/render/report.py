@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from wingbeat_cli.render.board import short
+from wingbeat.types.text import describe as describe_type
+from wingbeat_cli.render.board import Gate, advance, short
 from wingbeat_cli.render.table import columns, duration, moment
 
 if TYPE_CHECKING:
-    from wingbeat.contracts.engine import ExecutionView, NodeView
+    from wingbeat.contracts.engine import ExecutionView, ItemsView, NodeView, RecoveryPlan
     from wingbeat.spec.outcome import ErrorInfo
 
 
 OF_THE_PROCESS = frozenset({"Crashed", "Exited", "Killed", "Lost", "OutcomeLost", "OutOfMemory"})
 """Errors that numbers of the process say something about: signals, exits, memory. Others have their own words."""
-NUMBERS = frozenset({"cpu_s", "exit_code", "log", "max_rss_bytes", "memory_peak_bytes", "pid", "process"})
+NUMBERS = frozenset({"cpu_s", "exit_code", "log", "max_rss_bytes", "memory_peak_bytes", "pid", "process", "signal"})
+NODES_MAX = 1000
+"""How many nodes are listed."""
+ITEMS_MAX = 20
+"""How many of them are items of maps, or run for one."""
 
 
 def values(named: dict[str, Any]) -> list[str]:
@@ -37,11 +44,11 @@ def failure(view: ExecutionView) -> list[str]:
     name = "" if found.message.startswith(found.code) else f"{found.code}: "
     lines = [f"error{where}: {name}{found.message}"]
     lines += [f"  {line}" for line in found.trace.rstrip().splitlines()]
-    lines += [f"  {key}: {_short_json(value)}" for key, value in _evidence(found) if value not in (None, "")]
+    lines += [f"  {key}: {_fact(key, value)}" for key, value in _evidence(found) if value not in (None, "")]
     if found.kind.value == "SYSTEM":
         lines.append("  This came from the system around the task, not from its code.")
-    if node is not None:
-        lines.append(f"log: wingbeat logs {view.id} {node.id}")
+    if node is not None and (node.attempts or node.items is not None):
+        lines.append(f"log: wingbeat logs {view.id} {_log_of(node)}")
     lines.append(f"when it is mended: wingbeat recover {view.id} FILE ENTITY keeps what succeeded")
     return lines
 
@@ -53,12 +60,37 @@ def _evidence(error: ErrorInfo) -> list[tuple[str, Any]]:
     return [] if error.trace else [(key, value) for key, value in error.evidence.items() if key not in NUMBERS]
 
 
+def _log_of(node: NodeView) -> str:
+    """Whose log tells why a node failed: of a map, that of the item that failed first."""
+    failures = node.items.failures if node.items is not None else []
+    first = next((each for each in failures if each.reason), failures[0] if failures else None)
+    return node.id if first is None else f"{node.id}.{first.item}"
+
+
+def _fact(key: str, value: Any) -> str:
+    if key == "progress" and isinstance(value, dict):
+        fraction, text = value.get("fraction"), str(value.get("text", ""))
+        return advance(fraction if isinstance(fraction, float) else None, text)
+    return _short_json(value)
+
+
 def _short_json(value: Any) -> str:
     return short(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
 
 
-def describe(view: ExecutionView, outputs: dict[str, Any] | None, inputs: dict[str, Any], *, colour: bool) -> list[str]:
-    """Everything about an execution."""
+def describe(
+    view: ExecutionView,
+    outputs: dict[str, Any] | None,
+    inputs: dict[str, Any],
+    reasons: Mapping[str, str],
+    *,
+    colour: bool,
+) -> list[str]:
+    """Everything about an execution.
+
+    Args:
+        reasons: Why items of maps failed, by their ids.
+    """
     facts = [
         ("execution", view.id),
         ("workflow", view.workflow),
@@ -72,19 +104,105 @@ def describe(view: ExecutionView, outputs: dict[str, Any] | None, inputs: dict[s
     lines = columns([(name, value) for name, value in facts if value], colour=colour)
     lines += _section("inputs", values(inputs)) + _section("outputs", values(outputs or {}))
     heading = ("NODE", "TASK", "PHASE", "CACHE", "ATTEMPTS", "TIME", "REASON")
-    lines += _section("nodes", columns(map(_node, view.nodes), heading=heading, colour=colour) if view.nodes else [])
+    shown, hidden = _bounded(view)
+    lines += _section("nodes", columns(map(_node, shown), heading=heading, colour=colour) if shown else [])
+    if hidden:
+        lines.append(f"  and {hidden} more; -o json has all")
+    for node in view.nodes:
+        if node.items is not None and node.items.failed:
+            lines += _section(f"failed items of {node.id}", _failures(view.id, node, node.items, reasons))
+    lines += _section("waits for", _gates(view))
+    lines += _section("pages", columns(_decks(view)))
     if view.error is not None:
         lines += ["", *failure(view)]
     return lines
+
+
+def _bounded(view: ExecutionView) -> tuple[list[NodeView], int]:
+    """The nodes that are listed, and how many are not: of the items of maps and of what runs in them only some are."""
+    maps = {node.id for node in view.nodes if node.items is not None}
+    shown, of_items = [], 0
+    for node in view.nodes:
+        inside = bool(maps) and _in_item(node.id, maps)
+        of_items += inside
+        if not inside or of_items <= ITEMS_MAX:
+            shown.append(node)
+    return shown[:NODES_MAX], len(view.nodes) - min(len(shown), NODES_MAX)
+
+
+def _in_item(node: str, maps: set[str]) -> bool:
+    parts = node.split(".")
+    return any(parts[i].isdecimal() and ".".join(parts[:i]) in maps for i in range(1, len(parts)))
+
+
+def _failures(execution: str, node: NodeView, items: ItemsView, reasons: Mapping[str, str]) -> list[str]:
+    shown = items.failures[:ITEMS_MAX]
+    rows = []
+    for each in shown:
+        name = f"{node.id}.{each.item}"
+        rows.append((name, short(reasons.get(name) or each.reason)))
+    lines = columns(rows)
+    if items.failed > len(shown):
+        lines.append(f"and {items.failed - len(shown)} more")
+    return [*lines, f"log of one: wingbeat logs {execution} {_log_of(node)}"]
+
+
+def _gates(view: ExecutionView) -> list[str]:
+    """What can be answered, and how."""
+    if view.phase.terminal:
+        return []
+    waiting = [(node.id, node.gate) for node in view.nodes if node.gate is not None]
+    counts = Counter(gate.name for _, gate in waiting)
+    rows = []
+    for id_, gate in waiting[:ITEMS_MAX]:
+        type_ = describe_type(gate.type)
+        command = Gate(gate.name, gate.approval, type_).answer(view.id, gate.name if counts[gate.name] == 1 else id_)
+        rows.append((gate.name, "approval" if gate.approval else type_, command))
+    more = [f"and {len(waiting) - len(rows)} more"] if len(waiting) > len(rows) else []
+    return columns(rows) + more
+
+
+def recovery(plan: RecoveryPlan, *, colour: bool) -> list[str]:
+    """What recovering an execution would do, node by node."""
+    heading = ("NODE", "TASK", "DECISION", "REASON")
+    rows = []
+    for each in plan.nodes:
+        kept = "" if each.items is None else f"{each.kept} of {each.items} items can be kept"
+        rows.append(
+            (each.node, each.task, each.decision.value, "; ".join(part for part in (kept, each.reason) if part))
+        )
+    counts = Counter(each.decision.value for each in plan.nodes)
+    told = {"REUSED": "kept", "OPEN": "decided when it starts", "RUNS": "run again"}
+    last = ", ".join(f"{counts[key]} {text}" for key, text in told.items() if counts[key])
+    shown = columns(rows[:NODES_MAX], heading=heading, colour=colour)
+    more = [f"and {len(rows) - NODES_MAX} more"] if len(rows) > NODES_MAX else []
+    return [*shown, *more, f"{plan.workflow}: {last or 'no nodes'}; nothing was launched"]
 
 
 def _section(name: str, lines: list[str]) -> list[str]:
     return ["", name, *(f"  {line}" for line in lines)] if lines else []
 
 
+def _decks(view: ExecutionView) -> list[tuple[str, ...]]:
+    """Where the pages are that attempts have made."""
+    return [(node.id, f"attempt {a.number}", a.deck) for node in view.nodes for a in node.attempts if a.deck]
+
+
 def _node(node: NodeView) -> tuple[str, ...]:
     began = next((a.started_at for a in node.attempts if a.started_at is not None), None)
     took = duration(began, node.ended_at)
     reason = ("" if node.phase.success else node.reason) or (f"from {node.source}" if node.source else "")
+    if node.items is not None:
+        reason = "; ".join(part for part in (_counts(node.items), reason) if part)
+    if node.progress is not None and not node.phase.terminal:
+        reason = advance(node.progress.fraction, node.progress.text) or reason
     count = str(len(node.attempts)) if node.attempts else ""
     return node.id, node.task, node.phase.value, str(node.cache), count, took, short(reason)
+
+
+def _counts(items: ItemsView) -> str:
+    others = (
+        (items.cached, "from cache"), (items.failed, "failed"), (items.running, "running"), (items.waiting, "waiting")
+    )  # fmt: skip
+    counted = [f"{count} {word}" for count, word in others if count]
+    return ", ".join([f"{items.succeeded} of {items.total} done", *counted])

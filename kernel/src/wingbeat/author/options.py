@@ -15,7 +15,7 @@ from wingbeat.author.requirement import wrong_requirement
 from wingbeat.author.source import caller
 from wingbeat.base.errors import CompileError
 from wingbeat.base.units import parse_duration_s, parse_size
-from wingbeat.spec.entities import EnvironmentSpec, ResourceSpec, RetrySpec, TimeoutSpec, WrapperSpec
+from wingbeat.spec.entities import EnvironmentSpec, PoolSpec, ResourceSpec, RetrySpec, TimeoutSpec, WrapperSpec
 
 Duration = timedelta | str | float
 """A `timedelta`, ``"90s"``, ``"1h30m"``, or seconds."""
@@ -112,6 +112,28 @@ class Resources(Struct, frozen=True):
             cpu=None if self.cpu is None else float(self.cpu),
             memory_bytes=None if self.mem is None else parse_size(self.mem),
         )
+
+
+class Pool(Struct, frozen=True):
+    """Slots of a pool that attempts of all executions share; how many there are is a setting (``pools.limits``).
+
+    Args:
+        name: Of the pool.
+
+        weight: How many slots an attempt holds.
+
+        priority: Higher comes first; it grows with the time that an attempt waits.
+    """
+
+    name: str
+    weight: int = 1
+    priority: int = 0
+
+    def spec(self) -> PoolSpec:
+        """As declared in the spec."""
+        if not self.name or self.weight < 1:
+            raise CompileError(f"{self} is out of range.", hint="A pool has a name, and a weight is at least 1.")
+        return PoolSpec(self.name, self.weight, self.priority)
 
 
 class Environment(Struct, frozen=True):

@@ -14,7 +14,7 @@ from wingbeat.author.options import Retry, Timeout
 from wingbeat.author.promise import Node
 from wingbeat.author.signature import Signature
 from wingbeat.author.source import Location, caller
-from wingbeat.author.task import Task, as_cache, cache_spec
+from wingbeat.author.task import Task, as_cache, as_pool, cache_spec
 from wingbeat.base.errors import CompileError, WingbeatError
 from wingbeat.spec.entities import OverrideSpec
 from wingbeat.types import BlobIO
@@ -87,4 +87,5 @@ def _spec(options: Mapping[str, Any]) -> OverrideSpec:
         resources=None if resources is None else resources.spec(),
         executor=options.get("executor"),
         variables=None if variables is None else dict(variables),
+        pool=as_pool(options.get("pool")),
     )

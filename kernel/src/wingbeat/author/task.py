@@ -14,7 +14,7 @@ from wingbeat.author.compose import Callee
 from wingbeat.author.dynamic import dispatch, settled
 from wingbeat.author.fingerprint import code_digest
 from wingbeat.author.modules import module_of
-from wingbeat.author.options import Cache, Duration, Environment, Resources, Retry, TaskConfig, Timeout
+from wingbeat.author.options import Cache, Duration, Environment, Pool, Resources, Retry, TaskConfig, Timeout
 from wingbeat.author.signature import Signature
 from wingbeat.author.source import Location, caller, location_of
 from wingbeat.base.errors import CompileError
@@ -23,6 +23,7 @@ from wingbeat.spec.entities import (
     Entry,
     EnvironmentSpec,
     Isolation,
+    PoolSpec,
     ResourceSpec,
     RetrySpec,
     TaskSpec,
@@ -72,13 +73,14 @@ class Task(Callee, Generic[P, R]):
         cache: bool | str | Cache | None = None,
         executor: str | None = None,
         variables: Mapping[str, str] | None = None,
+        pool: str | Pool | None = None,
     ) -> Overridden[P, R]:
         """The task with other options, for one call: ``train.override(retries=3)(data)``. What is left out stays as it is.
 
         Args:
             name: What the node is called where people look at it.
 
-            retries: As of `task`; so are `timeout`, `resources`, `cache` (False turns it off) and `executor`.
+            retries: As of `task`; so are `timeout`, `resources`, `cache` (False turns it off), `executor` and `pool`.
 
             variables: Environment variables, instead of the task's own.
 
@@ -89,7 +91,7 @@ class Task(Callee, Generic[P, R]):
 
         given = {
             "name": name or None, "retries": retries, "timeout": timeout, "resources": resources, "cache": cache,
-            "executor": executor, "variables": variables,
+            "executor": executor, "variables": variables, "pool": pool,
         }  # fmt: skip
         return Overridden(self, {k: v for k, v in given.items() if v is not None}, caller())
 
@@ -135,6 +137,7 @@ class Task(Callee, Generic[P, R]):
             wrappers=(options.task_config.wrapper(),) if options.task_config else (),
             variables=options.variables,
             executor=options.executor,
+            pool=options.pool,
         )
 
     def _environment(self) -> EnvironmentSpec | None:
@@ -157,6 +160,7 @@ class TaskOptions:
         isolation: Literal["fork", "spawn"] = "fork",
         variables: Mapping[str, str] | None = None,
         executor: str = "",
+        pool: str | Pool | None = None,
     ) -> None:
         self.cache = as_cache(cache)
         self.retry: RetrySpec = (retries if isinstance(retries, Retry) else Retry(retries)).spec()
@@ -169,6 +173,7 @@ class TaskOptions:
         self.isolation = Isolation(isolation)
         self.variables = _variables(variables or {})
         self.executor = executor
+        self.pool = as_pool(pool)
 
     def cache_spec(self, code: str) -> CacheSpec | None:
         """The cache policy, with the version derived from the code where none was given."""
@@ -213,6 +218,11 @@ def as_cache(cache: bool | str | Cache) -> Cache | None:
     return Cache() if cache else None
 
 
+def as_pool(pool: str | Pool | None) -> PoolSpec | None:
+    """What `pool=` means."""
+    return None if pool is None else (Pool(pool) if isinstance(pool, str) else pool).spec()
+
+
 def _variables(variables: Mapping[str, Any]) -> dict[str, str]:
     for name, value in variables.items():
         if not isinstance(value, str) or not name or "=" in name or "\0" in name + value:
@@ -240,6 +250,7 @@ def task(
     isolation: Literal["fork", "spawn"] = "fork",
     variables: Mapping[str, str] | None = None,
     executor: str = "",
+    pool: str | Pool | None = None,
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 
 
@@ -266,6 +277,8 @@ def task(fn: Any = None, /, *, name: str = "", **options: Any) -> Any:
         variables: Environment variables for the attempt.
 
         executor: Name of the executor; the configured one by default.
+
+        pool: Name of a pool whose slots attempts hold, or a `Pool`.
     """
     if fn is None:
         made = _options(options, caller())

@@ -46,6 +46,12 @@ def attempt_folder(execution: str, node: str, attempt: int) -> str:
     return f"{execution}/{node}.{attempt}"
 
 
+def child_execution_id(execution: str, node: str) -> str:
+    """The id of the execution that a node launches: made of both, so that a launch that is repeated finds the first."""
+    what = hashlib.sha256(f"{execution}/{node}".encode()).hexdigest()[:12]
+    return f"{execution[:40].rstrip('-')}-{what}"
+
+
 def digest(data: bytes) -> str:
     """Content address of `data`: ``sha256:`` and 64 hexadecimal digits."""
     return "sha256:" + hashlib.sha256(data).hexdigest()

@@ -11,6 +11,8 @@ import fcntl
 import os
 from collections.abc import Iterator
 
+from wingbeat.contracts.failpoints import hit
+
 CHUNK_BYTES = 2**20
 
 
@@ -57,11 +59,13 @@ def write_atomic(path: str, data: bytes, *, durable: bool = False) -> None:
                 os.fsync(fd)
         finally:
             os.close(fd)
+        hit("file.written")
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+    hit("file.replaced")
     if durable:
         fsync_directory(folder)
 

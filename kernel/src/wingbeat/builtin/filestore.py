@@ -51,6 +51,7 @@ from wingbeat.builtin.filetree import (
     read_manifest,
     walk_tree,
 )
+from wingbeat.contracts.failpoints import hit
 from wingbeat.types import Blob
 
 SCHEME = "store"
@@ -115,6 +116,7 @@ class FileStore:
         # Objects first: a manifest whose files are missing must not be found after a power cut.
         self._prepare()
         fsync_directory(self._objects)
+        hit("store.tree-stored")
         digest = self._put_data(manifest_bytes(manifest))
         fsync_directory(self._objects)
         return self.blob(digest, size=manifest.size, name=name, layout_directory=True)
@@ -194,6 +196,7 @@ class FileStore:
         if not self._is_whole(digest, len(data)):
             with scratch_file(self._scratch) as (fd, path):
                 write_all(fd, data)
+                hit("store.written")
                 self._publish(fd, path, digest)
         return digest
 
@@ -239,7 +242,9 @@ class FileStore:
         os.fchmod(fd, 0o444)
         os.utime(fd, ns=(SEALED_NS, SEALED_NS))
         os.fsync(fd)
+        hit("store.synced")
         os.rename(path, self._object(digest))
+        hit("store.renamed")
 
     # -- reading
 
@@ -262,6 +267,7 @@ class FileStore:
         with open(self._object(digest), "rb") as file:
             data = file.read(bytes_max + 1)
         if hashlib.sha256(data).hexdigest() != digest.removeprefix("sha256:"):
+            _break_seal(self._object(digest))
             raise OSError(errno.EIO, "damaged: the content is not what its digest says", self._object(digest))
         return data
 
@@ -296,6 +302,7 @@ class FileStore:
         try:
             before = os.fstat(fd).st_mtime_ns
             if hash_stream(fd)[0] != digest:
+                _break_seal(fd)
                 return False
             if before != SEALED_NS:
                 with contextlib.suppress(OSError):  # another user's home, or a read-only one
@@ -332,6 +339,7 @@ class FileStore:
         self._prepare()
         with scratch_directory(self._scratch) as made:
             self._fill_tree(made, manifest)
+            hit("store.tree-filled")
             for _ in range(10):
                 if _rename_new(made, path) or _tree_is_whole(path, manifest):
                     return path
@@ -389,3 +397,10 @@ def _tree_is_whole(root: str, manifest: Manifest) -> bool:
     except OSError:
         return False
     return True
+
+
+def _break_seal(object_: str | int) -> None:
+    """Note that an object is damaged, so that who stores the same content again writes it anew: bits that the disk flips leave
+    the time of modification as it was."""
+    with contextlib.suppress(OSError):  # another user's home, or a read-only one
+        os.utime(object_)

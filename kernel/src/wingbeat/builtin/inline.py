@@ -8,14 +8,18 @@ counts against the system's budget, and run again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+import msgspec
+
 from wingbeat.base.errors import ErrorKind, NonRetryable
 from wingbeat.contracts.executor import Aborted, AttemptRequest, Capabilities, Failed, Outcome, Sink, Succeeded
+from wingbeat.runtime import here, report
 from wingbeat.runtime.inputs import materialise
 from wingbeat.runtime.storageio import StorageIO, literal_of
 from wingbeat.spec.literal import Inline
@@ -41,13 +45,18 @@ PAST_MAX = 10_000
 
 
 class InlineExecutor:
-    """Runs `tasks` in the event loop of the kernel."""
+    """Runs `tasks` in the event loop of the kernel.
 
-    def __init__(self, tasks: Sequence[InlineTask], io: StorageIO) -> None:
+    Args:
+        attempts: Folder for what attempts leave (checkpoint, page, log); made on first use. Empty: they can leave nothing.
+    """
+
+    def __init__(self, tasks: Sequence[InlineTask], io: StorageIO, attempts: str = "") -> None:
         self._tasks = {task.name: task for task in tasks}
         self._asynchronous = {task.name for task in tasks if inspect.iscoroutinefunction(task.fn)}
-        self._io = io
+        self._io, self._attempts = io, attempts
         self._sink: Sink | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._running: dict[str, asyncio.Task[None]] = {}
         self._count = 0
         self._past: OrderedDict[str, None] = OrderedDict()  # which finds its first at once, however many were removed
@@ -55,11 +64,14 @@ class InlineExecutor:
     @property
     def capabilities(self) -> Capabilities:
         """See `Executor.capabilities`."""
-        return Capabilities(adopts=False, isolates=False, reports_running=False)
+        return Capabilities(
+            adopts=False, isolates=False, reports_running=False, reports_progress=True,
+            carries_checkpoints=bool(self._attempts),
+        )  # fmt: skip
 
     async def start(self, sink: Sink) -> None:
         """See `Executor.start`."""
-        self._sink = sink
+        self._sink, self._loop = sink, asyncio.get_running_loop()
 
     async def submit(self, request: AttemptRequest) -> None:
         """See `Executor.submit`. Plain functions run at once, `async` ones as tasks of the loop."""
@@ -116,7 +128,8 @@ class InlineExecutor:
 
     async def _run(self, task: InlineTask, request: AttemptRequest) -> None:
         assert self._sink is not None
-        running = asyncio.current_task()
+        running, seat = asyncio.current_task(), here.Seat(self._here, request)
+        here.context.set(seat)  # of this task of the loop alone
         try:
             value = await task.fn(**self._inputs(task, request))
             outcome: Outcome = self._outputs(task, value)
@@ -129,13 +142,33 @@ class InlineExecutor:
         finally:
             self._running.pop(request.id, None)
             self._over(request.id)
-        self._sink.ended(request.id, outcome)
+        self._sink.ended(request.id, _reported(seat, outcome))
 
     def _call(self, task: InlineTask, request: AttemptRequest) -> Outcome:
+        seat = here.Seat(self._here, request)
+        token = here.context.set(seat)
         try:
-            return self._outputs(task, task.fn(**self._inputs(task, request)))
+            return _reported(seat, self._outputs(task, task.fn(**self._inputs(task, request))))
         except (Exception, SystemExit) as error:  # noqa: BLE001  # as above
-            return Failed(_error(error))
+            return _reported(seat, Failed(_error(error)))
+        finally:
+            here.context.reset(token)
+
+    def _here(self, request: AttemptRequest) -> here.Here:
+        node, _, number = request.id.rpartition("/")
+        directory = f"{self._attempts}/{node}.{number}" if self._attempts else ""
+        return here.Here(
+            request.id, request.task.name, directory, self._io, checkpoint=request.checkpoint,
+            tell=self._advanced, prints=False,
+        )  # fmt: skip
+
+    def _advanced(self, place: here.Here, said: report.Report) -> None:
+        """Of an attempt whose function may have handed the report to another thread."""
+        assert self._sink is not None
+        progress = report.progress_of(said, place.directory)
+        assert self._loop is not None
+        with contextlib.suppress(RuntimeError):  # of a thread that outlives the loop
+            self._loop.call_soon_threadsafe(self._sink.advanced, place.id, progress)
 
     def _inputs(self, task: InlineTask, request: AttemptRequest) -> dict[str, Any]:
         codecs, io = task.signature.codecs, self._io
@@ -152,6 +185,17 @@ class InlineExecutor:
                 for name, part in task.signature.split(value).items()
             }
         )
+
+
+def _reported(seat: here.Seat, outcome: Outcome) -> Outcome:
+    """The outcome, with the last that the attempt has said of itself."""
+    place = seat.taken
+    if place is None or (said := place.leave()) is None:
+        return outcome
+    found = report.evidence_of(report.progress_of(said, place.directory))
+    if isinstance(outcome, Failed):
+        return Failed(msgspec.structs.replace(outcome.error, evidence={**outcome.error.evidence, **found}))
+    return msgspec.structs.replace(outcome, evidence=found) if isinstance(outcome, Succeeded) else outcome
 
 
 def _error(error: BaseException) -> ErrorInfo:

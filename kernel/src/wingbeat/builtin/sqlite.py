@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError, JournalUnknown
+from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.journal import Batch, FencedOut, Record, Row, Snapshot, StorageFull
 
 P = ParamSpec("P")
@@ -34,7 +35,8 @@ CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS closures(digest TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS executions(
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, closure TEXT NOT NULL, workflow TEXT NOT NULL, inputs BLOB NOT NULL,
-    launch_key TEXT NOT NULL, labels BLOB NOT NULL, created_at REAL NOT NULL, phase TEXT NOT NULL, ended_at REAL);
+    launch_key TEXT NOT NULL, labels BLOB NOT NULL, created_at REAL NOT NULL, phase TEXT NOT NULL, ended_at REAL,
+    crc INTEGER);
 CREATE INDEX IF NOT EXISTS executions_live ON executions(number) WHERE ended_at IS NULL;
 CREATE INDEX IF NOT EXISTS executions_key ON executions(launch_key) WHERE ended_at IS NULL;
 CREATE TABLE IF NOT EXISTS facts(
@@ -43,7 +45,7 @@ CREATE TABLE IF NOT EXISTS facts(
 CREATE TABLE IF NOT EXISTS snapshots(
     execution TEXT PRIMARY KEY, sequence INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL);
 """
-_RECORD = "id, closure, workflow, inputs, launch_key, labels, created_at, phase, ended_at"
+_RECORD = "id, closure, workflow, inputs, launch_key, labels, created_at, phase, ended_at, crc"
 
 
 class _Fenced(Exception):
@@ -73,6 +75,8 @@ class SQLiteJournal:
         self._db: aiosqlite.Connection | None = None
         self._wanted: list[str] = []
         self._looking: asyncio.Task[dict[str, Record]] | None = None
+        self._failed = False
+        self._record = _RECORD
 
     async def open(self, owner: str) -> int:
         """See `Journal.open`. Read-only, the fence is -1."""
@@ -85,14 +89,22 @@ class SQLiteJournal:
                     uri, uri=True, isolation_level=None, timeout=self.settings.busy_timeout_s
                 )
                 await self._check_format()
+                if await self._without_crc():
+                    self._record = _RECORD.replace("crc", "NULL")
                 return -1
             self._db = await aiosqlite.connect(self.path, isolation_level=None, timeout=self.settings.busy_timeout_s)
-            await self._db.execute("PRAGMA journal_mode=WAL")
+            ((mode,),) = await self._db.execute_fetchall("PRAGMA journal_mode=WAL")
+            if mode != "wal":  # an I/O error leaves the old one, without another word
+                raise sqlite3.OperationalError(f"its log cannot be made (journal mode {mode})")  # noqa: TRY301  # as above
             await self._db.execute(f"PRAGMA synchronous={self.settings.synchronous}")
             await self._check_format()
             await self._db.executescript(SCHEMA)
+            if await self._without_crc():
+                await self._db.execute("ALTER TABLE executions ADD COLUMN crc INTEGER")
+            hit("journal.opened")
             return await self._at_once(_take_fence, owner)
         except BaseException as error:
+            self._failed = isinstance(error, sqlite3.Error)
             await self.close()  # its thread would keep the process from ending
             if isinstance(error, sqlite3.Error):
                 raise JournalUnknown(f"The journal {self.path} cannot be opened: {error}.") from error
@@ -117,6 +129,7 @@ class SQLiteJournal:
             )
 
         await self._guarded(write)
+        hit("journal.snapshot-written")
 
     async def closure(self, digest: str) -> bytes | None:
         """See `Journal.closure`."""
@@ -143,7 +156,7 @@ class SQLiteJournal:
         if after:
             where.append("number < (SELECT number FROM executions WHERE id = ?)")
             values.append(after)
-        query = f"SELECT {_RECORD} FROM executions WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?"
+        query = f"SELECT {self._record} FROM executions WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?"
         return [_record(row) for row in await self._select(query, (*values, limit))]
 
     async def read(self, execution: str, after: int = -1) -> list[Row]:
@@ -168,8 +181,14 @@ class SQLiteJournal:
     async def close(self) -> None:
         """See `Journal.close`."""
         db, self._db = self._db, None
-        if db is not None:
-            await db.close()
+        if db is None:
+            return
+        # The last connection that closes moves the log into the file and flushes it, which must not be tried again after it
+        # has failed; a read-only one does not.
+        last = _reader(self.path) if self._failed else None
+        await db.close()
+        if last is not None:
+            last.close()
 
     @property
     def _connection(self) -> aiosqlite.Connection:
@@ -186,6 +205,10 @@ class SQLiteJournal:
                 hint="Upgrade wingbeat, or use another home.",
             )
 
+    async def _without_crc(self) -> bool:
+        """Whether the file is from before records had a checksum."""
+        return not await self._select("SELECT 1 FROM pragma_table_info('executions') WHERE name = 'crc'", ())
+
     async def _at_once(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **_: P.kwargs) -> T:
         """Do several statements in one hop to the connection's thread, of which each costs more than most statements.
 
@@ -197,7 +220,7 @@ class SQLiteJournal:
 
     async def _look(self) -> dict[str, Record]:
         wanted, self._wanted, self._looking = self._wanted, [], None
-        query = f"SELECT {_RECORD} FROM executions WHERE id IN (SELECT value FROM json_each(?))"
+        query = f"SELECT {self._record} FROM executions WHERE id IN (SELECT value FROM json_each(?))"
         rows = await self._select(query, (msgspec.json.encode(wanted).decode(),))
         return {row[0]: _record(row) for row in rows}
 
@@ -210,8 +233,10 @@ class SQLiteJournal:
                 raise StorageFull(
                     f"The disk is full: the journal {self.path} cannot grow.", hint="Make room; then go on."
                 ) from error
+            self._failed = True
             raise JournalUnknown(f"The journal {self.path} failed while committing: {error}.") from error
         except sqlite3.Error as error:
+            self._failed = True
             raise JournalUnknown(f"The journal {self.path} failed while committing: {error}.") from error
 
     async def _select(self, query: str, values: Sequence[Any]) -> list[Any]:
@@ -221,14 +246,29 @@ class SQLiteJournal:
             raise JournalUnknown(f"The journal {self.path} cannot be read: {error}.") from error
 
 
+def _reader(path: Path) -> sqlite3.Connection | None:
+    """A connection that only reads, and takes part in the log."""
+    try:
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        db.execute("SELECT count(*) FROM meta").fetchall()
+    except sqlite3.Error:
+        return None
+    return db
+
+
 def _append(db: sqlite3.Connection, batch: Batch, fence: int) -> bool:
     """Write a batch; False if the fence is not the newest. Only facts: one statement, which is its own transaction."""
     if len(batch.rows) <= ROWS_PER_STATEMENT and not (batch.launches or batch.phases or batch.closures):
-        return _insert(db, batch.rows, fence)
+        whole = _insert(db, batch.rows, fence)
+        hit("journal.inserted")
+        return whole
     db.execute("BEGIN IMMEDIATE")
     try:
+        hit("journal.begun")
         _write(db, batch, fence)
+        hit("journal.written")
         db.execute("COMMIT")
+        hit("journal.committed")
     except BaseException:
         if db.in_transaction:
             db.rollback()
@@ -237,18 +277,18 @@ def _append(db: sqlite3.Connection, batch: Batch, fence: int) -> bool:
 
 
 def _write(db: sqlite3.Connection, batch: Batch, fence: int) -> None:
+    if _fence(db) != fence:  # first: what the next writer has written must not be taken for a damage
+        raise _Fenced
     if batch.closures:
         db.executemany("INSERT OR IGNORE INTO closures VALUES (?, ?)", list(batch.closures.items()))
     if batch.launches:
         db.executemany(
-            f"INSERT INTO executions({_RECORD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO executions({_RECORD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [_values(r) for r in batch.launches],
         )
     for start in range(0, len(batch.rows), ROWS_PER_STATEMENT):
         if not _insert(db, batch.rows[start : start + ROWS_PER_STATEMENT], fence):
             raise _Fenced
-    if not batch.rows and _fence(db) != fence:  # rows would have checked it
-        raise _Fenced
     if batch.phases:
         ended = [(p.phase, p.at, p.execution) for p in batch.phases]
         db.executemany("UPDATE executions SET phase = ?, ended_at = ? WHERE id = ?", ended)
@@ -279,6 +319,7 @@ def _take_fence(db: sqlite3.Connection, owner: str) -> int:
     db.execute("UPDATE meta SET value = value + 1 WHERE key = 'fence'")
     db.execute("INSERT OR REPLACE INTO meta VALUES ('owner', ?)", (owner,))
     fence = _fence(db)
+    hit("journal.fence-written")
     db.execute("COMMIT")
     return fence
 
@@ -288,15 +329,29 @@ def _fence(db: sqlite3.Connection) -> int:
 
 
 def _values(record: Record) -> tuple[Any, ...]:
+    lasting = _lasting(record)
+    return (*lasting, record.phase, record.ended_at, _crc(lasting))
+
+
+def _lasting(record: Record) -> tuple[Any, ...]:
+    """What never changes of a record, as it is in the file."""
     labels = msgspec.msgpack.encode(record.labels)
     return (
-        record.execution, record.closure, record.workflow, record.inputs, record.launch_key, labels,
-        record.created_at, record.phase, record.ended_at,
+        record.execution, record.closure, record.workflow, record.inputs, record.launch_key, labels, record.created_at,
     )  # fmt: skip
 
 
+def _crc(lasting: Sequence[Any]) -> int:
+    return zlib.crc32(msgspec.msgpack.encode(list(lasting)))
+
+
 def _record(row: Sequence[Any]) -> Record:
+    damaged = row[9] is not None and _crc(row[:7]) != row[9]
+    try:
+        labels = msgspec.msgpack.decode(row[5], type=dict[str, str])
+    except (TypeError, msgspec.DecodeError):
+        labels, damaged = {}, True
     return Record(
-        execution=row[0], closure=row[1], workflow=row[2], inputs=row[3], launch_key=row[4],
-        labels=msgspec.msgpack.decode(row[5]), created_at=row[6], phase=row[7], ended_at=row[8],
+        execution=row[0], closure=row[1], workflow=row[2], inputs=row[3], launch_key=row[4], labels=labels,
+        created_at=row[6], phase=row[7], ended_at=row[8], damaged=damaged,
     )  # fmt: skip

@@ -119,7 +119,7 @@ class _Flatten:
         after: frozenset[int],
         arm: tuple[int, int] | None = None,
     ) -> tuple[dict[str, Source], frozenset[int]]:
-        """Add a workflow's nodes; answers with where its outputs come from, and all nodes that it added."""
+        """Add a workflow's nodes; answers with where its outputs come from, and the nodes that have to succeed for all of it."""
         scope = _Scope(self.closure, workflow, given)
         added: set[int] = set()
         branches: list[tuple[int, NodeSpec]] = []
@@ -144,7 +144,8 @@ class _Flatten:
                 outputs = {v.name: FromNode(number, v.name) for v in interface.outputs}
                 members = frozenset({number})
             scope.add(node, outputs, members)
-            added |= members
+            if node.arm is None:  # else its branch stands for it: it may be skipped, and nobody could wait for it
+                added |= members
         for number, node in reversed(branches):  # those within others first
             self._arms(number, node, workflow, scope)
         bindings = workflow.outputs
@@ -246,7 +247,7 @@ def overridden(task: TaskSpec, override: OverrideSpec) -> TaskSpec:
     """A task as one call of it wants it."""
     given = {
         name: value
-        for name in ("retry", "timeout", "resources", "cache", "executor", "variables")
+        for name in ("retry", "timeout", "resources", "cache", "executor", "variables", "pool")
         if (value := getattr(override, name)) is not None
     }
     if override.uncached:

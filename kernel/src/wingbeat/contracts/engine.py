@@ -3,12 +3,14 @@ reached through its socket, is another; both behave alike."""
 
 from __future__ import annotations
 
+import enum
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
 from msgspec import Struct
 
 from wingbeat.contracts.catalog import Evicted, Eviction
+from wingbeat.contracts.executor import Progress
 from wingbeat.contracts.observer import Published
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literal, Literals
@@ -52,7 +54,7 @@ class LaunchReply(Struct, frozen=True, omit_defaults=True):
 
 
 class AttemptView(Struct, frozen=True, omit_defaults=True):
-    """One attempt, as it is now."""
+    """One attempt, as it is now. `progress` is what it has last said of itself, if it has."""
 
     number: int
     phase: AttemptPhase
@@ -61,6 +63,12 @@ class AttemptView(Struct, frozen=True, omit_defaults=True):
     ended_at: float | None = None
     error: ErrorInfo | None = None
     evidence: dict[str, Any] = {}
+    progress: Progress | None = None
+
+    @property
+    def deck(self) -> str:
+        """Path or URI of its page; empty if it has made none."""
+        return "" if self.progress is None else self.progress.deck
 
 
 class GateView(Struct, frozen=True, omit_defaults=True):
@@ -71,14 +79,31 @@ class GateView(Struct, frozen=True, omit_defaults=True):
     approval: bool = False
 
 
+class FailedItem(Struct, frozen=True, omit_defaults=True):
+    """An item of a map that failed; the reason of the first one that did."""
+
+    item: int
+    reason: str = ""
+
+
 class ItemsView(Struct, frozen=True, omit_defaults=True):
-    """The items of a map, counted."""
+    """The items of a map, counted.
+
+    Attributes:
+        cached: Those of `succeeded` whose outputs came from the catalog.
+
+        waiting: Under way, but not running: for a slot, for the catalog's answer, for their next attempt.
+
+        failures: Some of those that failed, in their order.
+    """
 
     total: int
     succeeded: int = 0
     failed: int = 0
     running: int = 0
     cached: int = 0
+    waiting: int = 0
+    failures: list[FailedItem] = []
 
 
 class NodeView(Struct, frozen=True, omit_defaults=True):
@@ -105,6 +130,11 @@ class NodeView(Struct, frozen=True, omit_defaults=True):
     outputs: Literals | None = None
     gate: GateView | None = None
     items: ItemsView | None = None
+
+    @property
+    def progress(self) -> Progress | None:
+        """What its last attempt has said of itself, if it has."""
+        return self.attempts[-1].progress if self.attempts else None
 
 
 class ExecutionView(Struct, frozen=True, omit_defaults=True):
@@ -136,6 +166,38 @@ class Summary(Struct, frozen=True, omit_defaults=True):
     labels: dict[str, str] = {}
 
 
+class ReuseDecision(enum.StrEnum):
+    """What becomes of a node's result when an execution is recovered."""
+
+    REUSED = "REUSED"
+    OPEN = "OPEN"
+    """It is decided when the node starts."""
+    RUNS = "RUNS"
+
+
+class NodeReuse(Struct, frozen=True, omit_defaults=True):
+    """Whether the result of a node is taken over, and why not, or what it depends on.
+
+    Attributes:
+        items: Of a map, how many items there were, and how many of their results are kept for it.
+    """
+
+    node: str
+    task: str
+    decision: ReuseDecision
+    reason: str = ""
+    items: int | None = None
+    kept: int = 0
+
+
+class RecoveryPlan(Struct, frozen=True, omit_defaults=True):
+    """What recovering an execution would do. `nodes` are those of what would be launched, in the order of the calls."""
+
+    execution: str
+    workflow: str
+    nodes: list[NodeReuse] = []
+
+
 class Engine(Protocol):
     """Runs executions. Every call may be repeated."""
 
@@ -146,6 +208,9 @@ class Engine(Protocol):
         Raises `ConflictError` (same name, other content), `NotFound` (nothing to recover from), `ConfigurationError` (an
         executor that is not installed).
         """
+
+    async def recovery_plan(self, request: LaunchRequest) -> RecoveryPlan:
+        """What launching this, which recovers another execution, would take over. Launches nothing. Raises `NotFound`."""
 
     async def wait(self, execution: str) -> ExecutionPhase:
         """Return when the execution has ended, with its terminal phase. Raises `NotFound`, `EngineStopped`."""
@@ -170,6 +235,9 @@ class Engine(Protocol):
 
     def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
         """Everything that happened and happens in an execution behind `cursor`, until it has ended. Raises `NotFound`."""
+
+    async def explain_waiting(self, execution: str, node: str = "") -> str:
+        """For what a node waits (every one that has not ended, if none is named), as text. Raises `NotFound`."""
 
     async def explain_cache(self, execution: str, node: str) -> str:
         """Why the node's outputs were or were not taken from the catalog, as text. Raises `NotFound`."""

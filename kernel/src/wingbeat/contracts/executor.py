@@ -25,11 +25,17 @@ class Capabilities(Struct, frozen=True):
         isolates: An attempt has a process of its own, which can be killed, limited and given an environment.
 
         reports_running: The sink is told when an attempt begins to run; otherwise it counts as running when submitted.
+
+        reports_progress: The sink is told how far attempts are, and their evidence keeps the last of it.
+
+        carries_checkpoints: An attempt begins with what an earlier one left in its checkpoint, as `AttemptRequest` says.
     """
 
     adopts: bool = True
     isolates: bool = True
     reports_running: bool = True
+    reports_progress: bool = False
+    carries_checkpoints: bool = False
 
 
 class Call(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -79,6 +85,25 @@ class Replay(Struct, frozen=True, gc=False, omit_defaults=True):
     history: tuple[Recorded, ...] = ()
 
 
+class Progress(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What an attempt has said of itself.
+
+    Attributes:
+        fraction: How much is done, from 0 to 1; None if it has not said.
+
+        text: What it is at; one short line.
+
+        at: When it said so, in epoch seconds; 0 if it has not.
+
+        deck: Path or URI of its page (`wingbeat.current().deck`); empty if it has made none.
+    """
+
+    fraction: float | None = None
+    text: str = ""
+    at: float = 0.0
+    deck: str = ""
+
+
 class AttemptRequest(Struct, frozen=True, gc=False, omit_defaults=True):
     """Everything that an executor needs to run one attempt.
 
@@ -95,9 +120,17 @@ class AttemptRequest(Struct, frozen=True, gc=False, omit_defaults=True):
 
         variables: Environment variables to add in the attempt's process.
 
-        checkpoint: Digest or URI of what an earlier attempt left in its checkpoint; empty if nothing.
+        checkpoint: ``execution/node`` whose checkpoint the node goes on with: the same node of the execution that this one
+            recovers. Empty if there is none. See below.
 
         replay: For the body of a dynamic workflow, what it is told.
+
+    The checkpoint is a folder that every attempt finds in its directory, and may fill. What is in it when the attempt ends,
+    however it ends, belongs to the next attempt of the node: an attempt begins with what the latest earlier attempt of its
+    node left that ran at all. If none did, it begins with what the last attempt of the node `checkpoint` left, which goes on
+    belonging to that one, so it is copied. If that is not there (any more), it begins with nothing, which is no error.
+    Attempts of a node are numbered from 0 and never run at the same time. An executor whose attempts leave no local folder
+    keeps it in storage under the attempt's id.
     """
 
     id: str
@@ -128,10 +161,11 @@ class Failed(Struct, frozen=True, tag_field="outcome", tag="failed"):
     error: ErrorInfo
 
 
-class Aborted(Struct, frozen=True, tag_field="outcome", tag="aborted"):
-    """The attempt was cancelled and is gone, or will never start."""
+class Aborted(Struct, frozen=True, omit_defaults=True, tag_field="outcome", tag="aborted"):
+    """The attempt was cancelled and is gone, or will never start. `evidence` is that of its end, if it ran."""
 
     reason: str = ""
+    evidence: dict[str, Any] = {}
 
 
 class Suspended(Struct, frozen=True, tag_field="outcome", tag="suspended", omit_defaults=True):
@@ -170,6 +204,11 @@ class Sink(Protocol):
 
     def progress(self, attempt: str, phase: str, reason: str) -> None:
         """The attempt waits or prepares: ``WAITING_FOR_RESOURCES`` or ``INITIALIZING``, and why. Not durable."""
+
+    def advanced(self, attempt: str, progress: Progress) -> None:
+        """How far a running attempt is, when that has changed; at most some ten times a second for each attempt, whatever
+        it reports. Not durable: after a restart the executor tells again. When it ends, its evidence (that of `Succeeded`
+        or `Aborted`, or of the error) has the last one, as ``progress`` (``fraction``, ``text``, ``at``) and ``deck``."""
 
 
 class Executor(Protocol):
@@ -211,6 +250,6 @@ class Executor(Protocol):
 
 
 __all__ = [
-    "Aborted", "AttemptRequest", "Call", "Capabilities", "ErrorInfo", "Executor", "Failed", "Made", "Outcome", "Recorded",
-    "Replay", "Sink", "Succeeded", "Suspended",
+    "Aborted", "AttemptRequest", "Call", "Capabilities", "ErrorInfo", "Executor", "Failed", "Made", "Outcome",
+    "Progress", "Recorded", "Replay", "Sink", "Succeeded", "Suspended",
 ]  # fmt: skip

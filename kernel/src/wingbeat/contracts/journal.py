@@ -41,6 +41,8 @@ class Record(Struct, frozen=True, omit_defaults=True):
     phase: str
     ended_at: float | None = None
     labels: dict[str, str] = {}
+    damaged: bool = False
+    """Set by a journal that finds other bytes than it wrote: nothing else here is to be relied upon."""
 
 
 class Ended(Struct, frozen=True):

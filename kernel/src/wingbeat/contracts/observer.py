@@ -13,9 +13,15 @@ class Published(Struct, frozen=True, omit_defaults=True):
     Attributes:
         cursor: Number of the event within the execution; a reader that resumes asks for what is behind its last one.
 
-        kind: ``execution``, ``node``, ``attempt``, ``cache``.
+        kind: ``execution``, ``scope`` (a workflow inside it), ``node``, ``attempt``, ``cache``, ``items``, ``signal``.
 
         phase: The phase that was entered.
+
+        task: What a node calls, when it is first heard of and is none that was launched.
+
+        evidence: Of an attempt, what its executor knows. Of a node that holds no process, what it is: ``items`` (how many a
+            map has), ``arm`` and ``skipped`` (ids of nodes; of a branch), ``gate`` (name), ``approval`` and ``type`` (of a
+            gate), ``child`` (id of the execution that it launches). Of a scope, ``nodes``: how many.
     """
 
     execution: str
@@ -27,6 +33,7 @@ class Published(Struct, frozen=True, omit_defaults=True):
     attempt: int = 0
     reason: str = ""
     cache: str = ""
+    task: str = ""
     error: dict[str, Any] | None = None
     evidence: dict[str, Any] = {}
 

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import msgspec
 
-from wingbeat.base.errors import JournalUnknown, NotFound
+from wingbeat.base.errors import EngineStopped, JournalUnknown, NotFound
 from wingbeat.base.ids import digest
 from wingbeat.compile.check import check
 from wingbeat.compile.flatten import flatten
 from wingbeat.contracts.engine import ExecutionView, Summary
-from wingbeat.contracts.journal import Journal, Record, Snapshot
+from wingbeat.contracts.journal import Journal, Record, Snapshot, StorageFull
 from wingbeat.contracts.observer import Published
+from wingbeat.engine.explain import explain_cache
 from wingbeat.engine.live import Live
 from wingbeat.engine.publish import published
 from wingbeat.engine.views import execution_view, summary
 from wingbeat.machine.fact import Fact, Opened, decode_facts
 from wingbeat.machine.fold import replay
 from wingbeat.machine.graph import Graph
-from wingbeat.machine.state import State, decode_state, graph_of, initial
+from wingbeat.machine.state import State, decode_state, encode_state, graph_of, initial
 from wingbeat.machine.step import Machine
 from wingbeat.spec.codec import canonical, check_closure, read_known
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literals
+from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.spec.plan import Plan
 
 PLANS_MAX = 256
@@ -47,7 +51,7 @@ class Archive:
     def keep(self, closure: Closure) -> str:
         """Take up a closure that is launched: check it, make its plan; answers with its digest."""
         known = self._digests.get(id(closure))
-        if known is not None and known[0] is closure:
+        if known is not None and known[0] is closure and known[1] in self._plans:
             return known[1]
         body = canonical(closure)
         name = digest(body)
@@ -93,7 +97,14 @@ class Archive:
         record = await self._journal.record(execution)
         if record is None:
             raise NotFound(f"There is no execution {execution!r}.", hint="'wingbeat get executions' lists them.")
-        return record
+        return _whole(record)
+
+    async def over(self, execution: str) -> ExecutionPhase:
+        """The phase of an execution that nobody here runs. Raises NotFound, and EngineStopped if it has not ended."""
+        phase = ExecutionPhase((await self.record(execution)).phase)
+        if not phase.terminal:
+            raise EngineStopped(f"Another kernel runs the execution {execution!r}.")
+        return phase
 
     async def closure(self, execution: str) -> Closure:
         """The closure of an execution. Raises NotFound."""
@@ -105,7 +116,7 @@ class Archive:
 
     async def live(self, execution: str, record: Record | None = None) -> Live:
         """An execution put together again from its facts; `record` where it is at hand."""
-        record = record or await self.record(execution)
+        record = _whole(record) if record is not None else await self.record(execution)
         closure = await self._load(record.closure)
         plan = self._plans[record.closure]
         snapshot = await self._journal.latest(execution)
@@ -137,12 +148,23 @@ class Archive:
         """Everything that happened behind `cursor`."""
         live = await self.live(execution)
         facts, _ = await self._facts(execution, -1)
-        return published(execution, live.machine.graph, facts[cursor + 1 :], cursor + 1)
+        known = facts[cursor + 1 : live.cursor]  # what was written since may name nodes that `live` does not have
+        return published(execution, live.machine.graph, known, cursor + 1)
 
-    async def snapshot(self, execution: str, sequence: int, cursor: int, state: bytes, fence: int) -> None:
+    async def explain_cache(self, execution: str, node: str, live: Live | None = None) -> str:
+        """Why a node's outputs were or were not taken from the catalog; of an execution in memory, or as it was written."""
+        found = live or await self.live(execution)
+        address = found.machine.graph.find(node)
+        ended = address is not None and found.machine.state.seen(address) is None
+        return explain_cache(found, node, await self.events(execution, -1) if ended else ())
+
+    async def snapshot(self, live: Live, fence: int) -> None:
         """Keep a state, so that a restart does not read all rows."""
-        body = msgspec.msgpack.encode(_Stored(cursor, msgspec.Raw(state)))
-        await self._journal.snapshot(Snapshot(execution, sequence, body), fence)
+        if live.facts:
+            return  # the state is ahead of what is durable
+        body = msgspec.msgpack.encode(_Stored(live.cursor, msgspec.Raw(encode_state(live.machine.state))))
+        with contextlib.suppress(StorageFull):  # the rows are there
+            await self._journal.snapshot(Snapshot(live.id, live.sequence - 1, body), fence)
 
     async def _facts(self, execution: str, after: int) -> tuple[list[Fact], int]:
         rows = await self._journal.read(execution, after)
@@ -153,7 +175,7 @@ class Archive:
             body = await self._journal.closure(name)
             if body is None:
                 raise JournalUnknown(f"The journal lacks the closure {name}.")
-            self._remember(name, read_known(body, name))
+            self._remember(name, _read_closure(name, body))
         return self._closures[name]
 
     def _remember(self, name: str, closure: Closure) -> None:
@@ -162,3 +184,20 @@ class Archive:
                 if old not in self._unsaved:
                     del self._plans[old], self._closures[old]
         self._closures[name], self._plans[name] = closure, flatten(closure)
+
+
+def _whole(record: Record) -> Record:
+    if record.damaged:
+        raise JournalUnknown(f"The record of execution {record.execution} is damaged in the journal.")
+    return record
+
+
+def _read_closure(name: str, body: bytes) -> Closure:
+    """A stored closure, if it is what was stored: under its own digest, or (a called one) under that of its root."""
+    try:
+        closure = read_known(body, name)
+    except Exception as error:
+        raise JournalUnknown(f"The closure {name} is damaged in the journal: {error}") from error
+    if name not in (closure.root, digest(body)):
+        raise JournalUnknown(f"The closure {name} is damaged in the journal.")
+    return closure

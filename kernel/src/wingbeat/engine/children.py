@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
-from wingbeat.base.errors import NotFound, WingbeatError
+from wingbeat.base.errors import EngineStopped, JournalUnknown, NotFound, WingbeatError
+from wingbeat.base.ids import child_execution_id
 from wingbeat.contracts.engine import Engine, LaunchRequest
+from wingbeat.contracts.failpoints import hit
+from wingbeat.contracts.journal import StorageFull
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.identity import launch_key
 from wingbeat.engine.live import Live
@@ -19,6 +21,9 @@ from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.spec.plan import ChildKind, MapKind
 
+T = TypeVar("T")
+
+AGAIN_S = 1.0
 PARENT = "wingbeat/parent"
 """Label of a child execution: ``execution/node`` for which it runs."""
 
@@ -43,16 +48,19 @@ class Children:
         self._tasks[live.id, -1 - address] = task
         task.add_done_callback(lambda _: self._tasks.pop((live.id, -1 - address), None))
 
-    async def close(self) -> None:
+    def stop(self) -> None:
         """Stop following; children are executions of their own and go on."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
+        for task in self._tasks.values():
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Stop, and wait until nothing is under way."""
+        self.stop()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _run(self, live: Live, address: int) -> None:
         try:
-            event = await self._ended(live, address)
+            event = await _again(lambda: self._ended(live, address))
         except WingbeatError as error:
             failed = ErrorInfo(type(error).__name__, f"The child execution cannot be run: {error}", retryable=False)
             event = ChildEnded(self._clock.now(), address, {}, error=failed)
@@ -64,12 +72,15 @@ class Children:
         given: Literals = {**inputs, **{n: Inline(value) for n, value in plan.fixed.items()}}
         node = live.machine.graph.id(address)
         labels = {**plan.labels, PARENT: f"{live.id}/{node}"}
+        hit("child.before-launch")
         await self._engine.launch(LaunchRequest(closure, given, name, launch_key(closure, given), labels=labels))
+        hit("child.launched")
         return await self._followed(name, address)
 
     async def _followed(self, name: str, address: int) -> ChildEnded:
         phase = await self._engine.wait(name)
         view = await self._engine.describe(name, nodes=False)
+        hit("child.ended")
         at = self._clock.now()
         if phase is ExecutionPhase.SUCCEEDED:
             return ChildEnded(at, address, view.outputs or {}, source=name)
@@ -79,21 +90,32 @@ class Children:
     async def _abort(self, live: Live, address: int, reason: str) -> None:
         running = self._tasks.get((live.id, address))
         name = child_name(live, address)
+        hit("child.cancel")
         try:
-            await self._engine.abort(name, reason)
+            await _again(lambda: self._engine.abort(name, reason))
         except NotFound:
             if running is not None:  # its launch is on the way
                 running.cancel()
             self._post(live, ChildEnded(self._clock.now(), address, {}, name, aborted=True))
+        except EngineStopped:
+            return  # whoever runs it hears of it from the journal
         else:
             if running is None:
-                self._post(live, await self._followed(name, address))
+                self._post(live, await _again(lambda: self._followed(name, address)))
+
+
+async def _again(what: Callable[[], Awaitable[T]]) -> T:
+    """Do it until the journal lets it be done: a full disk has room again, and a failure to read passes or stops the engine."""
+    while True:
+        try:
+            return await what()
+        except (StorageFull, JournalUnknown):
+            await asyncio.sleep(AGAIN_S)
 
 
 def child_name(live: Live, address: int) -> str:
     """The id of the child execution of a node or item."""
-    what = hashlib.sha256(f"{live.id}/{live.machine.graph.id(address)}".encode()).hexdigest()[:12]
-    return f"{live.id[:40].rstrip('-')}-{what}"
+    return child_execution_id(live.id, live.machine.graph.id(address))
 
 
 def launch_plan(live: Live, address: int) -> LaunchPlanSpec:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 from wingbeat.base.errors import ErrorKind
-from wingbeat.contracts.executor import AttemptRequest, Executor, Failed, Outcome
-from wingbeat.engine.failpoints import hit
+from wingbeat.contracts.executor import AttemptRequest, Executor, Failed
+from wingbeat.contracts.failpoints import hit
+from wingbeat.engine.reports import Reports
 from wingbeat.spec.outcome import ErrorInfo
 
 TRIES_MAX = 5
 TRY_DELAY_S = 0.2
-
-Report = Callable[[str, Outcome], None]
 
 
 class Dispatcher:
@@ -24,11 +22,11 @@ class Dispatcher:
     Args:
         name: The executor's, for messages.
 
-        report: Told when an attempt could not be submitted however often it was tried.
+        reports: Told when an attempt could not be submitted however often it was tried.
     """
 
-    def __init__(self, name: str, executor: Executor, report: Report) -> None:
-        self.name, self.executor, self._report = name, executor, report
+    def __init__(self, name: str, executor: Executor, reports: Reports) -> None:
+        self.name, self.executor, self._reports = name, executor, reports
         self._queue: deque[AttemptRequest] = deque()
         self._lined: set[str] = set()
         self._wake = asyncio.Event()
@@ -52,12 +50,20 @@ class Dispatcher:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    async def close(self) -> None:
-        """Stop submitting; what is in the line is in the journal and comes back at the next start."""
-        tasks = [t for t in (self._task, *self._background) if t is not None]
-        for task in tasks:
+    def stop(self) -> None:
+        """Stop; what is in the line is in the journal and comes back at the next start."""
+        self._queue.clear()
+        self._lined.clear()
+        for task in self._tasks():
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Stop, and wait until nothing is under way."""
+        self.stop()
+        await asyncio.gather(*self._tasks(), return_exceptions=True)
+
+    def _tasks(self) -> list[asyncio.Task[Any]]:
+        return [t for t in (self._task, *self._background) if t is not None]
 
     async def _run(self) -> None:
         queue, submit = self._queue, self.executor.submit
@@ -91,7 +97,12 @@ class Dispatcher:
             except Exception as later:  # noqa: BLE001  # as above
                 error, tries = later, tries + 1
         message = f"Executor {self.name!r} did not take the attempt: {type(error).__name__}: {error}"
-        self._report(request.id, Failed(ErrorInfo("ExecutorFailed", message, ErrorKind.SYSTEM)))
+        failed = Failed(ErrorInfo("ExecutorFailed", message, ErrorKind.SYSTEM))
+        self._reports.refused(request.id, failed)
+        await self._cancel(
+            request.id, message
+        )  # it may run all the same: the next attempt has to wait until it is gone
+        self._reports.ended(request.id, failed)
 
     async def _cancel(self, attempt: str, reason: str) -> None:
         tries = 0

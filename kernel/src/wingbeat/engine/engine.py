@@ -20,30 +20,34 @@ import msgspec
 
 from wingbeat.base.errors import ConflictError, EngineStopped, NotFound, WingbeatError
 from wingbeat.base.ids import attempt_id, check_execution_id, short_id
+from wingbeat.compile.flatten import flatten
 from wingbeat.contracts.catalog import Evicted, Eviction
-from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
+from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
 from wingbeat.contracts.executor import AttemptRequest
-from wingbeat.contracts.journal import Batch, Ended, Record, Row, StorageFull
+from wingbeat.contracts.failpoints import hit
+from wingbeat.contracts.journal import Batch, Record, StorageFull
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.archive import Archive
+from wingbeat.engine.batch import batch_of
+from wingbeat.engine.checkpoints import checkpoint_of
 from wingbeat.engine.children import Children
 from wingbeat.engine.collecting import no_collection
 from wingbeat.engine.dispatch import Dispatcher
 from wingbeat.engine.eviction import evict
-from wingbeat.engine.explain import explain_cache
-from wingbeat.engine.failpoints import hit
 from wingbeat.engine.feed import Feed
 from wingbeat.engine.live import Live
 from wingbeat.engine.loading import Loading
 from wingbeat.engine.memo import Memo
 from wingbeat.engine.parts import Parts
+from wingbeat.engine.pools import Pools
 from wingbeat.engine.publish import published
 from wingbeat.engine.replays import replay_of
 from wingbeat.engine.reports import Reports
-from wingbeat.engine.reuse import Reuse, reusable
+from wingbeat.engine.reuse import Reuse, explained, reusable
 from wingbeat.engine.routes import INLINE, Routes
 from wingbeat.engine.timers import Timers
 from wingbeat.engine.views import execution_view
+from wingbeat.engine.waiting import explain_waiting
 from wingbeat.machine.effect import (
     Cancel,
     CancelChild,
@@ -65,9 +69,8 @@ from wingbeat.machine.event import (
     Signalled,
     TimerFired,
 )
-from wingbeat.machine.fact import Fact, Turned, encode_facts
 from wingbeat.machine.graph import Graph
-from wingbeat.machine.state import encode_state, initial
+from wingbeat.machine.state import initial
 from wingbeat.machine.step import Machine
 from wingbeat.spec.entities import Closure, TaskSpec
 from wingbeat.spec.literal import Literal
@@ -94,18 +97,18 @@ class LocalEngine:
         self._timers = Timers(parts.clock, self._timer_due)
         self._loading = Loading(parts.storage, parts.clock, self._post)
         self._children = Children(self, parts.clock, self._post)
-        self._routes = Routes(frozenset(parts.executors), parts.inline, parts.default_executor)
+        self._routes = Routes(frozenset(parts.executors), parts.inline, parts.default_executor, frozenset(parts.pools))
         self._feed = Feed(parts.observers)
         self._inbox: deque[tuple[Live, Event]] = deque()
         self._wake = asyncio.Event()
         self._lives: dict[str, Live] = {}
         self.reports = Reports(self._lives, self._archive, parts.clock, self._post)
-        self._dispatchers = {name: Dispatcher(name, e, self.reports.ended) for name, e in parts.executors.items()}
+        self._pools = Pools(parts.pools, parts.clock, lambda r: self._dispatcher(r.task).submit(r), self.reports.waits)
+        self._dispatchers = {name: Dispatcher(name, e, self.reports) for name, e in parts.executors.items()}
         self._ended: dict[str, Live] = {}
         self._touched: dict[str, Live] = {}
         self._holding: dict[str, Live] = {}
         self._launching: list[Live] = []
-        self._signals: dict[str, asyncio.Future[None]] = {}
         self._left: dict[str, str] = {}  # by launch key, what was being stopped when this kernel was opened
         self._lingering: asyncio.TimerHandle | None = None
         self._linger_over = False
@@ -121,6 +124,7 @@ class LocalEngine:
         """Open the journal, take up every execution that has not ended, and begin to work."""
         try:
             self._fence = await self._journal.open(owner)
+            hit("start.fenced")
             if self._parts.catalog is not None:
                 await self._parts.catalog.start()
             self._feed.start()
@@ -180,7 +184,7 @@ class LocalEngine:
             if (existing.closure, existing.launch_key) != (closure_digest, request.launch_key):
                 raise ConflictError(f"Execution {name!r} is there already, of another workflow or with other inputs.")
             return LaunchReply(name, created=False)
-        plan = self._archive.plan(closure_digest)
+        plan = self._archive.plan(self._archive.keep(request.closure))
         self._routes.check(plan.tasks)
         inline = sorted(task.name for task in plan.tasks if task.name in self._routes.inline)
         record = Record(
@@ -194,16 +198,21 @@ class LocalEngine:
         self._lives[name] = live
         self._launching.append(live)
         seed = int.from_bytes(self._clock.entropy()[:6], "big")
-        self._post(live, Launched(record.created_at, seed, reuse.nodes, request.recover, reuse.later))
+        self._post(live, Launched(record.created_at, seed, reuse.nodes, request.recover, reuse.later, reuse.left))
         await asyncio.shield(live.launched)
+        hit("launch.acknowledge")
         return LaunchReply(name, recovered=len(reuse.nodes))
+
+    async def recovery_plan(self, request: LaunchRequest) -> RecoveryPlan:
+        """See `Engine.recovery_plan`."""
+        nodes = explained(await self._recovered(request), flatten(request.closure), request.inputs)
+        return RecoveryPlan(request.recover, request.closure.workflow.name, nodes)
 
     async def wait(self, execution: str) -> ExecutionPhase:
         """See `Engine.wait`."""
         live = self._lives.get(execution)
         if live is None:
-            self._check_readable(execution)
-            return ExecutionPhase((await self._archive.record(execution)).phase)
+            return await self._over(execution)
         live.waiters += 1
         try:
             await live.ended.wait()
@@ -218,7 +227,14 @@ class LocalEngine:
         if live is None:
             self._check_readable(execution)
             return await self._archive.view(execution, nodes=nodes)
-        return execution_view(live.record, live.machine, nodes)
+        if live.id in self._lives:
+            self._check_running()
+        view = execution_view(live.record, live.machine, nodes, live.progress)
+        if live.unsaved:  # nobody is told what a crash takes back
+            self._linger()
+            if not await live.durable():
+                return await self._archive.view(execution, nodes=nodes)
+        return view
 
     async def executions(self, *, after: str = "", limit: int = 100) -> list[Summary]:
         """See `Engine.executions`."""
@@ -233,9 +249,9 @@ class LocalEngine:
         """See `Engine.abort`."""
         live = self._lives.get(execution)
         if live is None:
-            self._check_readable(execution)
-            await self._archive.record(execution)
+            await self._over(execution)
             return
+        hit("abort.asked")
         self._post(live, AbortAsked(self._clock.now(), reason))
         await self.wait(execution)
 
@@ -243,12 +259,14 @@ class LocalEngine:
         """See `Engine.signal`."""
         live = self._lives.get(execution)
         if live is None:
-            self._check_readable(execution)
-            phase = (await self._archive.record(execution)).phase
+            phase = await self._over(execution)
             raise ConflictError(f"Execution {execution!r} has ended ({phase}); nothing waits for {name!r}.")
-        done = self._signals[id] = asyncio.get_running_loop().create_future()
+        hit("signal.received")
+        self._check_running()  # else nobody would answer
+        done = live.expect(id)
         self._post(live, Signalled(self._clock.now(), name, value, id))
         await asyncio.shield(done)
+        hit("signal.acknowledge")
 
     async def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
         """See `Engine.events`."""
@@ -256,13 +274,21 @@ class LocalEngine:
         if live is None:
             for event in await self._archive.events(execution, cursor):
                 yield event
+            await self._over(execution)
             return
-        async for event in self._feed.follow(live, cursor, self._archive.events, self._check_ended):
-            yield event
+        self._check_running()  # else nobody would tell the end
+        following = self._feed.follow(live, cursor, self._archive.events, self._check_ended)
+        async with contextlib.aclosing(following):  # a reader who leaves is forgotten at once
+            async for event in following:
+                yield event
 
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""
-        return explain_cache(self._lives.get(execution) or await self._archive.live(execution), node)
+        return await self._archive.explain_cache(execution, node, self._lives.get(execution))
+
+    async def explain_waiting(self, execution: str, node: str = "") -> str:
+        """See `Engine.explain_waiting`."""
+        return explain_waiting(self._lives.get(execution) or await self._archive.live(execution), node)
 
     async def evict_cache(self, eviction: Eviction) -> Evicted:
         """See `Engine.evict_cache`."""
@@ -329,12 +355,12 @@ class LocalEngine:
 
     def _acknowledge(self, live: Live, signal: str) -> None:
         """Tell who signalled, when it is durable."""
-        done = self._signals.pop(signal, None)
-        if done is not None and live.facts:
-            live.acknowledged.append(done)
+        waiting = live.signalled.pop(signal, [])
+        live.acknowledged += waiting
+        if waiting and live.facts:
             self._holding[live.id] = live  # so that it is committed now
-        elif done is not None:
-            done.set_result(None)
+        elif waiting:
+            live.acknowledge()
 
     async def _commit(self) -> None:
         """Make everything that was said durable, then do what follows."""
@@ -346,7 +372,7 @@ class LocalEngine:
         if self._lingering is not None:
             self._lingering.cancel()
             self._lingering = None
-        batch, facts = self._batch(touched, launching)
+        batch, facts = batch_of(self._archive, touched, launching)
         hit("commit.before-append")
         if batch.rows:
             await self._append(batch)
@@ -356,10 +382,9 @@ class LocalEngine:
             if self._feed.wanted(live):
                 self._feed.publish(live, published(live.id, live.machine.graph, said, live.cursor))
             live.cursor += len(said)
-            for done in live.acknowledged:
-                if not done.done():
-                    done.set_result(None)
-            live.acknowledged.clear()
+            self._pools.said(live, said)
+            live.committing = False
+            live.acknowledge()
         for live in launching:
             if not live.launched.done():
                 live.launched.set_result(None)
@@ -370,27 +395,6 @@ class LocalEngine:
                 self._perform(live, effect)
         hit("perform.after-effects")
         await self._snapshots(touched.values())
-
-    def _batch(self, touched: dict[str, Live], launching: list[Live]) -> tuple[Batch, dict[str, list[Fact]]]:
-        batch, facts = Batch(), {}
-        for live in launching:
-            batch.launches.append(live.record)
-            if (body := self._archive.unsaved(live.record.closure)) is not None:
-                batch.closures[live.record.closure] = body
-        for live in touched.values():
-            said, live.facts = live.facts, []
-            facts[live.id] = said
-            for called in live.called:
-                if (body := self._archive.unsaved(called)) is not None:
-                    batch.closures[called] = body
-            batch.rows.append(Row(live.id, live.sequence, encode_facts(said)))
-            live.sequence += 1
-            live.facts_since_snapshot += len(said)
-            for fact in said:
-                if type(fact) is Turned and fact.scope == 0:
-                    phase = ExecutionPhase(fact.phase)
-                    batch.phases.append(Ended(live.id, phase, fact.at if phase.terminal else None))
-        return batch, facts
 
     async def _append(self, batch: Batch) -> None:
         """A full disk wrote nothing, so the same batch is tried again until there is room; anything else stops the engine."""
@@ -410,10 +414,7 @@ class LocalEngine:
             if live.facts_since_snapshot >= live.snapshot_due_at and live.id in self._lives:
                 live.facts_since_snapshot = 0
                 hit("snapshot.before")
-                state = encode_state(live.machine.state)
-                if not live.facts:  # else the state is ahead of what is durable
-                    with contextlib.suppress(StorageFull):  # the rows are there
-                        await self._archive.snapshot(live.id, live.sequence - 1, live.cursor, state, self._fence)
+                await self._archive.snapshot(live, self._fence)
                 hit("snapshot.after")
 
     # -- effects
@@ -423,7 +424,7 @@ class LocalEngine:
             case Submit():
                 request = self._request(live, effect.node, effect.attempt)
                 if request is not None:
-                    self._dispatcher(request.task).submit(request)
+                    self._pools.submit(request)
             case Lookup():
                 self._memo.lookup(live, effect.node)
             case SetTimer():
@@ -440,10 +441,12 @@ class LocalEngine:
                 self._children.cancel(live, effect.node, effect.reason)
             case Cancel():
                 name = attempt_id(live.id, live.node_id(effect.node), effect.attempt)
+                self._pools.withdraw(name)
                 self._dispatcher(self._task(live, effect.node)).cancel(name, effect.reason)
             case Finish():
-                self._lives.pop(live.id, None)
-                self._ended[live.id] = live
+                self._pools.forget(live.id)
+                hit("finish.before")
+                self._ended[live.id] = self._lives.pop(live.id, live)
                 asyncio.get_running_loop().call_later(ENDED_S, self._ended.pop, live.id, None)
                 live.ended.set()
                 self._feed.end(live)
@@ -455,10 +458,10 @@ class LocalEngine:
             failed = ErrorInfo("BindingError", f"An input cannot be taken: {error}", retryable=False)
             self._post(live, AttemptFailed(self._clock.now(), node, number, failed))
             return None
+        replay = replay_of(live.machine, node) if node in live.machine.state.bodies else None
         return AttemptRequest(
-            id=attempt_id(live.id, live.node_id(node), number), task=self._task(live, node), inputs=inputs,
-            bundle=live.closure.bundle, environment=live.closure.environment,
-            replay=replay_of(live.machine, node) if node in live.machine.state.bodies else None,
+            attempt_id(live.id, live.node_id(node), number), self._task(live, node), inputs, live.closure.bundle,
+            environment=live.closure.environment, checkpoint=checkpoint_of(live.machine, node, inputs), replay=replay,
         )  # fmt: skip
 
     def _task(self, live: Live, node: int) -> TaskSpec:
@@ -489,17 +492,19 @@ class LocalEngine:
                 except Exception as error:  # noqa: BLE001  # one that cannot be read must not keep the others from going on
                     self.quarantined[record.execution] = str(error)
                     continue
+                hit("recover.read")
                 self._lives[live.id] = live
                 if live.machine.state.phase is ExecutionPhase.ABORTING:
                     self._left[record.launch_key] = live.id
                 for _, request in submits:
-                    if request is not None:
+                    if request is not None and self._pools.resume(live, request):
                         requests[self._routes.executor(request.task)].append(request)
                 later += [(live, effect) for effect in effects if not isinstance(effect, Submit)]
         hit("recover.before-adopt")
         for name, found in requests.items():
             await self._parts.executors[name].recover(found)
         hit("recover.after-adopt")
+        self._pools.start()
         for live, effect in later:
             self._perform(live, effect)
         for live in self._lives.values():
@@ -508,28 +513,27 @@ class LocalEngine:
 
     async def _resumed(self, live: Live) -> list[Effect]:
         """What an execution that was read has to have performed again. Raises if it cannot go on here."""
-        machine = live.machine
-        self._routes.check(task for plan in machine.graph.plans for task in plan.tasks)
+        self._routes.check(task for plan in live.machine.graph.plans for task in plan.tasks)
         self._routes.check_inline(live)
-        for node in machine.unread():
-            machine.loaded[node] = (await self._loading.event(live, node)).values
-        return machine.outstanding()
+        await self._loading.lists(live)
+        return live.machine.outstanding()
 
     def _stop(self, error: WingbeatError) -> None:
         if self._stopped is not None:
             return
         self._stopped = error
         self._timers.close()
-        for live in self._lives.values():
+        self._children.stop()  # whoever has taken over goes on with all this
+        self._memo.stop()
+        for dispatcher in self._dispatchers.values():
+            dispatcher.stop()
+        for live in (*self._lives.values(), *(live for live, _ in self._inbox)):
             self._let_go(live, error)
         if self._loop is not None and self._loop is not asyncio.current_task():
             self._loop.cancel()
 
     def _let_go(self, live: Live, error: WingbeatError) -> None:
-        if not live.launched.done():
-            live.launched.set_exception(error)
-            live.launched.exception()  # whoever launched may be gone
-        live.ended.set()
+        live.let_go(error)
         self._feed.end(live)
 
     def _quarantine(self, live: Live, error: Exception) -> None:
@@ -546,6 +550,11 @@ class LocalEngine:
                 f"Execution {execution!r} cannot go on: {self.quarantined[execution]}",
                 hint="The others are not affected. It is tried again when the home is opened the next time.",
             )
+
+    async def _over(self, execution: str) -> ExecutionPhase:
+        """The phase of an execution that has ended."""
+        self._check_readable(execution)
+        return await self._archive.over(execution)
 
     def _check_ended(self, live: Live) -> None:
         """Raise unless the end of an execution that was waited for is in the journal."""
@@ -574,9 +583,13 @@ class LocalEngine:
         return await self._journal.record(name)
 
     async def _reusable(self, request: LaunchRequest) -> Reuse:
+        old = await self._recovered(request)
+        return reusable(request.recover, old, self._archive.plan(self._archive.keep(request.closure)), request.inputs)
+
+    async def _recovered(self, request: LaunchRequest) -> Machine:
         old = self._lives.get(request.recover) or await self._archive.live(request.recover)
-        plan = self._archive.plan(self._archive.keep(request.closure))
-        return reusable(old.machine, plan, request.inputs)
+        await self._loading.lists(old, ended=True)
+        return old.machine
 
 
 def _broken(error: Exception) -> WingbeatError:

@@ -4,7 +4,7 @@ and can read them from the journal."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from wingbeat.contracts.observer import Observer, Published
 from wingbeat.engine.live import Live
@@ -44,7 +44,7 @@ class Feed:
         cursor: int,
         read: Callable[[str, int], Awaitable[list[Published]]],
         check_ended: Callable[[Live], None],
-    ) -> AsyncIterator[Published]:
+    ) -> AsyncGenerator[Published, None]:
         """What happened and happens in an execution behind `cursor`, until it has ended.
 
         Args:
@@ -67,7 +67,10 @@ class Feed:
                     if event.cursor > cursor:
                         cursor = event.cursor
                         yield event
-                if not batch or (cursor == live.cursor - 1 and live.ended.is_set()):
+                if cursor == live.cursor - 1 and live.ended.is_set():
+                    check_ended(live)
+                    return
+                if not batch:
                     return
         finally:
             if queue in live.subscribers:

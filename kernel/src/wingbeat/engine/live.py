@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from itertools import chain
 
 import msgspec
 
+from wingbeat.base.errors import WingbeatError
 from wingbeat.contracts.catalog import CacheKey
+from wingbeat.contracts.executor import Progress
 from wingbeat.contracts.journal import Record
 from wingbeat.contracts.observer import Published
 from wingbeat.machine.effect import Effect
@@ -17,6 +20,8 @@ from wingbeat.spec.entities import Closure
 from wingbeat.spec.plan import Plan
 
 SNAPSHOT_FACTS_MIN = 5000
+DURABLE_S_MAX = 1.0
+"""How long to wait for a commit before the journal is read instead."""
 
 
 class Live:
@@ -35,7 +40,12 @@ class Live:
 
         called: Closures that dynamic workflows called, by the digest of their root.
 
+        committing: Whether something that was said is on its way into the journal.
+
         acknowledged: Done when what was said up to now is durable.
+
+        signalled: By the id of a signal, who waits for its being durable.
+        progress: By node or item, the number of the attempt that runs and how far it says that it is.
 
         waiters: How many callers wait for the end; `resume` only takes executions that nobody waits for or follows.
     """
@@ -52,12 +62,56 @@ class Live:
         self.waiters = 0
         self.subscribers: list[asyncio.Queue[list[Published]]] = []
         self.called: dict[str, Closure] = {}
+        self.committing = False
         self.acknowledged: list[asyncio.Future[None]] = []
+        self.signalled: dict[str, list[asyncio.Future[None]]] = {}
+        self.progress: dict[int, tuple[int, Progress]] = {}
         self.facts_since_snapshot = 0
 
     def node_id(self, address: int) -> str:
         """The id of a node or item."""
         return self.machine.graph.id(address)
+
+    def expect(self, signal: str) -> asyncio.Future[None]:
+        """Done when a signal that is about to be posted is durable."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.signalled.setdefault(signal, []).append(done)
+        return done
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether the state is ahead of the journal."""
+        return bool(self.facts) or self.committing or not self.launched.done()
+
+    async def durable(self) -> bool:
+        """Wait until what was said up to now is durable; False if that takes long, as it does while the disk is full."""
+        try:
+            async with asyncio.timeout(DURABLE_S_MAX):
+                await asyncio.shield(self.launched)
+                if self.facts or self.committing:
+                    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                    self.acknowledged.append(done)
+                    await asyncio.shield(done)
+        except TimeoutError:
+            return False
+        return True
+
+    def acknowledge(self) -> None:
+        """What was said is durable."""
+        for done in self.acknowledged:
+            if not done.done():
+                done.set_result(None)
+        self.acknowledged.clear()
+
+    def let_go(self, error: WingbeatError) -> None:
+        """Tell everybody who waits for something that it does not come, here and now."""
+        for done in (self.launched, *self.acknowledged, *chain.from_iterable(self.signalled.values())):
+            if not done.done():
+                done.set_exception(error)
+                done.exception()  # whoever waited may be gone
+        self.acknowledged.clear()
+        self.signalled.clear()
+        self.ended.set()
 
     def call(self, closure: Closure, plan: Plan) -> None:
         """Know what a dynamic workflow has called."""

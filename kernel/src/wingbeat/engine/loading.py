@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from wingbeat.base.errors import WingbeatError
+from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.storage import Storage
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.live import Live
@@ -46,8 +48,23 @@ class Loading:
             return Loaded(self._clock.now(), node, {}, failed)
         return Loaded(self._clock.now(), node, values)
 
+    async def lists(self, live: Live, *, ended: bool = False) -> None:
+        """Read what maps go over, which a machine that was put together again does not have. Raises WingbeatError.
+
+        With `ended`, of all maps, as far as it can be read.
+        """
+        for node in live.machine.unread(ended=ended):
+            loaded = await self.event(live, node)
+            if loaded.error is None:
+                live.machine.loaded[node] = loaded.values
+            elif not ended:
+                raise WingbeatError(f"{live.node_id(node)}: {loaded.error.message}")
+
     async def _load(self, live: Live, node: int) -> None:
-        self._post(live, await self.event(live, node))
+        hit("load.before")
+        event = await self.event(live, node)
+        hit("load.after")
+        self._post(live, event)
 
     def _values(self, live: Live, node: int) -> dict[str, Any]:
         return {

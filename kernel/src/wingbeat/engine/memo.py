@@ -10,9 +10,9 @@ import msgspec
 
 from wingbeat.compile.cachekey import input_digests, interface_digest, key_digest
 from wingbeat.contracts.catalog import CacheEntry, CacheKey, Catalog
+from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.storage import Storage
 from wingbeat.engine.clock import Clock
-from wingbeat.engine.failpoints import hit
 from wingbeat.engine.live import Live
 from wingbeat.machine.event import CacheHeld, CacheHit, CacheMissed, CacheStored, Event
 from wingbeat.spec.entities import TaskSpec
@@ -50,12 +50,18 @@ class Memo:
         if self.catalog is not None:
             self._keeper = asyncio.create_task(self._keep(), name="reservations")
 
-    async def close(self) -> None:
+    def stop(self) -> None:
         """Stop. Reservations end by themselves, or are adopted by the next kernel under the same owner's name."""
-        tasks = [t for t in (self._keeper, *self._tasks) if t is not None]
-        for task in tasks:
+        for task in self._all():
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Stop, and wait until nothing is under way."""
+        self.stop()
+        await asyncio.gather(*self._all(), return_exceptions=True)
+
+    def _all(self) -> list[asyncio.Task[None]]:
+        return [t for t in (self._keeper, *self._tasks) if t is not None]
 
     def lookup(self, live: Live, node: int) -> None:
         """Look a node's outputs up, or ask for the right to compute them; the answer is posted."""
@@ -119,6 +125,7 @@ class Memo:
                 raise ValueError(f"the catalog answered with a foreign key {entry.key.digest}")
             damage = await self._damage(task, entry.outputs)
             if damage is None:
+                hit("lookup.hit")
                 return CacheHit(self._clock.now(), node, entry.outputs, entry.source)
             await catalog.evict(digest=key.digest)
         if task.cache.serialize:
@@ -126,6 +133,7 @@ class Memo:
             reserved = await catalog.reserve(key, owner, RESERVATION_S)
             if reserved.owner != owner:
                 return CacheHeld(self._clock.now(), node, reserved.owner, self._clock.now() + HELD_AGAIN_S)
+            hit("reserve.granted")
             self._reservations[live.id, node] = (key, owner)
             if damage is None and await catalog.lookup(key) is not None:  # stored since we looked
                 self.release(live, node)
@@ -143,7 +151,10 @@ class Memo:
         return None
 
     async def _publish(self, live: Live, node: int) -> None:
-        state = live.machine.state.node(node)
+        state = live.machine.state.seen(node)
+        if state is None:  # the execution has ended meanwhile, and its items with it
+            self.release(live, node)
+            return
         task = live.machine.graph.task(node)
         assert task is not None
         assert task.cache is not None
@@ -175,6 +186,7 @@ class Memo:
         self._post(live, CacheStored(self._clock.now(), node, status, reason))
 
     async def _release(self, catalog: Catalog, key: CacheKey, owner: str) -> None:
+        hit("release.before")
         try:
             await catalog.release(key, owner)
         except Exception:  # noqa: BLE001  # it ends by itself

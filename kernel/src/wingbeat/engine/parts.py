@@ -25,3 +25,4 @@ class Parts(Struct, frozen=True):
     observers: Sequence[Observer] = ()
     default_executor: str = "process"
     inline: frozenset[str] = frozenset()
+    pools: Mapping[str, int] = {}

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from wingbeat.base.ids import child_execution_id
 from wingbeat.contracts.observer import Published
 from wingbeat.machine.fact import (
     AttemptLost,
@@ -28,17 +29,24 @@ from wingbeat.machine.fact import (
     Turned,
     Woke,
 )
-from wingbeat.machine.graph import Graph
+from wingbeat.machine.graph import Graph, is_item
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import AttemptPhase, CacheStatus, ExecutionPhase, NodePhase
+from wingbeat.spec.plan import BranchKind, ChildKind, GateKind, MapKind, ScopeKind
+from wingbeat.types import describe
 
 
 def published(execution: str, graph: Graph, facts: list[Fact], cursor: int) -> list[Published]:
-    """One event a fact, numbered from `cursor`. `graph` has all nodes that the facts name."""
-    return [_event(execution, graph, fact, cursor + i) for i, fact in enumerate(facts)]
+    """One event a fact, numbered from `cursor`. `facts` are the last ones that made `graph` what it is."""
+    scope = len(graph.plans) - sum(type(fact) is Opened for fact in facts)
+    events: list[Published] = []
+    for fact in facts:
+        events.append(_event(execution, graph, fact, cursor + len(events), scope))
+        scope += type(fact) is Opened
+    return events
 
 
-def _event(execution: str, graph: Graph, fact: Fact, cursor: int) -> Published:
+def _event(execution: str, graph: Graph, fact: Fact, cursor: int, scope: int) -> Published:
     match fact:
         case Began():
             return Published(execution, cursor, fact.at, "execution", ExecutionPhase.RUNNING)
@@ -49,14 +57,18 @@ def _event(execution: str, graph: Graph, fact: Fact, cursor: int) -> Published:
                 error=_error(fact.error),
             )  # fmt: skip
         case Opened():
-            node = graph.id(fact.parent) if fact.parent >= 0 else ""
-            return Published(execution, cursor, fact.at, "scope", ExecutionPhase.RUNNING, node, reason=fact.key)
+            plan = graph.plans[scope]
+            return Published(
+                execution, cursor, fact.at, "scope", ExecutionPhase.RUNNING, graph.prefix(scope), task=plan.name,
+                evidence={"nodes": len(plan.nodes)},
+            )  # fmt: skip
         case SignalKept():
             return Published(execution, cursor, fact.at, "signal", "SIGNALLED", reason=fact.name)
     node = graph.id(fact.node)
     match fact:
         case AttemptQueued():
-            return Published(execution, cursor, fact.at, "attempt", AttemptPhase.QUEUED, node, fact.attempt)
+            what = what_of(graph, fact.node) if _unheard(graph, fact.node) else ""
+            return Published(execution, cursor, fact.at, "attempt", AttemptPhase.QUEUED, node, fact.attempt, task=what)
         case AttemptStarted():
             evidence = fact.evidence or {}
             return Published(
@@ -71,23 +83,87 @@ def _event(execution: str, graph: Graph, fact: Fact, cursor: int) -> Published:
                 execution, cursor, fact.at, kind, phase, node, fact.attempt, reason, error=_error(fact.error)
             )
         case NodeSucceeded():
-            recovered = fact.attempt < 0 and fact.cache != CacheStatus.HIT
-            phase = NodePhase.RECOVERED if recovered else NodePhase.SUCCEEDED
-            return Published(execution, cursor, fact.at, "node", phase, node, max(fact.attempt, 0), cache=fact.cache)
+            taken = fact.attempt < 0 and bool(fact.source) and graph.task(fact.node) is not None
+            phase = NodePhase.RECOVERED if taken and fact.cache != CacheStatus.HIT else NodePhase.SUCCEEDED
+            what = what_of(graph, fact.node) if taken and _unheard(graph, fact.node) else ""
+            return Published(
+                execution, cursor, fact.at, "node", phase, node, max(fact.attempt, 0), cache=fact.cache, task=what
+            )
         case NodeEnded():
             return Published(execution, cursor, fact.at, "node", fact.phase, node, reason=fact.reason)
         case CacheSaid():
             return Published(execution, cursor, 0.0, "cache", fact.status, node, reason=fact.reason, cache=fact.status)
         case CancelDecided():
             return Published(execution, cursor, fact.at, "attempt", "CANCELLING", node, fact.attempt, fact.reason)
-        case Started() | Chose():
-            return Published(execution, cursor, fact.at, "node", NodePhase.RUNNING, node)
-        case Expanded():
-            return Published(execution, cursor, fact.at, "node", NodePhase.RUNNING, node, reason=f"{fact.count} items")
+        case Started() | Chose() | Expanded():
+            what = what_of(graph, fact.node) if _unheard(graph, fact.node) else ""
+            reason, evidence = _holding(graph, fact, execution)
+            return Published(
+                execution, cursor, fact.at, "node", NodePhase.RUNNING, node, reason=reason, task=what, evidence=evidence
+            )
         case ItemsDue():
             return Published(execution, cursor, 0.0, "items", NodePhase.RUNNING, node, reason=f"up to {fact.upto}")
         case Suspended() | Woke() | BodyEnded():
             return Published(execution, cursor, fact.at, "node", NodePhase.DYNAMIC_RUNNING, node)
+
+
+def _holding(graph: Graph, fact: Started | Chose | Expanded, execution: str) -> tuple[str, dict[str, Any]]:
+    """What a node that holds no process waits for, in words, and what it is."""
+    if isinstance(fact, Expanded):
+        return f"{fact.count} items", {"items": fact.count}
+    kind = graph.kind(fact.node)
+    if isinstance(fact, Chose):
+        assert isinstance(kind, BranchKind)
+        base = graph.base_of(fact.node)
+        others = [i for arm, members in enumerate(kind.inside) if arm != fact.arm for i in members]
+        return "", {"arm": fact.arm, "skipped": [graph.id(base + i) for i in others]}
+    if isinstance(kind, GateKind):
+        return gate_reason(kind), gate_evidence(kind)
+    child = child_execution_id(execution, graph.id(fact.node))
+    return f"execution {child}", {"child": child}
+
+
+def gate_reason(kind: GateKind) -> str:
+    """For what a gate waits."""
+    if kind.spec.gate == "sleep":
+        return "sleeping"
+    return f"waiting for {'approval' if kind.spec.gate == 'approve' else 'input'} {kind.spec.name!r}"
+
+
+def gate_evidence(kind: GateKind) -> dict[str, Any]:
+    """What answers a gate; of one that only sleeps, nothing does."""
+    if kind.spec.gate == "sleep":
+        return {"gate": ""}
+    approval = kind.spec.gate == "approve"
+    type_ = "" if approval else describe(kind.spec.interface.outputs[0].type)
+    return {"gate": kind.spec.name, "approval": approval, "type": type_}
+
+
+def what_of(graph: Graph, address: int) -> str:
+    """What a node calls, or is."""
+    task = graph.task(address)
+    if task is not None:
+        return task.name
+    match graph.kind(address):
+        case MapKind(plan=plan, child=child):
+            return child.launchplan.name if child is not None else plan.name if plan is not None else ""
+        case BranchKind():
+            return "branch"
+        case GateKind(spec=spec):
+            if spec.gate == "sleep":
+                return "sleep"
+            return f"{'approve' if spec.gate == 'approve' else 'wait for'} {spec.name}"
+        case ScopeKind(plan=plan):
+            return plan.name
+        case ChildKind(launchplan=launchplan):
+            return launchplan.name
+        case _:
+            return ""
+
+
+def _unheard(graph: Graph, address: int) -> bool:
+    """Whether a reader who knows the nodes that were launched, and what is an item of which map, does not know it."""
+    return not is_item(address) and graph.scope_of(address) > 0
 
 
 def _error(error: ErrorInfo | None) -> dict[str, Any] | None:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from wingbeat.base.ids import split_attempt_id
-from wingbeat.contracts.executor import Aborted, Failed, Outcome, Succeeded, Suspended
+from wingbeat.contracts.executor import Aborted, AttemptRequest, Failed, Outcome, Progress, Succeeded, Suspended
+from wingbeat.contracts.failpoints import hit
 from wingbeat.engine.archive import Archive
 from wingbeat.engine.clock import Clock
-from wingbeat.engine.failpoints import hit
 from wingbeat.engine.live import Live
 from wingbeat.machine.event import (
     AttemptAborted,
@@ -36,6 +36,7 @@ class Reports:
         self, lives: Mapping[str, Live], archive: Archive, clock: Clock, post: Callable[[Live, Event], None]
     ) -> None:
         self._lives, self._archive, self._clock, self._post = lives, archive, clock, post
+        self._refused: dict[str, Failed] = {}
 
     def running(self, attempt: str, evidence: dict[str, Any] | None = None) -> None:
         """See `Sink.running`."""
@@ -46,16 +47,34 @@ class Reports:
     def ended(self, attempt: str, outcome: Outcome) -> None:
         """See `Sink.ended`."""
         hit("outcome.received")
+        refused = self._refused.pop(attempt, None)
+        if refused is not None and isinstance(outcome, Aborted):
+            outcome = refused
         if (found := self._find(attempt)) is not None:
+            found[0].progress.pop(found[1], None)
             self._post(found[0], self._event(*found, outcome))
+
+    def refused(self, attempt: str, failed: Failed) -> None:
+        """An executor did not take an attempt, as far as is known. When it is seen gone, that is how it ended."""
+        self._refused[attempt] = failed
+        self.progress(attempt, "WAITING_FOR_RESOURCES", failed.error.message)
 
     def progress(self, attempt: str, phase: str, reason: str) -> None:
         """See `Sink.progress`."""
-        if (found := self._find(attempt)) is not None:
+        if (found := self._open(attempt)) is not None:
+            live, address, _ = found
+            live.machine.notes[address] = f"{phase.lower().replace('_', ' ')}: {reason}"
+
+    def advanced(self, attempt: str, progress: Progress) -> None:
+        """See `Sink.advanced`."""
+        if (found := self._open(attempt)) is not None:
             live, address, number = found
-            node = live.machine.state.seen(address)
-            if node is not None and node.open_attempt is not None and node.open_attempt.number == number:
-                live.machine.notes[address] = f"{phase.lower().replace('_', ' ')}: {reason}"
+            live.progress[address] = number, progress
+
+    def waits(self, request: AttemptRequest, reason: str) -> None:
+        """An attempt waits, and for what."""
+        if (found := self._find(request.id)) is not None:
+            found[0].machine.notes[found[1]] = reason
 
     def _event(self, live: Live, address: int, number: int, outcome: Outcome) -> Event:
         now = self._clock.now()
@@ -70,7 +89,7 @@ class Reports:
             case Failed():
                 return AttemptFailed(now, address, number, outcome.error)
             case Aborted():
-                return AttemptAborted(now, address, number, outcome.reason)
+                return AttemptAborted(now, address, number, outcome.reason, outcome.evidence)
             case Suspended():
                 return self._suspended(live, address, number, outcome)
 
@@ -84,6 +103,16 @@ class Reports:
             return AttemptFailed(now, address, number, ErrorInfo("CompileError", message, retryable=False))
         calls = tuple(Called(call.key, call.template, call.inputs) for call in outcome.calls)
         return AttemptSuspended(now, address, number, calls, outcome.cancels, outcome.wake_at)
+
+    def _open(self, attempt: str) -> tuple[Live, int, int] | None:
+        """As `_find`, of an attempt that has not ended."""
+        found = self._find(attempt)
+        if found is None:
+            return None
+        live, address, number = found
+        node = live.machine.state.seen(address)
+        seen = None if node is None else node.open_attempt
+        return found if seen is not None and seen.number == number else None
 
     def _find(self, attempt: str) -> tuple[Live, int, int] | None:
         """The execution, node and number of an attempt; None for one that nobody waits for any more."""

@@ -21,11 +21,15 @@ class Routes:
         inline: Names of tasks that run in this program, whatever their spec says.
 
         default: Executor of tasks whose spec names none.
+
+        pools: Names of the pools that are set up.
     """
 
-    def __init__(self, installed: frozenset[str], inline: frozenset[str], default: str) -> None:
+    def __init__(
+        self, installed: frozenset[str], inline: frozenset[str], default: str, pools: frozenset[str] = frozenset()
+    ) -> None:
         self.inline = inline
-        self._installed, self._default = installed, default
+        self._installed, self._default, self._pools = installed, default, pools
 
     def executor(self, task: TaskSpec) -> str:
         """The name of the executor of a task."""
@@ -39,6 +43,11 @@ class Routes:
                 raise ConfigurationError(
                     f"Task {task.name} wants the executor {name!r}, which is not installed.",
                     hint=f"Installed: {', '.join(sorted(self._installed))}.",
+                )
+            if task.pool is not None and task.pool.name not in self._pools:
+                raise ConfigurationError(
+                    f"Task {task.name} wants slots of the pool {task.pool.name!r}, which is not set up.",
+                    hint=f"Say how many it has: in wingbeat.toml, under [pools.limits], {task.pool.name} = 4.",
                 )
 
     def check_inline(self, live: Live) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import heapq
 from collections.abc import Callable
 
+from wingbeat.contracts.failpoints import hit
 from wingbeat.engine.clock import Clock
 from wingbeat.machine.effect import SetTimer
 
@@ -46,6 +47,7 @@ class Timers:
         now = self._clock.now()
         while self._heap and self._heap[0][0] <= now:
             _, _, execution, timer = heapq.heappop(self._heap)
+            hit("timer.due")
             self._fire(execution, timer)
         if self._heap:
             self._schedule()

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from wingbeat.contracts.engine import AttemptView, ExecutionView, GateView, ItemsView, NodeView, Summary
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from wingbeat.base.ids import child_execution_id
+from wingbeat.contracts.engine import (
+    AttemptView,
+    ExecutionView,
+    FailedItem,
+    GateView,
+    ItemsView,
+    NodeView,
+    Summary,
+)
+from wingbeat.contracts.executor import Progress
 from wingbeat.contracts.journal import Record
-from wingbeat.machine.state import MapState, NodeState
+from wingbeat.engine.publish import what_of
+from wingbeat.machine.graph import is_item
+from wingbeat.machine.state import PHASES, AttemptState, MapState, NodeState
 from wingbeat.machine.step import Machine
 from wingbeat.spec.phase import CacheStatus, ExecutionPhase, NodePhase
-from wingbeat.spec.plan import BranchKind, ChildKind, GateKind, MapKind, ScopeKind
+from wingbeat.spec.plan import ChildKind, GateKind, Kind, MapKind
 from wingbeat.types import Simple
 
+FAILED_MAX = 20
+"""How many items of a map that failed are named."""
+_RUNNING = frozenset({NodePhase.RUNNING, NodePhase.DYNAMIC_RUNNING})
+_FAILED = frozenset({NodePhase.FAILED, NodePhase.TIMED_OUT})
+Advance = Mapping[int, tuple[int, Progress]]
+"""By node or item, the number of an attempt that runs and how far it is."""
+NONE: Advance = {}
 
-def execution_view(record: Record, machine: Machine, nodes: bool = True) -> ExecutionView:
+
+def execution_view(record: Record, machine: Machine, nodes: bool = True, advance: Advance = NONE) -> ExecutionView:
     """All that is known of an execution."""
     state = machine.state
     return ExecutionView(
@@ -19,7 +44,7 @@ def execution_view(record: Record, machine: Machine, nodes: bool = True) -> Exec
         workflow=record.workflow,
         phase=state.phase,
         created_at=record.created_at,
-        nodes=_nodes(machine) if nodes else [],
+        nodes=_nodes(machine, record.execution, advance) if nodes else [],
         inputs=machine.inputs,
         outputs=state.outputs if state.phase is ExecutionPhase.SUCCEEDED else None,
         reason=state.reason,
@@ -43,26 +68,32 @@ def summary(record: Record) -> Summary:
     )
 
 
-def _nodes(machine: Machine) -> list[NodeView]:
+def _nodes(machine: Machine, execution: str, advance: Advance) -> list[NodeView]:
     """Every node, and every item of a map that is under way by itself."""
     nodes, items = enumerate(machine.state.nodes), machine.state.items.items()
-    return [_node(machine, address, node) for address, node in (*nodes, *items)]
+    return [_node(machine, address, node, execution, advance.get(address)) for address, node in (*nodes, *items)]
 
 
-def _node(machine: Machine, address: int, node: NodeState) -> NodeView:
+def _launches(kind: Kind | None, address: int) -> bool:
+    """Whether a node or item is an execution of its own."""
+    return isinstance(kind, ChildKind) or (isinstance(kind, MapKind) and kind.child is not None and is_item(address))
+
+
+def _node(
+    machine: Machine, address: int, node: NodeState, execution: str, advance: tuple[int, Progress] | None
+) -> NodeView:
     graph, state = machine.graph, machine.state
     task = graph.task(address)
-    attempts = [
-        AttemptView(a.number, a.phase, a.queued_at, a.started_at, a.ended_at, a.error, a.evidence or {})
-        for a in node.attempts
-    ]
+    attempts = [_attempt(a, advance) for a in node.attempts]
     reason = machine.notes.get(address) or node.reason or node.cache_reason
     if not reason and node.phase is NodePhase.QUEUED and node.retry_at is not None:
         reason = "waiting for its next attempt"
+    if not reason and node.phase is NodePhase.RUNNING and _launches(graph.kind(address), address):
+        reason = f"waiting for the execution {child_execution_id(execution, graph.id(address))}"
     mapping = state.maps.get(address)
     return NodeView(
         id=graph.id(address),
-        task=_what(machine, address),
+        task=what_of(graph, address),
         phase=node.phase,
         attempts=attempts,
         cache=node.cache or (CacheStatus.DISABLED if task is None or task.cache is None else ""),
@@ -71,32 +102,31 @@ def _node(machine: Machine, address: int, node: NodeState) -> NodeView:
         ended_at=node.ended_at,
         outputs=node.outputs,
         gate=_gate(machine, address) if address in state.gates else None,
-        items=None if mapping is None else _items(mapping),
+        items=None if mapping is None else _items(machine, address, mapping),
     )
 
 
-def _what(machine: Machine, address: int) -> str:
-    """What a node calls, or is."""
-    task = machine.graph.task(address)
-    if task is not None:
-        return task.name
-    match machine.graph.kind(address):
-        case MapKind(plan=plan, child=child):
-            return child.launchplan.name if child is not None else plan.name if plan is not None else ""
-        case BranchKind():
-            return "branch"
-        case GateKind(spec=spec):
-            return (
-                "sleep"
-                if spec.gate == "sleep"
-                else f"{'approve' if spec.gate == 'approve' else 'wait for'} {spec.name}"
-            )
-        case ScopeKind(plan=plan):
-            return plan.name
-        case ChildKind(launchplan=launchplan):
-            return launchplan.name
-        case _:
-            return ""
+def _attempt(attempt: AttemptState, advance: tuple[int, Progress] | None) -> AttemptView:
+    said: Progress | None = None
+    if attempt.ended_at is None:
+        if advance is not None and advance[0] == attempt.number:
+            said = advance[1]
+    else:
+        said = _said((attempt.error.evidence if attempt.error is not None else attempt.evidence) or {})
+    return AttemptView(
+        attempt.number, attempt.phase, attempt.queued_at, attempt.started_at, attempt.ended_at, attempt.error,
+        attempt.evidence or {}, said,
+    )  # fmt: skip
+
+
+def _said(evidence: Mapping[str, Any]) -> Progress | None:
+    """What an attempt that has ended had said of itself."""
+    if "progress" not in evidence and "deck" not in evidence:
+        return None
+    try:
+        return msgspec.convert({**evidence.get("progress", {}), "deck": evidence.get("deck", "")}, Progress)
+    except (msgspec.ValidationError, TypeError):  # of an executor that has its own idea of it
+        return None
 
 
 def _gate(machine: Machine, address: int) -> GateView | None:
@@ -108,5 +138,17 @@ def _gate(machine: Machine, address: int) -> GateView | None:
     return GateView(kind.spec.name, kind.spec.interface.outputs[0].type)
 
 
-def _items(mapping: MapState) -> ItemsView:
-    return ItemsView(mapping.total, mapping.succeeded, mapping.failed, mapping.active, mapping.cached)
+def _items(machine: Machine, address: int, mapping: MapState) -> ItemsView:
+    """Counts, and which items failed. The reason is kept of the first one that did; the others' are in the journal."""
+    items = machine.state.items
+    running = sum(items[i].phase in _RUNNING for i in mapping.live if i in items)
+    failed: list[FailedItem] = []
+    for item, phase in enumerate(mapping.phases if mapping.failed else b""):
+        if PHASES[phase] in _FAILED:
+            first = mapping.first_error if item == mapping.first_failed else None
+            failed.append(FailedItem(item, "" if first is None else first.message))
+            if len(failed) == FAILED_MAX:
+                break
+    return ItemsView(
+        mapping.total, mapping.succeeded, mapping.failed, running, mapping.cached, mapping.active - running, failed
+    )

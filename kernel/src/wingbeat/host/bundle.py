@@ -18,6 +18,7 @@ from wingbeat.base.errors import ConfigurationError
 from wingbeat.builtin.durable import write_atomic
 from wingbeat.builtin.filecopy import hash_stream
 from wingbeat.builtin.filetree import TreeFile, make_manifest, manifest_bytes
+from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.storage import Storage
 from wingbeat.host.project import Project, find_project, import_roots
 from wingbeat.host.sources import project_files
@@ -156,8 +157,10 @@ def _store(sources: _Sources, storage: Storage) -> Blob | None:
     """Store what was scanned; None if files changed since."""
     files: dict[str, str | bytes] = {f.path: os.path.join(sources.project.root, f.path) for f in sources.files}
     files[BUNDLE_FILE] = bundle_info_bytes(sources.import_roots)
+    hit("bundle.scanned")
     try:
         stored = storage.put_files(files)
     except FileNotFoundError:
         return None
+    hit("bundle.stored")
     return stored if stored.digest == sources.digest else None

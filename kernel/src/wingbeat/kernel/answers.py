@@ -5,34 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wingbeat.base.errors import ConflictError, NotFound
-from wingbeat.contracts.engine import ExecutionView
+from wingbeat.contracts.engine import ExecutionView, GateView
 from wingbeat.spec.entities import Closure, GateSpec, WorkflowSpec
-from wingbeat.types import LiteralType, Simple
+from wingbeat.types import Simple
 
 
-def answer_type(view: ExecutionView, closure: Closure, name: str) -> LiteralType:
-    """The type of the answer to the gate `name`, which waits or is still to come.
+def gate_of(view: ExecutionView, closure: Closure, name: str) -> GateView:
+    """The gate `name`, which waits or is still to come.
 
     Raises:
         NotFound: The execution has no such gate.
 
-        ConflictError: Several of that name wait.
+        ConflictError: Several of that name wait, or the execution has ended.
     """
+    if view.phase.terminal:
+        raise ConflictError(f"Execution {view.id!r} has ended ({view.phase.value}); nothing waits for {name!r}.")
     waiting = [(node.id, node.gate) for node in view.nodes if node.gate is not None]
     for id, gate in waiting:
         if id == name:
-            return gate.type
+            return gate
     named = [(id, gate) for id, gate in waiting if gate.name == name]
     if len(named) > 1:
         ids = ", ".join(id for id, _ in named[:20])
         raise ConflictError(f"Several gates of {view.id} wait for {name!r}.", hint=f"Name one by its node: {ids}.")
     if named:
-        return named[0][1].type
+        return named[0][1]
     for spec in _declared(closure):
         if spec.name == name:
-            return Simple("bool") if spec.gate == "approve" else spec.interface.outputs[0].type
-    names = ", ".join(repr(gate.name) for _, gate in waiting) or "nothing"
-    raise NotFound(f"Execution {view.id} has no gate {name!r}.", hint=f"It waits for {names}.")
+            approval = spec.gate == "approve"
+            return GateView(name, Simple("bool") if approval else spec.interface.outputs[0].type, approval)
+    names = ", ".join(dict.fromkeys(repr(gate.name) for _, gate in waiting)) or "nothing"
+    raise NotFound(f"Execution {view.id!r} has no gate {name!r}.", hint=f"It waits for {names}.")
 
 
 def _declared(closure: Closure) -> Iterator[GateSpec]:

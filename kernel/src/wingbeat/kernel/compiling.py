@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from wingbeat.base.ids import digest
 from wingbeat.builtin.durable import scratch_directory, write_atomic
 from wingbeat.builtin.filestore import FileStore
 from wingbeat.contracts.environment import Interpreter
+from wingbeat.contracts.failpoints import hit
 from wingbeat.host.bundle import Bundle, source_digest
 from wingbeat.host.home import home_path, make_home
 from wingbeat.kernel.code import freeze, pack
@@ -73,15 +74,17 @@ def _compiled(file: str, home: str | os.PathLike[str] | None) -> Compiled:
     environment = freeze(bundle.root, storage, folder / "bundles")
     identity = f"{bundle.digest} {environment} {os.path.realpath(file)} {sys.executable} {_own_version()}"
     kept = folder / "compiled" / f"{digest(identity.encode())[7:]}.json"
-    if kept.is_file():
+    with suppress(OSError, msgspec.DecodeError):  # not there, or emptied by a power cut
         return msgspec.json.decode(kept.read_bytes(), type=Compiled)
     compiled = _complete(_compile(file, bundle, folder, environment), bundle.digest, environment)
     if compiled.failed is not None:
         raise _error(file, compiled.failed)
     if source_digest(file, str(folder / "bundles")) != bundle.digest:  # somebody saved a file meanwhile
         return _compiled(file, home)
+    hit("compile.done")
     kept.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(str(kept), msgspec.json.encode(compiled))
+    hit("compile.kept")
     return compiled
 
 
@@ -163,6 +166,7 @@ def _in_process(interpreter: Interpreter, file: str, bundle: Bundle, folder: Pat
                     arguments, stdin=subprocess.DEVNULL, stdout=sys.stderr, env=variables(interpreter),
                     pass_fds=() if offer is None else (offer.listener,),
                 )  # fmt: skip
+        hit("compile.started")
         code = _wait(process, file)
         if not os.path.exists(answer):
             how = f"exit code {code}" if code >= 0 else f"signal {-code}"

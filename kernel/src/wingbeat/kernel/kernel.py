@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from wingbeat.author.task import Task
     from wingbeat.author.workflow import Workflow
     from wingbeat.contracts.catalog import Evicted
-    from wingbeat.contracts.engine import Engine
+    from wingbeat.contracts.engine import Engine, GateView, RecoveryPlan
     from wingbeat.engine.engine import LocalEngine
     from wingbeat.host.registry import Registry
     from wingbeat.kernel.execution import Execution
@@ -168,6 +168,11 @@ class Kernel:
         return engine
 
     @property
+    def holds(self) -> bool:
+        """Whether this process is the one that holds the home: when it leaves, nothing goes on until the next one comes."""
+        return self._engine is not None and self._engine.holds
+
+    @property
     def home(self) -> Path:
         """The folder of its state."""
         return self._home.folder
@@ -199,6 +204,8 @@ class Kernel:
 
             ConflictError: The name is taken by another content.
         """
+        if self._read_only:
+            raise ConfigurationError("This kernel is read-only; it launches nothing.")
         prepared = await self._prepare(entity)
         literals = await prepared.encode(inputs or {})
         return await self._launch(prepared, literals, name, resume=resume, labels=dict(labels or {}))
@@ -214,10 +221,35 @@ class Kernel:
         Raises:
             NotFound: There is no such execution.
         """
+        prepared, literals = await self._again(id, entity)
+        return await self._launch(prepared, literals, None, recover=id)
+
+    async def recovery_plan(
+        self, id: str, entity: Workflow[..., Any] | Task[..., Any] | Closure | None = None
+    ) -> RecoveryPlan:
+        """What `recover` would take over, and why not the rest. Launches nothing, also of a kernel that only reads.
+
+        Args:
+            id: The execution to recover.
+
+            entity: A new version of what it ran; by default, the same.
+
+        Raises:
+            NotFound: There is no such execution.
+        """
+        from wingbeat.contracts.engine import LaunchRequest
+
+        prepared, literals = await self._again(id, entity)
+        return await self.engine.recovery_plan(LaunchRequest(prepared.closure, literals, recover=id))
+
+    async def _again(
+        self, id: str, entity: Workflow[..., Any] | Task[..., Any] | Closure | None
+    ) -> tuple[Prepared, Literals]:
+        """What is to be run in the place of an execution, with its inputs."""
         view = await self.engine.describe(id, nodes=False)
         known = self._preparer.known(view.closure) if self._preparer is not None and entity is None else None
         prepared = known or await self._prepare(entity if entity is not None else await self.engine.closure(id))
-        return await self._launch(prepared, await prepared.adapt(view), None, recover=id)
+        return prepared, await prepared.adapt(view)
 
     async def signal(self, id: str, name: str, value: Any) -> None:
         """Answer a gate: True or False to an approval, a value to an input. Returns when the answer is durable.
@@ -236,13 +268,22 @@ class Kernel:
             ConflictError: Several gates of that name wait; or the execution has ended.
         """
         from wingbeat.base.ids import short_id
-        from wingbeat.kernel.answers import answer_type
 
-        if self._preparer is None:
-            raise ConfigurationError("The kernel is not open.", hint="Use 'async with Kernel() as kernel'.")
-        view = await self.engine.describe(id)
-        type_ = answer_type(view, await self.engine.closure(id), name)
-        await self.engine.signal(id, name, self._preparer.answer(name, value, type_), short_id(os.urandom(16)))
+        gate, preparer = await self.gate(id, name), self._preparer
+        assert preparer is not None
+        await self.engine.signal(id, name, preparer.answer(name, value, gate.type), short_id(os.urandom(16)))
+
+    async def gate(self, id: str, name: str) -> GateView:
+        """What the gate of an execution takes, by its name or the id of its node. It waits, or is still to come.
+
+        Raises:
+            NotFound: There is no such execution, or no such gate.
+
+            ConflictError: Several gates of that name wait; or the execution has ended.
+        """
+        from wingbeat.kernel.answers import gate_of
+
+        return gate_of(await self.engine.describe(id), await self.engine.closure(id), name)
 
     async def get(self, id: str) -> Execution:
         """The execution of that id. Raises NotFound."""
@@ -307,6 +348,28 @@ class Kernel:
 
         return self._home.folder / "attempts" / attempt_folder(execution, node, attempt) / "log"
 
+    def attempts(self, execution: str, node: str) -> list[int]:
+        """Numbers of the attempts of a node, or of an item of a map, that have left a folder, also if nobody else knows
+        them any more: those of items that have ended, and the turns of dynamic workflows."""
+        return sorted(int(rest[0]) for rest in self._folders(execution, node) if len(rest) == 1)
+
+    def items(self, execution: str, node: str) -> set[int]:
+        """Items of a map of which an attempt has left a folder."""
+        return {int(rest[0]) for rest in self._folders(execution, node) if len(rest) == 2}  # item, attempt
+
+    def _folders(self, execution: str, node: str) -> list[list[str]]:
+        """What follows the name of a node in the names of attempts' folders, where it is numbers only."""
+        from wingbeat.base.ids import attempt_folder
+
+        one, prefix = self._home.folder / "attempts" / attempt_folder(execution, node, 0), f"{node}."
+        names = os.listdir(one.parent) if one.parent.is_dir() else []
+        rests = [name.removeprefix(prefix).split(".") for name in names if name.startswith(prefix)]
+        return [rest for rest in rests if all(part.isdecimal() for part in rest)]
+
+    def deck_path(self, execution: str, node: str, attempt: int) -> Path:
+        """Where the page of an attempt is; there is no such file if it has made none."""
+        return self.log_path(execution, node, attempt).with_name("deck.html")
+
     async def _launch(
         self,
         prepared: Prepared,
@@ -331,8 +394,6 @@ class Kernel:
         return Execution(reply.id, self.engine, prepared.decode, created=reply.created, recovered=reply.recovered)
 
     async def _prepare(self, entity: Workflow[..., Any] | Task[..., Any] | Closure) -> Prepared:
-        if self._read_only:
-            raise ConfigurationError("This kernel is read-only; it launches nothing.")
         if self._preparer is None:
             raise ConfigurationError("The kernel is not open.", hint="Use 'async with Kernel() as kernel'.")
         return await self._preparer.prepare(entity)
@@ -350,6 +411,7 @@ class Kernel:
         from wingbeat.engine.clock import SystemClock
         from wingbeat.engine.engine import LocalEngine
         from wingbeat.engine.parts import Parts
+        from wingbeat.engine.pools import PoolSettings
 
         home, chosen = self._home, self._home.settings("kernel", KernelSettings)
         executors = {name: registry.factory("executor", name)(home) for name in registry.names("executor")}
@@ -357,7 +419,7 @@ class Kernel:
             from wingbeat.builtin.inline import InlineExecutor
 
             assert self._preparer is not None
-            executors["inline"] = InlineExecutor(self._inline, self._preparer.io)
+            executors["inline"] = InlineExecutor(self._inline, self._preparer.io, str(home.folder / "attempts"))
         catalogs = registry.names("catalog")
         catalog = chosen.catalog or (catalogs[0] if len(catalogs) == 1 else "none")
         if not chosen.catalog and len(catalogs) > 1:
@@ -374,6 +436,7 @@ class Kernel:
             observers=[registry.factory("observer", name)(home) for name in registry.names("observer")],
             default_executor=chosen.executor,
             inline=frozenset(task.name for task in self._inline),
+            pools=self._home.settings("pools", PoolSettings).limits,
         )
         engine = LocalEngine(parts)
         await engine.start(f"pid {os.getpid()}")

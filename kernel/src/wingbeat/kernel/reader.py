@@ -7,13 +7,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NoReturn
 
+from msgspec.structs import replace
+
 from wingbeat.base.errors import ConfigurationError, NotFound
+from wingbeat.base.ids import attempt_folder
 from wingbeat.builtin.sqlite import SQLiteJournal
 from wingbeat.contracts.catalog import Evicted, Eviction
-from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
+from wingbeat.contracts.engine import AttemptView, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.archive import Archive
 from wingbeat.host.home import HomeFolder
+from wingbeat.runtime import report
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literal
 from wingbeat.spec.phase import ExecutionPhase
@@ -29,14 +33,15 @@ async def open_reader(home: HomeFolder) -> Reader:
         raise NotFound(f"There is no home at {home.path}.", hint="Run something first, or set WINGBEAT_HOME.")
     journal = SQLiteJournal(path, read_only=True)
     await journal.open("reader")
-    return Reader(journal)
+    return Reader(journal, home)
 
 
 class Reader:
     """The reading half of `wingbeat.contracts.engine.Engine`."""
 
-    def __init__(self, journal: SQLiteJournal) -> None:
-        self._journal, self._archive = journal, Archive(journal)
+    def __init__(self, journal: SQLiteJournal, home: HomeFolder) -> None:
+        self._journal, self._archive, self._home = journal, Archive(journal), home
+        self._attempts = f"{home.path}/attempts"
 
     async def close(self) -> None:
         """Close the journal."""
@@ -44,7 +49,12 @@ class Reader:
 
     async def describe(self, execution: str, *, nodes: bool = True) -> ExecutionView:
         """See `Engine.describe`."""
-        return await self._archive.view(execution, nodes=nodes)
+        view = await self._archive.view(execution, nodes=nodes)
+        for node in view.nodes:
+            for i, attempt in enumerate(node.attempts):
+                if attempt.ended_at is None:
+                    node.attempts[i] = self._reported(execution, node.id, attempt)
+        return view
 
     async def executions(self, *, after: str = "", limit: int = 100) -> list[Summary]:
         """See `Engine.executions`."""
@@ -61,9 +71,27 @@ class Reader:
 
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""
-        from wingbeat.engine.explain import explain_cache
+        return await self._archive.explain_cache(execution, node)
 
-        return explain_cache(await self._archive.live(execution), node)
+    async def recovery_plan(self, request: LaunchRequest) -> RecoveryPlan:
+        """See `Engine.recovery_plan`."""
+        from wingbeat.compile.flatten import flatten
+        from wingbeat.engine.clock import SystemClock
+        from wingbeat.engine.loading import Loading
+        from wingbeat.engine.reuse import explained
+
+        old = await self._archive.live(request.recover)
+        await Loading(self._home.storage(), SystemClock(), lambda *_: None).lists(old, ended=True)
+        nodes = explained(old.machine, flatten(request.closure), request.inputs)
+        return RecoveryPlan(request.recover, request.closure.workflow.name, nodes)
+
+    async def explain_waiting(self, execution: str, node: str = "") -> str:
+        """See `Engine.explain_waiting`; what only the running engine knows (who holds a pool) is not told."""
+        from wingbeat.engine.waiting import explain_waiting
+
+        live = await self._archive.live(execution)
+        live.machine.outstanding()
+        return explain_waiting(live, node)
 
     async def launch(self, request: LaunchRequest) -> LaunchReply:
         """Refused."""
@@ -88,6 +116,12 @@ class Reader:
     async def evict_cache(self, eviction: Eviction) -> Evicted:
         """Refused."""
         self._refuse()
+
+    def _reported(self, execution: str, node: str, attempt: AttemptView) -> AttemptView:
+        """An attempt that runs, with what it says of itself: nobody tells a reader."""
+        directory = f"{self._attempts}/{attempt_folder(execution, node, attempt.number)}"
+        found = report.read(directory)
+        return attempt if found is None else replace(attempt, progress=report.progress_of(found, directory))
 
     def _refuse(self) -> NoReturn:
         raise ConfigurationError("This kernel is read-only.")

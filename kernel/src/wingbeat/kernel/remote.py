@@ -13,7 +13,8 @@ import msgspec
 
 from wingbeat.base.errors import EngineStopped, WingbeatError
 from wingbeat.contracts.catalog import Evicted, Eviction
-from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
+from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
+from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.observer import Published
 from wingbeat.kernel.lock import holder_pid
 from wingbeat.kernel.wire import CANCEL, ERRORS, RESULTS, Call, Reply, frame, read_frame, socket_path
@@ -84,6 +85,10 @@ class RemoteEngine:
         """See `Engine.launch`."""
         return await self._call(Call(0, "launch", launch=request))  # type: ignore[no-any-return]
 
+    async def recovery_plan(self, request: LaunchRequest) -> RecoveryPlan:
+        """See `Engine.recovery_plan`."""
+        return await self._call(Call(0, "recovery_plan", launch=request))  # type: ignore[no-any-return]
+
     async def wait(self, execution: str) -> ExecutionPhase:
         """See `Engine.wait`."""
         return await self._call(Call(0, "wait", execution))  # type: ignore[no-any-return]
@@ -107,6 +112,10 @@ class RemoteEngine:
     async def signal(self, execution: str, name: str, value: Literal, id: str) -> None:
         """See `Engine.signal`."""
         await self._call(Call(0, "signal", execution, text=name, value=value, id=id))
+
+    async def explain_waiting(self, execution: str, node: str = "") -> str:
+        """See `Engine.explain_waiting`."""
+        return await self._call(Call(0, "explain_waiting", execution, text=node))  # type: ignore[no-any-return]
 
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""
@@ -145,6 +154,7 @@ class RemoteEngine:
         call.number = self._count
         queue = self._waiting[call.number] = asyncio.Queue()
         self._writer.write(frame(call))
+        hit("remote.called")
         return queue
 
     def _forget(self, number: int) -> None:
@@ -189,6 +199,7 @@ class RemoteEngine:
         try:
             while True:
                 reply = msgspec.msgpack.decode(await read_frame(reader), type=Reply)
+                hit("remote.answered")
                 if (queue := self._waiting.get(reply.number)) is not None:
                     queue.put_nowait(reply)
                     if reply.last:

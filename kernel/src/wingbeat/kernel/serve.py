@@ -13,6 +13,7 @@ import msgspec
 
 from wingbeat.base.errors import EngineStopped, WingbeatError
 from wingbeat.contracts.engine import Engine
+from wingbeat.contracts.failpoints import hit
 from wingbeat.kernel.wire import CANCEL, RESULTS, Call, Reply, frame, read_frame, socket_path
 
 CALLS_MAX = 1000
@@ -26,6 +27,7 @@ class Server:
         self._engine, self._home = engine, home
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._socket: os.stat_result | None = None
 
     async def start(self) -> None:
         """Begin to answer. Whoever holds the home's lock may take the place of a socket that was left behind."""
@@ -33,7 +35,9 @@ class Server:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
             self._server = await asyncio.start_unix_server(self._accept, path)
+            hit("serve.listening")
             os.chmod(path, 0o600)
+            self._socket = os.stat(path)
 
     async def close(self) -> None:
         """Stop answering; callers see the connection end and look for the next holder."""
@@ -43,7 +47,11 @@ class Server:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._home / "kernel.sock")
+            path = self._home / "kernel.sock"
+            if self._socket is not None and os.path.samestat(
+                os.stat(path), self._socket
+            ):  # else it is that of the next holder
+                os.unlink(path)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -62,6 +70,7 @@ class Server:
                         frame(Reply(call.number, error="Busy", message=f"more than {CALLS_MAX} calls are under way"))
                     )
                     continue
+                hit("serve.called")
                 answering = asyncio.create_task(self._answer(call, writer))
                 calls[call.number] = answering
                 answering.add_done_callback(partial(_done, calls, call.number))
@@ -84,6 +93,7 @@ class Server:
                 value: Any = []
             else:
                 value = await self._call(call)
+            hit("serve.answering")
             writer.write(frame(Reply(call.number, _raw(value))))
             await writer.drain()
         except EngineStopped:
@@ -102,6 +112,8 @@ class Server:
                 return None
             case "launch" if call.launch is not None:
                 return await engine.launch(call.launch)
+            case "recovery_plan" if call.launch is not None:
+                return await engine.recovery_plan(call.launch)
             case "wait":
                 return await engine.wait(call.execution)
             case "describe":
@@ -114,6 +126,8 @@ class Server:
                 return await engine.abort(call.execution, call.text)
             case "signal" if call.value is not None:
                 return await engine.signal(call.execution, call.text, call.value, call.id)
+            case "explain_waiting":
+                return await engine.explain_waiting(call.execution, call.text)
             case "explain_cache":
                 return await engine.explain_cache(call.execution, call.text)
             case "evict_cache" if call.evict is not None:

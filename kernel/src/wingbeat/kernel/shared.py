@@ -9,7 +9,8 @@ from typing import TypeVar
 
 from wingbeat.base.errors import ConfigurationError, EngineStopped
 from wingbeat.contracts.catalog import Evicted, Eviction
-from wingbeat.contracts.engine import Engine, ExecutionView, LaunchReply, LaunchRequest, Summary
+from wingbeat.contracts.engine import Engine, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
+from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.engine import LocalEngine
 from wingbeat.kernel.lock import HomeLock, holder_pid
@@ -55,8 +56,10 @@ class SharedEngine:
         end = asyncio.get_running_loop().time() + TAKE_S_MAX
         while not self._closed:
             if self._lock.try_take():
+                hit("home.taken")
                 try:
                     self._local = await self._make()
+                    hit("home.opened")
                     self._server = Server(self._local, self._home)
                     await self._server.start()
                 except BaseException:
@@ -92,6 +95,10 @@ class SharedEngine:
         """See `Engine.launch`."""
         return await self._through(lambda engine: engine.launch(request))
 
+    async def recovery_plan(self, request: LaunchRequest) -> RecoveryPlan:
+        """See `Engine.recovery_plan`."""
+        return await self._through(lambda engine: engine.recovery_plan(request))
+
     async def wait(self, execution: str) -> ExecutionPhase:
         """See `Engine.wait`."""
         return await self._through(lambda engine: engine.wait(execution))
@@ -115,6 +122,10 @@ class SharedEngine:
     async def signal(self, execution: str, name: str, value: Literal, id: str) -> None:
         """See `Engine.signal`."""
         await self._through(lambda engine: engine.signal(execution, name, value, id))
+
+    async def explain_waiting(self, execution: str, node: str = "") -> str:
+        """See `Engine.explain_waiting`."""
+        return await self._through(lambda engine: engine.explain_waiting(execution, node))
 
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""
@@ -170,5 +181,6 @@ class SharedEngine:
             if self._closed or self._local is not None:
                 return
             if self._remote is gone and isinstance(gone, RemoteEngine):
+                hit("home.holder-gone")
                 await gone.close()
                 await self.open()

@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from wingbeat.base import errors
 from wingbeat.contracts.catalog import Evicted, Eviction
-from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, Summary
+from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
+from wingbeat.contracts.journal import StorageFull
 from wingbeat.contracts.observer import Published
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literal
@@ -28,6 +29,7 @@ _LENGTH = struct.Struct("!I")
 
 RESULTS: dict[str, Any] = {
     "launch": LaunchReply,
+    "recovery_plan": RecoveryPlan,
     "wait": ExecutionPhase,
     "describe": ExecutionView,
     "executions": list[Summary],
@@ -36,6 +38,7 @@ RESULTS: dict[str, Any] = {
     "signal": None,
     "events": list[Published],
     "explain_cache": str,
+    "explain_waiting": str,
     "evict_cache": Evicted,
     "hello": None,
 }
@@ -71,7 +74,7 @@ ERRORS: dict[str, Callable[..., errors.WingbeatError]] = {
     kind.__name__: kind
     for kind in (
         errors.CompileError, errors.ConfigurationError, errors.ConflictError, errors.InputError, errors.NotFound,
-        errors.JournalUnknown,
+        errors.JournalUnknown, StorageFull,
     )
 }  # fmt: skip
 """Errors that are raised again on the other side as they are; others become WingbeatError."""

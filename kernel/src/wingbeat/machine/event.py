@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from wingbeat.machine.fact import Reusable
+from wingbeat.machine.fact import Left, Reusable
 from wingbeat.spec.literal import Literal, Literals
 from wingbeat.spec.outcome import ErrorInfo
 
@@ -18,6 +18,8 @@ class Launched(Struct, frozen=True, gc=False):
         recovered: Outputs of nodes taken over from the execution `source`.
 
         reusable: What else of it may be taken over: of nodes that are not there yet, by id.
+
+        left: By id, nodes that may have left a checkpoint in it.
     """
 
     at: float
@@ -25,6 +27,7 @@ class Launched(Struct, frozen=True, gc=False):
     recovered: dict[int, Literals] = {}
     source: str = ""
     reusable: dict[str, Reusable] = {}
+    left: dict[str, Left] = {}
 
 
 class CacheHit(Struct, frozen=True, gc=False):
@@ -99,6 +102,7 @@ class AttemptAborted(Struct, frozen=True, gc=False):
     node: int
     attempt: int
     reason: str = ""
+    evidence: dict[str, Any] = {}
 
 
 class TimerFired(Struct, frozen=True, gc=False):

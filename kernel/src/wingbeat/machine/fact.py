@@ -20,14 +20,24 @@ class Reusable(Struct, frozen=True, gc=False, array_like=True):
     outputs: Literals
 
 
+class Left(Struct, frozen=True, gc=False, array_like=True):
+    """A node of another execution that was attempted and did not succeed: its checkpoint is gone on with by the node of the
+    same id, if its task has the same name and its inputs the same digest."""
+
+    execution: str
+    task: str
+    inputs: str
+
+
 class Began(Struct, frozen=True, gc=False, array_like=True, tag=0):
     """The execution began; `seed` is where its jitter comes from. `reusable`: by id of nodes that are not there yet, what the
-    execution `source` had of them."""
+    execution `source` had of them. `left`: by id, nodes whose checkpoints are gone on with."""
 
     at: float
     seed: int
     reusable: dict[str, Reusable] = {}
     source: str = ""
+    left: dict[str, Left] = {}
 
 
 class AttemptQueued(Struct, frozen=True, gc=False, array_like=True, tag=1):

@@ -70,7 +70,7 @@ def _began(graph: Graph, state: State, fact: Began) -> None:
     root = state.scopes[0]
     root.phase = transitions.execution(root.phase, ExecutionPhase.RUNNING)
     root.began_at, state.seed = fact.at, fact.seed
-    state.reusable, state.source = fact.reusable, fact.source
+    state.reusable, state.source, state.left = fact.reusable, fact.source, fact.left
 
 
 # -- attempts

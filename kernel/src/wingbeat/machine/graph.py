@@ -135,9 +135,9 @@ class Graph:
 
     def find(self, id: str) -> int | None:
         """The node or item of that id."""
-        found = self.plan.index.get(id)
+        found = self._grown.get(id)  # first: the only node of a workflow has the id of the node that runs the workflow
         if found is None:
-            found = self._grown.get(id)
+            found = self.plan.index.get(id)
         if found is None:
             head, _, item = id.rpartition(".")
             number = self.find(head) if head and item.isdecimal() and len(item) < 10 else None

@@ -134,7 +134,13 @@ def _go_on(m: Machine, number: int, at: float) -> None:
     if node.phase.terminal:
         return
     if goes_on(m, number):
-        _fill(m, number, mapping, at)
+        if number in m.filling:
+            return  # an item has ended at once: who starts the items goes on
+        m.filling.add(number)
+        try:
+            _fill(m, number, mapping, at)
+        finally:
+            m.filling.discard(number)
         if m.state.nodes[number].phase.terminal or mapping.upto < mapping.total or mapping.active:
             return  # items that end at once may have ended the map meanwhile
         if goes_on(m, number):

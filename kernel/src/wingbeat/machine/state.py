@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from wingbeat.machine.fact import Reusable
+from wingbeat.machine.fact import Left, Reusable
 from wingbeat.machine.graph import Graph, is_item, node_of
 from wingbeat.spec.literal import Literal, Literals
 from wingbeat.spec.outcome import ErrorInfo
@@ -188,6 +188,8 @@ class State(Struct, array_like=True):
         answered: Ids of all signals.
 
         reusable: What may be taken over from the execution `source`.
+
+        left: Nodes of earlier executions whose checkpoints are gone on with, by id.
     """
 
     nodes: list[NodeState]
@@ -203,6 +205,7 @@ class State(Struct, array_like=True):
     answered: set[str] = set()
     reusable: dict[str, Reusable] = {}
     source: str = ""
+    left: dict[str, Left] = {}
 
     @property
     def phase(self) -> ExecutionPhase:

@@ -13,6 +13,7 @@ What is here concerns every node; each kind of node that holds no process of its
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -82,6 +83,8 @@ class Machine:
         notes: For nodes that wait, on what. Not part of the state: it is found out again after a restart.
 
         loaded: For nodes that need stored values to be decided upon, those values. Not part of the state either.
+
+        filling: Maps that start items at this moment.
     """
 
     def __init__(self, graph: Graph, inputs: Literals, state: State) -> None:
@@ -90,6 +93,8 @@ class Machine:
         self.notes: dict[int, str] = {}
         self.loaded: dict[int, dict[str, Any]] = {}
         self.mapped: dict[int, maps.Mapped] = {}
+        self.filling: set[int] = set()
+        self._following: deque[tuple[int, list[int]]] = deque()
         self._facts: list[Fact] = []
         self._effects: list[Effect] = []
 
@@ -120,11 +125,14 @@ class Machine:
         inputs = graph.nodes[address].inputs
         return resolve(inputs, self.state.scopes[number].inputs, lambda n: self.state.nodes[base + n].outputs)
 
-    def unread(self) -> list[int]:
-        """Nodes whose stored values have to be given by `Loaded` before attempts of theirs can be made again."""
+    def unread(self, *, ended: bool = False) -> list[int]:
+        """Nodes whose stored values have to be given by `Loaded` before attempts of theirs can be made again.
+
+        With `ended`, also those of which only the inputs of their items are asked for.
+        """
         found = []
         for number in sorted(self.state.maps):
-            if not self.state.nodes[number].phase.terminal and not maps.ready(self, number):
+            if (ended or not self.state.nodes[number].phase.terminal) and not maps.ready(self, number):
                 found.append(number)
         return found
 
@@ -187,7 +195,7 @@ class Machine:
         state = self.state
         if state.phase is not ExecutionPhase.QUEUED:
             return
-        self.say(Began(event.at, event.seed, event.reusable, event.source))
+        self.say(Began(event.at, event.seed, event.reusable, event.source, event.left))
         if self.plan.timeout_s is not None:
             self.ask(SetTimer(event.at + self.plan.timeout_s, "execution"))
         for node in sorted(event.recovered):
@@ -252,7 +260,8 @@ class Machine:
         attempt = self._current(event.node, event.attempt)
         if attempt is None:
             return
-        lost = ErrorInfo("Aborted", f"The attempt was stopped: {event.reason or 'not by us'}.", ErrorKind.SYSTEM)
+        message = f"The attempt was stopped: {event.reason or 'not by us'}."
+        lost = ErrorInfo("Aborted", message, ErrorKind.SYSTEM, evidence=event.evidence)
         self._attempt_lost(event.node, attempt, lost, event.at)
 
     def _attempt_lost(self, address: int, attempt: AttemptState, error: ErrorInfo, at: float) -> None:
@@ -260,7 +269,7 @@ class Machine:
         if address in self.state.bodies and bodies.raised(self, address, attempt, error, at):
             return
         if attempt.cancel:
-            self.stopped(address, attempt, at)
+            self.stopped(address, attempt, at, error.evidence)
         else:
             self.fail(address, attempt.number, error, at)
 
@@ -317,8 +326,7 @@ class Machine:
         elif event.kind == "total":
             self._node_timed_out(address, node, event.at)
         else:
-            body = self.state.bodies.get(address)
-            attempt = None if body is not None and body.ended else self._current(address, event.attempt)
+            attempt = self._current(address, event.attempt)
             started = attempt is not None and attempt.started_at is not None
             if attempt is not None and not attempt.cancel and (event.kind == "run" or not started):
                 limit = self._task(address).timeout
@@ -415,21 +423,28 @@ class Machine:
             return
         graph, state = self.graph, self.state
         number = graph.scope_of(address)
-        scope = state.scopes[number]
-        if scope.phase is ExecutionPhase.RUNNING:
-            downstream = graph.nodes[address].downstream
-            if downstream:
-                base, waits, nodes = graph.bases[number], state.waits, state.nodes
-                ready = [base + d for d in downstream if not waits[base + d] and not nodes[base + d].phase.terminal]
-                if ready:
-                    self.start(ready, at)
+        base, waits = graph.bases[number], state.waits
+        self._following.append((number, [base + d for d in graph.nodes[address].downstream if not waits[base + d]]))
+        if len(self._following) > 1:
+            return  # what ends at once is followed in a row, not one inside the other
+        while self._following:
+            self._follow(*self._following[0], at)
+            self._following.popleft()
+
+    def _follow(self, number: int, ready: list[int], at: float) -> None:
+        scope, nodes = self.state.scopes[number], self.state.nodes
+        if ready and scope.phase is ExecutionPhase.RUNNING:
+            self.start([i for i in ready if not nodes[i].phase.terminal], at)
         if not scope.remaining or scope.phase is not ExecutionPhase.RUNNING or scope.error is not None:
             scopes.settle(self, number, at)
 
     # -- ending
 
     def _current(self, address: int, number: int) -> AttemptState | None:
-        """The attempt, if it is the last one and has not ended."""
+        """The attempt, if it is the last one and its end was not reported."""
+        body = self.state.bodies.get(address)
+        if body is not None and body.ended:
+            return None  # it is held open for what it called
         node = self.state.seen(address)
         attempt = node.open_attempt if node is not None else None
         return attempt if attempt is not None and attempt.number == number else None
@@ -454,14 +469,16 @@ class Machine:
         draw = attempts.draw(self.state.seed, address, number)
         return attempts.retry_delay_s(self._task(address).retry, self.state.node(address), error, draw)
 
-    def stopped(self, address: int, attempt: AttemptState, at: float) -> None:
+    def stopped(self, address: int, attempt: AttemptState, at: float, evidence: dict[str, Any] | None = None) -> None:
         """An attempt that was to be stopped is gone: for a timeout it counts as the user's failure, else it is aborted."""
         number = attempt.number
         if attempt.cancel in ("run", "queue"):
-            self.fail(address, number, ErrorInfo(TIMED_OUT, f"The attempt {attempt.cancel_reason}."), at)
+            error = ErrorInfo(TIMED_OUT, f"The attempt {attempt.cancel_reason}.", evidence=evidence or {})
+            self.fail(address, number, error, at)
             return
         total = attempt.cancel == "total"
-        error = ErrorInfo(TIMED_OUT if total else "Aborted", attempt.cancel_reason, retryable=False)
+        code = TIMED_OUT if total else "Aborted"
+        error = ErrorInfo(code, attempt.cancel_reason, retryable=False, evidence=evidence or {})
         publish = self.state.node(address).publish
         phase = NodePhase.TIMED_OUT if total else NodePhase.ABORTED
         self.say(AttemptLost(address, number, at, error, None, system=False, phase=phase))

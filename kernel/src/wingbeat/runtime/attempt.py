@@ -23,7 +23,8 @@ import msgspec
 
 from wingbeat.base.errors import ErrorKind
 from wingbeat.contracts.executor import ErrorInfo, Suspended
-from wingbeat.runtime import claim, files, limits
+from wingbeat.contracts.failpoints import hit
+from wingbeat.runtime import claim, files, here, limits
 from wingbeat.runtime.blobio import AttemptIO
 from wingbeat.runtime.call import perform
 from wingbeat.runtime.errors import describe
@@ -41,6 +42,7 @@ def start(job: Job, inputs: bytes, parent: str) -> NoReturn:
         groups = limits.plan(job.directory, job.cpu, job.memory_bytes) if job.limited else ()
         if not claim.take(job.directory, parent, groups):
             os._exit(DUPLICATE)
+        hit("attempt.claimed")
         os.environ.update(variables(job))
         os.makedirs(f"{job.directory}/{files.WORK}", exist_ok=True)
         log = files.open_log(job.directory)
@@ -58,12 +60,15 @@ def run(job: Job, inputs: bytes, log: int, groups: tuple[str, ...], spare: str =
     """
     code = BROKEN
     try:
+        hit("attempt.begun")
         _settle(job, log, groups)
+        hit("attempt.settled")
         code = _attempt(job, inputs or _written_inputs(job), spare)
         if code == 0 and not inputs:
             os.unlink(f"{job.directory}/{files.INPUTS}")
     except BaseException:  # noqa: BLE001 - whatever it is, it must be in the log and end this process
         traceback.print_exc(file=sys.stderr)
+    hit("attempt.leaving")
     _leave(code)
 
 
@@ -135,18 +140,24 @@ def variables(job: Job) -> dict[str, str]:
 def _attempt(job: Job, inputs: bytes, spare: str) -> int:
     """Perform the job and write ``outputs`` or ``error``; returns the exit code."""
     io = AttemptIO(job.storage, f"{job.directory}/{files.SCRATCH}")
+    place = here.enter(here.Here(job.id, job.task, job.directory, io, deck_bytes_max=job.deck_bytes_max))
     try:
         outputs = perform(job, inputs, io)
+        place.leave()
     except BaseException as error:  # noqa: BLE001 - every way in which user code can end is reported
+        place.leave()
+        hit("attempt.failed")
         _write_error(job, describe(error, job.bundle, job.memory_bytes))
         traceback.print_exc(file=sys.stderr)
         return 1
     try:
+        hit("attempt.returned")
         name = files.SUSPENDED if isinstance(outputs, Suspended) else files.OUTPUTS
         files.write_atomic(job.directory, name, msgspec.json.encode(outputs))
     except OSError as error:
         _write_error(job, ErrorInfo("OutputLost", f"The outputs cannot be written: {error}", ErrorKind.SYSTEM))
         return 1
+    hit("attempt.outcome-written")
     os.chdir("/")
     _clear(f"{job.directory}/{files.WORK}", spare)
     if io.used_scratch:

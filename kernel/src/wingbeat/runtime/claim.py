@@ -21,6 +21,7 @@ import os
 import msgspec
 from msgspec import Struct
 
+from wingbeat.contracts.failpoints import hit
 from wingbeat.runtime.files import CLAIM, read_file, write_all
 
 
@@ -155,6 +156,7 @@ def publish(directory: str, claim: Claim) -> int | None:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         write_all(fd, _encode(claim))
+        hit("claim.written")
         try:
             os.link(temporary, f"{directory}/{CLAIM}")
         except FileExistsError:

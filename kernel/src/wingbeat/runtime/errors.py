@@ -18,6 +18,8 @@ MESSAGE_CHARS_MAX = 4_000
 MACHINE_TROUBLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 """Of an OSError that the operator has to do something about, whoever met it."""
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_ASYNCIO = os.path.join(os.path.dirname(traceback.__file__), "asyncio") + os.sep
+"""Frames of its loop stand before those of a coroutine."""
 _HIDDEN = ("<frozen importlib", "<frozen runpy")
 
 
@@ -90,7 +92,9 @@ def _trace(error: BaseException | None, bundle: str) -> str:
 
 
 def _clean(tree: traceback.TracebackException) -> None:
-    tree.stack = traceback.StackSummary.from_list([frame for frame in tree.stack if _users(frame.filename)])
+    frames = [frame for frame in tree.stack if _users(frame.filename)]
+    first = next((i for i, frame in enumerate(frames) if not frame.filename.startswith(_ASYNCIO)), 0)
+    tree.stack = traceback.StackSummary.from_list(frames[first:])
 
 
 def _walk(tree: traceback.TracebackException, visit: Callable[[traceback.TracebackException], None]) -> None:

@@ -5,7 +5,8 @@ workflow) ``suspended`` from that process.
 ``exit`` says how it ended, where that was no success or nobody was there to be told. ``request`` and ``inputs`` are there
 for a process that is not forked, where inputs are long, and where an attempt failed, for who looks into it. ``work/`` is the
 working directory of the user's code, ``scratch/`` where values are put together before they are stored, ``checkpoint/`` what
-an attempt leaves to its successor.
+an attempt leaves to its successor. ``report`` and ``deck.html`` are there if user code has reported how far it is or made a
+page.
 """
 
 # few system calls for each attempt; descriptors, not paths, are what is handled here
@@ -13,6 +14,8 @@ an attempt leaves to its successor.
 from __future__ import annotations
 
 import os
+
+from wingbeat.contracts.failpoints import hit
 
 REQUEST = "request"
 INPUTS = "inputs"
@@ -25,6 +28,8 @@ EXIT = "exit"
 WORK = "work"
 SCRATCH = "scratch"
 CHECKPOINT = "checkpoint"
+REPORT = "report"
+DECK = "deck.html"
 
 OUTCOME_BYTES_MAX = 64 * 2**20
 """An ``outputs`` or ``error`` that is larger is not read: inline values are small, and there are not that many."""
@@ -47,6 +52,7 @@ def write_atomic(directory: str, name: str, data: bytes) -> None:
         write_all(fd, data)
     finally:
         os.close(fd)
+    hit("files.written")
     os.rename(temporary, f"{directory}/{name}")
 
 

@@ -25,6 +25,7 @@ def main(path: str) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])  # held back until here, see `wingbeat.kernel.compiling`
     gc.disable()  # what imports make is no garbage, and looking through it is a tenth of their time
     from wingbeat.author import closing  # noqa: F401  # and all that user modules import: once, for both processes
+    from wingbeat.contracts.failpoints import hit
     from wingbeat.runtime import compile as compiling
 
     request = compiling.read_request(path)
@@ -33,6 +34,7 @@ def main(path: str) -> None:
     gc.freeze()
     gc.enable()
     compiling.answer(request)
+    hit("compile.answered")
     gc.freeze()  # nor is it to be looked through at the end
 
 

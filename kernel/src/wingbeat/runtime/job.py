@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.contracts.executor import Replay
+from wingbeat.runtime.here import DECK_BYTES_MAX
 from wingbeat.spec.entities import WrapperSpec
 
 LISTENER_FD = 3
@@ -61,6 +62,8 @@ class Job(Struct, frozen=True, omit_defaults=True):
 
         spawn: Start a fresh interpreter; never import the module in the warm parent.
 
+        deck_bytes_max: Longest page that the attempt may make.
+
         replay: For the body of a dynamic workflow, what it is told.
     """
 
@@ -78,7 +81,7 @@ class Job(Struct, frozen=True, omit_defaults=True):
     variables: dict[str, str] = {}
     cpu: float | None = None
     memory_bytes: int | None = None
-    checkpoint: str = ""
+    deck_bytes_max: int = DECK_BYTES_MAX
     replay: Replay | None = None
 
     @property

@@ -111,6 +111,10 @@ def hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 def warm(job: Job, inputs: tuple[str, ...] = ()) -> None:
     """Find the function and make its codecs now, so that processes forked later have them."""
+    if job.replay is not None:
+        import_module("wingbeat.runtime.turn")  # and asyncio: most of what a short turn would take
+        import_module("wingbeat.author.closing")
+        import_module("wingbeat.compile.check")
     found = hints(find_function(job.module, job.function))
     for name in (*inputs, "return"):
         if name in found and not isinstance(found[name], str):

@@ -29,6 +29,7 @@ from contextlib import contextmanager, suppress
 import msgspec
 from msgspec import Struct
 
+from wingbeat.contracts.failpoints import hit
 from wingbeat.runtime import attempt, claim, files, limits, logs, reap
 from wingbeat.runtime.job import (
     BROKEN,
@@ -148,6 +149,7 @@ class Parent:
             sock, _ = self._listener.accept()
         except OSError:
             return
+        hit("parent.accepted")
         sock.setblocking(False)
         client = Client(sock)
         self._clients.add(client)
@@ -174,6 +176,7 @@ class Parent:
         for message in messages:
             match message:
                 case Run():
+                    hit("parent.received")
                     self._waiting.append((client, message))
                 case Watch(name):
                     if name in self._pids:
@@ -193,7 +196,9 @@ class Parent:
         job = read_job(run.job)
         if self._preloader.wanted(job, busy=bool(self._children)):
             self._send(client, Importing(job.module))
+            hit("parent.preloading")
             self._preloader.load(job)
+            hit("parent.preloaded")
             self._own_signals()
             self._send(client, Importing(""))
         why = self._preloader.unforkable or ("the task asks for it" if job.spawn else "")
@@ -209,6 +214,7 @@ class Parent:
             return
         self._children[pid] = child
         self._pids[run.id] = pid
+        hit("parent.started")
         self._send(client, Started(run.id, pid, f"spawn: {why}" if why else "fork"))
 
     def _fork(self, child: Child) -> int:
@@ -223,6 +229,7 @@ class Parent:
         if lock is None:
             return 0
         try:
+            hit("parent.claimed")
             _move_or_make(child.spare, f"{job.directory}/{files.WORK}")
             with suppress(FileNotFoundError):
                 os.rename(f"{child.spare}.{files.LOG}", f"{job.directory}/{files.LOG}")
@@ -236,6 +243,7 @@ class Parent:
                         attempt.run(job, child.run.inputs, log, groups, child.spare)
             finally:
                 os.close(log)
+            hit("parent.forked")
             with suppress(OSError):  # it runs, and has said what matters most itself
                 claim.complete(lock, claim.Claim(pid, claim.start_time(pid), name, groups))
         finally:
@@ -245,6 +253,7 @@ class Parent:
     def _spawn(self, child: Child) -> int:
         """Start a fresh interpreter, which claims the attempt itself."""
         job = child.job
+        hit("parent.spawning")
         _write_request(child)
         arguments = [sys.executable, "-P", "-m", "wingbeat.runtime.attempt", job.directory, self._config.name]
         return os.posix_spawn(sys.executable, arguments, os.environ, setsid=True, setsigdef=[signal.SIGCHLD])
@@ -273,12 +282,15 @@ class Parent:
 
     def _finish(self, pid: int) -> None:
         """Kill what the attempt left, keep how it ended, tell who asked."""
+        hit("parent.child-ended")
         child = self._children.pop(pid)
         del self._pids[child.job.id]
         reap.kill_group(pid)
         _, status, spent = os.wait4(pid, 0)
         reap.kill_orphans(set(self._children))
+        hit("parent.reaped")
         end = self._close(child, pid, status, spent)
+        hit("parent.closed")
         self._settle_log(child)
         if child.spare:
             self._spares.append(child.spare)
@@ -377,6 +389,7 @@ class Parent:
             if self._waiting or len(self._clients) > before:
                 self._busy_at = time.monotonic()
                 return False
+            hit("parent.leaving")
             os.unlink(f"{self._config.directory}/{self._config.name}")
             _remove(self._config.spares)
             return True
@@ -385,6 +398,7 @@ class Parent:
 def _let_go(descriptors: list[int], lock: int) -> None:
     """In a forked child: take the claim and keep nothing of the parent's, but its objects; to free them would cost more."""
     try:
+        hit("attempt.forked")
         os.setsid()
         claim.begin(lock)
         signal.set_wakeup_fd(-1)
@@ -471,6 +485,7 @@ def main(argument: str) -> None:
     server = Parent(config, socket.socket(fileno=LISTENER_FD))
     gc.collect()
     gc.freeze()
+    hit("parent.up")
     server.serve()
 
 

@@ -38,14 +38,15 @@ class Preloader:
 
     def __init__(self, timeout_s: float, skip: tuple[str, ...]) -> None:
         self._timeout_s = timeout_s
-        self._tried = set(skip)
+        self._skip = frozenset(skip)
+        self._tried = set[str]()
         self._succeeded: Counter[str] = Counter()
         self.unforkable = ""
         """Why this process must not be forked any more; empty while it may be."""
 
     def wanted(self, job: Job, *, busy: bool) -> bool:
         """Whether to import the job's module now."""
-        if job.spawn or self.unforkable or job.module in self._tried:
+        if job.spawn or self.unforkable or job.module in self._skip or _name(job) in self._tried:
             return False
         return not busy or self._succeeded[job.module] >= PROVEN
 
@@ -55,7 +56,7 @@ class Preloader:
 
     def load(self, job: Job) -> None:
         """Import the module and make the codecs of the task's outputs."""
-        self._tried.add(job.module)
+        self._tried |= {job.module, _name(job)}
         before = reap.children()
         faulthandler.dump_traceback_later(self._timeout_s, exit=True)
         started = time.monotonic()
@@ -78,6 +79,11 @@ class Preloader:
             self.unforkable = f"importing {module} started threads"
         if self.unforkable:
             sys.stderr.write(f"{self.unforkable}: attempts are started in fresh interpreters from now on\n")
+
+
+def _name(job: Job) -> str:
+    """What has been imported for a job: bodies of dynamic workflows need more than tasks."""
+    return job.module if job.replay is None else f"{job.module} in turns"
 
 
 def _threads() -> int:

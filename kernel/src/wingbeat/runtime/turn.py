@@ -7,6 +7,7 @@ call that is added elsewhere, changes no other key.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import sys
 from collections import Counter, deque
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from wingbeat.base.errors import CompileError, ExecutionFailed, NonRetryable
 from wingbeat.base.ids import digest
 from wingbeat.contracts.executor import Call, Made, Recorded, Replay, Suspended
+from wingbeat.contracts.failpoints import hit
 from wingbeat.runtime.inputs import materialise
 from wingbeat.runtime.replayloop import ReplayLoop
 from wingbeat.runtime.storageio import StorageIO, literal_of
@@ -72,13 +74,19 @@ class Turn:
 
         body.set(self)
         asyncio.set_event_loop(self._loop)
+        hit("turn.begun")
         try:
-            return self._loop.run_until_complete(self._loop.create_task(function(**arguments)))
+            value = self._loop.run_until_complete(self._loop.create_task(function(**arguments)))
         except _Waits:
+            hit("turn.suspended")
             # The process ends now: what waits is neither cancelled nor cleaned up, it goes on in the next turn.
             return Suspended(
                 tuple(self._calls.values()), tuple(self._cancels), self._wake_at, tuple(self._closures.values())
             )
+        if inspect.iscoroutine(value):
+            value.close()
+            raise NonRetryable("The body returns a call that it has not awaited. Write 'await' before the call.")
+        return value
 
     def call(
         self, entity: Any, args: Sequence[Any], kwargs: Mapping[str, Any], where: Location
@@ -131,6 +139,7 @@ class Turn:
                 f"The body called {entry.key!r} when it was run before, and does not now (spec {made.template[:19]}…). "
                 "What it does has to follow from its inputs and from what it awaits."
             )
+        hit("turn.told")
         future = self._waiting.get(entry.key)
         if future is not None and not future.done():
             future.set_result(entry)

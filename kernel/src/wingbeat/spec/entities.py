@@ -114,6 +114,14 @@ class ResourceSpec(Struct, frozen=True, omit_defaults=True):
     memory_bytes: int | None = None
 
 
+class PoolSpec(Struct, frozen=True, omit_defaults=True):
+    """Slots that an attempt holds while it is under way: `weight` of the pool `name`. Higher `priority` comes first."""
+
+    name: str
+    weight: int = 1
+    priority: int = 0
+
+
 class EnvironmentSpec(Struct, frozen=True, omit_defaults=True):
     """The Python environment of a task: packages and requirement lines, and which Python. Both empty: the project's own."""
 
@@ -177,6 +185,7 @@ class TaskSpec(Struct, frozen=True, omit_defaults=True, tag_field="entity", tag=
     wrappers: tuple[WrapperSpec, ...] = ()
     variables: dict[str, str] = {}
     executor: str = ""
+    pool: PoolSpec | None = None
     dynamic: bool = False
     """Whether the function is the body of a dynamic workflow: what it awaits are nodes."""
 
@@ -367,6 +376,7 @@ class OverrideSpec(Struct, frozen=True, omit_defaults=True):
     uncached: bool = False
     executor: str | None = None
     variables: dict[str, str] | None = None
+    pool: PoolSpec | None = None
 
 
 class NodeSpec(Struct, frozen=True, omit_defaults=True):
@@ -458,6 +468,6 @@ __all__ = [
     "FORMAT", "UNSET", "AllOf", "AnyOf", "Arm", "Binding", "BranchSpec", "CacheSpec", "Case", "Closure", "Compare",
     "Condition", "Constant", "Entity", "Entry", "EnvironmentSpec", "FailurePolicy", "GateSpec", "Input", "Interface",
     "Isolation", "LaunchPlanSpec", "ListBinding", "MapBinding", "MapSpec", "NodeSpec", "Not", "Operand", "OverrideSpec",
-    "Promise", "ResourceSpec", "RetrySpec", "TaskSpec", "TimeoutSpec", "UnsetType", "Value", "Variable", "WorkflowSpec",
+    "PoolSpec", "Promise", "ResourceSpec", "RetrySpec", "TaskSpec", "TimeoutSpec", "UnsetType", "Value", "Variable", "WorkflowSpec",
     "WrapperSpec",
 ]  # fmt: skip

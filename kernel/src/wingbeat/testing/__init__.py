@@ -1,5 +1,7 @@
-"""Conformance kits, fakes and fixtures for those who write plugins; `answers` for those who test their workflows."""
+"""Conformance kits, fakes and fixtures for those who write plugins; `answers` and `inside_attempt` for those who test their
+workflows."""
 
 from wingbeat.author.gate import answers
+from wingbeat.testing.inside import inside_attempt
 
-__all__ = ["answers"]
+__all__ = ["answers", "inside_attempt"]

@@ -21,6 +21,7 @@ from wingbeat.spec.entities import (
     Interface,
     ListBinding,
     NodeSpec,
+    PoolSpec,
     Promise,
     RetrySpec,
     TaskSpec,
@@ -43,6 +44,7 @@ class Job(Struct, frozen=True):
     timeout: TimeoutSpec = TimeoutSpec()
     cache: bool = False
     executor: str = ""
+    pool: PoolSpec | None = None
 
 
 def make_closure(
@@ -69,6 +71,7 @@ def make_closure(
             timeout=job.timeout,
             cache=CacheSpec(version="1") if job.cache else None,
             executor=job.executor,
+            pool=job.pool,
         )
         entities[spec_digest(task)] = task
         calls.append(spec_digest(task))

@@ -40,6 +40,7 @@ class Sink:
         self.started = defaultdict(list)
         self.outcomes = defaultdict(list)
         self.phases = defaultdict(list)
+        self.advances = defaultdict(list)
 
     def running(self, attempt, evidence=None):
         self.started[attempt].append(evidence)
@@ -49,6 +50,9 @@ class Sink:
 
     def progress(self, attempt, phase, reason):
         self.phases[attempt].append((phase, reason))
+
+    def advanced(self, attempt, progress):
+        self.advances[attempt].append(progress)
 
     async def outcome(self, attempt, seconds=DEADLINE_S):
         return (await poll(lambda: self.outcomes.get(attempt), seconds))[0]

@@ -26,6 +26,8 @@ class Sink:
 
     def progress(self, attempt, phase, reason): ...
 
+    def advanced(self, attempt, progress): ...
+
     def ended(self, attempt, outcome):
         with self.path.open("a") as file:
             file.write(json.dumps([attempt, msgspec.to_builtins(outcome)]) + "\n")

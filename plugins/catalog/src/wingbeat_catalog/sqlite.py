@@ -14,6 +14,7 @@ import msgspec
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.catalog import CacheEntry, CacheKey, Evicted, Explanation, Reserved
+from wingbeat.contracts.failpoints import hit
 from wingbeat_catalog.explain import explain_expired, explain_hit, explain_miss, explain_nothing, nearest_key
 from wingbeat_catalog.schema import open_file
 
@@ -122,6 +123,7 @@ class SqliteCatalog:
     async def start(self) -> None:
         """Open the file. Raises `ConfigurationError` if it cannot be used."""
         self._connection = await open_file(self._path, read_only=self._read_only)
+        hit("catalog.opened")
 
     async def close(self) -> None:
         """Write down what was used, and close the file."""
@@ -138,6 +140,7 @@ class SqliteCatalog:
     async def lookup(self, key: CacheKey) -> CacheEntry | None:
         """The entry under `key`, unless it has expired. One that is damaged is removed: it is a miss."""
         now = self._clock()
+        hit("catalog.lookup")
         rows = await self._all(_LOOKUP, (key.digest, now))
         if not rows:
             return None
@@ -160,6 +163,7 @@ class SqliteCatalog:
         now = self._clock()
         values = {"digest": key.digest, "owner": owner, "until": now + seconds, "now": now}
         ((holder, until),) = await self._write(_RESERVE, values)
+        hit("catalog.reserved")
         return Reserved(holder, until)
 
     async def release(self, key: CacheKey, owner: str) -> None:
@@ -263,8 +267,11 @@ def _publish(db: sqlite3.Connection, entry: dict[str, Any], reservation: tuple[s
     db.execute("BEGIN IMMEDIATE")
     try:
         db.execute(_PUBLISH, entry)
+        hit("catalog.entry-written")
         db.execute("DELETE FROM reservations WHERE digest = ? AND owner IN (?, ?)", reservation)
+        hit("catalog.publishing")
         db.execute("COMMIT")
+        hit("catalog.published")
     except BaseException:
         if db.in_transaction:
             db.rollback()

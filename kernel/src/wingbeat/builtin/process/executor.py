@@ -29,6 +29,7 @@ from wingbeat.base.errors import ConfigurationError, ErrorKind
 from wingbeat.base.ids import attempt_folder
 from wingbeat.builtin.process.adopt import until_gone
 from wingbeat.builtin.process.parents import Answer, ParentError, ParentKey, Parents
+from wingbeat.builtin.process.progress import Watch
 from wingbeat.builtin.process.settings import ProcessSettings
 from wingbeat.builtin.process.slots import Slots
 from wingbeat.builtin.process.verdict import ended, verdict, written
@@ -40,10 +41,13 @@ from wingbeat.contracts.executor import (
     ErrorInfo,
     Failed,
     Outcome,
+    Progress,
     Sink,
     Succeeded,
 )
+from wingbeat.contracts.failpoints import hit
 from wingbeat.runtime import claim, files
+from wingbeat.runtime.checkpoint import carry
 from wingbeat.runtime.job import Exit, Job, StorageRef
 from wingbeat.runtime.reap import kill_group
 from wingbeat.spec.entities import Isolation
@@ -113,11 +117,14 @@ class ProcessExecutor:
         self._bundles: dict[str, str] = {"": ""}
         self._environments_seen: set[Any] = set()
         self._sink: Sink | None = None
+        self._watch = Watch(self._advanced)
 
     @property
     def capabilities(self) -> Capabilities:
-        """It adopts, isolates, and reports when an attempt begins to run."""
-        return Capabilities(adopts=True, isolates=True, reports_running=True)
+        """It can do everything that the contract knows."""
+        return Capabilities(
+            adopts=True, isolates=True, reports_running=True, reports_progress=True, carries_checkpoints=True
+        )
 
     async def start(self, sink: Sink) -> None:
         """Make the folders."""
@@ -132,7 +139,12 @@ class ProcessExecutor:
         """Take an attempt, unless it is followed already; its directory says whether it ever began."""
         if request.id not in self._attempts:
             directory = self._directory(request.id)
-            self._follow(Attempt(request.id, directory, request), fresh=_make_directory(directory))
+            try:
+                fresh = _make_directory(directory)
+            except OSError:  # a full disk, mostly; who follows it waits for what the machine refuses
+                fresh = False
+            hit("executor.directory-made")
+            self._follow(Attempt(request.id, directory, request), fresh=fresh)
 
     async def recover(self, requests: Sequence[AttemptRequest]) -> None:
         """Adopt: what runs has its slots before anything else is started."""
@@ -158,6 +170,7 @@ class ProcessExecutor:
             self._follow(known, fresh=False)
         if known.reason is None and written(directory) is None:
             known.reason = reason
+        hit("executor.cancel")
         await self._kill(known)
 
     async def list(self) -> list[str]:
@@ -169,6 +182,7 @@ class ProcessExecutor:
 
     async def close(self) -> None:
         """Stop following. What runs goes on."""
+        self._watch.close()
         tasks = [a.task for a in self._attempts.values() if a.task is not None]
         for task in tasks:
             task.cancel()
@@ -217,16 +231,20 @@ class ProcessExecutor:
                 ErrorInfo("ExecutorError", f"{type(error).__name__}: {error}", ErrorKind.SYSTEM, trace=trace)
             )
         finally:
+            self._watch.remove(attempt.id)
             self._slots.release(attempt.slots)
             attempt.slots = 0
             if self._attempts.get(attempt.id) is attempt:
                 del self._attempts[attempt.id]
         if attempt.reason is not None and not isinstance(outcome, Succeeded):
-            outcome = Aborted(attempt.reason)
+            outcome = Aborted(attempt.reason, outcome.error.evidence if isinstance(outcome, Failed) else {})
+        hit("executor.ended")
         self._tell.ended(attempt.id, outcome)
 
     async def _outcome(self, attempt: Attempt, fresh: bool) -> Outcome:
         launches = 0
+        if not fresh:
+            _make_directory(attempt.directory)
         while True:
             owner = None if fresh and not launches else claim.read(attempt.directory)
             if owner is not None:
@@ -252,6 +270,7 @@ class ProcessExecutor:
             self._on_started(attempt.id, owner.pid, "adopted")
         elif (end := ended(attempt.directory)) is not None:
             return end
+        hit("executor.adopted")
         link = await self._parents.find(owner.parent)
         if link is not None and isinstance(answer := await link.watch(attempt.id), Exit):
             return answer
@@ -271,13 +290,21 @@ class ProcessExecutor:
                 self._tell.progress(attempt.id, AttemptPhase.WAITING_FOR_RESOURCES, reason)
                 await self._slots.acquire(count)
             attempt.slots = count
+        hit("executor.slots-taken")
+        if request.checkpoint:  # which may have to be copied
+            await asyncio.to_thread(carry, self._attempts_dir, attempt.id, request.checkpoint)
+        elif not attempt.id.endswith("/0"):
+            carry(self._attempts_dir, attempt.id, "")
         job = msgspec.json.encode(self._job(attempt, request, key.bundle))
         inputs = msgspec.json.encode(request.inputs)
         if len(inputs) > files.INPUTS_SENT_MAX:
             await asyncio.to_thread(files.write_atomic, attempt.directory, files.INPUTS, inputs)
             inputs = b""
         link = await self._parents.get(key)
-        return await link.run(attempt.id, job, inputs)
+        hit("executor.before-send")
+        running = link.run(attempt.id, job, inputs)
+        hit("executor.sent")
+        return await running
 
     async def _prepare(self, request: AttemptRequest) -> ParentKey:
         """The interpreter and the code, made where they are not there yet."""
@@ -309,7 +336,7 @@ class ProcessExecutor:
             variables={**task.variables, **request.variables},
             cpu=task.resources.cpu,
             memory_bytes=task.resources.memory_bytes,
-            checkpoint=request.checkpoint,
+            deck_bytes_max=self._settings.deck_bytes_max,
             replay=request.replay,
         )
 
@@ -327,8 +354,12 @@ class ProcessExecutor:
         attempt = self._attempts.get(name)
         if attempt is not None:
             attempt.how = how
+            self._watch.add(name, attempt.directory)
             log = os.path.join(attempt.directory, files.LOG)
             self._tell.running(name, {"pid": pid, "process": how, "log": log})
+
+    def _advanced(self, name: str, progress: Progress) -> None:
+        self._tell.advanced(name, progress)
 
     async def _drop(self, attempt: Attempt) -> None:
         """Stop following an attempt that will never run."""
@@ -344,6 +375,7 @@ class ProcessExecutor:
             owner = claim.read(attempt.directory)
             if owner is not None and owner.pid and claim.held(attempt.directory):
                 kill_group(owner.pid, number)
+                hit("executor.signalled")
                 await asyncio.wait({attempt.task}, timeout=grace)
                 number, grace = signal.SIGKILL, 1.0
             else:  # it is about to say its number, or to be reported

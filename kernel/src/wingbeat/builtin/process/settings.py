@@ -6,6 +6,8 @@ import os
 
 from msgspec import Struct
 
+from wingbeat.runtime.here import DECK_BYTES_MAX
+
 
 class ProcessSettings(Struct, frozen=True, omit_defaults=True):
     """How attempts run on this machine.
@@ -22,6 +24,8 @@ class ProcessSettings(Struct, frozen=True, omit_defaults=True):
         cancel_grace_s: Time between SIGTERM and SIGKILL when an attempt is cancelled.
 
         log_bytes_max: The middle of an attempt's log is taken out when the log is longer.
+
+        deck_bytes_max: What would make an attempt's page longer is left out of it.
     """
 
     slots: int = 0
@@ -29,6 +33,7 @@ class ProcessSettings(Struct, frozen=True, omit_defaults=True):
     preload_s: float = 30.0
     cancel_grace_s: float = 2.0
     log_bytes_max: int = 64 * 2**20
+    deck_bytes_max: int = DECK_BYTES_MAX
 
     @property
     def slot_count(self) -> int:

@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from wingbeat.builtin.process.settings import ProcessSettings
 from wingbeat.contracts.environment import Interpreter
+from wingbeat.contracts.failpoints import hit
 from wingbeat.runtime.job import LISTENER_FD, LOCK, ParentConfig
 
 VOLATILE = frozenset({"_", "PWD", "OLDPWD", "SHLVL", "COLUMNS", "LINES", "TERM", "WINDOWID"})
@@ -111,7 +112,9 @@ class Sockets:
             if found is not None:
                 return found, None
             with _listening(path) as listener:
+                hit("parents.listening")
                 pid = _spawn(config, key.interpreter, self._identity(key)[1], listener)
+                hit("parents.spawned")
                 # Connected before the parent is up: what is sent now waits for it, and is lost with it visibly.
                 sock = _connect(path)
             assert sock is not None

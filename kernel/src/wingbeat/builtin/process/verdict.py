@@ -10,7 +10,7 @@ import msgspec
 from wingbeat.base.errors import ErrorKind
 from wingbeat.base.units import format_size
 from wingbeat.contracts.executor import ErrorInfo, Failed, Outcome, Succeeded, Suspended
-from wingbeat.runtime import files
+from wingbeat.runtime import files, report
 from wingbeat.runtime.job import BROKEN, Exit
 from wingbeat.runtime.reap import read_exit
 from wingbeat.spec.literal import Literals
@@ -57,13 +57,13 @@ def verdict(directory: str, end: Exit | None, memory_bytes: int | None, how: str
     """The outcome of an attempt of which nothing runs any more; `end` is None if nobody saw its end."""
     outcome = written(directory)
     if isinstance(outcome, Succeeded):
-        return Succeeded(outcome.outputs, evidence=_evidence(end, how))
+        return Succeeded(outcome.outputs, evidence=_evidence(end, how) | _reported(directory))
     if isinstance(outcome, Suspended):
         return outcome
     error = outcome.error if isinstance(outcome, Failed) else _without_outcome(directory, end, memory_bytes)
     # Where the log is, and not what it says: evidence is journaled, and a log may hold what must not be kept.
     log = os.path.join(directory, files.LOG)
-    evidence = {**_evidence(end, how), **({"log": log} if os.path.exists(log) else {})}
+    evidence = {**_evidence(end, how), **({"log": log} if os.path.exists(log) else {}), **_reported(directory)}
     return Failed(msgspec.structs.replace(error, evidence={**error.evidence, **evidence}))
 
 
@@ -99,6 +99,12 @@ def _by_signal(end: Exit, memory_bytes: int | None) -> ErrorInfo:
         )
         return ErrorInfo("Crashed", message)
     return ErrorInfo("Killed", f"The task's process was killed by {end.signal} from outside.", ErrorKind.SYSTEM)
+
+
+def _reported(directory: str) -> dict[str, Any]:
+    """The last that the attempt has said of itself."""
+    found = report.read(directory)
+    return {} if found is None else report.evidence_of(report.progress_of(found, directory))
 
 
 def _evidence(end: Exit | None, how: str) -> dict[str, Any]:

@@ -7,6 +7,10 @@
 A request of kind ``succeed`` gives the output ``o0`` 7, ``fail`` raises ValueError("as asked"), and ``wait`` goes on until
 there is a file ``gate`` in `place`. Each appends one line to the file ``marks`` in `place` when it begins. What an executor
 cannot do it says in its `Capabilities`; the tests of that are skipped.
+
+For executors that report progress, ``advance`` calls ``current().progress(0.5, "half")``, goes on as ``wait`` does, and calls
+``current().progress(1.0, "whole")`` before it gives 7. For those that carry checkpoints, ``count`` adds one to the number in
+the file ``count`` of its checkpoint (0 if there is none), saves it, and gives it.
 """
 
 from __future__ import annotations
@@ -18,9 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from wingbeat.base.errors import ErrorKind
-from wingbeat.contracts.executor import Aborted, AttemptRequest, Executor, Failed, Outcome, Succeeded
+from wingbeat.contracts.executor import Aborted, AttemptRequest, Executor, Failed, Outcome, Progress, Succeeded
 from wingbeat.spec.literal import Inline
 
 WAIT_S = 30.0
@@ -32,6 +37,7 @@ class Reports:
     def __init__(self) -> None:
         self.began: list[str] = []
         self.outcomes: dict[str, list[Outcome]] = {}
+        self.advances: dict[str, list[Progress]] = {}
         self._told = asyncio.Event()
 
     def running(self, attempt: str, evidence: dict[str, Any] | None = None) -> None:
@@ -46,6 +52,19 @@ class Reports:
 
     def progress(self, attempt: str, phase: str, reason: str) -> None:
         """See `Sink.progress`."""
+
+    def advanced(self, attempt: str, progress: Progress) -> None:
+        """See `Sink.advanced`."""
+        self.advances.setdefault(attempt, []).append(progress)
+        self._told.set()
+
+    async def advance(self, attempt: str) -> Progress:
+        """The first report of how far an attempt is."""
+        async with asyncio.timeout(WAIT_S):
+            while attempt not in self.advances:
+                self._told.clear()
+                await self._told.wait()
+        return self.advances[attempt][0]
 
     async def outcome(self, attempt: str) -> Outcome:
         """The first report of an attempt's end."""
@@ -194,3 +213,65 @@ class ExecutorContract:
         assert isinstance(await reports.outcome("e/n/0"), Succeeded)
         assert self.marks(tmp_path) == 1
         await executor.close()
+
+    async def test_how_far_an_attempt_is_is_told_while_it_runs_and_stays_in_its_evidence(self, tmp_path: Path) -> None:
+        """Only for executors that report progress."""
+        async with self.started(tmp_path) as (executor, reports):
+            if not executor.capabilities.reports_progress:
+                pytest.skip("it does not report progress")
+            await executor.submit(self.request(tmp_path, "e/n/0", "advance"))
+            progress = await reports.advance("e/n/0")
+            assert (progress.fraction, progress.text) == (0.5, "half")
+            assert progress.at > 0
+            (tmp_path / "gate").touch()
+            outcome = await reports.outcome("e/n/0")
+            assert isinstance(outcome, Succeeded)
+            kept = outcome.evidence["progress"]
+            assert (kept["fraction"], kept["text"]) == (1.0, "whole")
+
+    async def test_how_far_an_adopted_attempt_is_is_told_again(self, tmp_path: Path) -> None:
+        """Only for executors that adopt and report progress."""
+        request = self.request(tmp_path, "e/n/0", "advance")
+        async with self.started(tmp_path) as (executor, reports):
+            if not (executor.capabilities.adopts and executor.capabilities.reports_progress):
+                pytest.skip("it does not adopt, or does not report progress")
+            await executor.submit(request)
+            await reports.advance("e/n/0")
+        executor, reports = self.make(tmp_path), Reports()
+        await executor.start(reports)
+        await executor.recover([request])
+        assert (await reports.advance("e/n/0")).text == "half"
+        (tmp_path / "gate").touch()
+        await reports.outcome("e/n/0")
+        await executor.close()
+
+    async def test_an_attempt_begins_with_the_checkpoint_of_the_one_before(self, tmp_path: Path) -> None:
+        """Also if one between them never ran. Only for executors that carry checkpoints."""
+        async with self.started(tmp_path) as (executor, reports):
+            if not executor.capabilities.carries_checkpoints:
+                pytest.skip("it does not carry checkpoints")
+            assert await self._counted(executor, reports, self.request(tmp_path, "e/n/0", "count")) == 1
+            assert await self._counted(executor, reports, self.request(tmp_path, "e/n/1", "count")) == 2
+            await executor.cancel("e/n/2", "before it came")
+            assert await self._counted(executor, reports, self.request(tmp_path, "e/n/3", "count")) == 3
+            assert await self._counted(executor, reports, self.request(tmp_path, "e/other/0", "count")) == 1
+
+    async def test_a_node_that_recovers_another_begins_with_a_copy_of_its_checkpoint(self, tmp_path: Path) -> None:
+        """However often it is recovered; its own attempts go before. Only for executors that carry checkpoints."""
+        async with self.started(tmp_path) as (executor, reports):
+            if not executor.capabilities.carries_checkpoints:
+                pytest.skip("it does not carry checkpoints")
+            assert await self._counted(executor, reports, self.request(tmp_path, "e/n/0", "count")) == 1
+            for name, expected in (("f/n/0", 2), ("g/n/0", 2), ("g/n/1", 3)):
+                request = replace(self.request(tmp_path, name, "count"), checkpoint="e/n")
+                assert await self._counted(executor, reports, request) == expected
+            request = replace(self.request(tmp_path, "h/n/0", "count"), checkpoint="gone/n")
+            assert await self._counted(executor, reports, request) == 1
+
+    async def _counted(self, executor: Executor, reports: Reports, request: AttemptRequest) -> Any:
+        await executor.submit(request)
+        outcome = await reports.outcome(request.id)
+        assert isinstance(outcome, Succeeded)
+        value = outcome.outputs["o0"]
+        assert isinstance(value, Inline)
+        return value.value

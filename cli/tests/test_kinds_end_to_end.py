@@ -1,0 +1,269 @@
+"""Maps, branches, gates, dynamic workflows and handlers as a user of the command meets them, with the real kernel."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FLOW = """
+import os, time
+from dataclasses import dataclass
+from pathlib import Path
+from wingbeat import Failure, approve, cond, gather, map_task, task, wait_for_input, workflow
+
+ROOT = Path(os.environ["TEST_ROOT"])
+
+@dataclass
+class Settings:
+    rate: float
+    names: list[str]
+
+def mark(text):
+    with (ROOT / "marks").open("a") as file:
+        file.write(text + "\\n")
+
+@task
+def square(x: int) -> int:
+    mark(f"square-{x}")
+    print("squaring", x)
+    while x > 3 and not (ROOT / "go").exists():
+        time.sleep(0.01)
+    if x == 3 and not (ROOT / "mended").exists():
+        time.sleep(1)  # until the others have ended
+        raise ValueError(f"{x} is not liked")
+    return x * x
+
+@task
+def total(xs: list[int]) -> int:
+    return sum(xs)
+
+@workflow
+def squares(xs: list[int]) -> int:
+    return total(map_task(square)(xs))
+
+@workflow
+def size(x: int) -> int:
+    return cond(x > 10, lambda: square(x), lambda: total([x]))
+
+@workflow
+async def search(n: int) -> int:
+    print("searching", n)
+    found = await gather(*(square(x) for x in range(4, n + 4)))
+    return await total(found) + await row([0, 1])
+
+@workflow
+def row(xs: list[int]) -> int:
+    return total(map_task(square)(total_of(xs)))
+
+@task
+def total_of(xs: list[int]) -> list[int]:
+    return xs
+
+@task
+def deploy(settings: Settings, threshold: float) -> str:
+    return f"{settings.names} at {threshold}"
+
+@workflow
+def release() -> str:
+    return deploy(wait_for_input("settings", Settings), approve("deploy", wait_for_input("threshold", float)))
+
+@workflow
+async def asking(n: int) -> float:
+    return n + await wait_for_input("threshold", float)
+
+@workflow
+async def forgetful(n: int) -> int:
+    return total([n])
+
+@workflow
+async def failing(n: int) -> int:
+    raise ValueError("no")
+
+@task
+def clean(error: Failure) -> None:
+    print("cleaning after", error.code)
+
+@workflow(on_failure=clean)
+def handled(x: int) -> int:
+    return square(x)
+"""
+
+
+class Shell:
+    """A folder with a workflow and a home, and the command in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.started: list[subprocess.Popen[str]] = []
+        self.environment = {**os.environ, "WINGBEAT_HOME": str(root / "home"), "TEST_ROOT": str(root)}
+        self.command = str(Path(sys.executable).with_name("wingbeat"))
+        (root / "flow.py").write_text(FLOW)
+
+    def __call__(self, *line: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [self.command, *line], capture_output=True, text=True, cwd=self.root, env=self.environment, timeout=50,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == status, (line, done.returncode, done.stdout, done.stderr)
+        return done
+
+    def json(self, *line: str, status: int = 0) -> Any:
+        return json.loads(self(*line, "-o", "json", status=status).stdout)
+
+    def start(self, *line: str) -> subprocess.Popen[str]:
+        started = subprocess.Popen(
+            [self.command, *line], cwd=self.root, env=self.environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        self.started.append(started)
+        return started
+
+    def marks(self) -> list[str]:
+        path = self.root / "marks"
+        return path.read_text().split() if path.exists() else []
+
+    def until(self, condition: Any, what: str) -> None:
+        end = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < end, f"not within 30 s: {what}"
+            time.sleep(0.02)
+
+    def until_waiting(self, id_: str, gate: str) -> None:
+        def waits() -> bool:
+            done = subprocess.run(
+                [self.command, "describe", "execution", id_], capture_output=True, text=True, cwd=self.root,
+                env=self.environment, timeout=50, check=False,
+            )  # fmt: skip
+            return f"'{gate}'" in done.stdout
+
+        self.until(waits, f"{id_} waits for {gate}")
+
+
+@pytest.fixture
+def shell(tmp_path):
+    made = Shell(tmp_path)
+    yield made
+    (tmp_path / "go").touch()
+    for process in made.started:  # those of tests that failed
+        process.kill()
+        process.communicate()
+
+
+def test_map_that_failed_is_looked_at_and_recovered(shell):
+    done = shell("run", "flow.py", "squares", "--xs", "[0, 1, 3]", "--name", "mine", status=1)
+    assert "n0 flow.square RUNNING: 3 items\n" in done.stderr
+    assert "n0.2 flow.square failed: 3 is not liked" in done.stderr
+    assert "log: wingbeat logs mine n0.2\n" in done.stderr
+    described = shell("describe", "execution", "mine").stdout
+    assert "failed items of n0\n  n0.2  3 is not liked" in described
+    assert shell("logs", "mine", "n0.2").stdout.startswith("squaring 3\n")
+    assert shell("logs", "mine", "n0.0").stdout == "squaring 0\n"
+    plan = shell.json("recover", "mine", "--plan")
+    assert [node["decision"] for node in plan["nodes"]] == ["OPEN", "RUNS"]
+    assert plan["nodes"][0]["items"] == {"total": 3, "kept": 2}
+    (shell.root / "mended").touch()
+    again = shell.json("recover", "mine")
+    assert again["outputs"] == {"o0": 10}
+    assert again["nodes"][0]["items"]["succeeded"] == 3
+    assert shell.marks().count("square-0") == 1
+
+
+def test_branch_shows_what_was_skipped(shell):
+    done = shell("run", "flow.py", "size", "--x", "3")
+    assert done.stderr.splitlines()[-1].startswith("SUCCEEDED  2 of 3 done, 1 skipped")
+
+
+def test_dynamic_workflow_runs_and_its_calls_have_logs(shell):
+    (shell.root / "go").touch()
+    done = shell("run", "flow.py", "search", "--n", "2", "--name", "mine")
+    assert done.stdout == f"o0 = {16 + 25 + 0 + 1}\n"
+    lines = done.stderr.splitlines()
+    assert lines.count("n0 flow.search RUNNING") == 1
+    assert "n0.square-0 flow.square RUNNING" in lines
+    assert "n0.row-0 flow.row RUNNING" in lines
+    assert shell("logs", "mine", "n0").stdout == "searching 2\n"
+    assert shell("logs", "mine", "n0.square-1").stdout == "squaring 5\n"
+    assert shell("logs", "mine", "n0.row-0.n1.1").stdout == "squaring 1\n"
+    assert "is not cached" in shell("explain", "cache", "mine", "n0.square-1").stdout
+    assert "is not cached" in shell("explain", "cache", "mine", "n0.row-0.n1.1").stdout
+
+
+def test_gates_are_answered_from_another_command(shell):
+    running = shell.start("run", "flow.py", "release", "--name", "mine")
+    shell.until_waiting("mine", "threshold")
+    assert shell("signal", "mine", "threshold", "half", status=2).stderr.startswith(
+        "error: 'threshold': expected float"
+    )
+    shell("signal", "mine", "threshold", "0.5")
+    shell.until_waiting("mine", "deploy")
+    assert "wingbeat approve mine deploy\n" in shell("describe", "execution", "mine").stdout
+    found = shell.json("get", "execution", "mine")
+    assert {"name": "deploy", "type": "bool", "approval": True} in [node["gate"] for node in found["nodes"]]
+    shell("approve", "mine", "deploy")
+    shell("signal", "mine", "settings", '{"rate": 1}', status=2)
+    (shell.root / "settings.json").write_text('{"rate": 1, "names": ["a"]}')
+    shell("signal", "mine", "settings", "--input", "settings.json")
+    out, err = running.communicate(timeout=30)
+    assert (running.returncode, out) == (0, "o0 = ['a'] at 0.5\n")
+    assert "n1 wait for threshold RUNNING: waiting for input 'threshold' (float)\n" in err
+    assert "nothing goes on until it is answered:\n" in err
+    assert "  wingbeat signal mine settings VALUE\n" in err
+    assert "has ended (SUCCEEDED)" in shell("approve", "mine", "deploy", status=6).stderr
+
+
+def test_rejected_approval_fails_the_execution(shell):
+    running = shell.start("run", "flow.py", "release", "--name", "mine")
+    shell.until_waiting("mine", "threshold")
+    shell("signal", "mine", "threshold", "1")
+    shell.until_waiting("mine", "deploy")
+    shell("reject", "mine", "deploy")
+    _, err = running.communicate(timeout=30)
+    assert running.returncode == 1
+    assert "Approval 'deploy' was rejected." in err
+
+
+def test_gate_of_a_dynamic_workflow_is_answered_when_nobody_runs_it(shell):
+    running = shell.start("run", "flow.py", "asking", "--n", "3", "--name", "mine")
+    shell.until_waiting("mine", "threshold")
+    running.send_signal(signal.SIGKILL)
+    running.communicate()
+    assert "no process runs this home now" in shell("signal", "mine", "threshold", "-2.5").stderr
+    assert shell("run", "flow.py", "asking", "--n", "3", "--name", "mine").stdout == "o0 = 0.5\n"
+
+
+def test_handler_of_failures_has_a_log(shell):
+    done = shell("run", "flow.py", "handled", "--x", "3", "--name", "mine", status=1)
+    assert "on_failure flow.clean SUCCEEDED" in done.stderr
+    assert shell("logs", "mine", "on_failure").stdout == "cleaning after ValueError\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "outputs"),
+    [
+        (["squares", "--xs", "[0, 1, 4, 5, 6, 7]"], 0 + 1 + 16 + 25 + 36 + 49),
+        (["search", "--n", "4"], 16 + 25 + 36 + 49 + 0 + 1),
+    ],
+)
+def test_killed_run_goes_on_and_nothing_runs_twice(shell, line, outputs):
+    running = shell.start("run", "flow.py", *line)
+    shell.until(lambda: {"square-4", "square-5", "square-6", "square-7"} & set(shell.marks()), "an item runs")
+    running.send_signal(signal.SIGKILL)
+    running.communicate()
+    (shell.root / "go").touch()
+    done = shell("run", "flow.py", *line)
+    assert done.stdout == f"o0 = {outputs}\n"
+    assert done.stderr.startswith("resuming ")
+    assert len(shell.marks()) == len(set(shell.marks()))
+
+
+def test_mistakes_in_a_body_are_told_without_frames_of_ours(shell):
+    done = shell("run", "flow.py", "forgetful", "--n", "3", status=1)
+    assert "The body returns a call that it has not awaited." in done.stderr
+    done = shell("run", "flow.py", "failing", "--n", "3", status=1)
+    assert 'Traceback (most recent call last):\n    File "flow.py"' in done.stderr

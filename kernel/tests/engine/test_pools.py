@@ -1,0 +1,119 @@
+"""Pools: slots that attempts of all executions share, and why one waits."""
+
+import asyncio
+
+import pytest
+
+from wingbeat.base.errors import ConfigurationError
+from wingbeat.contracts.executor import Failed
+from wingbeat.engine import pools
+from wingbeat.spec.entities import PoolSpec
+from wingbeat.spec.outcome import ErrorInfo
+from wingbeat.testing.fakes import ScriptedExecutor
+from wingbeat.testing.plans import Job, make_closure
+
+
+def flow(*specs):
+    return make_closure({f"j{i}": Job(pool=spec) for i, spec in enumerate(specs)})
+
+
+async def until(condition):
+    for _ in range(2000):
+        if condition():
+            return
+        await asyncio.sleep(0.002)
+    raise AssertionError("it did not come true")
+
+
+@pytest.fixture
+def slow(bench):
+    """Attempts that run until they are ended by hand; two slots."""
+    bench.executor = ScriptedExecutor(lambda _: None)
+    bench.pools = {"gpu": 2}
+    return bench
+
+
+async def test_no_more_attempts_than_slots_are_submitted_over_all_executions(slow):
+    async with slow.engine() as engine:
+        replies = [await engine.launch(slow.request(flow(PoolSpec("gpu"), PoolSpec("gpu")), f"x{i}")) for i in range(3)]
+        await until(lambda: len(slow.executor.running) == 2)
+        for _ in range(6):
+            await until(lambda: len(slow.executor.running) in (1, 2))
+            assert len(slow.executor.running) <= 2
+            slow.executor.end(next(iter(slow.executor.running)))
+        for reply in replies:
+            assert await engine.wait(reply.id) == "SUCCEEDED"
+
+
+async def test_weights_and_priorities_decide_who_is_next(slow):
+    async with slow.engine() as engine:
+        await engine.launch(slow.request(flow(PoolSpec("gpu", weight=2)), "first"))
+        await until(lambda: slow.executor.running)
+        await engine.launch(slow.request(flow(PoolSpec("gpu")), "low"))
+        await engine.launch(slow.request(flow(PoolSpec("gpu", weight=9, priority=5)), "high"))
+        await until(lambda: "high/j0/0" in engine._pools._pool_of)
+        slow.executor.end("first/j0/0")
+        await until(lambda: "high/j0/0" in slow.executor.running)  # a weight over the limit takes all of it
+        assert "low/j0/0" not in slow.executor.running
+        slow.executor.end("high/j0/0")
+        await until(lambda: "low/j0/0" in slow.executor.running)
+
+
+def test_who_waits_long_enough_comes_before_who_is_more_important():
+    def waiting(priority, since, number):
+        return pools._Waiting(None, PoolSpec("gpu", priority=priority), since, number)
+
+    old, new = waiting(0, 0.0, 1), waiting(3, 1000.0, 2)
+    assert old.rank(1000.0) < new.rank(1000.0)
+    assert new.rank(1000.0) < waiting(0, 999.0, 3).rank(1000.0)
+
+
+async def test_slots_are_free_again_however_an_attempt_ends(slow):
+    async with slow.engine() as engine:
+        for i in range(3):
+            await engine.launch(slow.request(flow(PoolSpec("gpu", weight=2)), f"x{i}"))
+        await until(lambda: "x0/j0/0" in slow.executor.running)
+        slow.executor.end("x0/j0/0", Failed(ErrorInfo("Bad", "bad", retryable=False)))
+        await until(lambda: "x1/j0/0" in slow.executor.running)
+        await engine.abort("x2", "it waits, and need not")
+        assert "x2/j0/0" not in slow.executor.running
+        assert slow.executor.submitted["x2/j0/0"] == 1  # by its cancellation alone
+        await engine.abort("x1", "it runs")
+        await engine.launch(slow.request(flow(PoolSpec("gpu", weight=2)), "x3"))
+        await until(lambda: "x3/j0/0" in slow.executor.running)
+
+
+async def test_after_a_restart_what_runs_holds_its_slots(slow):
+    async with slow.engine() as engine:
+        await engine.launch(slow.request(flow(*[PoolSpec("gpu")] * 4), "x"))
+        await until(lambda: len(slow.executor.running) == 2)
+        for attempt in slow.executor.running:
+            engine.reports.running(attempt)
+        await asyncio.sleep(0.05)
+    async with slow.engine() as engine:
+        await asyncio.sleep(0.05)
+        assert sorted(slow.executor.recovered) == sorted(slow.executor.running)
+        assert len(slow.executor.running) == 2
+        for _ in range(4):
+            await until(lambda: slow.executor.running)
+            slow.executor.end(next(iter(slow.executor.running)))
+            await asyncio.sleep(0.02)
+        assert await engine.wait("x") == "SUCCEEDED"
+    assert {a: n for a, n in slow.executor.submitted.items() if n > 1} == dict.fromkeys(slow.executor.recovered, 2)
+
+
+async def test_why_something_waits_names_the_holder(slow):
+    async with slow.engine() as engine:
+        jobs = {"a": Job(pool=PoolSpec("gpu", weight=2)), "b": Job(pool=PoolSpec("gpu")), "c": Job(["b"])}
+        await engine.launch(slow.request(make_closure(jobs), "x"))
+        await until(lambda: slow.executor.running)
+        told = await engine.explain_waiting("x")
+        assert "b: waiting for pool 'gpu': 2 of 2 slots are held by x/a/0" in told
+        assert "c: waits for b (QUEUED)" in told
+        assert (await engine.explain_waiting("x", "a")).startswith("a: attempt 0 was given to its executor")
+
+
+async def test_a_pool_that_nobody_set_up_is_refused(slow):
+    async with slow.engine() as engine:
+        with pytest.raises(ConfigurationError, match="'tpu', which is not set up"):
+            await engine.launch(slow.request(flow(PoolSpec("tpu"))))

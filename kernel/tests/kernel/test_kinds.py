@@ -1,0 +1,330 @@
+"""Maps, branches, gates and child executions as an embedder sees them: views, events, answers, recovery."""
+
+import asyncio
+import types
+
+import pytest
+
+from wingbeat import (
+    ExecutionFailed,
+    InputError,
+    Kernel,
+    LaunchPlan,
+    approve,
+    cond,
+    map_task,
+    task,
+    wait_for_input,
+    workflow,
+)
+from wingbeat.base.errors import ConflictError, NotFound
+from wingbeat.contracts.engine import ReuseDecision
+from wingbeat.types import Simple
+
+STATE = types.SimpleNamespace()  # not a list: values of globals are part of a task's code
+
+
+@task
+def numbers(n: int) -> list[int]:
+    return list(range(n))
+
+
+@task(name="flow.picky")
+def picky(x: int) -> int:
+    STATE.ran.append(x)
+    if x in STATE.hated:
+        raise ValueError(f"{x} is not liked")
+    return 10 * x
+
+
+@task(name="flow.picky")
+def picky_otherwise(x: int) -> int:
+    return 100 * x
+
+
+@task
+def total(xs: list[int]) -> int:
+    STATE.ran.append("total")
+    return sum(xs)
+
+
+@task
+def last(x: int) -> int:
+    if STATE.broken:
+        raise ValueError("broken")
+    return x + 1
+
+
+@task
+def length(x: str) -> int:
+    STATE.ran.append("length")
+    return len(x)
+
+
+@task
+def texts(n: int) -> list[str]:
+    return ["x" * 40_000] * n
+
+
+@workflow
+def mapped(n: int) -> int:
+    return last(total(map_task(picky)(numbers(n))))
+
+
+@workflow
+def mapped_otherwise(n: int) -> int:
+    return last(total(map_task(picky_otherwise)(numbers(n))))
+
+
+@workflow
+def stored(n: int) -> int:
+    return last(total(map_task(length)(texts(n))))
+
+
+@workflow
+def branched(n: int) -> int:
+    return last(cond(n > 3, lambda: picky(n), lambda: picky(total([n, n]))))
+
+
+@workflow
+def plain(n: int) -> int:
+    return last(total(numbers(n)))
+
+
+@workflow
+def longer(n: int) -> int:
+    return last(last(total(numbers(n))))
+
+
+@workflow
+def gated() -> int:
+    return picky(approve("go", wait_for_input("amount", int)))
+
+
+child = LaunchPlan(plain, name="plainly")
+
+
+@workflow
+def parent(n: int) -> int:
+    return last(child(n))
+
+
+INLINE = (numbers, picky, total, last, length, texts)
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    STATE.ran, STATE.hated, STATE.broken = [], {-1}, False
+
+
+@pytest.fixture
+async def kernel(tmp_path):
+    async with Kernel(tmp_path / "home", inline=INLINE, discover=False) as made:
+        yield made
+
+
+async def failed(kernel, entity, inputs, name):
+    execution = await kernel.launch(entity, inputs, name)
+    with pytest.raises(ExecutionFailed):
+        await execution.result()
+    return await execution.describe()
+
+
+async def waits_for(execution, what):
+    for _ in range(2000):
+        view = await execution.describe()
+        if any(what in node.reason for node in view.nodes if node.phase == "RUNNING"):
+            return view
+        await asyncio.sleep(0.005)
+    raise AssertionError(f"it never waited for {what}")
+
+
+async def decisions(kernel, id, entity=None):
+    plan = await kernel.recovery_plan(id, entity)
+    return {node.node: (node.decision.value, node.reason) for node in plan.nodes}
+
+
+# -- views and events
+
+
+async def test_a_map_names_the_items_that_failed(kernel):
+    STATE.hated = {2}
+    view = await failed(kernel, mapped, {"n": 4}, "mine")
+    items = view.nodes[1].items
+    assert items is not None
+    assert (items.total, items.failed, items.running) == (4, 1, 0)
+    assert [(each.item, each.reason) for each in items.failures] == [(2, "2 is not liked")]
+
+
+async def test_events_say_what_a_node_is_and_that_it_succeeded(kernel):
+    execution = await kernel.launch(mapped, {"n": 2})
+    await execution.result()
+    events = [event async for event in execution.events() if event.node == "n1"]
+    assert [(event.kind, event.phase) for event in events] == [("node", "RUNNING"), ("node", "SUCCEEDED")]
+    assert events[0].evidence == {"items": 2}
+
+
+async def test_a_branch_says_which_nodes_it_skips(kernel):
+    execution = await kernel.launch(branched, {"n": 9})
+    await execution.result()
+    (chose,) = [event async for event in execution.events() if "skipped" in event.evidence]
+    skipped = {node.id for node in (await execution.describe()).nodes if node.phase == "SKIPPED"}
+    assert (chose.evidence["arm"], set(chose.evidence["skipped"])) == (0, skipped)
+    assert skipped
+
+
+async def test_a_child_execution_is_named_while_it_runs(kernel):
+    execution = await kernel.launch(parent, {"n": 2}, "mine")
+    await execution.result()
+    started = [event async for event in execution.events() if "child" in event.evidence]
+    view = await execution.describe()
+    assert [event.evidence["child"] for event in started] == [view.nodes[0].source]
+    labels = (await (await kernel.get(view.nodes[0].source)).describe()).labels
+    assert labels["wingbeat/parent"] == "mine/n0"
+
+
+# -- gates
+
+
+async def test_a_gate_tells_what_it_takes_also_before_it_waits(kernel):
+    execution = await kernel.launch(gated, name="mine")
+    view = await waits_for(execution, "amount")
+    assert (await kernel.gate("mine", "amount")).type == Simple("int")
+    assert await kernel.gate("mine", view.nodes[0].id) == await kernel.gate("mine", "amount")
+    assert (await kernel.gate("mine", "go")).approval
+    with pytest.raises(NotFound, match="no gate 'other'"):
+        await kernel.signal("mine", "other", 1)
+    with pytest.raises(InputError, match="'amount' takes int"):
+        await kernel.signal("mine", "amount", "much")
+    await kernel.signal("mine", "go", True)  # before it waits
+    await kernel.signal("mine", "amount", 4)
+    assert await execution.result() == 40
+    with pytest.raises(ConflictError, match="has ended"):
+        await kernel.signal("mine", "amount", 5)
+
+
+# -- recovery
+
+
+async def test_the_plan_of_a_recovery_says_why(kernel):
+    STATE.broken = True
+    await failed(kernel, plain, {"n": 4}, "mine")
+    found = await decisions(kernel, "mine", longer)
+    assert found == {
+        "n0": ("REUSED", ""),
+        "n1": ("REUSED", ""),
+        "n2": ("RUNS", "it did not succeed (FAILED)"),
+        "n3": ("RUNS", "it is new"),
+    }
+
+
+async def test_the_plan_of_a_recovery_follows_a_changed_task(kernel):
+    await (await kernel.launch(mapped, {"n": 3}, "mine")).result()
+    found = await decisions(kernel, "mine", mapped_otherwise)
+    assert found["n0"] == ("REUSED", "")
+    assert found["n1"] == ("RUNS", "the code of flow.picky changed")
+    assert found["n2"] == ("OPEN", "kept if n1 gives the same")
+
+
+async def test_the_plan_of_a_recovery_knows_the_inputs(kernel):
+    @workflow
+    def first(n: int) -> int:
+        return last(total([n, 1]))
+
+    @workflow
+    def second(n: int) -> int:
+        return last(total([n, 2]))
+
+    await (await kernel.launch(first, {"n": 3}, "mine")).result()
+    assert await decisions(kernel, "mine", second) == {
+        "n0": ("RUNS", "input 'xs' differs"),
+        "n1": ("RUNS", "n0 runs again"),
+    }
+
+
+async def test_a_plan_launches_nothing_and_is_the_same_for_a_reader_and_through_the_socket(kernel, tmp_path):
+    STATE.broken, STATE.ran = True, []
+    await failed(kernel, mapped, {"n": 4}, "mine")
+    plan = await kernel.recovery_plan("mine")
+    assert [(node.node, node.decision, node.items, node.kept) for node in plan.nodes] == [
+        ("n0", ReuseDecision.REUSED, None, 0),
+        ("n1", ReuseDecision.OPEN, 4, 4),
+        ("n2", ReuseDecision.OPEN, None, 0),
+        ("n3", ReuseDecision.RUNS, None, 0),
+    ]
+    for options in ({"read_only": True}, {}):
+        async with Kernel(tmp_path / "home", discover=False, **options) as other:
+            assert await other.recovery_plan("mine") == plan
+    assert len(await kernel.engine.executions()) == 1
+
+
+async def test_what_is_behind_a_map_is_kept_if_the_map_gives_the_same(kernel):
+    STATE.broken = True
+    await failed(kernel, mapped, {"n": 4}, "mine")
+    STATE.broken, STATE.ran = False, []
+    again = await kernel.recover("mine")
+    assert await again.result() == 61
+    assert STATE.ran == []
+    phases = [node.phase for node in (await again.describe()).nodes]
+    assert phases == ["RECOVERED", "SUCCEEDED", "RECOVERED", "SUCCEEDED"]
+
+
+async def test_what_is_behind_a_map_runs_if_the_map_gives_something_else(kernel):
+    STATE.hated, STATE.broken = {2}, True
+    await failed(kernel, mapped, {"n": 4}, "mine")
+    STATE.hated, STATE.broken, STATE.ran = {-1}, False, []
+    assert await (await kernel.recover("mine")).result() == 61
+    assert 2 in STATE.ran
+    assert "total" in STATE.ran
+
+
+async def test_what_is_behind_a_branch_is_kept(kernel):
+    STATE.broken = True
+    await failed(kernel, branched, {"n": 1}, "mine")
+    STATE.broken, STATE.ran = False, []
+    assert await (await kernel.recover("mine")).result() == 21
+    assert STATE.ran == []
+
+
+async def test_items_of_a_map_over_a_stored_list_are_kept(kernel):
+    STATE.broken = True
+    await failed(kernel, stored, {"n": 4}, "mine")
+    await asyncio.sleep(1.2)  # until the execution is in the journal only
+    STATE.broken, STATE.ran = False, []
+    assert await (await kernel.recover("mine")).result() == 160_001
+    assert STATE.ran == []
+
+
+async def test_a_thousand_items_are_taken_over_one_after_the_other(kernel):
+    STATE.broken = True
+    await failed(kernel, mapped, {"n": 1000}, "mine")
+    STATE.broken, STATE.ran = False, []
+    again = await kernel.recover("mine")
+    await again.result()
+    assert STATE.ran == []
+    assert next(node.items.succeeded for node in (await again.describe()).nodes if node.items) == 1000
+
+
+async def test_a_thousand_workflows_that_end_at_once_may_be_mapped(kernel):
+    @workflow
+    def same(x: int) -> int:
+        return x
+
+    @workflow
+    def each(xs: list[int]) -> list[int]:
+        return map_task(same)(xs)
+
+    assert await (await kernel.launch(each, {"xs": list(range(1000))}, "mine")).result() == list(range(1000))
+
+
+# -- what attempts left
+
+
+async def test_attempts_and_items_are_found_by_their_folders(kernel):
+    for name in ("n0.0", "n0.1", "n0.17.0", "n0.17.1", "n0.square-0.0", "n01.5"):
+        (kernel.home / "attempts" / "mine" / name).mkdir(parents=True)
+    assert kernel.attempts("mine", "n0") == [0, 1]
+    assert kernel.attempts("mine", "n0.17") == [0, 1]
+    assert kernel.attempts("mine", "n0.square-0") == [0]
+    assert kernel.items("mine", "n0") == {17}
+    assert kernel.attempts("other", "n0") == []

@@ -1,0 +1,96 @@
+"""Two kernels and one home: a holder that is stopped, and one that finds its home taken when it wakes."""
+
+import contextlib
+import os
+import signal
+import sqlite3
+import time
+
+import pytest
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
+
+STOPPED_S = 5.0
+
+
+def until_open(place, process, start: int) -> None:
+    log = place.folder / f"log{start}"
+    deadline = time.monotonic() + 30
+    while "open" not in log.read_text():
+        assert process.poll() is None, place.log()
+        assert time.monotonic() < deadline, place.log()
+        time.sleep(0.005)
+
+
+def test_a_holder_that_is_stopped_keeps_its_home_and_others_wait(make_place):
+    place = make_place(copies=4)
+    holder = place.begin()
+    until_open(place, holder, 1)
+    waiting = place.begin()
+    until_open(place, waiting, 2)
+    os.kill(holder.pid, signal.SIGSTOP)
+    try:
+        late = place.begin()
+        time.sleep(STOPPED_S)
+        assert waiting.poll() is None
+        assert late.poll() is None
+    finally:
+        os.kill(holder.pid, signal.SIGCONT)
+    assert [process.wait(60) for process in (holder, waiting, late)] == [0, 0, 0], place.log()
+    place.check()
+
+
+def stop(place, process, *, committing: bool) -> None:
+    """Stop it while it is committing, or while it is not."""
+    for _ in range(500):
+        os.kill(process.pid, signal.SIGSTOP)
+        with contextlib.closing(sqlite3.connect(place.home / "journal.sqlite", timeout=0, isolation_level=None)) as db:
+            try:
+                db.execute("BEGIN IMMEDIATE")
+                locked = False
+            except sqlite3.OperationalError:
+                locked = True
+        if locked is committing:
+            return
+        os.kill(process.pid, signal.SIGCONT)
+        time.sleep(0.005)
+    raise AssertionError("the moment never came")
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.1, 0.2, 0.4])
+def test_a_kernel_whose_home_was_taken_while_it_was_stopped_is_fenced_out(make_place, after_s):
+    place = make_place(copies=6)
+    first = place.begin()
+    until_open(place, first, 1)
+    time.sleep(after_s)
+    stop(place, first, committing=False)
+    try:
+        (place.home / "kernel.lock").unlink()  # as somebody does who believes that nobody is there
+        second = place.begin()
+        until_open(place, second, 2)
+        time.sleep(0.3)
+    finally:
+        os.kill(first.pid, signal.SIGCONT)
+    code = first.wait(60)
+    third = place.begin()  # it finds the second one, whose socket is still there
+    assert [second.wait(60), third.wait(60)] == [0, 0], place.log()
+    assert code == 1, place.log()
+    said = (place.folder / "log1").read_text()  # or, before it has written anything, it has read what the other one did
+    assert "FencedOut" in said or "ConflictError" in said, place.log()
+    place.check()
+
+
+def test_a_kernel_that_is_stopped_in_a_commit_keeps_its_journal(make_place):
+    place = make_place(copies=6)
+    first = place.begin()
+    until_open(place, first, 1)
+    stop(place, first, committing=True)
+    try:
+        (place.home / "kernel.lock").unlink()
+        second = place.begin()
+        assert second.wait(60) == 1, place.log()
+        assert "database is locked" in (place.folder / "log2").read_text(), place.log()
+    finally:
+        os.kill(first.pid, signal.SIGCONT)
+    assert first.wait(60) == 0, place.log()
+    place.check()
