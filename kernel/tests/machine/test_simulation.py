@@ -60,3 +60,13 @@ def test_a_kind_of_fault_that_is_off_does_not_strike():
     for world in worlds:
         world.run()
     assert not any(world.fired[kind] for world in worlds for kind in KINDS)
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [
+        179563915821405,  # the total timeout of a body that waits for what it called was forgotten by a restart
+    ],
+)
+def test_a_seed_that_once_failed_holds(seed):
+    assert simulate.fails(seed) is None

@@ -41,8 +41,9 @@ def _under_way(m: Machine, address: int) -> None:
     attempt = node.open_attempt
     if attempt is not None:
         body = m.state.bodies.get(address)
-        if body is not None and body.ended:
-            return  # the rest is up to what it called
+        if body is not None and body.ended:  # the rest is up to what it called, in the time that is left
+            total_timer(m, address)
+            return
         if attempt.cancel:
             m.ask(Cancel(address, attempt.number, attempt.cancel_reason))
         else:
