@@ -1,6 +1,6 @@
 """Tasks that do nothing, in the shapes that the benchmarks need."""
 
-from wingbeat import task, workflow
+from wingbeat import approve, map_task, task, workflow
 
 
 @task
@@ -45,3 +45,25 @@ def chain_500(n: int) -> int:
 @workflow
 def three(n: int) -> int:
     return inc(inc(inc(n)))
+
+
+@workflow
+def mapped(values: list[int]) -> list[int]:
+    return map_task(inc)(values)
+
+
+@workflow
+async def loop_50(n: int) -> int:
+    for _ in range(50):
+        n = await inc(n)
+    return n
+
+
+@workflow
+def wide_then_gate(n: int) -> int:
+    return approve("go on", total([inc(n) for _ in range(100_000)]))
+
+
+@workflow
+def gate(n: int) -> int:
+    return approve("go on", n)

@@ -1,5 +1,8 @@
 """Settings of files: sections that nobody reads."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from wingbeat.base.errors import ConfigurationError
@@ -68,4 +71,11 @@ def test_sections_are_known_of_the_kernel_and_of_plugins_by_name_or_by_what_they
             registrar.section("theirs")
 
     known = boot([Plugin()], {"off": "no.such.module"}, ["off", "gone"]).sections
-    assert known == {"kernel", "plugins", "bundle", "journal", "process", "theirs", "off", "gone"}
+    assert known == {"kernel", "plugins", "bundle", "pools", "journal", "process", "theirs", "off", "gone"}
+
+
+def test_every_section_that_is_documented_is_known():
+    page = (Path(__file__).resolve().parents[3] / "docs/reference/settings.md").read_text()
+    documented = set(re.findall(r"^\| `(\w+)\.", page, re.MULTILINE))
+    assert "pools" in documented
+    assert documented <= boot([], {}, []).sections

@@ -15,7 +15,7 @@ from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts import hookspecs
 from wingbeat.host.registry import Registry
 
-OWN_SECTIONS = ("kernel", "plugins", "bundle")
+OWN_SECTIONS = ("kernel", "plugins", "bundle", "pools")
 """Sections of the settings that are read outside of plugins."""
 BUILTIN = {"builtin": "wingbeat.builtin.plugin"}
 
