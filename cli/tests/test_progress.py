@@ -151,6 +151,12 @@ def test_gate_shows_for_what_it_waits_and_what_answers_it(event):
     assert board.counts() == "0 of 2 done, 2 to be answered"
 
 
+def test_a_command_can_be_copied_whatever_the_gate_is_called(event):
+    board = Board(view_of("approve ship it"))
+    board.take(a_gate(event, "n0", "ship it", approval=True, type=""))
+    assert "answer n0 with: wingbeat approve e1 'ship it'" in lines(board)
+
+
 def test_gates_of_one_name_are_answered_by_their_nodes(event):
     board = Board(view_of("wait for threshold", "wait for threshold"))
     board.take(a_gate(event))

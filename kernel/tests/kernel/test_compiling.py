@@ -143,3 +143,13 @@ def test_an_import_that_ends_its_process_is_not_said_to_have_printed(project, en
     with pytest.raises(CompileError, match=f"ended its process without a word of Python .{how}.") as told:
         compile_file(str(file), "whose", project / "home")
     assert "If it has printed something" in told.value.hint
+
+
+def test_what_goes_wrong_in_the_body_of_a_workflow_is_told_with_its_own_lines_only(project):
+    file = project / "ours.py"
+    file.write_text("from wingbeat import workflow\n@workflow\ndef whose(n: int) -> int:\n    return len(3)\n")
+    with pytest.raises(CompileError) as told:
+        compile_file(str(file), "whose", project / "home")
+    lines = told.value.message.splitlines()
+    assert lines[0] == f"{file}: TypeError: object of type 'int' has no len()"
+    assert [line for line in lines if " File " in line] == [f'  File "{file}", line 4, in whose']

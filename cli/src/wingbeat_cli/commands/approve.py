@@ -26,11 +26,12 @@ def command(ctx: click.Context, id_: str, name: str, output: str) -> int:
 def decided(gate: GateView, ctx: click.Context, id_: str, name: str, *, value: bool) -> bool:
     """The answer to an approval. Raises UsageError where something else is asked."""
     if not gate.approval:
+        import shlex
+
         from wingbeat.types.text import describe
 
-        what = describe(gate.type)
+        command = f"wingbeat signal {id_} {shlex.quote(name)} VALUE"
         raise click.UsageError(
-            f"{name!r} waits for a value ({what}), not for approval; give it by: wingbeat signal {id_} {name} VALUE",
-            ctx,
+            f"{name!r} waits for a value ({describe(gate.type)}), not for approval; give it by: {command}", ctx
         )
     return value

@@ -5,6 +5,7 @@ The items of a map are no rows: the map's own row counts them. What an item runs
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -98,7 +99,7 @@ class Gate:
     def answer(self, execution: str, address: str) -> str:
         """The command that answers it."""
         verb, value = ("approve", "") if self.approval else ("signal", f" {_placeholder(self.type)}")
-        return f"wingbeat {verb} {execution} {address}{value}"
+        return f"wingbeat {verb} {execution} {shlex.quote(address)}{value}"
 
 
 def _placeholder(type_: str) -> str:

@@ -15,13 +15,12 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.base.errors import WingbeatError
-from wingbeat.runtime import load
 from wingbeat.runtime.job import ParentConfig, StorageRef
 from wingbeat.runtime.load import import_module
 from wingbeat.spec.entities import Closure
 
 _ONLY_DEFINES = "The top level of the file only defines; what runs belongs under: if __name__ == '__main__':"
-_OURS = {os.path.realpath(__file__), os.path.realpath(load.__file__)}
+_OURS = os.path.dirname(os.path.dirname(os.path.realpath(__file__))) + os.sep
 
 
 class CompileRequest(Struct, frozen=True):
@@ -122,11 +121,11 @@ def _located(error: WingbeatError, roots: tuple[str, ...]) -> str:
 
 def _problem(error: BaseException, exit_hint: str = "") -> Problem:
     """What an exception says, and where it came from: its traceback without the line that says it again, and without the
-    frames of the import system and of this file."""
+    frames of the import system and of Wingbeat."""
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith("<frozen") and os.path.realpath(frame.filename) not in _OURS
+        if not frame.filename.startswith("<frozen") and not os.path.realpath(frame.filename).startswith(_OURS)
         and os.sep + os.path.join("importlib", "__init__.py") not in frame.filename
     ]  # fmt: skip
     said = traceback.format_exception_only(error)
