@@ -75,8 +75,8 @@ def test_a_kernel_whose_home_was_taken_while_it_was_stopped_is_fenced_out(make_p
     third = place.begin()  # it finds the second one, whose socket is still there
     assert [second.wait(60), third.wait(60)] == [0, 0], place.log()
     assert code == 1, place.log()
-    said = (place.folder / "log1").read_text()  # or, before it has written anything, it has read what the other one did
-    assert "FencedOut" in said or "ConflictError" in said, place.log()
+    said = (place.folder / "log1").read_text()  # before it has written anything, it may have read what the other one does
+    assert any(told in said for told in ("FencedOut", "Another kernel runs", "ConflictError")), place.log()
     place.check()
 
 
