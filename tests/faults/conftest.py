@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from wingbeat.runtime.files import ERROR, OUTPUTS, SUSPENDED
+
 TIMES = int(os.environ.get("FAULTS_TIMES", "1"))
 SEED = int(os.environ.get("FAULTS_SEED", "1"))
 WORKLOAD = Path(__file__).with_name("workload")
@@ -92,6 +94,15 @@ class Place:
                 continue
         ours = self._processes()
         return {pid: found[pid] for pid in ours if pid in found}
+
+    def unfinished(self) -> set[str]:
+        """Attempts that were begun and left no outcome; of a place where nothing works any more."""
+        claims = self.home.glob("attempts/*/*/claim")
+        return {
+            f"{claim.parts[-3]}/{claim.parts[-2]}"
+            for claim in claims
+            if not any((claim.parent / name).exists() for name in (OUTPUTS, ERROR, SUSPENDED))
+        }
 
     def parents(self) -> list[int]:
         """Processes of warm parents: those that have not entered an attempt's folder."""

@@ -17,6 +17,8 @@ ATTEMPTS_MAX = 2
 """An attempt of a higher number is spared: an execution may fail for system failures that do not end."""
 ALL_MAX = 2
 """How often everything in a place is killed, for the same reason."""
+PLACES_MAX = 3
+"""How many places there may be for each kill: a program that ends by itself was killed in none."""
 
 
 def test_there_are_enough_kills(told):
@@ -34,7 +36,7 @@ def test_killed_at_random_moments_everything_is_done_once(make_place, kind, told
         place.finish(redone=lost)
         kills, redone = kills + killed, redone + lost
         place.kill_processes()
-        assert places <= quota, "the programs were always faster"
+        assert places <= PLACES_MAX * quota, "the programs were always faster"
     told.append(
         f"kills: {kills} of kind {kind!r} in {places} homes, {time.monotonic() - began:.0f} s, seed {seed}: "
         f"0 lost, 0 doubled, {redone} attempts killed"
@@ -92,15 +94,15 @@ def _attempt(place, dice: random.Random, most: int) -> tuple[int, int]:
 
 def _all(place, dice: random.Random, most: int) -> tuple[int, int]:
     """Kill the program, its warm parents and its attempts at once."""
-    killed = lost = 0
+    killed, lost = 0, set()
     while killed < min(most, ALL_MAX):
         program = place.begin()
-        if _ended(program, dice.uniform(0.5, 1.5)):
+        if _ended(program, dice.uniform(0.3, 1.2)):
             break
-        lost += len(place.attempts())
         killed += _kill(program)
         place.kill_processes()
-    return killed, lost
+        lost |= place.unfinished()
+    return killed, len(lost)
 
 
 CAMPAIGNS = {"kernel": _kernel, "holder": _holder, "parent": _parent, "attempt": _attempt, "all": _all}

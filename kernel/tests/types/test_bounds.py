@@ -43,9 +43,9 @@ def count(value: Any) -> int:
     return 1 + sum(map(count, value)) if isinstance(value, list) else 1
 
 
-def passes(data: bytes, depth_max: int, nodes_max: int = 10**9) -> bool:
+def passes(data: bytes, depth_max: int, nodes_max: int = 10**9, *, format: str | None = None) -> bool:
     try:
-        check_depth(data, depth_max, nodes_max)
+        check_depth(data, depth_max, nodes_max, format=format)
     except LimitExceeded:
         return False
     return True
@@ -54,14 +54,21 @@ def passes(data: bytes, depth_max: int, nodes_max: int = 10**9) -> bool:
 @given(VALUES, st.integers(0, 6))
 def test_the_depth_of_json_is_what_a_naive_count_says(value, limit):
     expected = depth(value) <= limit
-    assert passes(msgspec.json.encode(value), limit) == expected
-    assert passes(json.dumps(value, indent=2).encode(), limit) == expected
-    assert passes(json.dumps(value, ensure_ascii=True).encode(), limit) == expected
+    assert passes(msgspec.json.encode(value), limit, format="json") == expected
+    assert passes(json.dumps(value, indent=2).encode(), limit, format="json") == expected
+    assert passes(json.dumps(value, ensure_ascii=True).encode(), limit, format="json") == expected
 
 
 @given(VALUES, st.integers(0, 6))
 def test_the_depth_of_msgpack_is_what_a_naive_count_says(value, limit):
-    assert passes(msgspec.msgpack.encode(value), limit) == (depth(value) <= limit)
+    assert passes(msgspec.msgpack.encode(value), limit, format="msgpack") == (depth(value) <= limit)
+
+
+@given(VALUES.filter(lambda value: isinstance(value, list | dict)), st.integers(0, 6))
+def test_the_first_byte_of_an_object_or_array_tells_its_format(value, limit):
+    expected = depth(value) <= limit
+    assert passes(msgspec.json.encode(value), limit) == expected
+    assert passes(msgspec.msgpack.encode(value), limit) == expected
 
 
 @given(VALUES, st.integers(0, 6))
