@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     from asyncio import gather
 
     from wingbeat.author.branch import case, cond
+    from wingbeat.author.formula import where
     from wingbeat.author.gate import approve, sleep, wait_for_input
     from wingbeat.author.launchplan import LaunchPlan
     from wingbeat.author.mapping import map_task
-    from wingbeat.author.options import Cache, Environment, Resources, Retry, Timeout
+    from wingbeat.author.options import Cache, Environment, Pool, Resources, Retry, Timeout
     from wingbeat.author.task import Task, task
     from wingbeat.author.workflow import Workflow, workflow
     from wingbeat.base.errors import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "asyncio": ("gather",),
     "wingbeat.author.branch": ("case", "cond"),
+    "wingbeat.author.formula": ("where",),
     "wingbeat.author.gate": ("approve", "sleep", "wait_for_input"),
     "wingbeat.author.launchplan": ("LaunchPlan",),
     "wingbeat.author.mapping": ("map_task",),
@@ -59,8 +61,8 @@ _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names
 __all__ = [
     "Cache", "Columns", "CompileError", "ConflictError", "Directory", "Environment", "Execution", "ExecutionFailed",
     "Failure", "FailurePolicy", "File", "Format", "HashWith", "InputError", "Kernel", "LaunchPlan", "NonRetryable",
-    "NotFound", "Pickle", "Resources", "Retry", "Task", "Timeout", "WingbeatError", "Workflow", "approve", "case",
-    "cond", "current", "gather", "map_task", "run", "sleep", "step", "task", "wait_for_input", "workflow",
+    "NotFound", "Pickle", "Pool", "Resources", "Retry", "Task", "Timeout", "WingbeatError", "Workflow", "approve", "case",
+    "cond", "current", "gather", "map_task", "run", "sleep", "step", "task", "wait_for_input", "where", "workflow",
 ]  # fmt: skip
 
 

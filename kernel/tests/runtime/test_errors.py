@@ -62,7 +62,7 @@ def test_a_very_long_trace_is_cut_in_the_middle():
 def test_memory_errors_under_a_limit_name_the_setting():
     info = describe(raised(MemoryError()), memory_limit=2**20)
     assert (info.code, info.kind, info.retryable) == ("OutOfMemory", ErrorKind.USER, True)
-    assert "resources.memory" in info.message
+    assert "Resources(mem=" in info.message
     assert describe(raised(MemoryError())).code == "MemoryError"
 
 

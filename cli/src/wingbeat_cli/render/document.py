@@ -124,6 +124,7 @@ def attempt(view: AttemptView) -> dict[str, Any]:
         "evidence": view.evidence,
         "progress": None if view.progress is None else progress(view.progress),
         "deck": view.deck,
+        "chosen": view.chosen,
     }
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from wingbeat.base.units import format_duration, format_size
 from wingbeat.types.text import describe as describe_type
 from wingbeat_cli.render.board import Gate, advance, short
 from wingbeat_cli.render.table import columns, duration, moment
@@ -112,6 +113,7 @@ def describe(
         if node.items is not None and node.items.failed:
             lines += _section(f"failed items of {node.id}", _failures(view.id, node, node.items, reasons))
     lines += _section("waits for", _gates(view))
+    lines += _section("options chosen for attempts", _chosen(view))
     lines += _section("pages", columns(_decks(view)))
     if view.error is not None:
         lines += ["", *failure(view)]
@@ -181,6 +183,20 @@ def recovery(plan: RecoveryPlan, *, colour: bool) -> list[str]:
 
 def _section(name: str, lines: list[str]) -> list[str]:
     return ["", name, *(f"  {line}" for line in lines)] if lines else []
+
+
+def _chosen(view: ExecutionView) -> list[str]:
+    """What options that depend on the call came to, of the first nodes that have such."""
+    attempts = [(node.id, a) for node in view.nodes for a in node.attempts if a.chosen]
+    rows = [(id_, f"attempt {a.number}", ", ".join(map(_option, a.chosen.items()))) for id_, a in attempts[:ITEMS_MAX]]
+    return columns(rows) + ([f"and {len(attempts) - len(rows)} more"] if len(attempts) > len(rows) else [])
+
+
+def _option(chosen: tuple[str, float]) -> str:
+    name, number = chosen
+    if name.endswith("_bytes"):
+        return f"{name.removesuffix('_bytes')} {format_size(number)}"
+    return f"{name.removesuffix('_s')} {format_duration(number)}" if name.endswith("_s") else f"{name} {number:g}"
 
 
 def _decks(view: ExecutionView) -> list[tuple[str, ...]]:

@@ -8,13 +8,13 @@ from typing import Any, Generic, ParamSpec, TypeVar
 import msgspec
 
 from wingbeat.author.compose import Callee
+from wingbeat.author.decided import Decided
 from wingbeat.author.dynamic import dispatch
 from wingbeat.author.fingerprint import code_digest
-from wingbeat.author.options import Retry, Timeout
 from wingbeat.author.promise import Node
 from wingbeat.author.signature import Signature
 from wingbeat.author.source import Location, caller
-from wingbeat.author.task import Task, as_cache, as_pool, cache_spec
+from wingbeat.author.task import Task, as_cache, cache_spec
 from wingbeat.base.errors import CompileError, WingbeatError
 from wingbeat.spec.entities import OverrideSpec
 from wingbeat.types import BlobIO
@@ -78,14 +78,15 @@ class Overridden(Callee, Generic[P, R]):
 
 def _spec(options: Mapping[str, Any]) -> OverrideSpec:
     """Everything but the cache, whose version may come from the code."""
-    retries, timeout, resources = (options.get(name) for name in ("retries", "timeout", "resources"))
+    decided = Decided(*(options.get(name) for name in ("retries", "timeout", "resources", "pool")))
     variables = options.get("variables")
     return OverrideSpec(
         name=options.get("name", ""),
-        retry=None if retries is None else (retries if isinstance(retries, Retry) else Retry(retries)).spec(),
-        timeout=None if timeout is None else (timeout if isinstance(timeout, Timeout) else Timeout(run=timeout)).spec(),
-        resources=None if resources is None else resources.spec(),
+        retry=decided.retry,
+        timeout=decided.timeout,
+        resources=decided.resources,
         executor=options.get("executor"),
         variables=None if variables is None else dict(variables),
-        pool=as_pool(options.get("pool")),
+        pool=decided.pool,
+        formulas=decided.formulas,
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, overload
 
 from wingbeat.author.compose import Callee
+from wingbeat.author.decided import Decided, Option
 from wingbeat.author.dynamic import dispatch, settled
 from wingbeat.author.fingerprint import code_digest
 from wingbeat.author.modules import module_of
@@ -18,18 +19,18 @@ from wingbeat.author.options import Cache, Duration, Environment, Pool, Resource
 from wingbeat.author.signature import Signature
 from wingbeat.author.source import Location, caller, location_of
 from wingbeat.base.errors import CompileError
+from wingbeat.spec.chosen import check_formulas
 from wingbeat.spec.entities import (
     CacheSpec,
     Entry,
     EnvironmentSpec,
     Isolation,
-    PoolSpec,
     ResourceSpec,
     RetrySpec,
     TaskSpec,
     TimeoutSpec,
 )
-from wingbeat.types import BlobIO
+from wingbeat.types import BlobIO, ValueMismatch
 
 if TYPE_CHECKING:
     from wingbeat.author.override import Overridden
@@ -67,20 +68,21 @@ class Task(Callee, Generic[P, R]):
         self,
         *,
         name: str = "",
-        retries: int | Retry | None = None,
-        timeout: Duration | Timeout | None = None,
-        resources: Resources | None = None,
+        retries: Option[int | Retry] | None = None,
+        timeout: Option[Duration | Timeout] | None = None,
+        resources: Option[Resources] | None = None,
         cache: bool | str | Cache | None = None,
         executor: str | None = None,
         variables: Mapping[str, str] | None = None,
-        pool: str | Pool | None = None,
+        pool: Option[str | Pool] | None = None,
     ) -> Overridden[P, R]:
         """The task with other options, for one call: ``train.override(retries=3)(data)``. What is left out stays as it is.
 
         Args:
             name: What the node is called where people look at it.
 
-            retries: As of `task`; so are `timeout`, `resources`, `cache` (False turns it off), `executor` and `pool`.
+            retries: As of `task`; so are `timeout`, `resources`, `cache` (False turns it off), `executor` and `pool`. What may be
+                a function there may be one here.
 
             variables: Environment variables, instead of the task's own.
 
@@ -122,7 +124,7 @@ class Task(Callee, Generic[P, R]):
             raise CompileError(
                 f"{self.name}: Cache(ignore=…) names {unknown[0]!r}, which is no input ({location_of(self.fn)})."
             )
-        return TaskSpec(
+        made = TaskSpec(
             name=self.name,
             interface=self.signature.interface(io),
             entry=Entry(self.module, self.fn.__qualname__),
@@ -138,7 +140,13 @@ class Task(Callee, Generic[P, R]):
             variables=options.variables,
             executor=options.executor,
             pool=options.pool,
+            formulas=options.formulas,
         )
+        try:
+            check_formulas(made, made.interface)
+        except ValueMismatch as error:
+            raise CompileError(f"{self.name}: {error} ({location_of(self.fn)}).") from error
+        return made
 
     def _environment(self) -> EnvironmentSpec | None:
         """Files of the environment are found beside the task's own."""
@@ -152,20 +160,23 @@ class TaskOptions:
     def __init__(
         self,
         cache: bool | str | Cache = False,
-        retries: int | Retry = 0,
-        timeout: Duration | Timeout | None = None,
-        resources: Resources | None = None,
+        retries: Option[int | Retry] = 0,
+        timeout: Option[Duration | Timeout] | None = None,
+        resources: Option[Resources] | None = None,
         environment: Environment | None = None,
         task_config: TaskConfig | None = None,
         isolation: Literal["fork", "spawn"] = "fork",
         variables: Mapping[str, str] | None = None,
         executor: str = "",
-        pool: str | Pool | None = None,
+        pool: Option[str | Pool] | None = None,
     ) -> None:
         self.cache = as_cache(cache)
-        self.retry: RetrySpec = (retries if isinstance(retries, Retry) else Retry(retries)).spec()
-        self.timeout: TimeoutSpec = (timeout if isinstance(timeout, Timeout) else Timeout(run=timeout)).spec()
-        self.resources: ResourceSpec = (resources or Resources()).spec()
+        decided = Decided(retries, timeout, resources, pool)
+        self.retry: RetrySpec = decided.retry or RetrySpec()
+        self.timeout: TimeoutSpec = decided.timeout or TimeoutSpec()
+        self.resources: ResourceSpec = decided.resources or ResourceSpec()
+        self.pool = decided.pool
+        self.formulas = decided.formulas
         self.environment = environment
         self.task_config = task_config
         if isolation not in list(Isolation):
@@ -173,7 +184,6 @@ class TaskOptions:
         self.isolation = Isolation(isolation)
         self.variables = _variables(variables or {})
         self.executor = executor
-        self.pool = as_pool(pool)
 
     def cache_spec(self, code: str) -> CacheSpec | None:
         """The cache policy, with the version derived from the code where none was given."""
@@ -218,11 +228,6 @@ def as_cache(cache: bool | str | Cache) -> Cache | None:
     return Cache() if cache else None
 
 
-def as_pool(pool: str | Pool | None) -> PoolSpec | None:
-    """What `pool=` means."""
-    return None if pool is None else (Pool(pool) if isinstance(pool, str) else pool).spec()
-
-
 def _variables(variables: Mapping[str, Any]) -> dict[str, str]:
     for name, value in variables.items():
         if not isinstance(value, str) or not name or "=" in name or "\0" in name + value:
@@ -242,15 +247,15 @@ def task(
     *,
     name: str = "",
     cache: bool | str | Cache = False,
-    retries: int | Retry = 0,
-    timeout: Duration | Timeout | None = None,
-    resources: Resources | None = None,
+    retries: Option[int | Retry] = 0,
+    timeout: Option[Duration | Timeout] | None = None,
+    resources: Option[Resources] | None = None,
     environment: Environment | None = None,
     task_config: TaskConfig | None = None,
     isolation: Literal["fork", "spawn"] = "fork",
     variables: Mapping[str, str] | None = None,
     executor: str = "",
-    pool: str | Pool | None = None,
+    pool: Option[str | Pool] | None = None,
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 
 
@@ -262,7 +267,9 @@ def task(fn: Any = None, /, *, name: str = "", **options: Any) -> Any:
 
         cache: Reuse outputs for equal inputs: True derives the version from the code, a text is the version, or a `Cache`.
 
-        retries: How often a user error is retried: a count, or a `Retry`. System failures have a budget of their own.
+        retries: How often a user error is retried: a count, or a `Retry`. System failures have a budget of their own. This,
+            `timeout`, `resources` and `pool` may be functions of ``inputs``, ``attempt`` and ``error``, of which they take what
+            they need by these names: ``resources=lambda attempt: Resources(mem="1Gi" * 2**attempt)``.
 
         timeout: Bound on one attempt's run, or a `Timeout`. A time-out is retried like a user error.
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
+import msgspec
+
 from wingbeat.base.errors import CompileError
 from wingbeat.compile.branches import Arms, condition_findings, nodes_of
 from wingbeat.compile.handlers import handler_findings
 from wingbeat.compile.interfaces import gate_findings, launchplan_findings, node_interface
+from wingbeat.spec.chosen import check_formulas
 from wingbeat.spec.entities import (
     Arm,
     Binding,
@@ -43,8 +46,17 @@ def check(closure: Closure, locations: Locations | None = None) -> None:
             findings += _Check(closure, entity, (locations or {}).get(digest, {})).findings()
         elif isinstance(entity, LaunchPlanSpec):
             findings += launchplan_findings(closure, entity)
+        elif entity.formulas:
+            findings += _formulas(entity, "")
     if findings:
         raise CompileError(*findings)
+
+
+def _formulas(task: TaskSpec, where: str) -> Iterator[str]:
+    try:
+        check_formulas(task, task.interface)
+    except ValueMismatch as error:
+        yield f"{task.name}: {error}{where}."
 
 
 class _Check:
@@ -98,10 +110,13 @@ class _Check:
             yield from self._map(node.kind, name, node, where)
         if isinstance(node.kind, GateSpec):
             yield from self._gate(node.kind, where)
-        if node.override is not None and (
-            gated or not isinstance(self.closure.entities[self.workflow.calls[node.call]], TaskSpec)
-        ):
-            yield f"{name} is no task, so nothing of it can be overridden{where}."
+        if node.override is not None:
+            task = None if gated else self.closure.entities[self.workflow.calls[node.call]]
+            if not isinstance(task, TaskSpec):
+                yield f"{name} is no task, so nothing of it can be overridden{where}."
+            elif formulas := node.override.formulas:
+                pool = node.override.pool or task.pool
+                yield from _formulas(msgspec.structs.replace(task, formulas=formulas, pool=pool), where)
         interface = node_interface(self.closure, self.workflow, node)
         hidden = partial(self.arms.hidden, place=node.arm)
         for variable in interface.inputs:

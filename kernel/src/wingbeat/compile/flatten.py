@@ -252,6 +252,9 @@ def overridden(task: TaskSpec, override: OverrideSpec) -> TaskSpec:
     }
     if override.uncached:
         given["cache"] = None
+    if task.formulas or override.formulas:  # an option that is overridden is overridden whole
+        kept = {name: formula for name, formula in task.formulas.items() if name.partition(".")[0] not in given}
+        given["formulas"] = {**kept, **override.formulas}
     return msgspec.structs.replace(task, **given)
 
 

@@ -54,7 +54,8 @@ class LaunchReply(Struct, frozen=True, omit_defaults=True):
 
 
 class AttemptView(Struct, frozen=True, omit_defaults=True):
-    """One attempt, as it is now. `progress` is what it has last said of itself, if it has."""
+    """One attempt, as it is now. `progress` is what it has last said of itself, if it has; `chosen` what the formulas of its task
+    gave, by option."""
 
     number: int
     phase: AttemptPhase
@@ -64,6 +65,7 @@ class AttemptView(Struct, frozen=True, omit_defaults=True):
     error: ErrorInfo | None = None
     evidence: dict[str, Any] = {}
     progress: Progress | None = None
+    chosen: dict[str, float] = {}
 
     @property
     def deck(self) -> str:

@@ -442,7 +442,7 @@ class LocalEngine:
             case Cancel():
                 name = attempt_id(live.id, live.node_id(effect.node), effect.attempt)
                 self._pools.withdraw(name)
-                self._dispatcher(self._task(live, effect.node)).cancel(name, effect.reason)
+                self._dispatcher(live.machine.settled(effect.node)).cancel(name, effect.reason)
             case Finish():
                 self._pools.forget(live.id)
                 hit("finish.before")
@@ -460,14 +460,9 @@ class LocalEngine:
             return None
         replay = replay_of(live.machine, node) if node in live.machine.state.bodies else None
         return AttemptRequest(
-            attempt_id(live.id, live.node_id(node), number), self._task(live, node), inputs, live.closure.bundle,
+            attempt_id(live.id, live.node_id(node), number), live.machine.settled(node), inputs, live.closure.bundle,
             environment=live.closure.environment, checkpoint=checkpoint_of(live.machine, node, inputs), replay=replay,
         )  # fmt: skip
-
-    def _task(self, live: Live, node: int) -> TaskSpec:
-        task = live.machine.graph.task(node)
-        assert task is not None
-        return task
 
     def _dispatcher(self, task: TaskSpec) -> Dispatcher:
         return self._dispatchers[self._routes.executor(task)]

@@ -115,7 +115,7 @@ def _attempt(attempt: AttemptState, advance: tuple[int, Progress] | None) -> Att
         said = _said((attempt.error.evidence if attempt.error is not None else attempt.evidence) or {})
     return AttemptView(
         attempt.number, attempt.phase, attempt.queued_at, attempt.started_at, attempt.ended_at, attempt.error,
-        attempt.evidence or {}, said,
+        attempt.evidence or {}, said, attempt.chosen or {},
     )  # fmt: skip
 
 

@@ -110,7 +110,7 @@ def raised(m: Machine, address: int, attempt: AttemptState, error: ErrorInfo, at
     body = m.state.bodies[address]
     if attempt.cancel:
         return stopped(m, address, at)
-    lost = error.kind == "SYSTEM" and m.retry_delay_s(address, attempt.number, error) is not None
+    lost = error.kind == "SYSTEM" and m.retries(address, attempt.number, error)
     if lost or not body.open:
         return False
     m.say(BodyEnded(address, at, error=error))

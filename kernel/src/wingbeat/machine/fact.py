@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from wingbeat.spec.chosen import Chosen
 from wingbeat.spec.literal import Literal, Literals
 from wingbeat.spec.outcome import ErrorInfo
 
@@ -41,12 +42,14 @@ class Began(Struct, frozen=True, gc=False, array_like=True, tag=0):
 
 
 class AttemptQueued(Struct, frozen=True, gc=False, array_like=True, tag=1):
-    """An attempt is to be made: the intent to submit it. `publish`: its outputs go to the catalog."""
+    """An attempt is to be made: the intent to submit it. `publish`: its outputs go to the catalog. `chosen`: what the formulas of
+    its task gave."""
 
     node: int
     attempt: int
     at: float
     publish: bool = False
+    chosen: Chosen | None = None
 
 
 class AttemptStarted(Struct, frozen=True, gc=False, array_like=True, tag=2):

@@ -93,7 +93,7 @@ def _queued(graph: Graph, state: State, fact: AttemptQueued) -> None:
         dynamic.seen, dynamic.suspended, dynamic.wake_at = len(dynamic.history), False, None
         if node.phase is not NodePhase.DYNAMIC_RUNNING:
             node.phase = transitions.node(node.phase, NodePhase.QUEUED)
-    node.attempts.append(AttemptState(AttemptPhase.QUEUED, fact.at, number=fact.attempt))
+    node.attempts.append(AttemptState(AttemptPhase.QUEUED, fact.at, number=fact.attempt, chosen=fact.chosen))
     node.retry_at, node.publish = None, fact.publish
     live, retrying = state.under_way(graph, address)
     retrying.discard(address)

@@ -188,6 +188,8 @@ def _fill(m: Machine, number: int, mapping: MapState, at: float) -> None:
                 m.ask(Lookup(item_address(number, item)))
         elif task is not None:
             m.queue(address, at, publish=False)
+            if task.formulas and not goes_on(m, number):  # one of them gave nothing
+                return
         elif kind.plan is not None:
             scopes.open_for(m, address, kind.plan, item_values(m, address), at)
             if not goes_on(m, number):  # it has failed already

@@ -63,8 +63,7 @@ def _under_way(m: Machine, address: int) -> None:
 
 def _timers(m: Machine, address: int, attempt: AttemptState) -> None:
     """The timers of a live attempt, as they were set when it was queued and started."""
-    task = m.graph.task(address)
-    assert task is not None
+    task = m.settled(address, attempt)
     timeout = task.timeout
     if timeout.run_s is not None and attempt.started_at is not None and not task.dynamic:
         m.ask(SetTimer(attempt.started_at + timeout.run_s, "run", address, attempt.number))

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from wingbeat.machine.fact import Left, Reusable
 from wingbeat.machine.graph import Graph, is_item, node_of
+from wingbeat.spec.chosen import Chosen
 from wingbeat.spec.literal import Literal, Literals
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import AttemptPhase, ExecutionPhase, NodePhase
@@ -19,7 +20,8 @@ PHASES = tuple(NodePhase)
 
 
 class AttemptState(Struct, array_like=True, gc=False):
-    """One attempt of a node. `error` is why it ended without outputs, `cancel` the cause for which it is to be stopped."""
+    """One attempt of a node. `error` is why it ended without outputs, `cancel` the cause for which it is to be stopped, `chosen`
+    what the formulas of its task gave."""
 
     phase: AttemptPhase
     queued_at: float
@@ -30,6 +32,7 @@ class AttemptState(Struct, array_like=True, gc=False):
     cancel_reason: str = ""
     evidence: dict[str, Any] | None = None
     number: int = 0
+    chosen: Chosen | None = None
 
 
 class NodeState(Struct, array_like=True, gc=False):

@@ -14,8 +14,10 @@ What is here concerns every node; each kind of node that holds no process of its
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, ClassVar
+
+import msgspec
 
 from wingbeat.base.errors import ErrorKind
 from wingbeat.machine import attempts, bodies, branches, gates, maps, restart, scopes
@@ -64,6 +66,7 @@ from wingbeat.machine.fold import apply
 from wingbeat.machine.graph import Graph, is_item, item_of, node_of
 from wingbeat.machine.state import AttemptState, NodeState, State
 from wingbeat.machine.values import resolve
+from wingbeat.spec.chosen import settled
 from wingbeat.spec.codec import task_identity
 from wingbeat.spec.entities import FailurePolicy, TaskSpec
 from wingbeat.spec.literal import Literals
@@ -154,7 +157,8 @@ class Machine:
         known = self.knows(event.node)
         if known and event.kind in ("run", "queue", "total"):
             task = self.graph.task(event.node)
-            return task is not None and getattr(task.timeout, f"{event.kind}_s") is not None
+            name = f"{event.kind}_s"
+            return task is not None and (getattr(task.timeout, name) is not None or f"timeout.{name}" in task.formulas)
         return known
 
     def knows(self, address: int) -> bool:
@@ -180,6 +184,12 @@ class Machine:
         task = self.graph.task(address)
         assert task is not None
         return task
+
+    def settled(self, address: int, attempt: AttemptState | None = None) -> TaskSpec:
+        """The task of a node or item as an attempt is made with it, the open one if none is given."""
+        if attempt is None and (node := self.state.seen(address)) is not None:
+            attempt = node.open_attempt
+        return settled(self._task(address), None if attempt is None else attempt.chosen)
 
     def _outputs(self, node: int) -> Literals | None:
         return self.state.nodes[node].outputs
@@ -229,7 +239,7 @@ class Machine:
         if attempt is None or attempt.started_at is not None:
             return
         self.say(AttemptStarted(event.node, event.attempt, event.at, event.evidence))
-        task = self._task(event.node)
+        task = self.settled(event.node, attempt)
         if task.timeout.run_s is not None and not task.dynamic:
             self.ask(SetTimer(event.at + task.timeout.run_s, "run", event.node, event.attempt))
 
@@ -329,7 +339,7 @@ class Machine:
             attempt = self._current(address, event.attempt)
             started = attempt is not None and attempt.started_at is not None
             if attempt is not None and not attempt.cancel and (event.kind == "run" or not started):
-                limit = self._task(address).timeout
+                limit = self.settled(address, attempt).timeout
                 seconds = limit.run_s if event.kind == "run" else limit.queue_s
                 what = "ran" if event.kind == "run" else "waited for its start"
                 self.cancel(address, event.kind, f"{what} longer than its timeout of {seconds:g} s", event.at)
@@ -343,10 +353,14 @@ class Machine:
 
     # -- starting
 
-    def start(self, ready: Iterable[int], at: float) -> None:
-        """Bring nodes on their way whose upstream nodes have all succeeded."""
-        nodes = self.graph.nodes
+    def start(self, ready: Sequence[int], at: float) -> None:
+        """Bring nodes of one scope on their way whose upstream nodes have all succeeded."""
+        if not ready:
+            return
+        nodes, scope = self.graph.nodes, self.state.scopes[self.graph.scope_of(ready[0])]
         for i in ready:
+            if scope.phase is not ExecutionPhase.RUNNING:
+                return  # one of them has failed at once
             if self.state.nodes[i].phase is NodePhase.RUNNING:
                 branches.joined(self, i, at)
             elif nodes[i].kind is not None:
@@ -407,9 +421,18 @@ class Machine:
         node = self.state.seen(address)
         number = node.next_attempt if node is not None else 0
         self.notes.pop(address, None)
-        self.say(AttemptQueued(address, number, at, publish))
+        task, chosen = self._task(address), None
+        if task.formulas:
+            try:
+                chosen = attempts.chosen(self, address, task)
+            except ValueMismatch as error:  # at the first attempt: for another it was tried before
+                if publish:
+                    self.ask(Release(address))
+                self.end(address, NodePhase.FAILED, ErrorInfo("OptionError", f"Option {error}.", retryable=False), at)
+                return
+        self.say(AttemptQueued(address, number, at, publish, chosen))
         self.ask(Submit(address, number))
-        timeout = self._task(address).timeout
+        timeout = settled(task, chosen).timeout
         if timeout.queue_s is not None:
             self.ask(SetTimer(at + timeout.queue_s, "queue", address, number))
         if timeout.total_s is not None and number == 0:
@@ -453,21 +476,25 @@ class Machine:
         """An attempt has failed: there is another one, or the node has failed."""
         node = self.state.node(address)
         system = error.kind == ErrorKind.SYSTEM
-        delay = self.retry_delay_s(address, number, error)
+        delay, why = self._follow_up(address, number, error)
         if delay is not None:
             self.say(AttemptLost(address, number, at, error, at + delay, system))
             self.ask(SetTimer(at + delay, "retry", address, number + 1))
             return
         publish = node.publish
+        if why:
+            error = msgspec.structs.replace(error, message=f"{error.message} {why}")
         self.say(AttemptLost(address, number, at, error, None, system, NodePhase.FAILED))
         self._lost(address, publish, error, at)
 
-    def retry_delay_s(self, address: int, number: int, error: ErrorInfo) -> float | None:
-        """After how long another attempt follows one that failed; None if none does."""
+    def retries(self, address: int, number: int, error: ErrorInfo) -> bool:
+        """Whether another attempt follows one that failed."""
+        return self._follow_up(address, number, error)[0] is not None
+
+    def _follow_up(self, address: int, number: int, error: ErrorInfo) -> tuple[float | None, str]:
         if not self.running(address) or (is_item(address) and not maps.goes_on(self, node_of(address))):
-            return None
-        draw = attempts.draw(self.state.seed, address, number)
-        return attempts.retry_delay_s(self._task(address).retry, self.state.node(address), error, draw)
+            return None, ""
+        return attempts.follow_up(self, address, number, error)
 
     def stopped(self, address: int, attempt: AttemptState, at: float, evidence: dict[str, Any] | None = None) -> None:
         """An attempt that was to be stopped is gone: for a timeout it counts as the user's failure, else it is aborted."""

@@ -40,7 +40,7 @@ def describe(error: BaseException, bundle: str = "", memory_limit: int | None = 
     if isinstance(error, OutputError):
         return ErrorInfo("TypeError", str(error))
     if isinstance(error, MemoryError) and memory_limit is not None:
-        message = f"Out of memory: the limit is {memory_limit} bytes. Raise resources.memory of the task."
+        message = f"Out of memory: the limit is {memory_limit} bytes. Give the task more by resources=Resources(mem=…)."
         return ErrorInfo("OutOfMemory", message, trace=_trace(error, bundle))
     if isinstance(
         error, ConfigurationError

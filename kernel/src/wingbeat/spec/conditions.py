@@ -31,7 +31,7 @@ def evaluate(condition: Condition, values: Mapping[str, Any]) -> bool:
         case Compare():
             left, right = _value(condition.left, values), _value(condition.right, values)
             try:
-                return bool(_OPERATORS[condition.op](_read(left, condition.by), _read(right, condition.by)))
+                return bool(_OPERATORS[condition.op](read_wire(left, condition.by), read_wire(right, condition.by)))
             except (TypeError, ValueError) as error:
                 raise ValueMismatch(f"{left!r} and {right!r} cannot be compared: {error}") from None
         case AllOf():
@@ -48,7 +48,8 @@ def _value(operand: Operand, values: Mapping[str, Any]) -> Any:
     return values[operand.name] if isinstance(operand, Input) else operand.value
 
 
-def _read(wire: Any, by: str) -> Any:
+def read_wire(wire: Any, by: str) -> Any:
+    """A wire value as what it is compared as; `by` as of `Compare`."""
     if type(wire) is not str or by == "plain":
         return wire
     if by == "number":

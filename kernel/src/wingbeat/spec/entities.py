@@ -188,6 +188,8 @@ class TaskSpec(Struct, frozen=True, omit_defaults=True, tag_field="entity", tag=
     pool: PoolSpec | None = None
     dynamic: bool = False
     """Whether the function is the body of a dynamic workflow: what it awaits are nodes."""
+    formulas: Formulas = {}
+    """For options that depend on the call, in the place of the value above."""
 
 
 class LaunchPlanSpec(Struct, frozen=True, omit_defaults=True, tag_field="entity", tag="launchplan"):
@@ -358,6 +360,52 @@ class GateSpec(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="g
     timeout_s: float | None = None
 
 
+class Number(Struct, frozen=True, tag_field="is", tag="number"):
+    """A number in a formula."""
+
+    value: int | float
+
+
+class Text(Struct, frozen=True, tag_field="is", tag="text"):
+    """A text in a formula, to be compared with another."""
+
+    value: str
+
+
+class Given(Struct, frozen=True, tag_field="is", tag="given"):
+    """What the engine knows of a call: how many attempts have failed (``attempt``), and of the error of the last of them its
+    code and its kind; both are empty before the first."""
+
+    what: Literal["attempt", "error.code", "error.kind"]
+
+
+class FormulaInput(Struct, frozen=True, omit_defaults=True, tag_field="is", tag="input"):
+    """An input of the call, or what stands at `path` in it: its value, how many elements it has, or how large it is."""
+
+    name: str
+    path: tuple[str | int, ...] = ()
+    measure: Literal["value", "length", "bytes"] = "value"
+
+
+class Operation(Struct, frozen=True, tag_field="is", tag="operation"):
+    """``operands[0] op operands[1]``; not and neg have one operand, where(condition, then, otherwise) has three."""
+
+    op: Literal[
+        "add", "sub", "mul", "div", "floordiv", "mod", "pow", "neg", "min", "max",
+        "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not", "where",
+    ]  # fmt: skip
+    operands: tuple[Formula, ...]
+
+
+Formula = Number | Text | Given | FormulaInput | Operation
+"""A number that depends on the call, for an option of its attempts."""
+
+FORMULA_DEPTH_MAX = 20
+
+Formulas = dict[str, Formula]
+"""By the option that they decide, as `wingbeat.spec.chosen` names them: ``resources.memory_bytes``."""
+
+
 class Arm(Struct, frozen=True):
     """A node belongs to a case of a branch."""
 
@@ -377,6 +425,7 @@ class OverrideSpec(Struct, frozen=True, omit_defaults=True):
     executor: str | None = None
     variables: dict[str, str] | None = None
     pool: PoolSpec | None = None
+    formulas: Formulas = {}
 
 
 class NodeSpec(Struct, frozen=True, omit_defaults=True):
@@ -465,9 +514,51 @@ class Closure(Struct, frozen=True, omit_defaults=True):
 
 
 __all__ = [
-    "FORMAT", "UNSET", "AllOf", "AnyOf", "Arm", "Binding", "BranchSpec", "CacheSpec", "Case", "Closure", "Compare",
-    "Condition", "Constant", "Entity", "Entry", "EnvironmentSpec", "FailurePolicy", "GateSpec", "Input", "Interface",
-    "Isolation", "LaunchPlanSpec", "ListBinding", "MapBinding", "MapSpec", "NodeSpec", "Not", "Operand", "OverrideSpec",
-    "PoolSpec", "Promise", "ResourceSpec", "RetrySpec", "TaskSpec", "TimeoutSpec", "UnsetType", "Value", "Variable", "WorkflowSpec",
+    "FORMAT",
+    "UNSET",
+    "AllOf",
+    "AnyOf",
+    "Arm",
+    "Binding",
+    "BranchSpec",
+    "CacheSpec",
+    "Case",
+    "Closure",
+    "Compare",
+    "Condition",
+    "Constant",
+    "Entity",
+    "Entry",
+    "EnvironmentSpec",
+    "FailurePolicy",
+    "Formula",
+    "FormulaInput",
+    "Formulas",
+    "GateSpec",
+    "Given",
+    "Input",
+    "Interface",
+    "Isolation",
+    "LaunchPlanSpec",
+    "ListBinding",
+    "MapBinding",
+    "MapSpec",
+    "NodeSpec",
+    "Not",
+    "Number",
+    "Operand",
+    "Operation",
+    "OverrideSpec",
+    "PoolSpec",
+    "Promise",
+    "ResourceSpec",
+    "RetrySpec",
+    "TaskSpec",
+    "Text",
+    "TimeoutSpec",
+    "UnsetType",
+    "Value",
+    "Variable",
+    "WorkflowSpec",
     "WrapperSpec",
 ]  # fmt: skip

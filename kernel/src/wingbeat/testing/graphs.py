@@ -18,7 +18,10 @@ from wingbeat.spec.entities import (
     Entity,
     Entry,
     FailurePolicy,
+    FormulaInput,
+    Formulas,
     GateSpec,
+    Given,
     Input,
     Interface,
     LaunchPlanSpec,
@@ -26,9 +29,12 @@ from wingbeat.spec.entities import (
     MapSpec,
     NodeSpec,
     Not,
+    Number,
+    Operation,
     Promise,
     RetrySpec,
     TaskSpec,
+    Text,
     TimeoutSpec,
     Value,
     Variable,
@@ -80,8 +86,8 @@ class Graphs:
 
     def task(self, interface: Interface, *, dynamic: bool = False) -> str:
         """A task with random policies."""
-        rng = self.rng
-        name = f"{'body' if dynamic else 'job'}{self.number()}"
+        rng, number = self.rng, self.number()
+        name = f"{'body' if dynamic else 'job'}{number}"
         return self.add(
             TaskSpec(
                 name=f"jobs.{name}",
@@ -91,8 +97,27 @@ class Graphs:
                 timeout=TimeoutSpec(*(rng.choice((None, None, None, None, s)) for s in (5.0, 8.0, 30.0))),
                 cache=CacheSpec("1") if not dynamic and rng.random() < 0.3 else None,
                 dynamic=dynamic,
+                formulas=self._formulas(number, interface),
             )
         )
+
+    def _formulas(self, number: int, interface: Interface) -> Formulas:
+        """Options that depend on the call, of every other task; some give nothing for some calls or attempts."""
+        attempt, error = Given("attempt"), Given("error.code")
+        doubled = Operation("mul", (Number(1024), Operation("pow", (Number(2), attempt))))
+        variable = interface.inputs[0]
+        of_input = FormulaInput(variable.name, measure="length" if isinstance(variable.type, ListType) else "value")
+        out_of_memory = Operation("eq", (error, Text("OutOfMemory")))
+        choices: tuple[Formulas, ...] = (
+            {"resources.memory_bytes": doubled},
+            {
+                "retry.count": Operation("where", (out_of_memory, Number(3), Number(0))),
+                "resources.memory_bytes": doubled,
+            },
+            {"timeout.run_s": Operation("div", (Number(20.0), Operation("sub", (Number(2), attempt))))},
+            {"resources.cpu": Operation("div", (Number(4), of_input))},
+        )
+        return choices[number // 2 % len(choices)] if number % 2 else {}
 
     def workflow(self, depth: int) -> str:
         """A random workflow from int to int; `depth` bounds what is nested in it."""

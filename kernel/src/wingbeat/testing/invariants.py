@@ -13,6 +13,7 @@ from wingbeat.machine.graph import Graph, is_item
 from wingbeat.machine.maps import WINDOW
 from wingbeat.machine.state import PHASES, NodeState, decode_state, encode_state, graph_of
 from wingbeat.machine.step import Machine
+from wingbeat.spec.chosen import AT_QUEUE
 from wingbeat.spec.phase import AttemptPhase, ExecutionPhase, NodePhase
 from wingbeat.spec.plan import BranchKind, GateKind, MapKind
 
@@ -37,6 +38,19 @@ def check_fact(m: Machine, fact: Fact) -> None:
         base, nodes = m.graph.base_of(fact.node), m.state.nodes
         upstream = m.graph.nodes[fact.node].upstream
         _check(all(nodes[base + u].phase.success for u in upstream), "upstream nodes have succeeded first")
+    if isinstance(fact, AttemptQueued):
+        _check_chosen(m, fact)
+
+
+def _check_chosen(m: Machine, fact: AttemptQueued) -> None:
+    """An attempt has a number for each formula, and the memory of the simulated tasks doubles with each that failed."""
+    task, node = m.graph.task(fact.node), m.state.node(fact.node)
+    assert task is not None
+    decided = {name for name in task.formulas if name in AT_QUEUE}
+    _check(set(fact.chosen or {}) == decided, "each attempt is made with what its formulas gave")
+    if "resources.memory_bytes" in decided and fact.chosen is not None:
+        memory = 1024 * 2 ** (node.user_failures + node.system_failures)
+        _check(fact.chosen["resources.memory_bytes"] == memory, "a formula knows how many attempts have failed")
 
 
 def check_state(m: Machine) -> None:
@@ -111,7 +125,8 @@ def _check_attempts(m: Machine, address: int, node: NodeState) -> None:
     _check(node.user_failures == len(ended) - lost, "failures of the user are counted apart")
     system = sum(a.error is not None and a.error.kind == "SYSTEM" for a in again)
     _check(system <= SYSTEM.count, "the system's budget is kept")
-    _check(len(again) - system <= task.retry.count, "the user's budget is kept")
+    budget = 3 if "retry.count" in task.formulas else task.retry.count
+    _check(len(again) - system <= budget, "the user's budget is kept")
     _check(len(node.attempts) <= len(again) + 1, "another attempt follows a retryable failure only")
 
 

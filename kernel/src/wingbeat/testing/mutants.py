@@ -13,6 +13,8 @@ from wingbeat.machine.fact import AttemptLost, NodeSucceeded, Turned
 from wingbeat.machine.graph import node_of
 from wingbeat.machine.state import PHASES, MapState
 from wingbeat.machine.step import Machine
+from wingbeat.spec.chosen import choose as choose_options
+from wingbeat.spec.formulas import Known
 from wingbeat.spec.phase import ExecutionPhase, NodePhase
 from wingbeat.spec.plan import MapKind
 from wingbeat.testing.simulation import World
@@ -59,6 +61,15 @@ def _system_failures_are_the_users() -> Any:
             node.user_failures += 1
 
     return patch.dict(fold._APPLY, {AttemptLost: lost})  # noqa: SLF001
+
+
+def _formulas_know_of_no_failure() -> Any:
+    def choose(m: Machine, address: int, task: Any, error: Any, names: Any, more: int = 0) -> Any:
+        return (
+            choose_options(task, Known(m.values(address), task.interface, 0, error), names) if task.formulas else None
+        )
+
+    return patch.object(attempts, "_choose", choose)
 
 
 def _failed_nodes_count_as_done() -> Any:
@@ -203,6 +214,7 @@ MUTANTS: dict[str, Plant] = {
     "late results count": _late_results_count,
     "one retry too many": _one_retry_too_many,
     "system failures are the user's": _system_failures_are_the_users,
+    "formulas know of no failure": _formulas_know_of_no_failure,
     "failed nodes count as done": _failed_nodes_count_as_done,
     "maps do not wait for their items": _maps_do_not_wait_for_their_items,
     "failed items are not counted": _failed_items_are_not_counted,

@@ -63,7 +63,7 @@ def shrunk(failure: Failure) -> Failure:
     step = failure.options.storm // 2
     while step:
         o = failure.options
-        smaller = fails(failure.seed, Options(o.off, o.depth, o.storm - step))
+        smaller = fails(failure.seed, Options(o.off, o.depth, o.storm - step)) if step <= o.storm else None
         failure, step = (smaller, step) if smaller is not None else (failure, step // 2)
     return failure
 

@@ -124,7 +124,7 @@ async def test_going_over_the_memory_limit_says_how_much_and_what_to_raise(world
     outcome = await world.run(request)
     assert (outcome.error.code, outcome.error.kind, outcome.error.retryable) == ("OutOfMemory", ErrorKind.USER, True)
     assert "100.0 MiB" in outcome.error.message
-    assert "resources.memory" in outcome.error.message
+    assert "Resources(mem=" in outcome.error.message
     assert outcome.error.evidence["oom"] is True
     assert not _groups_left(world.attempt(request.id))
 

@@ -91,7 +91,9 @@ def _by_signal(end: Exit, memory_bytes: int | None) -> ErrorInfo:
     if end.oom_kills and end.signal == "SIGKILL":
         limit = f" of {format_size(memory_bytes)}" if memory_bytes else ""
         used = format_size(end.memory_peak_bytes or end.max_rss_bytes)
-        message = f"Out of memory: used {used}, over the limit{limit}. Raise resources.memory of the task."
+        message = (
+            f"Out of memory: used {used}, over the limit{limit}. Give the task more by resources=Resources(mem=…)."
+        )
         return ErrorInfo("OutOfMemory", message)
     if end.signal in CRASHES:
         message = (

@@ -1,0 +1,135 @@
+"""Functions of options become formulas; what cannot be one is refused with the user's line."""
+
+import pytest
+
+from wingbeat import CompileError, Pool, Resources, Retry, Timeout, task, where, workflow
+from wingbeat.author.closing import close
+from wingbeat.compile.check import check
+from wingbeat.compile.flatten import flatten
+from wingbeat.spec.chosen import AT_FAILURE, AT_QUEUE, choose
+from wingbeat.spec.formulas import Known
+from wingbeat.spec.literal import Inline
+from wingbeat.spec.outcome import ErrorInfo
+
+OOM = ErrorInfo("OutOfMemory", "too much")
+
+
+@task(
+    retries=lambda error: Retry(where(error.code == "OutOfMemory", 4, 1), delay="2s", jitter=0),
+    timeout=lambda inputs: Timeout(run=10 + inputs.n * 2, total="1h"),
+    resources=lambda attempt, inputs: Resources(mem=("1Gi" * 2**attempt).at_most("6Gi"), cpu=2),
+    pool=lambda inputs: Pool("gpu", weight=where(inputs.n > 10, 2, 1)),
+)
+def train(n: int) -> int:
+    return n
+
+
+@task(resources=Resources(cpu=1, mem="1Gi"), retries=2)
+def plain(n: int) -> int:
+    return n
+
+
+@workflow
+def flow(n: int) -> int:
+    a = train(n)
+    b = train.override(resources=Resources(mem="512Mi"), retries=0)(a)
+    return plain.override(resources=lambda inputs: Resources(cpu=1 + inputs.n // 4))(b)
+
+
+def compiled(entity):
+    closure, locations = close(entity, None)
+    check(closure, locations)
+    return closure
+
+
+def chosen(task_spec, names, n=3, attempt=0, error=None):
+    return choose(task_spec, Known({"n": Inline(n)}, task_spec.interface, attempt, error), names)
+
+
+@pytest.fixture
+def tasks():
+    plan = flatten(compiled(flow))
+    return [plan.tasks[node.task] for node in plan.nodes]
+
+
+def test_what_a_function_computes_is_in_the_spec(tasks):
+    spec = tasks[0]
+    assert chosen(spec, AT_QUEUE) == {"timeout.run_s": 16.0, "resources.memory_bytes": 2**30, "pool.weight": 1}
+    assert chosen(spec, AT_QUEUE, n=11, attempt=1)["resources.memory_bytes"] == 2**31
+    assert chosen(spec, AT_QUEUE, n=11, attempt=9, error=OOM)["resources.memory_bytes"] == 6 * 2**30
+    assert chosen(spec, AT_QUEUE, n=11)["pool.weight"] == 2
+    assert chosen(spec, AT_FAILURE, error=OOM) == {"retry.count": 4}
+    assert chosen(spec, AT_FAILURE, error=ErrorInfo("ValueError", "bad")) == {"retry.count": 1}
+    assert (spec.resources.cpu, spec.retry.delay_s, spec.timeout.total_s) == (2.0, 2.0, 3600.0)
+
+
+def test_an_override_replaces_an_option_whole(tasks):
+    fixed, computed = tasks[1], tasks[2]
+    assert sorted(fixed.formulas) == ["pool.weight", "timeout.run_s"]
+    assert (fixed.resources.memory_bytes, fixed.resources.cpu, fixed.retry.count) == (2**29, None, 0)
+    assert sorted(computed.formulas) == ["resources.cpu"]
+    assert computed.resources.memory_bytes is None
+    assert computed.retry.count == 2
+
+
+def made(**options):
+    @task(**options)
+    def one(n: int) -> int:
+        return n
+
+    return one
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"resources": lambda rows: Resources(mem=rows)}, "takes 'rows'"),
+        ({"resources": lambda attempt: Resources(mem="2Gi" if attempt else "1Gi")}, "'if', 'and', 'or' or 'not' on it"),
+        ({"resources": lambda attempt: Resources(mem=attempt * "many")}, "'many' is not a size"),
+        ({"retries": lambda attempt: Retry(1, factor=attempt)}, "Retry.factor cannot depend on the call"),
+        ({"timeout": lambda attempt: Timeout(total=attempt)}, "Timeout.total cannot depend on the call"),
+        ({"timeout": lambda inputs: Timeout(run=len(inputs.n))}, "len"),
+        ({"resources": lambda attempt: Resources(mem=attempt.bytes)}, "bytes of something computed"),
+        ({"resources": lambda attempt: Resources(mem=2**attempt + [])}, "cannot hold"),
+        ({"resources": lambda attempt: 1 / 0}, "ZeroDivisionError"),
+        ({"resources": lambda attempt: Resources(mem=where(attempt > 1, "2Gi", "big"))}, "'big' is not a size"),
+    ],
+)
+def test_what_cannot_be_a_formula_names_the_line(options, words):
+    with pytest.raises(CompileError, match="test_formulas.py:") as caught:
+        made(**options)
+    assert words in str(caught.value)
+
+
+@task(resources=lambda inputs: Resources(mem=inputs.m))
+def misnamed(n: int) -> int:
+    return n
+
+
+@task(resources=lambda inputs: Resources(mem=inputs.names))
+def no_number(names: list[str]) -> int:
+    return len(names)
+
+
+@workflow
+def overrides() -> int:
+    return plain.override(resources=lambda inputs: Resources(mem=inputs.m))(1)
+
+
+@pytest.mark.parametrize(
+    ("entity", "words"),
+    [
+        (misnamed, "there is no input 'm'; the inputs are: n"),
+        (no_number, "is no number; its size is '.bytes'"),
+        (overrides, "there is no input 'm'; the inputs are: n"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_found_when_it_is_compiled(entity, words):
+    with pytest.raises(CompileError, match="test_formulas.py:") as caught:
+        compiled(entity)
+    assert words in str(caught.value)
+
+
+def test_called_directly_nothing_is_chosen():
+    assert train(3) == 3
+    assert where(train(3) > 2, "a", "b") == "a"
