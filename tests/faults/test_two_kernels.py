@@ -5,6 +5,7 @@ import os
 import signal
 import sqlite3
 import time
+from pathlib import Path
 
 import pytest
 
@@ -40,10 +41,21 @@ def test_a_holder_that_is_stopped_keeps_its_home_and_others_wait(make_place):
     place.check()
 
 
+def stopped(process) -> bool:
+    """Whether none of its threads runs any more: a signal is sent, and taken some time later, after a flush for example."""
+    for stat in Path(f"/proc/{process.pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):  # a thread that has ended meanwhile
+            if stat.read_text().rpartition(")")[2].split()[0] != "T":
+                return False
+    return True
+
+
 def stop(place, process, *, committing: bool) -> bool:
     """Stop it while it is committing, or while it is not. False if it has ended before the moment came."""
     while process.poll() is None:
         os.kill(process.pid, signal.SIGSTOP)
+        while process.poll() is None and not stopped(process):
+            time.sleep(0.001)
         with contextlib.closing(sqlite3.connect(place.home / "journal.sqlite", timeout=0, isolation_level=None)) as db:
             try:
                 db.execute("BEGIN IMMEDIATE")
