@@ -81,6 +81,23 @@ def stored(n: int) -> int:
     return last(total(map_task(length)(texts(n))))
 
 
+@task
+def first(x: int) -> int:
+    STATE.ran.append(("first", x))
+    return x
+
+
+@task
+def second(x: int) -> int:
+    STATE.ran.append(("second", x))
+    return x + 1
+
+
+@workflow
+def row(n: int) -> int:
+    return total(map_task(second)(map_task(first, concurrency=1)(numbers(n))))
+
+
 @workflow
 def branched(n: int) -> int:
     return last(cond(n > 3, lambda: picky(n), lambda: picky(total([n, n]))))
@@ -109,7 +126,7 @@ def parent(n: int) -> int:
     return last(child(n))
 
 
-INLINE = (numbers, picky, total, last, length, texts)
+INLINE = (numbers, picky, total, last, length, texts, first, second)
 
 
 @pytest.fixture(autouse=True)
@@ -121,6 +138,11 @@ def _fresh():
 async def kernel(tmp_path):
     async with Kernel(tmp_path / "home", inline=INLINE, discover=False) as made:
         yield made
+
+
+async def test_an_item_of_a_second_map_runs_while_items_of_the_first_do(kernel):
+    assert await (await kernel.launch(row, {"n": 4})).result() == 10
+    assert STATE.ran.index(("second", 0)) < STATE.ran.index(("first", 3))
 
 
 async def failed(kernel, entity, inputs, name):

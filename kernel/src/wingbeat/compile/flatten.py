@@ -202,12 +202,28 @@ class _Flatten:
         upstream = set(waits)
         for source in inputs.values():
             _collect(source, upstream)
+        if isinstance(kind, MapKind):
+            kind = self._fed(kind, inputs, waits)
         self.nodes.append(
             PlanNode(
                 id=path, task=task, inputs=inputs, upstream=tuple(sorted(upstream)), downstream=[], kind=kind, arm=arm
             )
         )
         return len(self.nodes) - 1
+
+    def _fed(self, kind: MapKind, inputs: dict[str, Source], waits: frozenset[int]) -> MapKind:
+        """A map with the maps that feed it: those that it only goes over."""
+        whole = set(waits)
+        for name, source in inputs.items():
+            if name not in kind.spec.over or not isinstance(source, FromNode):
+                _collect(source, whole)
+        fed = {
+            name: (source.node, source.output)
+            for name in kind.spec.over
+            if isinstance(source := inputs[name], FromNode)
+            if source.node not in whole and isinstance(self.nodes[source.node].kind, MapKind)
+        }
+        return msgspec.structs.replace(kind, fed=fed)
 
     def _arms(self, number: int, node: NodeSpec, workflow: WorkflowSpec, scope: _Scope) -> None:
         """Tell a branch who belongs to its arms, and where its outputs come from."""

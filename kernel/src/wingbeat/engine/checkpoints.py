@@ -53,7 +53,7 @@ def _attempted(old: Machine) -> Iterator[int]:
     for number, node in enumerate(old.state.nodes):
         if number in old.state.maps:
             mapping = old.state.maps[number]
-            for item in range(mapping.upto if maps.ready(old, number) else 0):
+            for item in range(mapping.total if mapping.upto and maps.ready(old, number) else 0):
                 address = item_address(number, item)
                 seen = old.state.items.get(address)
                 if not PHASES[mapping.phases[item]].success and (seen is None or seen.next_attempt):

@@ -145,10 +145,11 @@ class Expanded(Struct, frozen=True, gc=False, array_like=True, tag=10):
 
 
 class ItemsDue(Struct, frozen=True, gc=False, array_like=True, tag=11):
-    """All items of a map below `upto` may start."""
+    """All items of a map below `upto` may start; of one that others feed, those from `first` on."""
 
     node: int
     upto: int
+    first: int = -1
 
 
 class Chose(Struct, frozen=True, gc=False, array_like=True, tag=12):

@@ -243,7 +243,7 @@ def _begin_item(state: State, address: int) -> NodeState:
     mapping = state.maps[node_of(address)]
     if found is None:
         found = state.items[address] = NodeState()
-        if item_of(address) == mapping.upto:
+        if address not in mapping.looking:
             mapping.upto += 1
     mapping.looking.discard(address)
     return found
@@ -291,8 +291,9 @@ def _expanded(graph: Graph, state: State, fact: Expanded) -> None:
 
 def _items_due(graph: Graph, state: State, fact: ItemsDue) -> None:
     mapping = state.maps[fact.node]
-    mapping.looking.update(item_address(fact.node, item) for item in range(mapping.upto, fact.upto))
-    mapping.upto = fact.upto
+    first = mapping.upto if fact.first < 0 else fact.first
+    mapping.looking.update(item_address(fact.node, item) for item in range(first, fact.upto))
+    mapping.upto += fact.upto - first
 
 
 # -- what holds no process

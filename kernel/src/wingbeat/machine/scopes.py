@@ -64,6 +64,13 @@ def turn_failing(m: Machine, number: int, error: ErrorInfo, at: float) -> None:
         _stop_all(m, number, "failing", reason, at)
 
 
+def timed_out(m: Machine, at: float) -> None:
+    """The execution has taken too long."""
+    message = f"The execution took longer than its timeout of {m.plan.timeout_s:g} s."
+    turn_failing(m, 0, ErrorInfo(EXECUTION_TIMED_OUT, message, retryable=False), at)
+    settle(m, 0, at)
+
+
 def abort(m: Machine, number: int, reason: str, at: float) -> None:
     """A scope is not wanted any more: stop what is under way in it. It may end in this call."""
     scope = m.state.scopes[number]

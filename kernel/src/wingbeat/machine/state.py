@@ -116,7 +116,7 @@ class MapState(Struct, array_like=True):
     """A map, a byte and an output for each item.
 
     Attributes:
-        upto: Items below have been started.
+        upto: So many items have been started: the first ones, unless other maps feed it.
 
         looking: Started items for which the catalog has not answered.
 

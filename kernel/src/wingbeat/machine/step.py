@@ -14,7 +14,8 @@ What is here concerns every node; each kind of node that holds no process of its
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import msgspec
@@ -64,6 +65,7 @@ from wingbeat.machine.fact import (
 )
 from wingbeat.machine.fold import apply
 from wingbeat.machine.graph import Graph, is_item, item_of, node_of
+from wingbeat.machine.inrow import InRow
 from wingbeat.machine.state import AttemptState, NodeState, State
 from wingbeat.machine.values import resolve
 from wingbeat.spec.chosen import settled
@@ -76,7 +78,6 @@ from wingbeat.spec.plan import BranchKind, ChildKind, GateKind, MapKind, Plan, S
 from wingbeat.types import ValueMismatch
 
 TIMED_OUT = "TimedOut"
-EXECUTION_TIMED_OUT = "ExecutionTimedOut"
 
 
 class Machine:
@@ -88,6 +89,10 @@ class Machine:
         loaded: For nodes that need stored values to be decided upon, those values. Not part of the state either.
 
         filling: Maps that start items at this moment.
+
+        due: For maps that others feed, the items that have been fed and may not have been started yet.
+
+        follow, feed: What starts nodes that became ready, and has a map go on that another has fed (see `maps.go_on`).
     """
 
     def __init__(self, graph: Graph, inputs: Literals, state: State) -> None:
@@ -97,7 +102,9 @@ class Machine:
         self.loaded: dict[int, dict[str, Any]] = {}
         self.mapped: dict[int, maps.Mapped] = {}
         self.filling: set[int] = set()
-        self._following: deque[tuple[int, list[int]]] = deque()
+        self.due: dict[int, deque[int]] = {}
+        self.follow = InRow(self._follow)
+        self.feed = InRow(partial(maps.go_on, self))
         self._facts: list[Fact] = []
         self._effects: list[Effect] = []
 
@@ -116,16 +123,17 @@ class Machine:
         facts, self._facts = self._facts, []
         return facts
 
-    def values(self, address: int) -> Literals:
-        """The inputs of a node or item whose upstream nodes have succeeded. Raises ValueMismatch."""
+    def values(self, address: int, *, without: Collection[str] = ()) -> Literals:
+        """The inputs of a node or item whose upstream nodes have succeeded, all but `without`. Raises ValueMismatch."""
         if is_item(address):
             return maps.item_values(self, address)
-        graph = self.graph
+        graph, inputs = self.graph, self.graph.nodes[address].inputs
+        if without:
+            inputs = {name: source for name, source in inputs.items() if name not in without}
         number = graph.scope_of(address)
         if number == 0:
-            return resolve(graph.nodes[address].inputs, self.inputs, self._outputs)
+            return resolve(inputs, self.inputs, self._outputs)
         base = graph.bases[number]
-        inputs = graph.nodes[address].inputs
         return resolve(inputs, self.state.scopes[number].inputs, lambda n: self.state.nodes[base + n].outputs)
 
     def unread(self, *, ended: bool = False) -> list[int]:
@@ -299,9 +307,6 @@ class Machine:
         else:
             self._start_kind(event.node, event.at)
 
-    def _signalled(self, event: Signalled) -> None:
-        gates.signalled(self, event)
-
     def _child_ended(self, event: ChildEnded) -> None:
         node = self.state.seen(event.node)
         if node is None or node.phase is not NodePhase.RUNNING or event.node not in self.state.live:
@@ -316,12 +321,11 @@ class Machine:
             self.end(event.node, NodePhase.FAILED, error, event.at)
 
     def _timer_fired(self, event: TimerFired) -> None:
-        if event.kind == "execution":
-            self._execution_timed_out(event.at)
-            return
         address = event.node
         node = self.state.seen(address)
-        if event.kind == "lookup":
+        if event.kind == "execution":
+            scopes.timed_out(self, event.at)
+        elif event.kind == "lookup":
             if self.looking(address):
                 self.ask(Lookup(address))
         elif node is None:
@@ -362,7 +366,7 @@ class Machine:
             if scope.phase is not ExecutionPhase.RUNNING:
                 return  # one of them has failed at once
             if self.state.nodes[i].phase is NodePhase.RUNNING:
-                branches.joined(self, i, at)
+                (maps if i in self.state.maps else branches).joined(self, i, at)
             elif nodes[i].kind is not None:
                 self._start_kind(i, at)
             elif self.state.reusable and self.take_over(i, at):
@@ -442,19 +446,19 @@ class Machine:
         """A node or item has succeeded: go on with what waited for it alone."""
         self.notes.pop(address, None)
         if is_item(address):
-            maps.item_ended(self, node_of(address), at)
+            maps.item_ended(self, address, at)
             return
-        graph, state = self.graph, self.state
+        graph, waits = self.graph, self.state.waits
         number = graph.scope_of(address)
-        base, waits = graph.bases[number], state.waits
-        self._following.append((number, [base + d for d in graph.nodes[address].downstream if not waits[base + d]]))
-        if len(self._following) > 1:
-            return  # what ends at once is followed in a row, not one inside the other
-        while self._following:
-            self._follow(*self._following[0], at)
-            self._following.popleft()
+        base, ready = graph.bases[number], []
+        for downstream in graph.nodes[address].downstream:
+            follower = base + downstream
+            if not waits[follower] or (graph.nodes[follower].kind is not None and maps.early(self, follower)):
+                ready.append(follower)
+        self.follow(number, ready, at)
 
     def _follow(self, number: int, ready: list[int], at: float) -> None:
+        """Start nodes of a scope that became ready."""
         scope, nodes = self.state.scopes[number], self.state.nodes
         if ready and scope.phase is ExecutionPhase.RUNNING:
             self.start([i for i in ready if not nodes[i].phase.terminal], at)
@@ -524,8 +528,10 @@ class Machine:
         if publish:
             self.ask(Release(address))
         if is_item(address):
-            maps.item_ended(self, node_of(address), at)
+            maps.item_ended(self, address, at)
             return
+        if address in self.state.maps:
+            maps.feeder_lost(self, address, at)
         number = self.graph.scope_of(address)
         if error is not None and self.graph.plans[number].failure_policy is FailurePolicy.FAIL_IMMEDIATELY:
             scopes.turn_failing(self, number, self.state.scopes[number].error or error, at)
@@ -541,11 +547,6 @@ class Machine:
                 self.stop(address, "total", reason, at)
         elif node.retry_at is not None:
             self.end(address, NodePhase.TIMED_OUT, ErrorInfo(TIMED_OUT, reason, retryable=False), at)
-
-    def _execution_timed_out(self, at: float) -> None:
-        message = f"The execution took longer than its timeout of {self.plan.timeout_s:g} s."
-        scopes.turn_failing(self, 0, ErrorInfo(EXECUTION_TIMED_OUT, message, retryable=False), at)
-        scopes.settle(self, 0, at)
 
     def cancel(self, address: int, cause: str, reason: str, at: float) -> None:
         """Have the open attempt of a node or item stopped."""
@@ -585,7 +586,7 @@ class Machine:
         AttemptAborted: _attempt_aborted,
         AttemptSuspended: _attempt_suspended,
         Loaded: _loaded,
-        Signalled: _signalled,
+        Signalled: gates.signalled,
         ChildEnded: _child_ended,
         TimerFired: _timer_fired,
         AbortAsked: _abort_asked,

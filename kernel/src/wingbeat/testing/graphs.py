@@ -40,11 +40,13 @@ from wingbeat.spec.entities import (
     Variable,
     WorkflowSpec,
 )
-from wingbeat.types import ListType, Simple
+from wingbeat.types import ListType, Simple, UnionType
 
 INT = Simple("int")
 ONE = Interface((Variable("x", INT),), (Variable("o0", INT),))
 MANY = Interface((Variable("given", ListType(INT)),), (Variable("o0", INT),))
+_MAYBE = UnionType((INT, Simple("none")))
+TWO = Interface((Variable("x", _MAYBE), Variable("y", _MAYBE)), (Variable("o0", INT),))
 LIST = Interface((Variable("x", INT),), (Variable("o0", ListType(INT)),))
 
 
@@ -247,11 +249,20 @@ class _Body:
         rng = self.rng
         spec = MapSpec(("x",), rng.choice((None, 1, 2)))
         made = self._put(NodeSpec(self._id(), self.call(digest), {"x": self._many()}, self._after(), spec, arm))
+        if rng.random() < 0.4:  # another one over what it gives
+            spec = MapSpec(("x",), rng.choice((None, 1, 2)))
+            made = self._put(NodeSpec(self._id(), self.call(digest), {"x": made}, self._after(), spec, arm))
         call = self.call(self.graphs.task(MANY))
         total = self._put(NodeSpec(self._id(), call, {"given": made}, arm=arm))
         if rng.random() < 0.4:  # another one, of which some items may fail
             tolerant = MapSpec(("x",), rng.choice((None, 2)), *rng.choice(((1, None), (None, 0.5), (0, None))))
-            self._put(NodeSpec(self._id(), self.call(digest), {"x": self._many()}, self._after(), tolerant, arm))
+            some = self._put(NodeSpec(self._id(), self.call(digest), {"x": self._many()}, self._after(), tolerant, arm))
+            if rng.random() < 0.5:  # and two over what that gives
+                spec = MapSpec(("x", "y"), rng.choice((None, 2)), 0)
+                call = self.call(self.graphs.task(TWO))
+                made = self._put(NodeSpec(self._id(), call, {"x": some, "y": some}, self._after(), spec, arm))
+                call = self.call(self.graphs.task(TWO))
+                self._put(NodeSpec(self._id(), call, {"x": some, "y": made}, (), spec, arm))
         return total
 
     def _map(self, arm: Arm | None) -> Promise:

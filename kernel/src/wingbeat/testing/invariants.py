@@ -8,12 +8,22 @@ from typing import TYPE_CHECKING
 from wingbeat.machine import event as e
 from wingbeat.machine.attempts import SYSTEM
 from wingbeat.machine.effect import Cancel, Lookup, Publish, SetTimer, Submit
-from wingbeat.machine.fact import AttemptLost, AttemptQueued, Fact, NodeSucceeded, SignalKept, Suspended
-from wingbeat.machine.graph import Graph, is_item
+from wingbeat.machine.fact import (
+    AttemptLost,
+    AttemptQueued,
+    Fact,
+    NodeSucceeded,
+    Opened,
+    SignalKept,
+    Started,
+    Suspended,
+)
+from wingbeat.machine.graph import Graph, is_item, item_of, node_of
 from wingbeat.machine.maps import WINDOW
 from wingbeat.machine.state import PHASES, NodeState, decode_state, encode_state, graph_of
 from wingbeat.machine.step import Machine
 from wingbeat.spec.chosen import AT_QUEUE
+from wingbeat.spec.literal import Inline, LiteralList
 from wingbeat.spec.phase import AttemptPhase, ExecutionPhase, NodePhase
 from wingbeat.spec.plan import BranchKind, GateKind, MapKind
 
@@ -40,6 +50,35 @@ def check_fact(m: Machine, fact: Fact) -> None:
         _check(all(nodes[base + u].phase.success for u in upstream), "upstream nodes have succeeded first")
     if isinstance(fact, AttemptQueued):
         _check_chosen(m, fact)
+    if isinstance(fact, AttemptQueued | NodeSucceeded | Started) and is_item(fact.node):
+        _check_fed(m, fact.node)
+    if isinstance(fact, Opened) and is_item(fact.parent):
+        _check_fed(m, fact.parent)
+
+
+def _check_fed(m: Machine, address: int) -> None:
+    """An item takes what the items of the maps that feed its map have given."""
+    number, item = node_of(address), item_of(address)
+    base, kind = m.graph.base_of(number), m.graph.nodes[number].kind
+    assert isinstance(kind, MapKind)
+    for name, (upstream, output) in kind.fed.items():
+        feeder, mapping, above = (
+            m.state.nodes[base + upstream],
+            m.state.maps[base + upstream],
+            m.graph.nodes[base + upstream].kind,
+        )
+        assert isinstance(above, MapKind)
+        phase = PHASES[mapping.phases[item]]
+        lost = above.spec.tolerant and phase in (NodePhase.FAILED, NodePhase.TIMED_OUT)
+        _check(phase.success or lost, "an item starts when the items that it is fed by have ended")
+        if feeder.outputs is None:
+            given = mapping.outputs[output][item]
+        else:
+            whole = feeder.outputs[output]
+            assert isinstance(whole, Inline | LiteralList)
+            given = Inline(whole.value[item]) if isinstance(whole, Inline) else whole.items[item]
+        taken = m.values(address)[name]
+        _check(taken == (Inline(None) if given is None else given), "an item takes what it was fed")
 
 
 def _check_chosen(m: Machine, fact: AttemptQueued) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
 from wingbeat.machine import attempts, bodies, branches, fold, gates, maps, restart, scopes
 from wingbeat.machine.effect import Cancel
+from wingbeat.machine.event import Signalled
 from wingbeat.machine.fact import AttemptLost, NodeSucceeded, Turned
 from wingbeat.machine.graph import node_of
 from wingbeat.machine.state import PHASES, MapState
@@ -97,6 +99,24 @@ def _maps_do_not_wait_for_their_items() -> Any:
             real(m, number, at)
 
     return patch.object(maps, "item_ended", ended)
+
+
+def _items_do_not_wait_for_what_feeds_them() -> Any:
+    return patch.object(maps, "_has", lambda m, number, item: True)
+
+
+def _maps_that_nothing_feeds_any_more_go_on() -> Any:
+    return patch.object(maps, "feeder_lost", lambda m, number, at: None)
+
+
+def _items_that_were_fed_are_forgotten() -> Any:
+    real = maps.go_on
+
+    def go_on(m: Machine, number: int, lost: str, at: float) -> None:
+        m.due[number] = deque()
+        real(m, number, lost, at)
+
+    return patch.object(maps, "go_on", go_on)
 
 
 def _failed_items_are_not_counted() -> Any:
@@ -190,7 +210,7 @@ def _answers_are_taken_twice() -> Any:
         m.state.answered.discard(event.id)
         real(m, event)
 
-    return patch.object(gates, "signalled", signalled)
+    return patch.dict(Machine._on, {Signalled: signalled})  # noqa: SLF001
 
 
 def _items_forget_their_phase() -> Any:
@@ -217,6 +237,9 @@ MUTANTS: dict[str, Plant] = {
     "formulas know of no failure": _formulas_know_of_no_failure,
     "failed nodes count as done": _failed_nodes_count_as_done,
     "maps do not wait for their items": _maps_do_not_wait_for_their_items,
+    "items do not wait for what feeds them": _items_do_not_wait_for_what_feeds_them,
+    "maps that nothing feeds any more go on": _maps_that_nothing_feeds_any_more_go_on,
+    "items that were fed are forgotten": _items_that_were_fed_are_forgotten,
     "failed items are not counted": _failed_items_are_not_counted,
     "concurrency is off by one": _concurrency_is_off_by_one,
     "skipped arms run": _skipped_arms_run,
