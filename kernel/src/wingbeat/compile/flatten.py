@@ -85,6 +85,11 @@ def _plan(closure: Closure, workflow: WorkflowSpec, made: dict[str, Plan]) -> Pl
             plan.nodes[upstream].downstream.append(i)
         if node.arm is not None:
             plan.nodes[i].downstream.append(node.arm[0])
+        if isinstance(node.kind, MapKind):
+            for feeder in {number for number, _ in node.kind.fed.values()}:
+                above = plan.nodes[feeder].kind
+                assert isinstance(above, MapKind)
+                above.feeds.append(i)
     return plan
 
 

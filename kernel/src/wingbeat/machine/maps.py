@@ -86,8 +86,8 @@ def start(m: Machine, number: int, kind: MapKind, at: float) -> None:
         return
     m.say(Expanded(number, at, total))
     _go_on(m, number, at)
-    base, nodes = m.graph.base_of(number), m.graph.nodes
-    m.follow(m.graph.scope_of(number), [base + d for d in nodes[number].downstream if early(m, base + d)], at)
+    base = m.graph.base_of(number)
+    m.follow(m.graph.scope_of(number), [base + d for d in kind.feeds if early(m, base + d)], at)
 
 
 def early(m: Machine, number: int) -> bool:
@@ -162,7 +162,7 @@ def item_ended(m: Machine, address: int, at: float) -> None:
         _stop_items(m, number, "failing", f"item {mapping.first_failed} failed", at)
         feeder_lost(m, number, at)
     _go_on(m, number, at)
-    for downstream in _fed_by(m, number) if goes_on(m, number) else ():
+    for downstream in _fed_by(m, number) if kind.feeds and goes_on(m, number) else ():
         if _has(m, downstream, item_of(address)):
             if (due := m.due.get(downstream)) is not None:  # else it is found when it is looked for
                 due.append(item_of(address))
@@ -192,9 +192,9 @@ def go_on(m: Machine, number: int, lost: str, at: float) -> None:
 
 def _fed_by(m: Machine, number: int) -> list[int]:
     """The maps that are under way and fed by this one."""
-    base, state, nodes = m.graph.base_of(number), m.state, m.graph.nodes
-    begun = [base + d for d in nodes[number].downstream if base + d in state.maps]
-    return [d for d in begun if number in _feeders(m, d) and not state.nodes[d].phase.terminal]
+    base, state, kind = m.graph.base_of(number), m.state, m.graph.nodes[number].kind
+    assert isinstance(kind, MapKind)
+    return [base + d for d in kind.feeds if base + d in state.maps and not state.nodes[base + d].phase.terminal]
 
 
 def _has(m: Machine, number: int, item: int) -> bool:

@@ -68,13 +68,14 @@ Source = FromInput | FromNode | Fixed | ListOf | MapOf | Part
 
 class MapKind(Struct, frozen=True, gc=False):
     """A call for each item of lists. What is called for an item: the node's task, or else `plan`. `fed`: lists that are the
-    outputs of other maps, of which nothing else is waited for: its items may start one by one, as theirs end."""
+    outputs of other maps, of which nothing else is waited for: its items may start one by one, as theirs end. `feeds`: the nodes that this one is such a map for."""
 
     spec: MapSpec
     outputs: tuple[str, ...]
     plan: Plan | None = None
     child: ChildKind | None = None
     fed: dict[str, tuple[int, str]] = {}
+    feeds: list[int] = []
 
 
 class BranchKind(Struct, gc=False):
