@@ -67,8 +67,13 @@ Source = FromInput | FromNode | Fixed | ListOf | MapOf | Part
 
 
 class MapKind(Struct, frozen=True, gc=False):
-    """A call for each item of lists. What is called for an item: the node's task, or else `plan`. `fed`: lists that are the
-    outputs of other maps, of which nothing else is waited for: its items may start one by one, as theirs end. `feeds`: the nodes that this one is such a map for."""
+    """A call for each item of lists. What is called for an item: the node's task, or else `plan`.
+
+    Attributes:
+        fed: Lists that are outputs of other maps, which are consumed in no other way: items may start one by one, as theirs end.
+
+        feeds: The nodes that this map feeds like that.
+    """
 
     spec: MapSpec
     outputs: tuple[str, ...]
