@@ -9,6 +9,7 @@ import msgspec
 
 from wingbeat.compile.cachekey import input_digests
 from wingbeat.contracts.journal import Record
+from wingbeat.machine import maps
 from wingbeat.machine.fact import Fact, NodeSucceeded, Opened
 from wingbeat.machine.fold import apply
 from wingbeat.machine.graph import Graph, is_item
@@ -63,7 +64,7 @@ class Shadow:
         """The inputs of a node or item; what a map goes over is read as it was stored."""
         number = address & (1 << 32) - 1
         machine = self.machine
-        if is_item(address) and number not in machine.mapped:
+        if is_item(address) and not maps.ready(machine, number):
             given = machine.values(number)
             machine.loaded[number] = {n: materialise(v, content) for n, v in given.items() if isinstance(v, Offloaded)}
         return machine.values(address)
