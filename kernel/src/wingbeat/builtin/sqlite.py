@@ -20,7 +20,7 @@ import aiosqlite
 import msgspec
 from msgspec import Struct
 
-from wingbeat.base.errors import ConfigurationError, JournalUnknown
+from wingbeat.base.errors import ConfigurationError, JournalDamaged, JournalUnknown
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.journal import Batch, FencedOut, Record, Row, Snapshot, StorageFull
 
@@ -165,7 +165,7 @@ class SQLiteJournal:
         rows = []
         for expected, (sequence, crc, body) in enumerate(await self._select(query, (execution, after)), after + 1):
             if sequence != expected or zlib.crc32(body) != crc:
-                raise JournalUnknown(
+                raise JournalDamaged(
                     f"The journal of execution {execution} is damaged at row {expected} ({self.path})."
                 )
             rows.append(Row(execution, sequence, body))

@@ -6,7 +6,7 @@ import contextlib
 
 import msgspec
 
-from wingbeat.base.errors import EngineStopped, JournalUnknown, NotFound
+from wingbeat.base.errors import EngineStopped, JournalDamaged, JournalUnknown, NotFound
 from wingbeat.base.ids import digest
 from wingbeat.compile.check import check
 from wingbeat.compile.flatten import flatten
@@ -188,7 +188,7 @@ class Archive:
 
 def _whole(record: Record) -> Record:
     if record.damaged:
-        raise JournalUnknown(f"The record of execution {record.execution} is damaged in the journal.")
+        raise JournalDamaged(f"The record of execution {record.execution} is damaged in the journal.")
     return record
 
 
@@ -197,7 +197,7 @@ def _read_closure(name: str, body: bytes) -> Closure:
     try:
         closure = read_known(body, name)
     except Exception as error:
-        raise JournalUnknown(f"The closure {name} is damaged in the journal: {error}") from error
+        raise JournalDamaged(f"The closure {name} is damaged in the journal: {error}") from error
     if name not in (closure.root, digest(body)):
-        raise JournalUnknown(f"The closure {name} is damaged in the journal.")
+        raise JournalDamaged(f"The closure {name} is damaged in the journal.")
     return closure

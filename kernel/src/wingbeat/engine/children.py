@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from wingbeat.base.errors import EngineStopped, JournalUnknown, NotFound, WingbeatError
+from wingbeat.base.errors import EngineStopped, JournalDamaged, JournalUnknown, NotFound, SetAside, WingbeatError
 from wingbeat.base.ids import child_execution_id
 from wingbeat.contracts.engine import Engine, LaunchRequest
 from wingbeat.contracts.failpoints import hit
@@ -109,7 +109,9 @@ async def _again(what: Callable[[], Awaitable[T]]) -> T:
     while True:
         try:
             return await what()
-        except (StorageFull, JournalUnknown):
+        except JournalDamaged:
+            raise
+        except (StorageFull, JournalUnknown, SetAside):
             await asyncio.sleep(AGAIN_S)
 
 

@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Iterable
 
 import msgspec
 
-from wingbeat.base.errors import ConflictError, EngineStopped, NotFound, WingbeatError
+from wingbeat.base.errors import ConflictError, EngineStopped, WingbeatError
 from wingbeat.base.ids import attempt_id, check_execution_id, short_id
 from wingbeat.compile.flatten import flatten
 from wingbeat.contracts.catalog import Evicted, Eviction
@@ -41,6 +41,7 @@ from wingbeat.engine.memo import Memo
 from wingbeat.engine.parts import Parts
 from wingbeat.engine.pools import Pools
 from wingbeat.engine.publish import published
+from wingbeat.engine.recovery import Recovery
 from wingbeat.engine.replays import replay_of
 from wingbeat.engine.reports import Reports
 from wingbeat.engine.reuse import Reuse, explained, reusable
@@ -81,7 +82,6 @@ from wingbeat.types import ValueMismatch
 DRAIN_MAX = 5000
 LINGER_S = 0.005
 FULL_AGAIN_S = 1.0
-RECOVER_AT_ONCE = 200
 ENDED_S = 1.0
 """How long an execution stays in memory behind its end: who waited for it asks for its outputs next."""
 _GOING_ON = (ExecutionPhase.QUEUED, ExecutionPhase.RUNNING, ExecutionPhase.SUCCEEDING)
@@ -109,14 +109,17 @@ class LocalEngine:
         self._touched: dict[str, Live] = {}
         self._holding: dict[str, Live] = {}
         self._launching: list[Live] = []
-        self._left: dict[str, str] = {}  # by launch key, what was being stopped when this kernel was opened
         self._lingering: asyncio.TimerHandle | None = None
         self._linger_over = False
         self._loop: asyncio.Task[None] | None = None
         self._fence = -1
         self._stopped: WingbeatError | None = None
         self._full = False
-        self.quarantined: dict[str, str] = {}
+        self._recovery = Recovery(
+            self._archive, self._routes, self._loading, self._memo, self._pools, parts.executors, self._lives,
+            self._request, self._perform,
+        )  # fmt: skip
+        self.quarantined = self._recovery.quarantined
 
     # -- life
 
@@ -133,7 +136,7 @@ class LocalEngine:
                 await executor.start(self.reports)
                 self._dispatchers[name].start()
             with no_collection():
-                await self._recover()
+                await self._recovery.start(await self._journal.records(live=True, limit=10**9))
         except BaseException:
             await self.close()
             raise
@@ -147,6 +150,7 @@ class LocalEngine:
         for dispatcher in self._dispatchers.values():
             await dispatcher.close()
         await self._memo.close()
+        await self._recovery.close()
         await self._loading.close()
         await self._children.close()
         if self._parts.catalog is not None:
@@ -173,7 +177,7 @@ class LocalEngine:
         if found is not None and found.machine.state.phase not in _GOING_ON:
             await found.ended.wait()  # it was being stopped when somebody left: what it finished is taken over
             request, found = msgspec.structs.replace(request, recover=found.id), None
-        elif found is None and request.resume and (left := self._left.pop(request.launch_key, "")):
+        elif found is None and request.resume and (left := self._recovery.left.pop(request.launch_key, "")):
             request = msgspec.structs.replace(request, recover=left)
         reuse = await self._reusable(request) if request.recover else Reuse()
         existing = await self._existing(name)  # last: nothing may happen between this and taking the name
@@ -225,7 +229,7 @@ class LocalEngine:
         """See `Engine.describe`."""
         live = self._lives.get(execution) or self._ended.get(execution)
         if live is None:
-            self._check_readable(execution)
+            self._recovery.check(execution)
             return await self._archive.view(execution, nodes=nodes)
         if live.id in self._lives:
             self._check_running()
@@ -469,50 +473,6 @@ class LocalEngine:
 
     # -- starting and stopping
 
-    async def _recover(self) -> None:
-        """Read every execution that has not ended, and perform again what was under way."""
-        requests: dict[str, list[AttemptRequest]] = {name: [] for name in self._dispatchers}
-        later: list[tuple[Live, Effect]] = []
-        records = await self._journal.records(live=True, limit=10**9)
-        for i in range(0, len(records), RECOVER_AT_ONCE):
-            chunk = records[i : i + RECOVER_AT_ONCE]
-            lives = await asyncio.gather(*(self._archive.live(r.execution, r) for r in chunk), return_exceptions=True)
-            for record, live in zip(chunk, lives, strict=True):
-                if isinstance(live, BaseException):
-                    self.quarantined[record.execution] = str(live)
-                    continue
-                try:
-                    effects = await self._resumed(live)
-                    submits = [(x, self._request(live, x.node, x.attempt)) for x in effects if isinstance(x, Submit)]
-                except Exception as error:  # noqa: BLE001  # one that cannot be read must not keep the others from going on
-                    self.quarantined[record.execution] = str(error)
-                    continue
-                hit("recover.read")
-                self._lives[live.id] = live
-                if live.machine.state.phase is ExecutionPhase.ABORTING:
-                    self._left[record.launch_key] = live.id
-                for _, request in submits:
-                    if request is not None and self._pools.resume(live, request):
-                        requests[self._routes.executor(request.task)].append(request)
-                later += [(live, effect) for effect in effects if not isinstance(effect, Submit)]
-        hit("recover.before-adopt")
-        for name, found in requests.items():
-            await self._parts.executors[name].recover(found)
-        hit("recover.after-adopt")
-        self._pools.start()
-        for live, effect in later:
-            self._perform(live, effect)
-        for live in self._lives.values():
-            for node in live.machine.state.live | live.machine.state.retrying:
-                self._memo.adopt(live, node)
-
-    async def _resumed(self, live: Live) -> list[Effect]:
-        """What an execution that was read has to have performed again. Raises if it cannot go on here."""
-        self._routes.check(task for plan in live.machine.graph.plans for task in plan.tasks)
-        self._routes.check_inline(live)
-        await self._loading.lists(live)
-        return live.machine.outstanding()
-
     def _stop(self, error: WingbeatError) -> None:
         if self._stopped is not None:
             return
@@ -520,6 +480,7 @@ class LocalEngine:
         self._timers.close()
         self._children.stop()  # whoever has taken over goes on with all this
         self._memo.stop()
+        self._recovery.stop()
         for dispatcher in self._dispatchers.values():
             dispatcher.stop()
         for live in (*self._lives.values(), *(live for live, _ in self._inbox)):
@@ -539,21 +500,14 @@ class LocalEngine:
         self._launching = [other for other in self._launching if other is not live]
         self._let_go(live, _broken(error))
 
-    def _check_readable(self, execution: str) -> None:
-        if execution in self.quarantined:
-            raise NotFound(
-                f"Execution {execution!r} cannot go on: {self.quarantined[execution]}",
-                hint="The others are not affected. It is tried again when the home is opened the next time.",
-            )
-
     async def _over(self, execution: str) -> ExecutionPhase:
         """The phase of an execution that has ended."""
-        self._check_readable(execution)
+        self._recovery.check(execution)
         return await self._archive.over(execution)
 
     def _check_ended(self, live: Live) -> None:
         """Raise unless the end of an execution that was waited for is in the journal."""
-        self._check_readable(live.id)
+        self._recovery.check(live.id)
         if live.id in self._lives:
             raise self._stopped or EngineStopped("The engine stopped.")
 

@@ -18,6 +18,10 @@ from wingbeat.spec.literal import Inline, LiteralList
 from wingbeat.spec.outcome import ErrorInfo
 
 
+class Unreadable(WingbeatError):
+    """A stored value that a machine needs to go on cannot be read now."""
+
+
 class Loading:
     """Reads values from storage, in threads, and posts them."""
 
@@ -49,7 +53,7 @@ class Loading:
         return Loaded(self._clock.now(), node, values)
 
     async def lists(self, live: Live, *, ended: bool = False) -> None:
-        """Read what maps go over, which a machine that was put together again does not have. Raises WingbeatError.
+        """Read what maps go over, which a machine that was put together again does not have. Raises Unreadable.
 
         With `ended`, of all maps, as far as it can be read.
         """
@@ -58,7 +62,7 @@ class Loading:
             if loaded.error is None:
                 live.machine.loaded[node] = loaded.values
             elif not ended:
-                raise WingbeatError(f"{live.node_id(node)}: {loaded.error.message}")
+                raise Unreadable(f"{live.node_id(node)}: {loaded.error.message}")
 
     async def _load(self, live: Live, node: int) -> None:
         hit("load.before")
