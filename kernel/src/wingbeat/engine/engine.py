@@ -449,6 +449,7 @@ class LocalEngine:
                 self._dispatcher(live.machine.settled(effect.node)).cancel(name, effect.reason)
             case Finish():
                 self._pools.forget(live.id)
+                self._memo.forget(live)
                 hit("finish.before")
                 self._ended[live.id] = self._lives.pop(live.id, live)
                 asyncio.get_running_loop().call_later(ENDED_S, self._ended.pop, live.id, None)
