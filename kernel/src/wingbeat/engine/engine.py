@@ -28,7 +28,7 @@ from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.journal import Batch, Record, StorageFull
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.archive import Archive
-from wingbeat.engine.batch import batch_of
+from wingbeat.engine.batch import batch_of, drop_launches
 from wingbeat.engine.checkpoints import checkpoint_of
 from wingbeat.engine.children import Children
 from wingbeat.engine.collecting import no_collection
@@ -114,7 +114,7 @@ class LocalEngine:
         self._loop: asyncio.Task[None] | None = None
         self._fence = -1
         self._stopped: WingbeatError | None = None
-        self._full = False
+        self._full: StorageFull | None = None
         self._recovery = Recovery(
             self._archive, self._routes, self._loading, self._memo, self._pools, parts.executors, self._lives,
             self._request, self._perform,
@@ -169,8 +169,6 @@ class LocalEngine:
     async def launch(self, request: LaunchRequest) -> LaunchReply:
         """See `Engine.launch`."""
         self._check_running()
-        if self._full:
-            raise StorageFull("The disk is full; no new execution is taken.")
         name = check_execution_id(request.name) if request.name else short_id(self._clock.entropy())
         closure_digest = self._archive.keep(request.closure)
         found = await self._resumable(request.launch_key) if request.resume else None
@@ -188,6 +186,8 @@ class LocalEngine:
             if (existing.closure, existing.launch_key) != (closure_digest, request.launch_key):
                 raise ConflictError(f"Execution {name!r} is there already, of another workflow or with other inputs.")
             return LaunchReply(name, created=False)
+        if self._full is not None:
+            raise StorageFull(f"{self._full.message} No new execution is taken.", hint=self._full.hint)
         plan = self._archive.plan(self._archive.keep(request.closure))
         self._routes.check(plan.tasks)
         inline = sorted(task.name for task in plan.tasks if task.name in self._routes.inline)
@@ -335,14 +335,14 @@ class LocalEngine:
         inbox = self._inbox
         for _ in range(min(len(inbox), DRAIN_MAX)):
             live, event = inbox.popleft()
+            if live.dropped:
+                continue
             if type(event) is Launched:
                 hit("launch.before-step")
             try:
                 effects = live.machine.step(event)
             except Exception as error:  # noqa: BLE001  # one that breaks the machine must not keep the others from going on
                 self._quarantine(live, error)
-                continue
-            if live.id in self.quarantined:
                 continue
             facts = live.machine.take_facts()
             if facts:
@@ -351,7 +351,7 @@ class LocalEngine:
             if type(event) is Signalled:
                 self._acknowledge(live, event.id)
             for effect in effects:
-                if effect.asks:
+                if effect.asks and live.launched.done():  # before, there may be no room for it
                     self._perform(live, effect)
                 else:
                     live.held.append(effect)
@@ -378,11 +378,12 @@ class LocalEngine:
             self._lingering = None
         batch, facts = batch_of(self._archive, touched, launching)
         hit("commit.before-append")
-        if batch.rows:
-            await self._append(batch)
+        await self._append(batch, launching)
         hit("commit.after-append")
         for live_id, said in facts.items():
             live = touched[live_id]
+            if live.dropped:
+                continue
             if self._feed.wanted(live):
                 self._feed.publish(live, published(live.id, live.machine.graph, said, live.cursor))
             live.cursor += len(said)
@@ -400,22 +401,28 @@ class LocalEngine:
         hit("perform.after-effects")
         await self._snapshots(touched.values())
 
-    async def _append(self, batch: Batch) -> None:
-        """A full disk wrote nothing, so the same batch is tried again until there is room; anything else stops the engine."""
-        while True:
+    async def _append(self, batch: Batch, launching: list[Live]) -> None:
+        """A full disk wrote nothing: launches are refused, and the rest is tried again until there is room. Anything else stops
+        the engine."""
+        while batch.rows:
             try:
                 await self._journal.append(batch, self._fence)
-            except StorageFull:
-                self._full = True
-                await asyncio.sleep(FULL_AGAIN_S)
-            else:
-                self._full = False
                 self._archive.saved(batch.closures)
-                return
+                break
+            except StorageFull as error:
+                if refused := [*launching, *self._launching]:
+                    drop_launches(batch)
+                    launching.clear()
+                    for live in refused:
+                        self._drop(live, error)
+                else:
+                    self._full = error
+                    await asyncio.sleep(FULL_AGAIN_S)
+        self._full = None
 
     async def _snapshots(self, lives: Iterable[Live]) -> None:
         for live in lives:
-            if live.facts_since_snapshot >= live.snapshot_due_at and live.id in self._lives:
+            if live.facts_since_snapshot >= live.snapshot_due_at and self._lives.get(live.id) is live:
                 live.facts_since_snapshot = 0
                 hit("snapshot.before")
                 await self._archive.snapshot(live, self._fence)
@@ -496,10 +503,14 @@ class LocalEngine:
     def _quarantine(self, live: Live, error: Exception) -> None:
         """Let go of an execution that breaks the machine; what it said since the last commit is forgotten."""
         self.quarantined[live.id] = f"{type(error).__name__}: {error}"
+        self._drop(live, _broken(error))
+
+    def _drop(self, live: Live, error: WingbeatError) -> None:
         for held in (self._lives, self._touched, self._holding):
             held.pop(live.id, None)
         self._launching = [other for other in self._launching if other is not live]
-        self._let_go(live, _broken(error))
+        self._memo.forget(live)
+        self._let_go(live, error)
 
     async def _over(self, execution: str) -> ExecutionPhase:
         """The phase of an execution that has ended."""
@@ -509,6 +520,8 @@ class LocalEngine:
     def _check_ended(self, live: Live) -> None:
         """Raise unless the end of an execution that was waited for is in the journal."""
         self._recovery.check(live.id)
+        if (refused := live.launched.exception()) is not None:
+            raise refused
         if live.id in self._lives:
             raise self._stopped or EngineStopped("The engine stopped.")
 
