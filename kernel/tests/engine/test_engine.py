@@ -788,6 +788,26 @@ async def test_a_full_disk_refuses_what_is_launched_and_keeps_what_runs(bench, m
         assert await engine.wait("old") == "SUCCEEDED"
 
 
+async def test_reports_to_an_engine_that_has_stopped_are_not_kept(bench):
+    bench.executor.behaviour = lambda request: None
+    journal = Failing(bench.make_journal())
+    bench.journal = lambda: journal
+    async with bench.engine() as engine:
+        await engine.launch(bench.request(CHAIN, "mine"))
+        await until(lambda: bench.executor.running)
+        journal.errors = [JournalUnknown("the disk said EIO")]
+        with pytest.raises(JournalUnknown):
+            await engine.launch(bench.request(ONE))
+        for _ in range(1000):
+            engine.reports.running("mine/a/0")
+            engine.reports.ended("mine/a/0", success())
+        assert not engine._inbox
+    bench.journal = bench.make_journal
+    bench.executor = ScriptedExecutor()
+    async with bench.engine() as engine:
+        assert await engine.wait("mine") == "SUCCEEDED"
+
+
 async def test_a_snapshot_that_finds_the_disk_full_stops_nothing(bench, monkeypatch):
     monkeypatch.setattr(live, "SNAPSHOT_FACTS_MIN", 1)
 

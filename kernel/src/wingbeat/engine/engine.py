@@ -301,6 +301,8 @@ class LocalEngine:
     # -- the loop
 
     def _post(self, live: Live, event: Event) -> None:
+        if self._stopped is not None:
+            return  # nobody takes it out any more; whatever it tells is told again at the next start
         self._inbox.append((live, event))
         self._wake.set()
 
@@ -493,6 +495,7 @@ class LocalEngine:
             dispatcher.stop()
         for live in (*self._lives.values(), *(live for live, _ in self._inbox)):
             self._let_go(live, error)
+        self._inbox.clear()
         if self._loop is not None and self._loop is not asyncio.current_task():
             self._loop.cancel()
 
