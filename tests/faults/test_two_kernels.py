@@ -107,7 +107,9 @@ def test_a_kernel_that_is_stopped_in_a_commit_keeps_its_journal(make_place):
         (place.home / "kernel.lock").unlink()
         second = place.begin()
         assert second.wait(60) == 1, place.log()
-        assert "database is locked" in (place.folder / "log2").read_text(), place.log()
+        said = (place.folder / "log2").read_text()
+        assert "database is locked" in said, place.log()
+        assert f"Process {first.pid} has held its lock for more than 10 s" in said, place.log()
     finally:
         os.kill(first.pid, signal.SIGCONT)
     assert first.wait(60) == 0, place.log()

@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError, JournalDamaged, JournalUnknown
+from wingbeat.builtin.lockers import lockers
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.journal import Batch, FencedOut, Record, Row, Snapshot, StorageFull
 
@@ -107,7 +108,8 @@ class SQLiteJournal:
             self._failed = isinstance(error, sqlite3.Error)
             await self.close()  # its thread would keep the process from ending
             if isinstance(error, sqlite3.Error):
-                raise JournalUnknown(f"The journal {self.path} cannot be opened: {error}.") from error
+                message = f"The journal {self.path} cannot be opened: {error}."
+                raise JournalUnknown(message, hint=self._held_by(error)) from error
             raise
 
     async def append(self, batch: Batch, fence: int) -> None:
@@ -234,10 +236,22 @@ class SQLiteJournal:
                     f"The disk is full: the journal {self.path} cannot grow.", hint="Make room; then go on."
                 ) from error
             self._failed = True
-            raise JournalUnknown(f"The journal {self.path} failed while committing: {error}.") from error
+            message = f"The journal {self.path} failed while committing: {error}."
+            raise JournalUnknown(message, hint=self._held_by(error)) from error
         except sqlite3.Error as error:
             self._failed = True
             raise JournalUnknown(f"The journal {self.path} failed while committing: {error}.") from error
+
+    def _held_by(self, error: sqlite3.Error) -> str:
+        """What to do about a lock that another process has held for longer than `busy_timeout_s`; empty for other errors."""
+        if "locked" not in str(error):
+            return ""
+        pids = lockers(self.path, self.path.with_name(f"{self.path.name}-shm"))
+        holder = f"Process {' or '.join(map(str, pids))}" if pids else "Another process"
+        return (
+            f"{holder} has held its lock for more than {self.settings.busy_timeout_s:g} s: it is stopped within a commit (Ctrl-Z), "
+            "or hangs. Let it go on (kill -CONT) or end it; what it has committed stays."
+        )
 
     async def _select(self, query: str, values: Sequence[Any]) -> list[Any]:
         try:
