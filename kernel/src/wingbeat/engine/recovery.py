@@ -44,11 +44,11 @@ class _Aside(Struct):
 
 
 class _Found(Struct):
-    """An execution that was read: what is performed again, and its attempts that had not ended."""
+    """An execution that was read: what is performed again, and its attempts that had not ended, with the times of their coming."""
 
     live: Live
     effects: list[Effect] = []
-    requests: list[AttemptRequest] = []
+    requests: list[tuple[float, AttemptRequest]] = []
 
 
 class Recovery:
@@ -80,10 +80,11 @@ class Recovery:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, records: list[Record]) -> None:
-        """Go on with all that can be read; then with the others, as soon as they can."""
+        """Go on with all of these (the newest first) that can be read; then with the others, as soon as they can."""
         found: list[_Found] = []
+        oldest_first = [*reversed(records)]
         for i in range(0, len(records), AT_ONCE):
-            found += await self._read(records[i : i + AT_ONCE])
+            found += await self._read(oldest_first[i : i + AT_ONCE])
         hit("recover.before-adopt")
         for name, requests in self._taken(found).items():  # first: what runs has its slots before anything is started
             await self._executors[name].recover(requests)
@@ -162,7 +163,8 @@ class Recovery:
             if not isinstance(effect, Submit):
                 found.effects.append(effect)
             elif (request := self._request(live, effect.node, effect.attempt)) is not None:
-                found.requests.append(request)
+                attempt = live.machine.state.node(effect.node).open_attempt
+                found.requests.append((attempt.queued_at if attempt else 0.0, request))
         return found
 
     def _give_up(self, record: Record, error: Exception) -> None:
@@ -178,17 +180,19 @@ class Recovery:
             _log.warning("Execution %s cannot go on for now, and is tried again: %s", record.execution, error)
 
     def _taken(self, found: Iterable[_Found]) -> dict[str, list[AttemptRequest]]:
-        """Take executions up; their attempts that are to be adopted, by executor."""
+        """Take executions up; their attempts that are to be adopted, by executor. Who came first is first in every line."""
         requests: dict[str, list[AttemptRequest]] = {}
+        came: list[tuple[float, Live, AttemptRequest]] = []
         for one in found:
             hit("recover.read")
             live = one.live
             self._lives[live.id] = live
             if live.machine.state.phase is ExecutionPhase.ABORTING:
                 self.left[live.record.launch_key] = live.id
-            for request in one.requests:
-                if self._pools.resume(live, request):
-                    requests.setdefault(self._routes.executor(request.task), []).append(request)
+            came += ((at, live, request) for at, request in one.requests)
+        for _, live, request in sorted(came, key=lambda attempt: attempt[0]):
+            if self._pools.resume(live, request):
+                requests.setdefault(self._routes.executor(request.task), []).append(request)
         return requests
 
     def _go_on(self, found: Iterable[_Found]) -> None:
