@@ -101,7 +101,7 @@ class Archive:
 
     async def over(self, execution: str) -> ExecutionPhase:
         """The phase of an execution that nobody here runs. Raises NotFound, and EngineStopped if it has not ended."""
-        phase = ExecutionPhase((await self.record(execution)).phase)
+        phase = ExecutionPhase((await self._settled(await self.record(execution))).phase)
         if not phase.terminal:
             raise EngineStopped(f"Another kernel runs the execution {execution!r}.")
         return phase
@@ -112,7 +112,18 @@ class Archive:
 
     async def executions(self, *, after: str, limit: int) -> list[Summary]:
         """A page of executions, newest first."""
-        return [summary(record) for record in await self._journal.records(after=after, limit=limit)]
+        records = await self._journal.records(after=after, limit=limit)
+        return [summary(await self._settled(record)) for record in records]
+
+    async def _settled(self, record: Record) -> Record:
+        """A record with the phase that its facts give, where its own cannot be believed."""
+        if not record.doubtful:
+            return record
+        try:
+            state = (await self.live(record.execution, record)).machine.state
+        except JournalUnknown:  # nothing tells that it has ended
+            return msgspec.structs.replace(record, phase=ExecutionPhase.RUNNING, ended_at=None)
+        return msgspec.structs.replace(record, phase=state.phase, ended_at=state.ended_at)
 
     async def live(self, execution: str, record: Record | None = None) -> Live:
         """An execution put together again from its facts; `record` where it is at hand."""

@@ -136,7 +136,10 @@ class LocalEngine:
                 await executor.start(self.reports)
                 self._dispatchers[name].start()
             with no_collection():
-                await self._recovery.start(await self._journal.records(live=True, limit=10**9))
+                wrong = await self._recovery.start(await self._journal.records(live=True, limit=10**9))
+            if wrong:
+                with contextlib.suppress(StorageFull):  # then it is found out again
+                    await self._journal.append(Batch(phases=wrong), self._fence)
         except BaseException:
             await self.close()
             raise

@@ -17,7 +17,7 @@ from msgspec import Struct
 from wingbeat.base.errors import JournalDamaged, JournalUnknown, NotFound, SetAside
 from wingbeat.contracts.executor import AttemptRequest, Executor
 from wingbeat.contracts.failpoints import hit
-from wingbeat.contracts.journal import Record
+from wingbeat.contracts.journal import Ended, Record
 from wingbeat.engine.archive import Archive
 from wingbeat.engine.live import Live
 from wingbeat.engine.loading import Loading, Unreadable
@@ -77,10 +77,15 @@ class Recovery:
         self.quarantined: dict[str, str] = {}
         self.left: dict[str, str] = {}
         self._aside: dict[str, _Aside] = {}
+        self._wrong: list[Ended] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def start(self, records: list[Record]) -> None:
-        """Go on with all of these (the newest first) that can be read; then with the others, as soon as they can."""
+    async def start(self, records: list[Record]) -> list[Ended]:
+        """Go on with all of these (the newest first) that can be read; then with the others, as soon as they can.
+
+        Returns:
+            Phases that the records do not have right.
+        """
         found: list[_Found] = []
         oldest_first = [*reversed(records)]
         for i in range(0, len(records), AT_ONCE):
@@ -92,6 +97,7 @@ class Recovery:
         self._go_on(found)
         if self._aside:
             self._spawn(self._later())
+        return self._wrong
 
     def stop(self) -> None:
         """Try no more."""
@@ -144,7 +150,13 @@ class Recovery:
             try:
                 if isinstance(live, BaseException):
                     raise live  # noqa: TRY301  # one place says what becomes of it
-                found.append(await self._resumed(live))
+                state = live.machine.state
+                if record.phase != state.phase:
+                    self._wrong.append(Ended(record.execution, state.phase, state.ended_at))
+                if state.phase.terminal:
+                    self._aside.pop(record.execution, None)
+                else:
+                    found.append(await self._resumed(live))
             except JournalDamaged as error:
                 self._give_up(record, error)
             except (JournalUnknown, Unreadable) as error:
