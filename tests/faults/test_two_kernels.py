@@ -4,6 +4,8 @@ import contextlib
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -92,6 +94,13 @@ def test_a_kernel_whose_home_was_taken_while_it_was_stopped_is_fenced_out(make_p
     ).read_text()  # before it has written anything, it may have read what the other one does
     assert any(told in said for told in ("FencedOut", "Another kernel runs", "ConflictError")), place.log()
     place.check()
+
+
+def test_a_second_path_of_the_home_is_the_same_home(tmp_path, mounting):
+    command = [*mounting, sys.executable, str(Path(__file__).with_name("secondpath.py")), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "done"
 
 
 def test_a_kernel_that_is_stopped_in_a_commit_keeps_its_journal(make_place):
