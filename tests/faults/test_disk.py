@@ -1,6 +1,7 @@
 """The disk says no: it is full, or the journal cannot be written or flushed."""
 
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,23 @@ def test_an_error_of_the_journal_stops_the_engine_and_is_not_tried_again(place, 
         assert code == 1, place.log()
         assert "JournalUnknown" in place.log(), place.log()
         assert said == ["failed log"], "what had failed was tried again"
+    place.finish()
+
+
+FIRST, LATER = (1, 2, 3, 5, 8, 13), range(5, 200, 15)
+"""Reads of the journal's file at a start: of an empty home, and of one whose log has to be read."""
+
+
+@pytest.mark.parametrize(("killed", "at"), [*((False, at) for at in FIRST), *((True, at) for at in LATER)])
+def test_an_error_when_the_journal_is_read_is_told_and_nothing_is_lost(place, shim, killed, at):
+    if killed:
+        assert place.start("executor.ended", n=20) == -signal.SIGKILL, place.log()
+    log = place.folder / "shim"
+    armed = {"LD_PRELOAD": str(shim), "FAULT_CALL": "read", "FAULT_AT": str(at), "FAULT_LOG": str(log)}
+    code = place.begin(**armed).wait(60)
+    assert log.exists() or at > min(LATER[-6:]), f"there were fewer than {at} calls\n{place.log()}"
+    said = (place.folder / f"log{place.starts}").read_text()
+    assert code == 0 or (code == 1 and ("JournalUnknown" in said or "SetAside" in said)), place.log()
     place.finish()
 
 
