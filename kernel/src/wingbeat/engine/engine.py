@@ -93,10 +93,10 @@ class LocalEngine:
     def __init__(self, parts: Parts) -> None:
         self._parts, self._clock, self._journal = parts, parts.clock, parts.journal
         self._archive = Archive(parts.journal)
-        self._memo = Memo(parts.catalog, parts.storage, parts.clock, self._post)
+        self._memo = Memo(parts.catalog, parts.storage, parts.clock, self._post, self._quarantine)
         self._timers = Timers(parts.clock, self._timer_due)
-        self._loading = Loading(parts.storage, parts.clock, self._post)
-        self._children = Children(self, parts.clock, self._post)
+        self._loading = Loading(parts.storage, parts.clock, self._post, self._quarantine)
+        self._children = Children(self, parts.clock, self._post, self._quarantine)
         self._routes = Routes(frozenset(parts.executors), parts.inline, parts.default_executor, frozenset(parts.pools))
         self._feed = Feed(parts.observers)
         self._inbox: deque[tuple[Live, Event]] = deque()
@@ -508,6 +508,8 @@ class LocalEngine:
 
     def _quarantine(self, live: Live, error: Exception) -> None:
         """Let go of an execution that breaks the machine; what it said since the last commit is forgotten."""
+        if live.dropped or self._lives.get(live.id) is not live:
+            return  # it has ended, or is let go of already
         self.quarantined[live.id] = f"{type(error).__name__}: {error}"
         self._drop(live, _broken(error))
 

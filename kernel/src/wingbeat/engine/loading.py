@@ -9,6 +9,7 @@ from typing import Any
 from wingbeat.base.errors import WingbeatError
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.storage import Storage
+from wingbeat.engine.background import Broke, watched
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.live import Live
 from wingbeat.machine.event import Event, Loaded
@@ -25,15 +26,15 @@ class Unreadable(WingbeatError):
 class Loading:
     """Reads values from storage, in threads, and posts them."""
 
-    def __init__(self, storage: Storage, clock: Clock, post: Callable[[Live, Event], None]) -> None:
-        self._io, self._clock, self._post = StorageIO(storage, ""), clock, post
+    def __init__(self, storage: Storage, clock: Clock, post: Callable[[Live, Event], None], broke: Broke) -> None:
+        self._io, self._clock, self._post, self._broke = StorageIO(storage, ""), clock, post, broke
         self._tasks: set[asyncio.Task[None]] = set()
 
     def load(self, live: Live, node: int) -> None:
         """Read what a node needs; the answer is posted."""
         task = asyncio.create_task(self._load(live, node))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        watched(task, live, self._broke).add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
         """Stop."""

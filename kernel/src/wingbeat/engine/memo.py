@@ -12,6 +12,7 @@ from wingbeat.compile.cachekey import input_digests, interface_digest, key_diges
 from wingbeat.contracts.catalog import CacheEntry, CacheKey, Catalog
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.storage import Storage
+from wingbeat.engine.background import Broke, watched
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.held import Held
 from wingbeat.engine.live import Live
@@ -37,8 +38,8 @@ class Memo:
         looking: How many lookups are under way; their answers are events to come.
     """
 
-    def __init__(self, catalog: Catalog | None, storage: Storage, clock: Clock, post: Post) -> None:
-        self.catalog, self._storage, self._clock, self._post = catalog, storage, clock, post
+    def __init__(self, catalog: Catalog | None, storage: Storage, clock: Clock, post: Post, broke: Broke) -> None:
+        self.catalog, self._storage, self._clock, self._post, self._broke = catalog, storage, clock, post, broke
         self.looking = 0
         self._limit = asyncio.Semaphore(CONCURRENCY)
         self._held = Held(clock.entropy)
@@ -88,7 +89,7 @@ class Memo:
 
     def publish(self, live: Live, node: int) -> None:
         """Store a node's outputs; the answer is posted."""
-        self._spawn(self._publish(live, node))
+        watched(self._spawn(self._publish(live, node)), live, self._broke)
 
     def release(self, live: Live, node: int) -> None:
         """Give a reservation back."""
@@ -98,7 +99,7 @@ class Memo:
 
     def _ask(self, live: Live, node: int, catalog: Catalog) -> None:
         self.looking += 1
-        self._spawn(self._lookup(live, node, catalog))
+        watched(self._spawn(self._lookup(live, node, catalog)), live, self._broke)
 
     def _ended(self, digest: str, *, stored: bool) -> None:
         """What was computed here under a key has ended: who waits for it need not wait for a timer."""
@@ -106,10 +107,11 @@ class Memo:
             for live, node in self._held.woken(digest, stored=stored):
                 self._ask(live, node, self.catalog)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _lookup(self, live: Live, node: int, catalog: Catalog) -> None:
         try:
@@ -204,8 +206,8 @@ class Memo:
         self._post(live, CacheStored(self._clock.now(), node, status, reason))
 
     async def _release(self, catalog: Catalog, key: CacheKey, owner: str) -> None:
-        hit("release.before")
         try:
+            hit("release.before")
             await catalog.release(key, owner)
         except Exception:  # noqa: BLE001  # it ends by itself
             return
