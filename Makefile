@@ -24,10 +24,10 @@ ETA_PYTEST := . $(ETA_VENV)/bin/activate && pytest examples/eta -o faulthandler_
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo simulate mutants test test-heavy faults test-realdata check format bench docs build changelog lock acceptance schema sync clean python
+.PHONY: help demo simulate simulate-weekly mutants test test-heavy faults test-realdata check format bench docs build changelog lock acceptance schema sync clean python
 
 help: ## list these commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
 
 demo: $(SYNCED) ## run the ETA example on its embedded data
 	@$(ACTIVATE) wingbeat run examples/eta/eta.py eta
@@ -50,6 +50,18 @@ test-realdata: $(ETA_SYNCED) ## run the ETA example on real data: ETA_DATA=DIR
 SEEDS ?= 20000
 simulate: $(SYNCED) ## run the machine in simulated worlds with faults: SEEDS=20000, or FROM:TO
 	@$(ACTIVATE) python -m wingbeat.testing.simulate --seeds $(SEEDS)
+
+# Seeds that nobody has run yet, by the clock, in slices: a slice with a seed that fails is the last.
+WEEKLY_SEEDS ?= 1000000
+WEEKLY_SLICE ?= 50000
+simulate-weekly: $(SYNCED) ## a million fresh seeds of the simulator, over all cores; stops with those that fail (once a week)
+	@$(ACTIVATE) from=$$(($$(date +%s) * 1000000)) && end=$$((from + $(WEEKLY_SEEDS))) && \
+	while [ $$from -lt $$end ]; do \
+		to=$$((from + $(WEEKLY_SLICE))); echo "== seeds $$from:$$to"; \
+		python -m wingbeat.testing.simulate --seeds $$from:$$to || { \
+			echo "a seed failed; all of this slice again: make simulate SEEDS=$$from:$$to" >&2; exit 1; }; \
+		from=$$to; \
+	done
 
 mutants: $(SYNCED) ## show that the simulation finds every bug that is planted
 	@$(ACTIVATE) python -m wingbeat.testing.simulate --mutants

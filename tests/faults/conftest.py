@@ -3,6 +3,7 @@
 ``FAULTS_TIMES=10`` (`make faults`) makes ten times as many kills and cuts; ``FAULTS_SEED`` chooses the moments.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -35,6 +36,9 @@ STEPS = {
 VICTIMS = ("victim", "victim-above")
 AGAIN = ("first", "right", "last")
 """What the execution `again` does: `left` it finds in the catalog."""
+
+NAMESPACE = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+"""Of its own: when its first process ends, all of them do, and what was mounted is gone."""
 
 _told: list[str] = []
 
@@ -172,11 +176,15 @@ class Place:
         return {name for name, at in lines if float(at) < before}
 
     def phases(self) -> dict[str, str]:
-        db = sqlite3.connect(f"file:{self.home}/journal.sqlite?mode=ro", uri=True)
-        try:
-            return dict(db.execute("SELECT id, phase FROM executions"))
-        finally:
-            db.close()
+        return dict(self._journal("SELECT id, phase FROM executions"))
+
+    def fences(self) -> int:
+        """How often a kernel has opened the journal."""
+        return int(self._journal("SELECT value FROM meta WHERE key = 'fence'")[0][0])
+
+    def _journal(self, query: str) -> list[tuple]:
+        with contextlib.closing(sqlite3.connect(f"file:{self.home}/journal.sqlite?mode=ro", uri=True)) as db:
+            return db.execute(query).fetchall()
 
 
 def kill(pid: int, number: int = signal.SIGKILL) -> None:
@@ -212,6 +220,14 @@ def make_place(tmp_path):
 @pytest.fixture
 def place(make_place):
     return make_place()
+
+
+@pytest.fixture(scope="session")
+def mounting():
+    """What runs a command with mounts and processes of its own; the test is not run where that is not to be had."""
+    if os.geteuid() or subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode:
+        pytest.skip("not run here: what needs mounts of its own: mounting needs root")
+    return NAMESPACE
 
 
 @pytest.fixture(scope="session")

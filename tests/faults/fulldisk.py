@@ -42,17 +42,14 @@ async def main(folder: Path) -> None:
             assert await before.result() == 5
             slow = await kernel.launch(steps.gated, {"folder": marks, "tag": "slow"}, name="slow")
             fill(disk)
-            waiting = []
+            taken = []
             refused = 0
             for number in range(200):  # the journal's file has room of its own for some
-                launching = asyncio.create_task(
-                    kernel.launch(steps.diamond, {"folder": marks, "tag": f"full{number}"}, name=f"full{number}")
-                )
-                waiting.append(launching)
-                done, _ = await asyncio.wait({launching}, timeout=0.3)
-                if done and isinstance(launching.exception(), StorageFull):
-                    refused += 1
-                    waiting.pop()
+                try:
+                    inputs = {"folder": marks, "tag": f"full{number}"}
+                    taken.append(await kernel.launch(steps.diamond, inputs, name=f"full{number}"))
+                except StorageFull as error:
+                    refused += "Make room" in str(error)
                 if refused == 3:
                     break
             assert refused == 3, "new work was never refused"
@@ -60,8 +57,8 @@ async def main(folder: Path) -> None:
             assert (await slow.describe()).phase == "RUNNING"
             assert "before" in [summary.id for summary in await kernel.engine.executions()]
             (disk / "filler").unlink()
-            for launching in waiting:
-                assert await (await launching).result() == 5
+            for execution in taken:
+                assert await execution.result() == 5
             await kernel.signal("slow", "go", True)
             assert await slow.result() == 3
             after = await kernel.launch(steps.mapped, {"folder": marks, "tag": "after"}, name="after")

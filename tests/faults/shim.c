@@ -1,5 +1,5 @@
 /* Preloaded into the program: the n-th call of a kind on the journal's files fails with EIO; whether calls of that kind follow
-   on the same file is written down. FAULT_CALL is "sync" or "write", FAULT_AT is n, FAULT_LOG takes what happened. */
+   on the same file is written down. FAULT_CALL is "sync", "write" or "read", FAULT_AT is n, FAULT_LOG takes what happened. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -54,4 +54,13 @@ ssize_t pwrite(int fd, const void *data, size_t size, off_t offset) {
 }
 ssize_t write(int fd, const void *data, size_t size) {
     return meet(fd, "write") ? -1 : NEXT("write", ssize_t(*)(int, const void *, size_t))(fd, data, size);
+}
+ssize_t pread64(int fd, void *data, size_t size, off64_t offset) {
+    return meet(fd, "read") ? -1 : NEXT("pread64", ssize_t(*)(int, void *, size_t, off64_t))(fd, data, size, offset);
+}
+ssize_t pread(int fd, void *data, size_t size, off_t offset) {
+    return meet(fd, "read") ? -1 : NEXT("pread", ssize_t(*)(int, void *, size_t, off_t))(fd, data, size, offset);
+}
+ssize_t read(int fd, void *data, size_t size) {
+    return meet(fd, "read") ? -1 : NEXT("read", ssize_t(*)(int, void *, size_t))(fd, data, size);
 }

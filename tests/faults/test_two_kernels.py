@@ -4,6 +4,8 @@ import contextlib
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -94,6 +96,13 @@ def test_a_kernel_whose_home_was_taken_while_it_was_stopped_is_fenced_out(make_p
     place.check()
 
 
+def test_a_second_path_of_the_home_is_the_same_home(tmp_path, mounting):
+    command = [*mounting, sys.executable, str(Path(__file__).with_name("secondpath.py")), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "done"
+
+
 def test_a_kernel_that_is_stopped_in_a_commit_keeps_its_journal(make_place):
     for _ in range(10):
         place = make_place(copies=6)
@@ -107,7 +116,9 @@ def test_a_kernel_that_is_stopped_in_a_commit_keeps_its_journal(make_place):
         (place.home / "kernel.lock").unlink()
         second = place.begin()
         assert second.wait(60) == 1, place.log()
-        assert "database is locked" in (place.folder / "log2").read_text(), place.log()
+        said = (place.folder / "log2").read_text()
+        assert "database is locked" in said, place.log()
+        assert f"Process {first.pid} has held its lock for more than 10 s" in said, place.log()
     finally:
         os.kill(first.pid, signal.SIGCONT)
     assert first.wait(60) == 0, place.log()

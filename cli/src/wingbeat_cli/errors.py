@@ -16,6 +16,7 @@ from wingbeat.base.errors import (
     InputError,
     JournalUnknown,
     NotFound,
+    SetAside,
     WingbeatError,
 )
 
@@ -43,6 +44,7 @@ EXIT_OF_ERROR: dict[type[Exception], int] = {
     click.UsageError: USAGE,
     click.Abort: INTERRUPTED,
     CompileError: COMPILE,
+    SetAside: TRY_AGAIN,  # before its base
     NotFound: NOT_FOUND,
     ConflictError: CONFLICT,
     EngineStopped: TRY_AGAIN,

@@ -257,7 +257,7 @@ FULL = """
             except StorageFull:
                 full += 1
         try:
-            await journal.snapshot(Snapshot("a", 0, os.urandom(20_000)), fence)
+            await journal.snapshot(Snapshot("a", 0, os.urandom(60_000)), fence)
         except StorageFull:
             full += 1
         assert len(await journal.read("a")) == number, "reading goes on"

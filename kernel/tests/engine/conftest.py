@@ -26,6 +26,7 @@ class Bench:
         self.more = {}
         self.pools = {}
         self.journal = self.make_journal
+        self.storage = FileStore(str(place / "storage"))
 
     def make_journal(self):
         return SQLiteJournal(self.place / "journal.sqlite", JournalSettings(synchronous="NORMAL"))
@@ -35,7 +36,7 @@ class Bench:
         engine = LocalEngine(
             Parts(
                 journal=self.journal(),
-                storage=FileStore(str(self.place / "storage")),
+                storage=self.storage,
                 executors={"process": self.executor, **self.more},
                 clock=SystemClock(),
                 catalog=self.catalog,

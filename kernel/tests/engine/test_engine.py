@@ -739,6 +739,75 @@ async def test_a_full_disk_pauses_and_refuses_new_work_until_there_is_room(bench
         assert (await engine.launch(bench.request(ONE))).created
 
 
+async def test_the_first_launches_that_meet_a_full_disk_are_refused_and_leave_nothing(bench):
+    class Waiting(Failing):
+        async def append(self, batch, fence):
+            await go.wait()
+            await super().append(batch, fence)
+
+    go, closure = asyncio.Event(), make_closure({"a": Job(cache=True)}, timeout_s=1000)
+    bench.catalog = MemoryCatalog()
+    journal = Waiting(bench.make_journal())
+    bench.journal = lambda: journal
+    async with bench.engine() as engine, asyncio.timeout(10):
+        journal.errors = [StorageFull("The disk is full: here.", hint="Make room.")]
+        names = ["one", "two", "three"]
+        launches = [asyncio.create_task(engine.launch(bench.request(closure, name))) for name in (*names, "one")]
+        await until(lambda: "three" in engine._lives)
+        waiting = asyncio.create_task(engine.wait("two"))
+        await until(lambda: engine._lives["two"].waiters)
+        go.set()
+        for said in await asyncio.gather(*launches, waiting, return_exceptions=True):
+            assert isinstance(said, StorageFull)
+            assert "Make room" in str(said)
+        assert engine.idle()
+        assert not (engine._timers._heap or bench.catalog.calls or engine._launching or engine._inbox)
+        with pytest.raises(NotFound):
+            await engine.describe("two")
+        for name in names:  # there is room again
+            assert (await engine.launch(bench.request(closure, name))).created
+            assert await engine.wait(name) == "SUCCEEDED"
+
+
+async def test_a_full_disk_refuses_what_is_launched_and_keeps_what_runs(bench, monkeypatch):
+    monkeypatch.setattr(engine_module, "FULL_AGAIN_S", 0.01)
+    bench.executor.behaviour = lambda request: None
+    journal = Failing(bench.make_journal())
+    bench.journal = lambda: journal
+    async with bench.engine() as engine, asyncio.timeout(10):
+        await engine.launch(bench.request(ONE, "old"))
+        await until(lambda: bench.executor.running)
+        journal.errors = [StorageFull("full")] * 10**6
+        bench.executor.end("old/a/0")
+        launch = engine.launch(bench.request(ONE, "new"))  # in one batch with the end of the other
+        with pytest.raises(StorageFull):
+            await launch
+        await until(lambda: engine._full)
+        assert not (await engine.launch(bench.request(ONE, "old"))).created, "it is there"
+        journal.errors = []
+        assert await engine.wait("old") == "SUCCEEDED"
+
+
+async def test_reports_to_an_engine_that_has_stopped_are_not_kept(bench):
+    bench.executor.behaviour = lambda request: None
+    journal = Failing(bench.make_journal())
+    bench.journal = lambda: journal
+    async with bench.engine() as engine:
+        await engine.launch(bench.request(CHAIN, "mine"))
+        await until(lambda: bench.executor.running)
+        journal.errors = [JournalUnknown("the disk said EIO")]
+        with pytest.raises(JournalUnknown):
+            await engine.launch(bench.request(ONE))
+        for _ in range(1000):
+            engine.reports.running("mine/a/0")
+            engine.reports.ended("mine/a/0", success())
+        assert not engine._inbox
+    bench.journal = bench.make_journal
+    bench.executor = ScriptedExecutor()
+    async with bench.engine() as engine:
+        assert await engine.wait("mine") == "SUCCEEDED"
+
+
 async def test_a_snapshot_that_finds_the_disk_full_stops_nothing(bench, monkeypatch):
     monkeypatch.setattr(live, "SNAPSHOT_FACTS_MIN", 1)
 

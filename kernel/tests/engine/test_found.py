@@ -8,7 +8,9 @@ from wingbeat.base.errors import EngineStopped, NotFound
 from wingbeat.builtin.filestore import FileStore
 from wingbeat.contracts.executor import Aborted, Failed, Succeeded
 from wingbeat.contracts.journal import FencedOut, StorageFull
-from wingbeat.engine import archive, children, dispatch
+from wingbeat.engine import archive, children, dispatch, timers
+from wingbeat.engine.clock import SystemClock
+from wingbeat.machine.effect import SetTimer
 from wingbeat.spec.entities import (
     Arm,
     BranchSpec,
@@ -341,3 +343,37 @@ async def test_what_comes_after_a_workflow_does_not_wait_for_what_a_branch_in_it
         reply = await engine.launch(bench.request(graphs.close(graphs.add(outer)), inputs={"x": 1}))
         assert await engine.wait(reply.id) == "SUCCEEDED"
     assert [id.split("/")[1] for id in bench.executor.submitted] == ["n0.no", "n1"]
+
+
+async def test_work_beside_the_loop_that_fails_as_nobody_foresaw_is_told_and_the_others_go_on(bench, monkeypatch):
+    async def event(self, live, node):
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("wingbeat.engine.loading.Loading.event", event)
+    blob = FileStore(str(bench.place / "storage")).put_bytes(b"[1,2,3]")
+    stored = Succeeded({"o0": Offloaded(blob.uri, blob.size, "sha256:list")})
+    bench.executor.behaviour = lambda request: stored if request.task.name == "jobs.list" else success()
+    async with bench.engine() as engine, asyncio.timeout(10):
+        reply = await engine.launch(bench.request(stored_map(), inputs={"x": 1}))
+        with pytest.raises(NotFound, match="KeyError: 'a bug'"):
+            await engine.wait(reply.id)
+        other = await engine.launch(bench.request(SIMPLE))
+        assert await engine.wait(other.id) == "SUCCEEDED"
+    monkeypatch.undo()
+    async with bench.engine() as engine:
+        assert await engine.wait(reply.id) == "SUCCEEDED"
+
+
+async def test_a_timer_that_fails_once_is_not_lost(monkeypatch):
+    def hit(name):
+        passed.append(name)
+        if len(passed) == 1:
+            raise OSError("once")
+
+    passed, fired, told = [], asyncio.Event(), []
+    monkeypatch.setattr(timers, "hit", hit)
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    clocks = timers.Timers(SystemClock(), lambda execution, timer: fired.set())
+    clocks.add("x", SetTimer(0.0, "sleep"))
+    await asyncio.wait_for(fired.wait(), 5)
+    assert len(told) == 1

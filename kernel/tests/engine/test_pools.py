@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from wingbeat.base.errors import ConfigurationError
-from wingbeat.contracts.executor import Failed
+from wingbeat.contracts.executor import AttemptRequest, Failed
 from wingbeat.engine import pools
-from wingbeat.spec.entities import PoolSpec
+from wingbeat.spec.entities import Entry, Interface, PoolSpec, TaskSpec
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.testing.fakes import ScriptedExecutor
 from wingbeat.testing.plans import Job, make_closure
@@ -100,6 +100,48 @@ async def test_after_a_restart_what_runs_holds_its_slots(slow):
             await asyncio.sleep(0.02)
         assert await engine.wait("x") == "SUCCEEDED"
     assert {a: n for a, n in slow.executor.submitted.items() if n > 1} == dict.fromkeys(slow.executor.recovered, 2)
+
+
+async def test_after_a_restart_who_came_first_is_still_first(slow):
+    slow.pools = {"gpu": 1}
+    async with slow.engine() as engine:
+        for name in ("busy", "c", "a", "b"):
+            await engine.launch(slow.request(flow(PoolSpec("gpu")), name))
+            await until(lambda name=name: f"{name}/j0/0" in engine._pools._pool_of)
+        engine.reports.running("busy/j0/0")
+        await until(lambda: engine._lives["busy"].machine.state.node(0).open_attempt.started_at)
+        await engine.describe("busy")  # that is durable
+    async with slow.engine() as engine:
+        for name in ("busy", "c", "a", "b"):
+            await until(lambda name=name: list(slow.executor.running) == [f"{name}/j0/0"])
+            slow.executor.end(f"{name}/j0/0")
+
+
+async def test_what_is_adopted_is_given_to_its_executor_in_the_order_of_arrival(slow):
+    names = ("d", "c", "a", "b")
+    async with slow.engine() as engine:
+        for name in names:
+            await engine.launch(slow.request(flow(None), name))
+            await until(lambda name=name: f"{name}/j0/0" in slow.executor.running)
+    async with slow.engine():
+        assert slow.executor.recovered == [f"{name}/j0/0" for name in names]
+
+
+def test_a_clock_that_is_set_back_lets_nobody_overtake():
+    class Clock:
+        at = 10_000.0
+
+        def now(self):
+            return self.at
+
+    gone, clock, spec = [], Clock(), PoolSpec("gpu")
+    line = pools.Pools({"gpu": 1}, clock, lambda request: gone.append(request.id), lambda *_: None)
+    for id in ("x/busy/0", "x/old/0", "x/new/0"):
+        line.submit(AttemptRequest(id, TaskSpec("jobs.a", Interface((), ()), Entry("jobs", "a"), pool=spec), {}))
+        clock.at -= 3000.0
+    clock.at += 3100.0
+    line.forget("x/busy")
+    assert gone == ["x/busy/0", "x/old/0"]
 
 
 async def test_why_something_waits_names_the_holder(slow):

@@ -7,9 +7,11 @@
      ├── InputError              a launch was given a wrong or missing input (also a TypeError)
      ├── ConfigurationError      a setting, a plugin or a file of the user's is wrong
      ├── NotFound                an execution, a node or an entity that does not exist
+     │    └── SetAside           an execution that cannot be read now, and is tried again
      ├── ConflictError           the same name with another content
      ├── ExecutionFailed         an execution ended without success
      ├── JournalUnknown          the journal's answer was lost: the outcome of a commit is not known
+     │    └── JournalDamaged     other bytes are in the journal than were written
      └── EngineStopped           the engine stopped while something waited for it
     NonRetryable                 raised by user code: do not retry this
 """
@@ -68,6 +70,10 @@ class NotFound(WingbeatError, LookupError):
     """An execution, node or entity of that name does not exist."""
 
 
+class SetAside(NotFound):
+    """An execution that has not ended could not be read when the home was opened. It is tried again, and goes on then."""
+
+
 class ConflictError(WingbeatError):
     """The name is taken by something with another content."""
 
@@ -77,6 +83,10 @@ class JournalUnknown(WingbeatError):
 
     The engine stops at once, because going on could act on facts that are not there. Opening the home again reads what is.
     """
+
+
+class JournalDamaged(JournalUnknown):
+    """What the journal has of an execution is not what was written. Reading it again gives the same."""
 
 
 class EngineStopped(WingbeatError):

@@ -20,7 +20,9 @@ import aiosqlite
 import msgspec
 from msgspec import Struct
 
-from wingbeat.base.errors import ConfigurationError, JournalUnknown
+from wingbeat.base.errors import ConfigurationError, JournalDamaged, JournalUnknown
+from wingbeat.builtin.lockers import lockers
+from wingbeat.builtin.unended import believed, count_live, end_crc
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.journal import Batch, FencedOut, Record, Row, Snapshot, StorageFull
 
@@ -36,7 +38,7 @@ CREATE TABLE IF NOT EXISTS closures(digest TEXT PRIMARY KEY, body BLOB NOT NULL)
 CREATE TABLE IF NOT EXISTS executions(
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, closure TEXT NOT NULL, workflow TEXT NOT NULL, inputs BLOB NOT NULL,
     launch_key TEXT NOT NULL, labels BLOB NOT NULL, created_at REAL NOT NULL, phase TEXT NOT NULL, ended_at REAL,
-    crc INTEGER);
+    crc INTEGER, end_crc INTEGER);
 CREATE INDEX IF NOT EXISTS executions_live ON executions(number) WHERE ended_at IS NULL;
 CREATE INDEX IF NOT EXISTS executions_key ON executions(launch_key) WHERE ended_at IS NULL;
 CREATE TABLE IF NOT EXISTS facts(
@@ -45,7 +47,20 @@ CREATE TABLE IF NOT EXISTS facts(
 CREATE TABLE IF NOT EXISTS snapshots(
     execution TEXT PRIMARY KEY, sequence INTEGER NOT NULL, crc INTEGER NOT NULL, body BLOB NOT NULL);
 """
-_RECORD = "id, closure, workflow, inputs, launch_key, labels, created_at, phase, ended_at, crc"
+_RECORD = (
+    "id",
+    "closure",
+    "workflow",
+    "inputs",
+    "launch_key",
+    "labels",
+    "created_at",
+    "phase",
+    "ended_at",
+    "crc",
+    "end_crc",
+)
+_CHECKSUMS = ("crc", "end_crc")
 
 
 class _Fenced(Exception):
@@ -76,7 +91,7 @@ class SQLiteJournal:
         self._wanted: list[str] = []
         self._looking: asyncio.Task[dict[str, Record]] | None = None
         self._failed = False
-        self._record = _RECORD
+        self._record = ", ".join(_RECORD)
 
     async def open(self, owner: str) -> int:
         """See `Journal.open`. Read-only, the fence is -1."""
@@ -89,8 +104,8 @@ class SQLiteJournal:
                     uri, uri=True, isolation_level=None, timeout=self.settings.busy_timeout_s
                 )
                 await self._check_format()
-                if await self._without_crc():
-                    self._record = _RECORD.replace("crc", "NULL")
+                lacking = await self._lacking()
+                self._record = ", ".join("NULL" if name in lacking else name for name in _RECORD)
                 return -1
             self._db = await aiosqlite.connect(self.path, isolation_level=None, timeout=self.settings.busy_timeout_s)
             ((mode,),) = await self._db.execute_fetchall("PRAGMA journal_mode=WAL")
@@ -99,15 +114,18 @@ class SQLiteJournal:
             await self._db.execute(f"PRAGMA synchronous={self.settings.synchronous}")
             await self._check_format()
             await self._db.executescript(SCHEMA)
-            if await self._without_crc():
-                await self._db.execute("ALTER TABLE executions ADD COLUMN crc INTEGER")
+            for name in await self._lacking():
+                await self._db.execute(f"ALTER TABLE executions ADD COLUMN {name} INTEGER")
             hit("journal.opened")
-            return await self._at_once(_take_fence, owner)
+            fence = await self._at_once(_take_fence, owner)
+            await self._at_once(count_live)
+            return fence
         except BaseException as error:
             self._failed = isinstance(error, sqlite3.Error)
             await self.close()  # its thread would keep the process from ending
             if isinstance(error, sqlite3.Error):
-                raise JournalUnknown(f"The journal {self.path} cannot be opened: {error}.") from error
+                message = f"The journal {self.path} cannot be opened: {error}."
+                raise JournalUnknown(message, hint=self._held_by(error)) from error
             raise
 
     async def append(self, batch: Batch, fence: int) -> None:
@@ -165,7 +183,7 @@ class SQLiteJournal:
         rows = []
         for expected, (sequence, crc, body) in enumerate(await self._select(query, (execution, after)), after + 1):
             if sequence != expected or zlib.crc32(body) != crc:
-                raise JournalUnknown(
+                raise JournalDamaged(
                     f"The journal of execution {execution} is damaged at row {expected} ({self.path})."
                 )
             rows.append(Row(execution, sequence, body))
@@ -205,9 +223,10 @@ class SQLiteJournal:
                 hint="Upgrade wingbeat, or use another home.",
             )
 
-    async def _without_crc(self) -> bool:
-        """Whether the file is from before records had a checksum."""
-        return not await self._select("SELECT 1 FROM pragma_table_info('executions') WHERE name = 'crc'", ())
+    async def _lacking(self) -> list[str]:
+        """Checksums that records do not have in a file from before."""
+        found = {name for (name,) in await self._select("SELECT name FROM pragma_table_info('executions')", ())}
+        return [name for name in _CHECKSUMS if name not in found]
 
     async def _at_once(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **_: P.kwargs) -> T:
         """Do several statements in one hop to the connection's thread, of which each costs more than most statements.
@@ -234,10 +253,22 @@ class SQLiteJournal:
                     f"The disk is full: the journal {self.path} cannot grow.", hint="Make room; then go on."
                 ) from error
             self._failed = True
-            raise JournalUnknown(f"The journal {self.path} failed while committing: {error}.") from error
+            message = f"The journal {self.path} failed while committing: {error}."
+            raise JournalUnknown(message, hint=self._held_by(error)) from error
         except sqlite3.Error as error:
             self._failed = True
             raise JournalUnknown(f"The journal {self.path} failed while committing: {error}.") from error
+
+    def _held_by(self, error: sqlite3.Error) -> str:
+        """What to do about a lock that another process has held for longer than `busy_timeout_s`; empty for other errors."""
+        if "locked" not in str(error):
+            return ""
+        pids = lockers(self.path, self.path.with_name(f"{self.path.name}-shm"))
+        holder = f"Process {' or '.join(map(str, pids))}" if pids else "Another process"
+        return (
+            f"{holder} has held its lock for more than {self.settings.busy_timeout_s:g} s: it is stopped within a commit (Ctrl-Z), "
+            "or hangs. Let it go on (kill -CONT) or end it; what it has committed stays."
+        )
 
     async def _select(self, query: str, values: Sequence[Any]) -> list[Any]:
         try:
@@ -283,15 +314,17 @@ def _write(db: sqlite3.Connection, batch: Batch, fence: int) -> None:
         db.executemany("INSERT OR IGNORE INTO closures VALUES (?, ?)", list(batch.closures.items()))
     if batch.launches:
         db.executemany(
-            f"INSERT INTO executions({_RECORD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO executions({', '.join(_RECORD)}) VALUES ({', '.join('?' * len(_RECORD))})",
             [_values(r) for r in batch.launches],
         )
     for start in range(0, len(batch.rows), ROWS_PER_STATEMENT):
         if not _insert(db, batch.rows[start : start + ROWS_PER_STATEMENT], fence):
             raise _Fenced
     if batch.phases:
-        ended = [(p.phase, p.at, p.execution) for p in batch.phases]
-        db.executemany("UPDATE executions SET phase = ?, ended_at = ? WHERE id = ?", ended)
+        ended = [(p.phase, p.at, end_crc(p.execution, p.phase, p.at), p.execution) for p in batch.phases]
+        db.executemany("UPDATE executions SET phase = ?, ended_at = ?, end_crc = ? WHERE id = ?", ended)
+    if more := len(batch.launches) - sum(p.at is not None for p in batch.phases):
+        db.execute("UPDATE meta SET value = value + ? WHERE key = 'live'", (more,))
 
 
 def _insert(db: sqlite3.Connection, rows: Sequence[Row], fence: int) -> bool:
@@ -325,12 +358,17 @@ def _take_fence(db: sqlite3.Connection, owner: str) -> int:
 
 
 def _fence(db: sqlite3.Connection) -> int:
-    return int(db.execute("SELECT value FROM meta WHERE key = 'fence'").fetchone()[0])
+    found = db.execute("SELECT value FROM meta WHERE key = 'fence'").fetchone()
+    if found is None or not isinstance(found[0], int):
+        raise sqlite3.DatabaseError("its fence is damaged")
+    return int(found[0])
 
 
 def _values(record: Record) -> tuple[Any, ...]:
     lasting = _lasting(record)
-    return (*lasting, record.phase, record.ended_at, _crc(lasting))
+    return (
+        *lasting, record.phase, record.ended_at, _crc(lasting), end_crc(record.execution, record.phase, record.ended_at)
+    )  # fmt: skip
 
 
 def _lasting(record: Record) -> tuple[Any, ...]:
@@ -347,11 +385,12 @@ def _crc(lasting: Sequence[Any]) -> int:
 
 def _record(row: Sequence[Any]) -> Record:
     damaged = row[9] is not None and _crc(row[:7]) != row[9]
+    doubtful = not believed(row[0], row[7], row[8], row[10])
     try:
         labels = msgspec.msgpack.decode(row[5], type=dict[str, str])
     except (TypeError, msgspec.DecodeError):
         labels, damaged = {}, True
     return Record(
         execution=row[0], closure=row[1], workflow=row[2], inputs=row[3], launch_key=row[4], labels=labels,
-        created_at=row[6], phase=row[7], ended_at=row[8], damaged=damaged,
+        created_at=row[6], phase=row[7], ended_at=row[8], damaged=damaged, doubtful=doubtful,
     )  # fmt: skip

@@ -234,7 +234,8 @@ class Executor(Protocol):
         """Adopt what an earlier kernel left: for each request, go on reporting it if it runs, report its outcome if it
         ended, run it if it never started, report it lost (`Failed`, kind SYSTEM) if it began and nothing of it is left.
 
-        Called once after `start`, before any `submit`, with every attempt whose end is not in the journal.
+        Called once after `start`, before any `submit`, with every attempt whose end is not in the journal. Called again: later,
+        with those of an execution that could not be read by then, and with the same ones when it raised.
         """
 
     async def cancel(self, attempt: str, reason: str) -> None:

@@ -43,6 +43,8 @@ class Record(Struct, frozen=True, omit_defaults=True):
     labels: dict[str, str] = {}
     damaged: bool = False
     """Set by a journal that finds other bytes than it wrote: nothing else here is to be relied upon."""
+    doubtful: bool = False
+    """The same of `phase` and `ended_at` alone: the facts tell what they should be."""
 
 
 class Ended(Struct, frozen=True):
@@ -75,6 +77,9 @@ class Journal(Protocol):
 
     async def open(self, owner: str) -> int:
         """Open for writing, creating it if needed, and take the next fence, which shuts every earlier writer out.
+
+        From then on `records(live=True)` gives every execution that has not ended, and those that may not have: which they are
+        is told by their facts.
 
         Raises `ConfigurationError` for a journal of a newer format, `JournalUnknown` if it cannot be read.
         """

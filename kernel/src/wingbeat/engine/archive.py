@@ -6,7 +6,7 @@ import contextlib
 
 import msgspec
 
-from wingbeat.base.errors import EngineStopped, JournalUnknown, NotFound
+from wingbeat.base.errors import EngineStopped, JournalDamaged, JournalUnknown, NotFound
 from wingbeat.base.ids import digest
 from wingbeat.compile.check import check
 from wingbeat.compile.flatten import flatten
@@ -101,7 +101,7 @@ class Archive:
 
     async def over(self, execution: str) -> ExecutionPhase:
         """The phase of an execution that nobody here runs. Raises NotFound, and EngineStopped if it has not ended."""
-        phase = ExecutionPhase((await self.record(execution)).phase)
+        phase = ExecutionPhase((await self._settled(await self.record(execution))).phase)
         if not phase.terminal:
             raise EngineStopped(f"Another kernel runs the execution {execution!r}.")
         return phase
@@ -112,7 +112,18 @@ class Archive:
 
     async def executions(self, *, after: str, limit: int) -> list[Summary]:
         """A page of executions, newest first."""
-        return [summary(record) for record in await self._journal.records(after=after, limit=limit)]
+        records = await self._journal.records(after=after, limit=limit)
+        return [summary(await self._settled(record)) for record in records]
+
+    async def _settled(self, record: Record) -> Record:
+        """A record with the phase that its facts give, where its own cannot be believed."""
+        if not record.doubtful:
+            return record
+        try:
+            state = (await self.live(record.execution, record)).machine.state
+        except JournalUnknown:  # nothing tells that it has ended
+            return msgspec.structs.replace(record, phase=ExecutionPhase.RUNNING, ended_at=None)
+        return msgspec.structs.replace(record, phase=state.phase, ended_at=state.ended_at)
 
     async def live(self, execution: str, record: Record | None = None) -> Live:
         """An execution put together again from its facts; `record` where it is at hand."""
@@ -188,7 +199,7 @@ class Archive:
 
 def _whole(record: Record) -> Record:
     if record.damaged:
-        raise JournalUnknown(f"The record of execution {record.execution} is damaged in the journal.")
+        raise JournalDamaged(f"The record of execution {record.execution} is damaged in the journal.")
     return record
 
 
@@ -197,7 +208,7 @@ def _read_closure(name: str, body: bytes) -> Closure:
     try:
         closure = read_known(body, name)
     except Exception as error:
-        raise JournalUnknown(f"The closure {name} is damaged in the journal: {error}") from error
+        raise JournalDamaged(f"The closure {name} is damaged in the journal: {error}") from error
     if name not in (closure.root, digest(body)):
-        raise JournalUnknown(f"The closure {name} is damaged in the journal.")
+        raise JournalDamaged(f"The closure {name} is damaged in the journal.")
     return closure

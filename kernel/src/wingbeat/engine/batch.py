@@ -34,3 +34,13 @@ def batch_of(
                 phase = ExecutionPhase(fact.phase)
                 batch.phases.append(Ended(live.id, phase, fact.at if phase.terminal else None))
     return batch, facts
+
+
+def drop_launches(batch: Batch) -> None:
+    """Leave what it launches, and all that is said of that, out of a batch that was not written."""
+    gone = {record.execution for record in batch.launches}
+    for record in batch.launches:
+        batch.closures.pop(record.closure, None)
+    batch.launches = []
+    batch.rows = [row for row in batch.rows if row.execution not in gone]
+    batch.phases = [ended for ended in batch.phases if ended.execution not in gone]

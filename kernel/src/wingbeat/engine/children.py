@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from wingbeat.base.errors import EngineStopped, JournalUnknown, NotFound, WingbeatError
+from wingbeat.base.errors import EngineStopped, JournalDamaged, JournalUnknown, NotFound, SetAside, WingbeatError
 from wingbeat.base.ids import child_execution_id
 from wingbeat.contracts.engine import Engine, LaunchRequest
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.journal import StorageFull
+from wingbeat.engine.background import Broke, watched
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.identity import launch_key
 from wingbeat.engine.live import Live
@@ -31,8 +32,8 @@ PARENT = "wingbeat/parent"
 class Children:
     """Launches, follows and aborts child executions of `engine`, and posts their ends."""
 
-    def __init__(self, engine: Engine, clock: Clock, post: Callable[[Live, Event], None]) -> None:
-        self._engine, self._clock, self._post = engine, clock, post
+    def __init__(self, engine: Engine, clock: Clock, post: Callable[[Live, Event], None], broke: Broke) -> None:
+        self._engine, self._clock, self._post, self._broke = engine, clock, post, broke
         self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
 
     def launch(self, live: Live, address: int) -> None:
@@ -40,13 +41,13 @@ class Children:
         key = (live.id, address)
         if key not in self._tasks:
             task = self._tasks[key] = asyncio.create_task(self._run(live, address), name=f"child of {live.id}")
-            task.add_done_callback(lambda _: self._tasks.pop(key, None))
+            watched(task, live, self._broke).add_done_callback(lambda _: self._tasks.pop(key, None))
 
     def cancel(self, live: Live, address: int, reason: str) -> None:
         """Have the child of a node or item end."""
         task = asyncio.create_task(self._abort(live, address, reason))
         self._tasks[live.id, -1 - address] = task
-        task.add_done_callback(lambda _: self._tasks.pop((live.id, -1 - address), None))
+        watched(task, live, self._broke).add_done_callback(lambda _: self._tasks.pop((live.id, -1 - address), None))
 
     def stop(self) -> None:
         """Stop following; children are executions of their own and go on."""
@@ -109,7 +110,9 @@ async def _again(what: Callable[[], Awaitable[T]]) -> T:
     while True:
         try:
             return await what()
-        except (StorageFull, JournalUnknown):
+        except JournalDamaged:
+            raise
+        except (StorageFull, JournalUnknown, SetAside):
             await asyncio.sleep(AGAIN_S)
 
 

@@ -74,12 +74,12 @@ class Dispatcher:
                 if request.id not in self._lined:
                     continue  # it was cancelled before its turn
                 self._lined.discard(request.id)
-                hit("submit.before")
                 try:
+                    hit("submit.before")
                     await submit(request)
+                    hit("submit.after")
                 except Exception as error:  # noqa: BLE001  # a plugin may raise anything; it is contained here
                     self._later(request, error, 1)
-                hit("submit.after")
             await self._wake.wait()
 
     def _later(self, request: AttemptRequest, error: Exception, tries: int) -> None:
@@ -107,8 +107,8 @@ class Dispatcher:
     async def _cancel(self, attempt: str, reason: str) -> None:
         tries = 0
         while True:
-            hit("cancel.before")
             try:
+                hit("cancel.before")
                 await self.executor.cancel(attempt, reason)
                 hit("cancel.after")
                 return

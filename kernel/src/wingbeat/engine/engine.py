@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Iterable
 
 import msgspec
 
-from wingbeat.base.errors import ConflictError, EngineStopped, NotFound, WingbeatError
+from wingbeat.base.errors import ConflictError, EngineStopped, WingbeatError
 from wingbeat.base.ids import attempt_id, check_execution_id, short_id
 from wingbeat.compile.flatten import flatten
 from wingbeat.contracts.catalog import Evicted, Eviction
@@ -28,7 +28,7 @@ from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.journal import Batch, Record, StorageFull
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.archive import Archive
-from wingbeat.engine.batch import batch_of
+from wingbeat.engine.batch import batch_of, drop_launches
 from wingbeat.engine.checkpoints import checkpoint_of
 from wingbeat.engine.children import Children
 from wingbeat.engine.collecting import no_collection
@@ -41,6 +41,7 @@ from wingbeat.engine.memo import Memo
 from wingbeat.engine.parts import Parts
 from wingbeat.engine.pools import Pools
 from wingbeat.engine.publish import published
+from wingbeat.engine.recovery import Recovery
 from wingbeat.engine.replays import replay_of
 from wingbeat.engine.reports import Reports
 from wingbeat.engine.reuse import Reuse, explained, reusable
@@ -81,7 +82,6 @@ from wingbeat.types import ValueMismatch
 DRAIN_MAX = 5000
 LINGER_S = 0.005
 FULL_AGAIN_S = 1.0
-RECOVER_AT_ONCE = 200
 ENDED_S = 1.0
 """How long an execution stays in memory behind its end: who waited for it asks for its outputs next."""
 _GOING_ON = (ExecutionPhase.QUEUED, ExecutionPhase.RUNNING, ExecutionPhase.SUCCEEDING)
@@ -93,10 +93,10 @@ class LocalEngine:
     def __init__(self, parts: Parts) -> None:
         self._parts, self._clock, self._journal = parts, parts.clock, parts.journal
         self._archive = Archive(parts.journal)
-        self._memo = Memo(parts.catalog, parts.storage, parts.clock, self._post)
+        self._memo = Memo(parts.catalog, parts.storage, parts.clock, self._post, self._quarantine)
         self._timers = Timers(parts.clock, self._timer_due)
-        self._loading = Loading(parts.storage, parts.clock, self._post)
-        self._children = Children(self, parts.clock, self._post)
+        self._loading = Loading(parts.storage, parts.clock, self._post, self._quarantine)
+        self._children = Children(self, parts.clock, self._post, self._quarantine)
         self._routes = Routes(frozenset(parts.executors), parts.inline, parts.default_executor, frozenset(parts.pools))
         self._feed = Feed(parts.observers)
         self._inbox: deque[tuple[Live, Event]] = deque()
@@ -109,14 +109,17 @@ class LocalEngine:
         self._touched: dict[str, Live] = {}
         self._holding: dict[str, Live] = {}
         self._launching: list[Live] = []
-        self._left: dict[str, str] = {}  # by launch key, what was being stopped when this kernel was opened
         self._lingering: asyncio.TimerHandle | None = None
         self._linger_over = False
         self._loop: asyncio.Task[None] | None = None
         self._fence = -1
         self._stopped: WingbeatError | None = None
-        self._full = False
-        self.quarantined: dict[str, str] = {}
+        self._full: StorageFull | None = None
+        self._recovery = Recovery(
+            self._archive, self._routes, self._loading, self._memo, self._pools, parts.executors, self._lives,
+            self._request, self._perform,
+        )  # fmt: skip
+        self.quarantined = self._recovery.quarantined
 
     # -- life
 
@@ -133,7 +136,10 @@ class LocalEngine:
                 await executor.start(self.reports)
                 self._dispatchers[name].start()
             with no_collection():
-                await self._recover()
+                wrong = await self._recovery.start(await self._journal.records(live=True, limit=10**9))
+            if wrong:
+                with contextlib.suppress(StorageFull):  # then it is found out again
+                    await self._journal.append(Batch(phases=wrong), self._fence)
         except BaseException:
             await self.close()
             raise
@@ -147,6 +153,7 @@ class LocalEngine:
         for dispatcher in self._dispatchers.values():
             await dispatcher.close()
         await self._memo.close()
+        await self._recovery.close()
         await self._loading.close()
         await self._children.close()
         if self._parts.catalog is not None:
@@ -165,15 +172,13 @@ class LocalEngine:
     async def launch(self, request: LaunchRequest) -> LaunchReply:
         """See `Engine.launch`."""
         self._check_running()
-        if self._full:
-            raise StorageFull("The disk is full; no new execution is taken.")
         name = check_execution_id(request.name) if request.name else short_id(self._clock.entropy())
         closure_digest = self._archive.keep(request.closure)
         found = await self._resumable(request.launch_key) if request.resume else None
         if found is not None and found.machine.state.phase not in _GOING_ON:
             await found.ended.wait()  # it was being stopped when somebody left: what it finished is taken over
             request, found = msgspec.structs.replace(request, recover=found.id), None
-        elif found is None and request.resume and (left := self._left.pop(request.launch_key, "")):
+        elif found is None and request.resume and (left := self._recovery.left.pop(request.launch_key, "")):
             request = msgspec.structs.replace(request, recover=left)
         reuse = await self._reusable(request) if request.recover else Reuse()
         existing = await self._existing(name)  # last: nothing may happen between this and taking the name
@@ -184,6 +189,8 @@ class LocalEngine:
             if (existing.closure, existing.launch_key) != (closure_digest, request.launch_key):
                 raise ConflictError(f"Execution {name!r} is there already, of another workflow or with other inputs.")
             return LaunchReply(name, created=False)
+        if self._full is not None:
+            raise StorageFull(f"{self._full.message} No new execution is taken.", hint=self._full.hint)
         plan = self._archive.plan(self._archive.keep(request.closure))
         self._routes.check(plan.tasks)
         inline = sorted(task.name for task in plan.tasks if task.name in self._routes.inline)
@@ -225,7 +232,7 @@ class LocalEngine:
         """See `Engine.describe`."""
         live = self._lives.get(execution) or self._ended.get(execution)
         if live is None:
-            self._check_readable(execution)
+            self._recovery.check(execution)
             return await self._archive.view(execution, nodes=nodes)
         if live.id in self._lives:
             self._check_running()
@@ -297,6 +304,8 @@ class LocalEngine:
     # -- the loop
 
     def _post(self, live: Live, event: Event) -> None:
+        if self._stopped is not None:
+            return  # nobody takes it out any more; whatever it tells is told again at the next start
         self._inbox.append((live, event))
         self._wake.set()
 
@@ -331,14 +340,14 @@ class LocalEngine:
         inbox = self._inbox
         for _ in range(min(len(inbox), DRAIN_MAX)):
             live, event = inbox.popleft()
+            if live.dropped:
+                continue
             if type(event) is Launched:
                 hit("launch.before-step")
             try:
                 effects = live.machine.step(event)
             except Exception as error:  # noqa: BLE001  # one that breaks the machine must not keep the others from going on
                 self._quarantine(live, error)
-                continue
-            if live.id in self.quarantined:
                 continue
             facts = live.machine.take_facts()
             if facts:
@@ -347,7 +356,7 @@ class LocalEngine:
             if type(event) is Signalled:
                 self._acknowledge(live, event.id)
             for effect in effects:
-                if effect.asks:
+                if effect.asks and live.launched.done():  # before, there may be no room for it
                     self._perform(live, effect)
                 else:
                     live.held.append(effect)
@@ -374,11 +383,12 @@ class LocalEngine:
             self._lingering = None
         batch, facts = batch_of(self._archive, touched, launching)
         hit("commit.before-append")
-        if batch.rows:
-            await self._append(batch)
+        await self._append(batch, launching)
         hit("commit.after-append")
         for live_id, said in facts.items():
             live = touched[live_id]
+            if live.dropped:
+                continue
             if self._feed.wanted(live):
                 self._feed.publish(live, published(live.id, live.machine.graph, said, live.cursor))
             live.cursor += len(said)
@@ -396,22 +406,28 @@ class LocalEngine:
         hit("perform.after-effects")
         await self._snapshots(touched.values())
 
-    async def _append(self, batch: Batch) -> None:
-        """A full disk wrote nothing, so the same batch is tried again until there is room; anything else stops the engine."""
-        while True:
+    async def _append(self, batch: Batch, launching: list[Live]) -> None:
+        """A full disk wrote nothing: launches are refused, and the rest is tried again until there is room. Anything else stops
+        the engine."""
+        while batch.rows:
             try:
                 await self._journal.append(batch, self._fence)
-            except StorageFull:
-                self._full = True
-                await asyncio.sleep(FULL_AGAIN_S)
-            else:
-                self._full = False
                 self._archive.saved(batch.closures)
-                return
+                break
+            except StorageFull as error:
+                if refused := [*launching, *self._launching]:
+                    drop_launches(batch)
+                    launching.clear()
+                    for live in refused:
+                        self._drop(live, error)
+                else:
+                    self._full = error
+                    await asyncio.sleep(FULL_AGAIN_S)
+        self._full = None
 
     async def _snapshots(self, lives: Iterable[Live]) -> None:
         for live in lives:
-            if live.facts_since_snapshot >= live.snapshot_due_at and live.id in self._lives:
+            if live.facts_since_snapshot >= live.snapshot_due_at and self._lives.get(live.id) is live:
                 live.facts_since_snapshot = 0
                 hit("snapshot.before")
                 await self._archive.snapshot(live, self._fence)
@@ -445,6 +461,7 @@ class LocalEngine:
                 self._dispatcher(live.machine.settled(effect.node)).cancel(name, effect.reason)
             case Finish():
                 self._pools.forget(live.id)
+                self._memo.forget(live)
                 hit("finish.before")
                 self._ended[live.id] = self._lives.pop(live.id, live)
                 asyncio.get_running_loop().call_later(ENDED_S, self._ended.pop, live.id, None)
@@ -469,50 +486,6 @@ class LocalEngine:
 
     # -- starting and stopping
 
-    async def _recover(self) -> None:
-        """Read every execution that has not ended, and perform again what was under way."""
-        requests: dict[str, list[AttemptRequest]] = {name: [] for name in self._dispatchers}
-        later: list[tuple[Live, Effect]] = []
-        records = await self._journal.records(live=True, limit=10**9)
-        for i in range(0, len(records), RECOVER_AT_ONCE):
-            chunk = records[i : i + RECOVER_AT_ONCE]
-            lives = await asyncio.gather(*(self._archive.live(r.execution, r) for r in chunk), return_exceptions=True)
-            for record, live in zip(chunk, lives, strict=True):
-                if isinstance(live, BaseException):
-                    self.quarantined[record.execution] = str(live)
-                    continue
-                try:
-                    effects = await self._resumed(live)
-                    submits = [(x, self._request(live, x.node, x.attempt)) for x in effects if isinstance(x, Submit)]
-                except Exception as error:  # noqa: BLE001  # one that cannot be read must not keep the others from going on
-                    self.quarantined[record.execution] = str(error)
-                    continue
-                hit("recover.read")
-                self._lives[live.id] = live
-                if live.machine.state.phase is ExecutionPhase.ABORTING:
-                    self._left[record.launch_key] = live.id
-                for _, request in submits:
-                    if request is not None and self._pools.resume(live, request):
-                        requests[self._routes.executor(request.task)].append(request)
-                later += [(live, effect) for effect in effects if not isinstance(effect, Submit)]
-        hit("recover.before-adopt")
-        for name, found in requests.items():
-            await self._parts.executors[name].recover(found)
-        hit("recover.after-adopt")
-        self._pools.start()
-        for live, effect in later:
-            self._perform(live, effect)
-        for live in self._lives.values():
-            for node in live.machine.state.live | live.machine.state.retrying:
-                self._memo.adopt(live, node)
-
-    async def _resumed(self, live: Live) -> list[Effect]:
-        """What an execution that was read has to have performed again. Raises if it cannot go on here."""
-        self._routes.check(task for plan in live.machine.graph.plans for task in plan.tasks)
-        self._routes.check_inline(live)
-        await self._loading.lists(live)
-        return live.machine.outstanding()
-
     def _stop(self, error: WingbeatError) -> None:
         if self._stopped is not None:
             return
@@ -520,10 +493,12 @@ class LocalEngine:
         self._timers.close()
         self._children.stop()  # whoever has taken over goes on with all this
         self._memo.stop()
+        self._recovery.stop()
         for dispatcher in self._dispatchers.values():
             dispatcher.stop()
         for live in (*self._lives.values(), *(live for live, _ in self._inbox)):
             self._let_go(live, error)
+        self._inbox.clear()
         if self._loop is not None and self._loop is not asyncio.current_task():
             self._loop.cancel()
 
@@ -533,27 +508,28 @@ class LocalEngine:
 
     def _quarantine(self, live: Live, error: Exception) -> None:
         """Let go of an execution that breaks the machine; what it said since the last commit is forgotten."""
+        if live.dropped or self._lives.get(live.id) is not live:
+            return  # it has ended, or is let go of already
         self.quarantined[live.id] = f"{type(error).__name__}: {error}"
+        self._drop(live, _broken(error))
+
+    def _drop(self, live: Live, error: WingbeatError) -> None:
         for held in (self._lives, self._touched, self._holding):
             held.pop(live.id, None)
         self._launching = [other for other in self._launching if other is not live]
-        self._let_go(live, _broken(error))
-
-    def _check_readable(self, execution: str) -> None:
-        if execution in self.quarantined:
-            raise NotFound(
-                f"Execution {execution!r} cannot go on: {self.quarantined[execution]}",
-                hint="The others are not affected. It is tried again when the home is opened the next time.",
-            )
+        self._memo.forget(live)
+        self._let_go(live, error)
 
     async def _over(self, execution: str) -> ExecutionPhase:
         """The phase of an execution that has ended."""
-        self._check_readable(execution)
+        self._recovery.check(execution)
         return await self._archive.over(execution)
 
     def _check_ended(self, live: Live) -> None:
         """Raise unless the end of an execution that was waited for is in the journal."""
-        self._check_readable(live.id)
+        self._recovery.check(live.id)
+        if (refused := live.launched.exception()) is not None:
+            raise refused
         if live.id in self._lives:
             raise self._stopped or EngineStopped("The engine stopped.")
 

@@ -47,6 +47,8 @@ class Live:
         signalled: By the id of a signal, who waits for its being durable.
         progress: By node or item, the number of the attempt that runs and how far it says that it is.
 
+        dropped: It was let go of; what is posted for it counts no more.
+
         waiters: How many callers wait for the end; `resume` only takes executions that nobody waits for or follows.
     """
 
@@ -62,7 +64,7 @@ class Live:
         self.waiters = 0
         self.subscribers: list[asyncio.Queue[list[Published]]] = []
         self.called: dict[str, Closure] = {}
-        self.committing = False
+        self.committing = self.dropped = False
         self.acknowledged: list[asyncio.Future[None]] = []
         self.signalled: dict[str, list[asyncio.Future[None]]] = {}
         self.progress: dict[int, tuple[int, Progress]] = {}
@@ -111,6 +113,8 @@ class Live:
                 done.exception()  # whoever waited may be gone
         self.acknowledged.clear()
         self.signalled.clear()
+        self.held.clear()
+        self.dropped = True
         self.ended.set()
 
     def call(self, closure: Closure, plan: Plan) -> None:

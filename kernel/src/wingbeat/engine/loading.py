@@ -9,6 +9,7 @@ from typing import Any
 from wingbeat.base.errors import WingbeatError
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.storage import Storage
+from wingbeat.engine.background import Broke, watched
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.live import Live
 from wingbeat.machine.event import Event, Loaded
@@ -18,18 +19,22 @@ from wingbeat.spec.literal import Inline, LiteralList
 from wingbeat.spec.outcome import ErrorInfo
 
 
+class Unreadable(WingbeatError):
+    """A stored value that a machine needs to go on cannot be read now."""
+
+
 class Loading:
     """Reads values from storage, in threads, and posts them."""
 
-    def __init__(self, storage: Storage, clock: Clock, post: Callable[[Live, Event], None]) -> None:
-        self._io, self._clock, self._post = StorageIO(storage, ""), clock, post
+    def __init__(self, storage: Storage, clock: Clock, post: Callable[[Live, Event], None], broke: Broke) -> None:
+        self._io, self._clock, self._post, self._broke = StorageIO(storage, ""), clock, post, broke
         self._tasks: set[asyncio.Task[None]] = set()
 
     def load(self, live: Live, node: int) -> None:
         """Read what a node needs; the answer is posted."""
         task = asyncio.create_task(self._load(live, node))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        watched(task, live, self._broke).add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
         """Stop."""
@@ -49,7 +54,7 @@ class Loading:
         return Loaded(self._clock.now(), node, values)
 
     async def lists(self, live: Live, *, ended: bool = False) -> None:
-        """Read what maps go over, which a machine that was put together again does not have. Raises WingbeatError.
+        """Read what maps go over, which a machine that was put together again does not have. Raises Unreadable.
 
         With `ended`, of all maps, as far as it can be read.
         """
@@ -58,7 +63,7 @@ class Loading:
             if loaded.error is None:
                 live.machine.loaded[node] = loaded.values
             elif not ended:
-                raise WingbeatError(f"{live.node_id(node)}: {loaded.error.message}")
+                raise Unreadable(f"{live.node_id(node)}: {loaded.error.message}")
 
     async def _load(self, live: Live, node: int) -> None:
         hit("load.before")

@@ -12,7 +12,9 @@ from wingbeat.compile.cachekey import input_digests, interface_digest, key_diges
 from wingbeat.contracts.catalog import CacheEntry, CacheKey, Catalog
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.storage import Storage
+from wingbeat.engine.background import Broke, watched
 from wingbeat.engine.clock import Clock
+from wingbeat.engine.held import Held
 from wingbeat.engine.live import Live
 from wingbeat.machine.event import CacheHeld, CacheHit, CacheMissed, CacheStored, Event
 from wingbeat.spec.entities import TaskSpec
@@ -23,7 +25,6 @@ from wingbeat.types import Blob, LiteralType, ValueMismatch, has_blobs
 NO_CATALOG = "no catalog is installed (pip install wingbeat-catalog)"
 CONCURRENCY = 16
 RESERVATION_S = 60.0
-HELD_AGAIN_S = 0.1
 ANSWER_S_MAX = 30.0
 """A catalog that has not answered by then is done without."""
 
@@ -37,10 +38,11 @@ class Memo:
         looking: How many lookups are under way; their answers are events to come.
     """
 
-    def __init__(self, catalog: Catalog | None, storage: Storage, clock: Clock, post: Post) -> None:
-        self.catalog, self._storage, self._clock, self._post = catalog, storage, clock, post
+    def __init__(self, catalog: Catalog | None, storage: Storage, clock: Clock, post: Post, broke: Broke) -> None:
+        self.catalog, self._storage, self._clock, self._post, self._broke = catalog, storage, clock, post, broke
         self.looking = 0
         self._limit = asyncio.Semaphore(CONCURRENCY)
+        self._held = Held(clock.entropy)
         self._reservations: dict[tuple[str, int], tuple[CacheKey, str]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._keeper: asyncio.Task[None] | None = None
@@ -67,9 +69,12 @@ class Memo:
         """Look a node's outputs up, or ask for the right to compute them; the answer is posted."""
         if self.catalog is None:
             self._post(live, CacheMissed(self._clock.now(), node, CacheStatus.DISABLED, NO_CATALOG, publish=False))
-            return
-        self.looking += 1
-        self._spawn(self._lookup(live, node, self.catalog))
+        elif self._held.asks(live, node):
+            self._ask(live, node, self.catalog)
+
+    def forget(self, live: Live) -> None:
+        """An execution has ended, or is let go of: none of its nodes waits any more."""
+        self._held.forget(live)
 
     def adopt(self, live: Live, node: int) -> None:
         """Keep the reservation alive that an earlier kernel was granted for a node which is still being computed."""
@@ -84,7 +89,7 @@ class Memo:
 
     def publish(self, live: Live, node: int) -> None:
         """Store a node's outputs; the answer is posted."""
-        self._spawn(self._publish(live, node))
+        watched(self._spawn(self._publish(live, node)), live, self._broke)
 
     def release(self, live: Live, node: int) -> None:
         """Give a reservation back."""
@@ -92,10 +97,21 @@ class Memo:
         if reserved is not None and self.catalog is not None:
             self._spawn(self._release(self.catalog, *reserved))
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _ask(self, live: Live, node: int, catalog: Catalog) -> None:
+        self.looking += 1
+        watched(self._spawn(self._lookup(live, node, catalog)), live, self._broke)
+
+    def _ended(self, digest: str, *, stored: bool) -> None:
+        """What was computed here under a key has ended: who waits for it need not wait for a timer."""
+        if self.catalog is not None:
+            for live, node in self._held.woken(digest, stored=stored):
+                self._ask(live, node, self.catalog)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _lookup(self, live: Live, node: int, catalog: Catalog) -> None:
         try:
@@ -109,6 +125,8 @@ class Memo:
             event = CacheMissed(self._clock.now(), node, CacheStatus.LOOKUP_FAILURE, reason, publish=False)
         finally:
             self.looking -= 1
+        if not isinstance(event, CacheHeld):
+            self._held.over(live, node)
         hit("lookup.after")
         self._post(live, event)
 
@@ -132,7 +150,8 @@ class Memo:
             owner = _owner(live, node)
             reserved = await catalog.reserve(key, owner, RESERVATION_S)
             if reserved.owner != owner:
-                return CacheHeld(self._clock.now(), node, reserved.owner, self._clock.now() + HELD_AGAIN_S)
+                now, seconds = self._clock.now(), self._held.wait(live, node, key.digest)
+                return CacheHeld(now, node, reserved.owner, now + seconds)
             hit("reserve.granted")
             self._reservations[live.id, node] = (key, owner)
             if damage is None and await catalog.lookup(key) is not None:  # stored since we looked
@@ -176,6 +195,7 @@ class Memo:
             async with asyncio.timeout(ANSWER_S_MAX):
                 await self.catalog.publish(entry)
             self._reservations.pop((live.id, node), None)  # it has ended with that
+            self._ended(entry.key.digest, stored=True)
             hit("publish.after")
         except Exception as error:  # noqa: BLE001  # what was computed stays valid without the catalog
             status, reason = (
@@ -186,11 +206,12 @@ class Memo:
         self._post(live, CacheStored(self._clock.now(), node, status, reason))
 
     async def _release(self, catalog: Catalog, key: CacheKey, owner: str) -> None:
-        hit("release.before")
         try:
+            hit("release.before")
             await catalog.release(key, owner)
         except Exception:  # noqa: BLE001  # it ends by itself
             return
+        self._ended(key.digest, stored=False)
 
     async def _keep(self) -> None:
         while True:

@@ -67,6 +67,7 @@ class Pools:
         self._waiting: dict[str, list[_Waiting]] = {name: [] for name in limits}
         self._resumed: list[AttemptRequest] = []
         self._count = 0
+        self._latest = 0.0
 
     def submit(self, request: AttemptRequest) -> None:
         """Let an attempt go when there is room for it."""
@@ -77,8 +78,11 @@ class Pools:
         if request.id in self._pool_of:
             return
         self._count += 1
+        self._latest = max(
+            self._latest, self._clock.now()
+        )  # a clock that is set back makes nobody older than who came before
         self._pool_of[request.id] = spec.name
-        self._waiting[spec.name].append(_Waiting(request, spec, self._clock.now(), self._count))
+        self._waiting[spec.name].append(_Waiting(request, spec, self._latest, self._count))
         self._let_go(spec.name)
 
     def resume(self, live: Live, request: AttemptRequest) -> bool:

@@ -45,9 +45,11 @@ class Timers:
     def _due(self) -> None:
         self._handle = None
         now = self._clock.now()
-        while self._heap and self._heap[0][0] <= now:
-            _, _, execution, timer = heapq.heappop(self._heap)
-            hit("timer.due")
-            self._fire(execution, timer)
-        if self._heap:
-            self._schedule()
+        try:
+            while self._heap and self._heap[0][0] <= now:
+                hit("timer.due")
+                _, _, execution, timer = heapq.heappop(self._heap)
+                self._fire(execution, timer)
+        finally:
+            if self._heap:
+                self._schedule()

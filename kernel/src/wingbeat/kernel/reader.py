@@ -81,7 +81,7 @@ class Reader:
         from wingbeat.engine.reuse import explained
 
         old = await self._archive.live(request.recover)
-        await Loading(self._home.storage(), SystemClock(), lambda *_: None).lists(old, ended=True)
+        await Loading(self._home.storage(), SystemClock(), lambda *_: None, lambda *_: None).lists(old, ended=True)
         nodes = explained(old.machine, flatten(request.closure), request.inputs)
         return RecoveryPlan(request.recover, request.closure.workflow.name, nodes)
 

@@ -1,12 +1,15 @@
 """Warm parents: what they import, when they cannot be forked, and what happens when they die."""
 
+import asyncio
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
 from wingbeat.base.errors import ConfigurationError
+from wingbeat.contracts.environment import Interpreter
 from wingbeat.contracts.executor import Failed, Succeeded
 from wingbeat.spec.entities import Isolation
 from wingbeat.spec.literal import Inline
@@ -221,3 +224,33 @@ async def test_what_a_killed_parent_left_is_removed_with_the_next_one(world, sin
     assert isinstance(await sink.outcome("x1/b/0"), Succeeded)
     await until(lambda: not world.processes())
     assert not list((world.home / "parents").glob("*.spare"))
+
+
+async def test_who_came_while_the_environment_was_made_starts_in_the_order_of_arrival(world, sink, until):
+    class First:
+        made = 0
+
+        async def ensure(self, environment, project_lock):
+            self.made += 1
+            if self.made == 1:
+                await gate.wait()
+            return Interpreter("own", sys.executable, isolated=False)
+
+    gate = asyncio.Event()
+    world.module(
+        "m",
+        """
+        import os
+        from marking import mark
+        def f() -> int:
+            mark(os.environ["WINGBEAT_NODE"])
+            return 1
+        """,
+    )
+    executor = await world.executor(sink, environments=First(), slots=1)
+    for n in range(5):
+        await executor.submit(world.request("m:f", f"x1/n{n}/0"))
+    await asyncio.sleep(0.05)  # the others come to where they would overtake
+    gate.set()
+    await until(lambda: len(sink.outcomes) == 5)
+    assert world.marks() == ["n0", "n1", "n2", "n3", "n4"]

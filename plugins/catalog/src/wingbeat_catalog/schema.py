@@ -56,6 +56,7 @@ async def open_file(path: Path, *, read_only: bool = False) -> aiosqlite.Connect
     uri = f"file:{quote(str(path))}?mode={'ro' if read_only else 'rwc'}"
     # Autocommit: each statement is a transaction of its own, so a cancelled call cannot leave one open.
     db = await aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=10.0)
+    db.text_factory = _text
     try:
         await _prepare(db, path, read_only=read_only)
     except sqlite3.Error as error:
@@ -65,6 +66,11 @@ async def open_file(path: Path, *, read_only: bool = False) -> aiosqlite.Connect
         await db.close()
         raise
     return db
+
+
+def _text(data: bytes) -> str:
+    """Text that is damaged is other text, and no reason to fail."""
+    return data.decode(errors="replace")
 
 
 def _touch(path: Path, read_only: bool) -> None:

@@ -30,6 +30,9 @@ SWEEP_EVERY = 256
 EXPIRED_KEPT_S = 7 * 86400.0
 """For this long an expired entry stays, so that `explain` can say that it expired."""
 
+HELD_S_MAX = 86400.0
+"""No reservation is believed to last longer: a flipped bit could make it last for ever."""
+
 COMPARED_MAX = 25
 """A miss is compared with so many entries of its task, the newest, and as many that had equal inputs."""
 
@@ -47,8 +50,8 @@ _LOOKUP = "SELECT body, checksum FROM entries WHERE digest = ? AND (expires_at I
 _RESERVE = """
     INSERT INTO reservations (digest, owner, until) VALUES (:digest, :owner, :until)
     ON CONFLICT (digest) DO UPDATE SET
-        owner = CASE WHEN until <= :now THEN excluded.owner ELSE owner END,
-        until = CASE WHEN until <= :now OR owner = excluded.owner THEN excluded.until ELSE until END
+        owner = CASE WHEN until <= :now OR until > :far THEN excluded.owner ELSE owner END,
+        until = CASE WHEN until <= :now OR until > :far OR owner = excluded.owner THEN excluded.until ELSE until END
     RETURNING owner, until
 """
 
@@ -150,6 +153,8 @@ class SqliteCatalog:
             if not self._read_only:
                 await self._all("DELETE FROM entries WHERE digest = ? AND checksum = ?", (key.digest, rows[0][1]))
             return None
+        if entry.expires_at is not None and entry.expires_at <= now:  # whatever the column says
+            return None
         # A lookup must not wait for a write: that the entry was used is kept in memory and written with others. What a
         # crash loses of it only makes an eviction by use a little less fair.
         if not self._read_only:
@@ -161,7 +166,8 @@ class SqliteCatalog:
     async def reserve(self, key: CacheKey, owner: str, seconds: float) -> Reserved:
         """Ask to be the one that computes `key`, or to be it for longer."""
         now = self._clock()
-        values = {"digest": key.digest, "owner": owner, "until": now + seconds, "now": now}
+        far = now + max(seconds, HELD_S_MAX)
+        values = {"digest": key.digest, "owner": owner, "until": now + seconds, "now": now, "far": far}
         ((holder, until),) = await self._write(_RESERVE, values)
         hit("catalog.reserved")
         return Reserved(holder, until)
@@ -306,12 +312,16 @@ def _inputs(key: CacheKey) -> bytes:
 def _key_of(body: bytes) -> CacheKey | None:
     try:
         return _keyed.decode(body).key
-    except msgspec.MsgspecError:  # damaged; its checksum is not asked here because it is over the outputs too
+    except (
+        msgspec.MsgspecError,
+        ValueError,
+        TypeError,
+    ):  # damaged; its checksum is not asked here because it is over the outputs too
         return None
 
 
-def _read(body: bytes, checksum: bytes) -> CacheEntry | None:
+def _read(body: object, checksum: object) -> CacheEntry | None:
     """The entry, or None if its bytes are not those that were written."""
-    if _checksum(body) != checksum:
+    if not isinstance(body, bytes) or _checksum(body) != checksum:
         return None
     return _entry.decode(body)

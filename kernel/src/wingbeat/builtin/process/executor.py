@@ -20,6 +20,7 @@ import contextlib
 import os
 import signal
 import traceback
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -116,6 +117,7 @@ class ProcessExecutor:
         self._attempts: dict[str, Attempt] = {}
         self._bundles: dict[str, str] = {"": ""}
         self._environments_seen: set[Any] = set()
+        self._preparing: defaultdict[Any, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._sink: Sink | None = None
         self._watch = Watch(self._advanced)
 
@@ -309,14 +311,17 @@ class ProcessExecutor:
     async def _prepare(self, request: AttemptRequest) -> ParentKey:
         """The interpreter and the code, made where they are not there yet."""
         seen = (request.declared_environment, request.environment)
-        if seen not in self._environments_seen:
-            self._tell.progress(request.id, AttemptPhase.INITIALIZING, "preparing the environment")
-        interpreter = await self._environments.ensure(*seen)
-        self._environments_seen.add(seen)
-        bundle = self._bundles.get(request.bundle)
-        if bundle is None:
-            bundle = await asyncio.to_thread(self._bundle_path, request.bundle)
-            self._bundles[request.bundle] = bundle = os.path.realpath(bundle)
+        async with self._preparing[
+            *seen, request.bundle
+        ]:  # in order of arrival: who waits while it is made is not overtaken
+            if seen not in self._environments_seen:
+                self._tell.progress(request.id, AttemptPhase.INITIALIZING, "preparing the environment")
+            interpreter = await self._environments.ensure(*seen)
+            self._environments_seen.add(seen)
+            bundle = self._bundles.get(request.bundle)
+            if bundle is None:
+                bundle = await asyncio.to_thread(self._bundle_path, request.bundle)
+                self._bundles[request.bundle] = bundle = os.path.realpath(bundle)
         return ParentKey(interpreter, bundle, tuple(sorted(request.task.variables.items())))
 
     def _job(self, attempt: Attempt, request: AttemptRequest, bundle: str) -> Job:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from wingbeat.base.errors import ConflictError
 from wingbeat.contracts.observer import Published
-from wingbeat.engine import archive, feed, live, memo
+from wingbeat.engine import archive, feed, held, live
 from wingbeat.engine import engine as engine_module
 from wingbeat.spec.entities import Closure, MapSpec, NodeSpec, Promise, TaskSpec, WorkflowSpec
 from wingbeat.spec.literal import Inline
@@ -194,7 +194,7 @@ def tuned() -> Iterator[None]:
     """Bounds so low that small executions reach them."""
     wanted: list[tuple[Any, str, float]] = [
         (live, "SNAPSHOT_FACTS_MIN", 12), (archive, "PLANS_MAX", 4), (feed, "QUEUE_MAX", 2), (engine_module, "DRAIN_MAX", 3),
-        (memo, "HELD_AGAIN_S", 1.0),  # what waits for others would be most of what there is to compute
+        (held, "AGAIN_S", 1.0),  # what waits for others would be most of what there is to compute
     ]  # fmt: skip
     old = [(module, name, getattr(module, name)) for module, name, _ in wanted]
     for module, name, value in wanted:
