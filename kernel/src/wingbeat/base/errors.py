@@ -8,6 +8,7 @@
      ├── ConfigurationError      a setting, a plugin or a file of the user's is wrong
      ├── NotFound                an execution, a node or an entity that does not exist
      ├── ConflictError           the same name with another content
+     ├── LimitReached            as many executions are under way as may be at once; nothing was launched
      ├── ExecutionFailed         an execution ended without success
      ├── JournalUnknown          the journal's answer was lost: the outcome of a commit is not known
      └── EngineStopped           the engine stopped while something waited for it
@@ -70,6 +71,10 @@ class NotFound(WingbeatError, LookupError):
 
 class ConflictError(WingbeatError):
     """The name is taken by something with another content."""
+
+
+class LimitReached(WingbeatError):
+    """As many executions are under way as may be at once, and this one does not wait. Nothing was launched."""
 
 
 class JournalUnknown(WingbeatError):

@@ -20,19 +20,20 @@ import msgspec
 
 from wingbeat.base.errors import ConflictError, EngineStopped, NotFound, WingbeatError
 from wingbeat.base.ids import attempt_id, check_execution_id, short_id
-from wingbeat.compile.flatten import flatten
 from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
 from wingbeat.contracts.executor import AttemptRequest
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.journal import Batch, Record, StorageFull
 from wingbeat.contracts.observer import Published
+from wingbeat.engine.admission import Admission
 from wingbeat.engine.archive import Archive
 from wingbeat.engine.batch import batch_of
 from wingbeat.engine.checkpoints import checkpoint_of
 from wingbeat.engine.children import Children
 from wingbeat.engine.collecting import no_collection
 from wingbeat.engine.dispatch import Dispatcher
+from wingbeat.engine.earlier import Earlier
 from wingbeat.engine.eviction import evict
 from wingbeat.engine.feed import Feed
 from wingbeat.engine.live import Live
@@ -43,7 +44,6 @@ from wingbeat.engine.pools import Pools
 from wingbeat.engine.publish import published
 from wingbeat.engine.replays import replay_of
 from wingbeat.engine.reports import Reports
-from wingbeat.engine.reuse import Reuse, explained, reusable
 from wingbeat.engine.routes import INLINE, Routes
 from wingbeat.engine.timers import Timers
 from wingbeat.engine.views import execution_view
@@ -84,7 +84,6 @@ FULL_AGAIN_S = 1.0
 RECOVER_AT_ONCE = 200
 ENDED_S = 1.0
 """How long an execution stays in memory behind its end: who waited for it asks for its outputs next."""
-_GOING_ON = (ExecutionPhase.QUEUED, ExecutionPhase.RUNNING, ExecutionPhase.SUCCEEDING)
 
 
 class LocalEngine:
@@ -93,15 +92,17 @@ class LocalEngine:
     def __init__(self, parts: Parts) -> None:
         self._parts, self._clock, self._journal = parts, parts.clock, parts.journal
         self._archive = Archive(parts.journal)
+        self._lives: dict[str, Live] = {}
         self._memo = Memo(parts.catalog, parts.storage, parts.clock, self._post)
         self._timers = Timers(parts.clock, self._timer_due)
         self._loading = Loading(parts.storage, parts.clock, self._post)
+        self._admission = Admission(self._lives, parts.clock, self._post)
+        self._earlier = Earlier(self._lives, self._archive, parts.journal, self._loading)
         self._children = Children(self, parts.clock, self._post)
         self._routes = Routes(frozenset(parts.executors), parts.inline, parts.default_executor, frozenset(parts.pools))
         self._feed = Feed(parts.observers)
         self._inbox: deque[tuple[Live, Event]] = deque()
         self._wake = asyncio.Event()
-        self._lives: dict[str, Live] = {}
         self.reports = Reports(self._lives, self._archive, parts.clock, self._post)
         self._pools = Pools(parts.pools, parts.clock, lambda r: self._dispatcher(r.task).submit(r), self.reports.waits)
         self._dispatchers = {name: Dispatcher(name, e, self.reports) for name, e in parts.executors.items()}
@@ -109,7 +110,6 @@ class LocalEngine:
         self._touched: dict[str, Live] = {}
         self._holding: dict[str, Live] = {}
         self._launching: list[Live] = []
-        self._left: dict[str, str] = {}  # by launch key, what was being stopped when this kernel was opened
         self._lingering: asyncio.TimerHandle | None = None
         self._linger_over = False
         self._loop: asyncio.Task[None] | None = None
@@ -169,14 +169,9 @@ class LocalEngine:
             raise StorageFull("The disk is full; no new execution is taken.")
         name = check_execution_id(request.name) if request.name else short_id(self._clock.entropy())
         closure_digest = self._archive.keep(request.closure)
-        found = await self._resumable(request.launch_key) if request.resume else None
-        if found is not None and found.machine.state.phase not in _GOING_ON:
-            await found.ended.wait()  # it was being stopped when somebody left: what it finished is taken over
-            request, found = msgspec.structs.replace(request, recover=found.id), None
-        elif found is None and request.resume and (left := self._left.pop(request.launch_key, "")):
-            request = msgspec.structs.replace(request, recover=left)
-        reuse = await self._reusable(request) if request.recover else Reuse()
-        existing = await self._existing(name)  # last: nothing may happen between this and taking the name
+        request, found = await self._earlier.resumed(request)
+        reuse = await self._earlier.reuse(request)
+        existing = await self._earlier.existing(name)  # last: nothing may happen between this and taking the name
         self._check_running()  # it may have stopped meanwhile, and would never answer
         if existing is None and found:
             return LaunchReply(found.id, created=False)
@@ -186,27 +181,28 @@ class LocalEngine:
             return LaunchReply(name, created=False)
         plan = self._archive.plan(self._archive.keep(request.closure))
         self._routes.check(plan.tasks)
-        inline = sorted(task.name for task in plan.tasks if task.name in self._routes.inline)
-        record = Record(
-            execution=name, closure=closure_digest, workflow=request.closure.workflow.name,
-            inputs=msgspec.msgpack.encode(request.inputs), launch_key=request.launch_key, created_at=self._clock.now(),
-            phase=ExecutionPhase.RUNNING, labels={**request.labels, **({INLINE: ",".join(inline)} if inline else {})},
-        )  # fmt: skip
         if name in self._lives or name in self._ended:  # somebody was faster with the same name
             return await self.launch(request)
+        inline = sorted(task.name for task in plan.tasks if task.name in self._routes.inline)
+        seed = int.from_bytes(self._clock.entropy()[:6], "big")
+        launched = Launched(self._clock.now(), seed, reuse.nodes, request.recover, reuse.later, reuse.left)
+        first, phase, limit = self._admission.arrive(name, request, launched)
+        record = Record(
+            execution=name, closure=closure_digest, workflow=request.closure.workflow.name,
+            inputs=msgspec.msgpack.encode(request.inputs), launch_key=request.launch_key, created_at=launched.at,
+            phase=phase, labels={**request.labels, **limit, **({INLINE: ",".join(inline)} if inline else {})},
+        )  # fmt: skip
         live = Live(record, request.closure, Machine(Graph(plan), request.inputs, initial(plan)))
         self._lives[name] = live
         self._launching.append(live)
-        seed = int.from_bytes(self._clock.entropy()[:6], "big")
-        self._post(live, Launched(record.created_at, seed, reuse.nodes, request.recover, reuse.later, reuse.left))
+        self._post(live, first)
         await asyncio.shield(live.launched)
         hit("launch.acknowledge")
         return LaunchReply(name, recovered=len(reuse.nodes))
 
     async def recovery_plan(self, request: LaunchRequest) -> RecoveryPlan:
         """See `Engine.recovery_plan`."""
-        nodes = explained(await self._recovered(request), flatten(request.closure), request.inputs)
-        return RecoveryPlan(request.recover, request.closure.workflow.name, nodes)
+        return await self._earlier.plan(request)
 
     async def wait(self, execution: str) -> ExecutionPhase:
         """See `Engine.wait`."""
@@ -229,7 +225,7 @@ class LocalEngine:
             return await self._archive.view(execution, nodes=nodes)
         if live.id in self._lives:
             self._check_running()
-        view = execution_view(live.record, live.machine, nodes, live.progress)
+        view = execution_view(live.record, live.machine, nodes, live.progress, self._admission.told(live.id))
         if live.unsaved:  # nobody is told what a crash takes back
             self._linger()
             if not await live.durable():
@@ -288,7 +284,8 @@ class LocalEngine:
 
     async def explain_waiting(self, execution: str, node: str = "") -> str:
         """See `Engine.explain_waiting`."""
-        return explain_waiting(self._lives.get(execution) or await self._archive.live(execution), node)
+        live = self._lives.get(execution) or await self._archive.live(execution)
+        return explain_waiting(live, node, self._admission.told)
 
     async def evict_cache(self, eviction: Eviction) -> Evicted:
         """See `Engine.evict_cache`."""
@@ -445,6 +442,7 @@ class LocalEngine:
                 self._dispatcher(live.machine.settled(effect.node)).cancel(name, effect.reason)
             case Finish():
                 self._pools.forget(live.id)
+                self._admission.ended(live.id)
                 hit("finish.before")
                 self._ended[live.id] = self._lives.pop(live.id, live)
                 asyncio.get_running_loop().call_later(ENDED_S, self._ended.pop, live.id, None)
@@ -490,7 +488,7 @@ class LocalEngine:
                 hit("recover.read")
                 self._lives[live.id] = live
                 if live.machine.state.phase is ExecutionPhase.ABORTING:
-                    self._left[record.launch_key] = live.id
+                    self._earlier.left[record.launch_key] = live.id
                 for _, request in submits:
                     if request is not None and self._pools.resume(live, request):
                         requests[self._routes.executor(request.task)].append(request)
@@ -500,6 +498,7 @@ class LocalEngine:
             await self._parts.executors[name].recover(found)
         hit("recover.after-adopt")
         self._pools.start()
+        self._admission.start()
         for live, effect in later:
             self._perform(live, effect)
         for live in self._lives.values():
@@ -537,6 +536,7 @@ class LocalEngine:
         for held in (self._lives, self._touched, self._holding):
             held.pop(live.id, None)
         self._launching = [other for other in self._launching if other is not live]
+        self._admission.ended(live.id)  # else it would keep the others from beginning, for good
         self._let_go(live, _broken(error))
 
     def _check_readable(self, execution: str) -> None:
@@ -560,31 +560,6 @@ class LocalEngine:
     def _check_running(self) -> None:
         if self._stopped is not None:
             raise self._stopped
-
-    # -- details of a launch
-
-    async def _resumable(self, launch_key: str) -> Live | None:
-        """An execution of the same content that has not ended and that nobody waits for."""
-        for record in await self._journal.records(live=True, launch_key=launch_key, limit=10):
-            live = self._lives.get(record.execution)
-            if live is not None and not live.waiters and not live.subscribers:
-                return live
-        return None
-
-    async def _existing(self, name: str) -> Record | None:
-        if (live := self._lives.get(name)) is not None:
-            await asyncio.shield(live.launched)
-            return live.record
-        return await self._journal.record(name)
-
-    async def _reusable(self, request: LaunchRequest) -> Reuse:
-        old = await self._recovered(request)
-        return reusable(request.recover, old, self._archive.plan(self._archive.keep(request.closure)), request.inputs)
-
-    async def _recovered(self, request: LaunchRequest) -> Machine:
-        old = self._lives.get(request.recover) or await self._archive.live(request.recover)
-        await self._loading.lists(old, ended=True)
-        return old.machine
 
 
 def _broken(error: Exception) -> WingbeatError:

@@ -74,7 +74,7 @@ ERRORS: dict[str, Callable[..., errors.WingbeatError]] = {
     kind.__name__: kind
     for kind in (
         errors.CompileError, errors.ConfigurationError, errors.ConflictError, errors.InputError, errors.NotFound,
-        errors.JournalUnknown, StorageFull,
+        errors.JournalUnknown, errors.LimitReached, StorageFull,
     )
 }  # fmt: skip
 """Errors that are raised again on the other side as they are; others become WingbeatError."""

@@ -35,6 +35,7 @@ from wingbeat.machine.effect import (
 )
 from wingbeat.machine.event import (
     AbortAsked,
+    Admitted,
     AttemptAborted,
     AttemptFailed,
     AttemptRunning,
@@ -59,6 +60,7 @@ from wingbeat.machine.fact import (
     CacheSaid,
     CancelDecided,
     Fact,
+    Lined,
     NodeEnded,
     NodeSucceeded,
     Started,
@@ -156,7 +158,7 @@ class Machine:
 
     def _concerns(self, event: Event) -> bool:
         """Whether the event is about something that this execution has."""
-        if isinstance(event, Launched | AbortAsked | Signalled):
+        if isinstance(event, Launched | Admitted | AbortAsked | Signalled):
             return True
         if not isinstance(event, TimerFired):
             return self.knows(event.node)
@@ -210,15 +212,25 @@ class Machine:
     # -- events
 
     def _launched(self, event: Launched) -> None:
-        state = self.state
-        if state.phase is not ExecutionPhase.QUEUED:
+        if self.state.phase is not ExecutionPhase.QUEUED or self.state.lined is not None:
             return
-        self.say(Began(event.at, event.seed, event.reusable, event.source, event.left))
+        begin = event.seed, event.recovered, event.reusable, event.source, event.left
+        if event.queued is not None:
+            self.say(Lined(event.at, event.queued, *begin))
+        else:
+            self._begin(event, event.at)
+
+    def _admitted(self, event: Admitted) -> None:
+        if self.state.lined is not None:
+            self._begin(self.state.lined, event.at)
+
+    def _begin(self, given: Launched | Lined, at: float) -> None:
+        self.say(Began(at, given.seed, given.reusable, given.source, given.left))
         if self.plan.timeout_s is not None:
-            self.ask(SetTimer(event.at + self.plan.timeout_s, "execution"))
-        for node in sorted(event.recovered):
-            self.say(NodeSucceeded(node, event.at, event.recovered[node], source=event.source))
-        scopes.start(self, 0, event.at)
+            self.ask(SetTimer(at + self.plan.timeout_s, "execution"))
+        for node in sorted(given.recovered):
+            self.say(NodeSucceeded(node, at, given.recovered[node], source=given.source))
+        scopes.start(self, 0, at)
 
     def _cache_hit(self, event: CacheHit) -> None:
         if self.looking(event.node):
@@ -247,6 +259,7 @@ class Machine:
         if attempt is None or attempt.started_at is not None:
             return
         self.say(AttemptStarted(event.node, event.attempt, event.at, event.evidence))
+        self.notes.pop(event.node, None)
         task = self.settled(event.node, attempt)
         if task.timeout.run_s is not None and not task.dynamic:
             self.ask(SetTimer(event.at + task.timeout.run_s, "run", event.node, event.attempt))
@@ -351,7 +364,7 @@ class Machine:
     def _abort_asked(self, event: AbortAsked) -> None:
         root = self.state.scopes[0]
         if root.phase is not ExecutionPhase.ABORTING:
-            scopes.abort(self, 0, event.reason, event.at)
+            scopes.abort(self, 0, event.reason, event.at, event.error)
         elif root.handler >= 0:
             scopes.abort(self, root.handler, event.reason, event.at)  # even what cleans up is to stop
 
@@ -576,6 +589,7 @@ class Machine:
 
     _on: ClassVar[dict[type, Any]] = {
         Launched: _launched,
+        Admitted: _admitted,
         CacheHit: _cache_hit,
         CacheMissed: _cache_missed,
         CacheHeld: _cache_held,
