@@ -1,6 +1,7 @@
 """Limits of executions as authors write them: on workflows, launch plans, children; items of maps under a pool."""
 
 import asyncio
+import os
 import types
 
 import pytest
@@ -17,6 +18,8 @@ from wingbeat import (
     task,
     workflow,
 )
+from wingbeat.base.errors import NotFound
+from wingbeat.kernel.remote import RemoteEngine
 
 STATE = types.SimpleNamespace()  # not a list: values of globals are part of a task's code
 
@@ -209,3 +212,55 @@ def test_what_is_no_limit_is_told_with_its_line(wrong):
         LaunchPlan(free, concurrency=wrong)
     with pytest.raises(CompileError, match=r"concurrency=.* is out of range \(test_concurrency.py:\d+\)"):
         workflow(concurrency=wrong)(lambda: None)
+
+
+# -- a process that only reads
+
+
+async def test_a_reader_asks_the_process_that_knows(kernel):
+    await kernel.launch(alone, {"x": 100}, name="holder")
+    await kernel.launch(alone, {"x": 1}, name="mine")
+    execution = await kernel.launch(pools_many, {"xs": [100, 101, 102, 103]}, name="items")
+    await until(lambda: STATE.running == 4)
+    async with Kernel(kernel.home, read_only=True, discover=False) as reader:
+        told = await reader.engine.explain_waiting("mine")
+        assert told == f"mine has not begun: waiting for its turn: 1 of 1 of limit '{alone.name}' is held by holder"
+        assert "3 of 3 slots are held by items/n0.0/0" in await reader.engine.explain_waiting("items", "n0.3")
+        with pytest.raises(NotFound, match="has no node 'n7'"):
+            await reader.engine.explain_waiting("items", "n7")
+    STATE.gate.set()
+    await execution.result()
+
+
+async def test_a_reader_tells_what_the_journal_knows_when_nobody_runs(tmp_path):
+    STATE.running, STATE.most, STATE.begun, STATE.gate = 0, 0, [], asyncio.Event()
+    settings = {"pools": {"limits": {"desk": 1}}}
+    async with Kernel(tmp_path, inline=[work, pooled], discover=False, settings=settings) as kernel:
+        await kernel.launch(alone, {"x": 100}, name="holder")
+        await kernel.launch(alone, {"x": 1}, name="mine")
+        await kernel.launch(pools_many, {"xs": [100, 101]}, name="items")
+        await (await kernel.launch(free, {"x": 1}, name="over")).result()
+    async with Kernel(tmp_path, read_only=True, discover=False) as reader:
+        told = await reader.engine.explain_waiting("mine")
+        assert told == (
+            f"mine has not begun: waiting for its turn: limit '{alone.name}' is 1, and is held by holder\n"
+            "(no kernel runs: nothing goes on)"
+        )
+        told = await reader.engine.explain_waiting("items")
+        assert "n0.1: attempt 0 waits for pool 'desk', or was given to its executor and has not begun" in told
+        assert told.endswith("(no kernel runs: nothing goes on)")
+        assert await reader.engine.explain_waiting("over") == "over has ended: SUCCEEDED."
+        assert (await reader.engine.describe("mine")).reason == f"waiting for limit '{alone.name}'"
+
+
+async def test_a_reader_says_so_when_the_holder_does_not_answer(kernel, monkeypatch):
+    async def silent(home):
+        raise TimeoutError
+
+    await kernel.launch(alone, {"x": 100}, name="holder")
+    await kernel.launch(alone, {"x": 1}, name="mine")
+    async with Kernel(kernel.home, read_only=True, discover=False) as reader:
+        monkeypatch.setattr(RemoteEngine, "connect", silent)
+        told = await reader.engine.explain_waiting("mine")
+        assert f"is held by holder\n(the process {os.getpid()}, which runs it, does not answer" in told
+    STATE.gate.set()

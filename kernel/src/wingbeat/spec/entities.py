@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import enum
 import math
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from wingbeat.types import LiteralType
 
@@ -136,8 +136,8 @@ class ConcurrencySpec(Struct, frozen=True, omit_defaults=True):
         priority: Of those that wait, higher comes first.
     """
 
-    name: str
-    limit: int = 1
+    name: Annotated[str, Meta(min_length=1)]
+    limit: Annotated[int, Meta(ge=1)] = 1
     on_limit: Literal["queue", "skip", "replace", "fail"] = "queue"
     priority: int = 0
 
