@@ -43,6 +43,9 @@ class World:
     def ending(self, execution):
         return execution in self.endings
 
+    def stuck(self, execution):
+        return False
+
     def admit(self, execution):
         assert self.line(self.names[execution])[0] == execution, "it is its turn"
         self.asked.append(("admit", execution))
@@ -187,6 +190,9 @@ class Names:
         return self.parents.get(execution, "")
 
     def ending(self, execution):
+        return False
+
+    def stuck(self, execution):
         return False
 
     def admit(self, execution):

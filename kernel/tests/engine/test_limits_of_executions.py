@@ -6,6 +6,7 @@ import pytest
 
 from wingbeat.base.errors import LimitReached
 from wingbeat.contracts.executor import Aborted
+from wingbeat.engine.routes import Routes
 from wingbeat.spec.entities import ConcurrencySpec
 from wingbeat.testing.fakes import ScriptedExecutor
 from wingbeat.testing.plans import Job, make_closure
@@ -175,12 +176,29 @@ async def test_a_crash_before_the_next_one_began_lets_it_begin_at_the_next_start
         await until(lambda: "two/a/0" in slow.executor.running)
 
 
-async def test_one_that_breaks_the_machine_does_not_keep_its_slot(slow):
+async def test_one_that_cannot_go_on_keeps_its_slot_since_nobody_knows_that_it_has_ended(slow, monkeypatch):
     async with slow.engine() as engine:
         await launch(slow, engine, "one")
         await launch(slow, engine, "two")
         engine._quarantine(engine._lives["one"], RuntimeError("broken"))
-        await until(lambda: "two/a/0" in slow.executor.running)
+        assert "held by one (which cannot go on)" in await engine.explain_waiting("two")
+        engine._quarantine(engine._lives["two"], RuntimeError("broken"))
+        assert "two" not in engine._admission._limits._group_of
+
+    def unread(self, live):
+        raise RuntimeError("a plugin is missing")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Routes, "check_inline", unread)
+        async with slow.engine() as engine:
+            assert sorted(engine.quarantined) == ["one", "two"]
+            await launch(slow, engine, "three")
+            assert "held by one (which cannot go on)" in await engine.explain_waiting("three")
+    async with slow.engine() as engine:
+        await until(lambda: "one/a/0" in slow.executor.running)
+        for name, following in (("one", "two"), ("two", "three")):
+            slow.executor.end(f"{name}/a/0")
+            await until(lambda following=following: f"{following}/a/0" in slow.executor.running)
 
 
 async def test_a_workflow_can_say_it_itself(slow):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from wingbeat.contracts.engine import LaunchRequest
+from wingbeat.contracts.journal import Record
 from wingbeat.engine.archive import LIMIT
 from wingbeat.engine.children import PARENT
 from wingbeat.engine.clock import Clock
@@ -27,11 +28,19 @@ class Admission:
     Args:
         lives: Executions under way, by id.
 
+        quarantined: Those that cannot go on, by id. One that had begun keeps its slot: nobody knows that it has ended.
+
         post: Takes an event.
     """
 
-    def __init__(self, lives: Mapping[str, Live], clock: Clock, post: Callable[[Live, Event], None]) -> None:
-        self._lives, self._clock, self._post = lives, clock, post
+    def __init__(
+        self,
+        lives: Mapping[str, Live],
+        quarantined: Mapping[str, str],
+        clock: Clock,
+        post: Callable[[Live, Event], None],
+    ) -> None:
+        self._lives, self._quarantined, self._clock, self._post = lives, quarantined, clock, post
         self._limits = Limits(self)
 
     def arrive(
@@ -54,6 +63,12 @@ class Admission:
             return AbortAsked(launched.at, arrival.skipped, error), ExecutionPhase.QUEUED, labels
         return msgspec.structs.replace(launched, at=arrival.since, queued=spec), ExecutionPhase.QUEUED, labels
 
+    def set_aside(self, record: Record) -> None:
+        """At a start, an execution was found that cannot go on."""
+        name = None if record.damaged else record.labels.get(LIMIT)
+        if name is not None and record.phase != ExecutionPhase.QUEUED:
+            self._limits.adopt(record.execution, name, None, "")
+
     def start(self) -> None:
         """Take up what was read at a start, the newest first, and go on."""
         for live in reversed(list(self._lives.values())):
@@ -64,7 +79,7 @@ class Admission:
         self._limits.settle()
 
     def ended(self, execution: str) -> None:
-        """The end of an execution is durable; or nobody knows it any more."""
+        """The end of an execution is durable."""
         self._limits.ended(execution)
 
     def told(self, execution: str) -> str:
@@ -82,6 +97,10 @@ class Admission:
         """See `Executions.ending`."""
         live = self._lives.get(execution)
         return live is not None and live.machine.state.phase not in _STARTING
+
+    def stuck(self, execution: str) -> bool:
+        """See `Executions.stuck`."""
+        return execution in self._quarantined
 
     def admit(self, execution: str) -> None:
         """See `Executions.admit`."""

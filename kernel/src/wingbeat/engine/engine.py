@@ -93,10 +93,11 @@ class LocalEngine:
         self._parts, self._clock, self._journal = parts, parts.clock, parts.journal
         self._archive = Archive(parts.journal)
         self._lives: dict[str, Live] = {}
+        self.quarantined: dict[str, str] = {}
         self._memo = Memo(parts.catalog, parts.storage, parts.clock, self._post)
         self._timers = Timers(parts.clock, self._timer_due)
         self._loading = Loading(parts.storage, parts.clock, self._post)
-        self._admission = Admission(self._lives, parts.clock, self._post)
+        self._admission = Admission(self._lives, self.quarantined, parts.clock, self._post)
         self._earlier = Earlier(self._lives, self._archive, parts.journal, self._loading)
         self._children = Children(self, parts.clock, self._post)
         self._routes = Routes(frozenset(parts.executors), parts.inline, parts.default_executor, frozenset(parts.pools))
@@ -116,7 +117,6 @@ class LocalEngine:
         self._fence = -1
         self._stopped: WingbeatError | None = None
         self._full = False
-        self.quarantined: dict[str, str] = {}
 
     # -- life
 
@@ -477,13 +477,13 @@ class LocalEngine:
             lives = await asyncio.gather(*(self._archive.live(r.execution, r) for r in chunk), return_exceptions=True)
             for record, live in zip(chunk, lives, strict=True):
                 if isinstance(live, BaseException):
-                    self.quarantined[record.execution] = str(live)
+                    self._set_aside(record, live)
                     continue
                 try:
                     effects = await self._resumed(live)
                     submits = [(x, self._request(live, x.node, x.attempt)) for x in effects if isinstance(x, Submit)]
                 except Exception as error:  # noqa: BLE001  # one that cannot be read must not keep the others from going on
-                    self.quarantined[record.execution] = str(error)
+                    self._set_aside(record, error)
                     continue
                 hit("recover.read")
                 self._lives[live.id] = live
@@ -536,8 +536,14 @@ class LocalEngine:
         for held in (self._lives, self._touched, self._holding):
             held.pop(live.id, None)
         self._launching = [other for other in self._launching if other is not live]
-        self._admission.ended(live.id)  # else it would keep the others from beginning, for good
+        if live.machine.state.lined is not None:  # else it keeps its slot
+            self._admission.ended(live.id)
         self._let_go(live, _broken(error))
+
+    def _set_aside(self, record: Record, error: BaseException) -> None:
+        """One that cannot be taken up; what is known of it without reading more still counts."""
+        self.quarantined[record.execution] = str(error)
+        self._admission.set_aside(record)
 
     def _check_readable(self, execution: str) -> None:
         if execution in self.quarantined:

@@ -36,6 +36,9 @@ class Executions(Protocol):
     def ending(self, execution: str) -> bool:
         """Whether it is on its way to its end, so that it need not be stopped."""
 
+    def stuck(self, execution: str) -> bool:
+        """Whether it cannot go on, so that its end is not to be waited for."""
+
     def admit(self, execution: str) -> None:
         """It may begin."""
 
@@ -103,7 +106,7 @@ class Limits:
         if not group.waiting and len(group.holders) < spec.limit:
             self._hold(group, id)
             return Arrival(begins=True)
-        why = _why(group, spec.limit, self._stopped)
+        why = self._why(group, spec.limit, group.line)
         if spec.on_limit == "skip":
             return Arrival(begins=False, skipped=f"skipped: {why}")
         if spec.on_limit == "fail":
@@ -147,7 +150,7 @@ class Limits:
         if group is None or id not in group.waiting:
             return ""
         before = group.line[: group.place(id)]
-        return f"waiting for its turn: {_why(group, group.waiting[id].spec.limit, self._stopped, before)}"
+        return f"waiting for its turn: {self._why(group, group.waiting[id].spec.limit, before)}"
 
     # -- who is where
 
@@ -251,20 +254,24 @@ class Limits:
                 return bool(more)
             comes |= more
 
+    # -- in words
+
+    def _why(self, group: _Group, limit: int, before: Sequence[_Waiting]) -> str:
+        """Who has the slots, and who comes before."""
+        verb, holders = "is" if len(group.holders) == 1 else "are", [self._holder(id) for id in group.holders]
+        text = f"{len(holders)} of {limit} of limit {group.name!r} {verb} held by {_named(holders)}"
+        if before:
+            text += f"; {len(before)} {'is' if len(before) == 1 else 'are'} before it: {_named([w.id for w in before])}"
+        return text
+
+    def _holder(self, id: str) -> str:
+        if self._executions.stuck(id):
+            return f"{id} (which cannot go on)"
+        return f"{id} (ending: {self._stopped[id]})" if id in self._stopped else id
+
 
 def _replaces(waiting: _Waiting) -> bool:
     return waiting.spec.on_limit == "replace"
-
-
-def _why(group: _Group, limit: int, stopped: dict[str, str], before: Sequence[_Waiting] | None = None) -> str:
-    """Who has the slots, and who comes before: everybody in line, for one that is not in it."""
-    line = group.line if before is None else before
-    holders = [f"{id} (ending: {stopped[id]})" if id in stopped else id for id in group.holders]
-    verb = "is" if len(holders) == 1 else "are"
-    text = f"{len(holders)} of {limit} of limit {group.name!r} {verb} held by {_named(holders)}"
-    if line:
-        text += f"; {len(line)} {'is' if len(line) == 1 else 'are'} before it: {_named([w.id for w in line])}"
-    return text
 
 
 def _named(ids: Sequence[str]) -> str:
