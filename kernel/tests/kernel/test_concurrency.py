@@ -10,6 +10,7 @@ from wingbeat import (
     CompileError,
     Concurrency,
     ExecutionFailed,
+    InputError,
     Kernel,
     LaunchPlan,
     LimitReached,
@@ -212,6 +213,26 @@ def test_what_is_no_limit_is_told_with_its_line(wrong):
         LaunchPlan(free, concurrency=wrong)
     with pytest.raises(CompileError, match=r"concurrency=.* is out of range \(test_concurrency.py:\d+\)"):
         workflow(concurrency=wrong)(lambda: None)
+
+
+async def test_a_launch_plan_is_launched_as_an_execution_of_its_workflow(kernel):
+    plan = LaunchPlan(
+        free, name="plan", fixed={"x": 100}, labels={"team": "eta"}, concurrency=Concurrency(on_limit="fail")
+    )
+    execution = await kernel.launch(plan, name="mine", labels={"by": "me"})
+    view = await execution.describe()
+    assert view.workflow == free.name
+    assert {"team": "eta", "by": "me", "wingbeat/limit": "plan"}.items() <= view.labels.items()
+    with pytest.raises(LimitReached, match="1 of 1 of limit 'plan' is held by mine"):
+        await kernel.launch(plan)
+    with pytest.raises(InputError, match="plan has no input 'x'"):
+        await kernel.launch(plan, {"x": 1})
+    with pytest.raises(CompileError, match="has no input 'y'"):
+        await kernel.launch(LaunchPlan(free, inputs={"y": 1}))
+    assert await (await kernel.launch(LaunchPlan(free, inputs={"x": 7}))).result() == 7
+    STATE.gate.set()
+    assert await execution.result() == 100
+    assert await (await kernel.recover("mine")).result() == 100  # by itself, and under no limit but the workflow's
 
 
 # -- a process that only reads
