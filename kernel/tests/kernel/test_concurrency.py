@@ -156,6 +156,21 @@ async def test_a_child_that_waits_is_told_of_through_its_parent(kernel):
     assert await execution.result() == 1
 
 
+async def test_a_child_that_waits_is_there_again_after_a_restart(tmp_path):
+    STATE.running, STATE.most, STATE.begun, STATE.gate = 0, 0, [], asyncio.Event()
+    async with Kernel(tmp_path, inline=[work, pooled], discover=False) as kernel:
+        await kernel.launch(alone, {"x": 100}, name="holder")
+        await kernel.launch(calls_inheriting, {"x": 1}, name="mine")
+        await until(lambda: len(kernel.engine._local._lives) == 3)
+        await kernel.launch(alone, {"x": 2}, name="later")
+    async with Kernel(tmp_path, inline=[work, pooled], discover=False) as kernel:
+        STATE.gate.set()
+        assert await (await kernel.get("later")).result() == 2
+        assert await (await kernel.get("mine")).result() == 1
+        assert STATE.begun[-2:] == [1, 2]
+        assert len(await kernel.engine.executions()) == 4
+
+
 async def test_aborting_a_parent_aborts_the_child_that_waits(kernel):
     await kernel.launch(alone, {"x": 100}, name="holder")
     execution = await kernel.launch(calls_inheriting, {"x": 1})

@@ -63,6 +63,10 @@ class Admission:
             return AbortAsked(launched.at, arrival.skipped, error), ExecutionPhase.QUEUED, labels
         return msgspec.structs.replace(launched, at=arrival.since, queued=spec), ExecutionPhase.QUEUED, labels
 
+    def launched(self, execution: str) -> None:
+        """The first event of an execution is posted."""
+        self._limits.launched(execution)
+
     def set_aside(self, record: Record) -> None:
         """At a start, an execution was found that cannot go on."""
         name = None if record.damaged else record.labels.get(LIMIT)

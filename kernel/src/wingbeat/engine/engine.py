@@ -196,6 +196,7 @@ class LocalEngine:
         self._lives[name] = live
         self._launching.append(live)
         self._post(live, first)
+        self._admission.launched(name)
         await asyncio.shield(live.launched)
         hit("launch.acknowledge")
         return LaunchReply(name, recovered=len(reuse.nodes))

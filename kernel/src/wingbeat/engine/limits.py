@@ -121,8 +121,12 @@ class Limits:
                 f"Execution {id!r} would wait for ever: {why}, and {obstacle} waits for its end.",
                 hint="Give what is called another limit than what calls it, or a higher one.",
             )
-        self._replace(group)
         return Arrival(begins=id in self._let_go(group), since=self._latest)
+
+    def launched(self, id: str) -> None:
+        """What is asked for from now on becomes durable behind the launch: who is to give way gives way."""
+        if (group := self._group_of.get(id)) is not None:
+            self._replace(group)
 
     def adopt(self, id: str, name: str, waits: tuple[ConcurrencySpec, float] | None, parent: str) -> None:
         """An execution was there before a restart: it has begun, or waits under a limit since some time."""
@@ -135,6 +139,7 @@ class Limits:
     def settle(self) -> None:
         """All that were there are adopted: go on."""
         for group in list(self._groups.values()):
+            self._replace(group)
             self._go_on(group)
 
     def ended(self, id: str) -> None:
@@ -195,7 +200,6 @@ class Limits:
     # -- whose turn it is
 
     def _go_on(self, group: _Group) -> None:
-        self._replace(group)
         for id in self._let_go(group):
             self._executions.admit(id)
 
@@ -221,7 +225,7 @@ class Limits:
         if not replacing:
             return []
         newest = max(replacing.values(), key=lambda w: w.number)
-        numbers = {id: number for id, number in group.holders.items() if number < newest.number and not self._ends(id)}
+        numbers = {id: number for id, number in group.holders.items() if not self._ends(id)}
         numbers |= {id: w.number for id, w in replacing.items()}
         oldest = sorted(numbers, key=numbers.__getitem__)
         return [(id, f"replaced by {newest.id}") for id in oldest[: max(len(oldest) - newest.spec.limit, 0)]]
@@ -237,22 +241,27 @@ class Limits:
         for id, _ in self._replaced(group):
             if id in ancestors:
                 return id
-        if not ancestors or any(not self._awaiting[id] or self._ends(id) for id in group.holders):
-            return None
-        if self._turn_comes(group):
+        waited_for = any(self._awaiting[id] and not self._ends(id) for id in group.holders)
+        if not ancestors or not waited_for or self._turn_comes(newcomer):
             return None
         return next((a for a in ancestors if a in group.holders), ancestors[0])
 
-    def _turn_comes(self, group: _Group) -> bool:
-        """Whether somebody of a group ends in the end: who waits for none that wait, or for those only whose turn comes."""
+    def _turn_comes(self, newcomer: _Waiting) -> bool:
+        """Whether enough of those end that are in its way: who waits for none that wait, or only for those whose turn comes."""
         comes: set[str] = set()
-        while True:
-            rest = [g for g in self._groups.values() if g.name not in comes]
-            blocked = {a for g in rest for w in g.line for a in w.ancestors}
-            more = {g.name for g in rest if any(h not in blocked or self._ends(h) for h in g.holders)}
-            if group.name in more or not more:
-                return bool(more)
+        while newcomer.id not in comes:
+            groups = self._groups.values()
+            blocked = {a for group in groups for w in group.line if w.id not in comes for a in w.ancestors}
+            more = {w.id for group in groups for w in self._coming(group, blocked)} - comes
+            if not more:
+                return False
             comes |= more
+        return True
+
+    def _coming(self, group: _Group, blocked: set[str]) -> Iterator[_Waiting]:
+        """Whose turn comes when all have ended that are not blocked; behind one whose turn does not come, nobody's does."""
+        staying = sum(id in blocked and not self._ends(id) for id in group.holders)
+        return takewhile(lambda w: staying < w.spec.limit, group.line)
 
     # -- in words
 
