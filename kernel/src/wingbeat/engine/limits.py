@@ -106,19 +106,19 @@ class Limits:
         if not group.waiting and len(group.holders) < spec.limit:
             self._hold(group, id)
             return Arrival(begins=True)
-        why = self._why(group, spec.limit, group.line)
         if spec.on_limit == "skip":
-            return Arrival(begins=False, skipped=f"skipped: {why}")
+            return Arrival(begins=False, skipped=f"skipped: {self._why(group, spec.limit, len(group.line))}")
         if spec.on_limit == "fail":
             raise LimitReached(
-                f"Execution {id!r} was not launched: {why}.",
+                f"Execution {id!r} was not launched: {self._why(group, spec.limit, len(group.line))}.",
                 hint="Launch it when there is room; with on_limit='queue' it would wait for its turn.",
             )
         self._line_up(group, id, spec, parent, now)
+        place = group.place(id)
         if (obstacle := self._obstacle(group, group.waiting[id])) is not None:
             self._leave(id)
             raise LimitReached(
-                f"Execution {id!r} would wait for ever: {why}, and {obstacle} waits for its end.",
+                f"Execution {id!r} would wait for ever: {self._why(group, spec.limit, place)}, and {obstacle} waits for its end.",
                 hint="Give what is called another limit than what calls it, or a higher one.",
             )
         return Arrival(begins=id in self._let_go(group), since=self._latest)
@@ -154,8 +154,7 @@ class Limits:
         group = self._group_of.get(id)
         if group is None or id not in group.waiting:
             return ""
-        before = group.line[: group.place(id)]
-        return f"waiting for its turn: {self._why(group, group.waiting[id].spec.limit, before)}"
+        return f"waiting for its turn: {self._why(group, group.waiting[id].spec.limit, group.place(id))}"
 
     # -- who is where
 
@@ -265,12 +264,13 @@ class Limits:
 
     # -- in words
 
-    def _why(self, group: _Group, limit: int, before: Sequence[_Waiting]) -> str:
-        """Who has the slots, and who comes before."""
+    def _why(self, group: _Group, limit: int, before: int) -> str:
+        """Who has the slots, and who comes before: so many of the line."""
         verb, holders = "is" if len(group.holders) == 1 else "are", [self._holder(id) for id in group.holders]
         text = f"{len(holders)} of {limit} of limit {group.name!r} {verb} held by {_named(holders)}"
         if before:
-            text += f"; {len(before)} {'is' if len(before) == 1 else 'are'} before it: {_named([w.id for w in before])}"
+            ahead = [w.id for w in group.line[: min(before, HOLDERS_TOLD + 1)]]
+            text += f"; {before} {'is' if before == 1 else 'are'} before it: {_named(ahead)}"
         return text
 
     def _holder(self, id: str) -> str:
