@@ -66,8 +66,7 @@ def reason(live: Live, address: int, told: Told) -> str:
     if note:
         return note
     if attempt is not None and attempt.started_at is None:
-        task = machine.graph.task(address)
-        pool = task.pool if task is not None and told is None else None
+        pool = machine.settled(address).pool if told is None else None
         waits = "" if pool is None else f"waits for pool {pool.name!r}, or "
         return f"attempt {attempt.number} {waits}was given to its executor and has not begun"
     if attempt is not None:

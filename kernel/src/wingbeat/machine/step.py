@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from wingbeat.base.errors import ErrorKind
-from wingbeat.machine import attempts, bodies, branches, gates, maps, restart, scopes
+from wingbeat.machine import attempts, begin, bodies, branches, gates, maps, restart, scopes
 from wingbeat.machine.effect import (
     Cancel,
     CancelChild,
@@ -56,11 +56,9 @@ from wingbeat.machine.fact import (
     AttemptLost,
     AttemptQueued,
     AttemptStarted,
-    Began,
     CacheSaid,
     CancelDecided,
     Fact,
-    Lined,
     NodeEnded,
     NodeSucceeded,
     Started,
@@ -210,27 +208,6 @@ class Machine:
         return scope.phase is ExecutionPhase.RUNNING
 
     # -- events
-
-    def _launched(self, event: Launched) -> None:
-        if self.state.phase is not ExecutionPhase.QUEUED or self.state.lined is not None:
-            return
-        begin = event.seed, event.recovered, event.reusable, event.source, event.left
-        if event.queued is not None:
-            self.say(Lined(event.at, event.queued, *begin))
-        else:
-            self._begin(event, event.at)
-
-    def _admitted(self, event: Admitted) -> None:
-        if self.state.lined is not None:
-            self._begin(self.state.lined, event.at)
-
-    def _begin(self, given: Launched | Lined, at: float) -> None:
-        self.say(Began(at, given.seed, given.reusable, given.source, given.left))
-        if self.plan.timeout_s is not None:
-            self.ask(SetTimer(at + self.plan.timeout_s, "execution"))
-        for node in sorted(given.recovered):
-            self.say(NodeSucceeded(node, at, given.recovered[node], source=given.source))
-        scopes.start(self, 0, at)
 
     def _cache_hit(self, event: CacheHit) -> None:
         if self.looking(event.node):
@@ -588,8 +565,8 @@ class Machine:
             self.ask(CancelChild(address, reason))
 
     _on: ClassVar[dict[type, Any]] = {
-        Launched: _launched,
-        Admitted: _admitted,
+        Launched: begin.launched,
+        Admitted: begin.admitted,
         CacheHit: _cache_hit,
         CacheMissed: _cache_missed,
         CacheHeld: _cache_held,
