@@ -15,7 +15,7 @@ FLOW = """
 import os, time
 from dataclasses import dataclass
 from pathlib import Path
-from wingbeat import Failure, approve, cond, gather, map_task, task, wait_for_input, workflow
+from wingbeat import Concurrency, Failure, approve, cond, gather, map_task, task, wait_for_input, workflow
 
 ROOT = Path(os.environ["TEST_ROOT"])
 
@@ -88,6 +88,18 @@ async def failing(n: int) -> int:
 @task
 def clean(error: Failure) -> None:
     print("cleaning after", error.code)
+
+@workflow(concurrency=Concurrency(name="squares"))
+def alone(x: int) -> int:
+    return square(x)
+
+@workflow(concurrency=Concurrency(name="squares", on_limit="skip"))
+def skipping(x: int) -> int:
+    return square(x)
+
+@workflow(concurrency=Concurrency(name="squares", on_limit="fail"))
+def refusing(x: int) -> int:
+    return square(x)
 
 @workflow(on_failure=clean)
 def handled(x: int) -> int:
@@ -267,3 +279,31 @@ def test_mistakes_in_a_body_are_told_without_frames_of_ours(shell):
     assert "The body returns a call that it has not awaited." in done.stderr
     done = shell("run", "flow.py", "failing", "--n", "3", status=1)
     assert 'Traceback (most recent call last):\n    File "flow.py"' in done.stderr
+
+
+def test_limit_is_kept_over_a_kill_and_told_to_who_asks(shell):
+    first = shell.start("run", "flow.py", "alone", "--x", "4", "--name", "first")
+    shell.until(lambda: shell.marks() == ["square-4"], "the first one runs")
+    second = shell.start("run", "flow.py", "alone", "--x", "5", "--name", "second")
+    shell.until(lambda: "second" in shell("get", "executions").stdout, "the second one is there")
+    held = "1 of 1 of limit 'squares' is held by first"
+    asked = shell("explain", "waiting", "second").stdout
+    assert asked == f"second has not begun: waiting for its turn: {held}\n"
+
+    skipped = shell("run", "flow.py", "skipping", "--x", "4", "--name", "third", status=7)
+    assert skipped.stderr.splitlines()[-1] == f"skipped: {held}; 1 is before it: second"
+    refused = shell("run", "flow.py", "refusing", "--x", "4", "--name", "fourth", status=75)
+    assert refused.stderr.startswith(f"error: Execution 'fourth' was not launched: {held}; 1 is before it: second.\n")
+
+    for process in (second, first):
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    told = shell("explain", "waiting", "second").stdout.splitlines()
+    assert told[0].endswith("limit 'squares' is 1, and is held by first")
+    assert told[1] == "(no kernel runs: nothing goes on)"
+
+    (shell.root / "go").touch()
+    done = shell("run", "flow.py", "alone", "--x", "5", "--name", "second")
+    assert done.stdout == "o0 = 25\n"
+    assert shell.json("describe", "execution", "first")["phase"] == "SUCCEEDED"
+    assert shell.marks() == ["square-4", "square-5"]

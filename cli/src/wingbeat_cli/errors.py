@@ -15,6 +15,7 @@ from wingbeat.base.errors import (
     ExecutionFailed,
     InputError,
     JournalUnknown,
+    LimitReached,
     NotFound,
     SetAside,
     WingbeatError,
@@ -49,6 +50,7 @@ EXIT_OF_ERROR: dict[type[Exception], int] = {
     ConflictError: CONFLICT,
     EngineStopped: TRY_AGAIN,
     JournalUnknown: TRY_AGAIN,
+    LimitReached: TRY_AGAIN,
 }
 """The exit status of an error; anything else of ours is a failure, anything else at all an internal error."""
 

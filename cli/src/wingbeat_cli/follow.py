@@ -38,7 +38,10 @@ async def follow(kernel: Kernel, execution: Execution, output: str, *, note: str
         if note:
             screen.note(note)
         with Interrupts(execution, screen):
-            screen.begin(await execution.describe())
+            view = await execution.describe()
+            if view.phase.value == "QUEUED" and view.reason:
+                screen.note(view.reason)
+            screen.begin(view)
             looking = asyncio.create_task(_look(execution, screen))
             try:
                 async for event in execution.events():

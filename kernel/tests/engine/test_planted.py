@@ -24,7 +24,7 @@ SEEDS_MAX = 300
 
 
 def the_fence_is_not_checked(patch):
-    async def append(self, batch):
+    async def append(self, batch, launching):
         await self._journal.append(batch, self._journal.store.fence)
 
     patch.setattr(LocalEngine, "_append", append)
@@ -103,7 +103,7 @@ def reservations_are_kept(patch):
 
 
 def a_full_disk_loses_a_batch(patch):
-    async def lossy(self, batch):
+    async def lossy(self, batch, launching):
         try:
             await self._journal.append(batch, self._fence)
         except StorageFull:

@@ -155,6 +155,21 @@ async def test_why_something_waits_names_the_holder(slow):
         assert (await engine.explain_waiting("x", "a")).startswith("a: attempt 0 was given to its executor")
 
 
+async def test_what_was_waited_for_is_not_told_any_more_when_it_came(slow):
+    async with slow.engine() as engine:
+        await engine.launch(slow.request(flow(*[PoolSpec("gpu", weight=2)] * 2), "x"))
+        await until(lambda: slow.executor.running)
+        assert "waiting for pool" in await engine.explain_waiting("x", "j1")
+        slow.executor.end("x/j0/0")
+        await until(lambda: "x/j1/0" in slow.executor.running)
+        assert await engine.explain_waiting("x", "j1") == "j1: attempt 0 was given to its executor and has not begun"
+        engine.reports.progress("x/j1/0", "INITIALIZING", "pulling")
+        assert await engine.explain_waiting("x", "j1") == "j1: initializing: pulling"
+        engine.reports.running("x/j1/0")
+        await until(lambda: engine._lives["x"].machine.state.nodes[1].phase == "RUNNING")
+        assert await engine.explain_waiting("x", "j1") == "j1: runs: attempt 0"
+
+
 async def test_a_pool_that_nobody_set_up_is_refused(slow):
     async with slow.engine() as engine:
         with pytest.raises(ConfigurationError, match="'tpu', which is not set up"):

@@ -5,7 +5,7 @@ import pytest
 from wingbeat.machine import event as e
 from wingbeat.machine.attempts import SYSTEM
 from wingbeat.machine.fact import AttemptLost
-from wingbeat.spec.entities import FailurePolicy, RetrySpec, TimeoutSpec
+from wingbeat.spec.entities import ConcurrencySpec, FailurePolicy, RetrySpec, TimeoutSpec
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.testing.plans import Job, make_plan
@@ -545,3 +545,40 @@ def test_facts_say_whose_budget_a_failure_counted_against():
     p.timer("retry", "a", 1)
     p.failed("a", 1)
     assert [f.system for f in p.facts if isinstance(f, AttemptLost)] == [True, False]
+
+
+# -- a turn under a limit
+
+
+def queue(p: Playbook, **recovered: int) -> list[str]:
+    outputs = {p.address(name): {"o0": Inline(value)} for name, value in recovered.items()}
+    return p.say(e.Launched(p.at, 1, outputs, "earlier", queued=ConcurrencySpec("nightly")))
+
+
+def test_what_waits_for_its_turn_begins_once_with_what_it_was_launched_with():
+    p = play(CHAIN, timeout_s=60.0)
+    assert queue(p, a=5) == []
+    assert p.phase == "QUEUED"
+    assert p.restart() == []
+    assert p.launch() == []  # the launch is not begun by another one
+    p.at += 100.0
+    assert p.say(e.Admitted(p.at)) == [f"timer execution at {p.at + 60:g}", "submit b/0"]
+    assert p.phase == "RUNNING"
+    assert p.say(e.Admitted(p.at)) == []
+    assert queue(p) == []
+
+
+def test_what_waits_for_its_turn_is_aborted_without_having_begun():
+    p = play(CHAIN)
+    queue(p)
+    assert p.abort("not wanted") == ["finish"]
+    assert p.phase == "ABORTED"
+    assert p.machine.state.began_at is None
+    assert p.say(e.Admitted(p.at)) == []
+
+
+def test_a_turn_is_nothing_to_what_does_not_wait_for_one():
+    p = play(CHAIN)
+    assert p.say(e.Admitted(p.at)) == []
+    assert p.phase == "QUEUED"
+    assert p.launch() == ["submit a/0"]

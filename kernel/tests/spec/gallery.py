@@ -10,6 +10,7 @@ from wingbeat.spec.entities import (
     Case,
     Closure,
     Compare,
+    ConcurrencySpec,
     Constant,
     Entry,
     EnvironmentSpec,
@@ -25,6 +26,7 @@ from wingbeat.spec.entities import (
     NodeSpec,
     Not,
     OverrideSpec,
+    PoolSpec,
     Promise,
     ResourceSpec,
     RetrySpec,
@@ -180,4 +182,16 @@ def control():
     return closure_of(outer, task, body, inner, plan, tidy)
 
 
-GALLERY = {"small": small, "types": types, "everything": everything, "control": control}
+def limits() -> Closure:
+    """What limits executions."""
+    task = TaskSpec("m.f", Interface((), (Variable("o0", INT),)), Entry("m", "f"), pool=PoolSpec("gpu", 2, 5))
+    inner = WorkflowSpec("m.inner", task.interface, (spec_digest(task),), (NodeSpec("n0"),), {"o0": Promise("n0")},
+                         concurrency=ConcurrencySpec("m.inner"))  # fmt: skip
+    plan = LaunchPlanSpec(
+        "daily", spec_digest(inner), task.interface, concurrency=ConcurrencySpec("shared", 2, "replace", 5)
+    )
+    outer = WorkflowSpec("m.outer", task.interface, (spec_digest(plan),), (NodeSpec("n0"),), {"o0": Promise("n0")})
+    return closure_of(outer, task, inner, plan)
+
+
+GALLERY = {"small": small, "types": types, "everything": everything, "control": control, "limits": limits}

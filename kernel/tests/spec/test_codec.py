@@ -29,6 +29,7 @@ GOLDEN = Path(__file__).parent / "golden"
 DIGESTS = {
     "control": "sha256:6bcdd1c62468ba2480e9f260c139a4076877a01e02b4bd22fd40f7ad816a2d9d",
     "everything": "sha256:e82b01a57296d0727dfaa3784d988c446ac787d67ca01681735f6ec7ab5f4f3c",
+    "limits": "sha256:a20d7448f39ec9770dde72209267a0bf32fec3ecca65ce849e2b0e9cb61d0bc4",
     "small": "sha256:e35166a9e042a211bd63f8a0ec4241c791a558200e5b11a1567f054987efd7b1",
     "types": "sha256:6b9620b481dbb8a202aa80a90410948eef4356d35f21481d3d12fd52ff57f965",
 }
@@ -144,6 +145,7 @@ def test_the_schema_knows_every_entity_and_binding():
         "ListBinding",
         "MapBinding",
         "LaunchPlanSpec",
+        "ConcurrencySpec",
         "MapSpec",
         "BranchSpec",
         "GateSpec",

@@ -42,14 +42,16 @@ def cache(id_: str, node: str, output: str) -> int:
 @click.argument("node", required=False, default="")
 @output_option()
 def waiting(id_: str, node: str, output: str) -> int:
-    """Say for what a node waits, or every node that has not ended: others, a pool and who holds it, a gate, an executor."""
-    from wingbeat_cli.door import is_driven, reading, within
+    """Say for what a node waits, or every node that has not ended: others, a pool and who holds it, a gate, an executor.
+
+    Of an execution that has not begun: who has its limit, and who is before it.
+    """
+    from wingbeat_cli.door import reading
 
     def ask(kernel: Kernel) -> Awaitable[str]:
         return kernel.engine.explain_waiting(id_, node)
 
-    # Who holds a pool is known to the process that runs executions alone.
-    text = within(ask, existing=True) if is_driven() else f"{reading(ask)}\n(no kernel runs: nothing goes on)"
+    text = reading(ask)
     if output == "json":
         from wingbeat_cli.render import document
 

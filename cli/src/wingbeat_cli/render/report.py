@@ -40,6 +40,8 @@ def failure(view: ExecutionView) -> list[str]:
     if view.error is None:
         return [f"{view.phase.value.lower()}: {view.reason}" if view.reason else view.phase.value.lower()]
     found = view.error
+    if view.phase.value == "ABORTED":  # it has not begun, and says why
+        return [found.message]
     node = next((each for each in view.nodes if each.id == found.node), None)
     where = f" in {node.id} ({node.task})" if node else ""
     name = "" if found.message.startswith(found.code) else f"{found.code}: "
@@ -115,7 +117,7 @@ def describe(
     lines += _section("waits for", _gates(view))
     lines += _section("options chosen for attempts", _chosen(view))
     lines += _section("pages", columns(_decks(view)))
-    if view.error is not None:
+    if view.error is not None and view.error.message != view.reason:
         lines += ["", *failure(view)]
     return lines
 

@@ -123,4 +123,5 @@ class _Closing:
             timeout_s=callee.timeout if isinstance(callee, Dynamic) else None,
             doc=doc,
             on_failure=None if handler is None else len(calls),
+            concurrency=callee.concurrency if isinstance(callee, Dynamic) else None,
         )

@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 import msgspec
 
 from wingbeat.author.dynamic import plain_dynamic, settled
-from wingbeat.author.options import Duration, Environment, Resources, Retry, Timeout
+from wingbeat.author.options import Concurrency, Duration, Environment, Resources, Retry, Timeout, as_concurrency
 from wingbeat.author.source import location_of
 from wingbeat.author.task import Task, TaskOptions
 from wingbeat.base.errors import CompileError
@@ -35,6 +35,7 @@ class Dynamic(Task[P, Coroutine[Any, Any, R]]):
         resources: Resources | None = None,
         environment: Environment | None = None,
         on_failure: Any = None,
+        concurrency: int | Concurrency | None = None,
     ) -> None:
         options = TaskOptions(
             retries=retries,
@@ -44,6 +45,7 @@ class Dynamic(Task[P, Coroutine[Any, Any, R]]):
         )
         super().__init__(fn, options, name)
         self.timeout, self.on_failure = options.timeout.total_s, on_failure
+        self.concurrency = as_concurrency(concurrency, self.name, location_of(fn))
 
     def plain(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
         """Run the body as plain Python: each call that it awaits is the plain function."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from wingbeat.author.compose import Callee
 from wingbeat.author.dynamic import dispatch
+from wingbeat.author.options import Concurrency, as_concurrency
 from wingbeat.author.signature import Signature
 from wingbeat.author.source import caller
 from wingbeat.base.errors import CompileError
@@ -40,8 +41,11 @@ class LaunchPlan(Callee, Generic[R]):
 
         doc: What it is for.
 
+        concurrency: How many of its executions may be under way at once: a number, or a `Concurrency`. In place of the
+            workflow's own.
+
     Raises:
-        CompileError: An input is not one of the workflow's, or is given twice.
+        CompileError: An input is not one of the workflow's, or is given twice; the limit is none.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class LaunchPlan(Callee, Generic[R]):
         fixed: Mapping[str, Any] | None = None,
         labels: Mapping[str, str] | None = None,
         doc: str = "",
+        concurrency: int | Concurrency | None = None,
     ) -> None:
         from wingbeat.author.task import Task
         from wingbeat.author.workflow import Workflow
@@ -63,6 +68,7 @@ class LaunchPlan(Callee, Generic[R]):
         self.workflow: Workflow[..., R] | Task[..., R] = workflow
         self.name, self.fn = name or workflow.name, workflow.fn
         self.inputs, self.fixed, self.labels, self.doc = dict(inputs or {}), dict(fixed or {}), dict(labels or {}), doc
+        self.concurrency = as_concurrency(concurrency, self.name, where)
         both = self.inputs.keys() & self.fixed.keys()
         if both:
             raise CompileError(
@@ -128,6 +134,7 @@ class LaunchPlan(Callee, Generic[R]):
             fixed=fixed,
             labels=self.labels,
             doc=self.doc,
+            concurrency=self.concurrency,
         )
 
     def _wire(self, name: str, value: object, io: BlobIO) -> Any:

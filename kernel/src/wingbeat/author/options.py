@@ -7,20 +7,29 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
 from wingbeat.author.requirement import wrong_requirement
-from wingbeat.author.source import caller
+from wingbeat.author.source import Location, caller
 from wingbeat.base.errors import CompileError
 from wingbeat.base.units import parse_duration_s, parse_size
-from wingbeat.spec.entities import EnvironmentSpec, PoolSpec, ResourceSpec, RetrySpec, TimeoutSpec, WrapperSpec
+from wingbeat.spec.entities import (
+    ConcurrencySpec,
+    EnvironmentSpec,
+    PoolSpec,
+    ResourceSpec,
+    RetrySpec,
+    TimeoutSpec,
+    WrapperSpec,
+)
 
 Duration = timedelta | str | float
 """A `timedelta`, ``"90s"``, ``"1h30m"``, or seconds."""
 
 
+ON_LIMIT = ("queue", "skip", "replace", "fail")
 _REQUIREMENTS = "Write for example 'numpy', 'numpy==2.1.0', 'numpy[extra]>=2,<3' or 'name @ address'."
 
 
@@ -134,6 +143,40 @@ class Pool(Struct, frozen=True):
         if not self.name or self.weight < 1:
             raise CompileError(f"{self} is out of range.", hint="A pool has a name, and a weight is at least 1.")
         return PoolSpec(self.name, self.weight, self.priority)
+
+
+class Concurrency(Struct, frozen=True):
+    """How many executions of a workflow or launch plan may be under way at once.
+
+    Args:
+        limit: So many.
+
+        on_limit: What becomes of one that is launched when there are so many. ``queue``: it waits for its turn. ``skip``: it
+            ends at once, and says so. ``replace``: the oldest one is aborted, and it begins when that has ended. ``fail``:
+            its launch raises `LimitReached`.
+
+        name: Everything with this name counts together; by default the name of the workflow or launch plan.
+
+        priority: Of those that wait, higher comes first; it grows with the time that an execution waits.
+    """
+
+    limit: int = 1
+    on_limit: Literal["queue", "skip", "replace", "fail"] = "queue"
+    name: str = ""
+    priority: int = 0
+
+
+def as_concurrency(given: int | Concurrency | None, name: str, where: Location) -> ConcurrencySpec | None:
+    """What `concurrency=` means, of what has that name and stands there."""
+    if given is None:
+        return None
+    said: object = Concurrency(given) if isinstance(given, int) else given
+    if not isinstance(said, Concurrency) or said.limit < 1 or said.on_limit not in ON_LIMIT:
+        raise CompileError(
+            f"{name}: concurrency={given!r} is out of range ({where}).",
+            hint=f"It is a number from 1 on, or a Concurrency with such a limit and an on_limit of {', '.join(ON_LIMIT)}.",
+        )
+    return ConcurrencySpec(said.name or name, said.limit, said.on_limit, said.priority)
 
 
 class Environment(Struct, frozen=True):

@@ -12,7 +12,7 @@ from wingbeat.author.compose import Callee, Composer, composing
 from wingbeat.author.dynamic import dispatch, plain_static
 from wingbeat.author.dynamicflow import Dynamic
 from wingbeat.author.modules import module_of
-from wingbeat.author.options import Duration, Environment, Resources, Retry, Timeout
+from wingbeat.author.options import Concurrency, Duration, Environment, Resources, Retry, Timeout, as_concurrency
 from wingbeat.author.promise import Node, Several
 from wingbeat.author.signature import Signature
 from wingbeat.author.source import Location, location_of
@@ -41,6 +41,7 @@ class Workflow(Callee, Generic[P, R]):
         failure_policy: FailurePolicy = FailurePolicy.FAIL_IMMEDIATELY,
         timeout: Duration | None = None,
         on_failure: Task[..., Any] | Workflow[..., Any] | None = None,
+        concurrency: int | Concurrency | None = None,
     ) -> None:
         self.fn = fn
         self.name = name or f"{module_of(fn)}.{fn.__qualname__}"
@@ -50,6 +51,7 @@ class Workflow(Callee, Generic[P, R]):
         except (TypeError, ValueError) as error:
             raise CompileError(f"@workflow: {error} ({location_of(fn)}).") from error
         self.on_failure = on_failure
+        self.concurrency = as_concurrency(concurrency, self.name, location_of(fn))
         functools.update_wrapper(self, fn)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -130,6 +132,7 @@ class Composition:
             timeout_s=workflow.timeout,
             doc=workflow.signature.documented.description,
             on_failure=self._handler,
+            concurrency=workflow.concurrency,
         )
 
     def _place(self, handler: Callee) -> int:
@@ -153,6 +156,7 @@ def workflow(
     failure_policy: FailurePolicy = FailurePolicy.FAIL_IMMEDIATELY,
     timeout: Duration | None = None,
     on_failure: Task[..., Any] | Workflow[..., Any] | None = None,
+    concurrency: int | Concurrency | None = None,
 ) -> _Decorator: ...
 
 
@@ -162,6 +166,7 @@ def workflow(
     name: str = "",
     timeout: Duration | None = None,
     on_failure: Task[..., Any] | Workflow[..., Any] | None = None,
+    concurrency: int | Concurrency | None = None,
     retries: int | Retry = 0,
     resources: Resources | None = None,
     environment: Environment | None = None,
@@ -183,6 +188,9 @@ def workflow(fn: Any = None, /, **options: Any) -> Any:
 
         on_failure: A task or workflow that runs when it has failed or was aborted, before that is final. It is given the
             inputs that it has in common with the workflow, and an input ``error: Failure`` if it has one.
+
+        concurrency: How many executions of it may be under way at once: a number, beyond which they queue, or a `Concurrency`.
+            Not for where it is called in another workflow, which makes it a part of that one's execution.
 
         retries: How often the body is run again when it fails, without what succeeded. Dynamic workflows only, as are
             `resources` and `environment`, which are those of its body.
@@ -206,8 +214,8 @@ class _DynamicDecorator(Protocol):
     def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Dynamic[P, R]: ...
 
 
-_STATIC = {"name", "failure_policy", "timeout", "on_failure"}
-_DYNAMIC = {"name", "timeout", "on_failure", "retries", "resources", "environment"}
+_STATIC = {"name", "failure_policy", "timeout", "on_failure", "concurrency"}
+_DYNAMIC = {"name", "timeout", "on_failure", "concurrency", "retries", "resources", "environment"}
 
 
 def _made(fn: Any, **options: Any) -> Any:

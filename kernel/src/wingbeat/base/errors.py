@@ -9,6 +9,7 @@
      ├── NotFound                an execution, a node or an entity that does not exist
      │    └── SetAside           an execution that cannot be read now, and is tried again
      ├── ConflictError           the same name with another content
+     ├── LimitReached            as many executions are under way as may be at once; nothing was launched
      ├── ExecutionFailed         an execution ended without success
      ├── JournalUnknown          the journal's answer was lost: the outcome of a commit is not known
      │    └── JournalDamaged     other bytes are in the journal than were written
@@ -76,6 +77,10 @@ class SetAside(NotFound):
 
 class ConflictError(WingbeatError):
     """The name is taken by something with another content."""
+
+
+class LimitReached(WingbeatError):
+    """As many executions are under way as may be at once, and this one does not wait. Nothing was launched."""
 
 
 class JournalUnknown(WingbeatError):

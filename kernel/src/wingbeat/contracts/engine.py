@@ -12,7 +12,7 @@ from msgspec import Struct
 from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.executor import Progress
 from wingbeat.contracts.observer import Published
-from wingbeat.spec.entities import Closure
+from wingbeat.spec.entities import Closure, ConcurrencySpec
 from wingbeat.spec.literal import Literal, Literals
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import AttemptPhase, ExecutionPhase, NodePhase
@@ -34,6 +34,8 @@ class LaunchRequest(Struct, frozen=True, omit_defaults=True):
         resume: Take an unfinished execution with the same launch key that nobody waits for, instead of a new one.
 
         recover: Id of an execution whose results are taken over where nothing changed.
+
+        concurrency: Limit that it is under, in place of the workflow's own: that of a launch plan.
     """
 
     closure: Closure
@@ -43,6 +45,7 @@ class LaunchRequest(Struct, frozen=True, omit_defaults=True):
     resume: bool = False
     recover: str = ""
     labels: dict[str, str] = {}
+    concurrency: ConcurrencySpec | None = None
 
 
 class LaunchReply(Struct, frozen=True, omit_defaults=True):
@@ -208,7 +211,7 @@ class Engine(Protocol):
 
         Called again: with the same name and content, answers with the execution that is there.
         Raises `ConflictError` (same name, other content), `NotFound` (nothing to recover from), `ConfigurationError` (an
-        executor that is not installed).
+        executor that is not installed), `LimitReached` (its limit is, and it is not to wait).
         """
 
     async def recovery_plan(self, request: LaunchRequest) -> RecoveryPlan:

@@ -29,6 +29,9 @@ from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.spec.plan import Plan
 
 PLANS_MAX = 256
+LOOKED_THROUGH_MAX = 10_000
+LIMIT = "wingbeat/limit"
+"""Label of an execution under a limit: the limit's name. By it a restart knows who has begun."""
 
 
 class _Stored(msgspec.Struct, array_like=True):
@@ -124,6 +127,12 @@ class Archive:
         except JournalUnknown:  # nothing tells that it has ended
             return msgspec.structs.replace(record, phase=ExecutionPhase.RUNNING, ended_at=None)
         return msgspec.structs.replace(record, phase=state.phase, ended_at=state.ended_at)
+
+    async def holders(self, limit: str) -> list[str]:
+        """Executions under a limit that have begun and not ended, the oldest first, as far as they are looked for."""
+        records = await self._journal.records(live=True, limit=LOOKED_THROUGH_MAX)
+        queued = ExecutionPhase.QUEUED
+        return [r.execution for r in reversed(records) if r.labels.get(LIMIT) == limit and r.phase != queued]
 
     async def live(self, execution: str, record: Record | None = None) -> Live:
         """An execution put together again from its facts; `record` where it is at hand."""

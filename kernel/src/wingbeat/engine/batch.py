@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from wingbeat.contracts.journal import Batch, Ended, Row
 from wingbeat.engine.archive import Archive
 from wingbeat.engine.live import Live
-from wingbeat.machine.fact import Fact, Turned, encode_facts
+from wingbeat.machine.fact import Began, Fact, Turned, encode_facts
 from wingbeat.spec.phase import ExecutionPhase
 
 
@@ -33,6 +33,8 @@ def batch_of(
             if type(fact) is Turned and fact.scope == 0:
                 phase = ExecutionPhase(fact.phase)
                 batch.phases.append(Ended(live.id, phase, fact.at if phase.terminal else None))
+            elif type(fact) is Began and live.record.phase == ExecutionPhase.QUEUED:
+                batch.phases.append(Ended(live.id, ExecutionPhase.RUNNING, None))
     return batch, facts
 
 

@@ -74,7 +74,8 @@ class Children:
         node = live.machine.graph.id(address)
         labels = {**plan.labels, PARENT: f"{live.id}/{node}"}
         hit("child.before-launch")
-        await self._engine.launch(LaunchRequest(closure, given, name, launch_key(closure, given), labels=labels))
+        key = launch_key(closure, given)
+        await self._engine.launch(LaunchRequest(closure, given, name, key, labels=labels, concurrency=plan.concurrency))
         hit("child.launched")
         return await self._followed(name, address)
 

@@ -20,19 +20,20 @@ import msgspec
 
 from wingbeat.base.errors import ConflictError, EngineStopped, WingbeatError
 from wingbeat.base.ids import attempt_id, check_execution_id, short_id
-from wingbeat.compile.flatten import flatten
 from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
 from wingbeat.contracts.executor import AttemptRequest
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.journal import Batch, Record, StorageFull
 from wingbeat.contracts.observer import Published
+from wingbeat.engine.admission import Admission
 from wingbeat.engine.archive import Archive
 from wingbeat.engine.batch import batch_of, drop_launches
 from wingbeat.engine.checkpoints import checkpoint_of
 from wingbeat.engine.children import Children
 from wingbeat.engine.collecting import no_collection
 from wingbeat.engine.dispatch import Dispatcher
+from wingbeat.engine.earlier import Earlier
 from wingbeat.engine.eviction import evict
 from wingbeat.engine.feed import Feed
 from wingbeat.engine.live import Live
@@ -44,7 +45,6 @@ from wingbeat.engine.publish import published
 from wingbeat.engine.recovery import Recovery
 from wingbeat.engine.replays import replay_of
 from wingbeat.engine.reports import Reports
-from wingbeat.engine.reuse import Reuse, explained, reusable
 from wingbeat.engine.routes import INLINE, Routes
 from wingbeat.engine.timers import Timers
 from wingbeat.engine.views import execution_view
@@ -84,7 +84,6 @@ LINGER_S = 0.005
 FULL_AGAIN_S = 1.0
 ENDED_S = 1.0
 """How long an execution stays in memory behind its end: who waited for it asks for its outputs next."""
-_GOING_ON = (ExecutionPhase.QUEUED, ExecutionPhase.RUNNING, ExecutionPhase.SUCCEEDING)
 
 
 class LocalEngine:
@@ -93,6 +92,7 @@ class LocalEngine:
     def __init__(self, parts: Parts) -> None:
         self._parts, self._clock, self._journal = parts, parts.clock, parts.journal
         self._archive = Archive(parts.journal)
+        self._lives: dict[str, Live] = {}
         self._memo = Memo(parts.catalog, parts.storage, parts.clock, self._post, self._quarantine)
         self._timers = Timers(parts.clock, self._timer_due)
         self._loading = Loading(parts.storage, parts.clock, self._post, self._quarantine)
@@ -101,7 +101,6 @@ class LocalEngine:
         self._feed = Feed(parts.observers)
         self._inbox: deque[tuple[Live, Event]] = deque()
         self._wake = asyncio.Event()
-        self._lives: dict[str, Live] = {}
         self.reports = Reports(self._lives, self._archive, parts.clock, self._post)
         self._pools = Pools(parts.pools, parts.clock, lambda r: self._dispatcher(r.task).submit(r), self.reports.waits)
         self._dispatchers = {name: Dispatcher(name, e, self.reports) for name, e in parts.executors.items()}
@@ -115,11 +114,13 @@ class LocalEngine:
         self._fence = -1
         self._stopped: WingbeatError | None = None
         self._full: StorageFull | None = None
+        self.quarantined: dict[str, str] = {}
+        self._admission = Admission(self._lives, self.quarantined, parts.clock, self._post)
         self._recovery = Recovery(
-            self._archive, self._routes, self._loading, self._memo, self._pools, parts.executors, self._lives,
-            self._request, self._perform,
+            self._archive, self._routes, self._loading, self._memo, self._pools, self._admission, parts.executors,
+            self._lives, self.quarantined, self._request, self._perform,
         )  # fmt: skip
-        self.quarantined = self._recovery.quarantined
+        self._earlier = Earlier(self._lives, self._recovery.left, self._archive, parts.journal, self._loading)
 
     # -- life
 
@@ -174,14 +175,9 @@ class LocalEngine:
         self._check_running()
         name = check_execution_id(request.name) if request.name else short_id(self._clock.entropy())
         closure_digest = self._archive.keep(request.closure)
-        found = await self._resumable(request.launch_key) if request.resume else None
-        if found is not None and found.machine.state.phase not in _GOING_ON:
-            await found.ended.wait()  # it was being stopped when somebody left: what it finished is taken over
-            request, found = msgspec.structs.replace(request, recover=found.id), None
-        elif found is None and request.resume and (left := self._recovery.left.pop(request.launch_key, "")):
-            request = msgspec.structs.replace(request, recover=left)
-        reuse = await self._reusable(request) if request.recover else Reuse()
-        existing = await self._existing(name)  # last: nothing may happen between this and taking the name
+        request, found = await self._earlier.resumed(request)
+        reuse = await self._earlier.reuse(request)
+        existing = await self._earlier.existing(name)  # last: nothing may happen between this and taking the name
         self._check_running()  # it may have stopped meanwhile, and would never answer
         if existing is None and found:
             return LaunchReply(found.id, created=False)
@@ -193,27 +189,29 @@ class LocalEngine:
             raise StorageFull(f"{self._full.message} No new execution is taken.", hint=self._full.hint)
         plan = self._archive.plan(self._archive.keep(request.closure))
         self._routes.check(plan.tasks)
-        inline = sorted(task.name for task in plan.tasks if task.name in self._routes.inline)
-        record = Record(
-            execution=name, closure=closure_digest, workflow=request.closure.workflow.name,
-            inputs=msgspec.msgpack.encode(request.inputs), launch_key=request.launch_key, created_at=self._clock.now(),
-            phase=ExecutionPhase.RUNNING, labels={**request.labels, **({INLINE: ",".join(inline)} if inline else {})},
-        )  # fmt: skip
         if name in self._lives or name in self._ended:  # somebody was faster with the same name
             return await self.launch(request)
+        inline = sorted(task.name for task in plan.tasks if task.name in self._routes.inline)
+        seed = int.from_bytes(self._clock.entropy()[:6], "big")
+        launched = Launched(self._clock.now(), seed, reuse.nodes, request.recover, reuse.later, reuse.left)
+        first, phase, limit = self._admission.arrive(name, request, launched)
+        record = Record(
+            execution=name, closure=closure_digest, workflow=request.closure.workflow.name,
+            inputs=msgspec.msgpack.encode(request.inputs), launch_key=request.launch_key, created_at=launched.at,
+            phase=phase, labels={**request.labels, **limit, **({INLINE: ",".join(inline)} if inline else {})},
+        )  # fmt: skip
         live = Live(record, request.closure, Machine(Graph(plan), request.inputs, initial(plan)))
         self._lives[name] = live
         self._launching.append(live)
-        seed = int.from_bytes(self._clock.entropy()[:6], "big")
-        self._post(live, Launched(record.created_at, seed, reuse.nodes, request.recover, reuse.later, reuse.left))
+        self._post(live, first)
+        self._admission.launched(name)
         await asyncio.shield(live.launched)
         hit("launch.acknowledge")
         return LaunchReply(name, recovered=len(reuse.nodes))
 
     async def recovery_plan(self, request: LaunchRequest) -> RecoveryPlan:
         """See `Engine.recovery_plan`."""
-        nodes = explained(await self._recovered(request), flatten(request.closure), request.inputs)
-        return RecoveryPlan(request.recover, request.closure.workflow.name, nodes)
+        return await self._earlier.plan(request)
 
     async def wait(self, execution: str) -> ExecutionPhase:
         """See `Engine.wait`."""
@@ -236,7 +234,7 @@ class LocalEngine:
             return await self._archive.view(execution, nodes=nodes)
         if live.id in self._lives:
             self._check_running()
-        view = execution_view(live.record, live.machine, nodes, live.progress)
+        view = execution_view(live.record, live.machine, nodes, live.progress, self._admission.told(live.id))
         if live.unsaved:  # nobody is told what a crash takes back
             self._linger()
             if not await live.durable():
@@ -295,7 +293,8 @@ class LocalEngine:
 
     async def explain_waiting(self, execution: str, node: str = "") -> str:
         """See `Engine.explain_waiting`."""
-        return explain_waiting(self._lives.get(execution) or await self._archive.live(execution), node)
+        live = self._lives.get(execution) or await self._archive.live(execution)
+        return explain_waiting(live, node, self._admission.told)
 
     async def evict_cache(self, eviction: Eviction) -> Evicted:
         """See `Engine.evict_cache`."""
@@ -420,6 +419,7 @@ class LocalEngine:
                     launching.clear()
                     for live in refused:
                         self._drop(live, error)
+                        self._admission.ended(live.id)
                 else:
                     self._full = error
                     await asyncio.sleep(FULL_AGAIN_S)
@@ -462,6 +462,7 @@ class LocalEngine:
             case Finish():
                 self._pools.forget(live.id)
                 self._memo.forget(live)
+                self._admission.ended(live.id)
                 hit("finish.before")
                 self._ended[live.id] = self._lives.pop(live.id, live)
                 asyncio.get_running_loop().call_later(ENDED_S, self._ended.pop, live.id, None)
@@ -511,6 +512,8 @@ class LocalEngine:
         if live.dropped or self._lives.get(live.id) is not live:
             return  # it has ended, or is let go of already
         self.quarantined[live.id] = f"{type(error).__name__}: {error}"
+        if live.machine.state.lined is not None:  # else it keeps its slot
+            self._admission.ended(live.id)
         self._drop(live, _broken(error))
 
     def _drop(self, live: Live, error: WingbeatError) -> None:
@@ -536,31 +539,6 @@ class LocalEngine:
     def _check_running(self) -> None:
         if self._stopped is not None:
             raise self._stopped
-
-    # -- details of a launch
-
-    async def _resumable(self, launch_key: str) -> Live | None:
-        """An execution of the same content that has not ended and that nobody waits for."""
-        for record in await self._journal.records(live=True, launch_key=launch_key, limit=10):
-            live = self._lives.get(record.execution)
-            if live is not None and not live.waiters and not live.subscribers:
-                return live
-        return None
-
-    async def _existing(self, name: str) -> Record | None:
-        if (live := self._lives.get(name)) is not None:
-            await asyncio.shield(live.launched)
-            return live.record
-        return await self._journal.record(name)
-
-    async def _reusable(self, request: LaunchRequest) -> Reuse:
-        old = await self._recovered(request)
-        return reusable(request.recover, old, self._archive.plan(self._archive.keep(request.closure)), request.inputs)
-
-    async def _recovered(self, request: LaunchRequest) -> Machine:
-        old = self._lives.get(request.recover) or await self._archive.live(request.recover)
-        await self._loading.lists(old, ended=True)
-        return old.machine
 
 
 def _broken(error: Exception) -> WingbeatError:

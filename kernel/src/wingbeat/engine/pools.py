@@ -57,7 +57,7 @@ class Pools:
 
         go: Takes an attempt that may be submitted.
 
-        note: Told for what an attempt waits.
+        note: Told for what an attempt waits; with an empty text, that it does not any more.
     """
 
     def __init__(self, limits: Mapping[str, int], clock: Clock, go: Go, note: Note) -> None:
@@ -141,6 +141,7 @@ class Pools:
         while waiting and sum(held.values()) + self._weight(waiting[0].spec) <= self._limits[name]:
             first = waiting.pop(0)
             held[first.request.id] = self._weight(first.spec)
+            self._note(first.request, "")
             self._go(first.request)
         for place, one in enumerate(waiting):
             self._note(one.request, self._told(name, place))

@@ -20,6 +20,7 @@ from wingbeat.machine.fact import (
     Expanded,
     Fact,
     ItemsDue,
+    Lined,
     NodeEnded,
     NodeSucceeded,
     Opened,
@@ -47,23 +48,8 @@ def published(execution: str, graph: Graph, facts: list[Fact], cursor: int) -> l
 
 
 def _event(execution: str, graph: Graph, fact: Fact, cursor: int, scope: int) -> Published:
-    match fact:
-        case Began():
-            return Published(execution, cursor, fact.at, "execution", ExecutionPhase.RUNNING)
-        case Turned():
-            kind = "execution" if fact.scope == 0 else "scope"
-            return Published(
-                execution, cursor, fact.at, kind, fact.phase, graph.prefix(fact.scope), reason=fact.reason,
-                error=_error(fact.error),
-            )  # fmt: skip
-        case Opened():
-            plan = graph.plans[scope]
-            return Published(
-                execution, cursor, fact.at, "scope", ExecutionPhase.RUNNING, graph.prefix(scope), task=plan.name,
-                evidence={"nodes": len(plan.nodes)},
-            )  # fmt: skip
-        case SignalKept():
-            return Published(execution, cursor, fact.at, "signal", "SIGNALLED", reason=fact.name)
+    if isinstance(fact, Began | Lined | Turned | Opened | SignalKept):
+        return _scope_event(execution, graph, fact, cursor, scope)
     node = graph.id(fact.node)
     match fact:
         case AttemptQueued():
@@ -105,6 +91,31 @@ def _event(execution: str, graph: Graph, fact: Fact, cursor: int, scope: int) ->
             return Published(execution, cursor, 0.0, "items", NodePhase.RUNNING, node, reason=f"up to {fact.upto}")
         case Suspended() | Woke() | BodyEnded():
             return Published(execution, cursor, fact.at, "node", NodePhase.DYNAMIC_RUNNING, node)
+
+
+def _scope_event(
+    execution: str, graph: Graph, fact: Began | Lined | Turned | Opened | SignalKept, cursor: int, scope: int
+) -> Published:
+    match fact:
+        case Began():
+            return Published(execution, cursor, fact.at, "execution", ExecutionPhase.RUNNING)
+        case Lined():
+            waits = f"waiting for limit {fact.limit.name!r}"
+            return Published(execution, cursor, fact.at, "execution", ExecutionPhase.QUEUED, reason=waits)
+        case Turned():
+            kind = "execution" if fact.scope == 0 else "scope"
+            return Published(
+                execution, cursor, fact.at, kind, fact.phase, graph.prefix(fact.scope), reason=fact.reason,
+                error=_error(fact.error),
+            )  # fmt: skip
+        case Opened():
+            plan = graph.plans[scope]
+            return Published(
+                execution, cursor, fact.at, "scope", ExecutionPhase.RUNNING, graph.prefix(scope), task=plan.name,
+                evidence={"nodes": len(plan.nodes)},
+            )  # fmt: skip
+        case SignalKept():
+            return Published(execution, cursor, fact.at, "signal", "SIGNALLED", reason=fact.name)
 
 
 def _holding(graph: Graph, fact: Started | Chose | Expanded, execution: str) -> tuple[str, dict[str, Any]]:

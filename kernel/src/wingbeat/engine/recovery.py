@@ -18,6 +18,7 @@ from wingbeat.base.errors import JournalDamaged, JournalUnknown, NotFound, SetAs
 from wingbeat.contracts.executor import AttemptRequest, Executor
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.journal import Ended, Record
+from wingbeat.engine.admission import Admission
 from wingbeat.engine.archive import Archive
 from wingbeat.engine.live import Live
 from wingbeat.engine.loading import Loading, Unreadable
@@ -57,24 +58,24 @@ class Recovery:
     Args:
         lives: Takes those that go on, by id.
 
+        quarantined: Takes, by id, why an execution does not go on until the home is opened the next time.
+
         request: The request of an attempt, unless its inputs cannot be taken.
 
         perform: Performs an effect.
 
     Attributes:
-        quarantined: By id, why an execution does not go on until the home is opened the next time.
-
         left: By launch key, what was being stopped when the earlier kernel ended.
     """
 
     def __init__(
-        self, archive: Archive, routes: Routes, loading: Loading, memo: Memo, pools: Pools,
-        executors: Mapping[str, Executor], lives: dict[str, Live],
+        self, archive: Archive, routes: Routes, loading: Loading, memo: Memo, pools: Pools, admission: Admission,
+        executors: Mapping[str, Executor], lives: dict[str, Live], quarantined: dict[str, str],
         request: Callable[[Live, int, int], AttemptRequest | None], perform: Callable[[Live, Effect], None],
     ) -> None:  # fmt: skip
         self._archive, self._routes, self._loading, self._memo, self._pools = archive, routes, loading, memo, pools
-        self._executors, self._lives, self._request, self._perform = executors, lives, request, perform
-        self.quarantined: dict[str, str] = {}
+        self._admission, self._executors, self._request, self._perform = admission, executors, request, perform
+        self._lives, self._quarantined = lives, quarantined
         self.left: dict[str, str] = {}
         self._aside: dict[str, _Aside] = {}
         self._wrong: list[Ended] = []
@@ -111,9 +112,9 @@ class Recovery:
 
     def check(self, execution: str) -> None:
         """Raise if an execution is not to be had. SetAside if it is tried again."""
-        if execution in self.quarantined:
+        if execution in self._quarantined:
             raise NotFound(
-                f"Execution {execution!r} cannot go on: {self.quarantined[execution]}",
+                f"Execution {execution!r} cannot go on: {self._quarantined[execution]}",
                 hint="The others are not affected. It is tried again when the home is opened the next time.",
             )
         if (aside := self._aside.get(execution)) is not None:
@@ -155,6 +156,7 @@ class Recovery:
                     self._wrong.append(Ended(record.execution, state.phase, state.ended_at))
                 if state.phase.terminal:
                     self._aside.pop(record.execution, None)
+                    self._admission.ended(record.execution)
                 else:
                     found.append(await self._resumed(live))
             except JournalDamaged as error:
@@ -181,13 +183,15 @@ class Recovery:
 
     def _give_up(self, record: Record, error: Exception) -> None:
         self._aside.pop(record.execution, None)
-        self.quarantined[record.execution] = str(error)
+        self._quarantined[record.execution] = str(error)
+        self._admission.set_aside(record)
 
     def _set_aside(self, record: Record, error: Exception) -> None:
         tries = 1 if (before := self._aside.get(record.execution)) is None else before.tries + 1
         seconds = min(AGAIN_S * 2.0 ** (tries - 1), AGAIN_S_MAX)
         due = asyncio.get_running_loop().time() + seconds
         self._aside[record.execution] = _Aside(record, str(error), tries, due)
+        self._admission.set_aside(record)
         if before is None:
             _log.warning("Execution %s cannot go on for now, and is tried again: %s", record.execution, error)
 
@@ -210,6 +214,7 @@ class Recovery:
     def _go_on(self, found: Iterable[_Found]) -> None:
         """Have everything else performed."""
         self._pools.start()
+        self._admission.adopt(one.live for one in found)
         for one in found:
             live = one.live
             for effect in one.effects:

@@ -72,9 +72,14 @@ class Reports:
             live.progress[address] = number, progress
 
     def waits(self, request: AttemptRequest, reason: str) -> None:
-        """An attempt waits, and for what."""
-        if (found := self._find(request.id)) is not None:
-            found[0].machine.notes[found[1]] = reason
+        """An attempt waits, and for what; without a reason, it does not any more."""
+        if (found := self._find(request.id)) is None:
+            return
+        live, address, _ = found
+        if reason:
+            live.machine.notes[address] = reason
+        else:
+            live.machine.notes.pop(address, None)
 
     def _event(self, live: Live, address: int, number: int, outcome: Outcome) -> Event:
         now = self._clock.now()

@@ -36,9 +36,13 @@ Advance = Mapping[int, tuple[int, Progress]]
 NONE: Advance = {}
 
 
-def execution_view(record: Record, machine: Machine, nodes: bool = True, advance: Advance = NONE) -> ExecutionView:
-    """All that is known of an execution."""
+def execution_view(
+    record: Record, machine: Machine, nodes: bool = True, advance: Advance = NONE, waits: str = ""
+) -> ExecutionView:
+    """All that is known of an execution. `waits`: for what, if it has not begun."""
     state = machine.state
+    if not waits and state.lined is not None:
+        waits = f"waiting for limit {state.lined.limit.name!r}"
     return ExecutionView(
         id=record.execution,
         workflow=record.workflow,
@@ -47,8 +51,8 @@ def execution_view(record: Record, machine: Machine, nodes: bool = True, advance
         nodes=_nodes(machine, record.execution, advance) if nodes else [],
         inputs=machine.inputs,
         outputs=state.outputs if state.phase is ExecutionPhase.SUCCEEDED else None,
-        reason=state.reason,
-        error=state.error if state.phase is not ExecutionPhase.ABORTED else None,
+        reason=state.reason or waits,
+        error=state.error if state.phase is not ExecutionPhase.ABORTED or state.began_at is None else None,
         began_at=state.began_at,
         ended_at=state.ended_at,
         closure=record.closure,
@@ -74,7 +78,7 @@ def _nodes(machine: Machine, execution: str, advance: Advance) -> list[NodeView]
     return [_node(machine, address, node, execution, advance.get(address)) for address, node in (*nodes, *items)]
 
 
-def _launches(kind: Kind | None, address: int) -> bool:
+def launches(kind: Kind | None, address: int) -> bool:
     """Whether a node or item is an execution of its own."""
     return isinstance(kind, ChildKind) or (isinstance(kind, MapKind) and kind.child is not None and is_item(address))
 
@@ -88,7 +92,7 @@ def _node(
     reason = machine.notes.get(address) or node.reason or node.cache_reason
     if not reason and node.phase is NodePhase.QUEUED and node.retry_at is not None:
         reason = "waiting for its next attempt"
-    if not reason and node.phase is NodePhase.RUNNING and _launches(graph.kind(address), address):
+    if not reason and node.phase is NodePhase.RUNNING and launches(graph.kind(address), address):
         reason = f"waiting for the execution {child_execution_id(execution, graph.id(address))}"
     mapping = state.maps.get(address)
     return NodeView(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from wingbeat.base.errors import NotFound
+from wingbeat.base.ids import child_execution_id
 from wingbeat.engine.live import Live
+from wingbeat.engine.views import launches
 from wingbeat.machine.graph import is_item
 from wingbeat.machine.step import Machine
 from wingbeat.spec.phase import NodePhase
@@ -14,17 +16,28 @@ UPSTREAM_TOLD = 5
 NODES_TOLD = 100
 
 
-def explain_waiting(live: Live, node: str = "") -> str:
-    """For what a node waits, or every node that has not ended. Raises NotFound."""
+Told = Callable[[str], str] | None
+"""For what an execution waits that has not begun. None: only the journal is at hand, which does not know who holds what."""
+
+
+def explain_waiting(live: Live, node: str = "", told: Told = None) -> str:
+    """For what a node waits, or every node that has not ended; an execution that has not begun waits as a whole.
+
+    Raises:
+        NotFound: There is no such node.
+    """
     machine = live.machine
+    if machine.state.lined is not None:
+        waits = told(live.id) if told is not None else ""
+        return f"{live.id} has not begun: {waits or f'waiting for limit {machine.state.lined.limit.name!r}'}"
     if node:
         address = machine.graph.find(node)
         if address is None or machine.state.seen(address) is None:
             raise NotFound(f"Execution {live.id!r} has no node {node!r} that is under way or planned.")
-        return f"{node}: {reason(machine, address)}"
+        return f"{node}: {reason(live, address, told)}"
     if machine.state.phase.terminal:
         return f"{live.id} has ended: {machine.state.phase}."
-    lines = [f"{machine.graph.id(a)}: {reason(machine, a)}" for a in _open(machine)]
+    lines = [f"{machine.graph.id(a)}: {reason(live, a, told)}" for a in _open(machine)]
     more = f"\n… and {len(lines) - NODES_TOLD} more" if len(lines) > NODES_TOLD else ""
     return "\n".join(lines[:NODES_TOLD]) + more
 
@@ -36,9 +49,9 @@ def _open(machine: Machine) -> Iterator[int]:
     yield from machine.state.items
 
 
-def reason(machine: Machine, address: int) -> str:
+def reason(live: Live, address: int, told: Told) -> str:
     """For what a node or item waits, as far as it does."""
-    state = machine.state
+    machine, state = live.machine, live.machine.state
     node = state.node(address)
     note = machine.notes.get(address)
     if node.phase.terminal:
@@ -53,12 +66,18 @@ def reason(machine: Machine, address: int) -> str:
     if note:
         return note
     if attempt is not None and attempt.started_at is None:
-        return f"attempt {attempt.number} was given to its executor and has not begun"
+        pool = machine.settled(address).pool if told is None else None
+        waits = "" if pool is None else f"waits for pool {pool.name!r}, or "
+        return f"attempt {attempt.number} {waits}was given to its executor and has not begun"
     if attempt is not None:
         return f"runs: attempt {attempt.number}"
     mapping = state.maps.get(address)
     if mapping is not None:
         return f"{mapping.active} of its {mapping.total} items are under way, {mapping.succeeded} have succeeded"
+    if launches(machine.graph.kind(address), address):
+        child = child_execution_id(live.id, machine.graph.id(address))
+        waits = told(child) if told is not None else ""
+        return f"waits for the execution {child}" + (f", which has not begun: {waits}" if waits else "")
     return f"is {node.phase}: what runs inside it has not ended"
 
 

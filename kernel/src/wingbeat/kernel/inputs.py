@@ -18,7 +18,7 @@ from wingbeat.kernel.code import freeze, pack
 from wingbeat.runtime.inputs import materialise
 from wingbeat.runtime.storageio import StorageIO, literal_of
 from wingbeat.spec.codec import canonical
-from wingbeat.spec.entities import Closure, TaskSpec, Variable
+from wingbeat.spec.entities import Closure, Interface, LaunchPlanSpec, TaskSpec, Variable
 from wingbeat.spec.literal import Inline, Literal, Literals
 from wingbeat.types import (
     LiteralType,
@@ -32,16 +32,21 @@ from wingbeat.types import (
 )
 
 if TYPE_CHECKING:
+    from wingbeat.author.launchplan import LaunchPlan
     from wingbeat.author.signature import Signature
     from wingbeat.author.task import Task
     from wingbeat.author.workflow import Workflow
 
 
 class Prepared:
-    """Something that can be launched."""
+    """Something that can be launched; `plan` is the launch plan, if it is launched through one."""
 
-    def __init__(self, preparer: Preparer, closure: Closure, signature: Signature | None) -> None:
-        self._preparer, self.closure, self._signature = preparer, closure, signature
+    def __init__(
+        self, preparer: Preparer, closure: Closure, signature: Signature | None, plan: LaunchPlanSpec | None = None
+    ) -> None:
+        self._preparer, self.closure, self._signature, self.plan = preparer, closure, signature, plan
+        self._name = closure.workflow.name if plan is None else plan.name
+        self._interface = closure.workflow.interface if plan is None else plan.interface
         self._blobs = any(_stores(v) for v in closure.workflow.interface.inputs)
 
     async def encode(self, values: Mapping[str, Any]) -> Literals:
@@ -54,7 +59,7 @@ class Prepared:
         """The inputs of another execution, as far as there are inputs of the same name."""
         variables = self.closure.workflow.interface.inputs
         literals = {v.name: view.inputs[v.name] for v in variables if v.name in view.inputs}
-        return {**await asyncio.to_thread(self._defaults, literals), **literals}
+        return {**await asyncio.to_thread(self._defaults, self.closure.workflow.interface, literals), **literals}
 
     def decode(self, outputs: Literals) -> Any:
         """Outputs as the function would return them (for a closure: plain)."""
@@ -69,13 +74,14 @@ class Prepared:
         return None if not values else values[0] if len(values) == 1 else tuple(values)
 
     def _encode(self, values: Mapping[str, Any]) -> Literals:
-        interface, name = self.closure.workflow.interface, self.closure.workflow.name
+        interface, name = self._interface, self._name
         for given in values:
             if interface.input(given) is None:
                 names = ", ".join(v.name for v in interface.inputs) or "no inputs"
                 raise InputError(f"{name} has no input {given!r}.", hint=f"It takes {names}.")
         literals = {v.name: self._one(name, v, values[v.name]) for v in interface.inputs if v.name in values}
-        return {**self._defaults(literals), **literals}
+        fixed = {} if self.plan is None else {name: Inline(value) for name, value in self.plan.fixed.items()}
+        return {**self._defaults(interface, literals), **literals, **fixed}
 
     def _one(self, name: str, variable: Variable, value: Any) -> Literal:
         io = self._preparer.io
@@ -88,12 +94,11 @@ class Prepared:
             raise InputError(f"Input {variable.name!r} of {name} takes {describe(variable.type)}: {error}") from error
         return literal_of(wire, variable.type, io)
 
-    def _defaults(self, given: Literals) -> Literals:
-        interface, name = self.closure.workflow.interface, self.closure.workflow.name
+    def _defaults(self, interface: Interface, given: Literals) -> Literals:
         missing = [v for v in interface.inputs if v.required and v.name not in given]
         if missing:
             needed = ", ".join(f"{v.name!r} ({describe(v.type)})" for v in missing)
-            raise InputError(f"{name} needs {needed}.")
+            raise InputError(f"{self._name} needs {needed}.")
         return {v.name: Inline(v.default) for v in interface.inputs if not v.required and v.name not in given}
 
 
@@ -110,7 +115,7 @@ class Preparer:
         self._prepared: dict[int, tuple[object, Prepared]] = {}
         self._known: dict[str, Prepared] = {}
 
-    async def prepare(self, entity: Workflow[..., Any] | Task[..., Any] | Closure) -> Prepared:
+    async def prepare(self, entity: Workflow[..., Any] | Task[..., Any] | LaunchPlan[Any] | Closure) -> Prepared:
         """Compile and check. Raises CompileError with every finding."""
         known = self._prepared.get(id(entity))
         if known is not None and known[0] is entity:
@@ -118,14 +123,23 @@ class Preparer:
         if isinstance(entity, Closure):  # not kept: each may be another object, as those that `recover` reads
             return Prepared(self, entity, None)
         from wingbeat.author.closing import close  # the command line launches closures, and never needs it
+        from wingbeat.author.launchplan import LaunchPlan
         from wingbeat.compile.check import check
 
-        closure, locations = close(entity, self.io)
+        launched = entity.workflow if isinstance(entity, LaunchPlan) else entity
+        closure, locations = close(launched, self.io)
         check(closure, locations)
         if any(isinstance(e, TaskSpec) and e.name not in self._inline for e in closure.entities.values()):
             closure = await asyncio.to_thread(self._with_code, closure, entity)
-        prepared = Prepared(self, closure, entity.signature)
-        self._known[digest(canonical(closure))] = prepared
+        plan = None
+        if isinstance(entity, LaunchPlan):
+            _ = entity.signature  # which is where it is told that it gives what the workflow does not take
+            plan = entity.spec(self.io, closure.root, closure.workflow.interface)
+        prepared = Prepared(self, closure, launched.signature, plan)
+        key = digest(canonical(closure))
+        self._known[key] = (
+            prepared if plan is None else self._known.get(key, Prepared(self, closure, launched.signature))
+        )
         self._prepared[id(entity)] = (entity, prepared)
         return prepared
 
@@ -151,7 +165,7 @@ class Preparer:
         """The wire form of a value that may be stored."""
         return literal.value if isinstance(literal, Inline) else materialise(literal, self.io.read)
 
-    def _with_code(self, closure: Closure, entity: Workflow[..., Any] | Task[..., Any]) -> Closure:
+    def _with_code(self, closure: Closure, entity: Workflow[..., Any] | Task[..., Any] | LaunchPlan[Any]) -> Closure:
         from wingbeat.author.modules import file_of
 
         file = file_of(entity.fn)

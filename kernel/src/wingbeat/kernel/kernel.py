@@ -19,6 +19,7 @@ from wingbeat.base.units import parse_duration_s, parse_size
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from wingbeat.author.launchplan import LaunchPlan
     from wingbeat.author.options import Duration
     from wingbeat.author.task import Task
     from wingbeat.author.workflow import Workflow
@@ -179,7 +180,7 @@ class Kernel:
 
     async def launch(
         self,
-        entity: Workflow[..., Any] | Task[..., Any] | Closure,
+        entity: Workflow[..., Any] | Task[..., Any] | LaunchPlan[Any] | Closure,
         inputs: Mapping[str, Any] | None = None,
         name: str | None = None,
         *,
@@ -189,7 +190,7 @@ class Kernel:
         """Begin an execution; returns when it is durable.
 
         Args:
-            entity: What to run: a workflow or task of this program, or a closure.
+            entity: What to run: a workflow, task or launch plan of this program, or a closure.
 
             inputs: By name: Python values for a workflow or task, plain data (as from JSON) for a closure.
 
@@ -203,6 +204,8 @@ class Kernel:
             CompileError, InputError: Nothing was launched.
 
             ConflictError: The name is taken by another content.
+
+            LimitReached: As many executions of it are under way as may be at once, and it is not to wait.
         """
         if self._read_only:
             raise ConfigurationError("This kernel is read-only; it launches nothing.")
@@ -387,13 +390,16 @@ class Kernel:
 
         key = launch_key(prepared.closure, literals)
         id = name or short_id(os.urandom(16))  # made here, so that the call can be repeated
-        request = LaunchRequest(prepared.closure, literals, id, key, resume, recover, labels or {})
+        plan = prepared.plan
+        labels = {**(plan.labels if plan is not None else {}), **(labels or {})}
+        concurrency = plan.concurrency if plan is not None else None
+        request = LaunchRequest(prepared.closure, literals, id, key, resume, recover, labels, concurrency)
         reply = await self.engine.launch(request)
         if self._on_exit != "detach":
             self._launched.add(reply.id)
         return Execution(reply.id, self.engine, prepared.decode, created=reply.created, recovered=reply.recovered)
 
-    async def _prepare(self, entity: Workflow[..., Any] | Task[..., Any] | Closure) -> Prepared:
+    async def _prepare(self, entity: Workflow[..., Any] | Task[..., Any] | LaunchPlan[Any] | Closure) -> Prepared:
         if self._preparer is None:
             raise ConfigurationError("The kernel is not open.", hint="Use 'async with Kernel() as kernel'.")
         return await self._preparer.prepare(entity)

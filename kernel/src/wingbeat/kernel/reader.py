@@ -17,6 +17,8 @@ from wingbeat.contracts.engine import AttemptView, ExecutionView, LaunchReply, L
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.archive import Archive
 from wingbeat.host.home import HomeFolder
+from wingbeat.kernel.lock import holder_pid, is_held
+from wingbeat.kernel.remote import ANSWER_S_MAX, HolderGone, RemoteEngine
 from wingbeat.runtime import report
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literal
@@ -86,12 +88,15 @@ class Reader:
         return RecoveryPlan(request.recover, request.closure.workflow.name, nodes)
 
     async def explain_waiting(self, execution: str, node: str = "") -> str:
-        """See `Engine.explain_waiting`; what only the running engine knows (who holds a pool) is not told."""
-        from wingbeat.engine.waiting import explain_waiting
-
-        live = await self._archive.live(execution)
-        live.machine.outstanding()
-        return explain_waiting(live, node)
+        """See `Engine.explain_waiting`: who holds a pool is known to the process that runs executions, so it is asked."""
+        if not is_held(self._home.folder):
+            return await self._written(execution, node, "no kernel runs: nothing goes on")
+        try:
+            async with asyncio.timeout(ANSWER_S_MAX), await RemoteEngine.connect(self._home.folder) as holder:
+                return await holder.explain_waiting(execution, node)
+        except (TimeoutError, OSError, HolderGone):
+            silent = f"the process {holder_pid(self._home.folder)}, which runs it, does not answer: who holds what is not known"
+            return await self._written(execution, node, silent)
 
     async def launch(self, request: LaunchRequest) -> LaunchReply:
         """Refused."""
@@ -116,6 +121,20 @@ class Reader:
     async def evict_cache(self, eviction: Eviction) -> Evicted:
         """Refused."""
         self._refuse()
+
+    async def _written(self, execution: str, node: str, note: str) -> str:
+        """For what a node waits, as far as the journal knows."""
+        from wingbeat.engine.waiting import explain_waiting
+
+        live = await self._archive.live(execution)
+        live.machine.outstanding()
+        lined, told = live.machine.state.lined, None
+        if lined is not None:
+            holders = ", ".join(await self._archive.holders(lined.limit.name)) or "nobody"
+            waits = f"waiting for its turn: limit {lined.limit.name!r} is {lined.limit.limit}, and is held by {holders}"
+            told = lambda _: waits  # noqa: E731
+        text = explain_waiting(live, node, told)
+        return text if live.machine.state.phase.terminal else f"{text}\n({note})"
 
     def _reported(self, execution: str, node: str, attempt: AttemptView) -> AttemptView:
         """An attempt that runs, with what it says of itself: nobody tells a reader."""

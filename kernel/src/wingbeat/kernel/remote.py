@@ -65,6 +65,12 @@ class RemoteEngine:
                 raise
             return engine
 
+    async def __aenter__(self) -> RemoteEngine:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
     async def close(self) -> None:
         """Hang up."""
         for task in self._tasks:

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from wingbeat.machine.fact import Left, Reusable
+from wingbeat.spec.entities import ConcurrencySpec
 from wingbeat.spec.literal import Literal, Literals
 from wingbeat.spec.outcome import ErrorInfo
 
@@ -20,6 +21,8 @@ class Launched(Struct, frozen=True, gc=False):
         reusable: What else of it may be taken over: of nodes that are not there yet, by id.
 
         left: By id, nodes that may have left a checkpoint in it.
+
+        queued: It may not begin yet, but when it is `Admitted`: the limit for which it waits.
     """
 
     at: float
@@ -28,6 +31,13 @@ class Launched(Struct, frozen=True, gc=False):
     source: str = ""
     reusable: dict[str, Reusable] = {}
     left: dict[str, Left] = {}
+    queued: ConcurrencySpec | None = None
+
+
+class Admitted(Struct, frozen=True, gc=False):
+    """The execution, which waited for its turn, may begin."""
+
+    at: float
 
 
 class CacheHit(Struct, frozen=True, gc=False):
@@ -115,10 +125,11 @@ class TimerFired(Struct, frozen=True, gc=False):
 
 
 class AbortAsked(Struct, frozen=True, gc=False):
-    """Somebody wants the execution to stop."""
+    """Somebody wants the execution to stop; or it is not to begin at all, because of `error`."""
 
     at: float
     reason: str
+    error: ErrorInfo | None = None
 
 
 class Called(Struct, frozen=True, gc=False):
@@ -171,6 +182,7 @@ class ChildEnded(Struct, frozen=True, gc=False):
 
 Event = (
     Launched
+    | Admitted
     | CacheHit
     | CacheMissed
     | CacheHeld

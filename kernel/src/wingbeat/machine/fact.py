@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.spec.chosen import Chosen
+from wingbeat.spec.entities import ConcurrencySpec
 from wingbeat.spec.literal import Literal, Literals
 from wingbeat.spec.outcome import ErrorInfo
 
@@ -209,6 +210,18 @@ class Woke(Struct, frozen=True, gc=False, array_like=True, tag=17):
     at: float
 
 
+class Lined(Struct, frozen=True, gc=False, array_like=True, tag=18):
+    """The execution waits for its turn under a limit. The rest is what it will have begun with."""
+
+    at: float
+    limit: ConcurrencySpec
+    seed: int
+    recovered: dict[int, Literals] = {}
+    reusable: dict[str, Reusable] = {}
+    source: str = ""
+    left: dict[str, Left] = {}
+
+
 class SignalKept(Struct, frozen=True, gc=False, array_like=True, tag=16):
     """A signal came. It is kept until a gate takes it."""
 
@@ -237,6 +250,7 @@ Fact = (
     | BodyEnded
     | SignalKept
     | Woke
+    | Lined
 )
 
 _encoder = msgspec.msgpack.Encoder()

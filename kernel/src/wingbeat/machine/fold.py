@@ -19,6 +19,7 @@ from wingbeat.machine.fact import (
     Expanded,
     Fact,
     ItemsDue,
+    Lined,
     NodeEnded,
     NodeSucceeded,
     Opened,
@@ -71,6 +72,11 @@ def _began(graph: Graph, state: State, fact: Began) -> None:
     root.phase = transitions.execution(root.phase, ExecutionPhase.RUNNING)
     root.began_at, state.seed = fact.at, fact.seed
     state.reusable, state.source, state.left = fact.reusable, fact.source, fact.left
+    state.lined = None
+
+
+def _lined(graph: Graph, state: State, fact: Lined) -> None:
+    state.lined = fact
 
 
 # -- attempts
@@ -394,6 +400,7 @@ def _turned(graph: Graph, state: State, fact: Turned) -> None:
         return
     scope.ended_at = fact.at
     if fact.scope == 0:
+        state.lined = None
         state.publishing.clear()
         state.items.clear()
     elif scope.key and (body := state.bodies.get(scope.parent)) is not None:
@@ -459,4 +466,5 @@ _APPLY: dict[type, Any] = {
     BodyEnded: _body_ended,
     SignalKept: _signal_kept,
     Woke: _woke,
+    Lined: _lined,
 }

@@ -71,12 +71,12 @@ def timed_out(m: Machine, at: float) -> None:
     settle(m, 0, at)
 
 
-def abort(m: Machine, number: int, reason: str, at: float) -> None:
+def abort(m: Machine, number: int, reason: str, at: float, error: ErrorInfo | None = None) -> None:
     """A scope is not wanted any more: stop what is under way in it. It may end in this call."""
     scope = m.state.scopes[number]
     if scope.phase.terminal or scope.phase is ExecutionPhase.ABORTING:
         return
-    m.say(Turned(ExecutionPhase.ABORTING, at, reason, scope=number))
+    m.say(Turned(ExecutionPhase.ABORTING, at, reason, error, scope=number))
     _stop_all(m, number, "abort", reason, at)
     settle(m, number, at)
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from wingbeat.machine.fact import Left, Reusable
+from wingbeat.machine.fact import Left, Lined, Reusable
 from wingbeat.machine.graph import Graph, is_item, node_of
 from wingbeat.spec.chosen import Chosen
 from wingbeat.spec.literal import Literal, Literals
@@ -193,6 +193,8 @@ class State(Struct, array_like=True):
         reusable: What may be taken over from the execution `source`.
 
         left: Nodes of earlier executions whose checkpoints are gone on with, by id.
+
+        lined: Since when and for which limit it waits to begin, and with what it will.
     """
 
     nodes: list[NodeState]
@@ -209,6 +211,7 @@ class State(Struct, array_like=True):
     reusable: dict[str, Reusable] = {}
     source: str = ""
     left: dict[str, Left] = {}
+    lined: Lined | None = None
 
     @property
     def phase(self) -> ExecutionPhase:

@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from wingbeat.base.errors import ErrorKind
-from wingbeat.machine import attempts, bodies, branches, gates, maps, restart, scopes
+from wingbeat.machine import attempts, begin, bodies, branches, gates, maps, restart, scopes
 from wingbeat.machine.effect import (
     Cancel,
     CancelChild,
@@ -35,6 +35,7 @@ from wingbeat.machine.effect import (
 )
 from wingbeat.machine.event import (
     AbortAsked,
+    Admitted,
     AttemptAborted,
     AttemptFailed,
     AttemptRunning,
@@ -55,7 +56,6 @@ from wingbeat.machine.fact import (
     AttemptLost,
     AttemptQueued,
     AttemptStarted,
-    Began,
     CacheSaid,
     CancelDecided,
     Fact,
@@ -156,7 +156,7 @@ class Machine:
 
     def _concerns(self, event: Event) -> bool:
         """Whether the event is about something that this execution has."""
-        if isinstance(event, Launched | AbortAsked | Signalled):
+        if isinstance(event, Launched | Admitted | AbortAsked | Signalled):
             return True
         if not isinstance(event, TimerFired):
             return self.knows(event.node)
@@ -209,17 +209,6 @@ class Machine:
 
     # -- events
 
-    def _launched(self, event: Launched) -> None:
-        state = self.state
-        if state.phase is not ExecutionPhase.QUEUED:
-            return
-        self.say(Began(event.at, event.seed, event.reusable, event.source, event.left))
-        if self.plan.timeout_s is not None:
-            self.ask(SetTimer(event.at + self.plan.timeout_s, "execution"))
-        for node in sorted(event.recovered):
-            self.say(NodeSucceeded(node, event.at, event.recovered[node], source=event.source))
-        scopes.start(self, 0, event.at)
-
     def _cache_hit(self, event: CacheHit) -> None:
         if self.looking(event.node):
             self.say(NodeSucceeded(event.node, event.at, event.outputs, cache=CacheStatus.HIT, source=event.source))
@@ -247,6 +236,7 @@ class Machine:
         if attempt is None or attempt.started_at is not None:
             return
         self.say(AttemptStarted(event.node, event.attempt, event.at, event.evidence))
+        self.notes.pop(event.node, None)
         task = self.settled(event.node, attempt)
         if task.timeout.run_s is not None and not task.dynamic:
             self.ask(SetTimer(event.at + task.timeout.run_s, "run", event.node, event.attempt))
@@ -351,7 +341,7 @@ class Machine:
     def _abort_asked(self, event: AbortAsked) -> None:
         root = self.state.scopes[0]
         if root.phase is not ExecutionPhase.ABORTING:
-            scopes.abort(self, 0, event.reason, event.at)
+            scopes.abort(self, 0, event.reason, event.at, event.error)
         elif root.handler >= 0:
             scopes.abort(self, root.handler, event.reason, event.at)  # even what cleans up is to stop
 
@@ -575,7 +565,8 @@ class Machine:
             self.ask(CancelChild(address, reason))
 
     _on: ClassVar[dict[type, Any]] = {
-        Launched: _launched,
+        Launched: begin.launched,
+        Admitted: begin.admitted,
         CacheHit: _cache_hit,
         CacheMissed: _cache_missed,
         CacheHeld: _cache_held,

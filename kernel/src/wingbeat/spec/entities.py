@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import enum
 import math
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from wingbeat.types import LiteralType
 
@@ -122,6 +122,26 @@ class PoolSpec(Struct, frozen=True, omit_defaults=True):
     priority: int = 0
 
 
+class ConcurrencySpec(Struct, frozen=True, omit_defaults=True):
+    """How many executions may be under way at once, and what becomes of one that would be one too many.
+
+    Attributes:
+        name: Whose limit it is: all executions that are launched under this name count together.
+
+        limit: So many of them.
+
+        on_limit: ``queue`` has it wait for its turn, ``skip`` ends it at once, ``replace`` stops the oldest one in its favour,
+            ``fail`` refuses the launch.
+
+        priority: Of those that wait, higher comes first.
+    """
+
+    name: Annotated[str, Meta(min_length=1)]
+    limit: Annotated[int, Meta(ge=1)] = 1
+    on_limit: Literal["queue", "skip", "replace", "fail"] = "queue"
+    priority: int = 0
+
+
 class EnvironmentSpec(Struct, frozen=True, omit_defaults=True):
     """The Python environment of a task: packages and requirement lines, and which Python. Both empty: the project's own."""
 
@@ -201,6 +221,8 @@ class LaunchPlanSpec(Struct, frozen=True, omit_defaults=True, tag_field="entity"
         interface: What is still to be given, with the plan's defaults, and the workflow's outputs.
 
         fixed: Wire forms of the inputs that nobody can change.
+
+        concurrency: Limit of its executions, in place of the workflow's own.
     """
 
     name: str
@@ -209,6 +231,7 @@ class LaunchPlanSpec(Struct, frozen=True, omit_defaults=True, tag_field="entity"
     fixed: dict[str, Any] = {}
     labels: dict[str, str] = {}
     doc: str = ""
+    concurrency: ConcurrencySpec | None = None
 
     @property
     def calls(self) -> tuple[str, ...]:
@@ -481,6 +504,8 @@ class WorkflowSpec(Struct, frozen=True, omit_defaults=True, tag_field="entity", 
     on_failure: int | None = None
     """Index into `calls`: what runs when the workflow has failed or was aborted, before that becomes final. It is given those
     inputs of the workflow that it has too, and an input ``error`` where it has one."""
+    concurrency: ConcurrencySpec | None = None
+    """Limit of its executions. It is for those alone: a workflow that is called in another one is part of that one's."""
 
 
 Entity = TaskSpec | WorkflowSpec | LaunchPlanSpec
@@ -525,6 +550,7 @@ __all__ = [
     "Case",
     "Closure",
     "Compare",
+    "ConcurrencySpec",
     "Condition",
     "Constant",
     "Entity",

@@ -241,7 +241,7 @@ def check_end(world: World) -> None:
         _check(state.error is not None, "a failure has its reason")
     _check(all(scope.phase.terminal for scope in state.scopes), "every scope has ended")
     for scope, plan in zip(state.scopes, m.graph.plans, strict=True):
-        if plan.handler is not None and scope.phase is not ExecutionPhase.SUCCEEDED:
+        if plan.handler is not None and scope.began_at is not None and scope.phase is not ExecutionPhase.SUCCEEDED:
             _check(scope.handler >= 0, "the failure handler ran")
     answers = Counter(f.id for f in world.durable if isinstance(f, SignalKept))
     _check(all(n == 1 for n in answers.values()), "an answer is taken once")

@@ -15,6 +15,7 @@ from wingbeat.spec.entities import (
     Binding,
     CacheSpec,
     Closure,
+    ConcurrencySpec,
     Entity,
     Entry,
     FailurePolicy,
@@ -54,6 +55,7 @@ def make_closure(
     failure_policy: FailurePolicy = FailurePolicy.FAIL_IMMEDIATELY,
     timeout_s: float | None = None,
     inputs: Sequence[str] = (),
+    concurrency: ConcurrencySpec | None = None,
 ) -> Closure:
     """A workflow with a node for each job, of that id. Every job gives an int, and takes a list of those it consumes.
 
@@ -88,6 +90,7 @@ def make_closure(
         outputs=outputs,
         failure_policy=failure_policy,
         timeout_s=timeout_s,
+        concurrency=concurrency,
     )
     entities[spec_digest(workflow)] = workflow
     closure = Closure(spec_digest(workflow), entities)

@@ -40,7 +40,7 @@ from wingbeat.machine.fold import replay
 from wingbeat.machine.graph import Graph
 from wingbeat.machine.state import decode_state, encode_state, graph_of, initial
 from wingbeat.machine.step import Machine
-from wingbeat.spec.entities import Closure
+from wingbeat.spec.entities import Closure, ConcurrencySpec
 from wingbeat.spec.literal import Inline, Literals, Offloaded
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import CacheStatus
@@ -52,6 +52,8 @@ from wingbeat.testing.invariants import Broken, check_end, check_fact, check_out
 from wingbeat.types import ListType
 
 CALM_STEPS_MAX = 20_000
+QUEUED_SHARE = 0.1
+"""Of executions, how many have to wait before they begin."""
 CHECK_SHARE = 0.15
 """Of events, after how many the whole state is looked through."""
 
@@ -105,6 +107,8 @@ class World:
         self.plan: Plan = _plan(graphs.closure(depth))
         self.templates = {root: _plan(graphs.close(root)) for root in graphs.templates}
         self.scripts = Script(seed, sorted(self.templates))
+        self.turn = random.Random(f"{seed}/turn")  # dice of its own: what it waits for changes nothing else
+        self.queued = ConcurrencySpec("limit") if self.turn.random() < QUEUED_SHARE else None
         self.at = 1000.0
         self.inputs: Literals = {"x": Inline(3)}
         self.machine = Machine(Graph(self.plan, self.templates), self.inputs, initial(self.plan))
@@ -128,7 +132,7 @@ class World:
 
     def run(self) -> str:
         """Storm, then calm; answers with the digest of everything that happened. Raises Broken."""
-        self._say(e.Launched(self.at, self.seed))
+        self._say(e.Launched(self.at, self.seed, queued=self.queued))
         self._commit()
         while self.turns < self.options.storm and not self._over():
             self._storm()
@@ -267,7 +271,7 @@ class World:
             self._perform(effect)
         check_outstanding(self)
         if not self.durable:  # nobody was told that it is launched, so it is launched again
-            self._say(e.Launched(self.at, self.seed))
+            self._say(e.Launched(self.at, self.seed, queued=self.queued))
 
     def _snapshot(self) -> tuple[int, bytes] | None:
         if not self.snapshots:
@@ -289,8 +293,14 @@ class World:
 
     # -- the world's part
 
+    def _admit(self, chance: float) -> None:
+        """Let it begin, if it waits for its turn."""
+        if self.machine.state.lined is not None and self.turn.random() < chance:
+            self._say(e.Admitted(self.at))
+
     def _storm(self) -> None:
         self.turns += 1
+        self._admit(0.2)
         faults, dice = self.faults, self.rng.random()
         if faults.strikes("a paused kernel is fenced out"):
             self._taken_over()
@@ -314,6 +324,7 @@ class World:
             self._something_happens()
 
     def _calm(self) -> None:
+        self._admit(1.0)
         self._commit()
         if not self._something_happens():
             self._time_passes()

@@ -3,9 +3,9 @@
 I1 what was acknowledged ends once faults stop, and every call is answered. I2 the journal, folded, is the live state. I3 no
 attempt runs twice at once; none starts that the journal does not want; a kernel that was fenced out does nothing more. I4
 attempts are numbered without gaps, within their budgets. I5 a node reads exactly what was recorded. I6 one result for each
-node; the first valid one wins. I7 the catalog never gives a foreign value. I8 concurrency is kept. I9 what has ended leaves
-nothing running. I11 memory, queues and tasks are bounded. I12 answers do not contradict the journal. (I10 is about schedules,
-which this world does not have.)
+node; the first valid one wins. I7 the catalog never gives a foreign value. I8 concurrency and limits are kept. I9 what has
+ended leaves nothing running. I11 memory, queues and tasks are bounded. I12 answers do not contradict the journal. (I10 is about
+schedules, which this world does not have.)
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from wingbeat.base.ids import split_attempt_id
 from wingbeat.contracts.engine import ExecutionView
+from wingbeat.engine.archive import LIMIT
 from wingbeat.machine.fact import (
     AttemptLost,
     AttemptQueued,
@@ -89,6 +90,15 @@ def check_row(world: World, shadow: Shadow) -> None:
             check_state(shadow.machine)
     except Broken as error:
         world.fail("I5", f"{shadow.id}: {error}")
+
+
+def check_limits(store: Store) -> None:
+    """After a commit: of a limit, no more have begun and not ended than it says."""
+    for name, limit in store.limits.items():
+        under = [id for id in store.live if store.records[id].labels.get(LIMIT) == name]
+        begun = [id for id in under if store.shadows[id].machine.state.began_at is not None]
+        store.world.fired["execution waited for its turn"] += len(under) > len(begun)
+        store.world.check(len(begun) <= limit, "I8", f"limit {name} is {limit}, and these are under way: {begun}")
 
 
 def check_attempt(outside: Outside, attempt: Attempt) -> None:
@@ -173,6 +183,7 @@ def check_quiet(kernel: Kernel) -> None:
         "inbox": engine._inbox, "launching": engine._launching,  # noqa: SLF001
         "touched": engine._touched, "holding": engine._holding, "ended": engine._ended,  # noqa: SLF001
         "reservations": engine._memo._reservations, "lookups": engine._memo._tasks,  # noqa: SLF001
+        "limits": engine._admission._limits._groups,  # noqa: SLF001
         "children": engine._children._tasks, "loads": engine._loading._tasks,  # noqa: SLF001
     }  # fmt: skip
     for dispatcher in engine._dispatchers.values():  # noqa: SLF001

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from wingbeat.base.errors import JournalUnknown
@@ -11,7 +12,7 @@ from wingbeat.contracts.journal import Batch, FencedOut, Record, Row, Snapshot, 
 from wingbeat.machine.fact import decode_facts
 from wingbeat.spec.codec import read_closure
 from wingbeat.spec.plan import Plan
-from wingbeat.testing.virtual.checks import check_fact_said, check_row
+from wingbeat.testing.virtual.checks import check_fact_said, check_limits, check_row
 from wingbeat.testing.virtual.shadow import Shadow
 from wingbeat.testing.virtual.world import World
 
@@ -27,10 +28,12 @@ class Store:
 
     Attributes:
         shadows: Every execution, folded.
+
+        limits: How many executions may be under way at once, by the name of a limit.
     """
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, world: World, limits: Mapping[str, int]) -> None:
+        self.world, self.limits = world, limits
         self.fence = 0
         self.records: dict[str, Record] = {}
         self.rows: dict[str, list[Row]] = {}
@@ -63,6 +66,7 @@ class Store:
             )  # fmt: skip
             if ended.at is not None:
                 self.live.pop(ended.execution, None)
+        check_limits(self)
 
     def _row(self, row: Row, who: str) -> None:
         rows = self.rows.get(row.execution)

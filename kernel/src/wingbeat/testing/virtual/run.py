@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from wingbeat.base.errors import ConflictError
 from wingbeat.contracts.observer import Published
 from wingbeat.engine import archive, feed, held, live
 from wingbeat.engine import engine as engine_module
-from wingbeat.spec.entities import Closure, MapSpec, NodeSpec, Promise, TaskSpec, WorkflowSpec
+from wingbeat.spec.entities import Closure, ConcurrencySpec, MapSpec, NodeSpec, Promise, TaskSpec, WorkflowSpec
 from wingbeat.spec.literal import Inline
 from wingbeat.testing.bodies import Script
 from wingbeat.testing.graphs import LIST, MANY, ONE, Graphs
@@ -51,6 +52,8 @@ class Scene:
     Attributes:
         acknowledged: Executions whose launch was answered.
 
+        limit: Of executions, for those that are launched under one.
+
         holder: The kernel that was started last.
     """
 
@@ -64,7 +67,8 @@ class Scene:
         some = graphs.entities[graphs.task(ONE)]
         assert isinstance(some, TaskSpec)
         self.any_task = some
-        self.store = Store(world)
+        self.limit = _limit(world.chance.rng("limits"))
+        self.store = Store(world, {} if self.limit is None else {self.limit.name: self.limit.limit})
         self.outside = Outside(world, self.store, Script(seed, sorted(graphs.templates)), graphs.close)
         self.catalog, self.storage = Entries(world), SimStorage(world)
         self.kernels: list[Kernel] = []
@@ -158,6 +162,11 @@ class Scene:
             check_quiet(last)
             check_end(self)
             await last.close()
+
+
+def _limit(rng: random.Random) -> ConcurrencySpec | None:
+    """Under what the executions of some are launched, in some worlds."""
+    return ConcurrencySpec("shared", rng.choice((1, 1, 2, 3))) if rng.random() < 0.4 else None
 
 
 def _stored_map(graphs: Graphs) -> Closure:

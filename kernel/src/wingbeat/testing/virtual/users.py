@@ -7,7 +7,9 @@ import contextlib
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from wingbeat.base.errors import ConflictError, EngineStopped, JournalUnknown, NotFound
+from msgspec.structs import replace
+
+from wingbeat.base.errors import ConflictError, EngineStopped, JournalUnknown, LimitReached, NotFound
 from wingbeat.contracts.engine import LaunchReply, LaunchRequest
 from wingbeat.contracts.journal import FencedOut, StorageFull
 from wingbeat.contracts.observer import Published
@@ -15,6 +17,7 @@ from wingbeat.engine.engine import LocalEngine
 from wingbeat.engine.identity import launch_key
 from wingbeat.engine.publish import published
 from wingbeat.machine.fact import SignalKept
+from wingbeat.spec.entities import ConcurrencySpec
 from wingbeat.spec.literal import Inline, Literals
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.testing.virtual.checks import check_view
@@ -92,7 +95,17 @@ class User:
         rng = self._rng
         closure = rng.choice(self.scene.closures)
         inputs: Literals = {"x": Inline(rng.randint(1, 3))}
-        return LaunchRequest(closure, inputs, launch_key=launch_key(closure, inputs), **more)
+        return LaunchRequest(
+            closure, inputs, launch_key=launch_key(closure, inputs), concurrency=self._concurrency(), **more
+        )
+
+    def _concurrency(self) -> ConcurrencySpec | None:
+        """A limit, where there is one: with any policy and priority."""
+        limit, rng = self.scene.limit, self.world.chance.rng(f"{self.name} limits")
+        if limit is None or rng.random() < 0.3:
+            return None
+        policy: Any = rng.choice(("queue", "queue", "queue", "skip", "replace", "fail"))
+        return replace(limit, on_limit=policy, priority=rng.choice((0, 0, 2)))
 
     async def _launch(self) -> None:
         rng = self._rng
@@ -113,6 +126,11 @@ class User:
     async def _launched(self, request: LaunchRequest) -> None:
         try:
             reply: LaunchReply | None = await self._ask(lambda engine: engine.launch(request))
+        except LimitReached:
+            self.world.fired["refused: LimitReached"] += 1
+            refuses = request.concurrency is not None and request.concurrency.on_limit == "fail"
+            self.world.check(refuses, "I12", "a launch was refused that may wait")
+            return
         except ConflictError:
             self.world.fired["refused: ConflictError"] += 1
             self.world.check(bool(request.name), "I12", "a launch without a name is in conflict")
