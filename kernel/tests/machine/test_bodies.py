@@ -1,4 +1,4 @@
-"""Bodies of dynamic workflows, said as dialogues: what a failed call makes of them."""
+"""Bodies of dynamic workflows, said as dialogues: the ids of what they call, and what a failed call makes of them."""
 
 import pytest
 
@@ -33,6 +33,55 @@ class Body(Playbook):
         """The body raised in a turn, and is run again from its beginning."""
         self.failed("a", turn)
         return self.timer("retry", "a", turn + 1)
+
+
+# -- ids
+
+
+def test_what_is_called_is_named_by_its_key():
+    p = Body()
+    p.launch()
+    assert p.calls(0, ("f-0", "one"), ("f-1", "one"), ("g.f-0", "two")) == [
+        "submit a.f-0/0", "submit a.f-1/0", "submit a.g.f-0.x/0",
+    ]  # fmt: skip
+    assert list(p.phases()) == ["a", "a.f-0", "a.f-1", "a.g.f-0.x", "a.g.f-0.y"]
+
+
+def test_a_call_that_is_made_again_has_the_number_of_the_time():
+    p = Body(retries=3)
+    p.launch()
+    p.calls(0, ("f-0", "one"), ("g-0", "two"))
+    p.failed("a.f-0")
+    p.failed("a.g-0.x")
+    assert p.again(1) == ["submit a/2"]
+    assert p.calls(2, ("f-0", "one")) == ["submit a.f-0~1/0"]
+    p.failed("a.f-0~1")
+    assert p.again(3) == ["submit a/4"]
+    assert p.calls(4, ("f-0", "one"), ("g-0", "two")) == ["submit a.f-0~2/0", "submit a.g-0~1.x/0"]
+    assert p.phases()["a.f-0"] == p.phases()["a.f-0~1"] == "FAILED"
+
+
+def test_the_number_counts_calls_of_one_key_only_and_what_succeeded_is_not_called_again():
+    p = Body(retries=1)
+    p.launch()
+    p.calls(0, ("f-0", "one"), ("f-1", "one"))
+    p.succeeded("a.f-0")
+    p.failed("a.f-1")
+    p.again(1)
+    assert p.calls(2, ("f-0", "one"), ("f-1", "one"), ("f-2", "one")) == ["submit a.f-1~1/0", "submit a.f-2/0"]
+
+
+def test_ids_and_where_they_lead_outlive_a_restart():
+    p = Body(retries=1)
+    p.launch()
+    p.calls(0, ("f-0", "two"))
+    p.failed("a.f-0.x")
+    p.again(1)
+    p.calls(2, ("f-0", "two"))
+    before = {name: p.address(name) for name in p.phases()}
+    assert p.restart() == ["submit a.f-0~1.x/0"]
+    assert {name: p.address(name) for name in p.phases()} == before
+    assert p.succeeded("a.f-0~1.x") == ["submit a.f-0~1.y/0"]
 
 
 # -- failed calls
