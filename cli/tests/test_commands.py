@@ -17,6 +17,7 @@ from wingbeat.types import Simple
 from wingbeat.types.model import RecordField, RecordType
 from wingbeat_cli.overview import COMMANDS, overview
 from wingbeat_cli.render.progress import PlainScreen
+from wingbeat_cli.render.table import moment
 
 
 def test_get_executions_lists_the_newest_first(world, wingbeat):
@@ -322,6 +323,20 @@ def test_logs_of_a_map_are_bounded_and_have_those_that_failed(world, wingbeat):
     assert answer.out.count("==> n0.") == 20
     assert "==> n0.17 flow.many, attempt 0 <==\nitem 17\n" in answer.out
     assert answer.err == "n0 has 10 more items with logs: wingbeat logs e1 n0.N prints one\n"
+
+
+def test_describe_says_until_when_something_waits(world, wingbeat):
+    found = [
+        NodeView("n0", "sleep", NodePhase.RUNNING, reason="sleeping for 1h 0m", until=1_700_003_600.0),
+        NodeView("n1", "flow.one", NodePhase.SUCCEEDED, until=1_700_003_600.0),
+    ]
+    world.view = msgspec.structs.replace(world.view, nodes=found)
+    until = moment(1_700_003_600.0)
+    said = wingbeat("describe", "execution", "e1").out
+    assert f"sleeping for 1h 0m until {until}\n" in said
+    assert said.count(until) == 1
+    told = json.loads(wingbeat("describe", "execution", "e1", "-o", "json").out)["nodes"]
+    assert told[0]["until"] == "2023-11-14T23:13:20+00:00"
 
 
 def test_log_of_the_last_turn_of_a_dynamic_workflow_is_found(world, wingbeat):

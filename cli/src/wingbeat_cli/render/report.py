@@ -212,6 +212,8 @@ def _node(node: NodeView) -> tuple[str, ...]:
         reason = "; ".join(part for part in (_counts(node.items), reason) if part)
     if node.progress is not None and not node.phase.terminal:
         reason = advance(node.progress.fraction, node.progress.text) or reason
+    if node.until is not None and not node.phase.terminal:
+        reason = f"{reason} until {moment(node.until)}".lstrip()
     count = str(len(node.attempts)) if node.attempts else ""
     return node.id, node.task, node.phase.value, str(node.cache), count, took, short(reason)
 

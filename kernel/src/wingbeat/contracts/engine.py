@@ -119,6 +119,9 @@ class NodeView(Struct, frozen=True, omit_defaults=True):
         gate: What it waits for, where it is a gate that waits for an answer.
 
         items: Of a map.
+
+        until: When it goes on by itself, or gives up, where it waits for a time: a sleep, a gate with a timeout, a body, a
+            node that has another attempt.
     """
 
     id: str
@@ -132,6 +135,7 @@ class NodeView(Struct, frozen=True, omit_defaults=True):
     outputs: Literals | None = None
     gate: GateView | None = None
     items: ItemsView | None = None
+    until: float | None = None
 
     @property
     def progress(self) -> Progress | None:
