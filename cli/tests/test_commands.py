@@ -205,7 +205,8 @@ def test_plan_of_a_recovery_launches_nothing(world, wingbeat):
         "n0    flow.one   REUSED\n"
         "n1    flow.many  OPEN      3 of 5 items can be kept; by its inputs\n"
         "n2    flow.two   RUNS      the code of flow.two changed\n"
-        "flow.pipeline: 1 kept, 1 decided when it starts, 1 run again; nothing was launched\n"
+        "n3    flow.old   GONE      the workflow does not have it any more\n"
+        "flow.pipeline: 1 kept, 1 decided when it starts, 1 run again, 1 gone; nothing was launched\n"
     )
     assert (world.recovered, world.planned) == ([], [world.closure])
 
@@ -213,7 +214,7 @@ def test_plan_of_a_recovery_launches_nothing(world, wingbeat):
 def test_plan_of_a_recovery_as_json(world, wingbeat):
     found = json.loads(wingbeat("recover", "e0", "--plan", "-o", "json").out)
     assert found["execution"] == "e0"
-    assert [node["decision"] for node in found["nodes"]] == ["REUSED", "OPEN", "RUNS"]
+    assert [node["decision"] for node in found["nodes"]] == ["REUSED", "OPEN", "RUNS", "GONE"]
     assert found["nodes"][1]["items"] == {"total": 5, "kept": 3}
 
 

@@ -258,6 +258,16 @@ async def test_the_plan_of_a_recovery_says_why(kernel):
     }
 
 
+async def test_the_plan_of_a_recovery_names_what_is_gone(kernel):
+    await (await kernel.launch(longer, {"n": 4}, "mine")).result()
+    plan = await kernel.recovery_plan("mine", plain)
+    assert [(node.node, node.decision) for node in plan.nodes] == [
+        ("n0", "REUSED"), ("n1", "REUSED"), ("n2", "REUSED"), ("n3", "GONE"),
+    ]  # fmt: skip
+    assert plan.nodes[-1].task == last.name
+    assert await (await kernel.recover("mine", plain)).result() == 7
+
+
 async def test_the_plan_of_a_recovery_follows_a_changed_task(kernel):
     await (await kernel.launch(mapped, {"n": 3}, "mine")).result()
     found = await decisions(kernel, "mine", mapped_otherwise)

@@ -174,7 +174,7 @@ def recovery(plan: RecoveryPlan, *, colour: bool) -> list[str]:
             (each.node, each.task, each.decision.value, "; ".join(part for part in (kept, each.reason) if part))
         )
     counts = Counter(each.decision.value for each in plan.nodes)
-    told = {"REUSED": "kept", "OPEN": "decided when it starts", "RUNS": "run again"}
+    told = {"REUSED": "kept", "OPEN": "decided when it starts", "RUNS": "run again", "GONE": "gone"}
     last = ", ".join(f"{counts[key]} {text}" for key, text in told.items() if counts[key])
     shown = columns(rows[:NODES_MAX], heading=heading, colour=colour)
     more = [f"and {len(rows) - NODES_MAX} more"] if len(rows) > NODES_MAX else []

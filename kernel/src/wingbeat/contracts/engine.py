@@ -179,6 +179,8 @@ class ReuseDecision(enum.StrEnum):
     OPEN = "OPEN"
     """It is decided when the node starts."""
     RUNS = "RUNS"
+    GONE = "GONE"
+    """What would be launched has no such node."""
 
 
 class NodeReuse(Struct, frozen=True, omit_defaults=True):
@@ -197,7 +199,11 @@ class NodeReuse(Struct, frozen=True, omit_defaults=True):
 
 
 class RecoveryPlan(Struct, frozen=True, omit_defaults=True):
-    """What recovering an execution would do. `nodes` are those of what would be launched, in the order of the calls."""
+    """What recovering an execution would do.
+
+    Attributes:
+        nodes: Those of what would be launched, in the order of the calls; then those that only the other execution has.
+    """
 
     execution: str
     workflow: str
