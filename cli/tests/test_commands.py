@@ -15,6 +15,7 @@ from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import ExecutionPhase, NodePhase
 from wingbeat.types import Simple
 from wingbeat.types.model import RecordField, RecordType
+from wingbeat_cli.commands.logs import Printer
 from wingbeat_cli.overview import COMMANDS, overview
 from wingbeat_cli.render.progress import PlainScreen
 from wingbeat_cli.render.table import moment
@@ -120,6 +121,48 @@ def test_logs_follow_until_the_end(world, wingbeat):
     write_log(world, "n1", 0, b"first\n")
     write_log(world, "n1", 1, b"second\n")
     assert wingbeat("logs", "e1", "n1", "--follow").out == "first\nsecond\n"
+
+
+def write_turns(world, *logs):
+    """Logs of the turns of a body, the last of which has not suspended."""
+    for number, text in enumerate(logs):
+        write_log(world, "n1", number, text)
+        if number < len(logs) - 1:
+            (world.home / "attempts" / attempt_folder("e1", "n1", number) / "suspended").touch()
+
+
+@pytest.mark.parametrize(
+    ("turns", "said"),
+    [
+        ([b"one\n", b"one\ntwo\n", b"one\ntwo\nthree\n"], b"one\ntwo\nthree\n"),
+        ([b"one\n", b"one\n", b"one\ntwo"], b"one\ntwo"),
+        ([b"", b"one\n", b"one\none\n"], b"one\none\n"),
+        ([b"at 1\none\n", b"at 2\none\ntwo\n"], b"at 1\none\nat 2\none\ntwo\n"),  # it does not say the same
+        ([b"one\ntwo\n", b"one\n"], b"one\ntwo\n"),  # it has not come so far yet
+        ([b"one", b"one two\n"], b"oneone two\n"),
+        (
+            [b"2026-01-02 03:04:05,678 INFO a\n", b"2026-01-02 03:04:06,001 INFO a\n2026-01-02 03:04:06,002 INFO b\n"],
+            b"2026-01-02 03:04:05,678 INFO a\n2026-01-02 03:04:06,002 INFO b\n",
+        ),
+    ],
+)
+def test_what_a_turn_says_again_is_followed_once(world, wingbeat, turns, said):
+    write_turns(world, *turns)
+    assert wingbeat("logs", "e1", "n1", "--follow").out.encode() == said
+    assert wingbeat("logs", "e1", "n1").out.encode() == turns[-1]
+
+
+def test_what_is_said_again_little_by_little_is_not_printed(tmp_path, capfdbinary):
+    first, second = tmp_path / "0", tmp_path / "1"
+    node = NodeView("n1", "flow.search", NodePhase.DYNAMIC_RUNNING)
+    printer = Printer(heading=True)
+    first.write_bytes(b"one\ntwo\n")
+    printer.print(node, 0, first)
+    for text in (b"", b"o", b"one\nt", b"one\ntwo\n", b"one\ntwo\nth", b"one\ntwo\nthree\n"):
+        second.write_bytes(text)
+        printer.print(node, 1, second, first)
+    said = b"==> n1 flow.search, attempt 0 <==\none\ntwo\n==> n1 flow.search, attempt 1 <==\nthree\n"
+    assert capfdbinary.readouterr().out == said
 
 
 def write_deck(world, node, attempt, text="page"):
