@@ -127,6 +127,17 @@ def test_turns_of_a_body_are_no_attempts(event):
     ]
 
 
+def test_what_a_body_is_going_to_call_is_not_counted(event):
+    board = Board(view_of("flow.search"))
+    board.take(event("attempt", "RUNNING", "n0"))
+    board.take(event("scope", "RUNNING", "n0.square-0", task="flow.square", evidence={"nodes": 1}))
+    board.take(event("node", "DYNAMIC_RUNNING", "n0"))
+    board.take(event("node", "SUCCEEDED", "n0.square-0"))
+    assert board.counts() == "1 done, more may come, 1 running"
+    board.take(event("node", "SUCCEEDED", "n0"))
+    assert board.counts() == "2 of 2 done"
+
+
 def test_called_workflow_with_several_nodes_has_a_row(event):
     board = Board(view_of("flow.search"))
     row = board.take(event("scope", "RUNNING", "n0.row-0", task="flow.row", evidence={"nodes": 3}))

@@ -377,7 +377,9 @@ class Board:
         hits = sum(row.hit for row in rows if row.phase in SUCCESS)
         done = sum(self._counts[phase] for phase in SUCCESS)
         waiting = sum(self._counts[phase] for phase in WAITING)
-        parts = [f"{done} of {len(rows)} done" + (f" ({hits} from cache)" if hits else "")]
+        # While a body is under way nobody knows what it is going to call.
+        total, more = ("", ", more may come") if self._counts["DYNAMIC_RUNNING"] else (f" of {len(rows)}", "")
+        parts = [f"{done}{total} done" + (f" ({hits} from cache)" if hits else "") + more]
         gates = sum(not row.owner for row in self.waiting())
         told = Counter({p: n for p, n in self._counts.items() if n and p not in SUCCESS | WAITING})
         told["RUNNING"] += told.pop("DYNAMIC_RUNNING", 0) - gates
