@@ -265,15 +265,15 @@ def task(
     *,
     name: str = "",
     cache: bool | str | Cache = False,
-    retries: int | Retry = 0,
-    timeout: Duration | Timeout | None = None,
-    resources: Resources | None = None,
+    retries: Option[int | Retry] = 0,
+    timeout: Option[Duration | Timeout] | None = None,
+    resources: Option[Resources] | None = None,
     environment: Environment | None = None,
     task_config: TaskConfig,
     isolation: Literal["fork", "spawn"] = "fork",
     variables: Mapping[str, str] | None = None,
     executor: str = "",
-    pool: str | Pool | None = None,
+    pool: Option[str | Pool] | None = None,
 ) -> Callable[[Callable[..., R]], Task[..., R]]: ...
 
 

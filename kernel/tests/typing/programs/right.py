@@ -7,6 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 from wingbeat import LaunchPlan, approve, case, cond, gather, map_task, sleep, task, wait_for_input, workflow
+from wingbeat.spec.entities import WrapperSpec
 
 
 @dataclass
@@ -66,6 +67,26 @@ async def fetch(x: int) -> str:
     return str(x)
 
 
+class Session:
+    """What a plugin's wrapper fills in."""
+
+
+class Sessions:
+    """A plugin's configuration."""
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        return ("right.Session",)
+
+    def wrapper(self) -> WrapperSpec:
+        return WrapperSpec("sessions", "right:Session")
+
+
+@task(task_config=Sessions(), retries=2)
+def queried(session: Session, n: int) -> int:
+    return n
+
+
 @workflow
 def fan(n: int) -> int:
     several = [inc(n) for _ in range(3)]
@@ -93,7 +114,7 @@ def fields(values: list[int]) -> float:
 
 @workflow
 def nothing() -> None:
-    note("a")
+    note("a").after(queried(3))
 
 
 @workflow
