@@ -49,13 +49,13 @@ def three(n: int) -> int:
 
 @workflow
 def mapped(values: list[int]) -> list[int]:
-    return map_task(inc)(values)  # type: ignore[no-any-return]  # of the items
+    return map_task(inc)(values)
 
 
 @workflow
 async def loop_50(n: int) -> int:
     for _ in range(50):
-        n = await inc(n)  # type: ignore[misc]  # a call in a body is awaited
+        n = await inc(n)
     return n
 
 

@@ -194,6 +194,7 @@ class FakeKernel:
             NodeReuse("n0", "flow.one", ReuseDecision.REUSED),
             NodeReuse("n1", "flow.many", ReuseDecision.OPEN, "by its inputs", 5, 3),
             NodeReuse("n2", "flow.two", ReuseDecision.RUNS, "the code of flow.two changed"),
+            NodeReuse("n3", "flow.old", ReuseDecision.GONE, "the workflow does not have it any more"),
         ]
         return RecoveryPlan(execution, "flow.pipeline", nodes)
 

@@ -15,8 +15,10 @@ from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import ExecutionPhase, NodePhase
 from wingbeat.types import Simple
 from wingbeat.types.model import RecordField, RecordType
+from wingbeat_cli.commands.logs import Printer
 from wingbeat_cli.overview import COMMANDS, overview
 from wingbeat_cli.render.progress import PlainScreen
+from wingbeat_cli.render.table import moment
 
 
 def test_get_executions_lists_the_newest_first(world, wingbeat):
@@ -121,6 +123,48 @@ def test_logs_follow_until_the_end(world, wingbeat):
     assert wingbeat("logs", "e1", "n1", "--follow").out == "first\nsecond\n"
 
 
+def write_turns(world, *logs):
+    """Logs of the turns of a body, the last of which has not suspended."""
+    for number, text in enumerate(logs):
+        write_log(world, "n1", number, text)
+        if number < len(logs) - 1:
+            (world.home / "attempts" / attempt_folder("e1", "n1", number) / "suspended").touch()
+
+
+@pytest.mark.parametrize(
+    ("turns", "said"),
+    [
+        ([b"one\n", b"one\ntwo\n", b"one\ntwo\nthree\n"], b"one\ntwo\nthree\n"),
+        ([b"one\n", b"one\n", b"one\ntwo"], b"one\ntwo"),
+        ([b"", b"one\n", b"one\none\n"], b"one\none\n"),
+        ([b"at 1\none\n", b"at 2\none\ntwo\n"], b"at 1\none\nat 2\none\ntwo\n"),  # it does not say the same
+        ([b"one\ntwo\n", b"one\n"], b"one\ntwo\n"),  # it has not come so far yet
+        ([b"one", b"one two\n"], b"oneone two\n"),
+        (
+            [b"2026-01-02 03:04:05,678 INFO a\n", b"2026-01-02 03:04:06,001 INFO a\n2026-01-02 03:04:06,002 INFO b\n"],
+            b"2026-01-02 03:04:05,678 INFO a\n2026-01-02 03:04:06,002 INFO b\n",
+        ),
+    ],
+)
+def test_what_a_turn_says_again_is_followed_once(world, wingbeat, turns, said):
+    write_turns(world, *turns)
+    assert wingbeat("logs", "e1", "n1", "--follow").out.encode() == said
+    assert wingbeat("logs", "e1", "n1").out.encode() == turns[-1]
+
+
+def test_what_is_said_again_little_by_little_is_not_printed(tmp_path, capfdbinary):
+    first, second = tmp_path / "0", tmp_path / "1"
+    node = NodeView("n1", "flow.search", NodePhase.DYNAMIC_RUNNING)
+    printer = Printer(heading=True)
+    first.write_bytes(b"one\ntwo\n")
+    printer.print(node, 0, first)
+    for text in (b"", b"o", b"one\nt", b"one\ntwo\n", b"one\ntwo\nth", b"one\ntwo\nthree\n"):
+        second.write_bytes(text)
+        printer.print(node, 1, second, first)
+    said = b"==> n1 flow.search, attempt 0 <==\none\ntwo\n==> n1 flow.search, attempt 1 <==\nthree\n"
+    assert capfdbinary.readouterr().out == said
+
+
 def write_deck(world, node, attempt, text="page"):
     path = world.home / "attempts/e1" / f"{node}.{attempt}" / "deck.html"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -204,7 +248,8 @@ def test_plan_of_a_recovery_launches_nothing(world, wingbeat):
         "n0    flow.one   REUSED\n"
         "n1    flow.many  OPEN      3 of 5 items can be kept; by its inputs\n"
         "n2    flow.two   RUNS      the code of flow.two changed\n"
-        "flow.pipeline: 1 kept, 1 decided when it starts, 1 run again; nothing was launched\n"
+        "n3    flow.old   GONE      the workflow does not have it any more\n"
+        "flow.pipeline: 1 kept, 1 decided when it starts, 1 run again, 1 gone; nothing was launched\n"
     )
     assert (world.recovered, world.planned) == ([], [world.closure])
 
@@ -212,7 +257,7 @@ def test_plan_of_a_recovery_launches_nothing(world, wingbeat):
 def test_plan_of_a_recovery_as_json(world, wingbeat):
     found = json.loads(wingbeat("recover", "e0", "--plan", "-o", "json").out)
     assert found["execution"] == "e0"
-    assert [node["decision"] for node in found["nodes"]] == ["REUSED", "OPEN", "RUNS"]
+    assert [node["decision"] for node in found["nodes"]] == ["REUSED", "OPEN", "RUNS", "GONE"]
     assert found["nodes"][1]["items"] == {"total": 5, "kept": 3}
 
 
@@ -322,6 +367,20 @@ def test_logs_of_a_map_are_bounded_and_have_those_that_failed(world, wingbeat):
     assert answer.out.count("==> n0.") == 20
     assert "==> n0.17 flow.many, attempt 0 <==\nitem 17\n" in answer.out
     assert answer.err == "n0 has 10 more items with logs: wingbeat logs e1 n0.N prints one\n"
+
+
+def test_describe_says_until_when_something_waits(world, wingbeat):
+    found = [
+        NodeView("n0", "sleep", NodePhase.RUNNING, reason="sleeping for 1h 0m", until=1_700_003_600.0),
+        NodeView("n1", "flow.one", NodePhase.SUCCEEDED, until=1_700_003_600.0),
+    ]
+    world.view = msgspec.structs.replace(world.view, nodes=found)
+    until = moment(1_700_003_600.0)
+    said = wingbeat("describe", "execution", "e1").out
+    assert f"sleeping for 1h 0m until {until}\n" in said
+    assert said.count(until) == 1
+    told = json.loads(wingbeat("describe", "execution", "e1", "-o", "json").out)["nodes"]
+    assert told[0]["until"] == "2023-11-14T23:13:20+00:00"
 
 
 def test_log_of_the_last_turn_of_a_dynamic_workflow_is_found(world, wingbeat):

@@ -200,6 +200,7 @@ def test_dynamic_workflow_runs_and_its_calls_have_logs(shell):
     assert "n0.square-0 flow.square RUNNING" in lines
     assert "n0.row-0 flow.row RUNNING" in lines
     assert shell("logs", "mine", "n0").stdout == "searching 2\n"
+    assert shell("logs", "mine", "n0", "--follow").stdout == "searching 2\n"  # which every turn has said
     assert shell("logs", "mine", "n0.square-1").stdout == "squaring 5\n"
     assert shell("logs", "mine", "n0.row-0.n1.1").stdout == "squaring 1\n"
     assert "is not cached" in shell("explain", "cache", "mine", "n0.square-1").stdout

@@ -4,12 +4,14 @@ import asyncio
 import io
 from typing import Any
 
+import msgspec
 import pytest
 
 from wingbeat.contracts.engine import ExecutionView, NodeView
 from wingbeat.spec.phase import ExecutionPhase, NodePhase
 from wingbeat_cli.render.board import Board
 from wingbeat_cli.render.progress import IDLE_S, PlainScreen
+from wingbeat_cli.render.table import moment
 
 
 def view_of(*nodes: str) -> ExecutionView:
@@ -125,6 +127,17 @@ def test_turns_of_a_body_are_no_attempts(event):
     ]
 
 
+def test_what_a_body_is_going_to_call_is_not_counted(event):
+    board = Board(view_of("flow.search"))
+    board.take(event("attempt", "RUNNING", "n0"))
+    board.take(event("scope", "RUNNING", "n0.square-0", task="flow.square", evidence={"nodes": 1}))
+    board.take(event("node", "DYNAMIC_RUNNING", "n0"))
+    board.take(event("node", "SUCCEEDED", "n0.square-0"))
+    assert board.counts() == "1 done, more may come, 1 running"
+    board.take(event("node", "SUCCEEDED", "n0"))
+    assert board.counts() == "2 of 2 done"
+
+
 def test_called_workflow_with_several_nodes_has_a_row(event):
     board = Board(view_of("flow.search"))
     row = board.take(event("scope", "RUNNING", "n0.row-0", task="flow.row", evidence={"nodes": 3}))
@@ -184,3 +197,24 @@ def test_run_that_does_something_beside_waiting_does_not_say_so(event, busy):
     events = [a_gate(event), *(event(kind, phase, node, evidence=said) for kind, phase, node, said in busy)]
     said = plain(view_of("wait for threshold", "flow.one"), events, wait_s=2 * IDLE_S)
     assert "nothing goes on" not in said
+
+
+def test_a_sleep_says_until_when(event):
+    view = view_of("sleep")
+    told = event("node", "RUNNING", "n0", reason="sleeping", evidence={"gate": ""})
+    board = Board(view)
+    board.take(told)
+    sleeping = [NodeView("n0", "sleep", NodePhase.RUNNING, until=1_700_003_600.0)]
+    later = msgspec.structs.replace(view, nodes=sleeping)
+    assert [row.id for row in board.advance(later)] == ["n0"]
+    assert board.advance(later) == []
+    until = moment(1_700_003_600.0)
+    assert lines(board)[0].endswith(f"sleeping until {until}")
+    stream = io.StringIO()
+    screen = PlainScreen(stream)
+    screen.begin(view)
+    screen.take(told)
+    screen.advance(later)
+    assert stream.getvalue().endswith(f"n0 sleep RUNNING: sleeping\nn0 sleep RUNNING until {until}\n")
+    board.take(event("node", "SUCCEEDED", "n0"))
+    assert until not in lines(board)[0]

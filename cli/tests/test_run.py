@@ -38,6 +38,7 @@ def test_run_prints_one_object_as_json(world, wingbeat):
                 "attempts": 0,
                 "reason": "",
                 "gate": None,
+                "until": None,
                 "items": None,
             },
             {
@@ -48,6 +49,7 @@ def test_run_prints_one_object_as_json(world, wingbeat):
                 "attempts": 2,
                 "reason": "",
                 "gate": None,
+                "until": None,
                 "items": None,
             },
         ],

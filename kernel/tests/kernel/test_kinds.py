@@ -13,6 +13,7 @@ from wingbeat import (
     approve,
     cond,
     map_task,
+    sleep,
     task,
     wait_for_input,
     workflow,
@@ -116,6 +117,11 @@ def longer(n: int) -> int:
 @workflow
 def gated() -> int:
     return picky(approve("go", wait_for_input("amount", int)))
+
+
+@workflow
+def timed(n: int) -> int:
+    return total([sleep("1h", n), approve("go", n, timeout=60), wait_for_input("amount", int)])
 
 
 child = LaunchPlan(plain, name="plainly")
@@ -225,6 +231,18 @@ async def test_a_gate_tells_what_it_takes_also_before_it_waits(kernel):
         await kernel.signal("mine", "amount", 5)
 
 
+async def test_what_waits_for_a_time_says_until_when(kernel):
+    execution = await kernel.launch(timed, {"n": 1}, name="mine")
+    view = await waits_for(execution, "sleeping")
+    by_task = {node.task: node for node in view.nodes}
+    assert by_task["sleep"].reason == "sleeping for 1h 0m"
+    assert by_task["sleep"].until == pytest.approx(view.began_at + 3600, abs=60)
+    assert by_task["approve go"].until == pytest.approx(view.began_at + 60, abs=60)
+    assert by_task["wait for amount"].until is None
+    await execution.abort("enough")
+    assert {node.until for node in (await execution.describe()).nodes} == {None}
+
+
 # -- recovery
 
 
@@ -238,6 +256,16 @@ async def test_the_plan_of_a_recovery_says_why(kernel):
         "n2": ("RUNS", "it did not succeed (FAILED)"),
         "n3": ("RUNS", "it is new"),
     }
+
+
+async def test_the_plan_of_a_recovery_names_what_is_gone(kernel):
+    await (await kernel.launch(longer, {"n": 4}, "mine")).result()
+    plan = await kernel.recovery_plan("mine", plain)
+    assert [(node.node, node.decision) for node in plan.nodes] == [
+        ("n0", "REUSED"), ("n1", "REUSED"), ("n2", "REUSED"), ("n3", "GONE"),
+    ]  # fmt: skip
+    assert plan.nodes[-1].task == last.name
+    assert await (await kernel.recover("mine", plain)).result() == 7
 
 
 async def test_the_plan_of_a_recovery_follows_a_changed_task(kernel):

@@ -19,10 +19,12 @@ from wingbeat.spec.codec import (
     read_bounded,
     read_closure,
     read_entity,
+    read_known,
     spec_digest,
 )
-from wingbeat.spec.entities import TaskSpec, WorkflowSpec
-from wingbeat.types import LimitExceeded
+from wingbeat.spec.entities import Closure, MapSpec, NodeSpec, TaskSpec, WorkflowSpec
+from wingbeat.types import LimitExceeded, RecordType
+from wingbeat.types.model import Strict
 
 ROOT = Path(__file__).resolve().parents[3]
 GOLDEN = Path(__file__).parent / "golden"
@@ -189,10 +191,71 @@ def test_what_has_another_shape_is_refused(data):
         read_entity(data)
 
 
-def test_fields_of_a_later_minor_version_are_left_alone(gallery):
+def test_what_a_later_version_says_beside_the_entities_is_left_alone(gallery):
     data = json.loads(canonical(gallery["small"]()))
     data["later"] = {"more": [1]}
     assert read_closure(json.dumps(data).encode()) == gallery["small"]()
+
+
+def parts_of(type_) -> set[type]:
+    """The structs that a type is made of."""
+    found: set[type] = set()
+    waiting = [type_]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, msgspec.inspect.StructType) and each.cls not in found:
+            found.add(each.cls)
+            waiting += [field.type for field in each.fields]
+        elif isinstance(each, msgspec.inspect.UnionType):
+            waiting += each.types
+        waiting += [getattr(each, name) for name in ("item_type", "key_type", "value_type") if hasattr(each, name)]
+        waiting += getattr(each, "item_types", ())
+    return found
+
+
+def test_no_part_of_a_spec_leaves_out_what_it_does_not_know():
+    parts = parts_of(msgspec.inspect.type_info(Closure)) - {Closure}
+    assert {NodeSpec, MapSpec, RecordType} < parts
+    assert {part.__name__ for part in parts if not part.__struct_config__.forbid_unknown_fields} == set()
+
+
+def older(struct: type, without: str) -> type:
+    """A struct as it was when a field had not been invented."""
+    fields = [
+        (field.name, field.type, field.default_factory if field.default is msgspec.NODEFAULT else field.default)
+        for field in msgspec.structs.fields(struct)
+        if field.name != without
+    ]
+    config = struct.__struct_config__
+    return msgspec.defstruct(
+        struct.__name__, [(n, t) if d is msgspec.NODEFAULT else (n, t, d) for n, t, d in fields], bases=(Strict,),
+        frozen=True, tag_field=config.tag_field, tag=config.tag,
+    )  # fmt: skip
+
+
+def test_a_reader_from_before_a_field_refuses_those_that_have_it_and_reads_the_others(gallery):
+    """Such as `kind` of nodes: a reader that left it out would call for once what is to be mapped."""
+    reader = msgspec.json.Decoder(older(NodeSpec, without="kind"))
+    plain, mapped = NodeSpec("n0", 0), NodeSpec("n0", 0, kind=MapSpec(("x",)))
+    assert reader.decode(canonical(plain)).id == "n0"
+    with pytest.raises(msgspec.ValidationError, match="unknown field `kind`"):
+        reader.decode(canonical(mapped))
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_what_only_a_newer_wingbeat_can_have_written_is_told(gallery, trusted):
+    data = json.loads(canonical(gallery["small"]()))
+    next(iter(data["entities"].values()))["later"] = 1
+    body = canonical(data)
+    with pytest.raises(ConfigurationError, match="does not know: Object contains unknown field `later`") as info:
+        read_known(body, digest(body)) if trusted else read_closure(body)
+    assert "upgrade" in info.value.hint
+
+
+def test_a_newer_format_is_refused_also_where_the_bytes_are_known(gallery):
+    body = canonical(msgspec.structs.replace(gallery["small"](), format=2))
+    with pytest.raises(ConfigurationError, match="format 2"):
+        read_known(body, digest(body))
 
 
 def test_a_newer_format_is_refused(gallery):

@@ -13,25 +13,30 @@ if TYPE_CHECKING:
     from wingbeat.contracts.engine import GateView
 
 
-@click.command("approve", context_settings=HELP)
-@click.argument("id_", metavar="ID")
-@click.argument("name")
-@output_option()
-@click.pass_context
-def command(ctx: click.Context, id_: str, name: str, output: str) -> int:
-    """Let an execution go on that waits for approval. NAME is that of `approve`, or the id of its node."""
-    return answer(id_, name, lambda gate: decided(gate, ctx, id_, name, value=True), output)
+def decision(verb: str, value: bool, text: str) -> click.Command:
+    """The command that answers an approval by `value`."""
+
+    @click.command(verb, context_settings=HELP, help=f"{text} NAME is that of `approve`, or the id of its node.")
+    @click.argument("id_", metavar="ID")
+    @click.argument("name")
+    @output_option()
+    @click.pass_context
+    def command(ctx: click.Context, id_: str, name: str, output: str) -> int:
+        def given(gate: GateView) -> bool:
+            if not gate.approval:
+                import shlex
+
+                from wingbeat.types.text import describe
+
+                other = f"wingbeat signal {id_} {shlex.quote(name)} VALUE"
+                raise click.UsageError(
+                    f"{name!r} waits for a value ({describe(gate.type)}), not for approval; give it by: {other}", ctx
+                )
+            return value
+
+        return answer(id_, name, given, output)
+
+    return command
 
 
-def decided(gate: GateView, ctx: click.Context, id_: str, name: str, *, value: bool) -> bool:
-    """The answer to an approval. Raises UsageError where something else is asked."""
-    if not gate.approval:
-        import shlex
-
-        from wingbeat.types.text import describe
-
-        command = f"wingbeat signal {id_} {shlex.quote(name)} VALUE"
-        raise click.UsageError(
-            f"{name!r} waits for a value ({describe(gate.type)}), not for approval; give it by: {command}", ctx
-        )
-    return value
+command = decision("approve", True, "Let an execution go on that waits for approval.")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 POLL_S = 0.2
 CHUNK_BYTES = 1 << 16
+TIME = re.compile(rb"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ")
 ITEMS_MAX = 20
 """How many items of a map are printed at once."""
 ENDED = "it was cached or recovered, printed nothing, or has not run"
@@ -46,8 +48,11 @@ async def _print(kernel: Kernel, id_: str, node: str | None, attempt: int | None
     printer = Printer(heading=chosen.several)
     while True:
         for each in chosen.nodes:
+            before = None
             for number in _numbers(kernel, id_, each, attempt, all_of_them=following):
-                printer.print(each, number, kernel.log_path(id_, each.id, number))
+                path = kernel.log_path(id_, each.id, number)
+                printer.print(each, number, path, before)
+                before = path if before is not None or _is_turn(path) else None
         if not following or _ended(view, chosen.nodes):
             break
         await asyncio.sleep(POLL_S)
@@ -131,6 +136,13 @@ def _numbers(kernel: Kernel, execution: str, node: NodeView, attempt: int | None
     return numbers if all_of_them else numbers[-1:]
 
 
+def _is_turn(log: Path) -> bool:
+    """Whether an attempt was a turn of a body: it ended where it had to wait, and the next one says again what it said."""
+    from wingbeat.runtime.files import SUSPENDED
+
+    return log.with_name(SUSPENDED).exists()
+
+
 def _say_why(nodes: list[NodeView]) -> None:
     for each in nodes[:20]:
         if each.reason == ENDED:
@@ -151,11 +163,18 @@ class Printer:
     def __init__(self, *, heading: bool) -> None:
         self._heading = heading
         self._offsets: dict[Path, int] = {}
+        self._again: dict[Path, Path] = {}
         self._last: Path | None = None
         self.printed = False
 
-    def print(self, node: NodeView, number: int, path: Path) -> None:
-        """Print what is new in one log."""
+    def print(self, node: NodeView, number: int, path: Path, before: Path | None = None) -> None:
+        """Print what is new in one log.
+
+        Args:
+            before: The log of the turn before, which was printed: what this one says again is left out.
+        """
+        if before is not None and path not in self._offsets:
+            self._again[path] = before
         try:
             stream = path.open("rb")
         except FileNotFoundError:
@@ -164,6 +183,8 @@ class Printer:
             self.printed = True
             # Past its end, if the middle was taken out of a log that became too long: what is new comes behind it.
             stream.seek(min(self._offsets.get(path, 0), stream.seek(0, 2)))
+            if path in self._again and not self._said_again(stream, path):
+                return
             while chunk := stream.read(CHUNK_BYTES):
                 if self._heading and self._last != path:
                     sys.stdout.write(f"==> {node.id} {node.task}, attempt {number} <==\n")
@@ -173,3 +194,23 @@ class Printer:
                 sys.stdout.buffer.write(chunk)
                 sys.stdout.buffer.flush()
             self._offsets[path] = stream.tell()
+
+    def _said_again(self, stream: BinaryIO, path: Path) -> bool:
+        """Go behind what a log says again of the log before; whether it says something else there."""
+        at = stream.tell()
+        with self._again[path].open("rb") as other:
+            other.seek(at)
+            for line in stream:
+                said, whole = other.readline(), line.endswith(b"\n")
+                if not (_said(line) == _said(said) if whole else said.startswith(line)):
+                    del self._again[path]
+                    stream.seek(at)
+                    return True
+                at += len(line) if whole else 0  # the rest of a line may still come
+        self._offsets[path] = at
+        return False
+
+
+def _said(line: bytes) -> bytes:
+    """A line without the time that a logger puts before it, which is another in each turn."""
+    return TIME.sub(b"", line, count=1)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from wingbeat.base.units import format_duration
 
 if TYPE_CHECKING:
-    from wingbeat.contracts.engine import ExecutionView
+    from wingbeat.contracts.engine import ExecutionView, NodeView
     from wingbeat.contracts.observer import Published
 
 SUCCESS = frozenset({"SUCCEEDED", "RECOVERED"})
@@ -120,7 +120,8 @@ class Row:
         owner: The item of a map that it runs for.
 
         scope: Whether it is a workflow, whose own nodes have rows too.
-        progress: How far it says that it is, in words.
+
+        progress: How far it says that it is, or until when it waits, in words.
 
         told_at: When that was last printed.
     """
@@ -163,10 +164,9 @@ class Row:
         notes = [f"attempt {self.attempts - 1}"] if self.attempts > 1 else []
         if self.items is not None:
             notes.append(self.items.text())
-        if self.progress and self.phase in ADVANCING:
-            notes.append(self.progress)
-        if self.reason and self.phase != "SUCCEEDED":
-            notes.append(short(self.reason))
+        said = [self.progress] if self.progress and self.phase in ADVANCING else []
+        why = [short(self.reason)] if self.reason and self.phase != "SUCCEEDED" else []
+        notes += said + why if self.gate is None or not said else [" ".join(why + said)]
         phase = "HIT" if self.hit and self.phase in SUCCESS else self.phase
         return self.id, self.task, phase, "" if seconds is None else format_duration(seconds), ", ".join(notes)
 
@@ -181,6 +181,17 @@ def advance(fraction: float | None, text: str) -> str:
     """How far something is, in words: ``45 %: epoch 9``."""
     share = "" if fraction is None else f"{int(100 * fraction)} %"
     return ": ".join(filter(None, (share, short(text))))
+
+
+def _advance_of(node: NodeView) -> str:
+    """How far a node says that it is; of one that waits for a time, until when it does."""
+    if node.until is not None:
+        from wingbeat_cli.render.table import moment
+
+        return f"until {moment(node.until)}"
+    if node.progress is None or not node.progress.at:
+        return ""
+    return advance(node.progress.fraction, node.progress.text)
 
 
 class Board:
@@ -280,10 +291,10 @@ class Board:
         changed = []
         for node in view.nodes:
             row = self.rows.get(node.id)
-            if row is None or row.phase not in ADVANCING or node.progress is None or not node.progress.at:
+            if row is None or row.phase not in ADVANCING:
                 continue
-            text = advance(node.progress.fraction, node.progress.text)
-            if text != row.progress:
+            text = _advance_of(node)
+            if text and text != row.progress:
                 row.progress = text
                 changed.append(row)
         return changed
@@ -366,7 +377,9 @@ class Board:
         hits = sum(row.hit for row in rows if row.phase in SUCCESS)
         done = sum(self._counts[phase] for phase in SUCCESS)
         waiting = sum(self._counts[phase] for phase in WAITING)
-        parts = [f"{done} of {len(rows)} done" + (f" ({hits} from cache)" if hits else "")]
+        # While a body is under way nobody knows what it is going to call.
+        total, more = ("", ", more may come") if self._counts["DYNAMIC_RUNNING"] else (f" of {len(rows)}", "")
+        parts = [f"{done}{total} done" + (f" ({hits} from cache)" if hits else "") + more]
         gates = sum(not row.owner for row in self.waiting())
         told = Counter({p: n for p, n in self._counts.items() if n and p not in SUCCESS | WAITING})
         told["RUNNING"] += told.pop("DYNAMIC_RUNNING", 0) - gates

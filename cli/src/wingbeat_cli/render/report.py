@@ -176,7 +176,7 @@ def recovery(plan: RecoveryPlan, *, colour: bool) -> list[str]:
             (each.node, each.task, each.decision.value, "; ".join(part for part in (kept, each.reason) if part))
         )
     counts = Counter(each.decision.value for each in plan.nodes)
-    told = {"REUSED": "kept", "OPEN": "decided when it starts", "RUNS": "run again"}
+    told = {"REUSED": "kept", "OPEN": "decided when it starts", "RUNS": "run again", "GONE": "gone"}
     last = ", ".join(f"{counts[key]} {text}" for key, text in told.items() if counts[key])
     shown = columns(rows[:NODES_MAX], heading=heading, colour=colour)
     more = [f"and {len(rows) - NODES_MAX} more"] if len(rows) > NODES_MAX else []
@@ -214,6 +214,8 @@ def _node(node: NodeView) -> tuple[str, ...]:
         reason = "; ".join(part for part in (_counts(node.items), reason) if part)
     if node.progress is not None and not node.phase.terminal:
         reason = advance(node.progress.fraction, node.progress.text) or reason
+    if node.until is not None and not node.phase.terminal:
+        reason = f"{reason} until {moment(node.until)}".lstrip()
     count = str(len(node.attempts)) if node.attempts else ""
     return node.id, node.task, node.phase.value, str(node.cache), count, took, short(reason)
 

@@ -37,7 +37,8 @@ def cond(condition: object, then: Callable[[], T], otherwise: Callable[[], U]) -
     composer = composing.get()
     if composer is None:
         return then() if _holds(condition, where) else otherwise()
-    return _branch(composer, [(condition, then)], otherwise, where)  # type: ignore[no-any-return]  # of the arms
+    taken: T | U = _branch(composer, [(condition, then)], otherwise, where)
+    return taken
 
 
 def case(cases: Sequence[tuple[object, Callable[[], T]]], *, default: Callable[[], U]) -> T | U:
@@ -53,7 +54,7 @@ def case(cases: Sequence[tuple[object, Callable[[], T]]], *, default: Callable[[
     """
     where = caller()
     composer = composing.get()
-    pairs: list[tuple[object, Any]] = []
+    pairs: list[tuple[object, Callable[[], T]]] = []
     for pair in cases:
         if not _is_pair(pair):
             raise CompileError(
@@ -62,10 +63,11 @@ def case(cases: Sequence[tuple[object, Callable[[], T]]], *, default: Callable[[
             )
         pairs.append((pair[0], pair[1]))
     if composer is not None:
-        return _branch(composer, pairs, default, where)  # type: ignore[no-any-return]  # of the arms
+        taken: T | U = _branch(composer, pairs, default, where)
+        return taken
     for condition, arm in pairs:
         if _holds(condition, where):
-            return arm()  # type: ignore[no-any-return]  # as above
+            return arm()
     return default()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal
 
 from wingbeat.author.compose import Callee, composing, holds_promise
 from wingbeat.author.constants import TypeOnly, hint_of
@@ -21,7 +21,6 @@ from wingbeat.spec.entities import GateSpec
 from wingbeat.types import BlobIO, ValueMismatch
 from wingbeat.types.returns import Output
 
-T = TypeVar("T")
 _answers: ContextVar[Mapping[str, Any] | None] = ContextVar("answers", default=None)
 
 
@@ -38,7 +37,7 @@ def answers(given: Mapping[str, Any]) -> Iterator[None]:
         _answers.reset(token)
 
 
-def approve(name: str, value: T = None, timeout: Duration | None = None) -> T:  # type: ignore[assignment]  # no value, none back
+def approve(name: str, value: object = None, timeout: Duration | None = None) -> Any:
     """Wait until somebody approves; gives `value`, or fails if it is rejected. Called directly it gives the value.
 
     Args:
@@ -53,14 +52,9 @@ def approve(name: str, value: T = None, timeout: Duration | None = None) -> T:  
     """
     given = {} if value is None else {"value": value}
     gate = Gate("approve", name, given, timeout, caller())
-    result: T = dispatch(gate, (), given)
-    return result
+    return dispatch(gate, (), given)
 
 
-@overload
-def wait_for_input(name: str, type: type[T], timeout: Duration | None = None) -> T: ...
-@overload
-def wait_for_input(name: str, type: Any, timeout: Duration | None = None) -> Any: ...
 def wait_for_input(name: str, type: Any, timeout: Duration | None = None) -> Any:
     """Wait until somebody gives a value of a type. Called directly there is nobody: `wingbeat.testing.answers` gives one.
 
@@ -77,7 +71,7 @@ def wait_for_input(name: str, type: Any, timeout: Duration | None = None) -> Any
     return dispatch(Gate("input", name, {}, timeout, caller(), type), (), {})
 
 
-def sleep(duration: Duration, value: T = None) -> T:  # type: ignore[assignment]  # as `approve`
+def sleep(duration: Duration, value: object = None) -> Any:
     """Wait for a time; gives `value` then. Called directly it gives the value at once.
 
     Args:
@@ -89,8 +83,7 @@ def sleep(duration: Duration, value: T = None) -> T:  # type: ignore[assignment]
     given: dict[str, Any] = {"duration": duration if isinstance(duration, Node) else _span(duration, where)}
     if value is not None:
         given["value"] = value
-    result: T = dispatch(Gate("sleep", "", given, None, where), (), given)
-    return result
+    return dispatch(Gate("sleep", "", given, None, where), (), given)
 
 
 class Gate(Callee):

@@ -76,9 +76,8 @@ class LaunchPlan(Callee, Generic[R]):
                 hint="What is fixed has no default.",
             )
 
-    def __call__(self, *args: Any, **kwargs: Any) -> R:
-        value: R = dispatch(self, args, kwargs)
-        return value
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # as of a task
+        return dispatch(self, args, kwargs)
 
     def __repr__(self) -> str:
         return f"<launch plan {self.name}>"

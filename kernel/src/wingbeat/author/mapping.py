@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from wingbeat.author.compose import Callee
 from wingbeat.author.dynamic import dispatch
@@ -17,6 +17,9 @@ from wingbeat.spec.entities import MapSpec, OverrideSpec
 from wingbeat.types import BlobIO
 from wingbeat.types.returns import Output
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 
 def map_task(
     entity: Any,
@@ -25,7 +28,7 @@ def map_task(
     concurrency: int | None = None,
     min_successes: int | None = None,
     min_success_ratio: float | None = None,
-) -> Mapped:
+) -> Mapped[..., Any]:
     """A task, workflow or launch plan to be called with lists: once for each item, in any order, with outputs in order.
 
     The inputs given in the call are lists of one length; those bound by `functools.partial` are the same for every item.
@@ -65,8 +68,8 @@ def map_task(
     return Mapped(entity, args, bound, MapSpec((), concurrency, min_successes, ratio), where)
 
 
-class Mapped:
-    """What `map_task` gives: called with lists, it gives the list of outputs."""
+class Mapped(Generic[P, R]):
+    """What `map_task` gives: called with lists, it gives the list of outputs. `wingbeat.mypy` knows which."""
 
     def __init__(
         self, callee: Callee, args: Sequence[Any], bound: Mapping[str, Any], spec: MapSpec, where: Location
@@ -74,7 +77,7 @@ class Mapped:
         self.callee, self.args, self.bound, self.spec, self.where = callee, tuple(args), dict(bound), spec, where
         self.fn = getattr(callee, "fn", None)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         where = caller()
         given, bound = self._named(args, kwargs, where)
         call = MapCall(self.callee, self.spec, tuple(given), where)

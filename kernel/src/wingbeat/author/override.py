@@ -42,9 +42,8 @@ class Overridden(Callee, Generic[P, R]):
             hint = error.hint if isinstance(error, WingbeatError) else ""
             raise CompileError(f"{task.name}.override: {message} ({where}): {where.text}", hint=hint) from error
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        value: R = dispatch(self, args, kwargs)
-        return value
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:  # as of a task
+        return dispatch(self, args, kwargs)
 
     def plain(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """The plain function."""

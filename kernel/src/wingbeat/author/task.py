@@ -48,6 +48,8 @@ class Task(Callee, Generic[P, R]):
         name: ``module.function`` unless given.
     """
 
+    __name__: str  # the function's, as is its documentation
+
     def __init__(self, fn: Callable[P, R], options: TaskOptions, name: str = "") -> None:
         self.fn = fn
         self.options = options
@@ -55,9 +57,8 @@ class Task(Callee, Generic[P, R]):
         self.name = name or f"{self.module}.{fn.__qualname__}"
         functools.update_wrapper(self, fn)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        value: R = dispatch(self, args, kwargs)  # in a workflow's body what stands for the value
-        return value
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:  # `wingbeat.mypy` knows what, from where it stands
+        return dispatch(self, args, kwargs)  # in a workflow's body what stands for the value
 
     def plain(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """The plain function."""
@@ -251,12 +252,29 @@ def task(
     timeout: Option[Duration | Timeout] | None = None,
     resources: Option[Resources] | None = None,
     environment: Environment | None = None,
-    task_config: TaskConfig | None = None,
+    task_config: None = None,
     isolation: Literal["fork", "spawn"] = "fork",
     variables: Mapping[str, str] | None = None,
     executor: str = "",
     pool: Option[str | Pool] | None = None,
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+
+
+@overload  # what its wrapper fills in is no input
+def task(
+    *,
+    name: str = "",
+    cache: bool | str | Cache = False,
+    retries: Option[int | Retry] = 0,
+    timeout: Option[Duration | Timeout] | None = None,
+    resources: Option[Resources] | None = None,
+    environment: Environment | None = None,
+    task_config: TaskConfig,
+    isolation: Literal["fork", "spawn"] = "fork",
+    variables: Mapping[str, str] | None = None,
+    executor: str = "",
+    pool: Option[str | Pool] | None = None,
+) -> Callable[[Callable[..., R]], Task[..., R]]: ...
 
 
 def task(fn: Any = None, /, *, name: str = "", **options: Any) -> Any:

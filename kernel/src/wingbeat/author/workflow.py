@@ -34,6 +34,8 @@ class Workflow(Callee, Generic[P, R]):
         name: ``module.function`` unless given.
     """
 
+    __name__: str  # the function's, as is its documentation
+
     def __init__(
         self,
         fn: Callable[P, R],
@@ -54,9 +56,8 @@ class Workflow(Callee, Generic[P, R]):
         self.concurrency = as_concurrency(concurrency, self.name, location_of(fn))
         functools.update_wrapper(self, fn)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        value: R = dispatch(self, args, kwargs)  # in a workflow's body what stands for the value
-        return value
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:  # as of a task
+        return dispatch(self, args, kwargs)
 
     def plain(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """The plain function, which calls plain functions."""

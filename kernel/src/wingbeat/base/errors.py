@@ -20,6 +20,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Any
 
 
 class ErrorKind(enum.StrEnum):
@@ -110,26 +111,40 @@ class ExecutionFailed(WingbeatError):
 
         kind: ``"USER"`` or ``"SYSTEM"``.
 
+        retryable: Whether trying again can help.
+
         message: The error's own text.
     """
 
-    def __init__(self, message: str, *, execution: str, node: str = "", code: str = "", kind: str = "USER") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        execution: str,
+        node: str = "",
+        code: str = "",
+        kind: str = "USER",
+        retryable: bool = True,
+    ) -> None:
         super().__init__(message)
         self.execution = execution
         self.node = node
         self.code = code
         self.kind = kind
+        self.retryable = retryable
 
     def __str__(self) -> str:
         where = f"{self.execution}/{self.node}" if self.node else self.execution
         return f"{where}: {self.message}"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_execution_failed, (self.message, self.execution, self.node, self.code, self.kind))
+        return (_execution_failed, (self.message, vars(self)))
 
 
-def _execution_failed(message: str, execution: str, node: str, code: str, kind: str) -> ExecutionFailed:
-    return ExecutionFailed(message, execution=execution, node=node, code=code, kind=kind)
+def _execution_failed(message: str, attributes: dict[str, Any]) -> ExecutionFailed:
+    made = ExecutionFailed(message, execution="")
+    vars(made).update(attributes)
+    return made
 
 
 class NonRetryable(Exception):

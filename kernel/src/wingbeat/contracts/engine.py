@@ -122,6 +122,9 @@ class NodeView(Struct, frozen=True, omit_defaults=True):
         gate: What it waits for, where it is a gate that waits for an answer.
 
         items: Of a map.
+
+        until: When it goes on by itself, or gives up, where it waits for a time: a sleep, a gate with a timeout, a body, a
+            node that has another attempt.
     """
 
     id: str
@@ -135,6 +138,7 @@ class NodeView(Struct, frozen=True, omit_defaults=True):
     outputs: Literals | None = None
     gate: GateView | None = None
     items: ItemsView | None = None
+    until: float | None = None
 
     @property
     def progress(self) -> Progress | None:
@@ -178,6 +182,8 @@ class ReuseDecision(enum.StrEnum):
     OPEN = "OPEN"
     """It is decided when the node starts."""
     RUNS = "RUNS"
+    GONE = "GONE"
+    """What would be launched has no such node."""
 
 
 class NodeReuse(Struct, frozen=True, omit_defaults=True):
@@ -196,7 +202,11 @@ class NodeReuse(Struct, frozen=True, omit_defaults=True):
 
 
 class RecoveryPlan(Struct, frozen=True, omit_defaults=True):
-    """What recovering an execution would do. `nodes` are those of what would be launched, in the order of the calls."""
+    """What recovering an execution would do.
+
+    Attributes:
+        nodes: Those of what would be launched, in the order of the calls; then those that only the other execution has.
+    """
 
     execution: str
     workflow: str

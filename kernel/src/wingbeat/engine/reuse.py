@@ -58,8 +58,13 @@ def reusable(source: str, old: Machine, plan: Plan, inputs: Literals) -> Reuse:
 
 
 def explained(old: Machine, plan: Plan, inputs: Literals) -> list[NodeReuse]:
-    """What `reusable` decides of each node of `plan`, and why."""
-    return Judge(old, plan, inputs).all()
+    """What `reusable` decides of each node of `plan`, and why; then the nodes that `plan` does not have any more."""
+    gone = [
+        NodeReuse(node.id, what_of(old.graph, i), ReuseDecision.GONE, "the workflow does not have it any more")
+        for i, node in enumerate(old.plan.nodes)
+        if node.id not in plan.index
+    ]
+    return Judge(old, plan, inputs).all() + gone
 
 
 def _plain(node: PlanNode) -> bool:

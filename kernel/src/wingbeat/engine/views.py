@@ -20,6 +20,7 @@ from wingbeat.contracts.engine import (
 from wingbeat.contracts.executor import Progress
 from wingbeat.contracts.journal import Record
 from wingbeat.engine.publish import what_of
+from wingbeat.machine import gates
 from wingbeat.machine.graph import is_item
 from wingbeat.machine.state import PHASES, AttemptState, MapState, NodeState
 from wingbeat.machine.step import Machine
@@ -107,7 +108,18 @@ def _node(
         outputs=node.outputs,
         gate=_gate(machine, address) if address in state.gates else None,
         items=None if mapping is None else _items(machine, address, mapping),
+        until=_until(machine, address, node),
     )
+
+
+def _until(machine: Machine, address: int, node: NodeState) -> float | None:
+    """When it goes on by itself, where it waits for a time."""
+    kind, body = machine.graph.kind(address), machine.state.bodies.get(address)
+    if address in machine.state.gates and isinstance(kind, GateKind):
+        return gates.until(machine, address, kind)
+    if body is not None and body.suspended and not node.phase.terminal:
+        return body.wake_at
+    return node.retry_at if node.phase is NodePhase.QUEUED else None
 
 
 def _attempt(attempt: AttemptState, advance: tuple[int, Progress] | None) -> AttemptView:

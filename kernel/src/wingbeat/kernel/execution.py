@@ -67,4 +67,11 @@ def failure(view: ExecutionView) -> ExecutionFailed:
     if error is None:
         message = f"{view.phase.value.lower()}: {view.reason}" if view.reason else view.phase.value.lower()
         return ExecutionFailed(message, execution=view.id, code=view.phase.value)
-    return ExecutionFailed(error.message, execution=view.id, node=error.node, code=error.code, kind=error.kind.value)
+    return ExecutionFailed(
+        error.message,
+        execution=view.id,
+        node=error.node,
+        code=error.code,
+        kind=error.kind.value,
+        retryable=error.retryable,
+    )

@@ -21,9 +21,14 @@ SYSTEM = RetrySpec(count=3, delay_s=0.1, factor=3.0, delay_s_max=30.0, jitter=0.
 """The budget for failures that are not the user's: a killed process, a lost machine."""
 
 
+def of_the_system(error: ErrorInfo) -> bool:
+    """Whether the system's budget counts a failure. What a body lets through of a call was counted there: it is the user's."""
+    return error.kind == ErrorKind.SYSTEM and not error.node
+
+
 def retry_delay_s(retry: RetrySpec, node: NodeState, error: ErrorInfo, draw: float) -> float | None:
     """Seconds until the next attempt, or None if there is none. `draw` in [0, 1) is where the jitter comes from."""
-    if error.kind == ErrorKind.SYSTEM:
+    if of_the_system(error):
         policy, failures = SYSTEM, node.system_failures
     else:
         policy, failures = retry, node.user_failures

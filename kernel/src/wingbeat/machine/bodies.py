@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wingbeat.machine import scopes
+from wingbeat.machine import attempts, scopes
 from wingbeat.machine.effect import SetTimer
 from wingbeat.machine.fact import BodyEnded, CancelDecided, Opened, Suspended, Woke
 from wingbeat.spec.outcome import ErrorInfo
@@ -110,7 +110,7 @@ def raised(m: Machine, address: int, attempt: AttemptState, error: ErrorInfo, at
     body = m.state.bodies[address]
     if attempt.cancel:
         return stopped(m, address, at)
-    lost = error.kind == "SYSTEM" and m.retries(address, attempt.number, error)
+    lost = attempts.of_the_system(error) and m.retries(address, attempt.number, error)
     if lost or not body.open:
         return False
     m.say(BodyEnded(address, at, error=error))

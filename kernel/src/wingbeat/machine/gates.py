@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wingbeat.base.units import format_duration
 from wingbeat.machine.effect import SetTimer
 from wingbeat.machine.fact import NodeSucceeded, SignalKept, Started
 from wingbeat.spec.literal import Inline, Literal, Literals
@@ -33,16 +34,20 @@ def start(m: Machine, number: int, kind: GateKind, at: float) -> None:
 
 def wait(m: Machine, number: int, kind: GateKind) -> None:
     """Wait, also after a restart: note for what, and set its timer."""
-    began_at = m.state.nodes[number].began_at or 0.0
-    spec = kind.spec
-    if spec.gate == "sleep":
-        seconds = _seconds(m, number)
-        m.notes[number] = f"sleeping for {seconds:g} s"
-        m.ask(SetTimer(began_at + seconds, "gate", number))
-        return
-    m.notes[number] = f"waiting for {'approval' if spec.gate == 'approve' else 'input'} {spec.name!r}"
-    if spec.timeout_s is not None:
-        m.ask(SetTimer(began_at + spec.timeout_s, "gate", number))
+    spec, over = kind.spec, until(m, number, kind)
+    m.notes[number] = (
+        f"sleeping for {format_duration(_seconds(m, number))}"
+        if spec.gate == "sleep"
+        else f"waiting for {'approval' if spec.gate == 'approve' else 'input'} {spec.name!r}"
+    )
+    if over is not None:
+        m.ask(SetTimer(over, "gate", number))
+
+
+def until(m: Machine, number: int, kind: GateKind) -> float | None:
+    """When the time of a gate that waits is over; None if it waits for ever."""
+    seconds = _seconds(m, number) if kind.spec.gate == "sleep" else kind.spec.timeout_s
+    return None if seconds is None else (m.state.nodes[number].began_at or 0.0) + seconds
 
 
 def signalled(m: Machine, event: Signalled) -> None:

@@ -469,7 +469,7 @@ class Machine:
     def fail(self, address: int, number: int, error: ErrorInfo, at: float) -> None:
         """An attempt has failed: there is another one, or the node has failed."""
         node = self.state.node(address)
-        system = error.kind == ErrorKind.SYSTEM
+        system = attempts.of_the_system(error)
         delay, why = self._follow_up(address, number, error)
         if delay is not None:
             self.say(AttemptLost(address, number, at, error, at + delay, system))

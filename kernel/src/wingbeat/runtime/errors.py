@@ -9,7 +9,7 @@ import os
 import traceback
 from collections.abc import Callable
 
-from wingbeat.base.errors import ConfigurationError, ErrorKind, NonRetryable
+from wingbeat.base.errors import ConfigurationError, ErrorKind, ExecutionFailed, NonRetryable
 from wingbeat.contracts.executor import ErrorInfo
 from wingbeat.runtime.outputs import OutputError
 
@@ -46,12 +46,25 @@ def describe(error: BaseException, bundle: str = "", memory_limit: int | None = 
         error, ConfigurationError
     ):  # it says itself what is wrong where; the frames are those of who found it
         return ErrorInfo(type(error).__name__, _text(error), retryable=False)
+    if (failed := _call_of_the_body(error)) is not None:
+        kind, trace = ErrorKind(failed.kind), _trace(error, bundle)
+        return ErrorInfo(failed.code, failed.message, kind, failed.retryable, trace, node=failed.node)
     kind = ErrorKind.SYSTEM if isinstance(error, OSError) and error.errno in MACHINE_TROUBLE else ErrorKind.USER
     retryable = not isinstance(error, NonRetryable)
     message = _text(error)
     if where := _where(error, bundle):
         message = f"{message} ({where})"
     return ErrorInfo(type(error).__name__, message, kind, retryable, trace=_trace(error, bundle))
+
+
+def _call_of_the_body(error: BaseException) -> ExecutionFailed | None:
+    """The failed call that a body lets through, which is why it fails; of a group of such, as a `TaskGroup` makes, the first."""
+    if isinstance(error, BaseExceptionGroup):
+        calls = [_call_of_the_body(each) for each in error.exceptions]
+        return calls[0] if None not in calls else None
+    if isinstance(error, ExecutionFailed) and error.execution == os.environ.get("WINGBEAT_EXECUTION"):
+        return error
+    return None
 
 
 def _text(error: BaseException) -> str:

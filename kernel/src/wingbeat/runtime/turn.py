@@ -118,7 +118,7 @@ class Turn:
             error = recorded.error
             raise ExecutionFailed(
                 error.message, execution=os.environ.get("WINGBEAT_EXECUTION", ""), node=error.node, code=error.code,
-                kind=str(error.kind),
+                kind=str(error.kind), retryable=error.retryable,
             )  # fmt: skip
         return self._value(entity, recorded.outputs or {})
 

@@ -67,7 +67,10 @@ def read_closure(data: bytes) -> Closure:
     Raises:
         ConfigurationError: It was written by a newer format, lacks an entity, or an entity is not what its digest says.
     """
-    closure: Closure = read_bounded(data, _decoder(Closure))
+    try:
+        closure: Closure = read_bounded(data, _decoder(Closure))
+    except msgspec.ValidationError as error:
+        raise _as_told(error) from error
     check_closure(closure)
     return closure
 
@@ -80,8 +83,29 @@ def read_known(data: bytes, name: str) -> Closure:
     """
     if digest(data) != name:
         return read_closure(data)
-    closure: Closure = _decoder(Closure).decode(data)
+    try:
+        closure: Closure = _decoder(Closure).decode(data)
+    except msgspec.ValidationError as error:
+        raise _as_told(error) from error
+    _check_format(closure)
     return closure
+
+
+def _as_told(error: msgspec.ValidationError) -> Exception:
+    """An error of reading; of what only a newer Wingbeat can have written, one that says so."""
+    if "unknown field" not in str(error):
+        return error
+    return ConfigurationError(
+        f"The spec says what this Wingbeat does not know: {error}.", hint="A newer one wrote it: upgrade wingbeat."
+    )
+
+
+def _check_format(closure: Closure) -> None:
+    if closure.format > FORMAT:
+        raise ConfigurationError(
+            f"The spec has format {closure.format}; this Wingbeat reads formats up to {FORMAT}.",
+            hint="Upgrade wingbeat.",
+        )
 
 
 def task_identity(task: TaskSpec) -> str:
@@ -91,11 +115,7 @@ def task_identity(task: TaskSpec) -> str:
 
 def check_closure(closure: Closure) -> None:
     """Raise ConfigurationError unless `closure` is whole and every entity is what its digest says."""
-    if closure.format > FORMAT:
-        raise ConfigurationError(
-            f"The spec has format {closure.format}; this Wingbeat reads formats up to {FORMAT}.",
-            hint="Upgrade wingbeat.",
-        )
+    _check_format(closure)
     for name, entity in closure.entities.items():
         if spec_digest(entity) != name:
             raise ConfigurationError(f"Entity {entity.name!r} is not what its digest {name[:19]}… says.")

@@ -13,12 +13,13 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from wingbeat.types import LiteralType
+from wingbeat.types.model import Strict
 
 FORMAT = 1
 """Version of the wire format, raised when a reader of the old one could misread the new one."""
 
 
-class Variable(Struct, frozen=True, omit_defaults=True):
+class Variable(Strict, frozen=True, omit_defaults=True):
     """One input or output.
 
     Attributes:
@@ -42,7 +43,7 @@ class Variable(Struct, frozen=True, omit_defaults=True):
         return self.default is UNSET
 
 
-class Interface(Struct, frozen=True, omit_defaults=True):
+class Interface(Strict, frozen=True, omit_defaults=True):
     """What goes in and what comes out, in order."""
 
     inputs: tuple[Variable, ...] = ()
@@ -63,7 +64,7 @@ class Interface(Struct, frozen=True, omit_defaults=True):
         return None
 
 
-class RetrySpec(Struct, frozen=True, omit_defaults=True):
+class RetrySpec(Strict, frozen=True, omit_defaults=True):
     """How user errors are retried: `count` times, the n-th after ``delay_s * factor**n``, at most `delay_s_max`.
 
     `jitter` is the share of the delay that is random. `on` names error codes that are retried; empty means every one.
@@ -77,7 +78,7 @@ class RetrySpec(Struct, frozen=True, omit_defaults=True):
     on: tuple[str, ...] = ()
 
 
-class TimeoutSpec(Struct, frozen=True, omit_defaults=True):
+class TimeoutSpec(Strict, frozen=True, omit_defaults=True):
     """Bounds in seconds: one attempt's run, one attempt's wait for its start, and all attempts together. None is no bound."""
 
     run_s: float | None = None
@@ -85,7 +86,7 @@ class TimeoutSpec(Struct, frozen=True, omit_defaults=True):
     total_s: float | None = None
 
 
-class CacheSpec(Struct, frozen=True, omit_defaults=True):
+class CacheSpec(Strict, frozen=True, omit_defaults=True):
     """That the outputs may be reused for equal inputs.
 
     Attributes:
@@ -107,14 +108,14 @@ class CacheSpec(Struct, frozen=True, omit_defaults=True):
     ttl_s: float | None = None
 
 
-class ResourceSpec(Struct, frozen=True, omit_defaults=True):
+class ResourceSpec(Strict, frozen=True, omit_defaults=True):
     """What an attempt may use: cores, bytes of memory. None leaves it to the executor."""
 
     cpu: float | None = None
     memory_bytes: int | None = None
 
 
-class PoolSpec(Struct, frozen=True, omit_defaults=True):
+class PoolSpec(Strict, frozen=True, omit_defaults=True):
     """Slots that an attempt holds while it is under way: `weight` of the pool `name`. Higher `priority` comes first."""
 
     name: str
@@ -122,7 +123,7 @@ class PoolSpec(Struct, frozen=True, omit_defaults=True):
     priority: int = 0
 
 
-class ConcurrencySpec(Struct, frozen=True, omit_defaults=True):
+class ConcurrencySpec(Strict, frozen=True, omit_defaults=True):
     """How many executions may be under way at once, and what becomes of one that would be one too many.
 
     Attributes:
@@ -142,7 +143,7 @@ class ConcurrencySpec(Struct, frozen=True, omit_defaults=True):
     priority: int = 0
 
 
-class EnvironmentSpec(Struct, frozen=True, omit_defaults=True):
+class EnvironmentSpec(Strict, frozen=True, omit_defaults=True):
     """The Python environment of a task: packages and requirement lines, and which Python. Both empty: the project's own."""
 
     packages: tuple[str, ...] = ()
@@ -150,7 +151,7 @@ class EnvironmentSpec(Struct, frozen=True, omit_defaults=True):
     python: str = ""
 
 
-class WrapperSpec(Struct, frozen=True, omit_defaults=True):
+class WrapperSpec(Strict, frozen=True, omit_defaults=True):
     """A wrapper entered inside the attempt's process before the function is called.
 
     Attributes:
@@ -166,7 +167,7 @@ class WrapperSpec(Struct, frozen=True, omit_defaults=True):
     config: dict[str, Any] = {}
 
 
-class Entry(Struct, frozen=True):
+class Entry(Strict, frozen=True):
     """Where the function is, inside the code bundle."""
 
     module: str
@@ -180,7 +181,7 @@ class Isolation(enum.StrEnum):
     SPAWN = "spawn"
 
 
-class TaskSpec(Struct, frozen=True, omit_defaults=True, tag_field="entity", tag="task"):
+class TaskSpec(Strict, frozen=True, omit_defaults=True, tag_field="entity", tag="task"):
     """The smallest versioned unit of work.
 
     Attributes:
@@ -212,7 +213,7 @@ class TaskSpec(Struct, frozen=True, omit_defaults=True, tag_field="entity", tag=
     """For options that depend on the call, in the place of the value above."""
 
 
-class LaunchPlanSpec(Struct, frozen=True, omit_defaults=True, tag_field="entity", tag="launchplan"):
+class LaunchPlanSpec(Strict, frozen=True, omit_defaults=True, tag_field="entity", tag="launchplan"):
     """A way to launch a workflow as an execution of its own.
 
     Attributes:
@@ -239,7 +240,7 @@ class LaunchPlanSpec(Struct, frozen=True, omit_defaults=True, tag_field="entity"
         return (self.workflow,)
 
 
-class Promise(Struct, frozen=True, omit_defaults=True, tag_field="is", tag="promise"):
+class Promise(Strict, frozen=True, omit_defaults=True, tag_field="is", tag="promise"):
     """The output of a node, or (with an empty `node`) an input of the workflow; or what stands at `path` inside it."""
 
     node: str = ""
@@ -247,19 +248,19 @@ class Promise(Struct, frozen=True, omit_defaults=True, tag_field="is", tag="prom
     path: tuple[str | int, ...] = ()
 
 
-class Constant(Struct, frozen=True, tag_field="is", tag="value"):
+class Constant(Strict, frozen=True, tag_field="is", tag="value"):
     """A value written by the author, in the wire form of the variable it is bound to."""
 
     value: Any
 
 
-class ListBinding(Struct, frozen=True, tag_field="is", tag="list"):
+class ListBinding(Strict, frozen=True, tag_field="is", tag="list"):
     """A list put together from bindings."""
 
     items: tuple[Binding, ...]
 
 
-class MapBinding(Struct, frozen=True, tag_field="is", tag="map"):
+class MapBinding(Strict, frozen=True, tag_field="is", tag="map"):
     """A dictionary with string keys put together from bindings."""
 
     items: dict[str, Binding]
@@ -269,7 +270,7 @@ Binding = Promise | Constant | ListBinding | MapBinding
 """Where the value of an input comes from: the edges of the graph."""
 
 
-class MapSpec(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="map"):
+class MapSpec(Strict, frozen=True, omit_defaults=True, tag_field="kind", tag="map"):
     """The call is made once for each item of lists of equal length.
 
     Attributes:
@@ -300,13 +301,13 @@ class MapSpec(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="ma
         return min(max(self.min_successes or 0, share), total)
 
 
-class Value(Struct, frozen=True, tag_field="is", tag="value"):
+class Value(Strict, frozen=True, tag_field="is", tag="value"):
     """A constant in a condition, in wire form."""
 
     value: Any
 
 
-class Input(Struct, frozen=True, tag_field="is", tag="input"):
+class Input(Strict, frozen=True, tag_field="is", tag="input"):
     """An input of the branch node, by name."""
 
     name: str
@@ -315,7 +316,7 @@ class Input(Struct, frozen=True, tag_field="is", tag="input"):
 Operand = Value | Input
 
 
-class Compare(Struct, frozen=True, omit_defaults=True, tag_field="is", tag="compare"):
+class Compare(Strict, frozen=True, omit_defaults=True, tag_field="is", tag="compare"):
     """``left op right``; `op` is eq, ne, lt, le, gt or ge.
 
     `by` is what the wire forms are read as before they are compared: numbers (those that JSON does not have are texts),
@@ -328,19 +329,19 @@ class Compare(Struct, frozen=True, omit_defaults=True, tag_field="is", tag="comp
     by: Literal["plain", "number", "datetime", "timedelta"] = "plain"
 
 
-class AllOf(Struct, frozen=True, tag_field="is", tag="all"):
+class AllOf(Strict, frozen=True, tag_field="is", tag="all"):
     """Every one of the conditions holds."""
 
     conditions: tuple[Condition, ...]
 
 
-class AnyOf(Struct, frozen=True, tag_field="is", tag="any"):
+class AnyOf(Strict, frozen=True, tag_field="is", tag="any"):
     """At least one of the conditions holds."""
 
     conditions: tuple[Condition, ...]
 
 
-class Not(Struct, frozen=True, tag_field="is", tag="not"):
+class Not(Strict, frozen=True, tag_field="is", tag="not"):
     """The condition does not hold."""
 
     condition: Condition
@@ -350,21 +351,21 @@ Condition = Compare | AllOf | AnyOf | Not | Input
 """What decides over a branch; an input alone has to be a bool."""
 
 
-class Case(Struct, frozen=True, omit_defaults=True):
+class Case(Strict, frozen=True, omit_defaults=True):
     """One arm of a branch: taken where `when` is the first that holds; None always does. `outputs`: what it gives."""
 
     when: Condition | None = None
     outputs: dict[str, Binding] = {}
 
 
-class BranchSpec(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="branch"):
+class BranchSpec(Strict, frozen=True, omit_defaults=True, tag_field="kind", tag="branch"):
     """One of several arms is run; the nodes of the others are skipped. Nodes say by `NodeSpec.arm` where they belong."""
 
     interface: Interface
     cases: tuple[Case, ...]
 
 
-class GateSpec(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="gate"):
+class GateSpec(Strict, frozen=True, omit_defaults=True, tag_field="kind", tag="gate"):
     """A wait for a person, for a value or for time; holds no process.
 
     Attributes:
@@ -383,26 +384,26 @@ class GateSpec(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="g
     timeout_s: float | None = None
 
 
-class Number(Struct, frozen=True, tag_field="is", tag="number"):
+class Number(Strict, frozen=True, tag_field="is", tag="number"):
     """A number in a formula."""
 
     value: int | float
 
 
-class Text(Struct, frozen=True, tag_field="is", tag="text"):
+class Text(Strict, frozen=True, tag_field="is", tag="text"):
     """A text in a formula, to be compared with another."""
 
     value: str
 
 
-class Given(Struct, frozen=True, tag_field="is", tag="given"):
+class Given(Strict, frozen=True, tag_field="is", tag="given"):
     """What the engine knows of a call: how many attempts have failed (``attempt``), and of the error of the last of them its
     code and its kind; both are empty before the first."""
 
     what: Literal["attempt", "error.code", "error.kind"]
 
 
-class FormulaInput(Struct, frozen=True, omit_defaults=True, tag_field="is", tag="input"):
+class FormulaInput(Strict, frozen=True, omit_defaults=True, tag_field="is", tag="input"):
     """An input of the call, or what stands at `path` in it: its value, how many elements it has, or how large it is."""
 
     name: str
@@ -410,7 +411,7 @@ class FormulaInput(Struct, frozen=True, omit_defaults=True, tag_field="is", tag=
     measure: Literal["value", "length", "bytes"] = "value"
 
 
-class Operation(Struct, frozen=True, tag_field="is", tag="operation"):
+class Operation(Strict, frozen=True, tag_field="is", tag="operation"):
     """``operands[0] op operands[1]``; not and neg have one operand, where(condition, then, otherwise) has three."""
 
     op: Literal[
@@ -429,14 +430,14 @@ Formulas = dict[str, Formula]
 """By the option that they decide, as `wingbeat.spec.chosen` names them: ``resources.memory_bytes``."""
 
 
-class Arm(Struct, frozen=True):
+class Arm(Strict, frozen=True):
     """A node belongs to a case of a branch."""
 
     branch: str
     case: int
 
 
-class OverrideSpec(Struct, frozen=True, omit_defaults=True):
+class OverrideSpec(Strict, frozen=True, omit_defaults=True):
     """What one call changes of its task."""
 
     name: str = ""
@@ -451,7 +452,7 @@ class OverrideSpec(Struct, frozen=True, omit_defaults=True):
     formulas: Formulas = {}
 
 
-class NodeSpec(Struct, frozen=True, omit_defaults=True):
+class NodeSpec(Strict, frozen=True, omit_defaults=True):
     """One call of a task or workflow inside a workflow.
 
     Attributes:
@@ -484,7 +485,7 @@ class FailurePolicy(enum.StrEnum):
     FAIL_AFTER_EXECUTABLE_NODES_COMPLETE = "FAIL_AFTER_EXECUTABLE_NODES_COMPLETE"
 
 
-class WorkflowSpec(Struct, frozen=True, omit_defaults=True, tag_field="entity", tag="workflow"):
+class WorkflowSpec(Strict, frozen=True, omit_defaults=True, tag_field="entity", tag="workflow"):
     """A composition of nodes with an interface of its own.
 
     Attributes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import msgspec
+
 from wingbeat.contracts.executor import Call, Recorded, Replay, Suspended
 from wingbeat.spec.literal import Inline, Literals
 from wingbeat.spec.outcome import ErrorInfo
@@ -42,9 +44,7 @@ class Script:
             if patience == "first":
                 cancels += [key for key in keys if key not in ended]
             if patience == "all" and (failed := _failed(over)) is not None:
-                return ErrorInfo(
-                    "CallFailed", failed.error.message if failed.error else "", retryable=rng.random() < 0.5
-                )
+                return msgspec.structs.replace(failed, retryable=rng.random() < 0.5)
         if rng.random() < 0.2:
             return ErrorInfo("Bad", "the body raised", retryable=rng.random() < 0.5)
         if rng.random() < 0.2 and "left-0" not in known:
@@ -53,5 +53,5 @@ class Script:
         return {"o0": Inline(len(ended))}
 
 
-def _failed(entries: list[Recorded]) -> Recorded | None:
-    return next((entry for entry in entries if entry.error is not None), None)
+def _failed(entries: list[Recorded]) -> ErrorInfo | None:
+    return next((entry.error for entry in entries if entry.error is not None), None)

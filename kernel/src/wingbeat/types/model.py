@@ -34,6 +34,7 @@ __all__ = [
     "SetType",
     "Simple",
     "SimpleName",
+    "Strict",
     "TableType",
     "TupleType",
     "UnionType",
@@ -47,38 +48,42 @@ SimpleName: TypeAlias = Literal["none", "bool", "int", "float", "str", "bytes", 
 Layout: TypeAlias = Literal["file", "directory"]
 
 
-class Simple(Struct, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="simple"):
+class Strict(Struct, frozen=True, forbid_unknown_fields=True):
+    """A part of a spec. A reader refuses a field that it does not know: what it leaves out may be what decides."""
+
+
+class Simple(Strict, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="simple"):
     """A scalar, by name."""
 
     name: SimpleName
 
 
-class ListType(Struct, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="list"):
+class ListType(Strict, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="list"):
     """Any number of items of one type (also `tuple[T, ...]`)."""
 
     item: LiteralType
 
 
-class TupleType(Struct, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="tuple"):
+class TupleType(Strict, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="tuple"):
     """A fixed number of items, each of its own type."""
 
     items: tuple[LiteralType, ...]
 
 
-class SetType(Struct, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="set"):
+class SetType(Strict, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="set"):
     """Distinct items of one type; on the wire a list in canonical order."""
 
     item: LiteralType
 
 
-class DictType(Struct, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="dict"):
+class DictType(Strict, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="dict"):
     """A mapping that keeps its order: an object on the wire if the keys are strings, else a list of pairs."""
 
     key: LiteralType
     value: LiteralType
 
 
-class UnionType(Struct, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="union"):
+class UnionType(Strict, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="union"):
     """One of several types, in canonical order with `none` last.
 
     One type or none is written plain; every other union as `{"k": index of the variant, "v": value}`.
@@ -87,7 +92,7 @@ class UnionType(Struct, frozen=True, omit_defaults=True, cache_hash=True, tag_fi
     variants: tuple[LiteralType, ...]
 
 
-class EnumType(Struct, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="enum"):
+class EnumType(Strict, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="enum"):
     """A member of an enumeration, by name; of a flag, the names joined by `|`."""
 
     name: str
@@ -95,7 +100,7 @@ class EnumType(Struct, frozen=True, omit_defaults=True, cache_hash=True, tag_fie
     flag: bool = False
 
 
-class LiteralValues(Struct, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="literal"):
+class LiteralValues(Strict, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="literal"):
     """One of these very values."""
 
     values: tuple[bool | int | str | None, ...]
@@ -110,7 +115,7 @@ class LiteralValues(Struct, frozen=True, omit_defaults=True, cache_hash=True, ta
         return hash(self.values)
 
 
-class RecordField(Struct, frozen=True, omit_defaults=True):
+class RecordField(Strict, frozen=True, omit_defaults=True):
     """A field of a record.
 
     `default` is a wire value; `optional` without one: the author's code makes it (a factory).
@@ -141,52 +146,52 @@ def _bytes(default: object) -> bytes | None:
     return None if default is UNSET else msgspec.msgpack.encode(default)
 
 
-class RecordType(Struct, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="record"):
+class RecordType(Strict, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="record"):
     """Named fields: dataclass, msgspec Struct, pydantic model, NamedTuple or TypedDict."""
 
     name: str
     fields: tuple[RecordField, ...]
 
 
-class RecursionRef(Struct, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="ref"):
+class RecursionRef(Strict, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="ref"):
     """The nearest enclosing record of this name."""
 
     name: str
 
 
-class FileType(Struct, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="file"):
+class FileType(Strict, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="file"):
     """A file; `format` is a word such as `csv`, or empty for any."""
 
     format: str = ""
 
 
-class DirectoryType(Struct, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="directory"):
+class DirectoryType(Strict, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="directory"):
     """A tree of files; `format` is a word, or empty for any."""
 
     format: str = ""
 
 
-class Column(Struct, frozen=True, omit_defaults=True):
+class Column(Strict, frozen=True, omit_defaults=True):
     """A column of a table, and the type of its values."""
 
     name: str
     type: LiteralType
 
 
-class TableType(Struct, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="table"):
+class TableType(Strict, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="table"):
     """A table stored as Parquet, of any flavour; it has at least these columns (none named: any)."""
 
     columns: tuple[Column, ...] = ()
 
 
-class BlobType(Struct, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="blob"):
+class BlobType(Strict, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="blob"):
     """Content only its own library reads: an array (`npy`), a model (`xgboost`), a pickle."""
 
     format: str
     layout: Layout = "file"
 
 
-class Hashed(Struct, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="hashed"):
+class Hashed(Strict, frozen=True, omit_defaults=True, cache_hash=True, tag_field="type", tag="hashed"):
     """A value that brings its own hash for caching: `{"h": hash or null, "v": value}` on the wire."""
 
     item: LiteralType

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 from wingbeat.base.errors import CompileError
 from wingbeat.base.units import parse_size
 from wingbeat.spec.entities import WrapperSpec
 
 TARGET = "wingbeat_spark.wrapper:SparkWrapper"
+PROVIDED = (
+    "pyspark.sql.session.SparkSession",
+    "pyspark.sql.classic.session.SparkSession",
+    "pyspark.sql.connect.session.SparkSession",
+)
 
 
 @dataclass(frozen=True)
@@ -36,12 +41,6 @@ class Spark:
     memory: str | int | None = None
     conf: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
-    provides: ClassVar[tuple[str, ...]] = (
-        "pyspark.sql.session.SparkSession",
-        "pyspark.sql.classic.session.SparkSession",
-        "pyspark.sql.connect.session.SparkSession",
-    )
-
     def __post_init__(self) -> None:
         for name, value in (("cores", self.cores), ("executors", self.executors)):
             if value is not None and (type(value) is not int or value < 1):
@@ -50,6 +49,11 @@ class Spark:
             if not str(key).startswith("spark."):
                 raise CompileError(f"Spark(conf=…): {key!r} is no setting of Spark; all of them start with 'spark.'.")
         self._memory_bytes()
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """The types of the session, which differ between versions and ways to connect."""
+        return PROVIDED
 
     def wrapper(self) -> WrapperSpec:
         """The wrapper that starts and stops the session."""

@@ -1,0 +1,312 @@
+"""The engine among stand-ins: the catalog that it asks, and observers and readers of events, also where they misbehave."""
+
+import asyncio
+
+import pytest
+
+from wingbeat.base.errors import (
+    ConfigurationError,
+    EngineStopped,
+    InputError,
+    WingbeatError,
+)
+from wingbeat.contracts.catalog import Evicted, Eviction
+from wingbeat.engine import eviction, feed, memo
+from wingbeat.testing.fakes import MemoryCatalog, success
+from wingbeat.testing.plans import Job, make_closure
+
+ONE = make_closure({"a": Job()}, returns=["a"])
+CHAIN = make_closure({"a": Job(), "b": Job(["a"]), "c": Job(["b"])}, returns=["c"])
+CACHED = make_closure({"a": Job(cache=True)}, returns=["a"])
+
+
+async def until(condition, what="the condition"):
+    for _ in range(2000):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError(f"{what} did not come true")
+
+
+async def run(engine, request):
+    reply = await engine.launch(request)
+    await engine.wait(reply.id)
+    return await engine.describe(reply.id)
+
+
+# -- catalog
+
+
+async def test_the_second_execution_hits(bench):
+    bench.catalog = MemoryCatalog()
+    async with bench.engine() as engine:
+        first = await run(engine, bench.request(CACHED))
+        second = await run(engine, bench.request(CACHED))
+        why = await engine.explain_cache(second.id, "a")
+    assert (first.nodes[0].cache, second.nodes[0].cache) == ("POPULATED", "HIT")
+    assert second.nodes[0].source == f"{first.id}/a/0"
+    assert bench.catalog.reservations == {}
+    assert f"taken from {first.id}/a/0" in why
+    assert "input given sha256:" in why
+
+
+@pytest.mark.parametrize("call", ["lookup", "reserve", "explain", "publish", "release"])
+async def test_a_catalog_that_raises_harms_nobody_and_keeps_no_reservation(bench, call):
+    bench.catalog = MemoryCatalog()
+    bench.catalog.broken.add(call)
+    async with bench.engine() as engine:
+        view = await run(engine, bench.request(CACHED))
+        assert view.phase == "SUCCEEDED"
+        if call in ("lookup", "reserve", "explain"):
+            assert view.nodes[0].cache == "LOOKUP_FAILURE"
+            assert f"{call} is broken" in view.nodes[0].reason
+        await until(lambda: not engine._memo._reservations, "the reservation is given back")
+    if call != "release":
+        assert bench.catalog.reservations == {}
+
+
+async def test_a_catalog_that_hangs_is_done_without(bench, monkeypatch):
+    monkeypatch.setattr(memo, "ANSWER_S_MAX", 0.02)
+
+    class Hanging(MemoryCatalog):
+        async def lookup(self, key):
+            await asyncio.Event().wait()
+
+    bench.catalog = Hanging()
+    async with bench.engine() as engine:
+        view = await run(engine, bench.request(CACHED))
+    assert (view.phase, view.nodes[0].cache) == ("SUCCEEDED", "LOOKUP_FAILURE")
+
+
+async def test_what_was_evicted_is_computed_again(bench):
+    bench.catalog = MemoryCatalog()
+    async with bench.engine() as engine:
+        first = await run(engine, bench.request(CACHED))
+        (key,) = bench.catalog.entries
+        assert await engine.evict_cache(Eviction(task="another")) == Evicted(0, 0)
+        assert await engine.evict_cache(Eviction(older_than_s=3600)) == Evicted(0, 0)
+        assert await engine.evict_cache(Eviction(digest=key, older_than_s=3600)) == Evicted(0, 0)
+        assert await engine.evict_cache(Eviction(digest=key)) == Evicted(1, 256)
+        second = await run(engine, bench.request(CACHED))
+        assert await engine.evict_cache(Eviction(task=first.nodes[0].task)) == Evicted(1, 256)
+        third = await run(engine, bench.request(CACHED))
+        assert await engine.evict_cache(Eviction(everything=True)) == Evicted(1, 256)
+        assert await engine.evict_cache(Eviction(everything=True)) == Evicted(0, 0)
+    assert [view.nodes[0].cache for view in (first, second, third)] == ["POPULATED"] * 3
+
+
+async def test_an_eviction_says_which_entries_and_needs_a_catalog_that_works(bench):
+    async with bench.engine() as engine:
+        with pytest.raises(ConfigurationError, match="There is no catalog"):
+            await engine.evict_cache(Eviction(everything=True))
+    bench.catalog = MemoryCatalog()
+    bench.catalog.broken.add("evict")
+    async with bench.engine() as engine:
+        with pytest.raises(InputError, match="Nothing says which entries"):
+            await engine.evict_cache(Eviction())
+        with pytest.raises(WingbeatError, match="The catalog failed to evict: OSError: evict is broken"):
+            await engine.evict_cache(Eviction(task="x"))
+
+
+async def test_a_catalog_that_hangs_while_it_evicts_is_told(bench, monkeypatch):
+    class Hanging(MemoryCatalog):
+        async def evict(self, **_):
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(eviction, "ANSWER_S_MAX", 0.02)
+    bench.catalog = Hanging()
+    async with bench.engine() as engine:
+        with pytest.raises(WingbeatError, match="The catalog did not answer within 0 s"):
+            await engine.evict_cache(Eviction(everything=True))
+
+
+async def test_without_a_catalog_the_reason_names_the_package(bench):
+    async with bench.engine() as engine:
+        view = await run(engine, bench.request(CACHED))
+    assert view.nodes[0].cache == "DISABLED"
+    assert "wingbeat-catalog" in view.nodes[0].reason
+
+
+async def test_the_same_work_at_once_runs_once(bench):
+    bench.catalog = MemoryCatalog()
+    bench.executor.behaviour = lambda request: None
+    async with bench.engine() as engine:
+        replies = [await engine.launch(bench.request(CACHED)) for _ in range(5)]
+        await until(lambda: bench.executor.running)
+        (attempt,) = bench.executor.running
+        bench.executor.end(attempt, success(9))
+        for reply in replies:
+            assert await engine.wait(reply.id) == "SUCCEEDED"
+    assert len(bench.executor.submitted) == 1
+
+
+async def test_what_was_stored_between_lookup_and_reservation_is_a_hit(bench):
+    class Racing(MemoryCatalog):
+        hidden = {}
+
+        async def lookup(self, key):
+            entry = await super().lookup(key)
+            if self.calls["lookup"] == 1:
+                self.entries.update(self.hidden)
+            return entry
+
+    bench.catalog = Racing()
+    async with bench.engine() as engine:
+        await run(engine, bench.request(CACHED))
+        bench.catalog.hidden, bench.catalog.entries = bench.catalog.entries, {}
+        bench.catalog.calls.clear()
+        view = await run(engine, bench.request(CACHED))
+    assert view.nodes[0].cache == "HIT"
+    assert len(bench.executor.submitted) == 1
+
+
+async def test_a_reservation_granted_after_the_end_is_given_back(bench):
+    gate = asyncio.Event()
+
+    class Slow(MemoryCatalog):
+        async def explain(self, key):
+            await gate.wait()
+            return await super().explain(key)
+
+    bench.catalog = Slow()
+    async with bench.engine() as engine:
+        reply = await engine.launch(bench.request(CACHED))
+        await until(lambda: bench.catalog.reservations)
+        await engine.abort(reply.id, "enough")
+        gate.set()
+        await until(lambda: not bench.catalog.reservations, "the reservation is given back")
+
+
+async def test_a_catalog_that_hangs_while_it_stores_is_done_without(bench, monkeypatch):
+    monkeypatch.setattr(memo, "ANSWER_S_MAX", 0.02)
+
+    class Hanging(MemoryCatalog):
+        async def publish(self, entry, *, overwrite=False):
+            await asyncio.Event().wait()
+
+    bench.catalog = Hanging()
+    async with bench.engine() as engine:
+        view = await asyncio.wait_for(run(engine, bench.request(CACHED)), 5)
+    assert (view.phase, view.nodes[0].cache) == ("SUCCEEDED", "PUT_FAILURE")
+
+
+async def test_a_reservation_is_kept_by_the_kernel_that_adopts_the_attempt(bench):
+    bench.catalog = MemoryCatalog()
+    bench.executor.behaviour = lambda request: None
+    async with bench.engine() as engine:
+        reply = await engine.launch(bench.request(CACHED))
+        await until(lambda: bench.executor.running)
+    bench.catalog.reservations.clear()  # it ended while nobody kept it
+    async with bench.engine() as engine:
+        await until(lambda: bench.catalog.reservations, "the reservation is taken again")
+        other = await engine.launch(bench.request(CACHED))
+        bench.executor.end(f"{reply.id}/a/0")
+        await engine.wait(other.id)
+        await until(lambda: not bench.catalog.reservations, "the reservation is given back")
+    assert [name for name in bench.executor.submitted if name.startswith(other.id)] == []
+
+
+# -- observers and events
+
+
+async def test_observers_that_raise_or_hang_harm_nobody(bench):
+    class Raising:
+        async def observe(self, events):
+            raise ValueError("no")
+
+    class Hanging:
+        async def observe(self, events):
+            await asyncio.Event().wait()
+
+    class Good:
+        seen = []
+
+        async def observe(self, events):
+            self.seen += events
+
+    bench.observers = [Raising(), Hanging(), Good()]
+    async with bench.engine() as engine:
+        for _ in range(5):
+            assert (await run(engine, bench.request(CHAIN))).phase == "SUCCEEDED"
+        await until(lambda: sum(e.phase == "SUCCEEDED" and e.kind == "execution" for e in Good.seen) == 5)
+        assert engine._feed.failed > 0
+
+
+async def test_queues_of_observers_are_bounded_and_losses_counted(bench, monkeypatch):
+    monkeypatch.setattr(feed, "QUEUE_MAX", 3)
+
+    class Hanging:
+        async def observe(self, events):
+            await asyncio.Event().wait()
+
+    bench.observers = [Hanging()]
+    async with bench.engine() as engine:
+        for _ in range(5):
+            await run(engine, bench.request(CHAIN))
+        assert engine._feed.missed > 0
+        assert all(q.qsize() <= 3 for _, q in engine._feed._observers)
+
+
+async def test_events_are_the_same_live_and_past_and_go_on_from_a_cursor(bench):
+    bench.executor.behaviour = lambda request: None
+    async with bench.engine() as engine:
+        reply = await engine.launch(bench.request(ONE))
+        seen = []
+
+        async def follow():
+            async for event in engine.events(reply.id):
+                seen.append(event)
+
+        following = asyncio.create_task(follow())
+        await until(lambda: seen and bench.executor.running)
+        engine.reports.running(f"{reply.id}/a/0", {"pid": 1})
+        bench.executor.end(f"{reply.id}/a/0")
+        await following
+        past = [e async for e in engine.events(reply.id)]
+        later = [e async for e in engine.events(reply.id, 1)]
+    assert seen == past
+    assert later == past[2:]
+    assert [e.cursor for e in past] == list(range(len(past)))
+    assert [(e.kind, e.phase) for e in past] == [
+        ("execution", "RUNNING"), ("attempt", "QUEUED"), ("attempt", "RUNNING"), ("node", "SUCCEEDED"),
+        ("execution", "SUCCEEDED"),
+    ]  # fmt: skip
+
+
+async def test_a_reader_who_is_too_slow_misses_nothing(bench, monkeypatch):
+    monkeypatch.setattr(feed, "QUEUE_MAX", 2)
+    jobs = {f"j{i}": Job([f"j{i - 1}"] if i else []) for i in range(30)}
+    async with bench.engine() as engine:
+        reply = await engine.launch(bench.request(make_closure(jobs)))
+        seen = []
+        events = engine.events(reply.id)
+        seen.append(await anext(events))
+        await engine.wait(reply.id)
+        seen += [event async for event in events]
+    assert [e.cursor for e in seen] == list(range(len(seen)))
+    assert seen[-1].phase == "SUCCEEDED"
+
+
+async def test_a_reader_who_leaves_is_forgotten(bench):
+    bench.executor.behaviour = lambda request: None
+    async with bench.engine() as engine:
+        reply = await engine.launch(bench.request(ONE))
+        events = engine.events(reply.id)
+        await anext(events)
+        assert engine._lives[reply.id].subscribers
+        await events.aclose()
+        assert not engine._lives[reply.id].subscribers
+
+
+async def test_events_of_an_engine_that_stops_do_not_look_like_an_end(bench):
+    bench.executor.behaviour = lambda request: None
+    async with bench.engine() as engine:
+        reply = await engine.launch(bench.request(ONE))
+
+        async def follow():
+            return [e async for e in engine.events(reply.id)]
+
+        following = asyncio.create_task(follow())
+        await until(lambda: engine._lives[reply.id].subscribers)
+    with pytest.raises(EngineStopped):
+        await following

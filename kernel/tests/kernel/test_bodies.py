@@ -1,0 +1,136 @@
+"""What the failed call of a dynamic workflow makes of the workflow, with bodies in processes of their own."""
+
+import importlib
+import itertools
+import sys
+import textwrap
+
+import pytest
+
+from wingbeat import ExecutionFailed, Kernel
+from wingbeat.base.errors import ErrorKind
+
+COUNT = itertools.count()
+SOURCE = """
+    import asyncio, os, signal
+    from wingbeat import NonRetryable, approve, gather, task, workflow
+
+    @task
+    def breaks(n: int) -> int:
+        raise ValueError(f"not {n}")
+
+    @task
+    def never(n: int) -> int:
+        raise NonRetryable("never")
+
+    @task
+    def dies(n: int) -> int:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    @task
+    def works(n: int) -> int:
+        return n
+
+    @workflow
+    async def plain(n: int) -> int:
+        return await breaks(await works(n))
+
+    @workflow
+    async def nested(n: int) -> int:
+        return await plain(n)
+
+    @workflow
+    async def gathered(n: int) -> int:
+        return sum(await gather(works(n), breaks(n)))
+
+    @workflow
+    async def grouped(n: int) -> int:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(works(n))
+            failing = group.create_task(breaks(n))
+        return failing.result()
+
+    @workflow
+    async def wrapped(n: int) -> int:
+        try:
+            return await breaks(n)
+        except Exception as error:
+            raise RuntimeError("of my own") from error
+
+    @workflow
+    async def mixed(n: int) -> int:
+        async def own():
+            raise KeyError("mine")
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(own())
+            group.create_task(breaks(n))
+        return 0
+
+    @workflow(retries=1)
+    async def again(n: int) -> int:
+        return await breaks(n)
+
+    @workflow(retries=1)
+    async def given_up(n: int) -> int:
+        return await never(n)
+
+    @workflow
+    async def killed(n: int) -> int:
+        return await dies(n)
+"""
+
+
+@pytest.fixture
+def flows(tmp_path, monkeypatch):
+    name = f"bodies_{next(COUNT)}"
+    (tmp_path / f"{name}.py").write_text(textwrap.dedent(SOURCE))
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module(name)
+    del sys.modules[name]
+
+
+@pytest.fixture
+async def kernel(tmp_path):
+    async with Kernel(tmp_path / "home", discover=False) as made:
+        yield made
+
+
+async def failed(kernel, entity):
+    execution = await kernel.launch(entity, {"n": 3})
+    with pytest.raises(ExecutionFailed) as info:
+        await execution.result()
+    return info.value, await execution.describe()
+
+
+@pytest.mark.parametrize("name", ["plain", "nested", "gathered", "grouped"])
+async def test_a_failed_call_that_is_not_caught_is_why_the_workflow_failed(kernel, flows, name):
+    error, view = await failed(kernel, getattr(flows, name))
+    assert (error.code, error.kind, error.retryable) == ("ValueError", "USER", True)
+    assert error.message.startswith("not 3 (")
+    assert error.node == ("n0.plain-0.breaks-0" if name == "nested" else "n0.breaks-0")
+    assert view.error.trace.count(f"in {name}\n") == 1  # and where the body was waiting
+
+
+async def test_what_the_body_raises_instead_is_its_own_error(kernel, flows):
+    error, _ = await failed(kernel, flows.wrapped)
+    assert (error.code, error.node) == ("RuntimeError", "n0")
+    error, _ = await failed(kernel, flows.mixed)
+    assert (error.code, error.node) == ("ExceptionGroup", "n0")
+
+
+async def test_a_body_is_run_again_if_the_failed_call_may_be(kernel, flows):
+    error, view = await failed(kernel, flows.again)
+    assert [a.error.code for a in view.nodes[0].attempts if a.error] == ["ValueError", "ValueError"]
+    assert [node.id for node in view.nodes] == ["n0", "n0.breaks-0", "n0.breaks-0~1"]
+    error, view = await failed(kernel, flows.given_up)
+    assert (error.code, error.retryable) == ("NonRetryable", False)
+    assert [node.id for node in view.nodes] == ["n0", "n0.never-0"]
+
+
+async def test_a_call_that_was_lost_is_not_taken_for_a_lost_body(kernel, flows):
+    error, view = await failed(kernel, flows.killed)
+    assert (error.code, error.kind) == ("Killed", ErrorKind.SYSTEM)
+    body, call = view.nodes
+    assert len(call.attempts) == 4
+    assert [attempt.error.code for attempt in body.attempts if attempt.error] == ["Killed"]
