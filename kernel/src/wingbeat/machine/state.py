@@ -287,14 +287,18 @@ def waits(plan: Plan) -> list[int]:
     return [len(node.upstream) + (node.arm is not None) for node in plan.nodes]
 
 
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(State)
+
+
 def encode_state(state: State) -> bytes:
     """As a snapshot."""
-    return msgspec.msgpack.encode(state)
+    return _encoder.encode(state)
 
 
 def decode_state(data: bytes) -> State:
     """From a snapshot."""
-    return msgspec.msgpack.decode(data, type=State)
+    return _decoder.decode(data)
 
 
 def graph_of(graph: Graph, state: State) -> Graph:

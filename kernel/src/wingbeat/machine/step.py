@@ -78,6 +78,8 @@ from wingbeat.spec.plan import BranchKind, ChildKind, GateKind, MapKind, Plan, S
 from wingbeat.types import ValueMismatch
 
 TIMED_OUT = "TimedOut"
+_OF_ALL = (Launched, AbortAsked, Signalled)
+"""Events of the execution, not of one of its nodes."""
 
 
 class Machine:
@@ -156,7 +158,7 @@ class Machine:
 
     def _concerns(self, event: Event) -> bool:
         """Whether the event is about something that this execution has."""
-        if isinstance(event, Launched | AbortAsked | Signalled):
+        if isinstance(event, _OF_ALL):
             return True
         if not isinstance(event, TimerFired):
             return self.knows(event.node)

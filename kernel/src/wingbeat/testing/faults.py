@@ -70,11 +70,17 @@ class Faults:
         }
         self.fired: Counter[str] = Counter() if fired is None else fired
         self.calm = False
-        self._dice = {kind: random.Random(f"{seed}/{kind}") for kind in self.rates}
+        self._seed = seed
+        self._dice: dict[str, random.Random] = {}
 
     def strikes(self, kind: str) -> bool:
         """Whether a fault strikes now. Each kind has dice of its own, so that one more kind does not change the others."""
-        if self.calm or kind not in self.rates or self._dice[kind].random() >= self.rates[kind]:
+        if self.calm or (rate := self.rates.get(kind)) is None:
+            return False
+        dice = self._dice.get(kind)
+        if dice is None:  # made when they are first thrown: to seed them is dear, and many never are
+            dice = self._dice[kind] = random.Random(f"{self._seed}/{kind}")
+        if dice.random() >= rate:
             return False
         self.fired[kind] += 1
         return True

@@ -12,7 +12,8 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import Counter
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, get_args
 
 from msgspec import Struct
 
@@ -100,6 +101,7 @@ class World:
         self.rng = random.Random(f"{seed}/schedule")
         self.faults = Faults(seed, options.off, fired)
         self.fired = self.faults.fired
+        self.storms = [(kind, happen) for kind, happen in STORMS.items() if kind in self.faults.rates]
         graphs = Graphs(random.Random(f"{seed}/graph"))
         depth = self.rng.choice((0, 0, 1, 1, 2)) if options.depth < 0 else options.depth
         self.plan: Plan = _plan(graphs.closure(depth))
@@ -146,7 +148,8 @@ class World:
 
     def _say(self, event: e.Event) -> None:
         self.past.append(event)
-        self.fired[type(event).__name__] += 1
+        fired = self.fired
+        fired[type(event).__name__] += 1
         machine = self.machine
         over = machine.state.phase.terminal
         before = encode_state(machine.state) if over else b""
@@ -157,9 +160,9 @@ class World:
         if over and (facts or encode_state(machine.state) != before):
             raise Broken("what has ended does not change")
         for fact in facts:
-            self.fired[f"fact {type(fact).__name__}"] += 1
+            fired[FACTS[type(fact)]] += 1
             check_fact(machine, fact)
-            self.said.append(fact)
+        self.said += facts
         for effect in effects:
             if effect.asks or self.early:
                 self._perform(effect)
@@ -291,27 +294,26 @@ class World:
 
     def _storm(self) -> None:
         self.turns += 1
-        faults, dice = self.faults, self.rng.random()
-        if faults.strikes("a paused kernel is fenced out"):
-            self._taken_over()
-        elif faults.strikes("a report comes late"):
-            self._late()
-        elif faults.strikes("a foreign report"):
-            self._foreign()
-        elif faults.strikes("somebody aborts"):
-            self._say(e.AbortAsked(self.at, "enough"))
-        elif faults.strikes("an answer comes early"):
-            self._early_answer()
-        elif faults.strikes("the clock jumps ahead"):
-            self.at += 1000.0 * self.rng.random()
-        elif faults.strikes("the clock goes back"):
-            self.at = max(1000.0, self.at - 100.0 * self.rng.random())
-        elif dice < 0.4:
+        dice = self.rng.random()
+        for kind, happen in self.storms:
+            if self.faults.strikes(kind):
+                happen(self)
+                return
+        if dice < 0.4:
             self._commit()
         elif dice < 0.55:
             self._time_passes()
         else:
             self._something_happens()
+
+    def _abort(self) -> None:
+        self._say(e.AbortAsked(self.at, "enough"))
+
+    def _jump(self) -> None:
+        self.at += 1000.0 * self.rng.random()
+
+    def _go_back(self) -> None:
+        self.at = max(1000.0, self.at - 100.0 * self.rng.random())
 
     def _calm(self) -> None:
         self._commit()
@@ -332,26 +334,31 @@ class World:
 
     def _something_happens(self) -> bool:
         """One answer of the world, if one is due."""
-        happenings: list[tuple[str, Any]] = [("lookup", n) for n in sorted(self.lookups)]
-        happenings += [("publication", n) for n in sorted(self.publications)]
-        happenings += [("load", n) for n in sorted(self.loads)]
-        happenings += [("child", n) for n in sorted(self.awaited)]
-        happenings += [("gate", n) for n in sorted(self.machine.state.gates) if self._answerable(n)]
-        happenings += [("attempt", key) for key in sorted(self.attempts) if self.open(key)]
+        happenings: list[tuple[Callable[[Any], None], Any]] = []
+        for answer, due in (
+            (self._lookup, self.lookups), (self._publication, self.publications), (self._load, self.loads),
+            (self._child, self.awaited), (self._gate, self._answerable()), (self._attempt, self.open(self.attempts)),
+        ):  # fmt: skip
+            if due:
+                happenings += [(answer, what) for what in sorted(due)]
         if not happenings:
             return False
-        kind, what = self.rng.choice(happenings)
-        getattr(self, f"_{kind}")(what)
+        answer, what = self.rng.choice(happenings)
+        answer(what)
         return True
 
-    def open(self, key: tuple[int, int]) -> bool:
-        """Whether the machine still waits for this attempt."""
-        node = self.machine.state.seen(key[0])
-        attempt = node.open_attempt if node is not None else None
-        if attempt is None or attempt.number != key[1]:
-            return False
-        body = self.machine.state.bodies.get(key[0])
-        return body is None or not body.ended
+    def open(self, attempts: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Those of the attempts for which the machine still waits."""
+        state, found = self.machine.state, []
+        for key in attempts:
+            node = state.seen(key[0])
+            attempt = node.open_attempt if node is not None else None
+            if attempt is None or attempt.number != key[1]:
+                continue
+            body = state.bodies.get(key[0])
+            if body is None or not body.ended:
+                found.append(key)
+        return found
 
     def _lookup(self, node: int) -> None:
         self.lookups.discard(node)
@@ -395,9 +402,11 @@ class World:
             return e.ChildEnded(self.at, node, {}, "child", aborted=True)
         return e.ChildEnded(self.at, node, outputs_of(self.machine, node), "child")
 
-    def _answerable(self, node: int) -> bool:
-        kind = self.machine.graph.nodes[node].kind
-        return isinstance(kind, GateKind) and kind.spec.gate != "sleep"
+    def _answerable(self) -> list[int]:
+        """Gates that wait for somebody."""
+        nodes = self.machine.graph.nodes
+        kinds = [(n, nodes[n].kind) for n in self.machine.state.gates]
+        return [n for n, kind in kinds if isinstance(kind, GateKind) and kind.spec.gate != "sleep"]
 
     def _gate(self, node: int) -> None:
         kind = self.machine.graph.nodes[node].kind
@@ -482,6 +491,17 @@ class World:
             raise Broken("a snapshot is the state")
 
 
+FACTS: dict[type, str] = {kind: f"fact {kind.__name__}" for kind in get_args(Fact)}
+STORMS: dict[str, Callable[[World], None]] = {
+    "a paused kernel is fenced out": World._taken_over,
+    "a report comes late": World._late,
+    "a foreign report": World._foreign,
+    "somebody aborts": World._abort,
+    "an answer comes early": World._early_answer,
+    "the clock jumps ahead": World._jump,
+    "the clock goes back": World._go_back,
+}
+"""Faults that strike by themselves, whatever else would have happened at that time."""
 FAILURES = {
     "a user error": ErrorInfo("ValueError", "bad"),
     "an error that is not retried": ErrorInfo("NonRetryable", "never again", retryable=False),
