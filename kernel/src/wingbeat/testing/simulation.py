@@ -334,13 +334,11 @@ class World:
 
     def _something_happens(self) -> bool:
         """One answer of the world, if one is due."""
-        happenings: list[tuple[Callable[[Any], None], Any]] = []
-        for answer, due in (
+        due: tuple[tuple[Callable[[Any], None], Iterable[Any]], ...] = (
             (self._lookup, self.lookups), (self._publication, self.publications), (self._load, self.loads),
             (self._child, self.awaited), (self._gate, self._answerable()), (self._attempt, self.open(self.attempts)),
-        ):  # fmt: skip
-            if due:
-                happenings += [(answer, what) for what in sorted(due)]
+        )  # fmt: skip
+        happenings = [(answer, what) for answer, whats in due if whats for what in sorted(whats)]
         if not happenings:
             return False
         answer, what = self.rng.choice(happenings)
