@@ -53,7 +53,7 @@ def replay(graph: Graph, facts: list[Fact], state: State | None = None) -> State
     """Fold facts, from the beginning or from a snapshot."""
     folded = initial(graph.plan) if state is None else state
     for fact in facts:
-        apply(graph, folded, fact)
+        _APPLY[type(fact)](graph, folded, fact)
     return folded
 
 

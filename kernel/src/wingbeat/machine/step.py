@@ -158,10 +158,8 @@ class Machine:
 
     def _concerns(self, event: Event) -> bool:
         """Whether the event is about something that this execution has."""
-        if isinstance(event, _OF_ALL):
-            return True
         if not isinstance(event, TimerFired):
-            return self.knows(event.node)
+            return isinstance(event, _OF_ALL) or self.knows(event.node)
         if event.kind == "execution":
             return self.plan.timeout_s is not None
         known = self.knows(event.node)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable
 
 KINDS: dict[str, float] = {
     # the kernel and its journal
@@ -71,16 +72,19 @@ class Faults:
         self.fired: Counter[str] = Counter() if fired is None else fired
         self.calm = False
         self._seed = seed
-        self._dice: dict[str, random.Random] = {}
+        self._dice: dict[str, tuple[Callable[[], float], float]] = {}
 
     def strikes(self, kind: str) -> bool:
         """Whether a fault strikes now. Each kind has dice of its own, so that one more kind does not change the others."""
-        if self.calm or (rate := self.rates.get(kind)) is None:
+        if self.calm:
             return False
         dice = self._dice.get(kind)
         if dice is None:  # made when they are first thrown: to seed them is dear, and many never are
-            dice = self._dice[kind] = random.Random(f"{self._seed}/{kind}")
-        if dice.random() >= rate:
+            if kind not in self.rates:
+                return False
+            dice = self._dice[kind] = random.Random(f"{self._seed}/{kind}").random, self.rates[kind]
+        throw, rate = dice
+        if throw() >= rate:
             return False
         self.fired[kind] += 1
         return True

@@ -173,7 +173,7 @@ class World:
             check_state(machine)
         if dice < 0.04:
             self.check_replay()
-            check_outstanding(self)
+            check_outstanding(self, machine.outstanding())
 
     def _commit(self) -> None:
         """Make everything that was said durable, then do what follows; unless something happens."""
@@ -266,9 +266,10 @@ class World:
         self.finished += state.phase.terminal  # who asks is told from the journal
         for node in self.machine.unread():
             self.machine.loaded[node] = self._stored(node)
-        for effect in self.machine.outstanding():
+        wanted = self.machine.outstanding()
+        for effect in wanted:
             self._perform(effect)
-        check_outstanding(self)
+        check_outstanding(self, wanted)
         if not self.durable:  # nobody was told that it is launched, so it is launched again
             self._say(e.Launched(self.at, self.seed))
 
@@ -324,9 +325,10 @@ class World:
         return self.machine.state.phase.terminal and not self.said and not self.held
 
     def _time_passes(self) -> None:
-        due = min((t.due for t in self.timers), default=self.at)
-        jump = self.faults.calm or self.rng.random() < 0.3
-        self.at = max(self.at, due) if jump else self.at + self.rng.random() * 3
+        if self.faults.calm or self.rng.random() < 0.3:
+            self.at = max(self.at, min([t.due for t in self.timers], default=self.at))
+        else:
+            self.at += self.rng.random() * 3
         for timer in [t for t in self.timers if t.due <= self.at]:
             self.timers.remove(timer)
             self.fired[f"timer {timer.kind}"] += 1
