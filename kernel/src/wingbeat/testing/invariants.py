@@ -213,8 +213,9 @@ def check_end(world: World) -> None:
     """What must be true of an execution that has ended."""
     m = world.machine
     state = m.state
-    world.check_replay()
     _check(not world.said, "the end is durable")
+    world.check_facts()
+    world.check_snapshot()
     _check(not world.granted, "what the catalog granted is published or given back")
     ends = Counter(
         (f.node, f.attempt)

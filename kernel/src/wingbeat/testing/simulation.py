@@ -81,6 +81,17 @@ class Attempt(Struct):
     report: e.Event | None = None
 
 
+class Reader:
+    """Follows the journal while it is written, as bytes, and folds each fact once: who begins anew has to get to the same."""
+
+    def __init__(self, plan: Plan, templates: dict[str, Plan]) -> None:
+        self._graph, self.state = Graph(plan, templates), initial(plan)
+
+    def read(self, facts: list[Fact]) -> None:
+        """What was written now."""
+        replay(self._graph, decode_facts(encode_facts(facts)), self.state)
+
+
 DEFAULTS = Options()
 
 
@@ -111,6 +122,7 @@ class World:
         self.inputs: Literals = {"x": Inline(3)}
         self.machine = Machine(Graph(self.plan, self.templates), self.inputs, initial(self.plan))
         self.durable: list[Fact] = []
+        self.reader = Reader(self.plan, self.templates)
         self.said: list[Fact] = []
         self.held: list[Effect] = []
         self.snapshots: list[tuple[int, bytes]] = []
@@ -172,7 +184,7 @@ class World:
         if dice < CHECK_SHARE:
             check_state(machine)
         if dice < 0.04:
-            self.check_replay()
+            self.check_snapshot()
             check_outstanding(self, machine.outstanding())
 
     def _commit(self) -> None:
@@ -185,8 +197,10 @@ class World:
         if self.faults.strikes("crash before the commit") or self.faults.strikes("the commit is lost"):
             self._restart()
             return
-        self.durable += self.said
-        effects, self.said, self.held = self.held, [], []
+        effects, said, self.said, self.held = self.held, self.said, [], []
+        if said:
+            self._write(said)
+            self.check_facts()
         if self.faults.strikes("crash behind the commit") or self.faults.strikes("the commit's answer is lost"):
             self._restart()
             return
@@ -200,6 +214,10 @@ class World:
         if self.rng.random() < 0.05:
             self.fired["snapshot"] += 1
             self.snapshots.append((len(self.durable), encode_state(self.machine.state)))
+
+    def _write(self, facts: list[Fact]) -> None:
+        self.durable += facts
+        self.reader.read(facts)
 
     def _perform(self, effect: Effect) -> None:
         match effect:
@@ -260,8 +278,8 @@ class World:
             count, body = chosen
             state = decode_state(body)
             replay(graph_of(graph, state), facts[count:], state)
-            if state != replay(Graph(self.plan, self.templates), facts):
-                raise Broken("a snapshot and the facts behind it are the state")
+        if state != self.reader.state:
+            raise Broken("the facts, or a snapshot and the facts behind it, are the state")
         self.machine = Machine(graph, self.inputs, state)
         self.finished += state.phase.terminal  # who asks is told from the journal
         for node in self.machine.unread():
@@ -287,7 +305,7 @@ class World:
             held += [effect for effect in paused.step(event) if not effect.asks]
             said += paused.take_facts()
         if not self.fenced:
-            self.durable += said
+            self._write(said)
             for effect in held:
                 self._perform(effect)
 
@@ -482,11 +500,13 @@ class World:
             e.AttemptAborted(self.at, node | 10**3 << 32, 0), e.Signalled(self.at, "nobody", Inline(1), f"f{number}"),
         )))  # fmt: skip
 
-    def check_replay(self) -> None:
-        """The facts are the state."""
-        facts = decode_facts(encode_facts(self.durable + self.said))
-        if replay(Graph(self.plan, self.templates), facts) != self.machine.state:
+    def check_facts(self) -> None:
+        """The facts are the state, when all that was said is durable."""
+        if self.machine.state != self.reader.state:
             raise Broken("the facts are the state")
+
+    def check_snapshot(self) -> None:
+        """What a snapshot is read as is the state."""
         if decode_state(encode_state(self.machine.state)) != self.machine.state:
             raise Broken("a snapshot is the state")
 
