@@ -411,7 +411,7 @@ class LocalEngine:
 
     async def _snapshots(self, lives: Iterable[Live]) -> None:
         for live in lives:
-            if live.facts_since_snapshot >= live.snapshot_due_at and live.id in self._lives:
+            if live.snapshot_due and live.id in self._lives:
                 live.facts_since_snapshot = 0
                 hit("snapshot.before")
                 await self._archive.snapshot(live, self._fence)

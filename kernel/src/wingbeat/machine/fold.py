@@ -79,7 +79,7 @@ def _began(graph: Graph, state: State, fact: Began) -> None:
 def _queued(graph: Graph, state: State, fact: AttemptQueued) -> None:
     address = fact.node
     node = _begin_item(state, address) if is_item(address) else state.nodes[address]
-    if fact.attempt != node.next_attempt:
+    if fact.attempt != node.turns + len(node.attempts):
         raise transitions.ForbiddenTransition(f"attempt {fact.attempt} after {node.next_attempt} attempts")
     dynamic = state.bodies.get(address)
     if dynamic is None:

@@ -257,13 +257,11 @@ class State(Struct, array_like=True):
 
     def node(self, address: int) -> NodeState:
         """A node, or an item that is under way. Raises KeyError for an item that is not."""
-        return self.items[address] if is_item(address) else self.nodes[address]
+        return self.nodes[address] if address < len(self.nodes) else self.items[address]
 
     def seen(self, address: int) -> NodeState | None:
         """A node, or an item that is under way; None for one that is not."""
-        if is_item(address):
-            return self.items.get(address)
-        return self.nodes[address] if address < len(self.nodes) else None
+        return self.nodes[address] if address < len(self.nodes) else self.items.get(address)
 
     def under_way(self, graph: Graph, address: int) -> tuple[set[int], set[int]]:
         """Where it is noted that a node or item is live, and that it is between attempts."""
