@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
 
 KINDS: dict[str, float] = {
     # the kernel and its journal
@@ -48,6 +51,19 @@ KINDS: dict[str, float] = {
     "an answer comes early": 0.01,
 }
 """By kind, the chance that it strikes when it can."""
+
+
+class Dice(random.Random):
+    """Draws what `random.Random` draws; a choice, of which a world makes a hundred, in one step instead of two."""
+
+    def choice(self, seq: Sequence[T]) -> T:  # type: ignore[override]
+        """One of them."""
+        count = len(seq)
+        bits = count.bit_length()
+        drawn = self.getrandbits(bits)
+        while drawn >= count:
+            drawn = self.getrandbits(bits)
+        return seq[drawn]
 
 
 class Faults:

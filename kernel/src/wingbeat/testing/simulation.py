@@ -10,10 +10,9 @@ checked on the way (`wingbeat.testing.invariants`).
 from __future__ import annotations
 
 import hashlib
-import random
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 from msgspec import Struct
 
@@ -47,7 +46,7 @@ from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import CacheStatus
 from wingbeat.spec.plan import GateKind, Plan
 from wingbeat.testing.bodies import Script
-from wingbeat.testing.faults import Faults
+from wingbeat.testing.faults import Dice, Faults
 from wingbeat.testing.graphs import Graphs
 from wingbeat.testing.invariants import Broken, check_end, check_fact, check_outstanding, check_state
 from wingbeat.types import ListType
@@ -109,11 +108,11 @@ class World:
 
     def __init__(self, seed: int, fired: Counter[str] | None = None, options: Options = DEFAULTS) -> None:
         self.seed, self.options = seed, options
-        self.rng = random.Random(f"{seed}/schedule")
+        self.rng = Dice(f"{seed}/schedule")
         self.faults = Faults(seed, options.off, fired)
         self.fired = self.faults.fired
-        self.storms = [(kind, happen) for kind, happen in STORMS.items() if kind in self.faults.rates]
-        graphs = Graphs(random.Random(f"{seed}/graph"))
+        self.storms = [(kind, happen) for kind, happen in self._storms.items() if kind in self.faults.rates]
+        graphs = Graphs(Dice(f"{seed}/graph"))
         depth = self.rng.choice((0, 0, 1, 1, 2)) if options.depth < 0 else options.depth
         self.plan: Plan = _plan(graphs.closure(depth))
         self.templates = {root: _plan(graphs.close(root)) for root in graphs.templates}
@@ -354,9 +353,10 @@ class World:
 
     def _something_happens(self) -> bool:
         """One answer of the world, if one is due."""
+        gates = self._answerable() if self.machine.state.gates else ()
         due: tuple[tuple[Callable[[Any], None], Iterable[Any]], ...] = (
             (self._lookup, self.lookups), (self._publication, self.publications), (self._load, self.loads),
-            (self._child, self.awaited), (self._gate, self._answerable()), (self._attempt, self.open(self.attempts)),
+            (self._child, self.awaited), (self._gate, gates), (self._attempt, self.open(self.attempts)),
         )  # fmt: skip
         happenings = [(answer, what) for answer, whats in due if whats for what in sorted(whats)]
         if not happenings:
@@ -371,11 +371,10 @@ class World:
         for key in attempts:
             node = state.seen(key[0])
             attempt = node.open_attempt if node is not None else None
-            if attempt is None or attempt.number != key[1]:
-                continue
-            body = state.bodies.get(key[0])
-            if body is None or not body.ended:
-                found.append(key)
+            if attempt is not None and attempt.number == key[1]:
+                body = state.bodies.get(key[0])
+                if body is None or not body.ended:
+                    found.append(key)
         return found
 
     def _lookup(self, node: int) -> None:
@@ -492,13 +491,14 @@ class World:
     def _foreign(self) -> None:
         """Reports about attempts that never were."""
         node, number = self.rng.randrange(len(self.machine.state.nodes)), self.rng.choice((-1, 77, 99))
-        self._say(self.rng.choice((
+        reports: tuple[e.Event, ...] = (
             e.AttemptRunning(self.at, node, number), e.AttemptSucceeded(self.at, node, number, {"o0": Inline(1)}),
             e.AttemptAborted(self.at, node, number), e.TimerFired(self.at, "run", node, number),
             e.TimerFired(self.at, "retry", node, number), e.AttemptAborted(self.at, 10**6, 0),
             e.AttemptSuspended(self.at, node, number), e.TimerFired(self.at, "gate", node, 0),
             e.AttemptAborted(self.at, node | 10**3 << 32, 0), e.Signalled(self.at, "nobody", Inline(1), f"f{number}"),
-        )))  # fmt: skip
+        )  # fmt: skip
+        self._say(self.rng.choice(reports))
 
     def check_facts(self) -> None:
         """The facts are the state, when all that was said is durable."""
@@ -510,18 +510,19 @@ class World:
         if decode_state(encode_state(self.machine.state)) != self.machine.state:
             raise Broken("a snapshot is the state")
 
+    _storms: ClassVar[dict[str, Callable[[World], None]]] = {
+        "a paused kernel is fenced out": _taken_over,
+        "a report comes late": _late,
+        "a foreign report": _foreign,
+        "somebody aborts": _abort,
+        "an answer comes early": _early_answer,
+        "the clock jumps ahead": _jump,
+        "the clock goes back": _go_back,
+    }
+    """Faults that strike by themselves, in the place of what else would have happened at that time."""
+
 
 FACTS: dict[type, str] = {kind: f"fact {kind.__name__}" for kind in get_args(Fact)}
-STORMS: dict[str, Callable[[World], None]] = {
-    "a paused kernel is fenced out": World._taken_over,
-    "a report comes late": World._late,
-    "a foreign report": World._foreign,
-    "somebody aborts": World._abort,
-    "an answer comes early": World._early_answer,
-    "the clock jumps ahead": World._jump,
-    "the clock goes back": World._go_back,
-}
-"""Faults that strike by themselves, whatever else would have happened at that time."""
 FAILURES = {
     "a user error": ErrorInfo("ValueError", "bad"),
     "an error that is not retried": ErrorInfo("NonRetryable", "never again", retryable=False),
