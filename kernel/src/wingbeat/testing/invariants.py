@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 OPEN = frozenset({AttemptPhase.QUEUED, AttemptPhase.RUNNING})
 UNDER_WAY = frozenset({NodePhase.QUEUED, NodePhase.RUNNING, NodePhase.DYNAMIC_RUNNING})
 _STARTS = (AttemptQueued, NodeSucceeded)
+_ITEM_STARTS = (*_STARTS, Started)
 _HELD = (Submit, Cancel, Publish)
 _ASKED = (Submit, Cancel, Publish, Lookup)
 
@@ -54,7 +55,7 @@ def check_fact(m: Machine, fact: Fact) -> None:
             _check(nodes[base + u].phase.success, "upstream nodes have succeeded first")
     if isinstance(fact, AttemptQueued):
         _check_chosen(m, fact)
-    if isinstance(fact, AttemptQueued | NodeSucceeded | Started) and is_item(fact.node):
+    if isinstance(fact, _ITEM_STARTS) and is_item(fact.node):
         _check_fed(m, fact.node)
     if isinstance(fact, Opened) and is_item(fact.parent):
         _check_fed(m, fact.parent)
