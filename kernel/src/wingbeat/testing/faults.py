@@ -57,8 +57,10 @@ class Dice(random.Random):
     """Draws what `random.Random` draws; a choice, of which a world makes a hundred, in one step instead of two."""
 
     def choice(self, seq: Sequence[T]) -> T:  # type: ignore[override]
-        """One of them."""
+        """One of them. Raises IndexError if there is none."""
         count = len(seq)
+        if not count:
+            raise IndexError("there is nothing to choose from")
         bits = count.bit_length()
         drawn = self.getrandbits(bits)
         while drawn >= count:
