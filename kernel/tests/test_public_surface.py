@@ -47,6 +47,7 @@ NAMES = {
     "step",
     "task",
     "wait_for_input",
+    "where",
     "workflow",
 }
 HEAVY = {

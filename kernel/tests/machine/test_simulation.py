@@ -1,13 +1,15 @@
 """Random executions in a hostile world. ``make simulate SEEDS=50000`` runs more of them, ``make mutants`` plants bugs."""
 
 import os
+import random
 import subprocess
 import sys
 
 import pytest
 
 from wingbeat.testing import simulate
-from wingbeat.testing.faults import KINDS
+from wingbeat.testing.faults import KINDS, Dice
+from wingbeat.testing.invariants import Broken
 from wingbeat.testing.mutants import MUTANTS, caught
 from wingbeat.testing.simulation import Options, World
 
@@ -70,3 +72,19 @@ def test_a_kind_of_fault_that_is_off_does_not_strike():
 )
 def test_a_seed_that_once_failed_holds(seed):
     assert simulate.fails(seed) is None
+
+
+def test_dice_draw_what_the_standard_library_draws():
+    ours, theirs = Dice("seed"), random.Random("seed")
+    for count in [*range(1, 40), 1000] * 5:
+        assert ours.choice(range(count)) == theirs.choice(range(count))
+    with pytest.raises(IndexError):
+        ours.choice([])
+
+
+def test_a_state_that_is_not_what_was_said_is_seen_at_the_next_commit():
+    world = World(1, options=Options(off=frozenset(KINDS)))
+    world.machine.state.answered.add("nobody said so")
+    with pytest.raises(Broken, match="the facts are the state"):
+        world.run()
+    assert len(world.past) == 1

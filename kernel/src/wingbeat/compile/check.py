@@ -26,7 +26,6 @@ from wingbeat.spec.entities import (
     NodeSpec,
     Promise,
     TaskSpec,
-    Variable,
     WorkflowSpec,
 )
 from wingbeat.types import DictType, ListType, LiteralType, TupleType, ValueMismatch, compatible, describe, select
@@ -88,16 +87,17 @@ class _Check:
             if binding is None:
                 yield f"{self.workflow.name}: output {variable.name!r} is not bound."
             else:
-                what = f"{self.workflow.name} returns {variable.name!r} as"
-                where = f" ({self.lines['']})" if "" in self.lines else ""
-                yield from self._binding(binding, variable, what, where, partial(self.arms.hidden, place=None))
+                for wrong in self._binding(binding, variable.type, partial(self.arms.hidden, place=None)):
+                    where = f" ({self.lines['']})" if "" in self.lines else ""
+                    what = f"{self.workflow.name} returns {variable.name!r} as {describe(variable.type)}"
+                    yield f"{what}{wrong}{where}."
         yield from handler_findings(self.closure, self.workflow)
 
     def _where(self, node: NodeSpec) -> str:
         return f" ({self.lines[node.id]})" if node.id in self.lines else f" (node {node.id} of {self.workflow.name})"
 
     def _node(self, node: NodeSpec) -> Iterator[str]:
-        gated = isinstance(node.kind, BranchSpec | GateSpec)
+        gated = node.kind is not None and isinstance(node.kind, BranchSpec | GateSpec)
         if not gated and not 0 <= node.call < len(self.workflow.calls):
             yield f"{self.workflow.name}: node {node.id} calls nothing."
             return
@@ -108,7 +108,7 @@ class _Check:
         name = self._name(node)
         if isinstance(node.kind, MapSpec):
             yield from self._map(node.kind, name, node, where)
-        if isinstance(node.kind, GateSpec):
+        elif isinstance(node.kind, GateSpec):
             yield from self._gate(node.kind, where)
         if node.override is not None:
             task = None if gated else self.closure.entities[self.workflow.calls[node.call]]
@@ -121,8 +121,8 @@ class _Check:
         hidden = partial(self.arms.hidden, place=node.arm)
         for variable in interface.inputs:
             if variable.name in node.inputs:
-                what = f"{name} takes {variable.name!r} as"
-                yield from self._binding(node.inputs[variable.name], variable, what, where, hidden)
+                for wrong in self._binding(node.inputs[variable.name], variable.type, hidden):
+                    yield f"{name} takes {variable.name!r} as {describe(variable.type)}{wrong}{where}."
             elif variable.required:
                 yield f"{name} needs {variable.name!r}{where}."
         for given in node.inputs:
@@ -139,6 +139,8 @@ class _Check:
                     yield from condition_findings(case.when, interface, where)
 
     def _name(self, node: NodeSpec) -> str:
+        if node.kind is None:
+            return self.closure.entities[self.workflow.calls[node.call]].name
         match node.kind:
             case BranchSpec():
                 return "the branch"
@@ -148,8 +150,6 @@ class _Check:
                 return f"the gate {name!r}"
             case MapSpec():
                 return f"the map over {self.closure.entities[self.workflow.calls[node.call]].name}"
-            case _:
-                return self.closure.entities[self.workflow.calls[node.call]].name
 
     def _map(self, spec: MapSpec, name: str, node: NodeSpec, where: str) -> Iterator[str]:
         callee = self.closure.entities[self.workflow.calls[node.call]].interface
@@ -186,40 +186,42 @@ class _Check:
                     yield f"arm {i + 1} of the branch gives no {variable.name!r}{where}."
                 else:
                     hidden = partial(self.arms.hidden_to_case, arm=Arm(node.id, i))
-                    yield from self._binding(binding, variable, f"arm {i + 1} of the branch has to give", where, hidden)
+                    for wrong in self._binding(binding, variable.type, hidden):
+                        yield f"arm {i + 1} of the branch has to give {describe(variable.type)}{wrong}{where}."
 
-    def _binding(
-        self, binding: Binding, variable: Variable, what: str, where: str, hidden: Callable[[str], str]
-    ) -> Iterator[str]:
-        yield from self._fits(binding, variable.type, f"{what} {describe(variable.type)}", where)
+    def _binding(self, binding: Binding, type_: LiteralType, hidden: Callable[[str], str]) -> list[str]:
+        """What is wrong with a binding to something of that type: what comes behind words that say what it is bound to."""
+        wrong: list[str] = []
+        self._fits(binding, type_, wrong)
         for name in nodes_of(binding) if self.branching else ():
             if name in self.nodes and (reason := hidden(name)):
-                yield f"{what} {describe(variable.type)}; but {reason}{where}."
+                wrong.append(f"; but {reason}")
+        return wrong
 
-    def _fits(self, binding: Binding, type_: LiteralType, what: str, where: str) -> Iterator[str]:
+    def _fits(self, binding: Binding, type_: LiteralType, wrong: list[str]) -> None:
         match binding:
             case Promise():
                 try:
                     source = promise_type(self.closure, self.workflow, self.nodes, binding)
                 except (ValueMismatch, LookupError) as error:
-                    yield f"{what}; {self._said(binding)}: {error}{where}."
+                    wrong.append(f"; {self._said(binding)}: {error}")
                     return
-                reason = compatible(source, type_)
+                reason = None if source is type_ else compatible(source, type_)
                 if reason is not None:
-                    yield f"{what}, but {self._said(binding)} is {describe(source)}: {reason}{where}."
+                    wrong.append(f", but {self._said(binding)} is {describe(source)}: {reason}")
             case ListBinding():
                 for i, item in enumerate(binding.items):
                     item_type = _item_type(type_, i, len(binding.items))
                     if item_type is None:
-                        yield f"{what}, but a list of {len(binding.items)} values is bound{where}."
+                        wrong.append(f", but a list of {len(binding.items)} values is bound")
                         return
-                    yield from self._fits(item, item_type, what, where)
+                    self._fits(item, item_type, wrong)
             case MapBinding():
                 if not isinstance(type_, DictType):
-                    yield f"{what}, but a dictionary is bound{where}."
+                    wrong.append(", but a dictionary is bound")
                     return
                 for item in binding.items.values():
-                    yield from self._fits(item, type_.value, what, where)
+                    self._fits(item, type_.value, wrong)
             case Constant():
                 return  # encoded by this very type when it was traced
 

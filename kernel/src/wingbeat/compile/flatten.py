@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from wingbeat.base.errors import CompileError
-from wingbeat.compile.check import NODES_MAX, promise_type
+from wingbeat.compile.check import NODES_MAX
 from wingbeat.compile.handlers import handling
 from wingbeat.compile.interfaces import node_interface
 from wingbeat.spec.codec import spec_digest
@@ -21,6 +21,7 @@ from wingbeat.spec.entities import (
     Interface,
     LaunchPlanSpec,
     ListBinding,
+    MapBinding,
     MapSpec,
     NodeSpec,
     OverrideSpec,
@@ -46,7 +47,7 @@ from wingbeat.spec.plan import (
     ScopeKind,
     Source,
 )
-from wingbeat.types import DictType, ListType, LiteralType, TupleType, needs_conversion
+from wingbeat.types import DictType, ListType, LiteralType, TupleType, needs_conversion, select
 
 DEPTH_MAX = 50
 
@@ -64,9 +65,7 @@ def flatten(closure: Closure) -> Plan:
 
 def _plan(closure: Closure, workflow: WorkflowSpec, made: dict[str, Plan]) -> Plan:
     flat = _Flatten(closure, made)
-    outputs, _ = flat.workflow(
-        workflow, "", {v.name: FromInput(v.name) for v in workflow.interface.inputs}, frozenset()
-    )
+    outputs, _ = flat.workflow(workflow, "", {v.name: FromInput(v.name) for v in workflow.interface.inputs}, ())
     plan = Plan(
         name=workflow.name,
         interface=workflow.interface,
@@ -121,22 +120,24 @@ class _Flatten:
         workflow: WorkflowSpec,
         prefix: str,
         given: Mapping[str, Source],
-        after: frozenset[int],
+        after: tuple[int, ...],
         arm: tuple[int, int] | None = None,
-    ) -> tuple[dict[str, Source], frozenset[int]]:
+    ) -> tuple[dict[str, Source], tuple[int, ...]]:
         """Add a workflow's nodes; answers with where its outputs come from, and the nodes that have to succeed for all of it."""
-        scope = _Scope(self.closure, workflow, given)
-        added: set[int] = set()
+        scope = _Scope(workflow, given)
+        added: list[int] = []
         branches: list[tuple[int, NodeSpec]] = []
         callees = [self.closure.entities[digest] for digest in workflow.calls]
         for node in workflow.nodes:
-            waits = after.union(*(scope.members[n] for n in node.after)) if node.after else after
-            path = f"{prefix}{node.id}"
-            within = arm if node.arm is None else (next(iter(scope.members[node.arm.branch])), node.arm.case)
+            waits = after
+            if node.after:
+                waits = (*after, *(number for name in node.after for number in scope.members(name)))
+            path = prefix + node.id
+            within = arm if node.arm is None else (scope.members(node.arm.branch)[0], node.arm.case)
             callee = callees[node.call] if node.call >= 0 else None
             interface = callee.interface if node.kind is None else node_interface(self.closure, workflow, node)  # type: ignore[union-attr]
             inputs = scope.inputs(node, interface)
-            if isinstance(callee, WorkflowSpec) and node.kind is None and not _keeps(callee, workflow):
+            if node.kind is None and isinstance(callee, WorkflowSpec) and not _keeps(callee, workflow):
                 outputs, members = self.workflow(callee, f"{path}.", inputs, waits, within)
             else:
                 if node.kind is None and isinstance(callee, TaskSpec):  # as most are
@@ -147,14 +148,14 @@ class _Flatten:
                 if isinstance(kind, BranchKind):
                     branches.append((number, node))
                 outputs = {v.name: FromNode(number, v.name) for v in interface.outputs}
-                members = frozenset({number})
-            scope.add(node, outputs, members)
+                members = (number,)
+            scope.add(node.id, outputs, interface, members)
             if node.arm is None:  # else its branch stands for it: it may be skipped, and nobody could wait for it
-                added |= members
+                added += members
         for number, node in reversed(branches):  # those within others first
             self._arms(number, node, workflow, scope)
         bindings = workflow.outputs
-        return {v.name: scope.source(bindings[v.name], v.type) for v in workflow.interface.outputs}, frozenset(added)
+        return {v.name: scope.source(bindings[v.name], v.type) for v in workflow.interface.outputs}, tuple(added)
 
     def called(self, digest: str) -> Plan:
         """The plan of a task or workflow that runs apart from the others."""
@@ -200,31 +201,25 @@ class _Flatten:
         path: str,
         task: int,
         inputs: dict[str, Source],
-        waits: frozenset[int],
+        waits: tuple[int, ...],
         kind: Kind | None,
         arm: tuple[int, int] | None,
     ) -> int:
         upstream = set(waits)
-        for source in inputs.values():
-            _collect(source, upstream)
+        _collect(inputs.values(), upstream)
         if isinstance(kind, MapKind):
             kind = self._fed(kind, inputs, waits)
-        self.nodes.append(
-            PlanNode(
-                id=path, task=task, inputs=inputs, upstream=tuple(sorted(upstream)), downstream=[], kind=kind, arm=arm
-            )
-        )
+        self.nodes.append(PlanNode(path, task, inputs, tuple(sorted(upstream)), [], kind, arm))
         return len(self.nodes) - 1
 
-    def _fed(self, kind: MapKind, inputs: dict[str, Source], waits: frozenset[int]) -> MapKind:
+    def _fed(self, kind: MapKind, inputs: dict[str, Source], waits: tuple[int, ...]) -> MapKind:
         """A map with the maps that feed it: those that it only goes over."""
         whole = set(waits)
-        for name, source in inputs.items():
-            if name not in kind.spec.over or not isinstance(source, FromNode):
-                _collect(source, whole)
+        over = kind.spec.over
+        _collect([s for name, s in inputs.items() if name not in over or not isinstance(s, FromNode)], whole)
         fed = {
             name: (source.node, source.output)
-            for name in kind.spec.over
+            for name in over
             if isinstance(source := inputs[name], FromNode)
             if source.node not in whole and isinstance(self.nodes[source.node].kind, MapKind)
         }
@@ -250,8 +245,7 @@ class _Flatten:
         upstream = set(self.nodes[number].upstream)
         for i, outputs in enumerate(kind.outputs):
             read: set[int] = set()
-            for source in outputs.values():
-                _collect(source, read)
+            _collect(outputs.values(), read)
             upstream |= read.difference(kind.inside[i])
         self.nodes[number].upstream = tuple(sorted(upstream))
 
@@ -291,63 +285,67 @@ def single(digest: str, task: TaskSpec) -> WorkflowSpec:
 class _Scope:
     """The names inside one workflow's body while it is flattened."""
 
-    def __init__(self, closure: Closure, workflow: WorkflowSpec, given: Mapping[str, Source]) -> None:
-        self.closure, self.workflow, self.given = closure, workflow, given
-        self.members: dict[str, frozenset[int]] = {}
-        self._specs: dict[str, NodeSpec] = {}
-        self._outputs: dict[str, dict[str, Source]] = {}
-        self._types: dict[tuple[str, str], LiteralType] = {}
+    def __init__(self, workflow: WorkflowSpec, given: Mapping[str, Source]) -> None:
+        self.workflow, self.given = workflow, given
+        self._nodes: dict[str, tuple[dict[str, Source], Interface, tuple[int, ...]]] = {}
 
-    def add(self, node: NodeSpec, outputs: dict[str, Source], members: frozenset[int]) -> None:
-        self._specs[node.id], self._outputs[node.id], self.members[node.id] = node, outputs, members
+    def add(self, node: str, outputs: dict[str, Source], interface: Interface, members: tuple[int, ...]) -> None:
+        self._nodes[node] = outputs, interface, members
+
+    def members(self, node: str) -> tuple[int, ...]:
+        """The nodes of the plan that have to succeed for it to have succeeded."""
+        return self._nodes[node][2]
 
     def inputs(self, node: NodeSpec, interface: Interface) -> dict[str, Source]:
         """Where each input of a call comes from; defaults are filled in."""
+        bound = node.inputs
         return {
-            v.name: self.source(node.inputs[v.name], v.type) if v.name in node.inputs else Fixed(Inline(v.default))
+            v.name: self.source(bound[v.name], v.type) if v.name in bound else Fixed(Inline(v.default))
             for v in interface.inputs
         }
 
     def source(self, binding: Binding, target: LiteralType) -> Source:
+        if type(binding) is Promise:  # as most are
+            return self._promise(binding, target)
         match binding:
             case Constant():
                 return Fixed(Inline(binding.value))
-            case Promise():
-                return self._promise(binding, target)
             case ListBinding():
                 items = binding.items
                 if isinstance(target, TupleType):
-                    return ListOf(tuple(self.source(b, t) for b, t in zip(items, target.items, strict=True)))
+                    return ListOf(tuple([self.source(b, t) for b, t in zip(items, target.items, strict=True)]))
                 assert isinstance(target, ListType)
-                return ListOf(tuple(self.source(b, target.item) for b in items))
-            case _:
+                item = target.item
+                return ListOf(tuple([self.source(b, item) for b in items]))
+            case MapBinding():
                 assert isinstance(target, DictType)
                 return MapOf({k: self.source(b, target.value) for k, b in binding.items.items()})
+            case _:
+                return self._promise(binding, target)
 
     def _promise(self, promise: Promise, target: LiteralType) -> Source:
-        of = self._outputs[promise.node][promise.output] if promise.node else self.given[promise.output]
-        key = promise.node, promise.output
-        type_ = self._types.get(key)
-        if type_ is None:
-            whole = Promise(promise.node, promise.output)
-            type_ = self._types[key] = promise_type(self.closure, self.workflow, self._specs, whole)
-        part = promise_type(self.closure, self.workflow, self._specs, promise) if promise.path else type_
+        if promise.node:
+            sources, interface, _ = self._nodes[promise.node]
+            of, variable = sources[promise.output], interface.output(promise.output)
+        else:
+            of, variable = self.given[promise.output], self.workflow.interface.input(promise.output)
+        assert variable is not None
+        whole, path = variable.type, promise.path
+        part = select(whole, path) if path else whole
         convert = part is not target and needs_conversion(part, target)
-        if not promise.path and not convert:
+        if not path and not convert:
             return of
-        return Part(of, promise.path, type_, target if convert else None)
+        return Part(of, path, whole, target if convert else None)
 
 
-def _collect(source: Source, into: set[int]) -> None:
-    """Add the nodes that `source` reads."""
-    match source:
-        case FromNode():
+def _collect(sources: Iterable[Source], into: set[int]) -> None:
+    """Add the nodes that `sources` read."""
+    for source in sources:
+        if type(source) is FromNode:
             into.add(source.node)
-        case ListOf():
-            for item in source.items:
-                _collect(item, into)
-        case MapOf():
-            for item in source.items.values():
-                _collect(item, into)
-        case Part():
-            _collect(source.of, into)
+        elif type(source) is ListOf:
+            _collect(source.items, into)
+        elif type(source) is MapOf:
+            _collect(source.items.values(), into)
+        elif type(source) is Part:
+            _collect((source.of,), into)

@@ -33,17 +33,18 @@ def handler_findings(closure: Closure, workflow: WorkflowSpec) -> Iterator[str]:
         return
     for variable in handler.interface.inputs:
         given = _given(workflow, variable)
-        what = (
-            f"{workflow.name}: its failure handler {handler.name} takes {variable.name!r} as {describe(variable.type)}"
-        )
         if given is None:
-            if variable.required:
-                yield f"{what}, but {workflow.name} has no such input; give it a default, or leave it out."
+            if not variable.required:
+                continue
+            wrong = f"{workflow.name} has no such input; give it a default, or leave it out"
         elif reason := compatible(given.type, variable.type):
-            source = (
-                "it is given the failure" if variable.name == ERROR else f"{workflow.name} takes {describe(given.type)}"
-            )
-            yield f"{what}, but {source}: {reason}."
+            error = variable.name == ERROR
+            source = "it is given the failure" if error else f"{workflow.name} takes {describe(given.type)}"
+            wrong = f"{source}: {reason}"
+        else:
+            continue
+        what = f"its failure handler {handler.name} takes {variable.name!r} as {describe(variable.type)}"
+        yield f"{workflow.name}: {what}, but {wrong}."
 
 
 def handling(closure: Closure, workflow: WorkflowSpec) -> WorkflowSpec:

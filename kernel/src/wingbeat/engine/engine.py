@@ -427,7 +427,7 @@ class LocalEngine:
 
     async def _snapshots(self, lives: Iterable[Live]) -> None:
         for live in lives:
-            if live.facts_since_snapshot >= live.snapshot_due_at and self._lives.get(live.id) is live:
+            if live.snapshot_due and self._lives.get(live.id) is live:
                 live.facts_since_snapshot = 0
                 hit("snapshot.before")
                 await self._archive.snapshot(live, self._fence)

@@ -133,7 +133,9 @@ class Live:
         return msgspec.structs.replace(closure, bundle=self.closure.bundle, environment=self.closure.environment)
 
     @property
-    def snapshot_due_at(self) -> int:
-        """After how many facts the state is written down: in proportion to what that costs."""
+    def snapshot_due(self) -> bool:
+        """Whether so many facts were said that the state is written down again: in proportion to what that costs."""
+        if self.facts_since_snapshot < SNAPSHOT_FACTS_MIN:
+            return False
         state = self.machine.state
-        return max(SNAPSHOT_FACTS_MIN, len(state.nodes) + sum(m.total for m in state.maps.values()))
+        return self.facts_since_snapshot >= len(state.nodes) + sum(m.total for m in state.maps.values())

@@ -54,7 +54,7 @@ def replay(graph: Graph, facts: list[Fact], state: State | None = None) -> State
     """Fold facts, from the beginning or from a snapshot."""
     folded = initial(graph.plan) if state is None else state
     for fact in facts:
-        apply(graph, folded, fact)
+        _APPLY[type(fact)](graph, folded, fact)
     return folded
 
 
@@ -85,7 +85,7 @@ def _lined(graph: Graph, state: State, fact: Lined) -> None:
 def _queued(graph: Graph, state: State, fact: AttemptQueued) -> None:
     address = fact.node
     node = _begin_item(state, address) if is_item(address) else state.nodes[address]
-    if fact.attempt != node.next_attempt:
+    if fact.attempt != node.turns + len(node.attempts):
         raise transitions.ForbiddenTransition(f"attempt {fact.attempt} after {node.next_attempt} attempts")
     dynamic = state.bodies.get(address)
     if dynamic is None:
@@ -170,9 +170,9 @@ def _cancel_decided(graph: Graph, state: State, fact: CancelDecided) -> None:
 
 
 def _succeeded(graph: Graph, state: State, fact: NodeSucceeded) -> None:
-    address = fact.node
-    node = _begin_item(state, address) if is_item(address) else state.nodes[address]
-    hit = bool(fact.cache) and fact.cache == CacheStatus.HIT
+    address, item = fact.node, is_item(fact.node)
+    node = _begin_item(state, address) if item else state.nodes[address]
+    hit = fact.cache == CacheStatus.HIT
     recovered = fact.attempt < 0 and not hit and node.phase is NodePhase.NOT_STARTED
     node.phase = transitions.node(node.phase, NodePhase.RECOVERED if recovered else NodePhase.SUCCEEDED)
     if fact.attempt >= 0:
@@ -180,14 +180,14 @@ def _succeeded(graph: Graph, state: State, fact: NodeSucceeded) -> None:
         attempt.phase = transitions.attempt(attempt.phase, AttemptPhase.SUCCEEDED)
         attempt.ended_at = fact.at
         if fact.evidence:
-            attempt.evidence = {**(attempt.evidence or {}), **fact.evidence}
+            attempt.evidence = {**attempt.evidence, **fact.evidence} if attempt.evidence else fact.evidence
         if node.publish:
             state.publishing.add(address)
         node.reason = ""
     if fact.cache:
         node.cache = fact.cache
     node.outputs, node.ended_at, node.source = fact.outputs, fact.at, fact.source
-    if is_item(address):
+    if item:
         _compact(state, address, node, hit)
         return
     scope_number = graph.scope_of(address)

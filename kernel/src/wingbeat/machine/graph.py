@@ -63,6 +63,7 @@ class Graph:
         self.inside: dict[int, int] = {}
         self._prefixes = [""]
         self._grown: dict[str, int] = {}
+        self._told = 1
         self._root = len(plan.nodes)
 
     def scope_of(self, node: int) -> int:
@@ -115,12 +116,12 @@ class Graph:
         self._prefixes.append(prefix)
         if parent >= 0:
             self.inside[parent] = len(self.plans) - 1
-        for i, node in enumerate(plan.nodes):
-            self._grown[_join(prefix, node.id, len(plan.nodes))] = base + i
         return base
 
     def id(self, address: int) -> str:
         """The id by which people know a node or item: a path from the root."""
+        if address < self._root:  # as most are
+            return self.nodes[address].id
         number = node_of(address)
         if number < self._root:
             found = self.nodes[number].id
@@ -135,6 +136,8 @@ class Graph:
 
     def find(self, id: str) -> int | None:
         """The node or item of that id."""
+        if self._told < len(self.plans):
+            self._tell()
         found = self._grown.get(id)  # first: the only node of a workflow has the id of the node that runs the workflow
         if found is None:
             found = self.plan.index.get(id)
@@ -144,6 +147,14 @@ class Graph:
             if number is not None and not is_item(number) and isinstance(self.nodes[number].kind, MapKind):
                 found = item_address(number, int(item))
         return found
+
+    def _tell(self) -> None:
+        """Write down the ids of what was opened since somebody asked for one. A replay asks for none."""
+        for scope in range(self._told, len(self.plans)):
+            nodes, base, prefix = self.plans[scope].nodes, self.bases[scope], self._prefixes[scope]
+            for i, node in enumerate(nodes, base):
+                self._grown[_join(prefix, node.id, len(nodes))] = i
+        self._told = len(self.plans)
 
 
 def _join(prefix: str, id: str, count: int) -> str:

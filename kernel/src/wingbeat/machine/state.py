@@ -260,13 +260,11 @@ class State(Struct, array_like=True):
 
     def node(self, address: int) -> NodeState:
         """A node, or an item that is under way. Raises KeyError for an item that is not."""
-        return self.items[address] if is_item(address) else self.nodes[address]
+        return self.nodes[address] if address < len(self.nodes) else self.items[address]
 
     def seen(self, address: int) -> NodeState | None:
         """A node, or an item that is under way; None for one that is not."""
-        if is_item(address):
-            return self.items.get(address)
-        return self.nodes[address] if address < len(self.nodes) else None
+        return self.nodes[address] if address < len(self.nodes) else self.items.get(address)
 
     def under_way(self, graph: Graph, address: int) -> tuple[set[int], set[int]]:
         """Where it is noted that a node or item is live, and that it is between attempts."""
@@ -290,14 +288,18 @@ def waits(plan: Plan) -> list[int]:
     return [len(node.upstream) + (node.arm is not None) for node in plan.nodes]
 
 
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(State)
+
+
 def encode_state(state: State) -> bytes:
     """As a snapshot."""
-    return msgspec.msgpack.encode(state)
+    return _encoder.encode(state)
 
 
 def decode_state(data: bytes) -> State:
     """From a snapshot."""
-    return msgspec.msgpack.decode(data, type=State)
+    return _decoder.decode(data)
 
 
 def graph_of(graph: Graph, state: State) -> Graph:

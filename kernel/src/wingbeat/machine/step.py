@@ -78,6 +78,8 @@ from wingbeat.spec.plan import BranchKind, ChildKind, GateKind, MapKind, Plan, S
 from wingbeat.types import ValueMismatch
 
 TIMED_OUT = "TimedOut"
+_OF_ALL = (Launched, Admitted, AbortAsked, Signalled)
+"""Events of the execution, not of one of its nodes."""
 
 
 class Machine:
@@ -156,10 +158,8 @@ class Machine:
 
     def _concerns(self, event: Event) -> bool:
         """Whether the event is about something that this execution has."""
-        if isinstance(event, Launched | Admitted | AbortAsked | Signalled):
-            return True
         if not isinstance(event, TimerFired):
-            return self.knows(event.node)
+            return isinstance(event, _OF_ALL) or self.knows(event.node)
         if event.kind == "execution":
             return self.plan.timeout_s is not None
         known = self.knows(event.node)

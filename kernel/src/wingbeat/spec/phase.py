@@ -6,7 +6,13 @@ import enum
 
 
 class ExecutionPhase(enum.StrEnum):
-    """Where an execution is. The last four are terminal."""
+    """Where an execution is. The last four are terminal.
+
+    Attributes:
+        terminal: Whether nothing can follow.
+    """
+
+    terminal: bool
 
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
@@ -18,14 +24,18 @@ class ExecutionPhase(enum.StrEnum):
     ABORTED = "ABORTED"
     TIMED_OUT = "TIMED_OUT"
 
-    @property
-    def terminal(self) -> bool:
-        """Whether nothing can follow."""
-        return self in _EXECUTION_TERMINAL
-
 
 class NodePhase(enum.StrEnum):
-    """Where a node is. From SUCCEEDED on, terminal."""
+    """Where a node is. From SUCCEEDED on, terminal.
+
+    Attributes:
+        terminal: Whether nothing can follow.
+
+        success: Whether the node has outputs.
+    """
+
+    terminal: bool
+    success: bool
 
     NOT_STARTED = "NOT_STARTED"
     QUEUED = "QUEUED"
@@ -38,16 +48,6 @@ class NodePhase(enum.StrEnum):
     SKIPPED = "SKIPPED"
     TIMED_OUT = "TIMED_OUT"
     RECOVERED = "RECOVERED"
-
-    @property
-    def terminal(self) -> bool:
-        """Whether nothing can follow."""
-        return self in _NODE_TERMINAL
-
-    @property
-    def success(self) -> bool:
-        """Whether the node has outputs."""
-        return self in _NODE_SUCCESS
 
 
 class AttemptPhase(enum.StrEnum):
@@ -75,17 +75,12 @@ class CacheStatus(enum.StrEnum):
     SKIPPED = "SKIPPED"
 
 
-_EXECUTION_TERMINAL = frozenset(
-    {ExecutionPhase.SUCCEEDED, ExecutionPhase.FAILED, ExecutionPhase.ABORTED, ExecutionPhase.TIMED_OUT}
-)
-_NODE_SUCCESS = frozenset({NodePhase.SUCCEEDED, NodePhase.RECOVERED})
-_NODE_TERMINAL = frozenset(
-    {
-        NodePhase.SUCCEEDED,
-        NodePhase.FAILED,
-        NodePhase.ABORTED,
-        NodePhase.SKIPPED,
-        NodePhase.TIMED_OUT,
-        NodePhase.RECOVERED,
-    }
-)
+_EXECUTION_TERMINAL = ("SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT")
+_NODE_SUCCESS = ("SUCCEEDED", "RECOVERED")
+_NODE_TERMINAL = (*_NODE_SUCCESS, "FAILED", "ABORTED", "SKIPPED", "TIMED_OUT")
+
+# Said once for each, not worked out at each of the many times that the machine asks.
+for _execution in ExecutionPhase:
+    _execution.terminal = _execution in _EXECUTION_TERMINAL
+for _node in NodePhase:
+    _node.terminal, _node.success = _node in _NODE_TERMINAL, _node in _NODE_SUCCESS

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
 
 KINDS: dict[str, float] = {
     # the kernel and its journal
@@ -49,6 +53,21 @@ KINDS: dict[str, float] = {
 """By kind, the chance that it strikes when it can."""
 
 
+class Dice(random.Random):
+    """Draws what `random.Random` draws; a choice, of which a world makes a hundred, in one step instead of two."""
+
+    def choice(self, seq: Sequence[T]) -> T:  # type: ignore[override]
+        """One of them. Raises IndexError if there is none."""
+        count = len(seq)
+        if not count:
+            raise IndexError("there is nothing to choose from")
+        bits = count.bit_length()
+        drawn = self.getrandbits(bits)
+        while drawn >= count:
+            drawn = self.getrandbits(bits)
+        return seq[drawn]
+
+
 class Faults:
     """The faults of one seed.
 
@@ -70,11 +89,20 @@ class Faults:
         }
         self.fired: Counter[str] = Counter() if fired is None else fired
         self.calm = False
-        self._dice = {kind: random.Random(f"{seed}/{kind}") for kind in self.rates}
+        self._seed = seed
+        self._dice: dict[str, tuple[Callable[[], float], float]] = {}
 
     def strikes(self, kind: str) -> bool:
         """Whether a fault strikes now. Each kind has dice of its own, so that one more kind does not change the others."""
-        if self.calm or kind not in self.rates or self._dice[kind].random() >= self.rates[kind]:
+        if self.calm:
+            return False
+        dice = self._dice.get(kind)
+        if dice is None:  # made when they are first thrown: to seed them is dear, and many never are
+            if kind not in self.rates:
+                return False
+            dice = self._dice[kind] = random.Random(f"{self._seed}/{kind}").random, self.rates[kind]
+        throw, rate = dice
+        if throw() >= rate:
             return False
         self.fired[kind] += 1
         return True

@@ -48,6 +48,9 @@ MANY = Interface((Variable("given", ListType(INT)),), (Variable("o0", INT),))
 _MAYBE = UnionType((INT, Simple("none")))
 TWO = Interface((Variable("x", _MAYBE), Variable("y", _MAYBE)), (Variable("o0", INT),))
 LIST = Interface((Variable("x", INT),), (Variable("o0", ListType(INT)),))
+POLICIES = tuple(FailurePolicy)
+FLAT = ("task", "task", "task", "list")
+NESTING = (*FLAT, "map", "map", "flow", "branch", "gate", "dynamic", "child", "flowmap", "childmap", "dynamicmap")
 
 
 class Graphs:
@@ -193,7 +196,7 @@ class _Body:
                 calls=tuple(self.calls),
                 nodes=tuple(self.nodes),
                 outputs={"o0": rng.choice(self.ints)},
-                failure_policy=rng.choice(list(FailurePolicy)),
+                failure_policy=rng.choice(POLICIES),
                 timeout_s=rng.choice((None, None, None, 60.0)),
                 on_failure=handler,
             )
@@ -205,10 +208,7 @@ class _Body:
 
     def node(self, arm: Arm | None) -> Promise:
         """Add a random node; the int that it gives."""
-        kinds = ["task", "task", "task", "list"]
-        if self.depth > 0:
-            kinds += ["map", "map", "flow", "branch", "gate", "dynamic", "child", "flowmap", "childmap", "dynamicmap"]
-        kind = self.rng.choice(kinds)
+        kind = self.rng.choice(NESTING if self.depth > 0 else FLAT)
         made = getattr(self, f"_{kind}")(arm)
         if arm is None:
             self.ints.append(made)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wingbeat.machine import event as e
 from wingbeat.machine.attempts import SYSTEM
-from wingbeat.machine.effect import Cancel, Lookup, Publish, SetTimer, Submit
+from wingbeat.machine.effect import Cancel, Effect, Lookup, Publish, SetTimer, Submit
 from wingbeat.machine.fact import (
     AttemptLost,
     AttemptQueued,
@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from wingbeat.testing.simulation import World
 
 OPEN = frozenset({AttemptPhase.QUEUED, AttemptPhase.RUNNING})
+UNDER_WAY = frozenset({NodePhase.QUEUED, NodePhase.RUNNING, NodePhase.DYNAMIC_RUNNING})
+_STARTS = (AttemptQueued, NodeSucceeded)
+_ITEM_STARTS = (*_STARTS, Started)
+_HELD = (Submit, Cancel, Publish)
+_ASKED = (Submit, Cancel, Publish, Lookup)
 
 
 class Broken(AssertionError):
@@ -44,13 +49,13 @@ def _check(holds: bool, what: str) -> None:
 
 def check_fact(m: Machine, fact: Fact) -> None:
     """A node starts only after what it consumes has succeeded."""
-    if isinstance(fact, AttemptQueued | NodeSucceeded) and not is_item(fact.node):
+    if isinstance(fact, _STARTS) and not is_item(fact.node):
         base, nodes = m.graph.base_of(fact.node), m.state.nodes
-        upstream = m.graph.nodes[fact.node].upstream
-        _check(all(nodes[base + u].phase.success for u in upstream), "upstream nodes have succeeded first")
+        for u in m.graph.nodes[fact.node].upstream:
+            _check(nodes[base + u].phase.success, "upstream nodes have succeeded first")
     if isinstance(fact, AttemptQueued):
         _check_chosen(m, fact)
-    if isinstance(fact, AttemptQueued | NodeSucceeded | Started) and is_item(fact.node):
+    if isinstance(fact, _ITEM_STARTS) and is_item(fact.node):
         _check_fed(m, fact.node)
     if isinstance(fact, Opened) and is_item(fact.parent):
         _check_fed(m, fact.parent)
@@ -98,18 +103,17 @@ def check_state(m: Machine) -> None:
     for number, scope in enumerate(state.scopes):
         plan, base = graph.plans[number], graph.bases[number]
         nodes = state.nodes[base : base + len(plan.nodes)]
-        _check(scope.remaining == sum(not n.phase.terminal for n in nodes), "`remaining` counts")
+        phases = [n.phase for n in nodes]
+        _check(scope.remaining == [p.terminal for p in phases].count(False), "`remaining` counts")
         if scope.phase.terminal:
             _check(not scope.live and not scope.retrying, "nothing is under way in a scope that has ended")
-            under_way = {NodePhase.QUEUED, NodePhase.RUNNING, NodePhase.DYNAMIC_RUNNING}
-            _check(not any(n.phase in under_way for n in nodes), "no node of a scope that has ended is under way")
+            _check(UNDER_WAY.isdisjoint(phases), "no node of a scope that has ended is under way")
         for i, node in enumerate(nodes):
             _check_node(m, base + i, node, number)
     for address, node in state.items.items():
         _check_attempts(m, address, node)
     for number, mapping in state.maps.items():
-        phases = [PHASES[b] for b in mapping.phases]
-        _check(mapping.succeeded == sum(p.success for p in phases), "`succeeded` counts")
+        _check(mapping.succeeded == [PHASES[b].success for b in mapping.phases].count(True), "`succeeded` counts")
         kind = graph.nodes[number].kind
         assert isinstance(kind, MapKind)
         _check(mapping.active <= (kind.spec.concurrency or WINDOW), "concurrency is kept")
@@ -131,68 +135,59 @@ def _check_node(m: Machine, address: int, node: NodeState, number: int) -> None:
         under_way = False
         if node.arm >= 0:
             members = planned.kind.members[node.arm]
-            _check(
-                node.phase.terminal
-                or state.waits[address] == sum(not state.nodes[base + i].phase.success for i in members),
-                "a branch waits for the nodes of its arm",
-            )
+            waits = [state.nodes[base + i].phase.success for i in members].count(False)
+            _check(node.phase.terminal or state.waits[address] == waits, "a branch waits for the nodes of its arm")
     else:
         if planned.arm is None:
-            waits = sum(not state.nodes[base + u].phase.success for u in planned.upstream)
+            waits = [state.nodes[base + u].phase.success for u in planned.upstream].count(False)
             _check(state.waits[address] == waits, "`waits` counts")
-        holds = node.phase in (NodePhase.QUEUED, NodePhase.RUNNING, NodePhase.DYNAMIC_RUNNING)
-        under_way = holds and node.retry_at is None
-    _check((address in scope.live) == under_way, f"`live` holds nodes that are under way ({node.phase})")
+        under_way = node.phase in UNDER_WAY and node.retry_at is None
+    _check((address in scope.live) == under_way, "`live` holds nodes that are under way")
     _check((address in scope.retrying) == (node.retry_at is not None), "`retrying` holds nodes between attempts")
-    gate = isinstance(planned.kind, GateKind) and node.phase is NodePhase.RUNNING
+    gate = node.phase is NodePhase.RUNNING and isinstance(planned.kind, GateKind)
     _check((address in state.gates) == gate, "`gates` holds gates that wait")
     _check_attempts(m, address, node)
 
 
 def _check_attempts(m: Machine, address: int, node: NodeState) -> None:
+    if not node.attempts and not node.system_failures and not node.user_failures:
+        return  # as most are: nothing of all this can be wrong
     task = m.graph.task(address)
     still = [a.phase in OPEN for a in node.attempts]
-    _check(not any(still[:-1]), "a node has one attempt at a time")
-    _check((node.open_attempt is not None) == any(still), "an open attempt is the last one")
-    _check(not (node.phase.terminal and any(still)), "an attempt does not outlive its node")
+    _check(True not in still[:-1], "a node has one attempt at a time")
+    _check((node.open_attempt is not None) == (True in still), "an open attempt is the last one")
+    _check(not (node.phase.terminal and True in still), "an attempt does not outlive its node")
     if task is None or task.dynamic:
         return
-    ended = [a for a in node.attempts if a.error is not None]
-    again = [a for a in ended if a.phase is AttemptPhase.RETRYABLE_FAILED]
-    lost = sum(a.error is not None and a.error.kind == "SYSTEM" for a in ended)
+    ended = [(a.phase, a.error.kind == "SYSTEM") for a in node.attempts if a.error is not None]
+    lost = [system for _, system in ended].count(True)
     _check(node.system_failures == lost, "failures of the system are counted apart")
     _check(node.user_failures == len(ended) - lost, "failures of the user are counted apart")
-    system = sum(a.error is not None and a.error.kind == "SYSTEM" for a in again)
+    again = [system for phase, system in ended if phase is AttemptPhase.RETRYABLE_FAILED]
+    system = again.count(True)
     _check(system <= SYSTEM.count, "the system's budget is kept")
     budget = 3 if "retry.count" in task.formulas else task.retry.count
     _check(len(again) - system <= budget, "the user's budget is kept")
     _check(len(node.attempts) <= len(again) + 1, "another attempt follows a retryable failure only")
 
 
-def check_outstanding(world: World) -> None:
-    """What a restart would perform is what was asked for and has not ended."""
+def check_outstanding(world: World, wanted: list[Effect]) -> None:
+    """What a restart performs (`wanted`) is what was asked for and has not ended."""
     m = world.machine
     state = m.state
-    held = {
-        (type(h), h.node, getattr(h, "attempt", -1)) for h in world.held if isinstance(h, Submit | Cancel | Publish)
-    }
-    wanted = m.outstanding()
-    asked = {
-        (type(w), w.node, getattr(w, "attempt", -1))
-        for w in wanted
-        if isinstance(w, Submit | Cancel | Publish | Lookup)
-    }
+    held = {(type(h), h.node, getattr(h, "attempt", -1)) for h in world.held if isinstance(h, _HELD)}
+    asked = {(type(w), w.node, getattr(w, "attempt", -1)) for w in wanted if isinstance(w, _ASKED)}
     open_: set[tuple[type, int, int]] = {(Publish, n, -1) for n in world.publications}
     looking = world.lookups | {t.node for t in world.timers if t.kind == "lookup"}
     open_ |= {(Lookup, n, -1) for n in looking if m.looking(n)}
-    for key, attempt in world.attempts.items():
-        if world.open(key):
-            open_.add((Cancel if attempt.cancelled else Submit, *key))
+    open_ |= {(Cancel if world.attempts[key].cancelled else Submit, *key) for key in world.open(world.attempts)}
     if not state.phase.terminal:
-        both = open_ | {h for h in held if h[0] is Publish or world.open((h[1], h[2]))}
+        waiting = set(world.open((node, attempt) for _, node, attempt in held))
+        both = open_ | {h for h in held if h[0] is Publish or h[1:] in waiting}
         both -= {(Submit, n, a) for kind, n, a in both if kind is Cancel}  # to be cancelled before it was submitted
         expected = {o for o in both if o[0] is not Publish or o[1] in state.publishing}
-        _check(asked == expected, f"outstanding is {expected - asked} more, {asked - expected} less")
+        if asked != expected:
+            raise Broken(f"not true: outstanding is {expected - asked} more, {asked - expected} less")
     _check_timers(world, [w for w in wanted if isinstance(w, SetTimer)])
 
 
@@ -200,10 +195,13 @@ def _check_timers(world: World, wanted: list[SetTimer]) -> None:
     """A timer that was set and would change something must come back after a restart, and no other may."""
     m = world.machine
     for timer in wanted:
-        _check(timer in world.timers_ever, f"{timer} was set before the restart")
-    for timer in world.timers:
-        if timer not in wanted and timer.kind != "lookup":
-            state = decode_state(encode_state(m.state))
+        if timer not in world.timers_ever:
+            raise Broken(f"not true: {timer} was set before the restart")
+    forgotten = [timer for timer in world.timers if timer.kind != "lookup" and timer not in wanted]
+    if forgotten:
+        body = encode_state(m.state)
+        for timer in forgotten:
+            state = decode_state(body)
             other = Machine(graph_of(Graph(m.plan, m.graph.templates), state), m.inputs, state)
             other.loaded = dict(m.loaded)
             for node in other.unread():
@@ -216,8 +214,9 @@ def check_end(world: World) -> None:
     """What must be true of an execution that has ended."""
     m = world.machine
     state = m.state
-    world.check_replay()
     _check(not world.said, "the end is durable")
+    world.check_facts()
+    world.check_snapshot()
     _check(not world.granted, "what the catalog granted is published or given back")
     ends = Counter(
         (f.node, f.attempt)
@@ -225,8 +224,9 @@ def check_end(world: World) -> None:
         if isinstance(f, AttemptLost | Suspended) or (isinstance(f, NodeSucceeded) and f.attempt >= 0)
     )
     queued = Counter((f.node, f.attempt) for f in world.durable if isinstance(f, AttemptQueued))
-    _check(all(n == 1 for n in queued.values()), "every attempt was made once")
-    _check(ends == queued, f"every attempt ended, once: {ends - queued} {queued - ends}")
+    _check(set(queued.values()) <= {1}, "every attempt was made once")
+    if ends != queued:
+        raise Broken(f"not true: every attempt ended, once: {ends - queued} {queued - ends}")
     by_node: dict[int, list[int]] = {}
     for node, number in queued:
         by_node.setdefault(node, []).append(number)

@@ -4,6 +4,7 @@ the planted bugs."""
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 import time
@@ -78,7 +79,8 @@ def run(seeds: range, jobs: int) -> tuple[Counter[str], list[Failure]]:
     fired: Counter[str] = Counter()
     failures: list[Failure] = []
     chunks = [seeds[i : i + CHUNK] for i in range(0, len(seeds), CHUNK)]
-    with ProcessPoolExecutor(jobs) as pool:
+    # Worlds are small and soon over: to look for garbage seldom is enough.
+    with ProcessPoolExecutor(jobs, initializer=gc.set_threshold, initargs=(100_000, 50, 50)) as pool:
         for counted, failed in pool.map(_chunk, chunks):
             fired += counted
             failures += failed

@@ -12,7 +12,8 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import Counter
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, get_args
 
 from msgspec import Struct
 
@@ -46,7 +47,7 @@ from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import CacheStatus
 from wingbeat.spec.plan import GateKind, Plan
 from wingbeat.testing.bodies import Script
-from wingbeat.testing.faults import Faults
+from wingbeat.testing.faults import Dice, Faults
 from wingbeat.testing.graphs import Graphs
 from wingbeat.testing.invariants import Broken, check_end, check_fact, check_outstanding, check_state
 from wingbeat.types import ListType
@@ -82,6 +83,17 @@ class Attempt(Struct):
     report: e.Event | None = None
 
 
+class Reader:
+    """Follows the journal while it is written, as bytes, and folds each fact once: who begins anew has to get to the same."""
+
+    def __init__(self, plan: Plan, templates: dict[str, Plan]) -> None:
+        self._graph, self.state = Graph(plan, templates), initial(plan)
+
+    def read(self, facts: list[Fact]) -> None:
+        """What was written now."""
+        replay(self._graph, decode_facts(encode_facts(facts)), self.state)
+
+
 DEFAULTS = Options()
 
 
@@ -99,10 +111,11 @@ class World:
 
     def __init__(self, seed: int, fired: Counter[str] | None = None, options: Options = DEFAULTS) -> None:
         self.seed, self.options = seed, options
-        self.rng = random.Random(f"{seed}/schedule")
+        self.rng = Dice(f"{seed}/schedule")
         self.faults = Faults(seed, options.off, fired)
         self.fired = self.faults.fired
-        graphs = Graphs(random.Random(f"{seed}/graph"))
+        self.storms = [(kind, happen) for kind, happen in self._storms.items() if kind in self.faults.rates]
+        graphs = Graphs(Dice(f"{seed}/graph"))
         depth = self.rng.choice((0, 0, 1, 1, 2)) if options.depth < 0 else options.depth
         self.plan: Plan = _plan(graphs.closure(depth))
         self.templates = {root: _plan(graphs.close(root)) for root in graphs.templates}
@@ -113,6 +126,7 @@ class World:
         self.inputs: Literals = {"x": Inline(3)}
         self.machine = Machine(Graph(self.plan, self.templates), self.inputs, initial(self.plan))
         self.durable: list[Fact] = []
+        self.reader = Reader(self.plan, self.templates)
         self.said: list[Fact] = []
         self.held: list[Effect] = []
         self.snapshots: list[tuple[int, bytes]] = []
@@ -150,7 +164,8 @@ class World:
 
     def _say(self, event: e.Event) -> None:
         self.past.append(event)
-        self.fired[type(event).__name__] += 1
+        fired = self.fired
+        fired[type(event).__name__] += 1
         machine = self.machine
         over = machine.state.phase.terminal
         before = encode_state(machine.state) if over else b""
@@ -161,9 +176,9 @@ class World:
         if over and (facts or encode_state(machine.state) != before):
             raise Broken("what has ended does not change")
         for fact in facts:
-            self.fired[f"fact {type(fact).__name__}"] += 1
+            fired[FACTS[type(fact)]] += 1
             check_fact(machine, fact)
-            self.said.append(fact)
+        self.said += facts
         for effect in effects:
             if effect.asks or self.early:
                 self._perform(effect)
@@ -173,8 +188,8 @@ class World:
         if dice < CHECK_SHARE:
             check_state(machine)
         if dice < 0.04:
-            self.check_replay()
-            check_outstanding(self)
+            self.check_snapshot()
+            check_outstanding(self, machine.outstanding())
 
     def _commit(self) -> None:
         """Make everything that was said durable, then do what follows; unless something happens."""
@@ -186,8 +201,10 @@ class World:
         if self.faults.strikes("crash before the commit") or self.faults.strikes("the commit is lost"):
             self._restart()
             return
-        self.durable += self.said
-        effects, self.said, self.held = self.held, [], []
+        effects, said, self.said, self.held = self.held, self.said, [], []
+        if said:
+            self._write(said)
+            self.check_facts()
         if self.faults.strikes("crash behind the commit") or self.faults.strikes("the commit's answer is lost"):
             self._restart()
             return
@@ -201,6 +218,10 @@ class World:
         if self.rng.random() < 0.05:
             self.fired["snapshot"] += 1
             self.snapshots.append((len(self.durable), encode_state(self.machine.state)))
+
+    def _write(self, facts: list[Fact]) -> None:
+        self.durable += facts
+        self.reader.read(facts)
 
     def _perform(self, effect: Effect) -> None:
         match effect:
@@ -261,15 +282,16 @@ class World:
             count, body = chosen
             state = decode_state(body)
             replay(graph_of(graph, state), facts[count:], state)
-            if state != replay(Graph(self.plan, self.templates), facts):
-                raise Broken("a snapshot and the facts behind it are the state")
+        if state != self.reader.state:
+            raise Broken("the facts, or a snapshot and the facts behind it, are the state")
         self.machine = Machine(graph, self.inputs, state)
         self.finished += state.phase.terminal  # who asks is told from the journal
         for node in self.machine.unread():
             self.machine.loaded[node] = self._stored(node)
-        for effect in self.machine.outstanding():
+        wanted = self.machine.outstanding()
+        for effect in wanted:
             self._perform(effect)
-        check_outstanding(self)
+        check_outstanding(self, wanted)
         if not self.durable:  # nobody was told that it is launched, so it is launched again
             self._say(e.Launched(self.at, self.seed, queued=self.queued))
 
@@ -287,7 +309,7 @@ class World:
             held += [effect for effect in paused.step(event) if not effect.asks]
             said += paused.take_facts()
         if not self.fenced:
-            self.durable += said
+            self._write(said)
             for effect in held:
                 self._perform(effect)
 
@@ -301,27 +323,26 @@ class World:
     def _storm(self) -> None:
         self.turns += 1
         self._admit(0.2)
-        faults, dice = self.faults, self.rng.random()
-        if faults.strikes("a paused kernel is fenced out"):
-            self._taken_over()
-        elif faults.strikes("a report comes late"):
-            self._late()
-        elif faults.strikes("a foreign report"):
-            self._foreign()
-        elif faults.strikes("somebody aborts"):
-            self._say(e.AbortAsked(self.at, "enough"))
-        elif faults.strikes("an answer comes early"):
-            self._early_answer()
-        elif faults.strikes("the clock jumps ahead"):
-            self.at += 1000.0 * self.rng.random()
-        elif faults.strikes("the clock goes back"):
-            self.at = max(1000.0, self.at - 100.0 * self.rng.random())
-        elif dice < 0.4:
+        dice = self.rng.random()
+        for kind, happen in self.storms:
+            if self.faults.strikes(kind):
+                happen(self)
+                return
+        if dice < 0.4:
             self._commit()
         elif dice < 0.55:
             self._time_passes()
         else:
             self._something_happens()
+
+    def _abort(self) -> None:
+        self._say(e.AbortAsked(self.at, "enough"))
+
+    def _jump(self) -> None:
+        self.at += 1000.0 * self.rng.random()
+
+    def _go_back(self) -> None:
+        self.at = max(1000.0, self.at - 100.0 * self.rng.random())
 
     def _calm(self) -> None:
         self._admit(1.0)
@@ -333,9 +354,10 @@ class World:
         return self.machine.state.phase.terminal and not self.said and not self.held
 
     def _time_passes(self) -> None:
-        due = min((t.due for t in self.timers), default=self.at)
-        jump = self.faults.calm or self.rng.random() < 0.3
-        self.at = max(self.at, due) if jump else self.at + self.rng.random() * 3
+        if self.faults.calm or self.rng.random() < 0.3:
+            self.at = max(self.at, min([t.due for t in self.timers], default=self.at))
+        else:
+            self.at += self.rng.random() * 3
         for timer in [t for t in self.timers if t.due <= self.at]:
             self.timers.remove(timer)
             self.fired[f"timer {timer.kind}"] += 1
@@ -343,26 +365,29 @@ class World:
 
     def _something_happens(self) -> bool:
         """One answer of the world, if one is due."""
-        happenings: list[tuple[str, Any]] = [("lookup", n) for n in sorted(self.lookups)]
-        happenings += [("publication", n) for n in sorted(self.publications)]
-        happenings += [("load", n) for n in sorted(self.loads)]
-        happenings += [("child", n) for n in sorted(self.awaited)]
-        happenings += [("gate", n) for n in sorted(self.machine.state.gates) if self._answerable(n)]
-        happenings += [("attempt", key) for key in sorted(self.attempts) if self.open(key)]
+        gates = self._answerable() if self.machine.state.gates else ()
+        due: tuple[tuple[Callable[[Any], None], Iterable[Any]], ...] = (
+            (self._lookup, self.lookups), (self._publication, self.publications), (self._load, self.loads),
+            (self._child, self.awaited), (self._gate, gates), (self._attempt, self.open(self.attempts)),
+        )  # fmt: skip
+        happenings = [(answer, what) for answer, whats in due if whats for what in sorted(whats)]
         if not happenings:
             return False
-        kind, what = self.rng.choice(happenings)
-        getattr(self, f"_{kind}")(what)
+        answer, what = self.rng.choice(happenings)
+        answer(what)
         return True
 
-    def open(self, key: tuple[int, int]) -> bool:
-        """Whether the machine still waits for this attempt."""
-        node = self.machine.state.seen(key[0])
-        attempt = node.open_attempt if node is not None else None
-        if attempt is None or attempt.number != key[1]:
-            return False
-        body = self.machine.state.bodies.get(key[0])
-        return body is None or not body.ended
+    def open(self, attempts: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Those of the attempts for which the machine still waits."""
+        state, found = self.machine.state, []
+        for key in attempts:
+            node = state.seen(key[0])
+            attempt = node.open_attempt if node is not None else None
+            if attempt is not None and attempt.number == key[1]:
+                body = state.bodies.get(key[0])
+                if body is None or not body.ended:
+                    found.append(key)
+        return found
 
     def _lookup(self, node: int) -> None:
         self.lookups.discard(node)
@@ -406,9 +431,11 @@ class World:
             return e.ChildEnded(self.at, node, {}, "child", aborted=True)
         return e.ChildEnded(self.at, node, outputs_of(self.machine, node), "child")
 
-    def _answerable(self, node: int) -> bool:
-        kind = self.machine.graph.nodes[node].kind
-        return isinstance(kind, GateKind) and kind.spec.gate != "sleep"
+    def _answerable(self) -> list[int]:
+        """Gates that wait for somebody."""
+        nodes = self.machine.graph.nodes
+        kinds = [(n, nodes[n].kind) for n in self.machine.state.gates]
+        return [n for n, kind in kinds if isinstance(kind, GateKind) and kind.spec.gate != "sleep"]
 
     def _gate(self, node: int) -> None:
         kind = self.machine.graph.nodes[node].kind
@@ -476,23 +503,38 @@ class World:
     def _foreign(self) -> None:
         """Reports about attempts that never were."""
         node, number = self.rng.randrange(len(self.machine.state.nodes)), self.rng.choice((-1, 77, 99))
-        self._say(self.rng.choice((
+        reports: tuple[e.Event, ...] = (
             e.AttemptRunning(self.at, node, number), e.AttemptSucceeded(self.at, node, number, {"o0": Inline(1)}),
             e.AttemptAborted(self.at, node, number), e.TimerFired(self.at, "run", node, number),
             e.TimerFired(self.at, "retry", node, number), e.AttemptAborted(self.at, 10**6, 0),
             e.AttemptSuspended(self.at, node, number), e.TimerFired(self.at, "gate", node, 0),
             e.AttemptAborted(self.at, node | 10**3 << 32, 0), e.Signalled(self.at, "nobody", Inline(1), f"f{number}"),
-        )))  # fmt: skip
+        )  # fmt: skip
+        self._say(self.rng.choice(reports))
 
-    def check_replay(self) -> None:
-        """The facts are the state."""
-        facts = decode_facts(encode_facts(self.durable + self.said))
-        if replay(Graph(self.plan, self.templates), facts) != self.machine.state:
+    def check_facts(self) -> None:
+        """The facts are the state, when all that was said is durable."""
+        if self.machine.state != self.reader.state:
             raise Broken("the facts are the state")
+
+    def check_snapshot(self) -> None:
+        """What a snapshot is read as is the state."""
         if decode_state(encode_state(self.machine.state)) != self.machine.state:
             raise Broken("a snapshot is the state")
 
+    _storms: ClassVar[dict[str, Callable[[World], None]]] = {
+        "a paused kernel is fenced out": _taken_over,
+        "a report comes late": _late,
+        "a foreign report": _foreign,
+        "somebody aborts": _abort,
+        "an answer comes early": _early_answer,
+        "the clock jumps ahead": _jump,
+        "the clock goes back": _go_back,
+    }
+    """Faults that strike by themselves, in the place of what else would have happened at that time."""
 
+
+FACTS: dict[type, str] = {kind: f"fact {kind.__name__}" for kind in get_args(Fact)}
 FAILURES = {
     "a user error": ErrorInfo("ValueError", "bad"),
     "an error that is not retried": ErrorInfo("NonRetryable", "never again", retryable=False),
