@@ -101,7 +101,7 @@ class LocalEngine:
         self._feed = Feed(parts.observers)
         self._inbox: deque[tuple[Live, Event]] = deque()
         self._wake = asyncio.Event()
-        self.reports = Reports(self._lives, self._archive, parts.clock, self._post)
+        self.reports = Reports(self._lives, self._archive, parts.clock, self._post, self._quarantine)
         self._pools = Pools(parts.pools, parts.clock, lambda r: self._dispatcher(r.task).submit(r), self.reports.waits)
         self._dispatchers = {name: Dispatcher(name, e, self.reports) for name, e in parts.executors.items()}
         self._ended: dict[str, Live] = {}

@@ -9,6 +9,7 @@ from wingbeat.base.ids import split_attempt_id
 from wingbeat.contracts.executor import Aborted, AttemptRequest, Failed, Outcome, Progress, Succeeded, Suspended
 from wingbeat.contracts.failpoints import hit
 from wingbeat.engine.archive import Archive
+from wingbeat.engine.background import Broke
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.live import Live
 from wingbeat.machine.event import (
@@ -30,12 +31,19 @@ class Reports:
         lives: Executions under way, by id.
 
         post: Takes an event.
+
+        broke: Told when a report cannot be taken.
     """
 
     def __init__(
-        self, lives: Mapping[str, Live], archive: Archive, clock: Clock, post: Callable[[Live, Event], None]
+        self,
+        lives: Mapping[str, Live],
+        archive: Archive,
+        clock: Clock,
+        post: Callable[[Live, Event], None],
+        broke: Broke,
     ) -> None:
-        self._lives, self._archive, self._clock, self._post = lives, archive, clock, post
+        self._lives, self._archive, self._clock, self._post, self._broke = lives, archive, clock, post, broke
         self._refused: dict[str, Failed] = {}
 
     def running(self, attempt: str, evidence: dict[str, Any] | None = None) -> None:
@@ -46,13 +54,16 @@ class Reports:
 
     def ended(self, attempt: str, outcome: Outcome) -> None:
         """See `Sink.ended`."""
-        hit("outcome.received")
         refused = self._refused.pop(attempt, None)
         if refused is not None and isinstance(outcome, Aborted):
             outcome = refused
         if (found := self._find(attempt)) is not None:
             found[0].progress.pop(found[1], None)
-            self._post(found[0], self._event(*found, outcome))
+            try:
+                hit("outcome.received")
+                self._post(found[0], self._event(*found, outcome))
+            except Exception as error:  # noqa: BLE001  # the executor could do nothing about it, and nobody would tell again
+                self._broke(found[0], error)
 
     def refused(self, attempt: str, failed: Failed) -> None:
         """An executor did not take an attempt, as far as is known. When it is seen gone, that is how it ended."""

@@ -217,6 +217,7 @@ class ProcessExecutor:
             while True:
                 try:
                     outcome = await self._outcome(attempt, fresh)
+                    hit("executor.ended")
                     break
                 except OSError as error:
                     # Whether it runs cannot be told now (no descriptors, full disk), so nothing may be concluded.
@@ -240,7 +241,6 @@ class ProcessExecutor:
                 del self._attempts[attempt.id]
         if attempt.reason is not None and not isinstance(outcome, Succeeded):
             outcome = Aborted(attempt.reason, outcome.error.evidence if isinstance(outcome, Failed) else {})
-        hit("executor.ended")
         self._tell.ended(attempt.id, outcome)
 
     async def _outcome(self, attempt: Attempt, fresh: bool) -> Outcome:
