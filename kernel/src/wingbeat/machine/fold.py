@@ -367,11 +367,11 @@ def _opened(graph: Graph, state: State, fact: Opened) -> None:
         above.handler = number
         prefix = f"{above.prefix}.on_failure" if above.prefix else "on_failure"
     elif fact.key:
-        again = sum(s.parent == fact.parent and s.key == fact.key for s in state.scopes) if plan.nodes else 0
+        again = graph.calls[fact.parent, fact.key] if plan.nodes else 0
         prefix = f"{graph.id(fact.parent)}.{fact.key}" + (f"~{again}" if again else "")
     else:
         prefix = graph.id(fact.parent)
-    graph.open(plan, prefix, -1 if fact.key else fact.parent)
+    graph.open(plan, prefix, fact.parent, fact.key)
     state.nodes += [NodeState() for _ in plan.nodes]
     state.waits += waits(plan)
     scope = Scope(

@@ -7,6 +7,7 @@ what facts, events and effects call ``node``.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Mapping
 
 from wingbeat.spec.entities import TaskSpec
@@ -52,6 +53,8 @@ class Graph:
         bases: By scope, the number of its first node.
 
         inside: By node or item that runs a workflow, its scope.
+
+        calls: By body and key, how often that was called: again, where it had failed.
     """
 
     def __init__(self, plan: Plan, templates: Mapping[str, Plan] | None = None) -> None:
@@ -61,6 +64,7 @@ class Graph:
         self.plans = [plan]
         self.bases = [0]
         self.inside: dict[int, int] = {}
+        self.calls: Counter[tuple[int, str]] = Counter()
         self._prefixes = [""]
         self._grown: dict[str, int] = {}
         self._told = 1
@@ -105,8 +109,9 @@ class Graph:
         assert kind.plan is not None
         return kind.plan
 
-    def open(self, plan: Plan, prefix: str, parent: int) -> int:
-        """Add the nodes of `plan`, which runs for `parent` (-1 for none, or a body); answers with the number of the first."""
+    def open(self, plan: Plan, prefix: str, parent: int, key: str = "") -> int:
+        """Add the nodes of `plan`, which runs for `parent` (-1 for none), or which that, a body, has called under `key`; answers
+        with the number of the first."""
         base = len(self.nodes)
         if self.nodes is self.plan.nodes:
             self.nodes = list(self.nodes)
@@ -114,7 +119,9 @@ class Graph:
         self.plans.append(plan)
         self.bases.append(base)
         self._prefixes.append(prefix)
-        if parent >= 0:
+        if key:
+            self.calls[parent, key] += 1
+        elif parent >= 0:
             self.inside[parent] = len(self.plans) - 1
         return base
 
