@@ -84,7 +84,10 @@ def made(**options):
     ("options", "words"),
     [
         ({"resources": lambda rows: Resources(mem=rows)}, "takes 'rows'"),
-        ({"resources": lambda attempt: Resources(mem="2Gi" if attempt else "1Gi")}, "'if', 'and', 'or' or 'not' on it"),
+        (
+            {"resources": lambda attempt: Resources(mem="2Gi" if attempt else "1Gi")},
+            "'if', 'and', 'or' or 'not' needs a value",
+        ),
         ({"resources": lambda attempt: Resources(mem=attempt * "many")}, "'many' is not a size"),
         ({"retries": lambda attempt: Retry(1, factor=attempt)}, "Retry.factor cannot depend on the call"),
         ({"timeout": lambda attempt: Timeout(total=attempt)}, "Timeout.total cannot depend on the call"),

@@ -81,13 +81,13 @@ class Symbol:
         return Symbol(Operation("not", (self._formula,)))
 
     def __bool__(self) -> NoReturn:  # noqa: PLE0304  # it has none
-        _refuse("'if', 'and', 'or' or 'not' on it")
+        _refuse("'if', 'and', 'or' or 'not'")
 
     def __len__(self) -> NoReturn:  # noqa: PLE0303  # it has none
-        _refuse("len() of it (its '.length' is known)")
+        _refuse("len() (there is '.length')")
 
     def __iter__(self) -> NoReturn:
-        _refuse("a loop over it")
+        _refuse("a loop")
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -95,7 +95,7 @@ class Symbol:
 def _refuse(what: str) -> NoReturn:
     where = caller(3)
     raise CompileError(
-        f"{what} needs the value, but it is not known before the attempt is made ({where}): {where.text}",
+        f"{what} needs a value, but inputs, attempt and error are not known before the attempt is made ({where}): {where.text}",
         hint=_WAYS_OUT,
     )
 
@@ -158,7 +158,7 @@ class LastError:
     kind = Symbol(Given("error.kind"))
 
     def __bool__(self) -> NoReturn:  # noqa: PLE0304  # as of a symbol
-        _refuse("'if' on the error")
+        _refuse("'if' on the error (its code is '' at first)")
 
 
 class Inputs:

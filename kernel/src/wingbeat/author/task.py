@@ -201,6 +201,8 @@ def _options(options: dict[str, Any], where: Location) -> TaskOptions:
     try:
         return TaskOptions(**options)
     except CompileError as error:
+        if str(where) in error.message:
+            raise
         raise CompileError(f"{error.message.removesuffix('.')} ({where}).", hint=error.hint) from error
     except (TypeError, ValueError) as error:
         raise CompileError(f"@task: {error} ({where}).") from error
