@@ -367,7 +367,7 @@ def _opened(graph: Graph, state: State, fact: Opened) -> None:
         above.handler = number
         prefix = f"{above.prefix}.on_failure" if above.prefix else "on_failure"
     elif fact.key:
-        again = graph.calls[fact.parent, fact.key] if plan.nodes else 0
+        again = graph.calls.get((fact.parent, fact.key), 0) if plan.nodes else 0
         prefix = f"{graph.id(fact.parent)}.{fact.key}" + (f"~{again}" if again else "")
     else:
         prefix = graph.id(fact.parent)

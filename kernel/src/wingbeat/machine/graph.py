@@ -7,7 +7,6 @@ what facts, events and effects call ``node``.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Mapping
 
 from wingbeat.spec.entities import TaskSpec
@@ -64,7 +63,7 @@ class Graph:
         self.plans = [plan]
         self.bases = [0]
         self.inside: dict[int, int] = {}
-        self.calls: Counter[tuple[int, str]] = Counter()
+        self.calls: dict[tuple[int, str], int] = {}
         self._prefixes = [""]
         self._grown: dict[str, int] = {}
         self._told = 1
@@ -120,7 +119,7 @@ class Graph:
         self.bases.append(base)
         self._prefixes.append(prefix)
         if key:
-            self.calls[parent, key] += 1
+            self.calls[parent, key] = self.calls.get((parent, key), 0) + 1
         elif parent >= 0:
             self.inside[parent] = len(self.plans) - 1
         return base

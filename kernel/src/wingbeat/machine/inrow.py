@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 
-class InRow:
-    """Calls `do`; a call that is asked for while another is made comes after it."""
-
-    def __init__(self, do: Callable[..., None]) -> None:
-        self._do = do
-        self._asked: deque[tuple[Any, ...]] = deque()
-
-    def __call__(self, *what: Any) -> None:
-        self._asked.append(what)
-        if len(self._asked) > 1:
-            return
-        while self._asked:
-            self._do(*self._asked[0])
-            self._asked.popleft()
+def in_row(asked: list[tuple[Any, ...]], do: Callable[..., None], *what: Any) -> None:
+    """Call `do`; if it is being called for something else that was `asked`, after that."""
+    asked.append(what)
+    if len(asked) > 1:
+        return
+    for each in asked:  # to which more may be added meanwhile
+        do(*each)
+    asked.clear()

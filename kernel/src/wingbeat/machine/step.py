@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Sequence
-from functools import partial
 from typing import Any, ClassVar
 
 import msgspec
@@ -65,7 +64,7 @@ from wingbeat.machine.fact import (
 )
 from wingbeat.machine.fold import apply
 from wingbeat.machine.graph import Graph, is_item, item_of, node_of
-from wingbeat.machine.inrow import InRow
+from wingbeat.machine.inrow import in_row
 from wingbeat.machine.state import AttemptState, NodeState, State
 from wingbeat.machine.values import resolve
 from wingbeat.spec.chosen import settled
@@ -93,8 +92,6 @@ class Machine:
         filling: Maps that start items at this moment.
 
         due: For maps that others feed, the items that have been fed and may not have been started yet.
-
-        follow, feed: What starts nodes that became ready, and has a map go on that another has fed (see `maps.go_on`).
     """
 
     def __init__(self, graph: Graph, inputs: Literals, state: State) -> None:
@@ -105,8 +102,8 @@ class Machine:
         self.mapped: dict[int, maps.Mapped] = {}
         self.filling: set[int] = set()
         self.due: dict[int, deque[int]] = {}
-        self.follow = InRow(self._follow)
-        self.feed = InRow(partial(maps.go_on, self))
+        self._following: list[tuple[Any, ...]] = []
+        self._fed: list[tuple[Any, ...]] = []
         self._facts: list[Fact] = []
         self._effects: list[Effect] = []
 
@@ -447,8 +444,15 @@ class Machine:
                 ready.append(follower)
         self.follow(number, ready, at)
 
-    def _follow(self, number: int, ready: list[int], at: float) -> None:
+    def follow(self, number: int, ready: list[int], at: float) -> None:
         """Start nodes of a scope that became ready."""
+        in_row(self._following, self._follow, number, ready, at)
+
+    def feed(self, number: int, lost: str, at: float) -> None:
+        """Have a map go on that another has fed, or stop because that is `lost`."""
+        in_row(self._fed, maps.go_on, self, number, lost, at)
+
+    def _follow(self, number: int, ready: list[int], at: float) -> None:
         scope, nodes = self.state.scopes[number], self.state.nodes
         if ready and scope.phase is ExecutionPhase.RUNNING:
             self.start([i for i in ready if not nodes[i].phase.terminal], at)
