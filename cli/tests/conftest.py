@@ -184,7 +184,7 @@ class FakeKernel:
         self.world.evicted.append(which)
         return Evicted(3, 2048)
 
-    async def recover(self, execution, entity=None):
+    async def recover(self, execution, entity=None, *, resume=False):
         self.world.recovered.append((execution, entity))
         return FakeExecution(self.world)
 

@@ -132,12 +132,60 @@ def parent(n: int) -> int:
     return last(child(n))
 
 
-INLINE = (numbers, picky, total, last, length, texts, first, second)
+@task
+def boom(x: int) -> int:
+    if STATE.broken:
+        raise ValueError("boom")
+    return x
+
+
+@task
+def tidy() -> None:
+    STATE.ran.append("tidy")
+
+
+@workflow(on_failure=tidy)
+def nested(x: int) -> int:
+    return cond(x > 0, lambda: cond(x > 1, lambda: boom(x), lambda: last(1)), lambda: last(2))
+
+
+@workflow
+def inner(n: int) -> int:
+    return boom(picky(n))
+
+
+kid = LaunchPlan(inner, name="kid")
+
+
+@workflow
+def blaming(n: int) -> int:
+    return picky(kid(picky(n)))
+
+
+@task
+async def waits() -> int:
+    await STATE.gate.wait()
+    return 1
+
+
+@workflow
+def waiting() -> int:
+    return waits()
+
+
+@workflow
+def waiting_broken() -> int:
+    boom(1)
+    return waits()
+
+
+INLINE = (boom, tidy, waits, numbers, picky, total, last, length, texts, first, second)
 
 
 @pytest.fixture(autouse=True)
 def _fresh():
     STATE.ran, STATE.hated, STATE.broken = [], {-1}, False
+    STATE.gate = asyncio.Event()
 
 
 @pytest.fixture
@@ -378,3 +426,53 @@ async def test_attempts_and_items_are_found_by_their_folders(kernel):
     assert kernel.attempts("mine", "n0.square-0") == [0]
     assert kernel.items("mine", "n0") == {17}
     assert kernel.attempts("other", "n0") == []
+
+
+async def test_an_execution_ends_behind_its_branches_and_its_handler_begins_behind_them(kernel):
+    STATE.broken = True
+    execution = await kernel.launch(nested, {"x": 5})
+    with pytest.raises(ExecutionFailed, match="boom"):
+        await execution.result()
+    events = [(event.kind, event.node, event.phase) async for event in execution.events()]
+    assert events[-1] == ("execution", "", "FAILED")
+    ends = [events.index(("node", node, "ABORTED")) for node in ("n0", "n1")]
+    assert max(ends) < min(i for i, event in enumerate(events) if event[1] == "on_failure")
+
+
+async def test_a_handler_runs_again_after_recover(kernel):
+    STATE.broken = True
+    view = await failed(kernel, nested, {"x": 5}, "first")
+    again = await kernel.recover(view.id)
+    with pytest.raises(ExecutionFailed):
+        await again.result()
+    assert STATE.ran.count("tidy") == 2
+
+
+async def test_a_child_that_fails_is_the_failure_of_the_node_that_launched_it(kernel):
+    STATE.broken = True
+    view = await failed(kernel, blaming, {"n": 3}, "parent")
+    assert (view.error.node, view.error.message.split(" (")[0]) == ("n1", "boom")
+    child = await (await kernel.get(view.error.evidence["execution"])).describe()
+    assert child.error.node == view.error.evidence["execution_node"] == "n1"
+
+
+async def test_what_is_under_way_is_not_recovered(kernel):
+    execution = await kernel.launch(waiting, {}, "busy")
+    with pytest.raises(ConflictError, match=r"'busy' is under way \(RUNNING\)"):
+        await kernel.recover("busy")
+    STATE.gate.set()
+    assert await execution.result() == 1
+
+
+async def test_a_recovery_that_is_asked_for_again_is_resumed(tmp_path):
+    STATE.broken = True
+    async with Kernel(tmp_path / "home", inline=INLINE, discover=False) as kernel:
+        view = await failed(kernel, waiting_broken, {}, "bad")
+        STATE.broken = False
+        first = await kernel.recover(view.id, resume=True)
+        assert first.created
+    async with Kernel(tmp_path / "home", inline=INLINE, discover=False) as kernel:
+        second = await kernel.recover(view.id, resume=True)
+        assert (second.id, second.created) == (first.id, False)
+        STATE.gate.set()
+        assert await second.result() == 1

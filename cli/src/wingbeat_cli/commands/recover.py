@@ -45,8 +45,11 @@ def command(ctx: click.Context, id_: str, file: str | None, entity: str | None, 
 async def _recover(kernel: Kernel, id_: str, closure: Closure | None, output: str) -> int:
     from wingbeat_cli.follow import follow
 
-    execution = await kernel.recover(id_, closure)
-    return await follow(kernel, execution, output, note=f"recovering {id_} as {execution.id}")
+    execution = await kernel.recover(id_, closure, resume=True)
+    words = (
+        f"recovering {id_} as {execution.id}" if execution.created else f"resuming {execution.id}, which is under way"
+    )
+    return await follow(kernel, execution, output, note=words)
 
 
 async def _plan(kernel: Kernel, id_: str, closure: Closure | None, output: str) -> None:

@@ -50,6 +50,8 @@ def failure(view: ExecutionView) -> list[str]:
     lines += [f"  {key}: {_fact(key, value)}" for key, value in _evidence(found) if value not in (None, "")]
     if found.kind.value == "SYSTEM":
         lines.append("  This came from the system around the task, not from its code.")
+    if child := found.evidence.get("execution"):
+        lines.append(f"it was a child execution: wingbeat describe execution {child}")
     if node is not None and (node.attempts or node.items is not None):
         lines.append(f"log: wingbeat logs {view.id} {_log_of(node)}")
     lines.append(f"when it is mended: wingbeat recover {view.id} FILE ENTITY keeps what succeeded")
@@ -60,7 +62,8 @@ def _evidence(error: ErrorInfo) -> list[tuple[str, Any]]:
     """What is worth to be shown: numbers of the process explain how it ended, and nothing of what its code said."""
     if error.code in OF_THE_PROCESS:
         return list(error.evidence.items())
-    return [] if error.trace else [(key, value) for key, value in error.evidence.items() if key not in NUMBERS]
+    hidden = NUMBERS | {"execution", "execution_node"}
+    return [] if error.trace else [(key, value) for key, value in error.evidence.items() if key not in hidden]
 
 
 def _log_of(node: NodeView) -> str:

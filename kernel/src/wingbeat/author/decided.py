@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, TypeAlias, TypeVar
 
-from wingbeat.author.formula import called, split
+from wingbeat.author.formula import Symbol, called, split
 from wingbeat.author.options import Duration, Pool, Resources, Retry, Timeout
+from wingbeat.base.errors import CompileError
 from wingbeat.spec.entities import Formulas, PoolSpec, ResourceSpec, RetrySpec, TimeoutSpec
 
 T = TypeVar("T")
@@ -30,15 +32,24 @@ class Decided:
         pool: Option[str | Pool] | None,
     ) -> None:
         self.formulas: Formulas = {}
-        self.retry: RetrySpec | None = self._spec("retries", retries, Retry)
-        self.timeout: TimeoutSpec | None = self._spec("timeout", timeout, Timeout)
-        self.resources: ResourceSpec | None = self._spec("resources", resources, Resources)
-        self.pool: PoolSpec | None = self._spec("pool", pool, Pool)
+        self.retry: RetrySpec | None = self._spec("retries", retries, Retry, int | Symbol, "a number or a Retry")
+        self.timeout: TimeoutSpec | None = self._spec(
+            "timeout", timeout, Timeout, timedelta | str | int | float | Symbol, "a duration or a Timeout"
+        )
+        self.resources: ResourceSpec | None = self._spec(
+            "resources", resources, Resources, None, "a Resources(cpu=…, mem=…)"
+        )
+        self.pool: PoolSpec | None = self._spec("pool", pool, Pool, str, "a name or a Pool")
 
-    def _spec(self, option: str, given: Any, cls: Callable[[Any], Any]) -> Any:
-        """`cls` of a value that is none says what it means: a count of retries, the name of a pool."""
-        if (value := called(option, given)) is None:
+    def _spec(self, option: str, given: Any, cls: type[Any], short: Any, wanted: str) -> Any:
+        """`cls` of a value that is `short` for it says what it means: a count of retries, the name of a pool."""
+        if given is None:
             return None
-        plain, formulas = split(value if isinstance(value, Retry | Timeout | Resources | Pool) else cls(value))
+        value = called(option, given)
+        if not isinstance(value, cls):
+            if short is None or not isinstance(value, short) or isinstance(value, bool):
+                raise CompileError(f"{option}: {value!r} is not {wanted}.")
+            value = cls(value)
+        plain, formulas = split(value)
         self.formulas.update(formulas)
         return plain.spec()

@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeVar
 
 from msgspec import Struct, structs
 
+from wingbeat.author.promise import Node
 from wingbeat.author.source import caller, location_of
 from wingbeat.base.errors import CompileError, WingbeatError
 from wingbeat.base.units import parse_duration_s, parse_size
@@ -26,6 +27,11 @@ _PARTS: dict[str, tuple[str, Callable[[str], float]]] = {
     "Retry.count": ("retry.count", float),
     "Retry.delay": ("retry.delay_s", parse_duration_s),
 }
+_TYPES: dict[str, Any] = {
+    "count": int, "weight": int, "priority": int, "cpu": int | float | None, "mem": int | str | None, "name": str,
+    "factor": int | float, "jitter": int | float,
+}  # fmt: skip
+"""What parts of options may be, by their names."""
 _WAYS_OUT = (
     "Choose by 'where(attempt > 0, …, …)'. What takes more than a formula is computed by a dynamic workflow, which gives "
     "'task.override(…)' the values."
@@ -203,7 +209,7 @@ def split(value: S) -> tuple[S, Formulas]:
     """An option without what depends on the call, and the formulas for that.
 
     Raises:
-        CompileError: A part of it cannot be a formula.
+        CompileError: A part of it cannot be a formula, or is of another type.
 
         ValueError: A text in a formula is no size or no duration.
     """
@@ -211,6 +217,11 @@ def split(value: S) -> tuple[S, Formulas]:
     formulas: Formulas = {}
     for field in structs.fields(value):
         part = getattr(value, field.name)
+        if isinstance(part, Node):
+            raise CompileError(
+                f"{type(value).__name__}.{field.name} is a promise; options are known before the workflow runs.",
+                hint="Write a function of the call's inputs: 'resources=lambda inputs: Resources(mem=inputs.NAME)'.",
+            )
         if isinstance(part, Symbol):
             name = f"{type(value).__name__}.{field.name}"
             if name not in _PARTS:
@@ -218,6 +229,8 @@ def split(value: S) -> tuple[S, Formulas]:
             option, parse = _PARTS[name]
             formulas[option] = _with_numbers(part._formula, parse)
             plain[field.name] = 0 if field.required else field.default
+        elif not isinstance(part, _TYPES.get(field.name, object)) or isinstance(part, bool):
+            raise CompileError(f"{type(value).__name__}.{field.name} cannot be {part!r}.")
     return (structs.replace(value, **plain) if plain else value), formulas
 
 

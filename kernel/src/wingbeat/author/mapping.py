@@ -169,7 +169,7 @@ class MapCall(Callee):
         """Call for each item, one after the other. Where some may fail, one that raises gives None.
 
         Raises:
-            ValueError: The lists are not of one length.
+            ValueError: The lists are not of one length, or shorter than the number of items that have to succeed.
 
             Exception: What an item raised, when too few succeed.
         """
@@ -203,6 +203,8 @@ class _Results:
     def __init__(self, spec: MapSpec, total: int) -> None:
         self.spec, self.total, self.failures = spec, total, 0
         self.values: list[Any] = []
+        if spec.needed(total) > total:
+            raise ValueError(f"{spec.needed(total)} items have to succeed, and there are {total}.")
 
     def failed(self, error: Exception) -> None:
         self.failures += 1

@@ -117,10 +117,10 @@ class Resources(Struct, frozen=True):
         """As declared in the spec."""
         if self.cpu is not None and self.cpu <= 0:
             raise CompileError(f"{self} is out of range.", hint="cpu is a number of cores above 0.")
-        return ResourceSpec(
-            cpu=None if self.cpu is None else float(self.cpu),
-            memory_bytes=None if self.mem is None else parse_size(self.mem),
-        )
+        memory_bytes = None if self.mem is None else parse_size(self.mem)
+        if memory_bytes is not None and memory_bytes <= 0:
+            raise CompileError(f"{self} is out of range.", hint="mem is more than nothing.")
+        return ResourceSpec(cpu=None if self.cpu is None else float(self.cpu), memory_bytes=memory_bytes)
 
 
 class Pool(Struct, frozen=True):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from wingbeat.base.errors import ConflictError
 from wingbeat.compile.flatten import flatten
 from wingbeat.contracts.engine import LaunchRequest, RecoveryPlan
 from wingbeat.contracts.journal import Journal, Record
@@ -53,9 +54,21 @@ class Earlier:
         return await self._journal.record(name)
 
     async def reuse(self, request: LaunchRequest) -> Reuse:
-        """What a launch takes over. Raises NotFound."""
+        """What a launch takes over.
+
+        Raises:
+            NotFound: From nothing that there is.
+
+            ConflictError: From what is under way, of which everything would be done twice.
+        """
         if not request.recover:
             return Reuse()
+        live = self._lives.get(request.recover)
+        if live is not None and (phase := live.machine.state.phase) in _GOING_ON:
+            raise ConflictError(
+                f"Execution {request.recover!r} is under way ({phase}); what has ended can be recovered.",
+                hint=f"Wait for its end, or stop it: wingbeat abort {request.recover}.",
+            )
         old = await self._recovered(request)
         return reusable(request.recover, old, self._archive.plan(self._archive.keep(request.closure)), request.inputs)
 

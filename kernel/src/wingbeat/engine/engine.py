@@ -45,6 +45,7 @@ from wingbeat.engine.publish import published
 from wingbeat.engine.recovery import Recovery
 from wingbeat.engine.replays import replay_of
 from wingbeat.engine.reports import Reports
+from wingbeat.engine.reuse import Reuse
 from wingbeat.engine.routes import INLINE, Routes
 from wingbeat.engine.timers import Timers
 from wingbeat.engine.views import execution_view
@@ -176,7 +177,7 @@ class LocalEngine:
         name = check_execution_id(request.name) if request.name else short_id(self._clock.entropy())
         closure_digest = self._archive.keep(request.closure)
         request, found = await self._earlier.resumed(request)
-        reuse = await self._earlier.reuse(request)
+        reuse = await self._earlier.reuse(request) if found is None else Reuse()
         existing = await self._earlier.existing(name)  # last: nothing may happen between this and taking the name
         self._check_running()  # it may have stopped meanwhile, and would never answer
         if existing is None and found:

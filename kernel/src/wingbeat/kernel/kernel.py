@@ -213,19 +213,29 @@ class Kernel:
         literals = await prepared.encode(inputs or {})
         return await self._launch(prepared, literals, name, resume=resume, labels=dict(labels or {}))
 
-    async def recover(self, id: str, entity: Workflow[..., Any] | Task[..., Any] | Closure | None = None) -> Execution:
+    async def recover(
+        self,
+        id: str,
+        entity: Workflow[..., Any] | Task[..., Any] | Closure | None = None,
+        *,
+        resume: bool = False,
+    ) -> Execution:
         """Run an execution again and take over what succeeded in it, where task, code and inputs are the same.
 
         Args:
-            id: The execution to recover.
+            id: The execution to recover. What is under way is not recovered.
 
             entity: A new version of what it ran; by default, the same.
 
+            resume: As of `launch`: so that it can be asked for again after a crash.
+
         Raises:
             NotFound: There is no such execution.
+
+            ConflictError: It is under way.
         """
         prepared, literals = await self._again(id, entity)
-        return await self._launch(prepared, literals, None, recover=id)
+        return await self._launch(prepared, literals, None, recover=id, resume=resume)
 
     async def recovery_plan(
         self, id: str, entity: Workflow[..., Any] | Task[..., Any] | Closure | None = None

@@ -29,7 +29,7 @@ from wingbeat.machine.fact import (
     Turned,
     Woke,
 )
-from wingbeat.machine.graph import Graph, is_item, item_address, item_of, node_of
+from wingbeat.machine.graph import HANDLER, Graph, is_item, item_address, item_of, node_of
 from wingbeat.machine.state import (
     PHASES,
     AttemptState,
@@ -365,7 +365,7 @@ def _opened(graph: Graph, state: State, fact: Opened) -> None:
     if fact.handler_of >= 0:
         above = state.scopes[fact.handler_of]
         above.handler = number
-        prefix = f"{above.prefix}.on_failure" if above.prefix else "on_failure"
+        prefix = f"{above.prefix}.{HANDLER}" if above.prefix else HANDLER
     elif fact.key:
         again = graph.calls.get((fact.parent, fact.key), 0) if plan.nodes else 0
         prefix = f"{graph.id(fact.parent)}.{fact.key}" + (f"~{again}" if again else "")

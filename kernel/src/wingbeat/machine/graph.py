@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from wingbeat.spec.entities import TaskSpec
 from wingbeat.spec.plan import Kind, MapKind, Plan, PlanNode, ScopeKind
 
+HANDLER = "on_failure"
+"""Last part of the id of a failure handler's scope."""
 _SHIFT = 32
 _MASK = (1 << _SHIFT) - 1
 

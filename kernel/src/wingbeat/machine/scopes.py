@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wingbeat.machine import bodies
 from wingbeat.machine.effect import Finish
-from wingbeat.machine.fact import NodeSucceeded, Opened, Turned
+from wingbeat.machine.fact import NodeEnded, NodeSucceeded, Opened, Turned
 from wingbeat.machine.values import resolve
 from wingbeat.spec.literal import Inline, Literals
 from wingbeat.spec.outcome import ErrorInfo
@@ -83,15 +83,10 @@ def abort(m: Machine, number: int, reason: str, at: float, error: ErrorInfo | No
 
 def _stop_all(m: Machine, number: int, cause: str, reason: str, at: float) -> None:
     """Stop everything that is under way in a scope; what waits only ends at once."""
-    scope, state = m.state.scopes[number], m.state
+    scope = m.state.scopes[number]
     for address in sorted(scope.retrying | scope.live):
         if address in scope.retrying or address in scope.live:  # it may have ended with another meanwhile
             m.stop(address, cause, reason, at)
-    plan, base = m.graph.plans[number], m.graph.bases[number]
-    if not plan.plain:
-        for i, node in enumerate(plan.nodes, base):
-            if isinstance(node.kind, BranchKind) and state.nodes[i].phase is NodePhase.RUNNING:
-                m.end(i, NodePhase.ABORTED, None, at, reason)
     if number == 0:
         m.notes.clear()
 
@@ -125,12 +120,21 @@ def _succeed(m: Machine, number: int, at: float) -> None:
 def _conclude(m: Machine, number: int, phase: ExecutionPhase, at: float) -> None:
     """A scope ends without success, once its failure handler has ended."""
     scope, plan = m.state.scopes[number], m.graph.plans[number]
+    _end_branches(m, number, at)
     if plan.handler is not None and scope.handler < 0 and scope.began_at is not None:
         m.say(Opened(-1, at, _handler_inputs(m, number, plan.handler), handler_of=number))
         start(m, len(m.state.scopes) - 1, at)
         return
     m.say(Turned(phase, at, scope=number))
     _ended(m, number, at)
+
+
+def _end_branches(m: Machine, number: int, at: float) -> None:
+    """Branches are under way until the nodes of their arms have ended."""
+    plan, base, scope = m.graph.plans[number], m.graph.bases[number], m.state.scopes[number]
+    for i, node in enumerate(() if plan.plain else plan.nodes, base):
+        if isinstance(node.kind, BranchKind) and m.state.nodes[i].phase is NodePhase.RUNNING:
+            m.say(NodeEnded(i, NodePhase.ABORTED, at, scope.reason))
 
 
 def _handler_inputs(m: Machine, number: int, handler: Plan) -> Literals:

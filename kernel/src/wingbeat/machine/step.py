@@ -63,7 +63,7 @@ from wingbeat.machine.fact import (
     Started,
 )
 from wingbeat.machine.fold import apply
-from wingbeat.machine.graph import Graph, is_item, item_of, node_of
+from wingbeat.machine.graph import HANDLER, Graph, is_item, item_of, node_of
 from wingbeat.machine.inrow import in_row
 from wingbeat.machine.state import AttemptState, NodeState, State
 from wingbeat.machine.values import resolve
@@ -305,7 +305,7 @@ class Machine:
             self.end(event.node, NodePhase.ABORTED, None, event.at, node.reason)
         else:
             error = event.error or ErrorInfo("Aborted", "The child execution was aborted.", retryable=False)
-            self.end(event.node, NodePhase.FAILED, error, event.at)
+            self.end(event.node, NodePhase.FAILED, error.of_child(event.source), event.at)
 
     def _timer_fired(self, event: TimerFired) -> None:
         address = event.node
@@ -383,7 +383,10 @@ class Machine:
 
     def take_over(self, address: int, at: float) -> bool:
         """Take the outputs of a node or item from the execution that is recovered, if they hold here too."""
-        found = self.state.reusable.get(self.graph.id(address))
+        id = self.graph.id(address)
+        if HANDLER in id.split("."):
+            return False  # it handles what has failed now
+        found = self.state.reusable.get(id)
         task = self.graph.task(address)
         if found is None or task is None or task.dynamic or found.identity != task_identity(task):
             return False

@@ -83,6 +83,8 @@ class Turn:
             return Suspended(
                 tuple(self._calls.values()), tuple(self._cancels), self._wake_at, tuple(self._closures.values())
             )
+        except NonDeterministic as error:
+            raise error.with_traceback(None) from None  # the frames between here and there are of the event loop
         if inspect.iscoroutine(value):
             value.close()
             raise NonRetryable("The body returns a call that it has not awaited. Write 'await' before the call.")
@@ -134,9 +136,9 @@ class Turn:
         if not entry.key:
             return
         if entry.key not in self._called:
-            made = self._made[entry.key]
+            now = ", ".join(self._called[key] for key in self._calls) or "nothing else"
             raise NonDeterministic(
-                f"The body called {entry.key!r} when it was run before, and does not now (spec {made.template[:19]}…). "
+                f"The body called {entry.key!r} when it was run before, and now calls {now}. "
                 "What it does has to follow from its inputs and from what it awaits."
             )
         hit("turn.told")

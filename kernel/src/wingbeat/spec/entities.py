@@ -294,11 +294,11 @@ class MapSpec(Strict, frozen=True, omit_defaults=True, tag_field="kind", tag="ma
         return self.min_successes is not None or self.min_success_ratio is not None
 
     def needed(self, total: int) -> int:
-        """How many of `total` items have to succeed: at most all of them."""
+        """How many of `total` items have to succeed; that may be more than there are."""
         if not self.tolerant:
             return total
         share = math.ceil((self.min_success_ratio or 0.0) * total - 1e-9)  # 100 items at 0.07 are 7, not 8
-        return min(max(self.min_successes or 0, share), total)
+        return max(self.min_successes or 0, share)
 
 
 class Value(Strict, frozen=True, tag_field="is", tag="value"):

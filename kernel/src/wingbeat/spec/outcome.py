@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from wingbeat.base.errors import ErrorKind
@@ -35,3 +36,10 @@ class ErrorInfo(Struct, frozen=True, omit_defaults=True):
     trace: str = ""
     evidence: dict[str, Any] = {}
     node: str = ""
+
+    def of_child(self, execution: str) -> ErrorInfo:
+        """It as the error of the node that launched the child `execution`, whose nodes are none of the parent's."""
+        if not execution:
+            return self
+        evidence = {**self.evidence, "execution": execution, "execution_node": self.node}
+        return msgspec.structs.replace(self, node="", evidence=evidence)

@@ -17,6 +17,7 @@ from wingbeat.machine.fact import (
     SignalKept,
     Started,
     Suspended,
+    Turned,
 )
 from wingbeat.machine.graph import Graph, is_item, item_of, node_of
 from wingbeat.machine.maps import WINDOW
@@ -53,6 +54,10 @@ def check_fact(m: Machine, fact: Fact) -> None:
         base, nodes = m.graph.base_of(fact.node), m.state.nodes
         for u in m.graph.nodes[fact.node].upstream:
             _check(nodes[base + u].phase.success, "upstream nodes have succeeded first")
+    if isinstance(fact, Turned) and ExecutionPhase(fact.phase).terminal:
+        _check_quiet(m, fact.scope)
+    if isinstance(fact, Opened) and fact.handler_of >= 0:
+        _check_quiet(m, fact.handler_of)
     if isinstance(fact, AttemptQueued):
         _check_chosen(m, fact)
     if isinstance(fact, _ITEM_STARTS) and is_item(fact.node):
@@ -84,6 +89,14 @@ def _check_fed(m: Machine, address: int) -> None:
             given = Inline(whole.value[item]) if isinstance(whole, Inline) else whole.items[item]
         taken = m.values(address)[name]
         _check(taken == (Inline(None) if given is None else given), "an item takes what it was fed")
+
+
+def _check_quiet(m: Machine, number: int) -> None:
+    """At the moment when a scope ends, and when its handler begins, all that was under way in it has ended."""
+    base, count = m.graph.bases[number], len(m.graph.plans[number].nodes)
+    under_way = {NodePhase.QUEUED, NodePhase.RUNNING, NodePhase.DYNAMIC_RUNNING}
+    phases = [node.phase for node in m.state.nodes[base : base + count]]
+    _check(not under_way.intersection(phases), "nothing of a scope ends after it")
 
 
 def _check_chosen(m: Machine, fact: AttemptQueued) -> None:
