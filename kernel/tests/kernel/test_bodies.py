@@ -78,6 +78,15 @@ SOURCE = """
     @workflow
     async def killed(n: int) -> int:
         return await dies(n)
+
+    RUNS = os.environ["CAPRICE"]
+
+    @workflow
+    async def capricious(n: int) -> int:
+        if os.path.exists(RUNS):
+            return await breaks(n)
+        open(RUNS, "w").close()
+        return await works(n)
 """
 
 
@@ -85,6 +94,7 @@ SOURCE = """
 def flows(tmp_path, monkeypatch):
     name = f"bodies_{next(COUNT)}"
     (tmp_path / f"{name}.py").write_text(textwrap.dedent(SOURCE))
+    monkeypatch.setenv("CAPRICE", str(tmp_path / "caprice"))
     monkeypatch.syspath_prepend(tmp_path)
     yield importlib.import_module(name)
     del sys.modules[name]
@@ -110,6 +120,7 @@ async def test_a_failed_call_that_is_not_caught_is_why_the_workflow_failed(kerne
     assert error.message.startswith("not 3 (")
     assert error.node == ("n0.plain-0.breaks-0" if name == "nested" else "n0.breaks-0")
     assert view.error.trace.count(f"in {name}\n") == 1  # and where the body was waiting
+    assert view.error.trace.count("in breaks\n") == 1
 
 
 async def test_what_the_body_raises_instead_is_its_own_error(kernel, flows):
@@ -134,3 +145,12 @@ async def test_a_call_that_was_lost_is_not_taken_for_a_lost_body(kernel, flows):
     body, call = view.nodes
     assert len(call.attempts) == 4
     assert [attempt.error.code for attempt in body.attempts if attempt.error] == ["Killed"]
+
+
+async def test_a_body_that_calls_something_else_is_told_with_both_calls(kernel, flows):
+    error, view = await failed(kernel, flows.capricious)
+    assert error.code == "NonDeterministic"
+    assert error.message.startswith("The body called 'works-0' when it was run before, and now calls bodies_")
+    assert ".breaks (bodies_" in error.message
+    assert "asyncio" not in view.error.trace
+    assert "asyncio" not in error.message

@@ -118,10 +118,13 @@ class Turn:
             self._waiting.pop(key, None)
         if recorded.error is not None:
             error = recorded.error
-            raise ExecutionFailed(
+            failed = ExecutionFailed(
                 error.message, execution=os.environ.get("WINGBEAT_EXECUTION", ""), node=error.node, code=error.code,
                 kind=str(error.kind), retryable=error.retryable,
             )  # fmt: skip
+            if error.trace:
+                failed.add_note(error.trace.rstrip())
+            raise failed
         return self._value(entity, recorded.outputs or {})
 
     # -- what the loop is told
