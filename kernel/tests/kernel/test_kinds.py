@@ -57,6 +57,11 @@ def last(x: int) -> int:
 
 
 @task
+def beginning(xs: list[int]) -> int:
+    return xs[0]
+
+
+@task
 def length(x: str) -> int:
     STATE.ran.append("length")
     return len(x)
@@ -117,6 +122,17 @@ def longer(n: int) -> int:
 @workflow
 def gated() -> int:
     return picky(approve("go", wait_for_input("amount", int)))
+
+
+@workflow
+def gated_later() -> int:
+    amount, first = wait_for_input("amount", int), wait_for_input("first", int)
+    return picky(approve("go", beginning([amount, first])))
+
+
+@workflow
+def parent_of_gated() -> int:
+    return last(LaunchPlan(gated, name="flow.gated")())
 
 
 @workflow
@@ -277,6 +293,33 @@ async def test_a_gate_tells_what_it_takes_also_before_it_waits(kernel):
     assert await execution.result() == 40
     with pytest.raises(ConflictError, match="has ended"):
         await kernel.signal("mine", "amount", 5)
+
+
+async def test_an_answer_that_contradicts_is_refused_and_the_same_again_is_fine(kernel):
+    execution = await kernel.launch(gated_later, name="mine")
+    await waits_for(execution, "amount")
+    both = [kernel.signal("mine", "amount", amount) for amount in (4, 5)]  # at once: one of them counts
+    refused = [error for error in await asyncio.gather(*both, return_exceptions=True) if error is not None]
+    assert [type(error) for error in refused] == [ConflictError]
+    assert "'amount' was answered already, with int" in str(refused[0])
+    await kernel.signal("mine", "go", True)  # kept
+    with pytest.raises(ConflictError, match="with bool True, which is kept"):
+        await kernel.signal("mine", "go", False)
+    await kernel.signal("mine", "go", True)
+    await kernel.signal("mine", "first", 1)
+    assert await execution.result() in (40, 50)
+
+
+async def test_a_gate_of_a_child_execution_is_answered_there(kernel):
+    execution = await kernel.launch(parent_of_gated, name="mine")
+    await waits_for(execution, "waiting for the execution")
+    with pytest.raises(NotFound, match="'mine' has no gate 'amount'") as caught:
+        await kernel.signal("mine", "amount", 4)
+    assert "wingbeat explain waiting mine" in caught.value.hint
+    child = (await execution.describe()).nodes[0].reason.split()[-1]
+    await kernel.signal(child, "amount", 4)
+    await kernel.signal(child, "go", True)
+    assert await execution.result() == 41
 
 
 async def test_what_waits_for_a_time_says_until_when(kernel):
