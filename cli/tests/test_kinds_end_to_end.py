@@ -250,6 +250,22 @@ def test_gate_of_a_dynamic_workflow_is_answered_when_nobody_runs_it(shell):
     assert shell("run", "flow.py", "asking", "--n", "3", "--name", "mine").stdout == "o0 = 0.5\n"
 
 
+def test_an_answer_that_contradicts_is_refused_with_and_without_a_kernel(shell):
+    running = shell.start("run", "flow.py", "release", "--name", "mine")
+    shell.until_waiting("mine", "threshold")
+    shell("signal", "mine", "threshold", "0.5")
+    refused = shell("signal", "mine", "threshold", "0.7", status=6).stderr
+    assert "'threshold' was answered already, with float 0.5" in refused
+    shell("signal", "mine", "threshold", "0.5")
+    running.send_signal(signal.SIGKILL)
+    running.communicate()
+    shell("approve", "mine", "deploy")
+    assert "'deploy' was answered already, with bool True" in shell("reject", "mine", "deploy", status=6).stderr
+    shell("approve", "mine", "deploy")
+    shell("signal", "mine", "settings", '{"rate": 1, "names": ["a"]}')
+    assert shell("run", "flow.py", "release", "--name", "mine").stdout == "o0 = ['a'] at 0.5\n"
+
+
 def test_handler_of_failures_has_a_log(shell):
     done = shell("run", "flow.py", "handled", "--x", "3", "--name", "mine", status=1)
     assert "on_failure flow.clean SUCCEEDED" in done.stderr

@@ -76,9 +76,9 @@ def nothing_is_cancelled(patch):
 
 
 def a_signal_is_acknowledged_before_it_is_durable(patch):
-    def acknowledge(self, live, signal):
-        for done in live.signalled.pop(signal, []):
-            done.set_result(None)
+    def acknowledge(self, live, event):
+        for done in live.signalled.pop(event.id, []):
+            done.set_result("")
 
     patch.setattr(LocalEngine, "_acknowledge", acknowledge)
 

@@ -120,6 +120,17 @@ def gated() -> int:
 
 
 @workflow
+def gated_later() -> int:
+    amount, first = wait_for_input("amount", int), wait_for_input("first", int)
+    return picky(approve("go", total([amount, first])))
+
+
+@workflow
+def parent_of_gated() -> int:
+    return last(LaunchPlan(gated, name="flow.gated")())
+
+
+@workflow
 def timed(n: int) -> int:
     return total([sleep("1h", n), approve("go", n, timeout=60), wait_for_input("amount", int)])
 
@@ -215,6 +226,15 @@ async def waits_for(execution, what):
     raise AssertionError(f"it never waited for {what}")
 
 
+async def launched(kernel, id):
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                return await kernel.get(id)
+            except NotFound:
+                await asyncio.sleep(0.01)
+
+
 async def decisions(kernel, id, entity=None):
     plan = await kernel.recovery_plan(id, entity)
     return {node.node: (node.decision.value, node.reason) for node in plan.nodes}
@@ -277,6 +297,34 @@ async def test_a_gate_tells_what_it_takes_also_before_it_waits(kernel):
     assert await execution.result() == 40
     with pytest.raises(ConflictError, match="has ended"):
         await kernel.signal("mine", "amount", 5)
+
+
+async def test_an_answer_that_contradicts_is_refused_and_the_same_again_is_fine(kernel):
+    execution = await kernel.launch(gated_later, name="mine")
+    await waits_for(execution, "amount")
+    both = [kernel.signal("mine", "amount", amount) for amount in (4, 5)]  # at once: one of them counts
+    refused = [error for error in await asyncio.gather(*both, return_exceptions=True) if error is not None]
+    assert [type(error) for error in refused] == [ConflictError]
+    assert "'amount' was answered already, with int" in str(refused[0])
+    await kernel.signal("mine", "go", True)  # kept
+    with pytest.raises(ConflictError, match="with bool True, which is kept"):
+        await kernel.signal("mine", "go", False)
+    await kernel.signal("mine", "go", True)
+    await kernel.signal("mine", "first", 1)
+    assert await execution.result() in (50, 60)
+
+
+async def test_a_gate_of_a_child_execution_is_answered_there(kernel):
+    execution = await kernel.launch(parent_of_gated, name="mine")
+    await waits_for(execution, "waiting for the execution")
+    with pytest.raises(NotFound, match="'mine' has no gate 'amount'") as caught:
+        await kernel.signal("mine", "amount", 4)
+    assert "wingbeat explain waiting mine" in caught.value.hint
+    child = (await execution.describe()).nodes[0].reason.split()[-1]
+    await launched(kernel, child)
+    await kernel.signal(child, "amount", 4)
+    await kernel.signal(child, "go", True)
+    assert await execution.result() == 41
 
 
 async def test_what_waits_for_a_time_says_until_when(kernel):

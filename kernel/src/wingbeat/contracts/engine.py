@@ -245,7 +245,8 @@ class Engine(Protocol):
     async def signal(self, execution: str, name: str, value: Literal, id: str) -> None:
         """Answer the gate of that name or node id, or the next one of that name. Returns when the answer is durable.
 
-        Called again: with the same `id`, changes nothing. Raises `NotFound`, and `ConflictError` if it has ended.
+        Called again: with the same `id` or the same value, changes nothing. Raises `NotFound`, and `ConflictError` if it has ended
+        or the gate was answered with another value.
         """
 
     def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:

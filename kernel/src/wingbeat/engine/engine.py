@@ -271,8 +271,10 @@ class LocalEngine:
         self._check_running()  # else nobody would answer
         done = live.expect(id)
         self._post(live, Signalled(self._clock.now(), name, value, id))
-        await asyncio.shield(done)
+        refused = await asyncio.shield(done)
         hit("signal.acknowledge")
+        if refused:
+            raise ConflictError(f"Execution {execution!r}: {refused}")
 
     async def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
         """See `Engine.events`."""
@@ -354,7 +356,7 @@ class LocalEngine:
                 live.facts += facts
                 self._touched[live.id] = live
             if type(event) is Signalled:
-                self._acknowledge(live, event.id)
+                self._acknowledge(live, event)
             for effect in effects:
                 if effect.asks and live.launched.done():  # before, there may be no room for it
                     self._perform(live, effect)
@@ -362,10 +364,10 @@ class LocalEngine:
                     live.held.append(effect)
                     self._holding[live.id] = live
 
-    def _acknowledge(self, live: Live, signal: str) -> None:
-        """Tell who signalled, when it is durable."""
-        waiting = live.signalled.pop(signal, [])
-        live.acknowledged += waiting
+    def _acknowledge(self, live: Live, event: Signalled) -> None:
+        """Tell who signalled, when it is durable; if it was refused, when that is durable for which it was."""
+        waiting = live.signalled.pop(event.id, [])
+        live.acknowledged |= dict.fromkeys(waiting, live.refusal(event))
         if waiting and live.facts:
             self._holding[live.id] = live  # so that it is committed now
         elif waiting:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import Any, cast
 
 import msgspec
 
@@ -13,7 +14,9 @@ from wingbeat.contracts.catalog import CacheKey
 from wingbeat.contracts.executor import Progress
 from wingbeat.contracts.journal import Record
 from wingbeat.contracts.observer import Published
+from wingbeat.machine.contradiction import contradiction
 from wingbeat.machine.effect import Effect
+from wingbeat.machine.event import Signalled
 from wingbeat.machine.fact import Fact
 from wingbeat.machine.step import Machine
 from wingbeat.spec.entities import Closure
@@ -42,9 +45,10 @@ class Live:
 
         committing: Whether something that was said is on its way into the journal.
 
-        acknowledged: Done when what was said up to now is durable.
+        acknowledged: Done when what was said up to now is durable; with why a signal was refused, empty if it was not.
 
         signalled: By the id of a signal, who waits for its being durable.
+
         progress: By node or item, the number of the attempt that runs and how far it says that it is.
 
         dropped: It was let go of; what is posted for it counts no more.
@@ -65,8 +69,8 @@ class Live:
         self.subscribers: list[asyncio.Queue[list[Published]]] = []
         self.called: dict[str, Closure] = {}
         self.committing = self.dropped = False
-        self.acknowledged: list[asyncio.Future[None]] = []
-        self.signalled: dict[str, list[asyncio.Future[None]]] = {}
+        self.acknowledged: dict[asyncio.Future[str], str] = {}
+        self.signalled: dict[str, list[asyncio.Future[str]]] = {}
         self.progress: dict[int, tuple[int, Progress]] = {}
         self.facts_since_snapshot = 0
 
@@ -74,11 +78,20 @@ class Live:
         """The id of a node or item."""
         return self.machine.graph.id(address)
 
-    def expect(self, signal: str) -> asyncio.Future[None]:
-        """Done when a signal that is about to be posted is durable."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def expect(self, signal: str) -> asyncio.Future[str]:
+        """Done when a signal that is about to be posted is durable, or with why it was refused."""
+        done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.signalled.setdefault(signal, []).append(done)
         return done
+
+    def refusal(self, event: Signalled) -> str:
+        """Why the machine, which has been told, did not take a signal; empty if it did."""
+        state = self.machine.state
+        if event.id in state.answered:
+            return ""
+        if state.phase.terminal:
+            return f"it has ended ({state.phase.value}); nothing waits for {event.name!r}."
+        return contradiction(self.machine, event.name, event.value)
 
     @property
     def unsaved(self) -> bool:
@@ -91,8 +104,8 @@ class Live:
             async with asyncio.timeout(DURABLE_S_MAX):
                 await asyncio.shield(self.launched)
                 if self.facts or self.committing:
-                    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                    self.acknowledged.append(done)
+                    done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+                    self.acknowledged[done] = ""
                     await asyncio.shield(done)
         except TimeoutError:
             return False
@@ -100,14 +113,15 @@ class Live:
 
     def acknowledge(self) -> None:
         """What was said is durable."""
-        for done in self.acknowledged:
+        for done, refused in self.acknowledged.items():
             if not done.done():
-                done.set_result(None)
+                done.set_result(refused)
         self.acknowledged.clear()
 
     def let_go(self, error: WingbeatError) -> None:
         """Tell everybody who waits for something that it does not come, here and now."""
-        for done in (self.launched, *self.acknowledged, *chain.from_iterable(self.signalled.values())):
+        signals = chain(self.acknowledged, *self.signalled.values())
+        for done in cast("Iterable[asyncio.Future[Any]]", (self.launched, *signals)):
             if not done.done():
                 done.set_exception(error)
                 done.exception()  # whoever waited may be gone

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from wingbeat.base.errors import ConflictError, NotFound
 from wingbeat.contracts.engine import ExecutionView, GateView
-from wingbeat.spec.entities import Closure, GateSpec, WorkflowSpec
+from wingbeat.spec.entities import Closure, GateSpec, LaunchPlanSpec, WorkflowSpec
 from wingbeat.types import Simple
 
 
@@ -34,13 +34,28 @@ def gate_of(view: ExecutionView, closure: Closure, name: str) -> GateView:
         if spec.name == name:
             approval = spec.gate == "approve"
             return GateView(name, Simple("bool") if approval else spec.interface.outputs[0].type, approval)
+    if any(node.id == name and node.phase.terminal for node in view.nodes):
+        raise ConflictError(f"{name!r} of execution {view.id!r} has ended; it waits for nothing.")
     names = ", ".join(dict.fromkeys(repr(gate.name) for _, gate in waiting)) or "nothing"
-    raise NotFound(f"Execution {view.id!r} has no gate {name!r}.", hint=f"It waits for {names}.")
+    hint = f"It waits for {names}."
+    if any(spec.name == name for spec in _declared(closure, children=True)):
+        hint += (
+            f" A child execution has a gate {name!r}: answer that one by its own id, which"
+            f" `wingbeat explain waiting {view.id}` names."
+        )
+    raise NotFound(f"Execution {view.id!r} has no gate {name!r}.", hint=hint)
 
 
-def _declared(closure: Closure) -> Iterator[GateSpec]:
-    for entity in closure.entities.values():
+def _declared(closure: Closure, *, children: bool = False) -> Iterator[GateSpec]:
+    """The gates of the workflows that run within the execution, or also those of its `children`: behind launch plans."""
+    reached, ahead = {closure.root}, [closure.root]
+    while ahead:
+        entity = closure.entities[ahead.pop()]
         if isinstance(entity, WorkflowSpec):
             for node in entity.nodes:
                 if isinstance(node.kind, GateSpec) and node.kind.gate != "sleep":
                     yield node.kind
+        if isinstance(entity, WorkflowSpec) or (children and isinstance(entity, LaunchPlanSpec)):
+            further = [digest for digest in entity.calls if digest not in reached]
+            reached.update(further)
+            ahead += further

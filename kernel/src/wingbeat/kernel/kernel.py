@@ -278,7 +278,8 @@ class Kernel:
 
             InputError: The value is of another type.
 
-            ConflictError: Several gates of that name wait; or the execution has ended.
+            ConflictError: Several gates of that name wait; it was answered already with another value; or the execution has
+                ended.
         """
         from wingbeat.base.ids import short_id
 
