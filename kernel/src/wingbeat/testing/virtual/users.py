@@ -133,7 +133,8 @@ class User:
             return
         except ConflictError:
             self.world.fired["refused: ConflictError"] += 1
-            self.world.check(bool(request.name), "I12", "a launch without a name is in conflict")
+            in_conflict = bool(request.name or request.recover)
+            self.world.check(in_conflict, "I12", "a launch without a name is in conflict")
             return
         if reply is not None:
             self.world.fired["launched" if reply.created else "launched already"] += 1
