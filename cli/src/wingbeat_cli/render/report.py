@@ -39,7 +39,7 @@ class History:
     """
 
     reasons: dict[str, str] = field(default_factory=dict)
-    chosen: list[tuple[str, int, Mapping[str, float]]] = field(default_factory=list)
+    chosen: list[tuple[str, int, dict[str, float]]] = field(default_factory=list)
 
 
 def values(named: dict[str, Any]) -> list[str]:
