@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from wingbeat.base.ids import attempt_folder
 from wingbeat.contracts.engine import FailedItem, GateView, ItemsView, NodeView
 from wingbeat.contracts.executor import Progress
+from wingbeat.spec.entities import Closure, NodeSpec, Number, OverrideSpec
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import ExecutionPhase, NodePhase
 from wingbeat.types import Simple
@@ -333,6 +334,21 @@ def test_failed_map_says_which_items_failed_and_why(world, wingbeat):
     assert "20 of 50 done, 30 failed; item 3: ValueError: three" in said
     assert "failed items of n0\n  n0.3   ValueError: three\n  n0.17  ValueError: seventeen\n  and 28 more\n" in said
     assert "log of one: wingbeat logs e1 n0.3\n" in said
+
+
+@pytest.mark.parametrize(("made", "last"), [(3, "n0.2  attempt 0  resources.memory 128.0 MiB"), (50, "and more")])
+def test_options_of_items_that_have_ended_come_from_the_journal(world, wingbeat, made, last):
+    a_map(world, failed=0)
+    chosen = {"chosen": {"resources.memory_bytes": float(2**27)}}
+    world.events = [world.published("attempt", "QUEUED", f"n0.{i}", evidence=chosen) for i in range(made)]
+    assert "options chosen" not in wingbeat("describe", "execution", "e1").out  # no option depends on the call
+    override = OverrideSpec(formulas={"resources.memory_bytes": Number(1.0)})
+    workflow = msgspec.structs.replace(world.closure.workflow, nodes=(NodeSpec("n0", override=override),))
+    world.closure = Closure("d", {"d": workflow})
+    said = wingbeat("describe", "execution", "e1").out
+    found = said.partition("options chosen for attempts\n")[2].partition("\n\n")[0].splitlines()
+    assert found[-1].strip() == last
+    assert len(found) == min(made, 21)
 
 
 def test_items_under_way_are_bounded(world, wingbeat):

@@ -74,6 +74,14 @@ def release() -> str:
     return deploy(wait_for_input("settings", Settings), approve("deploy", wait_for_input("threshold", float)))
 
 @workflow
+def asked(x: int) -> int:
+    return approve("ok", x)
+
+@workflow
+def all_asked(xs: list[int]) -> list[int]:
+    return map_task(asked)(xs)
+
+@workflow
 async def asking(n: int) -> float:
     return n + await wait_for_input("threshold", float)
 
@@ -228,6 +236,20 @@ def test_gates_are_answered_from_another_command(shell):
     assert "nothing goes on until it is answered:\n" in err
     assert "  wingbeat signal mine settings VALUE\n" in err
     assert "has ended (SUCCEEDED)" in shell("approve", "mine", "deploy", status=6).stderr
+
+
+def test_gates_that_are_items_of_a_map_are_listed_once_and_answered(shell):
+    running = shell.start("run", "flow.py", "all_asked", "--xs", "[5, 6]", "--name", "mine")
+    shell.until_waiting("mine", "ok")
+    described = shell("describe", "execution", "mine").stdout
+    assert described.count("  n0.0  ") == 1
+    assert "wingbeat approve mine n0.1\n" in described
+    shell("approve", "mine", "n0.0")
+    shell("approve", "mine", "n0.1")
+    out, err = running.communicate(timeout=30)
+    assert (running.returncode, out) == (0, "o0 = [5, 6]\n")
+    assert "n0 flow.asked SUCCEEDED" in err
+    assert "(2 of 2 done)" in err
 
 
 def test_rejected_approval_fails_the_execution(shell):

@@ -89,10 +89,70 @@ def test_what_items_run_goes_when_they_end_and_failures_stay(event):
         board.take(event("attempt", "RUNNING", f"n0.{item}.n0"))
     assert list(board.rows) == ["n0", "n0.0.n0", "n0.1.n0"]
     board.take(event("node", "SUCCEEDED", "n0.0.n0"))
+    board.take(event("scope", "SUCCEEDED", "n0.0"))
     board.take(event("node", "SUCCEEDED", "n0.0"))
     board.take(event("node", "FAILED", "n0.1.n0", reason="ValueError: no"))
+    board.take(event("scope", "FAILING", "n0.1"))
+    board.take(event("scope", "FAILED", "n0.1"))
     board.take(event("node", "FAILED", "n0.1", reason="ValueError: no"))
     assert list(board.rows) == ["n0", "n0.1.n0"]
+    assert board.counts() == "0 of 1 done, 1 running"
+
+
+def single(event, item: str, *inner: Any, phase: str = "SUCCEEDED", **last: Any) -> list[Any]:
+    """An item that runs a workflow of one node: that node has the item's id."""
+    begun = event("scope", "RUNNING", item, task="flow.single", evidence={"nodes": 1})
+    return [begun, *inner, *(event(kind, phase, item, **last) for kind in ("node", "scope", "node"))]
+
+
+def test_an_item_and_its_only_node_are_counted_once(event):
+    begun = event("node", "RUNNING", "n0", reason="3 items", evidence={"items": 3})
+    runs = [[event("attempt", phase, f"n0.{i}") for phase in ("QUEUED", "RUNNING")] for i in range(3)]
+    ended = [
+        *single(event, "n0.0", *runs[0]),
+        *single(event, "n0.1", *runs[1], phase="FAILED", reason="ValueError: no"),
+    ]
+    board = Board(view_of("flow.single"))
+    for each in (begun, *ended, *single(event, "n0.2", *runs[2])[:3]):
+        board.take(each)
+    assert lines(board)[0].split("  ")[-1] == "1 of 3 done, 1 failed, 1 running"
+    assert list(board.rows) == ["n0"]
+    assert plain(view_of("flow.single"), [begun, *ended]).count("n0.1 flow.single failed: ValueError: no\n") == 1
+
+
+def test_a_workflow_of_one_node_inside_another_is_counted_once(event):
+    board = Board(view_of("flow.outer"))
+    board.take(event("node", "RUNNING", "n0", evidence={"items": 2}))
+    for each in single(event, "n0.0", *single(event, "n0.0", event("attempt", "RUNNING", "n0.0"))):
+        board.take(each)
+    assert lines(board)[0].split("  ")[-1] == "1 of 2 done"
+
+
+def test_a_map_that_an_item_runs_alone_counts_its_own_items(event):
+    board = Board(view_of("flow.nest"))
+    board.take(event("node", "RUNNING", "n0", evidence={"items": 1}))
+    inner = [event("node", "RUNNING", "n0.0", evidence={"items": 2}), event("attempt", "RUNNING", "n0.0.1")]
+    inner.append(event("node", "SUCCEEDED", "n0.0.0"))
+    told = single(event, "n0.0", *inner)
+    for each in told[:4]:
+        board.take(each)
+    assert list(board.rows) == ["n0", "n0.0"]
+    assert lines(board)[1].split("  ")[-1] == "1 of 2 done, 1 running"
+    for each in told[4:]:
+        board.take(each)
+    assert list(board.rows) == ["n0"]
+    assert lines(board)[0].split("  ")[-1] == "1 of 1 done"
+
+
+def test_gates_that_items_are_can_be_answered(event):
+    begun = event("node", "RUNNING", "n0", evidence={"items": 2})
+    told = [single(event, item, a_gate(event, item, "ok", approval=True, type="")) for item in ("n0.0", "n0.1")]
+    said = plain(view_of("flow.asks"), [begun, *told[0][:2], *told[1][:2]], wait_s=3 * IDLE_S)
+    assert said.endswith("until it is answered:\n  wingbeat approve e1 n0.0\n  wingbeat approve e1 n0.1\n")
+    board = Board(view_of("flow.asks"))
+    for each in (begun, *told[0], *told[1][:2]):
+        board.take(each)
+    assert [board.answer(row) for row in board.waiting()] == ["wingbeat approve e1 ok"]
     assert board.counts() == "0 of 1 done, 1 running"
 
 

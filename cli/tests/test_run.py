@@ -71,8 +71,17 @@ def test_run_that_fails_shows_the_users_error_and_where_the_log_is(world, wingbe
         '    File "flow.py", line 3, in two\n'
         "  ValueError: a bug in the last step\n"
         "log: wingbeat logs e1 n1\n"
-        "when it is mended: wingbeat recover e1 FILE ENTITY keeps what succeeded\n"
+        "when it is mended: wingbeat recover e1 flow.py pipeline keeps what succeeded\n"
     )
+
+
+def test_the_command_that_recovers_can_be_copied_where_the_file_is_known(world, wingbeat):
+    world.fail()
+    (world.home.parent / "my flow.py").write_text("")
+    recover = "when it is mended: wingbeat recover e1 "
+    assert f"{recover}'my flow.py' pipeline keeps" in wingbeat("run", "my flow.py", "pipeline", "--x", "3").err
+    assert f"{recover}flow.py pipeline keeps" in wingbeat("recover", "e0", "flow.py", "pipeline").err
+    assert f"{recover}FILE ENTITY keeps" in wingbeat("recover", "e0").err
 
 
 def test_failed_run_as_json_has_the_error(world, wingbeat):

@@ -25,13 +25,17 @@ LOOK_SHARE = 20
 """A look is followed by a pause of at least so many times its length."""
 
 
-async def follow(kernel: Kernel, execution: Execution, output: str, *, note: str = "") -> int:
+async def follow(
+    kernel: Kernel, execution: Execution, output: str, *, note: str = "", source: tuple[str, str] | None = None
+) -> int:
     """Follow an execution to its end, print it, and return the exit status.
 
     Args:
         output: ``table`` or ``json``.
 
         note: What to say first, for example that it was resumed.
+
+        source: The file and the entity that it came from, if they are known.
     """
     screen = screen_for()
     try:
@@ -53,7 +57,7 @@ async def follow(kernel: Kernel, execution: Execution, output: str, *, note: str
             view = await execution.describe()
     finally:
         screen.close()
-    await show(kernel, view, output)
+    await show(kernel, view, output, source)
     return EXIT_OF_PHASE.get(view.phase.value, FAILED)
 
 
@@ -68,7 +72,7 @@ async def _look(execution: Execution, screen: Screen) -> None:
             pause = max(LOOK_S, LOOK_SHARE * (clock() - began))
 
 
-async def show(kernel: Kernel, view: ExecutionView, output: str) -> None:
+async def show(kernel: Kernel, view: ExecutionView, output: str, source: tuple[str, str] | None = None) -> None:
     """Print the outcome: an object, or the outputs and what went wrong."""
     outputs = await plain_outputs(kernel, view)
     if output == "json":
@@ -76,7 +80,7 @@ async def show(kernel: Kernel, view: ExecutionView, output: str) -> None:
     else:
         echo(values(outputs or {}))
     if view.phase.value != "SUCCEEDED":
-        echo(failure(view), sys.stderr)
+        echo(failure(view, source), sys.stderr)
 
 
 async def plain_outputs(kernel: Kernel, view: ExecutionView) -> dict[str, Any] | None:

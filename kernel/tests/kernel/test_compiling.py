@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from wingbeat import CompileError, Kernel
-from wingbeat.kernel import compile_file, compiling
+from wingbeat import CompileError, InputError, Kernel
+from wingbeat.kernel import compile_file, compiling, entities_of
 from wingbeat.runtime.job import Frames
 
 FILE = """
@@ -156,3 +156,16 @@ def test_what_goes_wrong_in_the_body_of_a_workflow_is_told_with_its_own_lines_on
     lines = told.value.message.splitlines()
     assert lines[0] == f"{file}: TypeError: object of type 'int' has no len()"
     assert [line for line in lines if " File " in line] == [f'  File "{file}", line 4, in whose']
+
+
+def test_a_launch_plan_is_told_apart_from_what_is_not_there(project):
+    source = "\nfrom wingbeat import LaunchPlan, workflow\n\n@workflow\ndef w() -> int:\n    return 1\n\nplan = LaunchPlan(w)\n"
+    (project / "ours.py").write_text(FILE + source)
+    file = str(project / "ours.py")
+    with pytest.raises(InputError, match=r"'plan' of .*ours\.py is a launch plan of ours\.w;") as found:
+        compile_file(file, "plan", project / "home")
+    assert "await kernel.launch(plan)" in found.value.hint
+    with pytest.raises(InputError, match="no workflow or task 'nope'") as found:
+        compile_file(file, "nope", project / "home")
+    assert found.value.hint == "It has w, whose. Launch plans, for programs and to be called in workflows: plan."
+    assert entities_of(file, project / "home") == ["w", "whose"]

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import types
+from datetime import datetime
 
 import pytest
 
@@ -15,6 +16,7 @@ from wingbeat import (
     LaunchPlan,
     LimitReached,
     Pool,
+    Retry,
     map_task,
     task,
     workflow,
@@ -78,6 +80,26 @@ def pools_many(xs: list[int]) -> list[int]:
 
 
 @workflow
+def narrow(xs: list[int]) -> list[int]:
+    return map_task(work, concurrency=2)(map_task(free)(xs))
+
+
+@workflow
+def one_by_one(xs: list[int]) -> list[int]:
+    return map_task(work, concurrency=1)(xs)
+
+
+@task(retries=Retry(1, delay="1h"))
+def broken(x: int) -> int:
+    raise ValueError("no luck")
+
+
+@workflow
+def tried_again(x: int) -> int:
+    return broken(x)
+
+
+@workflow
 def calls_inheriting(x: int) -> int:
     return inherits(x)
 
@@ -112,7 +134,10 @@ async def until(condition):
 async def kernel(tmp_path):
     STATE.running, STATE.most, STATE.begun, STATE.gate = 0, 0, [], asyncio.Event()
     async with Kernel(
-        tmp_path, inline=[work, pooled], discover=False, settings={"pools": {"limits": {"desk": 3}}}
+        tmp_path,
+        inline=[work, pooled, broken],
+        discover=False,
+        settings={"pools": {"limits": {"desk": 3}}},
     ) as kernel:
         yield kernel
 
@@ -248,6 +273,55 @@ async def test_a_launch_plan_is_launched_as_an_execution_of_its_workflow(kernel)
     STATE.gate.set()
     assert await execution.result() == 100
     assert await (await kernel.recover("mine")).result() == 100  # by itself, and under no limit but the workflow's
+
+
+# -- for what something waits
+
+
+async def test_an_item_says_that_it_waits_for_the_bound_of_its_map(kernel):
+    execution = await kernel.launch(one_by_one, {"xs": [1, 100, 2]}, name="mine")
+    await until(lambda: STATE.begun == [1, 100])
+    told = kernel.engine.explain_waiting
+    assert await told("mine", "n0.0") == "n0.0: has ended: SUCCEEDED"
+    waits = "waits for its turn: 1 of the items of n0 under way, and no more may be at once (concurrency=1)"
+    assert await told("mine", "n0.2") == f"n0.2: {waits}"
+    assert "1 of its 3 items are under way (at most 1 at once: concurrency=1), 1 have succeeded" in await told("mine")
+    with pytest.raises(NotFound, match="has no node 'n0.3'"):
+        await told("mine", "n0.3")
+    STATE.gate.set()
+    await execution.result()
+
+
+async def test_an_item_says_that_it_waits_for_the_map_before(kernel):
+    execution = await kernel.launch(narrow, {"xs": [100, 101, 102]}, name="mine")
+    await until(lambda: STATE.running == 3)
+    assert (await kernel.engine.explain_waiting("mine", "n1.2")).endswith("items that it takes from the maps before n1")
+    STATE.gate.set()
+    await execution.result()
+
+
+async def test_an_item_and_its_only_node_are_told_once(kernel):
+    execution = await kernel.launch(narrow, {"xs": [100, 101]}, name="mine")
+    await until(lambda: STATE.running == 2)
+    view = await execution.describe()
+    assert [node.id for node in view.nodes] == ["n0", "n1", "n0.0", "n0.1"]
+    assert [len(node.attempts) for node in view.nodes[2:]] == [1, 1]
+    assert (await kernel.engine.explain_waiting("mine")).count("n0.0: ") == 1
+    STATE.gate.set()
+    await execution.result()
+    assert [node.id for node in (await execution.describe()).nodes] == ["n0", "n1", "n0.0", "n0.1"]
+
+
+async def test_a_node_between_attempts_says_until_when(kernel):
+    execution = await kernel.launch(tried_again, {"x": 1}, name="mine")
+    told = kernel.engine.explain_waiting
+    async with asyncio.timeout(20):
+        while "next attempt" not in await told("mine", "n0"):
+            await asyncio.sleep(0.002)
+    at = next(node.until for node in (await execution.describe()).nodes)
+    when = f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M:%S}"
+    assert f"next attempt, at {when}; the last one ended with: " in await told("mine", "n0")
+    await execution.abort("enough")
 
 
 # -- a process that only reads

@@ -82,6 +82,13 @@ async def test_an_attempt_that_ran_out_of_memory_is_followed_by_one_with_more(la
     assert [a.error.code for a in made[:-1]] == ["OutOfMemory", "OutOfMemory"]
 
 
+async def test_what_was_chosen_for_items_that_have_ended_is_in_the_journal(launch):
+    execution = await launch("inverses", ns=[1, 2])
+    assert await execution.result() == [1, 2]
+    chosen = {e.node: e.evidence["chosen"] async for e in execution.events() if "chosen" in e.evidence}
+    assert chosen == {"n0.0": {"timeout.run_s": 1.0}, "n0.1": {"timeout.run_s": 0.5}}
+
+
 async def test_the_last_error_decides_over_retries(launch):
     execution = await launch("failing", mem=100 * 2**20)
     with pytest.raises(ExecutionFailed, match="Out of memory"):

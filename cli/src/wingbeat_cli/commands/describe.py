@@ -12,6 +12,8 @@ from wingbeat_cli.group import HELP, output_option
 if TYPE_CHECKING:
     from wingbeat.contracts.engine import ExecutionView
     from wingbeat.kernel import Kernel
+    from wingbeat.spec.entities import Closure
+    from wingbeat_cli.render.report import History
 
 
 @click.group("describe", context_settings=HELP)
@@ -42,18 +44,35 @@ async def _show(kernel: Kernel, id_: str, output: str) -> None:
     if output == "json":
         document.dump(document.details(view, outputs, inputs))
     else:
-        reasons = await _reasons(kernel, view)
-        echo(report.describe(view, outputs, inputs, reasons, colour=coloured(sys.stdout)))
+        history = await _history(kernel, view, closure)
+        echo(report.describe(view, outputs, inputs, history, colour=coloured(sys.stdout)))
 
 
-async def _reasons(kernel: Kernel, view: ExecutionView) -> dict[str, str]:
-    """Why the items of maps failed that are going to be named; the journal knows."""
-    wanted = {f"{n.id}.{i.item}" for n in view.nodes if n.items is not None for i in n.items.failures if not i.reason}
-    found: dict[str, str] = {}
-    if wanted:
-        async for event in kernel.engine.events(view.id):
-            if event.node in wanted and event.kind == "node" and event.reason:
-                found[event.node] = event.reason
-            if len(found) == len(wanted):
-                break
+async def _history(kernel: Kernel, view: ExecutionView, closure: Closure) -> History:
+    """Of items of maps that have ended, what is going to be told and only the journal knows."""
+    from wingbeat_cli.render.report import ITEMS_MAX, History
+
+    maps = [(node.id, node.items) for node in view.nodes if node.items is not None]
+    wanted = {f"{id_}.{each.item}" for id_, items in maps for each in items.failures if not each.reason}
+    chosen_max = ITEMS_MAX + 1 if maps and _has_formulas(closure) else 0  # one more tells that there are more
+    found, known = History(), {node.id for node in view.nodes}
+    if not wanted and not chosen_max:
+        return found
+    async for event in kernel.engine.events(view.id):
+        if event.node in wanted and event.kind == "node" and event.reason:
+            found.reasons[event.node] = event.reason
+        if len(found.chosen) < chosen_max and "chosen" in event.evidence and event.node not in known:
+            found.chosen.append((event.node, event.attempt, event.evidence["chosen"]))
+        if len(found.reasons) == len(wanted) and len(found.chosen) == chosen_max:
+            break
     return found
+
+
+def _has_formulas(closure: Closure) -> bool:
+    """Whether there are options that depend on the call: else nobody has to look for what they came to."""
+    from wingbeat.spec.entities import TaskSpec, WorkflowSpec
+
+    entities = closure.entities.values()
+    overrides = [node.override for each in entities if isinstance(each, WorkflowSpec) for node in each.nodes]
+    tasks = [each for each in entities if isinstance(each, TaskSpec)]
+    return any(each is not None and each.formulas for each in (*tasks, *overrides))

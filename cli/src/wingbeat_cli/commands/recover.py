@@ -27,11 +27,11 @@ def command(ctx: click.Context, id_: str, file: str | None, entity: str | None, 
     """
     if file is not None and entity is None:
         raise click.UsageError("name the workflow too: wingbeat recover ID FILE ENTITY", ctx)
-    closure = None
+    closure = source = None
     if file is not None and entity is not None:
         from wingbeat.kernel import compile_file
 
-        closure = compile_file(file, entity)
+        closure, source = compile_file(file, entity), (file, entity)
     if plan:
         from wingbeat_cli.door import reading
 
@@ -39,17 +39,19 @@ def command(ctx: click.Context, id_: str, file: str | None, entity: str | None, 
         return 0
     from wingbeat_cli.door import within
 
-    return within(lambda kernel: _recover(kernel, id_, closure, output))
+    return within(lambda kernel: _recover(kernel, id_, closure, output, source))
 
 
-async def _recover(kernel: Kernel, id_: str, closure: Closure | None, output: str) -> int:
+async def _recover(
+    kernel: Kernel, id_: str, closure: Closure | None, output: str, source: tuple[str, str] | None
+) -> int:
     from wingbeat_cli.follow import follow
 
     execution = await kernel.recover(id_, closure, resume=True)
     words = (
         f"recovering {id_} as {execution.id}" if execution.created else f"resuming {execution.id}, which is under way"
     )
-    return await follow(kernel, execution, output, note=words)
+    return await follow(kernel, execution, output, note=words, source=source)
 
 
 async def _plan(kernel: Kernel, id_: str, closure: Closure | None, output: str) -> None:

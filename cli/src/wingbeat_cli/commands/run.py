@@ -19,6 +19,8 @@ class Wish:
     """What is to be run, and how.
 
     Attributes:
+        source: The file and the entity.
+
         name: The execution's id; empty for one that is made.
 
         fresh: Never resume.
@@ -26,6 +28,7 @@ class Wish:
         output: ``table`` or ``json``.
     """
 
+    source: tuple[str, str]
     closure: Closure
     inputs: dict[str, Any]
     name: str
@@ -68,7 +71,7 @@ def command(ctx: click.Context, /, file: str, entity: str | None, arguments: tup
     # Beside this command's context, not below it: usage lines would repeat FILE and ENTITY.
     path = f"{ctx.info_name} {file} {entity}"
     with _entity_command(closure).make_context(path, list(arguments), parent=ctx.parent) as inner:
-        wish = _wish(closure, ctx, inner)
+        wish = _wish((file, entity), closure, ctx, inner)
     return within(lambda kernel: _run(kernel, wish))
 
 
@@ -84,7 +87,7 @@ def _remember(ctx: click.Context, output: str) -> None:
         session.output = output
 
 
-def _wish(closure: Closure, outer: click.Context, inner: click.Context) -> Wish:
+def _wish(source: tuple[str, str], closure: Closure, outer: click.Context, inner: click.Context) -> Wish:
     """What both halves of the command line ask for together; what stands behind ENTITY wins."""
     from wingbeat_cli.options import given
 
@@ -93,7 +96,7 @@ def _wish(closure: Closure, outer: click.Context, inner: click.Context) -> Wish:
         context = inner if inner.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE else outer
         said[name] = context.params[name]
     _remember(outer, said["output"])
-    return Wish(closure, given(inner, closure.workflow.interface), **said)
+    return Wish(source, closure, given(inner, closure.workflow.interface), **said)
 
 
 def _check_file(file: str, ctx: click.Context) -> None:
@@ -171,4 +174,4 @@ async def _run(kernel: Kernel, wish: Wish) -> int:
         note = f"execution {execution.id} is there already"
     elif not execution.created:
         note = f"resuming {execution.id}, which had not ended (--fresh starts anew)"
-    return await follow(kernel, execution, wish.output, note=note)
+    return await follow(kernel, execution, wish.output, note=note, source=wish.source)

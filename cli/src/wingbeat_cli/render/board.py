@@ -46,6 +46,8 @@ class Items:
         running: Those that run.
 
         busy: Those that an executor, or a child execution, is at work on.
+
+        open: Those that run workflows, and how many, one inside the other.
     """
 
     total: int
@@ -55,6 +57,7 @@ class Items:
     recovered: int = 0
     running: set[int] = field(default_factory=set)
     busy: set[int] = field(default_factory=set)
+    open: Counter[int] = field(default_factory=Counter)
     said_at: float = 0.0
 
     def take(self, item: int, event: Published) -> bool:
@@ -69,8 +72,11 @@ class Items:
             if "child" in event.evidence:
                 self.busy.add(item)
             return False
-        self.running.discard(item)
         self.busy.discard(item)
+        if self.open[item]:
+            return False  # the only node of what the item runs, which has the item's id
+        del self.open[item]
+        self.running.discard(item)
         if event.phase in SUCCESS:
             self.done += 1
             self.cached += event.cache == "HIT"
@@ -78,6 +84,10 @@ class Items:
         else:
             self.failed += event.phase in FAILURE
         return True
+
+    def scope(self, item: int, phase: str) -> None:
+        """Take that a workflow that an item runs has begun or ended."""
+        self.open[item] += (phase == "RUNNING") - (phase in TERMINAL)
 
     def text(self) -> str:
         """``12 of 40 done, 4 from cache, 3 failed, 8 running``."""
@@ -230,7 +240,7 @@ class Board:
     def _owner(self, node: str) -> str:
         """The outermost item of a map that a node runs for; empty if for none."""
         parts = node.split(".")
-        for i in range(2, len(parts)):
+        for i in range(2, len(parts) + 1):
             above = self.rows.get(".".join(parts[: i - 1])) if parts[i - 1].isdecimal() else None
             if above is not None and above.items is not None:
                 return ".".join(parts[:i])
@@ -252,11 +262,20 @@ class Board:
         elif event.kind in {"node", "attempt", "cache"} and event.node:
             mapped, item = self._mapped(event.node)
             if mapped is not None and mapped.items is not None:
-                if mapped.items.take(item, event):
-                    self._close_item(event.node)
-                return mapped if event.kind == "node" or event.phase == "RETRYABLE_FAILED" else None
+                return self._item(mapped, mapped.items, item, event)
             return self._node(self._row(event.node), event)
         return None
+
+    def _item(self, row: Row, items: Items, item: int, event: Published) -> Row | None:
+        """An item of a map, or the only node of the workflow that it runs: that has a row too if it is a gate or a map."""
+        inner = bool(items.open[item])
+        if inner and event.kind == "node" and (event.node in self.rows or event.evidence.keys() & {"gate", "items"}):
+            self._node(self._row(event.node), event)
+        if items.take(item, event):
+            self._close_item(event.node)
+        if event.phase == "RETRYABLE_FAILED":
+            return row
+        return row if event.kind == "node" and not inner else None
 
     def _node(self, row: Row, event: Published) -> Row | None:
         row.task = row.task or event.task
@@ -322,10 +341,14 @@ class Board:
 
     def _scope(self, event: Published) -> Row | None:
         """A workflow that a dynamic one has called, or a failure handler. One with a single node is that node."""
+        mapped, item = self._mapped(event.node)
+        if mapped is not None and mapped.items is not None:
+            mapped.items.scope(item, event.phase)
+            return None
         row = self.rows.get(event.node)
         if event.phase == "RUNNING":
             single = event.evidence.get("nodes") == 1
-            if row is not None or single or self._mapped(event.node)[0] is not None:
+            if row is not None or single:
                 return None
             row = self._row(event.node)
             row.task, row.scope, row.began_at = event.task, True, event.at

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wingbeat.base.units import format_duration, format_size
@@ -26,6 +28,20 @@ ITEMS_MAX = 20
 """How many of them are items of maps, or run for one."""
 
 
+@dataclass
+class History:
+    """Of items of maps that have ended, what only the journal knows.
+
+    Attributes:
+        reasons: Why they failed, by their ids.
+
+        chosen: What options that depend on the call came to: id, attempt, options. The first ones.
+    """
+
+    reasons: dict[str, str] = field(default_factory=dict)
+    chosen: list[tuple[str, int, dict[str, float]]] = field(default_factory=list)
+
+
 def values(named: dict[str, Any]) -> list[str]:
     """Values as ``name = value``; text as it is, anything else as JSON."""
     lines = []
@@ -35,8 +51,12 @@ def values(named: dict[str, Any]) -> list[str]:
     return lines
 
 
-def failure(view: ExecutionView) -> list[str]:
-    """Why an execution did not succeed, and where to look."""
+def failure(view: ExecutionView, source: tuple[str, str] | None = None) -> list[str]:
+    """Why an execution did not succeed, and where to look.
+
+    Args:
+        source: The file and the entity that it came from, if they are known.
+    """
     if view.error is None:
         return [f"{view.phase.value.lower()}: {view.reason}" if view.reason else view.phase.value.lower()]
     found = view.error
@@ -54,7 +74,8 @@ def failure(view: ExecutionView) -> list[str]:
         lines.append(f"it was a child execution: wingbeat describe execution {child}")
     if node is not None and (node.attempts or node.items is not None):
         lines.append(f"log: wingbeat logs {view.id} {_log_of(node)}")
-    lines.append(f"when it is mended: wingbeat recover {view.id} FILE ENTITY keeps what succeeded")
+    what = "FILE ENTITY" if source is None else shlex.join(source)
+    lines.append(f"when it is mended: wingbeat recover {view.id} {what} keeps what succeeded")
     return lines
 
 
@@ -88,15 +109,11 @@ def describe(
     view: ExecutionView,
     outputs: dict[str, Any] | None,
     inputs: dict[str, Any],
-    reasons: Mapping[str, str],
+    history: History,
     *,
     colour: bool,
 ) -> list[str]:
-    """Everything about an execution.
-
-    Args:
-        reasons: Why items of maps failed, by their ids.
-    """
+    """Everything about an execution."""
     facts = [
         ("execution", view.id),
         ("workflow", view.workflow),
@@ -116,9 +133,9 @@ def describe(
         lines.append(f"  and {hidden} more; -o json has all")
     for node in view.nodes:
         if node.items is not None and node.items.failed:
-            lines += _section(f"failed items of {node.id}", _failures(view.id, node, node.items, reasons))
+            lines += _section(f"failed items of {node.id}", _failures(view.id, node, node.items, history.reasons))
     lines += _section("waits for", _gates(view))
-    lines += _section("options chosen for attempts", _chosen(view))
+    lines += _section("options chosen for attempts", _chosen(view, history))
     lines += _section("pages", columns(_decks(view)))
     if view.error is not None and view.error.message != view.reason:
         lines += ["", *failure(view)]
@@ -190,11 +207,14 @@ def _section(name: str, lines: list[str]) -> list[str]:
     return ["", name, *(f"  {line}" for line in lines)] if lines else []
 
 
-def _chosen(view: ExecutionView) -> list[str]:
-    """What options that depend on the call came to, of the first nodes that have such."""
-    attempts = [(node.id, a) for node in view.nodes for a in node.attempts if a.chosen]
-    rows = [(id_, f"attempt {a.number}", ", ".join(map(_option, a.chosen.items()))) for id_, a in attempts[:ITEMS_MAX]]
-    return columns(rows) + ([f"and {len(attempts) - len(rows)} more"] if len(attempts) > len(rows) else [])
+def _chosen(view: ExecutionView, history: History) -> list[str]:
+    """What options that depend on the call came to, of the first attempts that have such."""
+    attempts = [(node.id, a.number, a.chosen) for node in view.nodes for a in node.attempts if a.chosen]
+    attempts += history.chosen
+    rows = [(id_, f"attempt {n}", ", ".join(map(_option, chosen.items()))) for id_, n, chosen in attempts[:ITEMS_MAX]]
+    left = len(attempts) - len(rows)
+    count = f"{left} " if len(history.chosen) <= ITEMS_MAX else ""  # nobody has counted what is behind those
+    return columns(rows) + ([f"and {count}more"] if left else [])
 
 
 def _option(chosen: tuple[str, float]) -> str:

@@ -19,7 +19,8 @@ class Published(Struct, frozen=True, omit_defaults=True):
 
         task: What a node calls, when it is first heard of and is none that was launched.
 
-        evidence: Of an attempt, what its executor knows. Of a node that holds no process, what it is: ``items`` (how many a
+        evidence: Of an attempt, what its executor knows; of one that is to be made, ``chosen`` (what options that depend on
+            the call came to). Of a node that holds no process, what it is: ``items`` (how many a
             map has), ``arm`` and ``skipped`` (ids of nodes; of a branch), ``gate`` (name), ``approval`` and ``type`` (of a
             gate), ``child`` (id of the execution that it launches). Of a scope, ``nodes``: how many.
     """

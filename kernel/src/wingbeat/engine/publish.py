@@ -54,7 +54,18 @@ def _event(execution: str, graph: Graph, fact: Fact, cursor: int, scope: int) ->
     match fact:
         case AttemptQueued():
             what = what_of(graph, fact.node) if _unheard(graph, fact.node) else ""
-            return Published(execution, cursor, fact.at, "attempt", AttemptPhase.QUEUED, node, fact.attempt, task=what)
+            chosen = {} if fact.chosen is None else {"chosen": fact.chosen}
+            return Published(
+                execution,
+                cursor,
+                fact.at,
+                "attempt",
+                AttemptPhase.QUEUED,
+                node,
+                fact.attempt,
+                task=what,
+                evidence=chosen,
+            )
         case AttemptStarted():
             evidence = fact.evidence or {}
             return Published(

@@ -74,9 +74,13 @@ def summary(record: Record) -> Summary:
 
 
 def _nodes(machine: Machine, execution: str, advance: Advance) -> list[NodeView]:
-    """Every node, and every item of a map that is under way by itself."""
-    nodes, items = enumerate(machine.state.nodes), machine.state.items.items()
-    return [_node(machine, address, node, execution, advance.get(address)) for address, node in (*nodes, *items)]
+    """Every node, and every item of a map that is under way by itself; of two with one id the inner one, which says more."""
+    nodes, items, doubled = enumerate(machine.state.nodes), machine.state.items.items(), machine.graph.doubled
+    return [
+        _node(machine, address, node, execution, advance.get(address))
+        for address, node in (*nodes, *items)
+        if not doubled(address)
+    ]
 
 
 def launches(kind: Kind | None, address: int) -> bool:

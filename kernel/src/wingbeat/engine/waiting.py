@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 
 from wingbeat.base.errors import NotFound
 from wingbeat.base.ids import child_execution_id
 from wingbeat.engine.live import Live
 from wingbeat.engine.views import launches
-from wingbeat.machine.graph import is_item
+from wingbeat.machine import maps
+from wingbeat.machine.graph import is_item, item_of, node_of
+from wingbeat.machine.state import PHASES
 from wingbeat.machine.step import Machine
 from wingbeat.spec.phase import NodePhase
+from wingbeat.spec.plan import MapKind
 
 UPSTREAM_TOLD = 5
 NODES_TOLD = 100
@@ -32,9 +36,10 @@ def explain_waiting(live: Live, node: str = "", told: Told = None) -> str:
         return f"{live.id} has not begun: {waits or f'waiting for limit {machine.state.lined.limit.name!r}'}"
     if node:
         address = machine.graph.find(node)
-        if address is None or machine.state.seen(address) is None:
+        said = "" if address is None else _one(live, address, told)
+        if not said:
             raise NotFound(f"Execution {live.id!r} has no node {node!r} that is under way or planned.")
-        return f"{node}: {reason(live, address, told)}"
+        return f"{node}: {said}"
     if machine.state.phase.terminal:
         return f"{live.id} has ended: {machine.state.phase}."
     lines = [f"{machine.graph.id(a)}: {reason(live, a, told)}" for a in _open(machine)]
@@ -44,9 +49,9 @@ def explain_waiting(live: Live, node: str = "", told: Told = None) -> str:
 
 def _open(machine: Machine) -> Iterator[int]:
     for address, node in enumerate(machine.state.nodes):
-        if not node.phase.terminal:
+        if not node.phase.terminal and not machine.graph.doubled(address):
             yield address
-    yield from machine.state.items
+    yield from (address for address in machine.state.items if not machine.graph.doubled(address))
 
 
 def reason(live: Live, address: int, told: Told) -> str:
@@ -59,7 +64,8 @@ def reason(live: Live, address: int, told: Told) -> str:
     if node.phase is NodePhase.NOT_STARTED and not is_item(address):
         return note or _before(machine, address)
     if node.retry_at is not None:
-        return f"waits for its next attempt; the last one ended with: {node.reason}"
+        at = datetime.fromtimestamp(node.retry_at).astimezone()
+        return f"waits for its next attempt, at {at:%Y-%m-%d %H:%M:%S}; the last one ended with: {node.reason}"
     attempt = node.open_attempt
     if attempt is not None and attempt.cancel:
         return f"is being stopped: {attempt.cancel_reason}"
@@ -73,12 +79,43 @@ def reason(live: Live, address: int, told: Told) -> str:
         return f"runs: attempt {attempt.number}"
     mapping = state.maps.get(address)
     if mapping is not None:
-        return f"{mapping.active} of its {mapping.total} items are under way, {mapping.succeeded} have succeeded"
+        kind = machine.graph.kind(address)
+        limit = kind.spec.concurrency if isinstance(kind, MapKind) else None
+        most = "" if limit is None else f" (at most {limit} at once: concurrency={limit})"
+        return f"{mapping.active} of its {mapping.total} items are under way{most}, {mapping.succeeded} have succeeded"
     if launches(machine.graph.kind(address), address):
         child = child_execution_id(live.id, machine.graph.id(address))
         waits = told(child) if told is not None else ""
         return f"waits for the execution {child}" + (f", which has not begun: {waits}" if waits else "")
     return f"is {node.phase}: what runs inside it has not ended"
+
+
+def _one(live: Live, address: int, told: Told) -> str:
+    if live.machine.state.seen(address) is not None:
+        return reason(live, address, told)
+    return _apart(live, address, told) if is_item(address) else ""
+
+
+def _apart(live: Live, address: int, told: Told) -> str:
+    """The same of an item that is not under way; empty if there is no such item."""
+    machine, number, item = live.machine, node_of(address), item_of(address)
+    node, mapping, kind = machine.state.nodes[number], machine.state.maps.get(number), machine.graph.kind(number)
+    name = machine.graph.id(number)
+    if mapping is None:
+        return "" if node.phase.terminal else f"waits for its map {name}, which {reason(live, number, told)}"
+    if item >= mapping.total:
+        return ""
+    if mapping.phases[item]:
+        return f"has ended: {PHASES[mapping.phases[item]]}"
+    if node.phase.terminal or not machine.running(number):
+        return f"has not started, and will not: its map {name} is ending, or has ended"
+    if item in mapping.looking:
+        return "waits for the catalog's answer"
+    assert isinstance(kind, MapKind)
+    if mapping.active < maps.bound(kind):
+        return f"waits for the items that it takes from the maps before {name}"
+    limit = "" if kind.spec.concurrency is None else f" (concurrency={kind.spec.concurrency})"
+    return f"waits for its turn: {mapping.active} of the items of {name} under way, and no more may be at once{limit}"
 
 
 def _before(machine: Machine, address: int) -> str:

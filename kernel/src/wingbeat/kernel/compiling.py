@@ -53,8 +53,7 @@ def compile_file(file: str, entity: str, home: str | os.PathLike[str] | None = N
     if entity in compiled.problems:
         raise _error(file, compiled.problems[entity])
     if entity not in compiled.closures:
-        names = ", ".join([*compiled.closures, *compiled.problems]) or "none"
-        raise InputError(f"{file} has no workflow or task {entity!r}.", hint=f"It has {names}.")
+        raise _unknown(file, entity, compiled)
     return compiled.closures[entity]
 
 
@@ -269,6 +268,22 @@ def declared_environments(file: str) -> tuple[list[EnvironmentSpec], int]:
 def _constant(node: ast.expr, constants: dict[str, ast.expr]) -> Any:
     """The value of an expression: a literal, or a name of the module that is given one. Raises ValueError."""
     return ast.literal_eval(constants.get(node.id, node) if isinstance(node, ast.Name) else node)
+
+
+def _unknown(file: str, entity: str, compiled: Compiled) -> InputError:
+    names = ", ".join([*compiled.closures, *compiled.problems]) or "none"
+    if entity in compiled.plans:
+        return InputError(
+            f"{entity!r} of {file} is a launch plan of {compiled.plans[entity]}; a file's workflows and tasks are run by name.",
+            hint=f"Launch the plan by a program: await kernel.launch({entity}); or call it in a workflow. To run by name there "
+            f"is {names}.",
+        )
+    plans = (
+        f" Launch plans, for programs and to be called in workflows: {', '.join(compiled.plans)}."
+        if compiled.plans
+        else ""
+    )
+    return InputError(f"{file} has no workflow or task {entity!r}.", hint=f"It has {names}.{plans}")
 
 
 def _error(file: str, problem: Problem) -> CompileError:

@@ -142,6 +142,11 @@ class Graph:
         """The id by which people know a scope; empty for the execution itself."""
         return self._prefixes[scope]
 
+    def doubled(self, address: int) -> bool:
+        """Whether it runs a workflow of one node, which has its id: people are shown that node in its place."""
+        scope = self.inside.get(address)
+        return scope is not None and len(self.plans[scope].nodes) == 1
+
     def find(self, id: str) -> int | None:
         """The node or item of that id."""
         if self._told < len(self.plans):

@@ -31,6 +31,11 @@ WINDOW = 2000
 """How many items are under way at once where the author sets no bound: enough for any executor, and few enough to hold."""
 
 
+def bound(kind: MapKind) -> int:
+    """How many items of a map are under way at once, at most."""
+    return kind.spec.concurrency or WINDOW
+
+
 class Fed(Sequence[Any]):
     """The output of a map that may be under way, as a list: asked only for items that have ended."""
 
@@ -277,7 +282,7 @@ def _fill(m: Machine, number: int, mapping: MapState, at: float) -> None:
     """Start as many items as may be under way."""
     kind = m.graph.nodes[number].kind
     assert isinstance(kind, MapKind)
-    room = kind.spec.concurrency or WINDOW
+    room = bound(kind)
     task = m.graph.task(number)
     cached = task is not None and task.cache is not None
     while mapping.upto < mapping.total and mapping.active < room:

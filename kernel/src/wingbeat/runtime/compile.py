@@ -51,9 +51,11 @@ class Problem(Struct, frozen=True, omit_defaults=True):
 
 
 class Compiled(Struct, frozen=True, omit_defaults=True):
-    """What a file defines: closures by the name that it has in the file, and problems of those that have one."""
+    """What a file defines: closures by the name that it has in the file, and problems of those that have one; of launch plans,
+    which are for programs, the names of what they launch."""
 
     closures: dict[str, Closure] = {}
+    plans: dict[str, str] = {}
     problems: dict[str, Problem] = {}
     failed: Problem | None = None
 
@@ -87,7 +89,7 @@ def _compile(request: CompileRequest) -> Compiled:
             problems[name] = Problem(error.message, error.hint)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a workflow's body is the user's code
             problems[name] = _problem(error)
-    return Compiled(closures, problems)
+    return Compiled(closures, _plans(module), problems)
 
 
 def _close(entity: Any, request: CompileRequest) -> Closure:
@@ -108,6 +110,12 @@ def _entities(module: Any, file: str) -> dict[str, Any]:
     found = {name: value for name, value in vars(module).items() if isinstance(value, Task | Workflow)}
     own = [name for name, value in found.items() if getattr(value.fn, "__module__", "") == module.__name__]
     return {name: found[name] for name in sorted(found, key=lambda n: (n not in own, n))}
+
+
+def _plans(module: Any) -> dict[str, str]:
+    from wingbeat.author.launchplan import LaunchPlan
+
+    return {name: value.workflow.name for name, value in vars(module).items() if isinstance(value, LaunchPlan)}
 
 
 def _located(error: WingbeatError, roots: tuple[str, ...]) -> str:
