@@ -27,11 +27,15 @@ INT = Simple("int")
 MAYBE = UnionType((INT, Simple("none")))
 
 
-def play(maps, xs, *, gives="", policy=FailurePolicy.FAIL_IMMEDIATELY, cached=()):
-    """`maps`: by id, (what each goes over: the input, or ids of maps; its spec; what it is after)."""
+def play(maps, xs, *, policy=FailurePolicy.FAIL_IMMEDIATELY, cached=(), constant=""):
+    """`maps`: by id, (what each takes: the input, ids of maps, promises; its spec; what it is after).
+
+    What is left of the first beyond the spec's lists is an input called `constant`, the same for every item.
+    """
     entities, calls, nodes = {}, [], []
     for id_, (sources, spec, after) in maps.items():
-        variables = tuple(Variable(name, MAYBE) for name in spec.over)
+        names = (*spec.over, constant) if len(sources) > len(spec.over) else spec.over
+        variables = tuple(Variable(name, MAYBE) for name in names)
         task = TaskSpec(
             f"jobs.{id_}", Interface(variables, (Variable("o0", INT),)), Entry("jobs", id_),
             cache=CacheSpec("1") if id_ in cached else None,
@@ -39,8 +43,8 @@ def play(maps, xs, *, gives="", policy=FailurePolicy.FAIL_IMMEDIATELY, cached=()
         entities[spec_digest(task)] = task
         calls.append(spec_digest(task))
         inputs = {
-            name: Promise(output="xs") if source == "xs" else Promise(source)
-            for name, source in zip(spec.over, sources, strict=True)
+            name: source if isinstance(source, Promise) else Promise(output="xs") if source == "xs" else Promise(source)
+            for name, source in zip(names, sources, strict=True)
         }
         nodes.append(NodeSpec(id_, len(calls) - 1, inputs, after, spec))
     workflow = WorkflowSpec(
@@ -157,6 +161,17 @@ def test_a_map_that_also_waits_for_something_else_begins_when_that_has_ended():
     p.succeeded("a.0")
     p.succeeded("z.0")
     assert p.succeeded("z.1") == ["submit b.0/0"]
+
+
+def test_an_input_that_cannot_be_taken_fails_the_map_that_takes_it():
+    """Also where that is found out while it is asked whether the map may begin early."""
+    p = play({"a": one("xs"), "b": (("a", Promise(output="xs", path=(5,))), MapSpec(("x",)), ())}, [1, 2], constant="k")
+    p.launch()
+    assert p.phases() == {"a": "RUNNING", "b": "NOT_STARTED"}
+    p.succeeded("a.0")
+    p.succeeded("a.1")
+    assert p.phases() == {"a": "SUCCEEDED", "b": "FAILED"}
+    assert p.machine.state.error.code == "BindingError"
 
 
 def test_lists_of_other_lengths_are_found_at_the_beginning():

@@ -23,6 +23,7 @@ from wingbeat.spec.literal import Inline, Literal, LiteralList, Literals
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import NodePhase
 from wingbeat.spec.plan import MapKind
+from wingbeat.types import ValueMismatch
 
 if TYPE_CHECKING:
     from wingbeat.machine.step import Machine
@@ -103,7 +104,10 @@ def early(m: Machine, number: int) -> bool:
     under_way = {f for f in _feeders(m, number) if not m.state.nodes[f].phase.success}
     if len(under_way) != m.state.waits[number] or not all(f in m.state.maps and goes_on(m, f) for f in under_way):
         return False
-    return ready(m, number)  # what is stored is read when all of it is there
+    try:
+        return ready(m, number)  # what is stored is read when all of it is there
+    except ValueMismatch:
+        return False  # so it is told when it starts
 
 
 def _feeders(m: Machine, number: int) -> list[int]:

@@ -27,10 +27,7 @@ from wingbeat.spec.entities import (
 from wingbeat.spec.literal import Inline, LiteralList, LiteralMap, Literals, Offloaded
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.types import (
-    BlobType,
     DictType,
-    DirectoryType,
-    FileType,
     Hashed,
     ListType,
     LiteralType,
@@ -43,11 +40,10 @@ from wingbeat.types import (
     pick,
     select,
 )
+from wingbeat.types.blobs import is_blob
 
 MAGNITUDE_MAX = 1e18
 """No number on the way to a result is larger."""
-
-_BLOBS = (FileType, DirectoryType, TableType, BlobType)
 
 Kind = Literal["number", "text", "truth"]
 
@@ -203,7 +199,7 @@ def _input(formula: FormulaInput, known: Known) -> Any:
     if wire is None:
         raise ValueMismatch(f"{_name(formula)} is None")
     if measure == "bytes":
-        return wire["size"] if isinstance(type_, _BLOBS) else len(msgspec.json.encode(wire))
+        return wire["size"] if is_blob(type_) else len(msgspec.json.encode(wire))
     if measure == "length":
         return _length(formula, wire, type_)
     if isinstance(wire, bool) or _kind_of_input(formula, known.interface) == "text":
@@ -215,7 +211,7 @@ def _input(formula: FormulaInput, known: Known) -> Any:
 
 
 def _length(formula: FormulaInput, wire: Any, type_: LiteralType) -> int:
-    if not isinstance(type_, _BLOBS):
+    if not is_blob(type_):
         return len(wire)
     rows = wire.get("rows")
     if rows is None:
