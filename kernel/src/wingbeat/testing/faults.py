@@ -5,6 +5,7 @@ Each seed turns a random half of them off (swarm testing), so that rare combinat
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ KINDS: dict[str, float] = {
     "the disk is full": 0.03,
     "the snapshot is lost": 0.3,
     "the snapshot is an older one": 0.3,
-    "a paused kernel is fenced out": 0.03,
+    "a kernel is paused": 0.03,
     "the clock jumps ahead": 0.01,
     "the clock goes back": 0.01,
     # executors
@@ -51,6 +52,7 @@ KINDS: dict[str, float] = {
     "an answer comes early": 0.01,
 }
 """By kind, the chance that it strikes when it can."""
+_NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
 
 
 class Dice(random.Random):
@@ -97,12 +99,23 @@ class Faults:
         if self.calm:
             return False
         dice = self._dice.get(kind)
-        if dice is None:  # made when they are first thrown: to seed them is dear, and many never are
+        if dice is None:
             if kind not in self.rates:
                 return False
-            dice = self._dice[kind] = random.Random(f"{self._seed}/{kind}").random, self.rates[kind]
+            dice = self._throw(kind)
         throw, rate = dice
         if throw() >= rate:
             return False
         self.fired[kind] += 1
         return True
+
+    def wait(self, kind: str) -> int:
+        """How many chances it has until it strikes, that one included: as throwing at each would have it, in one throw."""
+        throw, rate = self._dice.get(kind) or self._throw(kind)
+        return 1 + int(math.log(1.0 - throw()) / math.log(1.0 - rate))
+
+    def _throw(self, kind: str) -> tuple[Callable[[], float], float]:
+        """Dice of a kind, made when they are first thrown: to seed them is dear, and many never are."""
+        dice = random.Random(self._seed << 8 | _NUMBERS[kind]).random, self.rates[kind]
+        self._dice[kind] = dice
+        return dice

@@ -13,7 +13,9 @@ import hashlib
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, get_args
+from functools import lru_cache
+from heapq import heapify, heapreplace
+from typing import Any, get_args
 
 from msgspec import Struct
 
@@ -55,8 +57,12 @@ from wingbeat.types import ListType
 CALM_STEPS_MAX = 20_000
 QUEUED_SHARE = 0.1
 """Of executions, how many have to wait before they begin."""
-CHECK_SHARE = 0.15
+CHECK_SHARE = 0.1
 """Of events, after how many the whole state is looked through."""
+SCHEDULES = 4
+"""Seeds in a row that run the same graph: to make one is a quarter of what a seed costs."""
+PAUSED_MAX = 2
+"""Kernels beside the one that holds the journal."""
 
 
 class Options(Struct, frozen=True):
@@ -81,6 +87,14 @@ class Attempt(Struct):
     cancelled: bool = False
     replay: Replay | None = None
     report: e.Event | None = None
+
+
+class Paused(Struct, eq=False):
+    """A kernel that stands still while another one has taken over: its machine, and what it was about to write and to do."""
+
+    machine: Machine
+    said: list[Fact]
+    held: list[Effect]
 
 
 class Reader:
@@ -114,11 +128,9 @@ class World:
         self.rng = Dice(f"{seed}/schedule")
         self.faults = Faults(seed, options.off, fired)
         self.fired = self.faults.fired
-        self.storms = [(kind, happen) for kind, happen in self._storms.items() if kind in self.faults.rates]
-        graphs = Graphs(Dice(f"{seed}/graph"))
-        depth = self.rng.choice((0, 0, 1, 1, 2)) if options.depth < 0 else options.depth
-        self.plan: Plan = _plan(graphs.closure(depth))
-        self.templates = {root: _plan(graphs.close(root)) for root in graphs.templates}
+        self.storms = [(self.faults.wait(kind), kind) for kind in STORMS if kind in self.faults.rates]
+        heapify(self.storms)
+        self.plan, self.templates = _plans(seed // SCHEDULES, options.depth)
         self.scripts = Script(seed, sorted(self.templates))
         self.turn = random.Random(f"{seed}/turn")  # dice of its own: what it waits for changes nothing else
         self.queued = ConcurrencySpec("limit") if self.turn.random() < QUEUED_SHARE else None
@@ -129,6 +141,7 @@ class World:
         self.reader = Reader(self.plan, self.templates)
         self.said: list[Fact] = []
         self.held: list[Effect] = []
+        self.paused: list[Paused] = []
         self.snapshots: list[tuple[int, bytes]] = []
         self.attempts: dict[tuple[int, int], Attempt] = {}
         self.children: dict[int, e.ChildEnded | None] = {}
@@ -301,16 +314,25 @@ class World:
         older = self.faults.strikes("the snapshot is an older one")
         return self.rng.choice(self.snapshots) if older else self.snapshots[-1]
 
-    def _taken_over(self) -> None:
-        """A kernel stands still, another one takes over, and the first goes on: the journal refuses what it says."""
-        paused, said, held = self.machine, list(self.said), list(self.held)
+    def pause(self) -> None:
+        """The kernel stands still, and another one takes over."""
+        if len(self.paused) < PAUSED_MAX:
+            self.paused.append(Paused(self.machine, self.said, self.held))
         self._restart()
+
+    def _go_on(self, which: int) -> None:
+        """A paused kernel hears something and means to do what follows: the journal refuses what it writes, and it ends."""
+        old = self.paused[which]
         for event in self.rng.sample(self.past, min(3, len(self.past))):
-            held += [effect for effect in paused.step(event) if not effect.asks]
-            said += paused.take_facts()
+            old.held += [effect for effect in old.machine.step(event) if not effect.asks]
+            old.said += old.machine.take_facts()
+        if self.fenced and self.rng.random() < 0.5:
+            return  # it has not written yet
+        del self.paused[which]
+        self.fired["fenced out"] += self.fenced
         if not self.fenced:
-            self._write(said)
-            for effect in held:
+            self._write(old.said)
+            for effect in old.held:
                 self._perform(effect)
 
     # -- the world's part
@@ -323,11 +345,13 @@ class World:
     def _storm(self) -> None:
         self.turns += 1
         self._admit(0.2)
+        if self.storms and self.storms[0][0] <= self.turns:
+            _, kind = self.storms[0]
+            heapreplace(self.storms, (self.turns + self.faults.wait(kind), kind))
+            self.fired[kind] += 1
+            STORMS[kind](self)
+            return
         dice = self.rng.random()
-        for kind, happen in self.storms:
-            if self.faults.strikes(kind):
-                happen(self)
-                return
         if dice < 0.4:
             self._commit()
         elif dice < 0.55:
@@ -335,13 +359,13 @@ class World:
         else:
             self._something_happens()
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
         self._say(e.AbortAsked(self.at, "enough"))
 
-    def _jump(self) -> None:
+    def jump(self) -> None:
         self.at += 1000.0 * self.rng.random()
 
-    def _go_back(self) -> None:
+    def go_back(self) -> None:
         self.at = max(1000.0, self.at - 100.0 * self.rng.random())
 
     def _calm(self) -> None:
@@ -364,11 +388,12 @@ class World:
             self._say(e.TimerFired(self.at, timer.kind, timer.node, timer.attempt))
 
     def _something_happens(self) -> bool:
-        """One answer of the world, if one is due."""
+        """One answer of the world, if one is due; or a kernel that was paused goes on."""
         gates = self._answerable() if self.machine.state.gates else ()
         due: tuple[tuple[Callable[[Any], None], Iterable[Any]], ...] = (
             (self._lookup, self.lookups), (self._publication, self.publications), (self._load, self.loads),
             (self._child, self.awaited), (self._gate, gates), (self._attempt, self.open(self.attempts)),
+            (self._go_on, range(len(self.paused))),
         )  # fmt: skip
         happenings = [(answer, what) for answer, whats in due if whats for what in sorted(whats)]
         if not happenings:
@@ -447,7 +472,7 @@ class World:
         if self.faults.strikes("an answer comes twice"):
             self._say(event)
 
-    def _early_answer(self) -> None:
+    def early_answer(self) -> None:
         names = [
             n.kind.spec.name for n in self.machine.graph.nodes if isinstance(n.kind, GateKind) and n.kind.spec.name
         ]
@@ -494,13 +519,13 @@ class World:
         self.fired["body returned"] += 1
         return e.AttemptSucceeded(self.at, node, number, outcome)
 
-    def _late(self) -> None:
+    def late(self) -> None:
         """An event arrives once more, long after its time. A call's answer comes once."""
         event = self.rng.choice(self.past)
         if not isinstance(event, e.CacheHit | e.CacheMissed | e.CacheHeld | e.CacheStored | e.Loaded | e.ChildEnded):
             self._say(event)
 
-    def _foreign(self) -> None:
+    def foreign(self) -> None:
         """Reports about attempts that never were."""
         node, number = self.rng.randrange(len(self.machine.state.nodes)), self.rng.choice((-1, 77, 99))
         reports: tuple[e.Event, ...] = (
@@ -522,18 +547,17 @@ class World:
         if decode_state(encode_state(self.machine.state)) != self.machine.state:
             raise Broken("a snapshot is the state")
 
-    _storms: ClassVar[dict[str, Callable[[World], None]]] = {
-        "a paused kernel is fenced out": _taken_over,
-        "a report comes late": _late,
-        "a foreign report": _foreign,
-        "somebody aborts": _abort,
-        "an answer comes early": _early_answer,
-        "the clock jumps ahead": _jump,
-        "the clock goes back": _go_back,
-    }
-    """Faults that strike by themselves, in the place of what else would have happened at that time."""
 
-
+STORMS: dict[str, Callable[[World], None]] = {
+    "a kernel is paused": World.pause,
+    "a report comes late": World.late,
+    "a foreign report": World.foreign,
+    "somebody aborts": World.abort,
+    "an answer comes early": World.early_answer,
+    "the clock jumps ahead": World.jump,
+    "the clock goes back": World.go_back,
+}
+"""Faults that strike by themselves, in the place of what else would have happened at that time."""
 FACTS: dict[type, str] = {kind: f"fact {kind.__name__}" for kind in get_args(Fact)}
 FAILURES = {
     "a user error": ErrorInfo("ValueError", "bad"),
@@ -542,6 +566,15 @@ FAILURES = {
     "an attempt is lost": ErrorInfo("Lost", "gone", ErrorKind.SYSTEM),
     "an executor does not take an attempt": ErrorInfo("ExecutorFailed", "it does not answer", ErrorKind.SYSTEM),
 }
+
+
+@lru_cache(maxsize=1)
+def _plans(number: int, depth: int) -> tuple[Plan, dict[str, Plan]]:
+    """A random graph: what is launched, and by digest what its bodies may call."""
+    rng = Dice(f"{number}/graph")
+    graphs = Graphs(rng)
+    plan = _plan(graphs.closure(rng.choice((0, 0, 1, 1, 2)) if depth < 0 else depth))
+    return plan, {root: _plan(graphs.close(root)) for root in graphs.templates}
 
 
 def _plan(closure: Closure) -> Plan:
