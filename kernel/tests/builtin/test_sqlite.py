@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from wingbeat.base.errors import ConfigurationError, JournalUnknown
-from wingbeat.builtin.sqlite import JournalSettings, SQLiteJournal
+from wingbeat.builtin.settings import JournalSettings
+from wingbeat.builtin.sqlite import SQLiteJournal
 from wingbeat.contracts.journal import Batch, FencedOut, Journal, Snapshot
 from wingbeat.testing.conformance.journal import JournalContract, record, rows
 

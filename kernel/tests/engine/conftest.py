@@ -5,7 +5,8 @@ import contextlib
 import pytest
 
 from wingbeat.builtin.filestore import FileStore
-from wingbeat.builtin.sqlite import JournalSettings, SQLiteJournal
+from wingbeat.builtin.settings import JournalSettings
+from wingbeat.builtin.sqlite import SQLiteJournal
 from wingbeat.contracts.engine import LaunchRequest
 from wingbeat.engine.clock import SystemClock
 from wingbeat.engine.engine import LocalEngine

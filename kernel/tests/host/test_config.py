@@ -4,12 +4,15 @@ import re
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.builtin.process.settings import ProcessSettings
 from wingbeat.contracts.hookspecs import hookimpl
+from wingbeat.contracts.plugin import PluginInfo
 from wingbeat.host.config import Configuration
 from wingbeat.host.discover import boot
+from wingbeat.kernel.settings import OWN
 
 KNOWN = ["kernel", "process", "journal"]
 
@@ -62,20 +65,25 @@ def test_a_section_that_is_a_value_is_told(project):
     assert told.value.hint == "Write a table: [tool.wingbeat.process]."
 
 
-def test_sections_are_known_of_the_kernel_and_of_plugins_by_name_or_by_what_they_say():
+class Theirs(Struct):
+    size: int = 3
+
+
+def test_sections_are_known_of_the_kernel_and_of_plugins_by_what_they_say():
     class Plugin:
         __name__ = "given"
 
         @hookimpl
-        def wingbeat_register(self, registrar):
-            registrar.section("theirs")
+        def wingbeat_plugin(self):
+            return PluginInfo(api=(0, 1), settings={"theirs": Theirs})
 
-    known = boot([Plugin()], {"off": "no.such.module"}, ["off", "gone"]).sections
-    assert known == {"kernel", "plugins", "bundle", "pools", "journal", "process", "theirs", "off", "gone"}
+    known = boot([Plugin()], {"off": "no.such.module"}, ["off", "gone"], OWN).settings
+    assert known.keys() == {"kernel", "plugins", "bundle", "pools", "journal", "process", "theirs"}
+    assert known["theirs"] == (Theirs, "given")
 
 
 def test_every_section_that_is_documented_is_known():
     page = (Path(__file__).resolve().parents[3] / "docs/reference/settings.md").read_text()
     documented = set(re.findall(r"^\| `(\w+)\.", page, re.MULTILINE))
     assert "pools" in documented
-    assert documented <= boot([], {}, []).sections
+    assert documented <= boot([], {}, [], OWN).settings.keys()

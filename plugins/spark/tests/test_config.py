@@ -8,12 +8,19 @@ import pytest
 
 from wingbeat import task
 from wingbeat.base.errors import CompileError
+from wingbeat.spec.entities import Entry, Interface, TaskSpec, WrapperSpec
 from wingbeat_spark import Spark
 from wingbeat_spark.wrapper import SparkWrapper
 
 
+def wrapper(config: Spark) -> WrapperSpec:
+    task = TaskSpec("m.f", Interface(), Entry("m", "f"))
+    (found,) = config.configure(task).wrappers
+    return found
+
+
 def test_it_becomes_a_wrapper_of_the_spec():
-    made = Spark(cores=2, executors=3, memory="2Gi", conf={"spark.b": True, "spark.a": 1}).wrapper()
+    made = wrapper(Spark(cores=2, executors=3, memory="2Gi", conf={"spark.b": True, "spark.a": 1}))
     assert (made.name, made.target) == ("spark", "wingbeat_spark.wrapper:SparkWrapper")
     assert made.config == {
         "cores": 2,
@@ -24,12 +31,12 @@ def test_it_becomes_a_wrapper_of_the_spec():
 
 
 def test_the_target_is_the_wrapper():
-    module, _, name = Spark().wrapper().target.partition(":")
+    module, _, name = wrapper(Spark()).target.partition(":")
     assert getattr(sys.modules[module], name) is SparkWrapper
 
 
 def test_what_is_left_out_is_not_in_the_spec():
-    assert Spark().wrapper().config == {}
+    assert wrapper(Spark()).config == {}
 
 
 @pytest.mark.parametrize(

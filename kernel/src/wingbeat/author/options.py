@@ -21,8 +21,8 @@ from wingbeat.spec.entities import (
     PoolSpec,
     ResourceSpec,
     RetrySpec,
+    TaskSpec,
     TimeoutSpec,
-    WrapperSpec,
 )
 
 Duration = timedelta | str | float
@@ -40,8 +40,11 @@ class TaskConfig(Protocol):
     def provides(self) -> tuple[str, ...]:
         """Qualified names of the parameter types that the wrapper fills in; they are no inputs of the task."""
 
-    def wrapper(self) -> WrapperSpec:
-        """The wrapper that is entered around the function."""
+    def configure(self, task: TaskSpec) -> TaskSpec:
+        """The task as this makes it, from what all its other options say: with a wrapper, a container, a gang, an executor.
+
+        Raises `CompileError` where they exclude each other.
+        """
 
 
 class Retry(Struct, frozen=True):

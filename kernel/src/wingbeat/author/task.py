@@ -137,12 +137,13 @@ class Task(Callee, Generic[P, R]):
             resources=options.resources,
             environment=self._environment(),
             isolation=options.isolation,
-            wrappers=(options.task_config.wrapper(),) if options.task_config else (),
             variables=options.variables,
             executor=options.executor,
             pool=options.pool,
             formulas=options.formulas,
         )
+        if options.task_config is not None:
+            made = options.task_config.configure(made)
         try:
             check_formulas(made, made.interface)
         except ValueMismatch as error:

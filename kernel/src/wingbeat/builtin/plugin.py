@@ -6,9 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wingbeat.contracts.hookspecs import Registrar, hookimpl
+from wingbeat.contracts.plugin import PluginInfo
 
 if TYPE_CHECKING:
     from wingbeat.contracts.home import Home
+
+
+@hookimpl
+def wingbeat_plugin() -> PluginInfo:
+    """See the hook."""
+    from wingbeat.builtin.process.settings import ProcessSettings
+    from wingbeat.builtin.settings import JournalSettings
+
+    return PluginInfo(api=(0, 1), settings={"journal": JournalSettings, "process": ProcessSettings})
 
 
 @hookimpl
@@ -17,12 +27,11 @@ def wingbeat_register(registrar: Registrar) -> None:
     registrar.journal("sqlite", _journal)
     registrar.storage("store", _storage)
     registrar.executor("process", _process)
-    for section in ("journal", "process"):
-        registrar.section(section)
 
 
 def _journal(home: Home) -> Any:
-    from wingbeat.builtin.sqlite import JournalSettings, SQLiteJournal
+    from wingbeat.builtin.settings import JournalSettings
+    from wingbeat.builtin.sqlite import SQLiteJournal
 
     return SQLiteJournal(Path(home.path) / "journal.sqlite", home.settings("journal", JournalSettings))
 

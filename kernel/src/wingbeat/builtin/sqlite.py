@@ -14,14 +14,14 @@ import sqlite3
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import aiosqlite
 import msgspec
-from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError, JournalDamaged, JournalUnknown
 from wingbeat.builtin.lockers import lockers
+from wingbeat.builtin.settings import JournalSettings
 from wingbeat.builtin.unended import believed, count_live, end_crc
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.journal import Batch, FencedOut, Record, Row, Snapshot, StorageFull
@@ -65,20 +65,6 @@ _CHECKSUMS = ("crc", "end_crc")
 
 class _Fenced(Exception):
     """The fence is not the newest; the transaction is undone."""
-
-
-class JournalSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Settings of the journal.
-
-    Attributes:
-        synchronous: ``NORMAL`` is faster and loses the last commits (up to some hundred) in a power cut; never corrupt,
-            and a crash of the process alone loses nothing.
-
-        busy_timeout_s: How long to wait for another process that holds the file.
-    """
-
-    synchronous: Literal["FULL", "NORMAL"] = "FULL"
-    busy_timeout_s: float = 10.0
 
 
 class SQLiteJournal:

@@ -29,6 +29,14 @@ class Capabilities(Struct, frozen=True):
         reports_progress: The sink is told how far attempts are, and their evidence keeps the last of it.
 
         carries_checkpoints: An attempt begins with what an earlier one left in its checkpoint, as `AttemptRequest` says.
+
+        functions: It runs Python functions out of code bundles, with what is installed where it runs them.
+
+        containers: It runs tasks with a `TaskSpec.container`.
+
+        gangs: It runs tasks with a `TaskSpec.gang`, as `wingbeat.contracts.gang` says.
+
+    A task that wants what its executor cannot do is refused at the launch, before anything runs.
     """
 
     adopts: bool = True
@@ -36,6 +44,9 @@ class Capabilities(Struct, frozen=True):
     reports_running: bool = True
     reports_progress: bool = False
     carries_checkpoints: bool = False
+    functions: bool = True
+    containers: bool = False
+    gangs: bool = False
 
 
 class Call(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     from wingbeat.contracts.home import Home
     from wingbeat.contracts.journal import Journal
     from wingbeat.contracts.observer import Observer
+    from wingbeat.contracts.plugin import PluginInfo
     from wingbeat.contracts.storage import Storage
-
-API_VERSION = (0, 1)
-"""Version of the contracts. A plugin built for another major version is refused."""
 
 hookspec = pluggy.HookspecMarker("wingbeat")
 hookimpl = pluggy.HookimplMarker("wingbeat")
@@ -44,11 +42,14 @@ class Registrar(Protocol):
     def observer(self, name: str, factory: Callable[[Home], Observer]) -> None:
         """Offer an observer of published events."""
 
-    def section(self, name: str) -> None:
-        """Say that the plugin reads this section of the settings; one of the plugin's own name is known anyway.
 
-        A section in a file of settings that nobody has named is warned of.
-        """
+@hookspec
+def wingbeat_plugin() -> PluginInfo:
+    """Say for which contracts the plugin was built, and which settings it reads. Called first, once for each kernel, at boot.
+
+    An installed plugin without it is refused.
+    """
+    raise NotImplementedError
 
 
 @hookspec

@@ -98,7 +98,8 @@ class LocalEngine:
         self._timers = Timers(parts.clock, self._timer_due)
         self._loading = Loading(parts.storage, parts.clock, self._post, self._quarantine)
         self._children = Children(self, parts.clock, self._post, self._quarantine)
-        self._routes = Routes(frozenset(parts.executors), parts.inline, parts.default_executor, frozenset(parts.pools))
+        able = {name: executor.capabilities for name, executor in parts.executors.items()}
+        self._routes = Routes(able, parts.inline, parts.default_executor, frozenset(parts.pools))
         self._feed = Feed(parts.observers)
         self._inbox: deque[tuple[Live, Event]] = deque()
         self._wake = asyncio.Event()

@@ -28,16 +28,6 @@ Go = Callable[[AttemptRequest], None]
 Note = Callable[[AttemptRequest, str], None]
 
 
-class PoolSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """The section ``pools``.
-
-    Attributes:
-        limits: Slots by the name of the pool.
-    """
-
-    limits: dict[str, int] = {}
-
-
 class _Waiting(Struct):
     request: AttemptRequest
     spec: PoolSpec

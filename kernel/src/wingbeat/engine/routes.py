@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from wingbeat.base.errors import ConfigurationError
+from wingbeat.contracts.executor import Capabilities
 from wingbeat.engine.live import Live
 from wingbeat.spec.entities import TaskSpec
 
@@ -16,7 +17,7 @@ class Routes:
     """From a task to the name of its executor.
 
     Args:
-        installed: Names of the executors that there are.
+        installed: The executors that there are, by name, and what they can do.
 
         inline: Names of tasks that run in this program, whatever their spec says.
 
@@ -26,7 +27,11 @@ class Routes:
     """
 
     def __init__(
-        self, installed: frozenset[str], inline: frozenset[str], default: str, pools: frozenset[str] = frozenset()
+        self,
+        installed: Mapping[str, Capabilities],
+        inline: frozenset[str],
+        default: str,
+        pools: frozenset[str] = frozenset(),
     ) -> None:
         self.inline = inline
         self._installed, self._default, self._pools = installed, default, pools
@@ -44,10 +49,26 @@ class Routes:
                     f"Task {task.name} wants the executor {name!r}, which is not installed.",
                     hint=f"Installed: {', '.join(sorted(self._installed))}.",
                 )
+            self._check_able(task, name)
             if task.pool is not None and task.pool.name not in self._pools:
                 raise ConfigurationError(
                     f"Task {task.name} wants slots of the pool {task.pool.name!r}, which is not set up.",
                     hint=f"Say how many it has: in wingbeat.toml, under [pools.limits], {task.pool.name} = 4.",
+                )
+
+    def _check_able(self, task: TaskSpec, name: str) -> None:
+        """Raise ConfigurationError if its executor cannot do what a task wants."""
+        for wants, capability, what in (
+            (task.container is not None, "containers", "runs in a container"),
+            (task.gang is not None, "gangs", "wants several processes for an attempt"),
+            (task.container is None, "functions", "is a Python function"),
+        ):
+            if wants and not getattr(self._installed[name], capability):
+                able = sorted(other for other, can in self._installed.items() if getattr(can, capability))
+                others = ", ".join(able) or "none is installed"
+                raise ConfigurationError(
+                    f"Task {task.name} {what}, which the executor {name!r} cannot do.",
+                    hint=f"Executors that can: {others}. Choose one with executor=… at the task, or kernel.executor.",
                 )
 
     def check_inline(self, live: Live) -> None:

@@ -6,17 +6,20 @@ All enter by the same hooks. There is no global plugin manager: each kernel boot
 from __future__ import annotations
 
 import importlib
+import sys
+import time
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import pluggy
 from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts import hookspecs
-from wingbeat.host.registry import Registry
+from wingbeat.contracts.plugin import API_VERSION, PluginInfo, fits
+from wingbeat.host.project import BundleSettings
+from wingbeat.host.registry import Plugin, Registry
 
-OWN_SECTIONS = ("kernel", "plugins", "bundle", "pools")
-"""Sections of the settings that are read outside of plugins."""
 BUILTIN = {"builtin": "wingbeat.builtin.plugin"}
 
 
@@ -30,48 +33,101 @@ class PluginSettings(Struct, frozen=True, forbid_unknown_fields=True):
     disabled: tuple[str, ...] = ()
 
 
-def boot(given: Sequence[object], installed: Mapping[str, str], disabled: Collection[str]) -> Registry:
+OWN: Mapping[str, type[Struct]] = {"plugins": PluginSettings, "bundle": BundleSettings}
+"""Sections of the settings that are read here."""
+
+
+def boot(
+    given: Sequence[object],
+    installed: Mapping[str, str],
+    disabled: Collection[str],
+    settings: Mapping[str, type[Struct]] | None = None,
+) -> Registry:
     """Load plugins and let them register: those in the box, those `installed` (module by name), those `given`.
 
+    Args:
+        settings: Further sections of the settings that are read outside of plugins.
+
     Raises:
-        ConfigurationError: A plugin cannot be loaded or registers wrongly; names it and says how to switch it off.
+        ConfigurationError: A plugin cannot be loaded, was built for other contracts, or registers wrongly; names it and says how
+            to switch it off.
     """
     manager = pluggy.PluginManager("wingbeat")
     manager.add_hookspecs(hookspecs)
     for name in disabled:
         manager.set_blocked(name)
+    registry = Registry()
+    for section, struct in {**OWN, **(settings or {})}.items():
+        registry.section(section, struct)
     for name, target in {**BUILTIN, **installed}.items():
         if not manager.is_blocked(name):
-            _register(manager, name, _load(name, target))
+            plugin, seconds = _load(name, target)
+            _register(manager, name, plugin)
+            _admit(manager, registry, Plugin(name, target, None, seconds), plugin)
     for plugin in given:
-        _register(manager, getattr(plugin, "__name__", repr(plugin)), plugin)
-    registry = Registry()
-    registry.sections.update(OWN_SECTIONS, installed, disabled)  # what is switched off may keep its settings
-    for name, plugin in manager.list_name_plugin():
-        hook = getattr(plugin, "wingbeat_register", None)
-        if plugin is None or hook is None:
-            continue
-        registry.plugin = name
-        try:
-            manager.subset_hook_caller("wingbeat_register", [p for p in manager.get_plugins() if p is not plugin])(
-                registrar=registry
-            )
-        except ConfigurationError:
-            raise
-        except Exception as error:
-            raise ConfigurationError(
-                f"Plugin {name!r} failed to register: {type(error).__name__}: {error}.", hint=_off(name)
-            ) from error
+        name = getattr(plugin, "__name__", repr(plugin))
+        _register(manager, name, plugin)
+        _admit(manager, registry, Plugin(name, "", None), plugin)
     return registry
 
 
-def _load(name: str, target: str) -> object:
+def _admit(manager: pluggy.PluginManager, registry: Registry, known: Plugin, plugin: object) -> None:
+    """Have one plugin say what it is, and register."""
+    registry.plugin = name = known.name
+    info = _call(manager, plugin, name, "wingbeat_plugin")
+    if info is None and known.target:
+        raise ConfigurationError(
+            f"Plugin {name!r} does not say for which contracts it was built: it has no hook wingbeat_plugin.",
+            hint=_off(name),
+        )
+    if info is not None:
+        _check(name, known.target, info)
+        for section, struct in info.settings.items():
+            registry.section(section, struct)
+    registry.plugins[name] = Plugin(name, known.target, info, known.import_s)
+    _call(manager, plugin, name, "wingbeat_register", registrar=registry)
+
+
+def _check(name: str, target: str, info: object) -> None:
+    if not isinstance(info, PluginInfo):
+        raise ConfigurationError(
+            f"Plugin {name!r} answers wingbeat_plugin with {type(info).__name__}; a PluginInfo is wanted.",
+            hint=_off(name),
+        )
+    if not fits(info.api):
+        theirs, ours = (".".join(map(str, api)) for api in (info.api, API_VERSION))
+        distribution = _distribution(target)
+        hint = "Upgrade wingbeat." if info.api > API_VERSION else f"Upgrade {distribution or 'it'}."
+        raise ConfigurationError(
+            f"Plugin {name!r}{f' ({distribution})' if distribution else ''} was built for contracts {theirs}; "
+            f"this wingbeat has {ours}.",
+            hint=f"{hint} {_off(name)}",
+        )
+
+
+def _call(manager: pluggy.PluginManager, plugin: object, name: str, hook: str, **arguments: Any) -> Any:
+    """What one plugin alone answers to a hook, None if it has none."""
+    others = [other for other in manager.get_plugins() if other is not plugin]
     try:
-        return importlib.import_module(target)
+        answers = manager.subset_hook_caller(hook, others)(**arguments)
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        raise ConfigurationError(
+            f"Plugin {name!r} failed in {hook}: {type(error).__name__}: {error}.", hint=_off(name)
+        ) from error
+    return answers[0] if answers else None
+
+
+def _load(name: str, target: str) -> tuple[object, float]:
+    known, begin = target in sys.modules, time.perf_counter()
+    try:
+        plugin = importlib.import_module(target)
     except Exception as error:
         raise ConfigurationError(
             f"Plugin {name!r} cannot be loaded: {type(error).__name__}: {error}.", hint=_off(name)
         ) from error
+    return plugin, 0.0 if known else time.perf_counter() - begin
 
 
 def _register(manager: pluggy.PluginManager, name: str, plugin: object) -> None:
@@ -80,6 +136,16 @@ def _register(manager: pluggy.PluginManager, name: str, plugin: object) -> None:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise ConfigurationError(f"Plugin {name!r} does not fit the hooks: {error}.", hint=_off(name)) from error
+
+
+def _distribution(target: str) -> str:
+    """The distribution that a plugin's module comes from, with its version; empty if it is not known."""
+    import importlib.metadata  # dear: for an error only
+
+    for distribution in importlib.metadata.distributions():
+        if any(p.value == target for p in distribution.entry_points.select(group="wingbeat")):
+            return f"{distribution.name} {distribution.version}"
+    return ""
 
 
 def _off(name: str) -> str:

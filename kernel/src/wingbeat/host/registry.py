@@ -5,10 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from msgspec import Struct
+
 from wingbeat.base.errors import ConfigurationError
+from wingbeat.contracts.plugin import PluginInfo
 
 F = Callable[[Any], Any]
 T = TypeVar("T")
+
+
+class Plugin(Struct, frozen=True):
+    """A plugin that was loaded.
+
+    Attributes:
+        target: Its module; empty for one that the embedder gave.
+
+        info: What it says of itself; None if it says nothing.
+
+        import_s: How long its import took; 0 if somebody else had imported it.
+    """
+
+    name: str
+    target: str
+    info: PluginInfo | None
+    import_s: float = 0.0
 
 
 class Registry:
@@ -16,8 +36,10 @@ class Registry:
 
     def __init__(self) -> None:
         self._offers: dict[str, dict[str, tuple[F, str]]] = {}
-        self.sections: set[str] = set()
-        """Sections of the settings that somebody reads."""
+        self.plugins: dict[str, Plugin] = {}
+        """By name, in the order in which they were loaded."""
+        self.settings: dict[str, tuple[type[Struct], str]] = {}
+        """By section of the configuration, who it is for: its struct, and the plugin that reads it (empty: the kernel)."""
         self.plugin = ""
         """Who is registering now, for messages."""
 
@@ -41,9 +63,19 @@ class Registry:
         """See `Registrar`."""
         self._add("observer", name, factory)
 
-    def section(self, name: str) -> None:
-        """See `Registrar`."""
-        self.sections.add(name)
+    def section(self, name: str, struct: type[Struct]) -> None:
+        """Note who reads a section of the configuration. Raises ConfigurationError if somebody else does."""
+        other = self.settings.get(name)
+        if other is not None:
+            raise ConfigurationError(
+                f"The section {name!r} of the settings is read by both {other[1] or 'the kernel'} and {self.plugin}.",
+                hint=f"Switch one off: plugins.disabled = [{self.plugin!r}].",
+            )
+        self.settings[name] = struct, self.plugin
+
+    def offers(self, plugin: str) -> list[tuple[str, str]]:
+        """What a plugin offers: seams and names."""
+        return [(s, n) for s, offers in self._offers.items() for n, (_, by) in offers.items() if by == plugin]
 
     def names(self, seam: str) -> list[str]:
         """What is offered for a seam."""

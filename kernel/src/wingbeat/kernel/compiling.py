@@ -227,7 +227,7 @@ def _offer(interpreter: Interpreter, bundle: Bundle, folder: Path) -> AbstractCo
     from wingbeat.builtin.process.settings import ProcessSettings
     from wingbeat.builtin.process.sockets import ParentKey, Sockets
     from wingbeat.host.config import Configuration
-    from wingbeat.kernel.kernel import KernelSettings
+    from wingbeat.kernel.settings import KernelSettings
 
     configuration = Configuration()
     if configuration.section("kernel", KernelSettings).executor != "process":

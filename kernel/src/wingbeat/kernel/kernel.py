@@ -11,8 +11,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from msgspec import Struct
-
 from wingbeat.base.errors import ConfigurationError, InputError
 from wingbeat.base.units import parse_duration_s, parse_size
 
@@ -35,22 +33,6 @@ if TYPE_CHECKING:
     from wingbeat.spec.literal import Literals
 
 T = TypeVar("T")
-
-
-class KernelSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which implementations a kernel uses, by name.
-
-    Attributes:
-        journal: Name of the journal.
-
-        executor: Executor of tasks whose spec names none.
-
-        catalog: Name of the catalog; empty takes the only one that is installed, ``none`` none.
-    """
-
-    journal: str = "sqlite"
-    executor: str = "process"
-    catalog: str = ""
 
 
 class Kernel:
@@ -149,10 +131,12 @@ class Kernel:
     def _boot(self) -> Registry:
         from wingbeat.host.discover import PluginSettings, boot
         from wingbeat.host.installed import installed_plugins
+        from wingbeat.kernel.settings import OWN
 
         installed = installed_plugins(self._home.folder / "plugins.json") if self._discover else {}
-        registry = boot(self._plugins, installed, self._home.settings("plugins", PluginSettings).disabled)
-        for unread in self._home.configuration.unread(registry.sections):
+        disabled = self._home.settings("plugins", PluginSettings).disabled
+        registry = boot(self._plugins, installed, disabled, OWN)
+        for unread in self._home.configuration.unread({*registry.settings, *disabled}):  # what is off may keep its own
             import logging
 
             logging.getLogger("wingbeat.settings").warning("%s", unread)
@@ -428,7 +412,7 @@ class Kernel:
         from wingbeat.engine.clock import SystemClock
         from wingbeat.engine.engine import LocalEngine
         from wingbeat.engine.parts import Parts
-        from wingbeat.engine.pools import PoolSettings
+        from wingbeat.kernel.settings import KernelSettings, PoolSettings
 
         home, chosen = self._home, self._home.settings("kernel", KernelSettings)
         executors = {name: registry.factory("executor", name)(home) for name in registry.names("executor")}

@@ -110,7 +110,8 @@ def _check_format(closure: Closure) -> None:
 
 def task_identity(task: TaskSpec) -> str:
     """Digest of what decides over the outputs of a task, beside its inputs."""
-    return digest(canonical([task.name, task.code, task.interface, task.environment, task.wrappers, task.variables]))
+    parts: list[Any] = [task.name, task.code, task.interface, task.environment, task.wrappers, task.variables]
+    return digest(canonical(parts + [part for part in (task.container, task.gang) if part is not None]))
 
 
 def check_closure(closure: Closure) -> None:

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from wingbeat.spec.container import ContainerSpec
+from wingbeat.spec.gang import GangSpec
 from wingbeat.types import LiteralType
 from wingbeat.types.model import Strict
 
@@ -211,6 +213,8 @@ class TaskSpec(Strict, frozen=True, omit_defaults=True, tag_field="entity", tag=
     """Whether the function is the body of a dynamic workflow: what it awaits are nodes."""
     formulas: Formulas = {}
     """For options that depend on the call, in the place of the value above."""
+    container: ContainerSpec | None = None
+    gang: GangSpec | None = None
 
 
 class LaunchPlanSpec(Strict, frozen=True, omit_defaults=True, tag_field="entity", tag="launchplan"):

@@ -6,8 +6,10 @@ from datetime import timedelta
 from functools import partial
 from typing import NamedTuple
 
+from msgspec import structs
+
 from wingbeat import LaunchPlan, approve, case, cond, gather, map_task, sleep, task, wait_for_input, workflow
-from wingbeat.spec.entities import WrapperSpec
+from wingbeat.spec.entities import TaskSpec, WrapperSpec
 
 
 @dataclass
@@ -78,8 +80,8 @@ class Sessions:
     def provides(self) -> tuple[str, ...]:
         return ("right.Session",)
 
-    def wrapper(self) -> WrapperSpec:
-        return WrapperSpec("sessions", "right:Session")
+    def configure(self, task: TaskSpec) -> TaskSpec:
+        return structs.replace(task, wrappers=(WrapperSpec("sessions", "right:Session"),))
 
 
 @task(task_config=Sessions(), retries=2)

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import structs
+
 from wingbeat.base.errors import CompileError
 from wingbeat.base.units import parse_size
-from wingbeat.spec.entities import WrapperSpec
+from wingbeat.spec.entities import TaskSpec, WrapperSpec
 
 TARGET = "wingbeat_spark.wrapper:SparkWrapper"
 PROVIDED = (
@@ -55,15 +57,16 @@ class Spark:
         """The types of the session, which differ between versions and ways to connect."""
         return PROVIDED
 
-    def wrapper(self) -> WrapperSpec:
-        """The wrapper that starts and stops the session."""
+    def configure(self, task: TaskSpec) -> TaskSpec:
+        """The task, with a wrapper that starts and stops the session."""
         config: dict[str, Any] = {
             "cores": self.cores,
             "executors": self.executors if self.executors != 1 else None,
             "memory_bytes": self._memory_bytes(),
             "conf": {key: as_text(self.conf[key]) for key in sorted(self.conf)} or None,
         }
-        return WrapperSpec("spark", TARGET, {name: value for name, value in config.items() if value is not None})
+        said = {name: value for name, value in config.items() if value is not None}
+        return structs.replace(task, wrappers=(*task.wrappers, WrapperSpec("spark", TARGET, said)))
 
     def _memory_bytes(self) -> int | None:
         if self.memory is None:

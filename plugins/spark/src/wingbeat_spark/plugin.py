@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wingbeat.contracts.hookspecs import hookimpl
+from wingbeat.contracts.plugin import PluginInfo
 from wingbeat.types import TableType, register
 
 FRAMES = (
@@ -10,6 +11,12 @@ FRAMES = (
     "pyspark.sql.classic.dataframe.DataFrame",
     "pyspark.sql.connect.dataframe.DataFrame",
 )
+
+
+@hookimpl
+def wingbeat_plugin() -> PluginInfo:
+    """Built for the first contracts; has no settings."""
+    return PluginInfo(api=(0, 1))
 
 
 @hookimpl

@@ -1,0 +1,34 @@
+"""What a plugin says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+API_VERSION = (0, 1)
+"""Version of the contracts, apart from that of the kernel. The first number is raised when a plugin has to be changed to go on
+working, the second when something is added that a plugin may rely on."""
+
+
+class PluginInfo(Struct, frozen=True):
+    """Answer to the hook ``wingbeat_plugin``.
+
+    Attributes:
+        api: Version of the contracts that the plugin was built for, as a literal: ``(0, 1)``. Of another first number, or a higher
+            second one than the kernel's, it is refused.
+
+        settings: The sections of the configuration that it reads, each as a struct with a default for every field and a docstring
+            that says what they mean.
+    """
+
+    api: tuple[int, int]
+    settings: Mapping[str, type[Struct]] = {}
+
+
+def fits(api: tuple[int, int]) -> bool:
+    """Whether a plugin that was built for these contracts works with these here."""
+    return api[0] == API_VERSION[0] and api[1] <= API_VERSION[1]
+
+
+__all__ = ["API_VERSION", "PluginInfo", "fits"]

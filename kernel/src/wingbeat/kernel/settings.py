@@ -1,0 +1,37 @@
+"""Settings of the kernel itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+
+class KernelSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which implementations a kernel uses, by name.
+
+    Attributes:
+        journal: Name of the journal.
+
+        executor: Executor of tasks whose spec names none.
+
+        catalog: Name of the catalog; empty takes the only one that is installed, ``none`` none.
+    """
+
+    journal: str = "sqlite"
+    executor: str = "process"
+    catalog: str = ""
+
+
+class PoolSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Pools, whose slots attempts hold.
+
+    Attributes:
+        limits: Slots by the name of the pool.
+    """
+
+    limits: dict[str, int] = {}
+
+
+OWN: Mapping[str, type[Struct]] = {"kernel": KernelSettings, "pools": PoolSettings}
+"""By section of the configuration."""

@@ -1,0 +1,114 @@
+"""Loading plugins: what they say of themselves, and what becomes of those that do not fit."""
+
+import sys
+import types
+
+import pytest
+from msgspec import Struct
+
+from wingbeat.base.errors import ConfigurationError
+from wingbeat.contracts.hookspecs import hookimpl
+from wingbeat.contracts.plugin import API_VERSION, PluginInfo, fits
+from wingbeat.host.discover import boot
+
+MAJOR, MINOR = API_VERSION
+
+
+class Size(Struct):
+    size: int = 3
+
+
+@pytest.fixture
+def module(monkeypatch):
+    """Makes importable modules of functions, as entry points name them."""
+
+    def make(name: str, **hooks):
+        made = types.ModuleType(name)
+        for hook, function in hooks.items():
+            setattr(made, hook, hookimpl(function))
+        monkeypatch.setitem(sys.modules, name, made)
+        return {name.removeprefix("their_"): name}
+
+    return make
+
+
+def test_what_a_plugin_says_of_itself_is_kept(module):
+    info = PluginInfo(api=(MAJOR, MINOR), settings={"size": Size})
+    registry = boot([], module("their_plugin", wingbeat_plugin=lambda: info), [])
+    assert registry.plugins["plugin"].info is info
+    assert registry.plugins["builtin"].info.settings.keys() == {"journal", "process"}
+    assert registry.settings["size"] == (Size, "plugin")
+    assert ("executor", "process") in registry.offers("builtin")
+    assert registry.offers("plugin") == []
+
+
+@pytest.mark.parametrize(
+    ("api", "good"), [((MAJOR, MINOR), True), ((MAJOR, MINOR + 1), False), ((MAJOR + 1, 0), False)]
+)
+def test_which_contracts_fit(api, good):
+    assert fits(api) == good
+
+
+def test_a_plugin_of_newer_contracts_is_refused_with_both_versions(module):
+    installed = module("their_plugin", wingbeat_plugin=lambda: PluginInfo(api=(MAJOR + 1, 2)))
+    with pytest.raises(
+        ConfigurationError, match=rf"'plugin' was built for contracts {MAJOR + 1}\.2; this wingbeat has"
+    ) as told:
+        boot([], installed, [])
+    assert told.value.hint.startswith("Upgrade wingbeat.")
+    assert "plugins.disabled = ['plugin']" in told.value.hint
+    assert "plugin" not in boot([], installed, ["plugin"]).plugins
+
+
+def test_the_distribution_of_a_plugin_that_does_not_fit_is_named(monkeypatch):
+    from wingbeat_catalog import plugin
+
+    other = hookimpl(lambda: PluginInfo(api=(MAJOR - 1, 0)))
+    monkeypatch.setattr(plugin, "wingbeat_plugin", other)
+    with pytest.raises(ConfigurationError, match=r"'catalog' \(wingbeat-catalog [\d.]+\) was built for") as told:
+        boot([], {"catalog": "wingbeat_catalog.plugin"}, [])
+    assert told.value.hint.startswith("Upgrade wingbeat-catalog")
+
+
+def test_an_installed_plugin_that_does_not_say_what_it_was_built_for_is_refused(module):
+    with pytest.raises(ConfigurationError, match="'plugin' does not say for which contracts it was built"):
+        boot([], module("their_plugin"), [])
+
+
+def test_a_wrong_answer_is_refused(module):
+    with pytest.raises(ConfigurationError, match="answers wingbeat_plugin with dict; a PluginInfo is wanted"):
+        boot([], module("their_plugin", wingbeat_plugin=lambda: {"api": (0, 1)}), [])
+
+
+def test_a_plugin_that_raises_is_named_with_the_hook(module):
+    def register(registrar):
+        raise RuntimeError("no licence")
+
+    info = PluginInfo(api=(MAJOR, MINOR))
+    installed = module("their_plugin", wingbeat_plugin=lambda: info, wingbeat_register=register)
+    with pytest.raises(ConfigurationError, match="'plugin' failed in wingbeat_register: RuntimeError: no licence"):
+        boot([], installed, [])
+
+
+def test_a_plugin_that_cannot_be_imported_is_named():
+    with pytest.raises(ConfigurationError, match="'gone' cannot be loaded: ModuleNotFoundError"):
+        boot([], {"gone": "no.such.module"}, [])
+
+
+def test_two_plugins_do_not_read_one_section(module):
+    info = PluginInfo(api=(MAJOR, MINOR), settings={"process": Size})
+    with pytest.raises(
+        ConfigurationError, match="The section 'process' of the settings is read by both builtin and plugin"
+    ):
+        boot([], module("their_plugin", wingbeat_plugin=lambda: info), [])
+
+
+def test_two_plugins_do_not_offer_one_name(module):
+    info = PluginInfo(api=(MAJOR, MINOR))
+    installed = module(
+        "their_plugin",
+        wingbeat_plugin=lambda: info,
+        wingbeat_register=lambda registrar: registrar.executor("process", object),
+    )
+    with pytest.raises(ConfigurationError, match="The executor 'process' is offered by both builtin and plugin"):
+        boot([], installed, [])
