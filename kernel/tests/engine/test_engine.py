@@ -152,7 +152,7 @@ async def test_resume_takes_what_nobody_waits_for_and_nothing_that_has_ended(ben
 
 async def test_an_executor_that_is_not_installed_is_refused_before_anything_is_written(bench):
     async with bench.engine() as engine:
-        with pytest.raises(ConfigurationError, match="wants the executor 'moon'"):
+        with pytest.raises(ConfigurationError, match="is to run on the executor 'moon'"):
             await engine.launch(bench.request(make_closure({"a": Job(executor="moon")})))
         assert await engine.executions() == []
 
@@ -603,7 +603,7 @@ async def test_an_execution_whose_executor_is_gone_is_set_aside(bench):
         reply = await engine.launch(bench.request(make_closure({"a": Job(executor="moon")})))
     bench.more.clear()
     async with bench.engine() as engine:
-        with pytest.raises(NotFound, match="wants the executor 'moon'"):
+        with pytest.raises(NotFound, match="is to run on the executor 'moon'"):
             await engine.describe(reply.id)
 
 

@@ -15,6 +15,7 @@ from wingbeat.engine.background import Broke, watched
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.identity import launch_key
 from wingbeat.engine.live import Live
+from wingbeat.engine.rules import PLACE
 from wingbeat.machine.event import ChildEnded, Event
 from wingbeat.spec.entities import Closure, Entity, LaunchPlanSpec, WorkflowSpec
 from wingbeat.spec.literal import Inline, Literals
@@ -72,7 +73,8 @@ class Children:
         closure = closure_of(live, plan)
         given: Literals = {**inputs, **{n: Inline(value) for n, value in plan.fixed.items()}}
         node = live.machine.graph.id(address)
-        labels = {**plan.labels, PARENT: f"{live.id}/{node}"}
+        place = {name: value for name, value in live.record.labels.items() if name in PLACE}
+        labels = {**place, **plan.labels, PARENT: f"{live.id}/{node}"}
         hit("child.before-launch")
         key = launch_key(closure, given)
         await self._engine.launch(LaunchRequest(closure, given, name, key, labels=labels, concurrency=plan.concurrency))

@@ -46,7 +46,7 @@ from wingbeat.engine.recovery import Recovery
 from wingbeat.engine.replays import replay_of
 from wingbeat.engine.reports import Reports
 from wingbeat.engine.reuse import Reuse
-from wingbeat.engine.routes import INLINE, Routes
+from wingbeat.engine.routes import Routes
 from wingbeat.engine.timers import Timers
 from wingbeat.engine.views import execution_view
 from wingbeat.engine.waiting import explain_waiting
@@ -99,12 +99,12 @@ class LocalEngine:
         self._loading = Loading(parts.storage, parts.clock, self._post, self._quarantine)
         self._children = Children(self, parts.clock, self._post, self._quarantine)
         able = {name: executor.capabilities for name, executor in parts.executors.items()}
-        self._routes = Routes(able, parts.inline, parts.default_executor, frozenset(parts.pools))
+        self._routes = Routes(able, parts.inline, parts.default_executor, frozenset(parts.pools), parts.rules)
         self._feed = Feed(parts.observers)
         self._inbox: deque[tuple[Live, Event]] = deque()
         self._wake = asyncio.Event()
-        self.reports = Reports(self._lives, self._archive, parts.clock, self._post, self._quarantine)
-        self._pools = Pools(parts.pools, parts.clock, lambda r: self._dispatcher(r.task).submit(r), self.reports.waits)
+        self.reports = Reports(self._lives, self._archive, self._routes, parts.clock, self._post, self._quarantine)
+        self._pools = Pools(parts.pools, parts.clock, self._submit, self.reports.waits)
         self._dispatchers = {name: Dispatcher(name, e, self.reports) for name, e in parts.executors.items()}
         self._ended: dict[str, Live] = {}
         self._touched: dict[str, Live] = {}
@@ -190,17 +190,17 @@ class LocalEngine:
         if self._full is not None:
             raise StorageFull(f"{self._full.message} No new execution is taken.", hint=self._full.hint)
         plan = self._archive.plan(self._archive.keep(request.closure))
-        self._routes.check(plan.tasks)
+        labels = self._routes.labels(request.closure, request.labels)
+        self._routes.check(request.closure, labels)
         if name in self._lives or name in self._ended:  # somebody was faster with the same name
             return await self.launch(request)
-        inline = sorted(task.name for task in plan.tasks if task.name in self._routes.inline)
         seed = int.from_bytes(self._clock.entropy()[:6], "big")
         launched = Launched(self._clock.now(), seed, reuse.nodes, request.recover, reuse.later, reuse.left)
         first, phase, limit = self._admission.arrive(name, request, launched)
         record = Record(
             execution=name, closure=closure_digest, workflow=request.closure.workflow.name,
             inputs=msgspec.msgpack.encode(request.inputs), launch_key=request.launch_key, created_at=launched.at,
-            phase=phase, labels={**request.labels, **limit, **({INLINE: ",".join(inline)} if inline else {})},
+            phase=phase, labels={**labels, **limit},
         )  # fmt: skip
         live = Live(record, request.closure, Machine(Graph(plan), request.inputs, initial(plan)))
         self._lives[name] = live
@@ -462,7 +462,7 @@ class LocalEngine:
             case Cancel():
                 name = attempt_id(live.id, live.node_id(effect.node), effect.attempt)
                 self._pools.withdraw(name)
-                self._dispatcher(live.machine.settled(effect.node)).cancel(name, effect.reason)
+                self._dispatcher(live, live.machine.settled(effect.node)).cancel(name, effect.reason)
             case Finish():
                 self._pools.forget(live.id)
                 self._memo.forget(live)
@@ -486,8 +486,13 @@ class LocalEngine:
             environment=live.closure.environment, checkpoint=checkpoint_of(live.machine, node, inputs), replay=replay,
         )  # fmt: skip
 
-    def _dispatcher(self, task: TaskSpec) -> Dispatcher:
-        return self._dispatchers[self._routes.executor(task)]
+    def _submit(self, request: AttemptRequest) -> None:
+        live = self._lives.get(request.id.partition("/")[0])
+        if live is not None:  # else it was let go of while the attempt waited for a pool
+            self._dispatcher(live, request.task).submit(request)
+
+    def _dispatcher(self, live: Live, task: TaskSpec) -> Dispatcher:
+        return self._dispatchers[self._routes.executor(task, live.record.labels)]
 
     # -- starting and stopping
 

@@ -12,6 +12,7 @@ from wingbeat.contracts.journal import Journal
 from wingbeat.contracts.observer import Observer
 from wingbeat.contracts.storage import Storage
 from wingbeat.engine.clock import Clock
+from wingbeat.engine.rules import DEFAULT, Rule
 
 
 class Parts(Struct, frozen=True):
@@ -23,6 +24,7 @@ class Parts(Struct, frozen=True):
     clock: Clock
     catalog: Catalog | None = None
     observers: Sequence[Observer] = ()
-    default_executor: str = "process"
+    default_executor: str = DEFAULT
+    rules: Sequence[Rule] = ()
     inline: frozenset[str] = frozenset()
     pools: Mapping[str, int] = {}

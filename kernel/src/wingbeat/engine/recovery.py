@@ -169,7 +169,8 @@ class Recovery:
 
     async def _resumed(self, live: Live) -> _Found:
         """What an execution that was read has to have performed again. Raises if it cannot go on here."""
-        self._routes.check(task for plan in live.machine.graph.plans for task in plan.tasks)
+        for closure in live.closures():
+            self._routes.check(closure, live.record.labels)
         self._routes.check_inline(live)
         await self._loading.lists(live)
         found = _Found(live)
@@ -208,7 +209,7 @@ class Recovery:
             came += ((at, live, request) for at, request in one.requests)
         for _, live, request in sorted(came, key=lambda attempt: attempt[0]):
             if self._pools.resume(live, request):
-                requests.setdefault(self._routes.executor(request.task), []).append(request)
+                requests.setdefault(self._routes.executor(request.task, live.record.labels), []).append(request)
         return requests
 
     def _go_on(self, found: Iterable[_Found]) -> None:

@@ -12,6 +12,7 @@ from wingbeat.engine.archive import Archive
 from wingbeat.engine.background import Broke
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.live import Live
+from wingbeat.engine.routes import Routes
 from wingbeat.machine.event import (
     AttemptAborted,
     AttemptFailed,
@@ -39,11 +40,13 @@ class Reports:
         self,
         lives: Mapping[str, Live],
         archive: Archive,
+        routes: Routes,
         clock: Clock,
         post: Callable[[Live, Event], None],
         broke: Broke,
     ) -> None:
-        self._lives, self._archive, self._clock, self._post, self._broke = lives, archive, clock, post, broke
+        self._lives, self._archive, self._routes, self._clock = lives, archive, routes, clock
+        self._post, self._broke = post, broke
         self._refused: dict[str, Failed] = {}
 
     def running(self, attempt: str, evidence: dict[str, Any] | None = None) -> None:
@@ -113,6 +116,7 @@ class Reports:
         now = self._clock.now()
         try:
             for closure in outcome.closures:
+                self._routes.check(closure, live.record.labels)
                 live.call(*self._archive.template(live.code(closure)))
         except Exception as error:  # noqa: BLE001  # it comes out of the user's process
             message = f"What the body called cannot be run: {error}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.executor import Capabilities
 from wingbeat.engine.live import Live
-from wingbeat.spec.entities import TaskSpec
+from wingbeat.engine.rules import DEFAULT, LABEL, Rule, executor_of, label_of
+from wingbeat.spec.entities import Closure, TaskSpec
 
 INLINE = "wingbeat/inline"
 """Label with the names of the tasks that run in the program that launched them."""
@@ -21,7 +22,9 @@ class Routes:
 
         inline: Names of tasks that run in this program, whatever their spec says.
 
-        default: Executor of tasks whose spec names none.
+        default: Executor of tasks whose spec names none, of executions that are launched now.
+
+        rules: What is configured beside that; the first rule that fits a task wins over its spec.
 
         pools: Names of the pools that are set up.
     """
@@ -30,23 +33,30 @@ class Routes:
         self,
         installed: Mapping[str, Capabilities],
         inline: frozenset[str],
-        default: str,
+        default: str = DEFAULT,
         pools: frozenset[str] = frozenset(),
+        rules: Sequence[Rule] = (),
     ) -> None:
         self.inline = inline
-        self._installed, self._default, self._pools = installed, default, pools
+        self._installed, self._default, self._pools, self._rules = installed, default, pools, rules
 
-    def executor(self, task: TaskSpec) -> str:
-        """The name of the executor of a task."""
-        return "inline" if task.name in self.inline else task.executor or self._default
+    def labels(self, closure: Closure, given: Mapping[str, str]) -> dict[str, str]:
+        """Labels of an execution that is launched with those `given`: all these, and what it will be routed by."""
+        inline = sorted({task.name for task in _tasks(closure) if task.name in self.inline})
+        label = label_of(self._default, self._rules, given)
+        return {**given, **({INLINE: ",".join(inline)} if inline else {}), **({LABEL: label} if label else {})}
 
-    def check(self, tasks: Iterable[TaskSpec]) -> None:
-        """Raise ConfigurationError if there is a task that nobody can run."""
-        for task in tasks:
-            name = self.executor(task)
+    def executor(self, task: TaskSpec, labels: Mapping[str, str]) -> str:
+        """The name of the executor of a task, in an execution with these labels."""
+        return "inline" if task.name in self.inline else executor_of(task, labels.get(LABEL, ""))
+
+    def check(self, closure: Closure, labels: Mapping[str, str]) -> None:
+        """Raise ConfigurationError if there is a task that nobody can run, in an execution with these labels."""
+        for task in _tasks(closure):
+            name = self.executor(task, labels)
             if name not in self._installed:
                 raise ConfigurationError(
-                    f"Task {task.name} wants the executor {name!r}, which is not installed.",
+                    f"Task {task.name} is to run on the executor {name!r}, which is not installed.",
                     hint=f"Installed: {', '.join(sorted(self._installed))}.",
                 )
             self._check_able(task, name)
@@ -68,7 +78,7 @@ class Routes:
                 others = ", ".join(able) or "none is installed"
                 raise ConfigurationError(
                     f"Task {task.name} {what}, which the executor {name!r} cannot do.",
-                    hint=f"Executors that can: {others}. Choose one with executor=… at the task, or kernel.executor.",
+                    hint=f"Executors that can: {others}. Choose one with executor=… at the task, or in the settings: kernel.rules.",
                 )
 
     def check_inline(self, live: Live) -> None:
@@ -79,3 +89,8 @@ class Routes:
                 f"Task {min(missing)} runs inline in another program.",
                 hint="It goes on when that opens this home again.",
             )
+
+
+def _tasks(closure: Closure) -> Iterator[TaskSpec]:
+    """All that it reaches."""
+    return (entity for entity in closure.entities.values() if isinstance(entity, TaskSpec))

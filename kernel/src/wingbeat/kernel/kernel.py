@@ -436,6 +436,7 @@ class Kernel:
             catalog=made,
             observers=[registry.factory("observer", name)(home) for name in registry.names("observer")],
             default_executor=chosen.executor,
+            rules=chosen.rules,
             inline=frozenset(task.name for task in self._inline),
             pools=self._home.settings("pools", PoolSettings).limits,
         )

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from wingbeat.engine.rules import Rule
+
 
 class KernelSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Which implementations a kernel uses, by name.
@@ -16,11 +18,14 @@ class KernelSettings(Struct, frozen=True, forbid_unknown_fields=True):
         executor: Executor of tasks whose spec names none.
 
         catalog: Name of the catalog; empty takes the only one that is installed, ``none`` none.
+
+        rules: Executors of some tasks, whatever their spec says: the first rule that fits one wins.
     """
 
     journal: str = "sqlite"
     executor: str = "process"
     catalog: str = ""
+    rules: tuple[Rule, ...] = ()
 
 
 class PoolSettings(Struct, frozen=True, forbid_unknown_fields=True):

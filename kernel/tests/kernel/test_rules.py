@@ -1,0 +1,122 @@
+"""Executors by configuration: by task, by the kind of a task, by project and domain; also of what is called while it runs."""
+
+import pytest
+
+from wingbeat import ExecutionFailed, Kernel, LaunchPlan, task, workflow
+from wingbeat.base.errors import ConfigurationError
+from wingbeat.contracts.executor import Call, Suspended
+from wingbeat.contracts.hookspecs import hookimpl
+from wingbeat.testing.fakes import ScriptedExecutor, success
+from wingbeat.testing.plans import Job, make_closure
+
+
+@task
+def one(x: int) -> int:
+    return x
+
+
+@workflow
+def flow(x: int) -> int:
+    return one(one(x))
+
+
+plan = LaunchPlan(flow, name="plan")
+
+
+@workflow
+def above(x: int) -> int:
+    return plan(x)
+
+
+@workflow
+async def dynamic(x: int) -> int:
+    return await one(x)
+
+
+class Two:
+    """Two executors: what ran on which."""
+
+    __name__ = "two"
+
+    def __init__(self) -> None:
+        self.made = {name: ScriptedExecutor(lambda _: success(7)) for name in ("left", "right")}
+
+    @hookimpl
+    def wingbeat_register(self, registrar):
+        for name, executor in self.made.items():
+            registrar.executor(name, lambda _, executor=executor: executor)
+
+    def ran(self) -> dict[str, list[str]]:
+        return {name: sorted(executor.submitted) for name, executor in self.made.items()}
+
+
+@pytest.fixture
+def two():
+    return Two()
+
+
+@pytest.fixture
+def kernel_at(tmp_path, two):
+    def make(*, rules=(), **kernel) -> Kernel:
+        settings = {"kernel": {"executor": "left", "rules": list(rules), **kernel}}
+        return Kernel(tmp_path / "home", discover=False, plugins=[two], settings=settings)
+
+    return make
+
+
+async def test_the_executor_of_a_task_is_configured(kernel_at, two):
+    async with kernel_at(rules=[{"task": "*.one", "project": "eta", "executor": "right"}]) as kernel:
+        await (await kernel.launch(flow, {"x": 1}, "a")).result()
+        await (await kernel.launch(flow, {"x": 1}, "b", labels={"project": "eta"})).result()
+        await (await kernel.launch(flow, {"x": 1}, "c", labels={"project": "other"})).result()
+    assert two.ran() == {"left": ["a/n0/0", "a/n1/0", "c/n0/0", "c/n1/0"], "right": ["b/n0/0", "b/n1/0"]}
+
+
+async def test_a_child_execution_is_of_the_project_of_its_parent(kernel_at, two):
+    async with kernel_at(rules=[{"domain": "production", "executor": "right"}]) as kernel:
+        assert await (await kernel.launch(above, {"x": 1}, labels={"domain": "production"})).result() == 7
+    assert len(two.ran()["right"]) == 2
+    assert not two.ran()["left"]
+
+
+async def test_a_new_configuration_is_for_new_executions(kernel_at, two):
+    left = two.made["left"]
+    left.behaviour = lambda _: None
+    async with kernel_at() as kernel:
+        await kernel.launch(flow, {"x": 1}, "a")
+    left.behaviour = lambda _: success(7)
+    async with kernel_at(executor="right") as kernel:
+        assert await (await kernel.get("a")).result() == 7
+        assert await (await kernel.launch(flow, {"x": 2}, "b")).result() == 7
+    assert left.recovered == ["a/n0/0"]
+    assert two.ran()["left"] == ["a/n0/0", "a/n1/0"]
+    assert two.ran()["right"] == ["b/n0/0", "b/n1/0"]
+
+
+async def test_an_executor_that_is_not_installed_is_told_with_those_that_are(kernel_at):
+    async with kernel_at(rules=[{"task": "*.one", "executor": "rigth"}]) as kernel:
+        with pytest.raises(
+            ConfigurationError, match="one is to run on the executor 'rigth', which is not installed"
+        ) as told:
+            await kernel.launch(flow, {"x": 1})
+        assert told.value.hint == "Installed: left, process, right."
+        with pytest.raises(ConfigurationError, match=r"test_rules\.one is to run"):
+            await kernel.launch(above, {"x": 1})  # though only its child would
+
+
+async def test_a_call_whose_executor_is_not_installed_fails_the_body_that_made_it(kernel_at, two):
+    called = make_closure({"far": Job(executor="moon")})
+    two.made["left"].behaviour = lambda _: Suspended((Call("far-0", called.root, {}),), closures=(called,))
+    async with kernel_at() as kernel:
+        with pytest.raises(
+            ExecutionFailed, match=r"jobs\.far is to run on the executor 'moon', which is not installed"
+        ):
+            await (await kernel.launch(dynamic, {"x": 1})).result()
+
+
+async def test_a_rule_that_is_none_is_refused_with_its_place(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"kernel\.rules = .*unknown field `taks`.*given to the kernel"):
+        async with Kernel(
+            tmp_path, discover=False, settings={"kernel": {"rules": [{"taks": "x", "executor": "process"}]}}
+        ):
+            pass
