@@ -109,6 +109,7 @@ class World:
     signalled: list[tuple[str, str, Any]] = field(default_factory=list)
     planned: list[Closure | None] = field(default_factory=list)
     holds: bool = False
+    settings: list = field(default_factory=list)
     compiled: list[tuple[str, str]] = field(default_factory=list)
     fails: Exception | None = None
     held: bool = True
@@ -236,13 +237,18 @@ class FakeKernel:
 def fake_module(world: World) -> Any:
     module: Any = ModuleType("wingbeat.kernel")
 
-    def compile_file(file, entity):
+    def compile_file(file, entity, *, settings):
+        world.settings.append(settings)
         if world.fails:
             raise world.fails
         world.compiled.append((file, entity))
         return world.closure
 
-    module.Kernel = lambda *, read_only=False: FakeKernel(world)
+    def kernel(*, read_only=False, settings):
+        world.settings.append(settings)
+        return FakeKernel(world)
+
+    module.Kernel = kernel
     module.compile_file = compile_file
     module.entities_of = lambda file: ["pipeline", "one"]
     module.is_held = lambda home: world.held

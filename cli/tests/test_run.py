@@ -249,3 +249,8 @@ def test_what_is_indented_in_a_docstring_keeps_its_lines_in_the_help(world, wing
     world.closure = Closure("d", {"d": workflow})
     out = wingbeat("run", "flow.py", "pipeline", "--help").out
     assert "  Add, then double.\n\n  Returns:\n      What came out.\n" in out
+
+
+def test_settings_of_the_command_are_given_to_the_kernel_and_to_the_compile(world, wingbeat):
+    wingbeat("--set", "process.slots=2", "--set", "kernel.catalog=none", "run", "flow.py", "pipeline", "--x", "3")
+    assert world.settings == [{"process": {"slots": "2"}, "kernel": {"catalog": "none"}}] * 2

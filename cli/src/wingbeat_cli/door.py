@@ -27,7 +27,7 @@ def within(work: Callable[[Kernel], Awaitable[T]], *, existing: bool = False) ->
 
     async def session() -> T:
         _show_warnings()
-        async with Kernel() as kernel:
+        async with Kernel(settings=given()) as kernel:
             gc.freeze()
             gc.enable()  # see `main`
             return await work(kernel)
@@ -49,12 +49,23 @@ def reading(work: Callable[[Kernel], Awaitable[T]]) -> T:
 
     async def session() -> T:
         _show_warnings()
-        async with Kernel(read_only=True) as kernel:
+        async with Kernel(read_only=True, settings=given()) as kernel:
             gc.freeze()
             gc.enable()
             return await work(kernel)
 
     return asyncio.run(session())
+
+
+def given() -> dict[str, dict[str, str]]:
+    """What ``--set`` said, by section and key."""
+    import click
+
+    from wingbeat_cli.group import Session
+
+    context = click.get_current_context(silent=True)
+    session = None if context is None else context.find_object(Session)
+    return {} if session is None else session.settings
 
 
 def _show_warnings() -> None:

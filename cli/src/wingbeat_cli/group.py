@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import click
@@ -22,9 +22,12 @@ class Session:
 
     Attributes:
         output: The chosen form of the output: ``table`` or ``json``.
+
+        settings: What ``--set`` said, by section and key.
     """
 
     output: str = "table"
+    settings: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 class Lazy(click.Group):
@@ -71,8 +74,20 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
+def _set(ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> None:
+    session = ctx.find_object(Session)
+    for pair in value:
+        name, equals, text = pair.partition("=")
+        section, dot, key = name.partition(".")
+        if not (equals and dot and section and key):
+            raise click.UsageError(f"--set takes SECTION.KEY=VALUE, not {pair!r}", ctx)
+        if session is not None:
+            session.settings.setdefault(section, {})[key] = text
+
+
 @click.command("wingbeat", cls=Lazy, context_settings=HELP, no_args_is_help=True)
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version)
+@click.option("--set", "pairs", multiple=True, metavar="SECTION.KEY=VALUE", expose_value=False, callback=_set)
 def cli() -> None:
     """Run typed workflows durably."""
 

@@ -15,11 +15,14 @@ COMMANDS = {
     "abort": "Stop an execution in order.",
     "explain": "Say why: the cache of a node.",
     "evict": "Forget what is kept: entries of the cache.",
+    "config": "Show the settings, and where each comes from.",
+    "plugins": "Show the plugins that are installed.",
     "version": "Print the versions of what is installed.",
 }
 """Every command with its one line. The module of a command has its name and is imported when it is called."""
 
 OPTIONS = {
+    "--set SECTION.KEY=VALUE": "Set a setting for this command, as often as wanted.",
     "--version": "Print the version and exit.",
     "-h, --help": "Show this message, or that of a command, and exit.",
 }
@@ -27,9 +30,7 @@ OPTIONS = {
 
 def overview() -> str:
     """The help of the whole command."""
-    width = max(map(len, [*COMMANDS, *OPTIONS]))
-    rows = "\n".join(f"  {name:{width}}  {line}" for name, line in COMMANDS.items())
-    options = "\n".join(f"  {name:{width}}  {line}" for name, line in OPTIONS.items())
+    rows, options = _columns(COMMANDS), _columns(OPTIONS)
     return f"""\
 Usage: wingbeat [OPTIONS] COMMAND [ARGS]...
 
@@ -43,3 +44,8 @@ Options:
 
 State is kept in the folder WINGBEAT_HOME, by default .wingbeat here.
 """
+
+
+def _columns(rows: dict[str, str]) -> str:
+    width = max(map(len, rows))
+    return "\n".join(f"  {name:{width}}  {line}" for name, line in rows.items())

@@ -2,9 +2,10 @@
 
 import re
 from pathlib import Path
+from typing import Annotated
 
 import pytest
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.builtin.process.settings import ProcessSettings
@@ -87,3 +88,77 @@ def test_every_section_that_is_documented_is_known():
     documented = set(re.findall(r"^\| `(\w+)\.", page, re.MULTILINE))
     assert "pools" in documented
     assert documented <= boot([], {}, [], OWN).settings.keys()
+
+
+class Store(Struct, frozen=True):
+    """Where it is.
+
+    Attributes:
+        url: Its address.
+
+        password: Who knows it may read.
+
+        sizes: By name.
+    """
+
+    url: str = "here"
+    password: Annotated[str, Meta(extra={"secret": True})] = ""
+    sizes: dict[str, int] = {}
+
+
+def told(configuration: Configuration) -> dict[str, list[tuple[object, str]]]:
+    return {s.key: [(said.value, said.origin) for said in s.said] for s in configuration.explained("store", Store)}
+
+
+def test_every_setting_says_where_it_comes_from_and_what_it_stands_before(project, user, monkeypatch):
+    (project / "wingbeat.toml").write_text("[store]\nurl = 'project'\n")
+    user.write_text("[store]\nurl = 'user'\nsizes = {a = 1}\n")
+    monkeypatch.setenv("WINGBEAT_STORE__URL", "variable")
+    configuration = Configuration({"store": {"url": "flag"}}, project)
+    assert told(configuration) == {
+        "url": [
+            ("flag", "given to the kernel"), ("variable", "WINGBEAT_STORE__URL"),
+            ("project", str(project / "wingbeat.toml")), ("user", str(user)), ("here", "default"),
+        ],
+        "password": [("", "default")],
+        "sizes": [({"a": 1}, str(user)), ({}, "default")],
+    }  # fmt: skip
+    assert [s.doc for s in configuration.explained("store", Store)] == [
+        "Its address.", "Who knows it may read.", "By name.",
+    ]  # fmt: skip
+    assert configuration.section("store", Store).url == "flag"
+
+
+def test_a_secret_is_shown_to_nobody(project, monkeypatch):
+    monkeypatch.setenv("WINGBEAT_STORE__PASSWORD", "hunter2")
+    configuration = Configuration(None, project)
+    assert told(configuration)["password"] == [("***", "WINGBEAT_STORE__PASSWORD"), ("", "default")]
+    assert configuration.section("store", Store).password == "hunter2"
+    with pytest.raises(
+        ConfigurationError, match=r"The setting store\.password does not fit: Expected `str`, got `int`"
+    ):
+        Configuration({"store": {"password": 4711}}, project).section("store", Store)
+
+
+def test_a_variable_says_a_table_as_json(project, monkeypatch):
+    monkeypatch.setenv("WINGBEAT_STORE__SIZES", '{"a": 2}')
+    assert Configuration(None, project).section("store", Store).sizes == {"a": 2}
+    monkeypatch.setenv("WINGBEAT_STORE__SIZES", '{"a": 2')
+    with pytest.raises(ConfigurationError, match=r"does not fit: it is no JSON: .*\(environment\)"):
+        Configuration(None, project).section("store", Store)
+
+
+def test_only_the_project_says_what_is_in_its_bundle(project, user, monkeypatch):
+    (project / "wingbeat.toml").write_text("[bundle]\ninclude = ['data']\n")
+    Configuration(None, project).check()
+    with pytest.raises(
+        ConfigurationError, match="'bundle' is set in another place than the project's file .given to the kernel"
+    ):
+        Configuration({"bundle": {"files_max": 1}}, project).check()
+    user.write_text("[bundle]\nfiles_max = 1\n")
+    with pytest.raises(ConfigurationError, match=re.escape(str(user))):
+        Configuration(None, project).check()
+    user.unlink()
+    monkeypatch.setenv("WINGBEAT_BUNDLE__FILES_MAX", "1")
+    with pytest.raises(ConfigurationError, match="environment"):
+        Configuration(None, project).check()

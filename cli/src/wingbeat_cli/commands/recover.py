@@ -30,8 +30,9 @@ def command(ctx: click.Context, id_: str, file: str | None, entity: str | None, 
     closure = source = None
     if file is not None and entity is not None:
         from wingbeat.kernel import compile_file
+        from wingbeat_cli.door import given
 
-        closure, source = compile_file(file, entity), (file, entity)
+        closure, source = compile_file(file, entity, settings=given()), (file, entity)
     if plan:
         from wingbeat_cli.door import reading
 

@@ -61,13 +61,13 @@ def command(ctx: click.Context, /, file: str, entity: str | None, arguments: tup
     if entity is None or entity.startswith("-"):
         return _list(ctx, file, asked=entity in {"-h", "--help"})
     from wingbeat.kernel import compile_file
-    from wingbeat_cli.door import within
+    from wingbeat_cli.door import given, within
     from wingbeat_cli.interrupts import undone
 
     if _asks_for_json(arguments):
         _remember(ctx, "json")
     with undone():
-        closure = compile_file(file, entity)
+        closure = compile_file(file, entity, settings=given())
     # Beside this command's context, not below it: usage lines would repeat FILE and ENTITY.
     path = f"{ctx.info_name} {file} {entity}"
     with _entity_command(closure).make_context(path, list(arguments), parent=ctx.parent) as inner:

@@ -7,12 +7,33 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError
-from wingbeat.base.settings import from_environment, settings
+from wingbeat.base.settings import PREFIX, Said, from_environment, is_secret, said, settings
 
 S = TypeVar("S", bound=Struct)
+
+
+GIVEN = "given to the kernel"
+OF_THE_PROJECT = ("bundle",)
+"""Sections that only the project's file may have."""
+
+
+class Setting(Struct, frozen=True):
+    """A setting.
+
+    Attributes:
+        said: Its value first; then what it stands before, the default last. Each with where it is said.
+
+        doc: What it means.
+    """
+
+    section: str
+    key: str
+    said: list[Said]
+    doc: str
 
 
 class Configuration:
@@ -26,12 +47,48 @@ class Configuration:
 
     def __init__(self, given: Mapping[str, Mapping[str, Any]] | None = None, project: Path | None = None) -> None:
         self._given = given or {}
-        self._files = [*_project_layers(project or Path.cwd()), *_user_layer()]
+        self._of_project = _project_layers(project or Path.cwd())
+        self._files = [*self._of_project, *_user_layer()]
 
     def section(self, name: str, struct: type[S]) -> S:
         """A section as `struct`. Raises ConfigurationError."""
+        return settings(name, struct, self._layers(name))
+
+    def explained(self, name: str, struct: type[Struct]) -> list[Setting]:
+        """Every setting of a section, with where it comes from. Raises ConfigurationError."""
+        from wingbeat.author.docstring import read_docstring
+
+        fields = msgspec.structs.fields(struct)
+        doc = (struct.__doc__ or "").replace("Attributes:", "Args:")
+        meanings = read_docstring(doc, [field.name for field in fields]).arguments
+        found = said(name, struct, self._layers(name))
+        settings_: list[Setting] = []
+        for field in fields:
+            default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+            values = [*found.get(field.name, ()), Said(default, "default")]
+            if is_secret(field.type):
+                values = [Said("***" if value else value, origin) for value, origin in values]
+            values = [
+                Said(value, _variable(name, field.name) if origin == "environment" else origin)
+                for value, origin in values
+            ]
+            settings_.append(Setting(name, field.name, values, meanings.get(field.name, "")))
+        return settings_
+
+    def check(self) -> None:
+        """Raise ConfigurationError where something is said that only the project's file may say."""
+        for section in OF_THE_PROJECT:
+            for origin, layer in self._layers(section):
+                if layer and not any(origin == file for file, _ in self._of_project):
+                    raise ConfigurationError(
+                        f"The section {section!r} is set in another place than the project's file ({origin}).",
+                        hint="It decides what belongs to a version of the code, which is the same for whoever runs it.",
+                    )
+
+    def _layers(self, name: str) -> list[tuple[str, Mapping[str, Any]]]:
+        """What is said of a section, and where, the strongest first."""
         layers: list[tuple[str, Mapping[str, Any]]] = [
-            ("given to the kernel", self._given.get(name, {})),
+            (GIVEN, self._given.get(name, {})),
             ("environment", from_environment(os.environ, name)),
         ]
         for origin, table in self._files:
@@ -42,7 +99,7 @@ class Configuration:
                     hint=f"Write a table: [{_heading(origin, name)}].",
                 )
             layers.append((origin, section))
-        return settings(name, struct, layers)
+        return layers
 
     def unread(self, known: Collection[str]) -> list[str]:
         """What stands in the files of settings and is read by nobody, a sentence for each.
@@ -72,6 +129,10 @@ def _unread(origin: str, name: str, value: Any, known: Collection[str]) -> str:
         else f"There are {', '.join(sorted(known))}; or it is for a plugin that is not installed."
     )
     return f"Nothing reads the section [{_heading(origin, name)}] ({origin}). {hint}"
+
+
+def _variable(section: str, key: str) -> str:
+    return f"{PREFIX}{section.upper()}__{key.upper()}"
 
 
 def _heading(origin: str, section: str) -> str:

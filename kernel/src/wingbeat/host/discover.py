@@ -17,6 +17,7 @@ from msgspec import Struct
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts import hookspecs
 from wingbeat.contracts.plugin import API_VERSION, PluginInfo, fits
+from wingbeat.host.installed import distribution_of
 from wingbeat.host.project import BundleSettings
 from wingbeat.host.registry import Plugin, Registry
 
@@ -42,11 +43,15 @@ def boot(
     installed: Mapping[str, str],
     disabled: Collection[str],
     settings: Mapping[str, type[Struct]] | None = None,
+    *,
+    broken: dict[str, ConfigurationError] | None = None,
 ) -> Registry:
     """Load plugins and let them register: those in the box, those `installed` (module by name), those `given`.
 
     Args:
         settings: Further sections of the settings that are read outside of plugins.
+
+        broken: Takes, by plugin, why one cannot be used, instead of its being raised.
 
     Raises:
         ConfigurationError: A plugin cannot be loaded, was built for other contracts, or registers wrongly; names it and says how
@@ -60,10 +65,16 @@ def boot(
     for section, struct in {**OWN, **(settings or {})}.items():
         registry.section(section, struct)
     for name, target in {**BUILTIN, **installed}.items():
-        if not manager.is_blocked(name):
+        if manager.is_blocked(name):
+            continue
+        try:
             plugin, seconds = _load(name, target)
             _register(manager, name, plugin)
             _admit(manager, registry, Plugin(name, target, None, seconds), plugin)
+        except ConfigurationError as error:
+            if broken is None:
+                raise
+            broken[name] = error
     for plugin in given:
         name = getattr(plugin, "__name__", repr(plugin))
         _register(manager, name, plugin)
@@ -96,7 +107,7 @@ def _check(name: str, target: str, info: object) -> None:
         )
     if not fits(info.api):
         theirs, ours = (".".join(map(str, api)) for api in (info.api, API_VERSION))
-        distribution = _distribution(target)
+        distribution = distribution_of(target)
         hint = "Upgrade wingbeat." if info.api > API_VERSION else f"Upgrade {distribution or 'it'}."
         raise ConfigurationError(
             f"Plugin {name!r}{f' ({distribution})' if distribution else ''} was built for contracts {theirs}; "
@@ -136,16 +147,6 @@ def _register(manager: pluggy.PluginManager, name: str, plugin: object) -> None:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise ConfigurationError(f"Plugin {name!r} does not fit the hooks: {error}.", hint=_off(name)) from error
-
-
-def _distribution(target: str) -> str:
-    """The distribution that a plugin's module comes from, with its version; empty if it is not known."""
-    import importlib.metadata  # dear: for an error only
-
-    for distribution in importlib.metadata.distributions():
-        if any(p.value == target for p in distribution.entry_points.select(group="wingbeat")):
-            return f"{distribution.name} {distribution.version}"
-    return ""
 
 
 def _off(name: str) -> str:

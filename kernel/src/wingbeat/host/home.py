@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.host.config import Configuration
+from wingbeat.host.registry import Registry
 
 if TYPE_CHECKING:
     from wingbeat.contracts.storage import Storage
@@ -69,12 +70,17 @@ class HomeFolder:
         """See `Home.settings`."""
         return self.configuration.section(section, struct)
 
-    def offer_storage(self, scheme: str, factory: Callable[[Any], Storage]) -> None:
-        """Make a scheme available."""
-        self._factories[scheme] = factory
+    def use(self, registry: Registry) -> None:
+        """Have the storages that plugins offer."""
+        self._factories = {scheme: registry.factory("storage", scheme) for scheme in registry.names("storage")}
 
     def storage(self, scheme: str = "store") -> Storage:
         """See `Home.storage`: one object for each scheme, made on first use."""
+        if scheme not in self._factories:
+            raise ConfigurationError(
+                f"There is no storage for {scheme}:.",
+                hint=f"Installed: {', '.join(sorted(self._factories)) or 'none'}.",
+            )
         if scheme not in self._storages:
             self._storages[scheme] = self._factories[scheme](self)
         return self._storages[scheme]

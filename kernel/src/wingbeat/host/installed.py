@@ -42,6 +42,19 @@ def installed_plugins(kept_in: Path) -> dict[str, str]:
     return plugins
 
 
+def distribution_of(target: str) -> str:
+    """Name and version of the distribution that a plugin's module comes from, without one that of Wingbeat itself; empty if it is
+    not known."""
+    import importlib.metadata  # dear: for errors and lists only
+
+    if not target:
+        return f"wingbeat {importlib.metadata.version('wingbeat')}"
+    for distribution in importlib.metadata.distributions():
+        if any(point.value == target for point in distribution.entry_points.select(group=GROUP)):
+            return f"{distribution.name} {distribution.version}"
+    return ""
+
+
 def _stamp() -> list[tuple[str, int]]:
     """The folders that Python imports from, and when something was last put into or taken out of them."""
     found = [(sys.executable, 0)]

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError
+from wingbeat.contracts.home import Home
 from wingbeat.contracts.plugin import PluginInfo
 
 F = Callable[[Any], Any]
@@ -88,6 +89,20 @@ class Registry:
         except KeyError:
             installed = ", ".join(self.names(seam)) or "none"
             raise ConfigurationError(f"There is no {seam} {name!r}.", hint=f"Installed: {installed}.") from None
+
+    def make(self, seam: str, name: str, home: Home) -> Any:
+        """What the factory of that name makes. Raises ConfigurationError, whatever the factory raises."""
+        factory = self.factory(seam, name)
+        try:
+            return factory(home)
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            plugin = self._offers[seam][name][1]
+            raise ConfigurationError(
+                f"The {seam} {name!r} of plugin {plugin!r} cannot be made: {type(error).__name__}: {error}.",
+                hint=f"Switch the plugin off with plugins.disabled = [{plugin!r}], or repair it.",
+            ) from error
 
     def _add(self, seam: str, name: str, factory: F) -> None:
         offers = self._offers.setdefault(seam, {})

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from wingbeat.host.home import home_path
     from wingbeat.kernel.compiling import compile_file, entities_of
     from wingbeat.kernel.execution import Execution
+    from wingbeat.kernel.installed import configuration_of, plugins_of
     from wingbeat.kernel.kernel import Kernel
     from wingbeat.kernel.lock import is_held
     from wingbeat.kernel.running import run
@@ -17,13 +18,17 @@ _MODULE_OF = {
     "Execution": "wingbeat.kernel.execution",
     "Kernel": "wingbeat.kernel.kernel",
     "compile_file": "wingbeat.kernel.compiling",
+    "configuration_of": "wingbeat.kernel.installed",
     "entities_of": "wingbeat.kernel.compiling",
     "home_path": "wingbeat.host.home",
     "is_held": "wingbeat.kernel.lock",
+    "plugins_of": "wingbeat.kernel.installed",
     "run": "wingbeat.kernel.running",
 }
 
-__all__ = ["Execution", "Kernel", "compile_file", "entities_of", "home_path", "is_held", "run"]
+__all__ = [
+    "Execution", "Kernel", "compile_file", "configuration_of", "entities_of", "home_path", "is_held", "plugins_of", "run",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

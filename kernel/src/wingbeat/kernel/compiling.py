@@ -11,7 +11,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from wingbeat.builtin.filestore import FileStore
 from wingbeat.contracts.environment import Interpreter
 from wingbeat.contracts.failpoints import hit
 from wingbeat.host.bundle import Bundle, source_digest
+from wingbeat.host.config import Configuration
 from wingbeat.host.home import home_path, make_home
 from wingbeat.kernel.code import freeze, pack
 from wingbeat.runtime.compile import Compiled, CompileRequest, Problem
@@ -41,15 +42,23 @@ _NEXT = (
 )  # fmt: skip
 
 
-def compile_file(file: str, entity: str, home: str | os.PathLike[str] | None = None) -> Closure:
+def compile_file(
+    file: str,
+    entity: str,
+    home: str | os.PathLike[str] | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Closure:
     """The closure of a workflow or task of `file`, ready to be launched: with its code bundle and environment lock.
+
+    Args:
+        settings: As those of the kernel that it will be given to.
 
     Raises:
         CompileError: The file cannot be imported, or the entity cannot be compiled; nothing ran.
 
         InputError: There is no such file or entity; says what there is.
     """
-    compiled = _compiled(file, home)
+    compiled = _compiled(file, home, Configuration(settings))
     if entity in compiled.problems:
         raise _error(file, compiled.problems[entity])
     if entity not in compiled.closures:
@@ -59,11 +68,11 @@ def compile_file(file: str, entity: str, home: str | os.PathLike[str] | None = N
 
 def entities_of(file: str, home: str | os.PathLike[str] | None = None) -> list[str]:
     """Names of the workflows and tasks of `file`, its own first. Raises CompileError, InputError."""
-    compiled = _compiled(file, home)
+    compiled = _compiled(file, home, Configuration())
     return [*compiled.closures, *compiled.problems]
 
 
-def _compiled(file: str, home: str | os.PathLike[str] | None) -> Compiled:
+def _compiled(file: str, home: str | os.PathLike[str] | None, configuration: Configuration) -> Compiled:
     if not Path(file).is_file():
         raise InputError(f"There is no file {file!r}.")
     folder = home_path(home)
@@ -75,11 +84,11 @@ def _compiled(file: str, home: str | os.PathLike[str] | None) -> Compiled:
     kept = folder / "compiled" / f"{digest(identity.encode())[7:]}.json"
     with suppress(OSError, msgspec.DecodeError):  # not there, or emptied by a power cut
         return msgspec.json.decode(kept.read_bytes(), type=Compiled)
-    compiled = _complete(_compile(file, bundle, folder, environment), bundle.digest, environment)
+    compiled = _complete(_compile(file, bundle, folder, environment, configuration), bundle.digest, environment)
     if compiled.failed is not None:
         raise _error(file, compiled.failed)
     if source_digest(file, str(folder / "bundles")) != bundle.digest:  # somebody saved a file meanwhile
-        return _compiled(file, home)
+        return _compiled(file, home, configuration)
     hit("compile.done")
     kept.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(str(kept), msgspec.json.encode(compiled))
@@ -110,7 +119,7 @@ def _complete(compiled: Compiled, bundle: str, environment: str) -> Compiled:
     return msgspec.structs.replace(compiled, closures=closures)
 
 
-def _compile(file: str, bundle: Bundle, folder: Path, environment: str) -> Compiled:
+def _compile(file: str, bundle: Bundle, folder: Path, environment: str, configuration: Configuration) -> Compiled:
     """In the project's environment; where a module is missing there, in the one that the file's tasks declare."""
     from wingbeat.builtin.environments import UvEnvironments
 
@@ -120,7 +129,7 @@ def _compile(file: str, bundle: Bundle, folder: Path, environment: str) -> Compi
         import asyncio
 
         interpreter = asyncio.run(environments.ensure(None, environment))
-    compiled = _in_process(interpreter, file, bundle, folder, ahead=True)
+    compiled = _in_process(interpreter, file, bundle, folder, ahead=configuration)
     if compiled.failed is None or not compiled.failed.missing:
         return compiled
     declared, unclear = declared_environments(file)
@@ -141,8 +150,10 @@ def _compile(file: str, bundle: Bundle, folder: Path, environment: str) -> Compi
     return Compiled(failed=Problem(compiled.failed.message, hint, compiled.failed.trace))
 
 
-def _in_process(interpreter: Interpreter, file: str, bundle: Bundle, folder: Path, *, ahead: bool = False) -> Compiled:
-    """Compile in a process of its own; `ahead` lets it fork the warm parent for the bundle too."""
+def _in_process(
+    interpreter: Interpreter, file: str, bundle: Bundle, folder: Path, *, ahead: Configuration | None = None
+) -> Compiled:
+    """Compile in a process of its own; `ahead` lets it fork the warm parent for the bundle too, as it says."""
     from wingbeat.builtin.process.sockets import variables
     from wingbeat.host.project import module_name
 
@@ -156,7 +167,7 @@ def _in_process(interpreter: Interpreter, file: str, bundle: Bundle, folder: Pat
         request = CompileRequest(module, os.path.realpath(file), roots, storage, scratch, answer)
         path = Path(scratch) / "request"
         arguments = [interpreter.python, "-P", "-m", "wingbeat.runtime.first", str(path)]
-        with _offer(interpreter, bundle, folder) if ahead else nullcontext() as offer:
+        with nullcontext() if ahead is None else _offer(interpreter, bundle, folder, ahead) as offer:
             if offer is not None:
                 request = msgspec.structs.replace(request, parent=offer.config, listener=offer.listener, log=offer.log)
             path.write_bytes(msgspec.json.encode(request))
@@ -222,14 +233,14 @@ def _until_ended(process: subprocess.Popen[bytes], seconds: float) -> None:
         os.close(fd)
 
 
-def _offer(interpreter: Interpreter, bundle: Bundle, folder: Path) -> AbstractContextManager[Offer | None]:
+def _offer(
+    interpreter: Interpreter, bundle: Bundle, folder: Path, configuration: Configuration
+) -> AbstractContextManager[Offer | None]:
     """What a warm parent for the bundle is started with, in a home whose tasks run in processes."""
     from wingbeat.builtin.process.settings import ProcessSettings
     from wingbeat.builtin.process.sockets import ParentKey, Sockets
-    from wingbeat.host.config import Configuration
     from wingbeat.kernel.settings import KernelSettings
 
-    configuration = Configuration()
     if configuration.section("kernel", KernelSettings).executor != "process":
         return nullcontext()
     local = os.path.realpath(FileStore(str(folder / "storage")).fetch(bundle.blob))

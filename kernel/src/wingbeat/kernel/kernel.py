@@ -74,7 +74,7 @@ class Kernel:
         from wingbeat.host.home import HomeFolder, home_path
 
         self._home = HomeFolder(home_path(home), Configuration(settings))
-        self._plugins, self._discover, self._inline = plugins, discover, tuple(inline)
+        self._plugins, self._discover, self._inline, self._given = plugins, discover, tuple(inline), bool(settings)
         self._read_only, self._on_exit = read_only, on_exit
         self._engine: SharedEngine | None = None
         self._reader: Reader | None = None
@@ -105,6 +105,12 @@ class Kernel:
         engine = SharedEngine(self._home.folder, lambda: self._start(registry))
         await _whole(engine.open(), lambda _: engine.close())
         self._engine = engine
+        if self._given and not engine.holds:
+            import logging
+
+            logging.getLogger("wingbeat.settings").warning(
+                "Another process holds the home: its settings hold, not those that were given here."
+            )
         if self._inline and not engine.holds:
             await engine.close()
             raise ConfigurationError(
@@ -134,14 +140,14 @@ class Kernel:
         from wingbeat.kernel.settings import OWN
 
         installed = installed_plugins(self._home.folder / "plugins.json") if self._discover else {}
+        self._home.configuration.check()
         disabled = self._home.settings("plugins", PluginSettings).disabled
         registry = boot(self._plugins, installed, disabled, OWN)
         for unread in self._home.configuration.unread({*registry.settings, *disabled}):  # what is off may keep its own
             import logging
 
             logging.getLogger("wingbeat.settings").warning("%s", unread)
-        for scheme in registry.names("storage"):
-            self._home.offer_storage(scheme, registry.factory("storage", scheme))
+        self._home.use(registry)
         return registry
 
     @property

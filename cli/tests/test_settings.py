@@ -1,0 +1,65 @@
+"""Settings and plugins as the command shows them."""
+
+import json
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return tmp_path
+
+
+def test_the_settings_are_shown(wingbeat):
+    lines = wingbeat("config", "show").out.splitlines()
+    assert lines[0].split() == ["SETTING", "VALUE"]
+    assert ["kernel.executor", "process"] in [line.split() for line in lines]
+
+
+def test_each_says_where_it_comes_from(wingbeat, folder, monkeypatch):
+    (folder / "wingbeat.toml").write_text("[process]\nslots = 3\n")
+    monkeypatch.setenv("WINGBEAT_PROCESS__SLOTS", "5")
+    answer = wingbeat("--set", "process.slots=7", "config", "show", "process.slots", "--explain")
+    assert [line.split("  ")[0] for line in answer.out.splitlines()[:2]] == ["SETTING", "process.slots"]
+    assert f"7      --set (over WINGBEAT_PROCESS__SLOTS: 5; {folder}/wingbeat.toml: 3)" in answer.out
+    assert "How many attempts run at once" in answer.out
+    (found,) = json.loads(wingbeat("config", "show", "process.slots", "-o", "json").out)["settings"]
+    assert (found["value"], found["from"]) == (5, "WINGBEAT_PROCESS__SLOTS")
+    assert found["over"] == [{"value": 3, "from": f"{folder}/wingbeat.toml"}, {"value": 0, "from": "default"}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("config", "show", "proces"), "there is no setting 'proces'; did you mean 'process'?"),
+        (("config", "show", "process.slotz"), "did you mean 'process.slots'?"),
+        (("--set", "slots", "config", "show"), "--set takes SECTION.KEY=VALUE, not 'slots'"),
+        (
+            ("--set", "process.slotz=1", "config", "show"),
+            "There is no setting process.slotz (given to the kernel).\n  Did you mean",
+        ),
+        (("--set", "process.slots=x", "config", "show"), "process.slots = 'x' does not fit: Expected `int`, got `str`"),
+    ],
+)
+def test_what_is_wrong_is_said(wingbeat, arguments, says):
+    answer = wingbeat(*arguments)
+    assert answer.status == 2
+    assert says in answer.err
+
+
+def test_the_plugins_are_listed(wingbeat):
+    answer = wingbeat("plugins", "list")
+    rows = [line.split() for line in answer.out.splitlines()]
+    assert rows[0] == ["PLUGIN", "PACKAGE", "CONTRACTS", "IMPORT", "STATE", "OFFERS"]
+    assert rows[1][:4] == ["builtin", "wingbeat", rows[1][2], "0.1"]
+    assert "  executor process: adopts, " in answer.out
+    found = json.loads(wingbeat("plugins", "list", "-o", "json").out)["plugins"]
+    assert found[0]["name"] == "builtin"
+    assert found[0]["offers"][0] == {"seam": "journal", "name": "sqlite", "capabilities": [], "problem": ""}
+
+
+def test_a_plugin_that_is_off_is_listed_so(wingbeat):
+    answer = wingbeat("--set", 'plugins.disabled=["catalog"]', "plugins", "list", "-o", "json")
+    assert {p["name"]: p["state"] for p in json.loads(answer.out)["plugins"]}["catalog"] == "off"

@@ -1,0 +1,127 @@
+"""What is installed and how it is set up, for who looks at it: no engine is started, no home is made."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct, structs
+
+from wingbeat.base.errors import ConfigurationError
+from wingbeat.host.config import GIVEN, Configuration, Setting
+from wingbeat.host.discover import BUILTIN, PluginSettings, boot
+from wingbeat.host.home import HomeFolder, home_path
+from wingbeat.host.installed import distribution_of, installed_plugins
+from wingbeat.host.registry import Plugin, Registry
+from wingbeat.kernel.settings import OWN
+
+Given = Mapping[str, Mapping[str, Any]]
+
+
+class Offer(Struct, frozen=True):
+    """Something that a plugin offers.
+
+    Attributes:
+        seam: ``executor``, ``storage``, ``journal``, ``catalog``, ``observer``, ….
+
+        capabilities: Names of those that it has, where the seam has any.
+
+        problem: Why they are not known.
+    """
+
+    seam: str
+    name: str
+    capabilities: tuple[str, ...] = ()
+    problem: str = ""
+
+
+class PluginView(Struct, frozen=True):
+    """A plugin.
+
+    Attributes:
+        name: By which `plugins.disabled` knows it.
+
+        distribution: Name and version of the package that it came with.
+
+        api: Version of the contracts that it was built for, as ``0.1``; empty if it cannot be told.
+
+        import_s: How long the import of its module took.
+
+        state: ``on``, ``off`` (by the settings) or ``broken``.
+
+        problem: Of one that is broken, why.
+    """
+
+    name: str
+    target: str
+    distribution: str
+    api: str = ""
+    import_s: float = 0.0
+    state: str = "on"
+    problem: str = ""
+    offers: tuple[Offer, ...] = ()
+    sections: tuple[str, ...] = ()
+
+
+def configuration_of(
+    home: str | os.PathLike[str] | None = None, settings: Given | None = None
+) -> dict[str, list[Setting]]:
+    """Every setting, by section. Raises ConfigurationError for what does not fit, or a plugin that cannot be used."""
+    configuration = Configuration(settings)
+    configuration.check()
+    registry = _boot(home_path(home), configuration, None)
+    return {section: configuration.explained(section, struct) for section, (struct, _) in registry.settings.items()}
+
+
+def plugins_of(home: str | os.PathLike[str] | None = None, settings: Given | None = None) -> list[PluginView]:
+    """Every plugin that is installed, also those that are switched off or cannot be used."""
+    place, configuration = home_path(home), Configuration(settings)
+    broken: dict[str, ConfigurationError] = {}
+    registry = _boot(place, configuration, broken)
+    folder = HomeFolder(place, configuration)
+    folder.use(registry)
+    views = []
+    for name, target in {**BUILTIN, **_installed(place)}.items():
+        view = PluginView(name, target, distribution_of("" if name in BUILTIN else target), state="off")
+        if name in broken:
+            view = structs.replace(view, state="broken", problem=str(broken[name]))
+        elif (plugin := registry.plugins.get(name)) is not None:
+            view = _on(view, plugin, registry, folder)
+        views.append(view)
+    return views
+
+
+def _on(view: PluginView, plugin: Plugin, registry: Registry, home: HomeFolder) -> PluginView:
+    offers = [_offer(registry, home, seam, name) for seam, name in registry.offers(plugin.name)]
+    if hasattr(sys.modules.get(plugin.target), "wingbeat_types"):
+        offers.append(Offer("types", ""))
+    assert plugin.info is not None, "one that is installed says what it is"
+    return structs.replace(
+        view, state="on", api=".".join(map(str, plugin.info.api)), import_s=plugin.import_s, offers=tuple(offers),
+        sections=tuple(plugin.info.settings),
+    )  # fmt: skip
+
+
+def _offer(registry: Registry, home: HomeFolder, seam: str, name: str) -> Offer:
+    if seam != "executor":
+        return Offer(seam, name)
+    try:
+        able = registry.make(seam, name, home).capabilities
+        return Offer(seam, name, tuple(field for field in able.__struct_fields__ if getattr(able, field)))
+    except Exception as error:  # noqa: BLE001  # a plugin may raise anything, and the others are to be seen
+        return Offer(seam, name, problem=str(error).partition("\n")[0])
+
+
+def _boot(place: Path, configuration: Configuration, broken: dict[str, ConfigurationError] | None) -> Registry:
+    disabled = configuration.section("plugins", PluginSettings).disabled
+    return boot([], _installed(place), disabled, OWN, broken=broken)
+
+
+def _installed(place: Path) -> dict[str, str]:
+    return installed_plugins(place / "plugins.json")
+
+
+__all__ = ["GIVEN", "Offer", "PluginView", "Setting", "configuration_of", "plugins_of"]

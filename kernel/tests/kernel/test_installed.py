@@ -1,0 +1,76 @@
+"""What is installed and how it is set up, without an engine."""
+
+import pytest
+
+from wingbeat.base.errors import ConfigurationError
+from wingbeat.kernel import configuration_of, installed, plugins_of
+
+PLUGIN = "their_plugin"
+SOURCE = """
+from wingbeat.contracts.hookspecs import hookimpl
+from wingbeat.contracts.plugin import PluginInfo
+
+@hookimpl
+def wingbeat_plugin():
+    return PluginInfo(api=(0, 1))
+
+@hookimpl
+def wingbeat_register(registrar):
+    registrar.executor("theirs", make)
+
+def make(home):
+    raise RuntimeError("no licence")
+"""
+
+
+@pytest.fixture
+def plugins(tmp_path, monkeypatch):
+    """Installs a plugin of some source."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    monkeypatch.setattr(installed, "_installed", lambda place: found)
+
+    def install(source: str, name: str = PLUGIN) -> None:
+        (tmp_path / f"{name}.py").write_text(source)
+        found[name] = name
+
+    return install
+
+
+def test_what_is_in_the_box_is_listed_with_what_it_can_do(plugins, tmp_path):
+    (builtin,) = plugins_of(tmp_path / "home")
+    assert (builtin.name, builtin.state, builtin.api, builtin.sections) == (
+        "builtin",
+        "on",
+        "0.1",
+        ("journal", "process"),
+    )
+    assert builtin.distribution.startswith("wingbeat ")
+    offers = {(offer.seam, offer.name): offer for offer in builtin.offers}
+    assert offers.keys() == {("journal", "sqlite"), ("storage", "store"), ("executor", "process")}
+    assert "adopts" in offers["executor", "process"].capabilities
+    assert not (tmp_path / "home").exists()
+
+
+def test_one_that_is_off_or_broken_is_listed_and_the_others_are_seen(plugins, tmp_path):
+    plugins(SOURCE)
+    plugins("import no_such_module", "broken_plugin")
+    plugins("", "off_plugin")
+    found = {p.name: p for p in plugins_of(tmp_path / "home", {"plugins": {"disabled": ["off_plugin"]}})}
+    assert {name: p.state for name, p in found.items()} == {
+        "builtin": "on", PLUGIN: "on", "broken_plugin": "broken", "off_plugin": "off",
+    }  # fmt: skip
+    assert (
+        found[PLUGIN].offers[0].problem
+        == "The executor 'theirs' of plugin 'their_plugin' cannot be made: RuntimeError: no licence."
+    )
+    assert "cannot be loaded: ModuleNotFoundError" in found["broken_plugin"].problem
+
+
+def test_settings_are_listed_by_section(plugins, tmp_path):
+    found = configuration_of(tmp_path / "home", {"process": {"slots": "3"}})
+    assert found.keys() == {"plugins", "bundle", "kernel", "pools", "journal", "process"}
+    assert next((s.key, s.said[0]) for s in found["process"]) == ("slots", (3, "given to the kernel"))
+    with pytest.raises(ConfigurationError, match=r"There is no setting process\.slot "):
+        configuration_of(tmp_path / "home", {"process": {"slot": 3}})
