@@ -289,12 +289,12 @@ async def test_reports_that_are_doubled_late_or_foreign_are_ignored(bench):
             f"{reply.id}/c/0",
             "x/y/z",
         ):
-            engine.reports.ended(attempt, Failed(ErrorInfo("Bad", "bad")))
-            engine.reports.running(attempt)
-            engine.reports.progress(attempt, "INITIALIZING", "x")
+            bench.executor.sink.ended(attempt, Failed(ErrorInfo("Bad", "bad")))
+            bench.executor.sink.running(attempt)
+            bench.executor.sink.progress(attempt, "INITIALIZING", "x")
         for _ in range(3):
-            engine.reports.ended(f"{reply.id}/a/0", success(5))
-        engine.reports.ended(f"{reply.id}/a/0", Failed(ErrorInfo("Bad", "bad")))
+            bench.executor.sink.ended(f"{reply.id}/a/0", success(5))
+        bench.executor.sink.ended(f"{reply.id}/a/0", Failed(ErrorInfo("Bad", "bad")))
         for node in "bc":
             await until(lambda node=node: f"{reply.id}/{node}/0" in bench.executor.running)
             bench.executor.end(f"{reply.id}/{node}/0", success(6))
@@ -315,7 +315,7 @@ async def test_what_an_executor_says_while_an_attempt_waits_is_shown(bench):
     async with bench.engine() as engine:
         reply = await engine.launch(bench.request(ONE))
         await until(lambda: bench.executor.running)
-        engine.reports.progress(f"{reply.id}/a/0", "WAITING_FOR_RESOURCES", "all slots are taken")
+        bench.executor.sink.progress(f"{reply.id}/a/0", "WAITING_FOR_RESOURCES", "all slots are taken")
         assert (await engine.describe(reply.id)).nodes[0].reason == "waiting for resources: all slots are taken"
 
 
@@ -519,8 +519,8 @@ async def test_reports_to_an_engine_that_has_stopped_are_not_kept(bench):
         with pytest.raises(JournalUnknown):
             await engine.launch(bench.request(ONE))
         for _ in range(1000):
-            engine.reports.running("mine/a/0")
-            engine.reports.ended("mine/a/0", success())
+            bench.executor.sink.running("mine/a/0")
+            bench.executor.sink.ended("mine/a/0", success())
         assert not engine._inbox
     bench.journal = bench.make_journal
     bench.executor = ScriptedExecutor()

@@ -88,7 +88,7 @@ async def test_after_a_restart_what_runs_holds_its_slots(slow):
         await engine.launch(slow.request(flow(*[PoolSpec("gpu")] * 4), "x"))
         await until(lambda: len(slow.executor.running) == 2)
         for attempt in slow.executor.running:
-            engine.reports.running(attempt)
+            slow.executor.sink.running(attempt)
         await asyncio.sleep(0.05)
     async with slow.engine() as engine:
         await asyncio.sleep(0.05)
@@ -108,7 +108,7 @@ async def test_after_a_restart_who_came_first_is_still_first(slow):
         for name in ("busy", "c", "a", "b"):
             await engine.launch(slow.request(flow(PoolSpec("gpu")), name))
             await until(lambda name=name: f"{name}/j0/0" in engine._pools._pool_of)
-        engine.reports.running("busy/j0/0")
+        slow.executor.sink.running("busy/j0/0")
         await until(lambda: engine._lives["busy"].machine.state.node(0).open_attempt.started_at)
         await engine.describe("busy")  # that is durable
     async with slow.engine() as engine:
@@ -163,9 +163,9 @@ async def test_what_was_waited_for_is_not_told_any_more_when_it_came(slow):
         slow.executor.end("x/j0/0")
         await until(lambda: "x/j1/0" in slow.executor.running)
         assert await engine.explain_waiting("x", "j1") == "j1: attempt 0 was given to its executor and has not begun"
-        engine.reports.progress("x/j1/0", "INITIALIZING", "pulling")
+        slow.executor.sink.progress("x/j1/0", "INITIALIZING", "pulling")
         assert await engine.explain_waiting("x", "j1") == "j1: initializing: pulling"
-        engine.reports.running("x/j1/0")
+        slow.executor.sink.running("x/j1/0")
         await until(lambda: engine._lives["x"].machine.state.nodes[1].phase == "RUNNING")
         assert await engine.explain_waiting("x", "j1") == "j1: runs: attempt 0"
 

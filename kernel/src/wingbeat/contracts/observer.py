@@ -39,9 +39,25 @@ class Published(Struct, frozen=True, omit_defaults=True):
     evidence: dict[str, Any] = {}
 
 
+MISSED = "missed"
+"""Kind of an event that is no event of an execution: so many events before the next one (``evidence["events"]``) were not told."""
+
+
 class Observer(Protocol):
-    """Receives every event, at least once, in order for each execution. Its queue is bounded; what is too slow misses
-    events, is told how many, and can read them from the journal."""
+    """Receives what happens from when it was started, after it is durable, in order for each execution. Its queue is bounded; what
+    is too slow misses events, and so does everybody in a crash. One that has missed some is told so (`MISSED`); they are in the
+    journal."""
+
+    async def start(self) -> None:
+        """Get ready. Called once, before anything else. If it raises, or takes longer than a minute, it is told nothing."""
 
     async def observe(self, events: list[Published]) -> None:
-        """Take some events. Raising is reported and otherwise harmless."""
+        """Take some events.
+
+        Called with one batch at a time. Raising, or taking longer than a minute, counts as having missed them; after some failures
+        in a row it is left alone for a while. An observer that sends must not wait for the network here: it keeps what it has to
+        send, within bounds.
+        """
+
+    async def close(self) -> None:
+        """Send what is kept, and let go, within some seconds. Called once, last."""

@@ -1,23 +1,37 @@
-"""Giving attempts to executors, one line of waiting for each executor, so that a slow one delays nobody else."""
+"""Giving attempts to executors, one line of waiting for each executor, so that a slow or broken one delays nobody else."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from wingbeat.base.errors import ErrorKind
 from wingbeat.contracts.executor import AttemptRequest, Executor, Failed
 from wingbeat.contracts.failpoints import hit
+from wingbeat.engine.circuit import Circuit, LeftAlone
 from wingbeat.engine.reports import Reports
 from wingbeat.spec.outcome import ErrorInfo
+from wingbeat.spec.phase import AttemptPhase
 
 TRIES_MAX = 5
 TRY_DELAY_S = 0.2
+TRY_DELAY_S_MAX = 30.0
+SUBMIT_S_MAX = 60.0
+"""An executor that has not taken an attempt by then is asked again."""
+OUTAGE_S_MAX = 600.0
+"""For how long attempts wait for an executor that fails for all of them, before they fail."""
+CANCEL_S_MAX = 300.0
+ADOPT_S_MAX = 120.0
+CLOSE_S_MAX = 30.0
+
+_log = logging.getLogger("wingbeat.plugins")
 
 
 class Dispatcher:
-    """Submits and cancels at one executor, in order, trying again when it raises.
+    """Submits and cancels at one executor, in order, trying again when it raises or does not answer.
 
     Args:
         name: The executor's, for messages.
@@ -27,15 +41,26 @@ class Dispatcher:
 
     def __init__(self, name: str, executor: Executor, reports: Reports) -> None:
         self.name, self.executor, self._reports = name, executor, reports
+        self.circuit = Circuit(f"The executor {name!r}")
         self._queue: deque[AttemptRequest] = deque()
         self._lined: set[str] = set()
-        self._wake = asyncio.Event()
+        self._wake, self._adopted = asyncio.Event(), asyncio.Event()
+        self._adopted.set()
         self._task: asyncio.Task[None] | None = None
+        self._since: float | None = None
+        self._watch: asyncio.TimerHandle | None = None
+        self._overdue = False
         self._background: set[asyncio.Task[Any]] = set()
 
     def start(self) -> None:
         """Begin to submit."""
         self._task = asyncio.create_task(self._run(), name=f"dispatch {self.name}")
+
+    async def adopt(self, requests: Sequence[AttemptRequest]) -> None:
+        """Have attempts of an earlier kernel adopted. Nothing is submitted before; returns when it is done, or goes on beside."""
+        self._adopted.clear()
+        if not await self._adopt(requests):
+            self._beside(self._adopt_again(requests), f"adopt at {self.name}")
 
     def submit(self, request: AttemptRequest) -> None:
         """Line an attempt up."""
@@ -46,56 +71,145 @@ class Dispatcher:
     def cancel(self, attempt: str, reason: str) -> None:
         """Stop an attempt, whether it is still in the line or not."""
         self._lined.discard(attempt)
-        task = asyncio.create_task(self._cancel(attempt, reason), name=f"cancel {attempt}")
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        self._beside(self._cancel(attempt, reason), f"cancel {attempt}")
 
     def stop(self) -> None:
         """Stop; what is in the line is in the journal and comes back at the next start."""
         self._queue.clear()
         self._lined.clear()
+        if self._watch is not None:
+            self._watch.cancel()
         for task in self._tasks():
             task.cancel()
 
     async def close(self) -> None:
-        """Stop, and wait until nothing is under way."""
+        """Stop, and wait until nothing is under way; then close the executor."""
         self.stop()
         await asyncio.gather(*self._tasks(), return_exceptions=True)
+        try:
+            async with asyncio.timeout(CLOSE_S_MAX):
+                await self.executor.close()
+        except Exception as error:  # noqa: BLE001  # a plugin may raise anything; the others are to be closed too
+            _log.warning("The executor %r did not close in order: %s: %s", self.name, type(error).__name__, error)
 
     def _tasks(self) -> list[asyncio.Task[Any]]:
         return [t for t in (self._task, *self._background) if t is not None]
 
-    async def _run(self) -> None:
-        queue, submit = self._queue, self.executor.submit
-        while True:
-            self._wake.clear()
-            while queue:
-                request = queue.popleft()
-                if request.id not in self._lined:
-                    continue  # it was cancelled before its turn
-                self._lined.discard(request.id)
-                try:
-                    hit("submit.before")
-                    await submit(request)
-                    hit("submit.after")
-                except Exception as error:  # noqa: BLE001  # a plugin may raise anything; it is contained here
-                    self._later(request, error, 1)
-            await self._wake.wait()
-
-    def _later(self, request: AttemptRequest, error: Exception, tries: int) -> None:
-        task = asyncio.create_task(self._again(request, error, tries), name=f"submit {request.id}")
+    def _beside(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
+    # -- adopting
+
+    async def _adopt(self, requests: Sequence[AttemptRequest]) -> bool:
+        try:
+            async with asyncio.timeout(ADOPT_S_MAX):
+                await self.executor.recover(requests)
+        except Exception as error:  # noqa: BLE001  # as above
+            told = f"{len(requests)} attempts: {type(error).__name__}: {error}"
+            _log.warning("The executor %r cannot adopt %s; it is tried again", self.name, told)
+            return False
+        self._adopted.set()
+        return True
+
+    async def _adopt_again(self, requests: Sequence[AttemptRequest]) -> None:
+        """Nobody else will ask for them, so for as long as it takes."""
+        tries = 0
+        while True:
+            tries += 1
+            await asyncio.sleep(_delay_s(tries))
+            if await self._adopt(requests):
+                return
+
+    # -- submitting
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            while self._queue:
+                if not self._adopted.is_set():
+                    await self._adopted.wait()
+                while rest := self.circuit.rest_s():
+                    self._tell_line()
+                    await asyncio.sleep(rest)
+                await self._submit_next()
+            await self._wake.wait()
+
+    async def _submit_next(self) -> None:
+        if not self._queue:
+            return  # it was stopped meanwhile
+        request = self._queue.popleft()
+        if request.id not in self._lined:
+            return  # it was cancelled before its turn
+        self._lined.discard(request.id)
+        self._guard()
+        try:
+            hit("submit.before")
+            await self.executor.submit(request)
+            hit("submit.after")
+        except asyncio.CancelledError:
+            if not self._is_overdue():
+                raise
+            self._later(request, TimeoutError(f"it did not take it within {SUBMIT_S_MAX:g} s"))
+        except Exception as error:  # noqa: BLE001  # a plugin may raise anything; it is contained here
+            self._later(request, error)
+        else:
+            self.circuit.succeeded()
+        finally:
+            self._since = None
+
+    def _guard(self) -> None:
+        """Begin with a submit that has to end in time. One timer for many: to make one for each would cost more than they do."""
+        loop = asyncio.get_running_loop()
+        self._since = loop.time()
+        if self._watch is None:
+            self._watch = loop.call_later(SUBMIT_S_MAX, self._look)
+
+    def _look(self) -> None:
+        self._watch = None
+        if self._since is None:
+            return
+        loop = asyncio.get_running_loop()
+        left = self._since + SUBMIT_S_MAX - loop.time()
+        if left > 0:
+            self._watch = loop.call_later(left, self._look)
+        elif self._task is not None:
+            self._overdue = True
+            self._task.cancel()
+
+    def _is_overdue(self) -> bool:
+        """Whether it was the watch that cancelled the submit, which then is over, and no more."""
+        overdue, self._overdue = self._overdue, False
+        if overdue and self._task is not None:
+            self._task.uncancel()
+        return overdue
+
+    def _tell_line(self) -> None:
+        for request in self._queue:
+            self._reports.progress(request.id, AttemptPhase.WAITING_FOR_RESOURCES, self.circuit.why)
+
+    def _later(self, request: AttemptRequest, error: Exception) -> None:
+        self.circuit.failed(request.id, error)
+        self._beside(self._again(request, error, 1), f"submit {request.id}")
+
     async def _again(self, request: AttemptRequest, error: Exception, tries: int) -> None:
         """It is not known whether the attempt was accepted; submitting the same id again is safe."""
-        while tries < TRIES_MAX:
-            await asyncio.sleep(TRY_DELAY_S * 2**tries)
+        time = asyncio.get_running_loop().time
+        began = time()
+        while tries < TRIES_MAX or (self.circuit.open and time() - began < OUTAGE_S_MAX):
+            if self.circuit.open:
+                self._reports.progress(request.id, AttemptPhase.WAITING_FOR_RESOURCES, self.circuit.why)
+            await asyncio.sleep(max(_delay_s(tries), self.circuit.rest_s()))
             try:
-                await self.executor.submit(request)
-                return
+                async with self.circuit.asked(request.id, SUBMIT_S_MAX):
+                    await self.executor.submit(request)
+            except LeftAlone:
+                continue
             except Exception as later:  # noqa: BLE001  # as above
                 error, tries = later, tries + 1
+            else:
+                return
         message = f"Executor {self.name!r} did not take the attempt: {type(error).__name__}: {error}"
         failed = Failed(ErrorInfo("ExecutorFailed", message, ErrorKind.SYSTEM))
         self._reports.refused(request.id, failed)
@@ -104,14 +218,21 @@ class Dispatcher:
         )  # it may run all the same: the next attempt has to wait until it is gone
         self._reports.ended(request.id, failed)
 
+    # -- cancelling
+
     async def _cancel(self, attempt: str, reason: str) -> None:
         tries = 0
         while True:
             try:
                 hit("cancel.before")
-                await self.executor.cancel(attempt, reason)
+                async with asyncio.timeout(CANCEL_S_MAX):
+                    await self.executor.cancel(attempt, reason)
                 hit("cancel.after")
                 return
             except Exception:  # noqa: BLE001  # an attempt must be seen gone; its end is awaited, so try for as long as it takes
                 tries += 1
-                await asyncio.sleep(min(TRY_DELAY_S * 2**tries, 30.0))
+                await asyncio.sleep(_delay_s(tries))
+
+
+def _delay_s(tries: int) -> float:
+    return min(TRY_DELAY_S * 2.0 ** min(tries, 20), TRY_DELAY_S_MAX)

@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
+from functools import partial
 
 import msgspec
 
@@ -22,7 +23,7 @@ from wingbeat.base.errors import ConflictError, EngineStopped, WingbeatError
 from wingbeat.base.ids import attempt_id, check_execution_id, short_id
 from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
-from wingbeat.contracts.executor import AttemptRequest
+from wingbeat.contracts.executor import AttemptRequest, Executor
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.journal import Batch, Record, StorageFull
 from wingbeat.contracts.observer import Published
@@ -44,9 +45,9 @@ from wingbeat.engine.pools import Pools
 from wingbeat.engine.publish import published
 from wingbeat.engine.recovery import Recovery
 from wingbeat.engine.replays import replay_of
-from wingbeat.engine.reports import Reports
+from wingbeat.engine.reports import Reports, note_waiting
 from wingbeat.engine.reuse import Reuse
-from wingbeat.engine.routes import Routes
+from wingbeat.engine.routes import Routes, capabilities
 from wingbeat.engine.timers import Timers
 from wingbeat.engine.views import execution_view
 from wingbeat.engine.waiting import explain_waiting
@@ -83,6 +84,8 @@ from wingbeat.types import ValueMismatch
 DRAIN_MAX = 5000
 LINGER_S = 0.005
 FULL_AGAIN_S = 1.0
+EXECUTOR_S_MAX = 60.0
+"""An executor that has not started by then is done without."""
 ENDED_S = 1.0
 """How long an execution stays in memory behind its end: who waited for it asks for its outputs next."""
 
@@ -94,18 +97,22 @@ class LocalEngine:
         self._parts, self._clock, self._journal = parts, parts.clock, parts.journal
         self._archive = Archive(parts.journal)
         self._lives: dict[str, Live] = {}
-        self._memo = Memo(parts.catalog, parts.storage, parts.clock, self._post, self._quarantine)
+        self._memo = Memo(parts.catalog, parts.catalog_name, parts.storage, parts.clock, self._post, self._quarantine)
         self._timers = Timers(parts.clock, self._timer_due)
         self._loading = Loading(parts.storage, parts.clock, self._post, self._quarantine)
         self._children = Children(self, parts.clock, self._post, self._quarantine)
-        able = {name: executor.capabilities for name, executor in parts.executors.items()}
-        self._routes = Routes(able, parts.inline, parts.default_executor, frozenset(parts.pools), parts.rules)
+        self._routes = Routes(
+            capabilities(parts.executors), parts.inline, parts.default_executor, frozenset(parts.pools), parts.rules
+        )
         self._feed = Feed(parts.observers)
         self._inbox: deque[tuple[Live, Event]] = deque()
         self._wake = asyncio.Event()
-        self.reports = Reports(self._lives, self._archive, self._routes, parts.clock, self._post, self._quarantine)
-        self._pools = Pools(parts.pools, parts.clock, self._submit, self.reports.waits)
-        self._dispatchers = {name: Dispatcher(name, e, self.reports) for name, e in parts.executors.items()}
+        self._pools = Pools(parts.pools, parts.clock, self._submit, partial(note_waiting, self._lives))
+        self._sinks = {
+            name: Reports(name, self._lives, self._archive, self._routes, parts.clock, self._post, self._quarantine)
+            for name in parts.executors
+        }
+        self._dispatchers = {name: Dispatcher(name, e, self._sinks[name]) for name, e in parts.executors.items()}
         self._ended: dict[str, Live] = {}
         self._touched: dict[str, Live] = {}
         self._holding: dict[str, Live] = {}
@@ -119,7 +126,7 @@ class LocalEngine:
         self.quarantined: dict[str, str] = {}
         self._admission = Admission(self._lives, self.quarantined, parts.clock, self._post)
         self._recovery = Recovery(
-            self._archive, self._routes, self._loading, self._memo, self._pools, self._admission, parts.executors,
+            self._archive, self._routes, self._loading, self._memo, self._pools, self._admission, self._dispatchers,
             self._lives, self.quarantined, self._request, self._perform,
         )  # fmt: skip
         self._earlier = Earlier(self._lives, self._recovery.left, self._archive, parts.journal, self._loading)
@@ -131,13 +138,10 @@ class LocalEngine:
         try:
             self._fence = await self._journal.open(owner)
             hit("start.fenced")
-            if self._parts.catalog is not None:
-                await self._parts.catalog.start()
-            self._feed.start()
-            self._memo.start()
+            await self._feed.start()
+            await self._memo.start()
             for name, executor in self._parts.executors.items():
-                await executor.start(self.reports)
-                self._dispatchers[name].start()
+                await self._start_executor(name, executor)
             with no_collection():
                 wrong = await self._recovery.start(await self._journal.records(live=True, limit=10**9))
             if wrong:
@@ -153,18 +157,25 @@ class LocalEngine:
         self._stop(EngineStopped("The engine was closed."))
         if self._loop is not None:
             await asyncio.gather(self._loop, return_exceptions=True)
-        for dispatcher in self._dispatchers.values():
-            await dispatcher.close()
+        await asyncio.gather(*(dispatcher.close() for dispatcher in self._dispatchers.values()))
         await self._memo.close()
         await self._recovery.close()
         await self._loading.close()
         await self._children.close()
-        if self._parts.catalog is not None:
-            await self._parts.catalog.close()
-        for executor in self._parts.executors.values():
-            await executor.close()
         await self._feed.close()
         await self._journal.close()
+
+    async def _start_executor(self, name: str, executor: Executor) -> None:
+        """Only without the one that most tasks run on there is no engine."""
+        try:
+            async with asyncio.timeout(EXECUTOR_S_MAX):
+                await executor.start(self._sinks[name])
+        except Exception as error:
+            if name == self._parts.default_executor:
+                raise
+            self._routes.without(name, f"{type(error).__name__}: {error}")
+        else:
+            self._dispatchers[name].start()
 
     def idle(self) -> bool:
         """Whether no execution is under way."""
@@ -302,7 +313,7 @@ class LocalEngine:
 
     async def evict_cache(self, eviction: Eviction) -> Evicted:
         """See `Engine.evict_cache`."""
-        return await evict(self._parts.catalog, eviction)
+        return await evict(self._memo.catalog, eviction)
 
     # -- the loop
 

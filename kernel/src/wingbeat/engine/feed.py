@@ -4,33 +4,94 @@ and can read them from the journal."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
-from wingbeat.contracts.observer import Observer, Published
+from wingbeat.contracts.observer import MISSED, Observer, Published
+from wingbeat.engine.circuit import Circuit
 from wingbeat.engine.live import Live
 
 QUEUE_MAX = 1000
 """Batches that an observer or reader may be behind."""
+OBSERVE_S_MAX = 60.0
+CLOSE_S_MAX = 5.0
+
+_log = logging.getLogger("wingbeat.plugins")
+
+
+class _Told:
+    """An observer, and what it has not been told yet."""
+
+    def __init__(self, name: str, observer: Observer) -> None:
+        self.observer, self.circuit = observer, Circuit(f"The observer {name!r}")
+        self.queue: asyncio.Queue[list[Published]] = asyncio.Queue(QUEUE_MAX)
+        self.missed = 0
+
+    def put(self, events: list[Published]) -> None:
+        if self.queue.full():
+            self.missed += len(self.queue.get_nowait())
+            self.queue.task_done()
+        self.queue.put_nowait(events)
+
+    async def start(self) -> bool:
+        """Whether it could be started."""
+        try:
+            async with asyncio.timeout(OBSERVE_S_MAX):
+                await self.observer.start()
+        except Exception as error:  # noqa: BLE001  # it may raise anything, and harms nobody else
+            _log.warning("%s cannot be used: %s: %s", self.circuit.name, type(error).__name__, error)
+            return False
+        return True
+
+    async def drain(self) -> None:
+        """Wait until it was told everything, not for long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S_MAX):
+                await self.queue.join()
+
+    async def close(self) -> None:
+        """Let it end, if it does."""
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(CLOSE_S_MAX):
+                await self.observer.close()
+
+    async def run(self) -> None:
+        """Tell it everything, or that it has missed some: what it was told while it failed too, for nobody knows what it took."""
+        while True:
+            events = await self.queue.get()
+            count, self.missed = self.missed, 0
+            told = [Published("", -1, 0.0, MISSED, "", evidence={"events": count}), *events] if count else events
+            try:
+                async with self.circuit.asked(object(), OBSERVE_S_MAX):
+                    await self.observer.observe(told)
+            except Exception:  # noqa: BLE001  # an observer that fails harms nobody else
+                self.missed += count + len(events)
+            finally:
+                self.queue.task_done()
 
 
 class Feed:
     """Tells observers (of everything) and subscribers (of one execution)."""
 
-    def __init__(self, observers: Sequence[Observer]) -> None:
-        self._observers = [(observer, asyncio.Queue[list[Published]](QUEUE_MAX)) for observer in observers]
+    def __init__(self, observers: Mapping[str, Observer]) -> None:
+        self._observers = [_Told(name, observer) for name, observer in observers.items()]
         self._tasks: list[asyncio.Task[None]] = []
         self.missed = 0
-        self.failed = 0
 
-    def start(self) -> None:
-        """Begin to tell."""
-        self._tasks = [asyncio.create_task(self._tell(o, q), name=f"observer {o!r}") for o, q in self._observers]
+    async def start(self) -> None:
+        """Begin to tell. An observer that cannot work is told nothing."""
+        started = await asyncio.gather(*(told.start() for told in self._observers))
+        self._observers = [told for told, good in zip(self._observers, started, strict=True) if good]
+        self._tasks = [asyncio.create_task(told.run(), name=told.circuit.name) for told in self._observers]
 
     async def close(self) -> None:
-        """Stop telling."""
+        """Tell what is left, and stop."""
+        await asyncio.gather(*(told.drain() for told in self._observers))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(told.close() for told in self._observers))
 
     def subscribe(self, live: Live) -> asyncio.Queue[list[Published]]:
         """A queue of what happens in an execution from now on; an empty list is its end."""
@@ -82,8 +143,8 @@ class Feed:
 
     def publish(self, live: Live, events: list[Published]) -> None:
         """Tell everybody who wants to know."""
-        for _, queue in self._observers:
-            self._put(queue, events)
+        for told in self._observers:
+            told.put(events)
         for queue in live.subscribers:
             self._put(queue, events)
 
@@ -101,11 +162,3 @@ class Feed:
             queue.get_nowait()
             self.missed += 1
         queue.put_nowait(events)
-
-    async def _tell(self, observer: Observer, queue: asyncio.Queue[list[Published]]) -> None:
-        while True:
-            events = await queue.get()
-            try:
-                await observer.observe(events)
-            except Exception:  # noqa: BLE001  # an observer that fails harms nobody else
-                self.failed += 1

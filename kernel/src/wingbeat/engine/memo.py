@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import msgspec
 
 from wingbeat.compile.cachekey import input_digests, interface_digest, key_digest
-from wingbeat.contracts.catalog import CacheEntry, CacheKey, Catalog
+from wingbeat.contracts.catalog import CacheEntry, CacheKey, Catalog, Explanation, Reserved
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.storage import Storage
 from wingbeat.engine.background import Broke, watched
+from wingbeat.engine.circuit import Circuit, LeftAlone
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.held import Held
 from wingbeat.engine.live import Live
@@ -27,8 +30,10 @@ CONCURRENCY = 16
 RESERVATION_S = 60.0
 ANSWER_S_MAX = 30.0
 """A catalog that has not answered by then is done without."""
+START_S_MAX = 60.0
 
 Post = Callable[[Live, Event], None]
+_log = logging.getLogger("wingbeat.plugins")
 
 
 class Memo:
@@ -38,8 +43,11 @@ class Memo:
         looking: How many lookups are under way; their answers are events to come.
     """
 
-    def __init__(self, catalog: Catalog | None, storage: Storage, clock: Clock, post: Post, broke: Broke) -> None:
+    def __init__(
+        self, catalog: Catalog | None, name: str, storage: Storage, clock: Clock, post: Post, broke: Broke
+    ) -> None:
         self.catalog, self._storage, self._clock, self._post, self._broke = catalog, storage, clock, post, broke
+        self._circuit, self._none = Circuit(f"The catalog {name!r}"), NO_CATALOG
         self.looking = 0
         self._limit = asyncio.Semaphore(CONCURRENCY)
         self._held = Held(clock.entropy)
@@ -47,9 +55,18 @@ class Memo:
         self._tasks: set[asyncio.Task[None]] = set()
         self._keeper: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Begin to keep reservations alive."""
-        if self.catalog is not None:
+    async def start(self) -> None:
+        """Begin. A catalog that cannot work is done without."""
+        if self.catalog is None:
+            return
+        try:
+            async with asyncio.timeout(START_S_MAX):
+                await self.catalog.start()
+        except Exception as error:  # noqa: BLE001  # it may raise anything, and tasks can run without it
+            self._none = f"{self._circuit.name} cannot be used: {type(error).__name__}: {error}"
+            self.catalog = None
+            _log.warning("%s", self._none)
+        else:
             self._keeper = asyncio.create_task(self._keep(), name="reservations")
 
     def stop(self) -> None:
@@ -61,6 +78,10 @@ class Memo:
         """Stop, and wait until nothing is under way."""
         self.stop()
         await asyncio.gather(*self._all(), return_exceptions=True)
+        if self.catalog is not None:
+            with contextlib.suppress(Exception):  # it may raise anything, and the others are to be closed too
+                async with asyncio.timeout(ANSWER_S_MAX):
+                    await self.catalog.close()
 
     def _all(self) -> list[asyncio.Task[None]]:
         return [t for t in (self._keeper, *self._tasks) if t is not None]
@@ -68,7 +89,7 @@ class Memo:
     def lookup(self, live: Live, node: int) -> None:
         """Look a node's outputs up, or ask for the right to compute them; the answer is posted."""
         if self.catalog is None:
-            self._post(live, CacheMissed(self._clock.now(), node, CacheStatus.DISABLED, NO_CATALOG, publish=False))
+            self._post(live, CacheMissed(self._clock.now(), node, CacheStatus.DISABLED, self._none, publish=False))
         elif self._held.asks(live, node):
             self._ask(live, node, self.catalog)
 
@@ -115,13 +136,16 @@ class Memo:
 
     async def _lookup(self, live: Live, node: int, catalog: Catalog) -> None:
         try:
-            async with self._limit, asyncio.timeout(ANSWER_S_MAX):
-                event = await self._answer(live, node, catalog)
+            key = cache_key(live, node)
+            async with self._limit, self._circuit.asked((live.id, node), ANSWER_S_MAX):
+                event = await self._answer(live, node, key, catalog)
         except ValueMismatch as error:  # the attempt will fail with the same words
             event = CacheMissed(self._clock.now(), node, CacheStatus.DISABLED, str(error), publish=False)
         except Exception as error:  # noqa: BLE001  # a catalog may raise anything; the task can run without it
             self.release(live, node)  # which may have been granted before it failed
-            reason = f"the lookup failed: {type(error).__name__}: {error}"
+            reason = (
+                str(error) if isinstance(error, LeftAlone) else f"the lookup failed: {type(error).__name__}: {error}"
+            )
             event = CacheMissed(self._clock.now(), node, CacheStatus.LOOKUP_FAILURE, reason, publish=False)
         finally:
             self.looking -= 1
@@ -130,15 +154,15 @@ class Memo:
         hit("lookup.after")
         self._post(live, event)
 
-    async def _answer(self, live: Live, node: int, catalog: Catalog) -> Event:
+    async def _answer(self, live: Live, node: int, key: CacheKey, catalog: Catalog) -> Event:
         hit("lookup.before")
-        key = cache_key(live, node)
         task = live.machine.graph.task(node)
         assert task is not None
         assert task.cache is not None
         damage = None
         entry = await catalog.lookup(key)
         if entry is not None:
+            _check(entry, CacheEntry, "lookup")
             if entry.key.digest != key.digest:
                 raise ValueError(f"the catalog answered with a foreign key {entry.key.digest}")
             damage = await self._damage(task, entry.outputs)
@@ -149,6 +173,7 @@ class Memo:
         if task.cache.serialize:
             owner = _owner(live, node)
             reserved = await catalog.reserve(key, owner, RESERVATION_S)
+            _check(reserved, Reserved, "reserve")
             if reserved.owner != owner:
                 now, seconds = self._clock.now(), self._held.wait(live, node, key.digest)
                 return CacheHeld(now, node, reserved.owner, now + seconds)
@@ -156,8 +181,12 @@ class Memo:
             self._reservations[live.id, node] = (key, owner)
             if damage is None and await catalog.lookup(key) is not None:  # stored since we looked
                 self.release(live, node)
-                return await self._answer(live, node, catalog)
-        reason = f"the entry was damaged: {damage}" if damage else (await catalog.explain(key)).reason
+                return await self._answer(live, node, key, catalog)
+        reason = f"the entry was damaged: {damage}"
+        if not damage:
+            explanation = await catalog.explain(key)
+            _check(explanation, Explanation, "explain")
+            reason = explanation.reason
         return CacheMissed(self._clock.now(), node, CacheStatus.MISS, reason, publish=True)
 
     async def _damage(self, task: TaskSpec, outputs: Literals) -> str | None:
@@ -181,7 +210,7 @@ class Memo:
         status, reason = CacheStatus.POPULATED, ""
         try:
             if self.catalog is None:
-                raise RuntimeError(NO_CATALOG)  # noqa: TRY301  # one place says what failed
+                raise RuntimeError(self._none)  # noqa: TRY301  # one place says what failed
             hit("publish.before")
             now, ttl = self._clock.now(), task.cache.ttl_s
             entry = CacheEntry(
@@ -192,7 +221,7 @@ class Memo:
                 expires_at=None if ttl is None else now + ttl,
                 size=_size(state.outputs),
             )
-            async with asyncio.timeout(ANSWER_S_MAX):
+            async with self._circuit.asked((live.id, node), ANSWER_S_MAX):
                 await self.catalog.publish(entry)
             self._reservations.pop((live.id, node), None)  # it has ended with that
             self._ended(entry.key.digest, stored=True)
@@ -208,7 +237,8 @@ class Memo:
     async def _release(self, catalog: Catalog, key: CacheKey, owner: str) -> None:
         try:
             hit("release.before")
-            await catalog.release(key, owner)
+            async with self._circuit.asked(owner, ANSWER_S_MAX):
+                await catalog.release(key, owner)
         except Exception:  # noqa: BLE001  # it ends by itself
             return
         self._ended(key.digest, stored=False)
@@ -222,10 +252,15 @@ class Memo:
 
     async def _extend(self, catalog: Catalog, key: CacheKey, owner: str) -> None:
         try:
-            async with asyncio.timeout(ANSWER_S_MAX):
+            async with self._circuit.asked(owner, ANSWER_S_MAX):
                 await catalog.reserve(key, owner, RESERVATION_S)
         except Exception:  # noqa: BLE001  # tried again in a third of its time
             return
+
+
+def _check(answer: object, kind: type, call: str) -> None:
+    if not isinstance(answer, kind):
+        raise TypeError(f"{call} answered with {type(answer).__name__}, not with {kind.__name__}")
 
 
 def _owner(live: Live, node: int) -> str:

@@ -23,7 +23,8 @@ class Parts(Struct, frozen=True):
     executors: Mapping[str, Executor]
     clock: Clock
     catalog: Catalog | None = None
-    observers: Sequence[Observer] = ()
+    catalog_name: str = ""
+    observers: Mapping[str, Observer] = {}
     default_executor: str = DEFAULT
     rules: Sequence[Rule] = ()
     inline: frozenset[str] = frozenset()

@@ -15,11 +15,12 @@ from typing import Any
 from msgspec import Struct
 
 from wingbeat.base.errors import JournalDamaged, JournalUnknown, NotFound, SetAside
-from wingbeat.contracts.executor import AttemptRequest, Executor
+from wingbeat.contracts.executor import AttemptRequest
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.journal import Ended, Record
 from wingbeat.engine.admission import Admission
 from wingbeat.engine.archive import Archive
+from wingbeat.engine.dispatch import Dispatcher
 from wingbeat.engine.live import Live
 from wingbeat.engine.loading import Loading, Unreadable
 from wingbeat.engine.memo import Memo
@@ -70,11 +71,11 @@ class Recovery:
 
     def __init__(
         self, archive: Archive, routes: Routes, loading: Loading, memo: Memo, pools: Pools, admission: Admission,
-        executors: Mapping[str, Executor], lives: dict[str, Live], quarantined: dict[str, str],
+        dispatchers: Mapping[str, Dispatcher], lives: dict[str, Live], quarantined: dict[str, str],
         request: Callable[[Live, int, int], AttemptRequest | None], perform: Callable[[Live, Effect], None],
     ) -> None:  # fmt: skip
         self._archive, self._routes, self._loading, self._memo, self._pools = archive, routes, loading, memo, pools
-        self._admission, self._executors, self._request, self._perform = admission, executors, request, perform
+        self._admission, self._dispatchers, self._request, self._perform = admission, dispatchers, request, perform
         self._lives, self._quarantined = lives, quarantined
         self.left: dict[str, str] = {}
         self._aside: dict[str, _Aside] = {}
@@ -93,7 +94,7 @@ class Recovery:
             found += await self._read(oldest_first[i : i + AT_ONCE])
         hit("recover.before-adopt")
         for name, requests in self._taken(found).items():  # first: what runs has its slots before anything is started
-            await self._executors[name].recover(requests)
+            await self._dispatchers[name].adopt(requests)
         hit("recover.after-adopt")
         self._go_on(found)
         if self._aside:
@@ -141,7 +142,7 @@ class Recovery:
             requests = self._taken(found)
             self._go_on(found)
             for name in requests:
-                self._spawn(_adopted(self._executors[name], name, requests[name]))
+                self._spawn(self._dispatchers[name].adopt(requests[name]))
 
     async def _read(self, records: list[Record]) -> list[_Found]:
         """What can be read of these."""
@@ -224,16 +225,3 @@ class Recovery:
                 self._memo.adopt(live, node)
             if (aside := self._aside.pop(live.id, None)) is not None:
                 _log.warning("Execution %s could be read at last, after %d tries, and goes on.", live.id, aside.tries)
-
-
-async def _adopted(executor: Executor, name: str, requests: list[AttemptRequest]) -> None:
-    """Have attempts adopted, however often the executor raises: nobody else will ask for them."""
-    seconds = AGAIN_S
-    while True:
-        try:
-            await executor.recover(requests)
-            return
-        except Exception as error:  # noqa: BLE001  # a plugin may raise anything
-            _log.warning("Executor %s cannot adopt %d attempts now: %s", name, len(requests), error)
-            await asyncio.sleep(seconds)
-            seconds = min(2 * seconds, AGAIN_S_MAX)

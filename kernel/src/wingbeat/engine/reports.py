@@ -1,10 +1,16 @@
-"""What executors report, as events: the engine's side of `wingbeat.contracts.executor.Sink`."""
+"""What executors report, as events: the engine's side of `wingbeat.contracts.executor.Sink`.
+
+An executor may be broken: what it says of attempts that are not its own, of none that there are, or after their end counts for
+nothing, and what is none of the contract's outcomes is a failure of its own.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from wingbeat.base.errors import ErrorKind
 from wingbeat.base.ids import split_attempt_id
 from wingbeat.contracts.executor import Aborted, AttemptRequest, Failed, Outcome, Progress, Succeeded, Suspended
 from wingbeat.contracts.failpoints import hit
@@ -12,6 +18,7 @@ from wingbeat.engine.archive import Archive
 from wingbeat.engine.background import Broke
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.live import Live
+from wingbeat.engine.outcomes import writable, wrong_outcome
 from wingbeat.engine.routes import Routes
 from wingbeat.machine.event import (
     AttemptAborted,
@@ -26,9 +33,11 @@ from wingbeat.spec.outcome import ErrorInfo
 
 
 class Reports:
-    """Posts what executors report. Reports about what nobody waits for any more are dropped.
+    """Posts what one executor reports.
 
     Args:
+        executor: Its name.
+
         lives: Executions under way, by id.
 
         post: Takes an event.
@@ -38,6 +47,7 @@ class Reports:
 
     def __init__(
         self,
+        executor: str,
         lives: Mapping[str, Live],
         archive: Archive,
         routes: Routes,
@@ -45,18 +55,23 @@ class Reports:
         post: Callable[[Live, Event], None],
         broke: Broke,
     ) -> None:
-        self._lives, self._archive, self._routes, self._clock = lives, archive, routes, clock
+        self._executor, self._lives, self._archive, self._routes, self._clock = executor, lives, archive, routes, clock
         self._post, self._broke = post, broke
         self._refused: dict[str, Failed] = {}
+        self._thread = threading.get_ident()
 
     def running(self, attempt: str, evidence: dict[str, Any] | None = None) -> None:
         """See `Sink.running`."""
         if (found := self._find(attempt)) is not None:
             live, node, number = found
+            evidence = None if evidence and not writable(evidence) else evidence
             self._post(live, AttemptRunning(self._clock.now(), node, number, evidence))
 
     def ended(self, attempt: str, outcome: Outcome) -> None:
         """See `Sink.ended`."""
+        if wrong := wrong_outcome(outcome):
+            message = f"The executor {self._executor!r} reported {wrong}, which is no outcome."
+            outcome = Failed(ErrorInfo("ExecutorFailed", message, ErrorKind.SYSTEM))
         refused = self._refused.pop(attempt, None)
         if refused is not None and isinstance(outcome, Aborted):
             outcome = refused
@@ -84,16 +99,6 @@ class Reports:
         if (found := self._open(attempt)) is not None:
             live, address, number = found
             live.progress[address] = number, progress
-
-    def waits(self, request: AttemptRequest, reason: str) -> None:
-        """An attempt waits, and for what; without a reason, it does not any more."""
-        if (found := self._find(request.id)) is None:
-            return
-        live, address, _ = found
-        if reason:
-            live.machine.notes[address] = reason
-        else:
-            live.machine.notes.pop(address, None)
 
     def _event(self, live: Live, address: int, number: int, outcome: Outcome) -> Event:
         now = self._clock.now()
@@ -135,11 +140,36 @@ class Reports:
         return found if seen is not None and seen.number == number else None
 
     def _find(self, attempt: str) -> tuple[Live, int, int] | None:
-        """The execution, node and number of an attempt; None for one that nobody waits for any more."""
-        try:
-            execution, node_id, number = split_attempt_id(attempt)
-        except ValueError:
+        """The execution, node and number of an attempt of this executor; None for one that nobody waits for any more."""
+        if threading.get_ident() != self._thread:
+            raise RuntimeError(
+                "A sink is called from the kernel's event loop only: loop.call_soon_threadsafe(sink.ended, …)."
+            )
+        if (found := find(self._lives, attempt)) is None:
             return None
-        live = self._lives.get(execution)
-        node = live.machine.graph.find(node_id) if live else None
-        return None if live is None or node is None else (live, node, number)
+        live, address, _ = found
+        task = live.machine.graph.task(address)
+        theirs = task is None or self._routes.executor(task, live.record.labels) != self._executor
+        return None if theirs else found
+
+
+def find(lives: Mapping[str, Live], attempt: str) -> tuple[Live, int, int] | None:
+    """The execution, node and number of an attempt; None for one that nobody waits for any more."""
+    try:
+        execution, node_id, number = split_attempt_id(attempt)
+    except (ValueError, AttributeError, TypeError):  # whatever an executor takes for an id
+        return None
+    live = lives.get(execution)
+    node = live.machine.graph.find(node_id) if live else None
+    return None if live is None or node is None else (live, node, number)
+
+
+def note_waiting(lives: Mapping[str, Live], request: AttemptRequest, reason: str) -> None:
+    """An attempt waits, and for what; without a reason, it does not any more."""
+    if (found := find(lives, request.id)) is None:
+        return
+    live, address, _ = found
+    if reason:
+        live.machine.notes[address] = reason
+    else:
+        live.machine.notes.pop(address, None)

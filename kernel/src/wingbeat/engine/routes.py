@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from wingbeat.base.errors import ConfigurationError
-from wingbeat.contracts.executor import Capabilities
+from wingbeat.contracts.executor import Capabilities, Executor
 from wingbeat.engine.live import Live
 from wingbeat.engine.rules import DEFAULT, LABEL, Rule, executor_of, label_of
 from wingbeat.spec.entities import Closure, TaskSpec
@@ -38,7 +38,13 @@ class Routes:
         rules: Sequence[Rule] = (),
     ) -> None:
         self.inline = inline
-        self._installed, self._default, self._pools, self._rules = installed, default, pools, rules
+        self._installed, self._default, self._pools, self._rules = dict(installed), default, pools, rules
+        self._unusable: dict[str, str] = {}
+
+    def without(self, name: str, why: str) -> None:
+        """An executor is installed and cannot be used: who wants it is told why."""
+        self._installed.pop(name, None)
+        self._unusable[name] = why
 
     def labels(self, closure: Closure, given: Mapping[str, str]) -> dict[str, str]:
         """Labels of an execution that is launched with those `given`: all these, and what it will be routed by."""
@@ -54,6 +60,11 @@ class Routes:
         """Raise ConfigurationError if there is a task that nobody can run, in an execution with these labels."""
         for task in _tasks(closure):
             name = self.executor(task, labels)
+            if name in self._unusable:
+                raise ConfigurationError(
+                    f"Task {task.name} is to run on the executor {name!r}, which cannot be used: {self._unusable[name]}",
+                    hint="The others are not affected. It is tried again when the home is opened the next time.",
+                )
             if name not in self._installed:
                 raise ConfigurationError(
                     f"Task {task.name} is to run on the executor {name!r}, which is not installed.",
@@ -94,3 +105,12 @@ class Routes:
 def _tasks(closure: Closure) -> Iterator[TaskSpec]:
     """All that it reaches."""
     return (entity for entity in closure.entities.values() if isinstance(entity, TaskSpec))
+
+
+def capabilities(executors: Mapping[str, Executor]) -> dict[str, Capabilities]:
+    """What each can do. Raises ConfigurationError for one that does not say it rightly."""
+    able = {name: executor.capabilities for name, executor in executors.items()}
+    for name, can in able.items():
+        if not isinstance(can, Capabilities):
+            raise ConfigurationError(f"The capabilities of the executor {name!r} are a {type(can).__name__}.")
+    return able

@@ -421,7 +421,7 @@ class Kernel:
         from wingbeat.kernel.settings import KernelSettings, PoolSettings
 
         home, chosen = self._home, self._home.settings("kernel", KernelSettings)
-        executors = {name: registry.factory("executor", name)(home) for name in registry.names("executor")}
+        executors = {name: registry.make("executor", name, home) for name in registry.names("executor")}
         if self._inline:
             from wingbeat.builtin.inline import InlineExecutor
 
@@ -433,14 +433,15 @@ class Kernel:
             raise ConfigurationError(
                 f"Several catalogs are installed: {', '.join(catalogs)}.", hint="Choose with kernel.catalog."
             )
-        made = None if catalog == "none" else registry.factory("catalog", catalog)(home)
+        made = None if catalog == "none" else registry.make("catalog", catalog, home)
         parts = Parts(
-            journal=registry.factory("journal", chosen.journal)(home),
+            journal=registry.make("journal", chosen.journal, home),
             storage=home.storage(),
             executors=executors,
             clock=SystemClock(),
             catalog=made,
-            observers=[registry.factory("observer", name)(home) for name in registry.names("observer")],
+            catalog_name=catalog,
+            observers={name: registry.make("observer", name, home) for name in registry.names("observer")},
             default_executor=chosen.executor,
             rules=chosen.rules,
             inline=frozenset(task.name for task in self._inline),

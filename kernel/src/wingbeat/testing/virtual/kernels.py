@@ -59,7 +59,7 @@ class Kernel:
             executors={"process": self.executor},
             clock=self.world.clock,
             catalog=SimCatalog(scene.catalog, self) if chance.catalog else None,
-            observers=(scene.observer,),
+            observers={"theirs": scene.observer},
         )
         self.engine: LocalEngine = self.process.context.run(LocalEngine, parts)
 

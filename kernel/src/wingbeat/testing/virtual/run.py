@@ -190,6 +190,12 @@ class _Observer:
     def __init__(self, world: World) -> None:
         self._chance = world.chance
 
+    async def start(self) -> None:
+        """Begin."""
+
+    async def close(self) -> None:
+        """End."""
+
     async def observe(self, events: list[Published]) -> None:
         """Take some events."""
         if self._chance.fires("observer: raises"):

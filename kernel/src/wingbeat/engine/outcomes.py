@@ -1,0 +1,39 @@
+"""Whether what a plugin reports is what its contract says: what goes into the journal must be read again."""
+
+from __future__ import annotations
+
+import msgspec
+
+from wingbeat.contracts.executor import Outcome, Succeeded
+from wingbeat.spec.literal import Inline
+
+_PLAIN = (int, float, str, bool, type(None))
+_READ: msgspec.msgpack.Decoder[Outcome] = msgspec.msgpack.Decoder(Outcome)
+
+
+def wrong_outcome(outcome: object) -> str:
+    """What is wrong with what an executor reports as an outcome; empty if nothing is."""
+    if type(outcome) is Succeeded and not outcome.evidence and _plain(outcome.outputs):
+        return ""  # as most are
+    if not isinstance(outcome, Outcome):
+        return f"a {type(outcome).__name__}"
+    try:
+        _READ.decode(msgspec.msgpack.encode(outcome))
+    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
+        return f"a {type(outcome).__name__} that cannot be written ({error})"
+    return ""
+
+
+def writable(evidence: object) -> bool:
+    """Whether evidence is what can be written."""
+    try:
+        msgspec.msgpack.encode(evidence)
+    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError):
+        return False
+    return isinstance(evidence, dict)
+
+
+def _plain(outputs: object) -> bool:
+    if type(outputs) is not dict:
+        return False
+    return all(type(value) is Inline and type(value.value) in _PLAIN for value in outputs.values())
