@@ -41,6 +41,7 @@ class Bench:
                 executors={"process": self.executor, **self.more},
                 clock=SystemClock(),
                 catalog=self.catalog,
+                catalog_name="memory",
                 observers={str(n): observer for n, observer in enumerate(self.observers)},
                 pools=self.pools,
             )

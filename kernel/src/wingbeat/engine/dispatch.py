@@ -191,16 +191,19 @@ class Dispatcher:
 
     def _later(self, request: AttemptRequest, error: Exception) -> None:
         self.circuit.failed(request.id, error)
+        self._lined.add(request.id)
         self._beside(self._again(request, error, 1), f"submit {request.id}")
 
     async def _again(self, request: AttemptRequest, error: Exception, tries: int) -> None:
         """It is not known whether the attempt was accepted; submitting the same id again is safe."""
         time = asyncio.get_running_loop().time
         began = time()
-        while tries < TRIES_MAX or (self.circuit.open and time() - began < OUTAGE_S_MAX):
+        while time() - began < OUTAGE_S_MAX if self.circuit.open else tries < TRIES_MAX:
             if self.circuit.open:
                 self._reports.progress(request.id, AttemptPhase.WAITING_FOR_RESOURCES, self.circuit.why)
             await asyncio.sleep(max(_delay_s(tries), self.circuit.rest_s()))
+            if request.id not in self._lined:
+                return  # it was cancelled meanwhile
             try:
                 async with self.circuit.asked(request.id, SUBMIT_S_MAX):
                     await self.executor.submit(request)
@@ -209,7 +212,9 @@ class Dispatcher:
             except Exception as later:  # noqa: BLE001  # as above
                 error, tries = later, tries + 1
             else:
+                self._lined.discard(request.id)
                 return
+        self._lined.discard(request.id)
         message = f"Executor {self.name!r} did not take the attempt: {type(error).__name__}: {error}"
         failed = Failed(ErrorInfo("ExecutorFailed", message, ErrorKind.SYSTEM))
         self._reports.refused(request.id, failed)

@@ -7,7 +7,8 @@ import msgspec
 from wingbeat.contracts.executor import Outcome, Succeeded
 from wingbeat.spec.literal import Inline
 
-_PLAIN = (int, float, str, bool, type(None))
+_PLAIN = (float, str, bool, type(None))
+_INT_MAX = 2**63 - 1
 _READ: msgspec.msgpack.Decoder[Outcome] = msgspec.msgpack.Decoder(Outcome)
 
 
@@ -36,4 +37,9 @@ def writable(evidence: object) -> bool:
 def _plain(outputs: object) -> bool:
     if type(outputs) is not dict:
         return False
-    return all(type(value) is Inline and type(value.value) in _PLAIN for value in outputs.values())
+    return all(type(value) is Inline and _small(value.value) for value in outputs.values())
+
+
+def _small(value: object) -> bool:
+    kind = type(value)
+    return kind in _PLAIN or (kind is int and -_INT_MAX <= value <= _INT_MAX)  # type: ignore[operator]

@@ -1,0 +1,409 @@
+"""Plugins that raise, hang, or say what is none of their contract: each is named, left alone for a while, and harms no other."""
+
+import asyncio
+import logging
+import threading
+
+import pytest
+
+from wingbeat.base.errors import ConfigurationError
+from wingbeat.contracts.executor import Aborted, Failed, Succeeded
+from wingbeat.contracts.observer import MISSED
+from wingbeat.engine import circuit, dispatch, feed, memo
+from wingbeat.engine.circuit import Circuit, LeftAlone
+from wingbeat.spec.entities import RetrySpec
+from wingbeat.spec.literal import Inline
+from wingbeat.testing.fakes import MemoryCatalog, ScriptedExecutor, success
+from wingbeat.testing.plans import Job, make_closure
+
+ONE = make_closure({"a": Job()}, returns=["a"])
+CACHED = make_closure({"a": Job(cache=True)}, returns=["a"])
+OTHER = make_closure({"a": Job(executor="other")}, returns=["a"])
+MANY = make_closure({f"j{n}": Job(executor="other") for n in range(8)})
+
+
+async def until(condition, what="the condition"):
+    for _ in range(2000):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError(f"{what} did not come true")
+
+
+async def run(engine, request):
+    reply = await engine.launch(request)
+    await engine.wait(reply.id)
+    return await engine.describe(reply.id)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(dispatch, "TRY_DELAY_S", 0.001)
+    monkeypatch.setattr(circuit, "PAUSE_S", 0.02)
+
+
+@pytest.fixture
+def other(bench):
+    bench.more["other"] = ScriptedExecutor()
+    return bench.more["other"]
+
+
+# -- the circuit
+
+
+async def test_it_opens_when_different_things_fail_in_a_row_and_closes_when_one_succeeds(caplog):
+    found = Circuit("The plugin 'x'")
+    for n in range(circuit.FAILURES_MAX):
+        assert not found.open
+        found.failed(n, OSError("away"))
+    assert found.open
+    assert found.rest_s() > 0
+    with pytest.raises(
+        LeftAlone, match="The plugin 'x' is left alone for a while, it failed again and again: OSError: away"
+    ):
+        async with found.asked("x", 1.0):
+            pass
+    await asyncio.sleep(found.rest_s())
+    async with found.asked("x", 1.0):
+        assert found.rest_s() > 0, "it is tried once, not by everybody"
+    assert not found.open
+    assert [record.getMessage() for record in caplog.records] == [found.why, "The plugin 'x' answers again."]
+
+
+async def test_one_thing_that_fails_again_and_again_does_not_open_it():
+    found = Circuit("The plugin 'x'")
+    for _ in range(100):
+        found.failed("poison", OSError())
+    assert not found.open
+
+
+async def test_it_is_left_alone_ever_longer():
+    found = Circuit("The plugin 'x'")
+    for n in range(circuit.FAILURES_MAX):
+        found.failed(n, OSError())
+    rests = []
+    for _ in range(3):
+        rests.append(found.rest_s())
+        await asyncio.sleep(found.rest_s())
+        with pytest.raises(OSError, match="away"):
+            async with found.asked("x", 1.0):
+                raise OSError("away")
+    assert rests[1] > 1.5 * rests[0]
+    assert rests[2] > 1.5 * rests[1]
+
+
+async def test_no_answer_is_a_failure():
+    found = Circuit("The plugin 'x'")
+    with pytest.raises(TimeoutError):
+        async with found.asked("x", 0.01):
+            await asyncio.Event().wait()
+    assert "it did not answer within 0.01 s" in found.why
+
+
+# -- executors
+
+
+async def test_an_executor_that_cannot_start_is_done_without(bench, other):
+    async def start(sink):
+        raise OSError("no daemon")
+
+    other.start = start
+    async with bench.engine() as engine:
+        assert (await run(engine, bench.request(ONE))).phase == "SUCCEEDED"
+        with pytest.raises(
+            ConfigurationError, match="on the executor 'other', which cannot be used: OSError: no daemon"
+        ):
+            await engine.launch(bench.request(OTHER))
+
+
+async def test_without_the_default_executor_there_is_no_engine(bench):
+    async def start(sink):
+        raise OSError("no processes")
+
+    bench.executor.start = start
+    with pytest.raises(OSError, match="no processes"):
+        async with bench.engine():
+            pass
+
+
+async def test_capabilities_of_another_type_are_refused_with_the_executors_name(bench, other):
+    other.capabilities = {"adopts": True}
+    with pytest.raises(ConfigurationError, match="The capabilities of the executor 'other' are a dict"):
+        async with bench.engine():
+            pass
+
+
+async def test_a_submit_that_hangs_is_given_up_and_the_line_goes_on(bench, other, monkeypatch):
+    monkeypatch.setattr(dispatch, "SUBMIT_S_MAX", 0.05)
+    hung = []
+
+    def behaviour(request):
+        if request.id.endswith("j3/0") and len(hung) < 2:
+            hung.append(request.id)
+            return asyncio.Event().wait()
+        return success()
+
+    other.behaviour = behaviour
+    async with bench.engine() as engine:
+        assert (await run(engine, bench.request(MANY))).phase == "SUCCEEDED"
+    assert len(hung) == 2
+
+
+async def test_while_an_executor_fails_for_all_attempts_wait_and_nothing_fails(bench, other, caplog):
+    other.fail_submits = 10**6
+    async with bench.engine() as engine:
+        reply = await engine.launch(bench.request(MANY))
+        await until(lambda: engine._dispatchers["other"].circuit.open)
+        before = other.fail_submits
+        await asyncio.sleep(0.3)
+        assert before - other.fail_submits < 60, "it is asked seldom"
+        told = await engine.explain_waiting(reply.id, "j7")
+        assert "The executor 'other' is left alone for a while" in told
+        assert (await run(engine, bench.request(ONE))).phase == "SUCCEEDED"
+        other.fail_submits = 0
+        await engine.wait(reply.id)
+        assert (await engine.describe(reply.id)).phase == "SUCCEEDED"
+    told = [r.getMessage() for r in caplog.records if r.name == "wingbeat.plugins" and r.levelno == logging.WARNING]
+    assert len(told) == 2
+    assert told[1] == "The executor 'other' answers again."
+
+
+async def test_attempts_do_not_wait_for_ever_for_an_executor_that_fails(bench, other, monkeypatch):
+    monkeypatch.setattr(dispatch, "OUTAGE_S_MAX", 0.1)
+    monkeypatch.setattr("wingbeat.machine.attempts.SYSTEM", RetrySpec(count=0))
+    other.fail_submits = 10**6
+    async with bench.engine() as engine:
+        view = await run(engine, bench.request(MANY))
+    assert (view.phase, view.error.code, view.error.kind) == ("FAILED", "ExecutorFailed", "SYSTEM")
+
+
+async def test_an_adoption_that_fails_is_tried_again_and_nothing_is_submitted_before(bench, other):
+    other.behaviour = lambda request: None
+    async with bench.engine() as engine:
+        await engine.launch(bench.request(OTHER, "early"))
+        await until(lambda: other.running)
+    recover, failures, order = other.recover, [OSError("away")] * 3, []
+
+    async def failing(requests):
+        if failures:
+            raise failures.pop()
+        order.append("adopted")
+        await recover(requests)
+
+    async def submit(request, real=other.submit):
+        order.append(request.id)
+        await real(request)
+
+    other.recover, other.submit, other.behaviour = failing, submit, lambda request: success()
+    async with bench.engine() as engine:
+        late = await engine.launch(bench.request(OTHER, "late"))
+        await engine.wait("early")
+        await engine.wait(late.id)
+    assert order[0] == "adopted"
+    assert sorted(order[1:]) == ["early/a/0", "late/a/0"]
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        {"o0": 1}, None, 7, "succeeded", Succeeded({"o0": 5}), Succeeded({"o0": Inline(object())}), Succeeded(["o0"]),
+        Succeeded({"o0": Inline(1)}, evidence={"a": {1, object()}}), Failed("no"), Failed(None), Aborted(reason=object()),
+        Succeeded({"o0": Inline(2**70)}),
+    ],
+    ids=repr,
+)  # fmt: skip
+async def test_what_is_no_outcome_fails_the_attempt_and_not_the_journal(bench, other, outcome, monkeypatch):
+    monkeypatch.setattr("wingbeat.machine.attempts.SYSTEM", RetrySpec(count=0))
+    other.behaviour = lambda request: other.sink.ended(request.id, outcome)
+    async with bench.engine() as engine:
+        view = await run(engine, bench.request(OTHER, "x"))
+        assert (view.phase, view.error.code, view.error.kind) == ("FAILED", "ExecutorFailed", "SYSTEM")
+        assert "The executor 'other' reported a" in view.error.message
+    async with bench.engine() as engine:
+        assert (await engine.describe("x")).phase == "FAILED"
+
+
+async def test_evidence_that_cannot_be_written_is_left_out(bench, other):
+    other.behaviour = lambda request: other.sink.running(request.id, {"handle": object()})
+    async with bench.engine() as engine:
+        reply = await engine.launch(bench.request(OTHER))
+        await until(lambda: engine._lives[reply.id].machine.state.node(0).open_attempt.started_at)
+        other.sink.ended(f"{reply.id}/a/0", success())
+        await engine.wait(reply.id)
+        assert (await engine.describe(reply.id)).phase == "SUCCEEDED"
+
+
+async def test_an_executor_reports_of_its_own_attempts_only(bench, other):
+    bench.executor.behaviour = lambda request: None
+    async with bench.engine() as engine:
+        reply = await engine.launch(bench.request(ONE))
+        await until(lambda: bench.executor.running)
+        other.sink.running(f"{reply.id}/a/0")
+        other.sink.ended(f"{reply.id}/a/0", success(666))
+        for nonsense in (None, 7, b"x/a/0", ("x", "a", 0)):
+            other.sink.ended(nonsense, success())
+        bench.executor.sink.ended(f"{reply.id}/a/0", success(5))
+        await engine.wait(reply.id)
+        assert (await engine.describe(reply.id)).outputs == {"o0": Inline(5)}
+
+
+async def test_a_report_from_another_thread_is_refused_where_it_is_made(bench, other):
+    other.behaviour = lambda request: None
+    refused = []
+
+    def report(attempt):
+        try:
+            other.sink.ended(attempt, success())
+        except RuntimeError as error:
+            refused.append(str(error))
+
+    async with bench.engine() as engine:
+        reply = await engine.launch(bench.request(OTHER))
+        await until(lambda: other.running)
+        thread = threading.Thread(target=report, args=(f"{reply.id}/a/0",))
+        thread.start()
+        thread.join()
+        assert "from the kernel's event loop only: loop.call_soon_threadsafe" in refused[0]
+        asyncio.get_running_loop().call_soon_threadsafe(other.sink.ended, f"{reply.id}/a/0", success())
+        await engine.wait(reply.id)
+
+
+async def test_an_executor_that_does_not_close_does_not_keep_the_kernel(bench, other, monkeypatch, caplog):
+    monkeypatch.setattr(dispatch, "CLOSE_S_MAX", 0.05)
+    other.close = lambda: asyncio.Event().wait()
+    async with bench.engine():
+        pass
+    assert bench.executor.closed == 1
+    assert "The executor 'other' did not close in order: TimeoutError" in caplog.text
+
+
+# -- the catalog
+
+
+async def test_a_catalog_that_cannot_start_is_done_without(bench):
+    async def start():
+        raise OSError("no file")
+
+    bench.catalog = MemoryCatalog()
+    bench.catalog.start = start
+    async with bench.engine() as engine:
+        view = await run(engine, bench.request(CACHED))
+        assert (view.phase, view.nodes[0].cache) == ("SUCCEEDED", "DISABLED")
+        assert "The catalog 'memory' cannot be used: OSError: no file" in await engine.explain_cache(view.id, "a")
+
+
+@pytest.mark.parametrize("call", ["lookup", "explain"])
+async def test_an_answer_of_another_type_is_a_failed_lookup(bench, call):
+    async def answer(*_):
+        return {"hit": True}
+
+    bench.catalog = MemoryCatalog()
+    setattr(bench.catalog, call, answer)
+    async with bench.engine() as engine:
+        view = await run(engine, bench.request(CACHED))
+        assert (view.phase, view.nodes[0].cache) == ("SUCCEEDED", "LOOKUP_FAILURE")
+        assert f"TypeError: {call} answered with dict" in await engine.explain_cache(view.id, "a")
+
+
+async def test_a_catalog_that_hangs_is_left_alone_after_some_lookups(bench, monkeypatch):
+    monkeypatch.setattr(memo, "ANSWER_S_MAX", 0.05)
+    monkeypatch.setattr(circuit, "PAUSE_S", 60.0)
+    asked = []
+
+    async def lookup(key):
+        asked.append(key)
+        await asyncio.Event().wait()
+
+    bench.catalog = MemoryCatalog()
+    bench.catalog.lookup = lookup
+    chain = {f"j{n}": Job([f"j{n - 1}"] if n else [], cache=True) for n in range(12)}
+    async with bench.engine() as engine:
+        view = await run(engine, bench.request(make_closure(chain)))
+        assert view.phase == "SUCCEEDED"
+        assert len(asked) == circuit.FAILURES_MAX
+        assert "The catalog 'memory' is left alone for a while" in await engine.explain_cache(view.id, "j11")
+
+
+# -- observers
+
+
+class Observer:
+    def __init__(self):
+        self.seen, self.closed = [], 0
+
+    async def start(self):
+        pass
+
+    async def observe(self, events):
+        self.seen += events
+
+    async def close(self):
+        self.closed += 1
+
+
+async def test_an_observer_that_cannot_start_is_told_nothing(bench, caplog):
+    class Broken(Observer):
+        async def start(self):
+            raise OSError("no collector")
+
+    bench.observers = [Broken(), Observer()]
+    async with bench.engine() as engine:
+        await run(engine, bench.request(ONE))
+    broken, good = bench.observers
+    assert not broken.seen
+    assert good.seen[-1].phase == "SUCCEEDED"
+    assert "The observer '0' cannot be used: OSError: no collector" in caplog.text
+
+
+async def test_it_is_told_everything_before_it_is_closed(bench):
+    class Slow(Observer):
+        async def observe(self, events):
+            await asyncio.sleep(0.05)
+            assert not self.closed
+            await super().observe(events)
+
+    bench.observers = [Slow()]
+    async with bench.engine() as engine:
+        await run(engine, bench.request(ONE))
+    (slow,) = bench.observers
+    assert (slow.seen[-1].kind, slow.seen[-1].phase, slow.closed) == ("execution", "SUCCEEDED", 1)
+
+
+async def test_it_is_told_how_much_it_has_missed(bench, monkeypatch):
+    monkeypatch.setattr(feed, "QUEUE_MAX", 2)
+    go = asyncio.Event()
+
+    class Stuck(Observer):
+        async def observe(self, events):
+            await go.wait()
+            await super().observe(events)
+
+    bench.observers = [Stuck(), Observer()]
+    async with bench.engine() as engine:
+        for _ in range(4):
+            await run(engine, bench.request(ONE))
+        go.set()
+    stuck, all_of_them = bench.observers
+    missed = sum(event.evidence["events"] for event in stuck.seen if event.kind == MISSED)
+    assert missed > 0
+    told = [event for event in stuck.seen if event.kind != MISSED]
+    assert len(told) + missed == len(all_of_them.seen)
+
+
+async def test_what_it_was_told_when_it_failed_counts_as_missed(bench):
+    class Failing(Observer):
+        failures = 2
+
+        async def observe(self, events):
+            if self.failures:
+                self.failures -= 1
+                raise OSError("no")
+            await super().observe(events)
+
+    bench.observers = [Failing(), Observer()]
+    async with bench.engine() as engine:
+        for _ in range(3):
+            await run(engine, bench.request(ONE))
+    failing, all_of_them = bench.observers
+    assert failing.seen[0].kind == MISSED
+    assert failing.seen[0].evidence["events"] + len(failing.seen) - 1 == len(all_of_them.seen)
