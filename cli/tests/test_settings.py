@@ -61,5 +61,5 @@ def test_the_plugins_are_listed(wingbeat):
 
 
 def test_a_plugin_that_is_off_is_listed_so(wingbeat):
-    answer = wingbeat("--set", 'plugins.disabled=["catalog"]', "plugins", "list", "-o", "json")
-    assert {p["name"]: p["state"] for p in json.loads(answer.out)["plugins"]}["catalog"] == "off"
+    answer = wingbeat("--set", 'plugins.disabled=["builtin"]', "plugins", "list", "-o", "json")
+    assert {p["name"]: p["state"] for p in json.loads(answer.out)["plugins"]}["builtin"] == "off"

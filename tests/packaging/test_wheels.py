@@ -1,5 +1,9 @@
-"""Each distribution, built and installed alone into an empty environment, brings what it needs and can be imported."""
+"""Each distribution, built and installed alone beside the kernel into an empty environment: it brings what it needs, its README
+does what it says, and its own tests pass there."""
 
+import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,12 +12,50 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 UV = Path(sys.executable).with_name("uv")
+FOLDERS = {
+    "wingbeat": "kernel",
+    "wingbeat-cli": "cli",
+    "wingbeat-catalog": "plugins/catalog",
+    "wingbeat-spark": "plugins/spark",
+}
+"""Of every distribution."""
+HEAVY = {"wingbeat-spark": ("spark", "wingbeat-spark[pyspark]", "pandas", "polars", "pyarrow")}
+"""Of those that need something heavy, the mark of their tests, and what is installed for them and their README."""
+TESTED = [
+    pytest.param(name, marks=getattr(pytest.mark, HEAVY[name][0])) if name in HEAVY else name
+    for name in FOLDERS
+    if name != "wingbeat"
+]
+"""Those whose tests run alone. The kernel's need everything that tasks may use: of it, what it does alone is tried."""
+CONFTEST = ROOT / "conftest.py"
+BLOCK = re.compile(r"^```python\n# (\w+\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ALONE = """
+from wingbeat import map_task, run, task, workflow
 
-pytestmark = [pytest.mark.environments, pytest.mark.timeout(300)]
+@task(cache=True)
+def square(n: int) -> int:
+    return n * n
+
+@task
+def total(squares: list[int]) -> int:
+    return sum(squares)
+
+@workflow
+def flow(n: list[int]) -> int:
+    return total(map_task(square)(n))
+
+if __name__ == "__main__":
+    assert run(flow, n=[1, 2, 3]) == 14
+"""
+
+pytestmark = [pytest.mark.environments, pytest.mark.timeout(600)]
 
 
-def run(*command: str | Path) -> str:
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def run(*command: str | Path, folder: Path = ROOT) -> str:
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("VIRTUAL_ENV", "WINGBEAT"))
+    }
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -26,15 +68,62 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("distribution", ["wingbeat", "wingbeat-cli", "wingbeat-catalog", "wingbeat-spark"])
-def test_wheel_installs_alone(distribution: str, wheels: Path, tmp_path: Path):
+@pytest.fixture(scope="module")
+def python(wheels: Path, tmp_path_factory: pytest.TempPathFactory):
+    """The Python of an empty environment with a distribution, the kernel that it brings, and what `more` says."""
+    made: dict[tuple[str, ...], Path] = {}
+
+    def make(*distributions: str) -> Path:
+        if distributions not in made:
+            environment = tmp_path_factory.mktemp("environment")
+            found = made[distributions] = environment / "bin/python"
+            run(UV, "venv", "--quiet", "--python", sys.executable, environment)
+            run(UV, "pip", "install", "--quiet", "--python", found, "--find-links", wheels, *distributions)
+        return made[distributions]
+
+    return make
+
+
+def test_every_distribution_is_tried():
+    folders = {str(found.parent.relative_to(ROOT)) for found in ROOT.glob("plugins/*/pyproject.toml")}
+    assert folders | {"kernel", "cli"} == set(FOLDERS.values())
+
+
+@pytest.mark.parametrize("distribution", FOLDERS)
+def test_the_wheel_holds_what_it_should(distribution: str, python):
     module = distribution.replace("-", "_")
-    environment = tmp_path / "environment"
-    python = environment / "bin/python"
-    run(UV, "venv", "--quiet", "--python", sys.executable, environment)
-    run(UV, "pip", "install", "--quiet", "--python", python, "--find-links", wheels, distribution)
     code = f"import {module}, importlib.metadata as m; print(*(str(f) for f in m.files('{distribution}')), sep='\\n')"
-    files = run(python, "-I", "-c", code).splitlines()
+    files = run(python(distribution), "-I", "-c", code).splitlines()
     assert f"{module}/py.typed" in files
     assert any(name.endswith("/LICENSE") for name in files)
     assert not any(name.startswith("tests/") for name in files)
+
+
+def test_the_kernel_alone_runs_a_workflow_and_embeds(python, tmp_path: Path):
+    (tmp_path / "flow.py").write_text(ALONE)
+    run(python("wingbeat"), "flow.py", folder=tmp_path)
+
+
+@pytest.mark.parametrize("distribution", TESTED)
+def test_its_tests_pass_where_nothing_else_is(distribution: str, python, tmp_path: Path):
+    shutil.copytree(ROOT / FOLDERS[distribution] / "tests", tmp_path / "tests")
+    shutil.copy(CONFTEST, tmp_path)
+    settings = ["[pytest]", "anyio_mode = auto", "addopts = --import-mode=importlib", "markers ="]
+    markers = re.findall(r'^    "(\w+: .*)",$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    (tmp_path / "pytest.ini").write_text("\n".join([*settings, *(f"    {marker}" for marker in markers)]) + "\n")
+    _, *needs = HEAVY.get(distribution, ("", distribution))
+    found = python(*needs, "wingbeat[testing]", "pytest-timeout")
+    assert " passed" in run(found, "-m", "pytest", "tests", "-q", folder=tmp_path)
+
+
+@pytest.mark.parametrize("distribution", [case for case in TESTED if case != "wingbeat-cli"])
+def test_its_readme_does_what_it_says(distribution: str, python, tmp_path: Path):
+    """Its programs, by the names that it gives them, as it says that they are run: ``python NAME``."""
+    text = (ROOT / FOLDERS[distribution] / "README.md").read_text()
+    for found in BLOCK.finditer(text):
+        (tmp_path / found[1]).write_text(found[2])
+    commands = re.findall(r"^python (\w+\.py)\b", text, re.MULTILINE)
+    assert commands, "a README shows the thing working"
+    _, *needs = HEAVY.get(distribution, ("", distribution))
+    for name in commands:
+        run(python(*needs), name, folder=tmp_path)
