@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from wingbeat.base.ids import attempt_folder
-from wingbeat.contracts.engine import FailedItem, GateView, ItemsView, NodeView
+from wingbeat.contracts.engine import FailedItem, GateView, ItemsView, NodeReuse, NodeView, RecoveryPlan, ReuseDecision
 from wingbeat.contracts.executor import Progress
 from wingbeat.spec.entities import Closure, NodeSpec, Number, OverrideSpec
 from wingbeat.spec.outcome import ErrorInfo
@@ -18,6 +18,7 @@ from wingbeat.types import Simple
 from wingbeat.types.model import RecordField, RecordType
 from wingbeat_cli.commands.logs import Printer
 from wingbeat_cli.overview import COMMANDS, overview
+from wingbeat_cli.render import report
 from wingbeat_cli.render.progress import PlainScreen
 from wingbeat_cli.render.table import moment
 
@@ -260,6 +261,17 @@ def test_plan_of_a_recovery_as_json(world, wingbeat):
     assert found["execution"] == "e0"
     assert [node["decision"] for node in found["nodes"]] == ["REUSED", "OPEN", "RUNS", "GONE"]
     assert found["nodes"][1]["items"] == {"total": 5, "kept": 3}
+    assert found["more"] == 0
+
+
+def test_plan_of_a_recovery_says_how_many_calls_it_does_not_list():
+    opened = [NodeReuse(f"n0.trial-{i}", "flow.trial", ReuseDecision.OPEN, "perhaps") for i in range(1000)]
+    body = NodeReuse("n0", "flow.search", ReuseDecision.OPEN, "its body runs again; 1050 of 1060 calls may be kept")
+    lines = report.recovery(RecoveryPlan("e0", "flow.search", [body, *opened], more=60), colour=False)
+    assert len(lines) == 1 + 1000 + 2
+    assert lines[1].endswith("its body runs again; 1050 of 1060 calls may be kept")
+    assert lines[-2] == "and 61 more"
+    assert lines[-1] == "flow.search: 1001 decided when it starts, 60 calls not listed; nothing was launched"
 
 
 SETTINGS = RecordType("Settings", (RecordField("rate", Simple("float")),))

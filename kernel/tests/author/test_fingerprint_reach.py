@@ -2,6 +2,7 @@
 
 import importlib
 import itertools
+import subprocess
 import sys
 from textwrap import dedent
 
@@ -80,3 +81,26 @@ def test_a_constant_counts_by_its_value(digest, one, other):
     main = "import re\nfrom datetime import *\nfrom decimal import Decimal\nLIMIT = {}\ndef f(): return LIMIT\n"
     assert digest(main.format(one)) == digest(main.format(one))
     assert digest(main.format(one)) != digest(main.format(other))
+
+
+def test_a_script_has_the_digests_of_its_module(tmp_path):
+    source = """
+        from dataclasses import dataclass
+        from wingbeat.author.fingerprint import code_digest, own_code
+
+        @dataclass
+        class Settings:
+            rate: int = 2
+
+        SETTINGS = Settings()
+
+        def f(): return SETTINGS.rate
+
+        def said(): return code_digest(f), own_code(f).digest
+
+        if __name__ == "__main__":
+            import script
+            assert said() == script.said()
+    """
+    (tmp_path / "script.py").write_text(dedent(source))
+    subprocess.run([sys.executable, tmp_path / "script.py"], check=True, cwd=tmp_path)

@@ -16,14 +16,37 @@ from wingbeat.spec.codec import (
     canonical,
     check_closure,
     json_schema,
+    mention,
     read_bounded,
     read_closure,
     read_entity,
     read_known,
     spec_digest,
+    task_identity,
 )
-from wingbeat.spec.entities import Closure, MapSpec, NodeSpec, TaskSpec, WorkflowSpec
-from wingbeat.types import LimitExceeded, RecordType
+from wingbeat.spec.container import ContainerSpec
+from wingbeat.spec.entities import (
+    CacheSpec,
+    Closure,
+    Entry,
+    EnvironmentSpec,
+    Interface,
+    Isolation,
+    MapSpec,
+    NodeSpec,
+    Number,
+    PoolSpec,
+    ResourceSpec,
+    RetrySpec,
+    TaskSpec,
+    TimeoutSpec,
+    Variable,
+    WorkflowSpec,
+    WrapperSpec,
+)
+from wingbeat.spec.gang import GangSpec, RoleSpec
+from wingbeat.spec.mention import Mention
+from wingbeat.types import LimitExceeded, RecordType, Simple
 from wingbeat.types.model import Strict
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -285,3 +308,28 @@ def test_a_root_that_is_no_workflow_is_refused(gallery):
     task = next(d for d, e in closure.entities.items() if isinstance(e, TaskSpec))
     with pytest.raises(ConfigurationError, match="no workflow"):
         check_closure(msgspec.structs.replace(closure, root=task))
+
+
+# -- identity of tasks
+
+OTHER = {
+    "name": "m.g", "code": "other", "doc": "other", "executor": "other", "body": "other", "dynamic": True,
+    "interface": Interface((Variable("n", Simple("int")),)), "entry": Entry("m", "g"), "retry": RetrySpec(1),
+    "timeout": TimeoutSpec(1.0), "cache": CacheSpec("1"), "resources": ResourceSpec(1.0), "isolation": Isolation.SPAWN,
+    "environment": EnvironmentSpec(("p",)), "wrappers": (WrapperSpec("w", "m:w"),), "variables": {"A": "1"},
+    "pool": PoolSpec("p"), "formulas": {"resources.cpu": Number(1)}, "mentions": (Mention("m.f", "", ""),),
+    "container": ContainerSpec("image"), "gang": GangSpec((RoleSpec("worker"),)),
+}  # fmt: skip
+"""Of every field of a task, a value that is not its default."""
+
+
+def test_there_is_a_value_of_every_field():
+    assert OTHER.keys() == set(TaskSpec.__struct_fields__)
+
+
+@pytest.mark.parametrize("field", OTHER)
+def test_a_mention_tells_apart_what_the_identity_does(field):
+    one = TaskSpec("m.f", *_plain())
+    other = msgspec.structs.replace(one, **{field: OTHER[field]})
+    said = [msgspec.structs.replace(mention(task), body="") for task in (one, other)]
+    assert (said[0] == said[1]) == (task_identity(one) == task_identity(other))

@@ -84,7 +84,7 @@ def recovery(plan: RecoveryPlan) -> dict[str, Any]:
         }
         for each in plan.nodes
     ]
-    return {"execution": plan.execution, "workflow": plan.workflow, "nodes": nodes}
+    return {"execution": plan.execution, "workflow": plan.workflow, "nodes": nodes, "more": plan.more}
 
 
 def error(info: ErrorInfo) -> dict[str, Any]:

@@ -197,10 +197,12 @@ def recovery(plan: RecoveryPlan, *, colour: bool) -> list[str]:
         )
     counts = Counter(each.decision.value for each in plan.nodes)
     told = {"REUSED": "kept", "OPEN": "decided when it starts", "RUNS": "run again", "GONE": "gone"}
-    last = ", ".join(f"{counts[key]} {text}" for key, text in told.items() if counts[key])
+    parts = [f"{counts[key]} {text}" for key, text in told.items() if counts[key]]
+    parts += [f"{plan.more} calls not listed"] if plan.more else []
     shown = columns(rows[:NODES_MAX], heading=heading, colour=colour)
-    more = [f"and {len(rows) - NODES_MAX} more"] if len(rows) > NODES_MAX else []
-    return [*shown, *more, f"{plan.workflow}: {last or 'no nodes'}; nothing was launched"]
+    hidden = max(0, len(rows) - NODES_MAX) + plan.more
+    more = [f"and {hidden} more"] if hidden else []
+    return [*shown, *more, f"{plan.workflow}: {', '.join(parts) or 'no nodes'}; nothing was launched"]
 
 
 def _section(name: str, lines: list[str]) -> list[str]:

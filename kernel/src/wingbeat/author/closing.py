@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from wingbeat.author.compose import Callee
 from wingbeat.author.dynamicflow import Dynamic
 from wingbeat.author.launchplan import LaunchPlan
+from wingbeat.author.mentions import mentions
 from wingbeat.author.source import Location, location_of
 from wingbeat.author.task import Task
 from wingbeat.author.workflow import Workflow
@@ -21,16 +24,19 @@ Locations = dict[str, Mapping[str, Location]]
 """The user's line of each node, by digest of the workflow."""
 
 
-def close(entity: Callee, io: BlobIO) -> tuple[Closure, Locations]:
+def close(entity: Callee, io: BlobIO, *, mentioning: bool = True) -> tuple[Closure, Locations]:
     """The closure of a workflow, and where its nodes stand in the user's code.
 
     What is no static workflow (a task, a dynamic workflow, a launch plan, a call of a map, a gate, a task with other options)
     becomes a workflow of one node, with the node's inputs and outputs.
 
+    Args:
+        mentioning: Whether bodies of dynamic workflows say which tasks they name.
+
     Raises:
         CompileError: Something in it cannot be expressed. Types are checked later, by `wingbeat.compile`.
     """
-    closing = _Closing(io)
+    closing = _Closing(io, mentioning)
     if isinstance(entity, Workflow):
         root = closing.workflow(entity)
     elif isinstance(entity, Callee):
@@ -41,8 +47,8 @@ def close(entity: Callee, io: BlobIO) -> tuple[Closure, Locations]:
 
 
 class _Closing:
-    def __init__(self, io: BlobIO) -> None:
-        self.io = io
+    def __init__(self, io: BlobIO, mentioning: bool) -> None:
+        self.io, self._mentioning = io, mentioning
         self.entities: dict[str, Entity] = {}
         self.locations: Locations = {}
         self._digests: dict[
@@ -54,6 +60,12 @@ class _Closing:
         digest = spec_digest(entity)
         self.entities[digest] = entity
         return digest
+
+    def task(self, task: Task[..., Any]) -> str:
+        spec = task.spec(self.io)
+        if isinstance(task, Dynamic) and self._mentioning:
+            spec = msgspec.structs.replace(spec, mentions=mentions(task, self.io))
+        return self.add(spec)
 
     def callee(self, callee: Callee) -> str:
         """The digest of what a node calls."""
@@ -67,7 +79,7 @@ class _Closing:
             case Dynamic(on_failure=handler) if handler is not None:
                 return self.single(callee)  # a handler belongs to a workflow
             case Task():
-                return self.add(callee.spec(self.io))
+                return self.task(callee)
             case Workflow():
                 return self.workflow(callee)
             case LaunchPlan(workflow=workflow):
@@ -95,8 +107,8 @@ class _Closing:
             interface, doc = kind.interface, ""
         else:
             assert target is not None
-            plain = isinstance(target, Dynamic) and target is callee  # its handler is that of the workflow made here
-            called = self.add(target.spec(self.io)) if plain else self.callee(target)  # type: ignore[attr-defined]  # as said
+            own = isinstance(target, Dynamic) and target is callee  # its handler is that of the workflow made here
+            called = self.task(target) if own else self.callee(target)  # type: ignore[arg-type]  # as said
             calls = (called,)
             entity = self.entities[called]
             interface, doc = entity.interface, entity.doc

@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 import msgspec
 
 from wingbeat.author.dynamic import plain_dynamic, settled
+from wingbeat.author.fingerprint import own_code
 from wingbeat.author.options import Concurrency, Duration, Environment, Resources, Retry, Timeout, as_concurrency
 from wingbeat.author.source import location_of
 from wingbeat.author.task import Task, TaskOptions
@@ -63,7 +64,7 @@ class Dynamic(Task[P, Coroutine[Any, Any, R]]):
                 f"{self.name} is defined inside a function ({location_of(self.fn)}), where its process cannot find it.",
                 hint="Define dynamic workflows at the top level of a module.",
             )
-        return msgspec.structs.replace(super().spec(io), dynamic=True)
+        return msgspec.structs.replace(super().spec(io), dynamic=True, body=own_code(self.fn).digest)
 
     def __repr__(self) -> str:
         return f"<workflow {self.name}>"

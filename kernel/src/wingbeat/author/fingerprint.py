@@ -24,6 +24,8 @@ from functools import lru_cache
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
+from wingbeat.author.modules import module_of
+
 _CONSTANTS = (int, float, complex, str, bytes, bytearray, bool, type(None), type(...), range, slice)
 _CONSTANT_MODULES = {"datetime", "decimal", "fractions", "ipaddress", "pathlib", "uuid", "zoneinfo"}
 """Modules of the standard library whose objects are values that print as what they are."""
@@ -36,6 +38,20 @@ def code_digest(fn: Any) -> str:
     walk = _Walk()
     walk.function(fn)
     return "sha256:" + walk.hash.hexdigest()
+
+
+class Own(NamedTuple):
+    """A function's own code, and the tasks and workflows that it names (also maps over such, and launch plans)."""
+
+    digest: str
+    named: list[Any]
+
+
+def own_code(fn: Any) -> Own:
+    """As `code_digest`, but for the code of tasks and workflows: of these only the names count."""
+    walk = _OwnWalk()
+    walk.function(fn)
+    return Own("sha256:" + walk.hash.hexdigest(), walk.met)
 
 
 class _Walk:
@@ -117,8 +133,9 @@ class _Walk:
             self._depth -= 1
 
     def _compound(self, value: Any) -> None:
-        value = getattr(value, "fn", value) if type(value).__module__.startswith("wingbeat.author") else value
-        if isinstance(value, list | tuple):
+        if _decorated(value):
+            self.decorated(value)
+        elif isinstance(value, list | tuple):
             self.put(type(value).__name__, str(len(value)))
             for item in value:
                 self.object(item)
@@ -149,6 +166,9 @@ class _Walk:
         else:
             self._foreign(value)
 
+    def decorated(self, value: Any) -> None:
+        self._compound(value.fn)
+
     def _class(self, value: type) -> None:
         self.put("class", value.__qualname__)
         for base in value.__bases__:
@@ -167,10 +187,28 @@ class _Walk:
     def _foreign(self, value: Any) -> None:
         kind = value if isinstance(value, type | FunctionType) else type(value)
         module = getattr(kind, "__module__", "") or ""
-        self.put("foreign", module, getattr(kind, "__qualname__", repr(kind)), _version(module))
+        named = module_of(kind) if module == "__main__" else module  # as where it is imported
+        self.put("foreign", named, getattr(kind, "__qualname__", repr(kind)), _version(module))
         if _in_project(sys.modules.get(module)):  # an instance of a class of the project: its state counts
             self.object(type(value))
             self.object({k: v for k, v in getattr(value, "__dict__", {}).items() if not k.startswith("__")})
+
+
+class _OwnWalk(_Walk):
+    """Goes into no task or workflow, and notes them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.met: list[Any] = []
+
+    def decorated(self, value: Any) -> None:
+        self.met.append(value)
+        self.put("decorated", type(value).__qualname__, getattr(value, "name", ""))
+
+
+def _decorated(value: Any) -> bool:
+    """Whether it is a task, a workflow, or something else that calls such a function."""
+    return type(value).__module__.startswith("wingbeat.author") and hasattr(value, "fn")
 
 
 def _globals_used(code: CodeType) -> dict[str, frozenset[str]]:

@@ -205,12 +205,17 @@ class RecoveryPlan(Struct, frozen=True, omit_defaults=True):
     """What recovering an execution would do.
 
     Attributes:
-        nodes: Those of what would be launched, in the order of the calls; then those that only the other execution has.
+        nodes: Those of what would be launched, in the order of the calls, each followed by what the other execution opened for
+            it: what the body of a dynamic workflow called, the nodes of a workflow with an end of its own. Then those that only
+            the other execution has.
+
+        more: How many of those that were opened are not listed.
     """
 
     execution: str
     workflow: str
     nodes: list[NodeReuse] = []
+    more: int = 0
 
 
 class Engine(Protocol):

@@ -8,14 +8,13 @@ from collections.abc import Mapping
 import msgspec
 
 from wingbeat.base.errors import ConflictError
-from wingbeat.compile.flatten import flatten
 from wingbeat.contracts.engine import LaunchRequest, RecoveryPlan
 from wingbeat.contracts.journal import Journal, Record
 from wingbeat.engine.archive import Archive
+from wingbeat.engine.foreseen import foreseen
 from wingbeat.engine.live import Live
 from wingbeat.engine.loading import Loading
-from wingbeat.engine.reuse import Reuse, explained, reusable
-from wingbeat.machine.step import Machine
+from wingbeat.engine.reuse import Reuse, reusable
 from wingbeat.spec.phase import ExecutionPhase
 
 _GOING_ON = (ExecutionPhase.QUEUED, ExecutionPhase.RUNNING, ExecutionPhase.SUCCEEDING)
@@ -69,13 +68,13 @@ class Earlier:
                 f"Execution {request.recover!r} is under way ({phase}); what has ended can be recovered.",
                 hint=f"Wait for its end, or stop it: wingbeat abort {request.recover}.",
             )
-        old = await self._recovered(request)
+        old = (await self._recovered(request)).machine
         return reusable(request.recover, old, self._archive.plan(self._archive.keep(request.closure)), request.inputs)
 
     async def plan(self, request: LaunchRequest) -> RecoveryPlan:
         """What a launch would take over, in words. Raises NotFound."""
-        nodes = explained(await self._recovered(request), flatten(request.closure), request.inputs)
-        return RecoveryPlan(request.recover, request.closure.workflow.name, nodes)
+        old = await self._recovered(request)
+        return foreseen(request, old.machine, old.closure)
 
     async def _resumable(self, launch_key: str) -> Live | None:
         """An execution of the same content that has not ended and that nobody waits for."""
@@ -85,7 +84,7 @@ class Earlier:
                 return live
         return None
 
-    async def _recovered(self, request: LaunchRequest) -> Machine:
+    async def _recovered(self, request: LaunchRequest) -> Live:
         old = self._lives.get(request.recover) or await self._archive.live(request.recover)
         await self._loading.lists(old, ended=True)
-        return old.machine
+        return old

@@ -8,18 +8,29 @@ from msgspec import Struct
 
 from wingbeat.contracts.engine import NodeReuse, ReuseDecision
 from wingbeat.engine.checkpoints import left
+from wingbeat.engine.difference import Fate, body_difference, difference
 from wingbeat.engine.publish import what_of
+from wingbeat.engine.reasons import (
+    Why,
+    of_body,
+    of_kind,
+    of_map,
+    of_mapped_bodies,
+    of_task,
+    runs,
+    undecided,
+    unsuccessful,
+)
 from wingbeat.machine import maps
 from wingbeat.machine.fact import Left, Reusable
-from wingbeat.machine.graph import Graph, item_address
+from wingbeat.machine.graph import Graph, first_id, item_address
 from wingbeat.machine.state import PHASES, NodeState
 from wingbeat.machine.step import Machine
 from wingbeat.machine.values import resolve
 from wingbeat.spec.codec import task_identity
 from wingbeat.spec.entities import TaskSpec
 from wingbeat.spec.literal import Inline, Literal, LiteralList, Literals
-from wingbeat.spec.phase import NodePhase
-from wingbeat.spec.plan import BranchKind, ChildKind, GateKind, MapKind, Plan, PlanNode, ScopeKind
+from wingbeat.spec.plan import Kind, MapKind, Plan, PlanNode
 from wingbeat.types import ValueMismatch
 
 
@@ -54,17 +65,17 @@ def reusable(source: str, old: Machine, plan: Plan, inputs: Literals) -> Reuse:
         for node, each in zip(plan.nodes, found, strict=True)
         if _plain(node) and each.decision is not ReuseDecision.OPEN
     }
-    return Reuse(judge.taken, {name: later for name, later in _later(old) if name not in decided}, left(source, old))
+    later = {name: found for name, found in _later(old) if name not in decided}
+    for name in [name for name in later if first_id(name) != name]:
+        later.setdefault(first_id(name), later[name])  # what had failed and succeeded when it was called again
+    return Reuse(judge.taken, later, left(source, old))
 
 
-def explained(old: Machine, plan: Plan, inputs: Literals) -> list[NodeReuse]:
-    """What `reusable` decides of each node of `plan`, and why; then the nodes that `plan` does not have any more."""
-    gone = [
-        NodeReuse(node.id, what_of(old.graph, i), ReuseDecision.GONE, "the workflow does not have it any more")
-        for i, node in enumerate(old.plan.nodes)
-        if node.id not in plan.index
-    ]
-    return Judge(old, plan, inputs).all() + gone
+def alike(old: Graph, number: int, kind: Kind | None, task: TaskSpec | None) -> bool:
+    """Whether a node of a new plan, of that kind, is the same sort of thing as one of another graph."""
+    before = old.task(number)
+    same = (before is None, before is not None and before.dynamic) == (task is None, task is not None and task.dynamic)
+    return same and type(old.kind(number)) is type(kind)
 
 
 def _plain(node: PlanNode) -> bool:
@@ -89,7 +100,7 @@ class Judge:
         return [self._one(i, node) for i, node in enumerate(self._plan.nodes)]
 
     def _one(self, i: int, node: PlanNode) -> NodeReuse:
-        why = self._kind(i, node) if node.kind is not None else self._task(i, node)
+        why = self._task(i, node) if node.kind is None else self._kind(node, node.kind)
         decision = ReuseDecision.REUSED if i in self.taken else why.decision
         if decision is ReuseDecision.RUNS and (_plain(node) or self._number(node) is None):
             self._again.add(i)
@@ -100,113 +111,61 @@ class Judge:
 
     # -- what calls a task
 
-    def _task(self, i: int, node: PlanNode) -> _Why:
+    def _task(self, i: int, node: PlanNode) -> Why:
         """A node that calls a task, or a dynamic workflow."""
         j, task = self._number(node), self._plan.tasks[node.task]
         old_task = None if j is None else self._old.graph.task(j)
-        if j is None or old_task is None or self._old.graph.kind(j) is not None:
-            return _runs("it is new" if j is None else "it was something else before")
-        difference = _difference(old_task, task)
-        if task.dynamic:
-            why = f"{difference}; " if difference else ""
-            return _open(f"{why}its body runs again, and what it called that succeeded is kept")
+        if j is None or old_task is None or not alike(self._old.graph, j, node.kind, task):
+            return runs("it is new" if j is None else "it was something else before")
         seen = self._old.state.nodes[j]
+        if j in self._old.state.bodies:
+            return of_body(body_difference(old_task, task), arm=node.arm is not None)
         if not seen.phase.success:
-            return _runs(_unsuccessful(seen))
-        if difference:
-            return _runs(difference)
+            return unsuccessful(seen)
+        fate = Fate(difference(old_task, task))
+        if fate.difference:
+            return runs(fate.difference)
         again = [u for u in node.upstream if u in self._again]
         if again:
-            return _runs(f"{self._plan.nodes[again[0]].id} runs again")
+            return runs(f"{self._plan.nodes[again[0]].id} runs again")
         if node.arm is not None:
-            return _open("kept if its arm is taken and its inputs are the same then")
-        undecided = [u for u in node.upstream if u not in self.taken]
-        if undecided:
-            return _open(f"kept if {self._plan.nodes[undecided[0]].id} gives the same")
+            return of_task(fate, arm=True)
+        open_ = [u for u in node.upstream if u not in self.taken]
+        if open_:
+            return undecided(f"kept if {self._plan.nodes[open_[0]].id} gives the same")
         return self._by_inputs(i, j, node, seen)
 
-    def _by_inputs(self, i: int, j: int, node: PlanNode, seen: NodeState) -> _Why:
+    def _by_inputs(self, i: int, j: int, node: PlanNode, seen: NodeState) -> Why:
         """Everything else is the same: whether the inputs are."""
         try:
             new = resolve(node.inputs, self._inputs, self.taken.get)
         except ValueMismatch as error:
-            return _runs(f"an input cannot be taken: {error}")
+            return runs(f"an input cannot be taken: {error}")
         before = self._old.values(j)
         differ = [name for name in new if new[name] != before.get(name)]
         if differ:
-            return _runs(f"input {differ[0]!r} differs")
+            return runs(f"input {differ[0]!r} differs")
         if seen.outputs is None:
-            return _runs("its outputs were not kept")
+            return runs("its outputs were not kept")
         self.taken[i] = seen.outputs
-        return _Why(ReuseDecision.REUSED)
+        return Why(ReuseDecision.REUSED)
 
     # -- what calls no task by itself
 
-    def _kind(self, i: int, node: PlanNode) -> _Why:
-        j = self._number(node)
-        if j is None or type(self._old.graph.kind(j)) is not type(node.kind):
-            return _runs("it is new" if j is None else "it was something else before")
-        match node.kind:
-            case MapKind():
-                return self._map(j, node)
-            case BranchKind():
-                return _open("its conditions are evaluated again")
-            case GateKind(spec=spec):
-                return _runs("it waits again" if spec.gate == "sleep" else "it is asked again")
-            case ChildKind():
-                return _runs("its execution is launched again")
-            case ScopeKind():
-                return _open("its nodes that succeeded are kept where nothing changed")
-            case _:
-                return _runs("")
-
-    def _map(self, j: int, node: PlanNode) -> _Why:
+    def _kind(self, node: PlanNode, kind: Kind) -> Why:
+        j, task = self._number(node), self._plan.tasks[node.task] if node.task >= 0 else None
+        if j is None or not alike(self._old.graph, j, kind, task):
+            return runs("it is new" if j is None else "it was something else before")
+        if not isinstance(kind, MapKind):
+            return of_kind(kind)
         mapping, old_task = self._old.state.maps.get(j), self._old.graph.task(j)
         if mapping is None:
-            return _runs(_unsuccessful(self._old.state.nodes[j]))
-        if isinstance(node.kind, MapKind) and node.kind.child is not None:
-            return _runs("the executions of its items are launched again")
-        if node.task < 0 or old_task is None:
-            return _open("what succeeded in its items is kept where nothing changed")
-        difference = _difference(old_task, self._plan.tasks[node.task])
-        if difference:
-            return _Why(ReuseDecision.RUNS, difference, mapping.total)
-        reason = "an item is kept if its inputs are the same then"
-        return _Why(ReuseDecision.OPEN, reason, mapping.total, mapping.succeeded)
-
-
-class _Why(Struct, frozen=True):
-    decision: ReuseDecision
-    reason: str = ""
-    items: int | None = None
-    kept: int = 0
-
-
-def _runs(reason: str) -> _Why:
-    return _Why(ReuseDecision.RUNS, reason)
-
-
-def _open(reason: str) -> _Why:
-    return _Why(ReuseDecision.OPEN, reason)
-
-
-def _unsuccessful(node: NodeState) -> str:
-    if node.phase is NodePhase.NOT_STARTED:
-        return "it had not run"
-    if node.phase is NodePhase.SKIPPED:
-        return "it was skipped"
-    return f"it did not succeed ({node.phase.value})"
-
-
-def _difference(old: TaskSpec, new: TaskSpec) -> str:
-    """In what a task differs that decides over its outputs; empty if in nothing."""
-    if task_identity(old) == task_identity(new):
-        return ""
-    if old.name != new.name:
-        return f"it called {old.name} before"
-    parts = ("code", "interface", "environment", "wrappers", "variables")
-    changed = next((part for part in parts if getattr(old, part) != getattr(new, part)), "task")
-    return f"the {changed} of {new.name} changed"
+            return unsuccessful(self._old.state.nodes[j])
+        if task is None or old_task is None:
+            return of_kind(kind)
+        if task.dynamic:
+            return of_mapped_bodies(mapping, body_difference(old_task, task))
+        return of_map(mapping, Fate(difference(old_task, task)))
 
 
 # -- what is decided upon later

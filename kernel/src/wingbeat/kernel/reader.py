@@ -77,15 +77,13 @@ class Reader:
 
     async def recovery_plan(self, request: LaunchRequest) -> RecoveryPlan:
         """See `Engine.recovery_plan`."""
-        from wingbeat.compile.flatten import flatten
         from wingbeat.engine.clock import SystemClock
+        from wingbeat.engine.foreseen import foreseen
         from wingbeat.engine.loading import Loading
-        from wingbeat.engine.reuse import explained
 
         old = await self._archive.live(request.recover)
         await Loading(self._home.storage(), SystemClock(), lambda *_: None, lambda *_: None).lists(old, ended=True)
-        nodes = explained(old.machine, flatten(request.closure), request.inputs)
-        return RecoveryPlan(request.recover, request.closure.workflow.name, nodes)
+        return foreseen(request, old.machine, old.closure)
 
     async def explain_waiting(self, execution: str, node: str = "") -> str:
         """See `Engine.explain_waiting`: who holds a pool is known to the process that runs executions, so it is asked."""

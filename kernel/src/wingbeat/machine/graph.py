@@ -6,6 +6,7 @@ what facts, events and effects call ``node``.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Mapping
 
@@ -14,8 +15,14 @@ from wingbeat.spec.plan import Kind, MapKind, Plan, PlanNode, ScopeKind
 
 HANDLER = "on_failure"
 """Last part of the id of a failure handler's scope."""
+_AGAIN = re.compile(r"~\d+(?=\.|$)")
 _SHIFT = 32
 _MASK = (1 << _SHIFT) - 1
+
+
+def first_id(id: str) -> str:
+    """The id of a node where nothing above it was called again: without the ``~1`` of what had failed before."""
+    return _AGAIN.sub("", id) if "~" in id else id
 
 
 def item_address(node: int, item: int) -> int:

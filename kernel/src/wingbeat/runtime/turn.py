@@ -188,7 +188,9 @@ class Turn:
 
         known = self._closed.get(id(entity))
         if known is None:
-            closure, locations = close(entity, self._io)
+            closure, locations = close(
+                entity, self._io, mentioning=False
+            )  # the outermost body names what this one does
             check(closure, locations)
             known = self._closed[id(entity)] = (entity, closure)  # which keeps the object, and so its id
         return known[1]

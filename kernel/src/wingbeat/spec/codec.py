@@ -14,6 +14,7 @@ import msgspec
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.base.ids import digest
 from wingbeat.spec.entities import FORMAT, Closure, Entity, TaskSpec, WorkflowSpec
+from wingbeat.spec.mention import Mention
 from wingbeat.types import LimitExceeded
 from wingbeat.types.bounds import check_depth
 
@@ -112,6 +113,25 @@ def task_identity(task: TaskSpec) -> str:
     """Digest of what decides over the outputs of a task, beside its inputs."""
     parts: list[Any] = [task.name, task.code, task.interface, task.environment, task.wrappers, task.variables]
     return digest(canonical(parts + [part for part in (task.container, task.gang) if part is not None]))
+
+
+def mention(task: TaskSpec) -> Mention:
+    """What `task_identity` is made of, in parts that can be compared one by one."""
+    return Mention(
+        name=task.name,
+        code=task.code,
+        interface=_part(task.interface),
+        environment=_part(task.environment),
+        wrappers=_part(task.wrappers),
+        variables=_part(task.variables),
+        container=_part(task.container),
+        gang=_part(task.gang),
+        body=task.body,
+    )
+
+
+def _part(value: Any) -> str:
+    return digest(canonical(value)) if value else ""
 
 
 def check_closure(closure: Closure) -> None:

@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from wingbeat.spec.container import ContainerSpec
 from wingbeat.spec.gang import GangSpec
+from wingbeat.spec.mention import Mention
 from wingbeat.types import LiteralType
 from wingbeat.types.model import Strict
 
@@ -211,6 +212,9 @@ class TaskSpec(Strict, frozen=True, omit_defaults=True, tag_field="entity", tag=
     pool: PoolSpec | None = None
     dynamic: bool = False
     """Whether the function is the body of a dynamic workflow: what it awaits are nodes."""
+    body: str = ""
+    mentions: tuple[Mention, ...] = ()
+    """Of a body: digest of its own code, without that of the tasks that it names; and these, also those of workflows."""
     formulas: Formulas = {}
     """For options that depend on the call, in the place of the value above."""
     container: ContainerSpec | None = None
