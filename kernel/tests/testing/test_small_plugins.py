@@ -1,0 +1,50 @@
+"""The kits are passed by small plugins that keep their contracts."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from wingbeat.testing.conformance.observer import ObserverContract
+from wingbeat.testing.conformance.types import TypeContract
+from wingbeat.testing.conformance.wrapper import WrapperContract
+from wingbeat.types import BlobType, register
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def beside(monkeypatch):
+    monkeypatch.syspath_prepend(str(HERE))
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+
+
+class TestObserver(ObserverContract):
+    def make(self, home):
+        from small import LinesObserver
+
+        return LinesObserver(Path(home.path, "events"))
+
+    def told(self, home, observer):
+        return observer.told()
+
+
+class TestWrapper(WrapperContract):
+    target = "small:SleepWrapper"
+    offers = ("Session", "session")
+
+
+class TestType(TypeContract):
+    def hint(self):
+        from small import Ring
+
+        register("small.Ring", BlobType("ring"), "small:RingHandler")
+        return Ring
+
+    def samples(self):
+        Ring = self.hint()
+        return [Ring(), Ring((1, 2)), Ring((2, 1))]
+
+
+def test_modules_of_these_tests_are_found():
+    assert str(HERE) in sys.path
