@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -31,33 +26,6 @@ class LinesObserver:
         return [(event["execution"], event.get("cursor", 0)) for event in map(json.loads, lines)]
 
 
-class Session:
-    """What `SleepWrapper` offers."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-
-
-class SleepWrapper:
-    """Holds a child process for as long as it is entered, as one that starts a server does."""
-
-    def __init__(self, config: dict[str, Any]) -> None:
-        self.config = config
-        self.child: subprocess.Popen[bytes] | None = None
-
-    def enter(self, attempt: Any) -> dict[type | str, Any]:
-        program = "import sys; sys.stdin.read()"  # it ends with who started it
-        self.child = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE)
-        Path(attempt.directory, "session").write_text(str(self.child.pid))
-        session = Session(self.child.pid)
-        return {Session: session, "session": session}
-
-    def leave(self, error: BaseException | None) -> None:
-        if self.child is not None:
-            self.child.kill()
-            self.child.communicate()
-
-
 class Ring:
     """A small class that a plugin offers as a type: some numbers."""
 
@@ -76,15 +44,9 @@ class RingHandler:
 
     layout = "file"
     name = "ring.json"
-    counter = itertools.count()
 
     def write(self, value: Ring, path: str) -> None:
         Path(path).write_bytes(msgspec.json.encode(value.numbers))
 
     def read(self, path: str, hint: Any) -> Ring:
         return Ring(msgspec.json.decode(Path(path).read_bytes(), type=tuple[int, ...]))
-
-
-def kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, 9)

@@ -201,6 +201,8 @@ def _lines(reader: int, silence_s_max: float) -> Iterator[dict[str, Any]]:
                 end = time.monotonic() + silence_s_max
             for line in whole:
                 said = json.loads(line)
+                if "done" in said:
+                    return
                 yield said
 
 

@@ -32,6 +32,11 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         _tell(ends=report.nodeid)
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """There is nothing more to come, though something that a test has left may hold the descriptor."""
+    _tell(done=True)
+
+
 def pytest_collectreport(report: pytest.CollectReport) -> None:
     """The kit could not even be made."""
     if report.failed:

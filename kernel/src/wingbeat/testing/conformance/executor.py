@@ -17,7 +17,7 @@ import asyncio
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from wingbeat.base.errors import ErrorKind
@@ -127,6 +127,7 @@ class ExecutorContract(AdoptionTests):
             await stage.reports.outcome(ONE)
             await stage.executor.submit(request)
             await stage.run(OTHER)
+            await self.turns()
             assert stage.starts(ONE) == 1
 
     async def test_many_submits_of_one_attempt_at_once_run_once(self, home: TemporaryHome) -> None:
@@ -194,6 +195,7 @@ class ExecutorContract(AdoptionTests):
             assert isinstance(await stage.reports.outcome(ONE), Aborted)
             await stage.submit(ONE)
             assert isinstance(await stage.run(OTHER), Succeeded)
+            await self.turns()
             assert stage.starts(ONE) == 0
             assert {type(outcome) for outcome in stage.reports.outcomes[ONE]} == {Aborted}
 
@@ -211,6 +213,7 @@ class ExecutorContract(AdoptionTests):
                 assert isinstance(await stage.reports.outcome(name), Aborted)
                 await stage.executor.submit(request)
             assert isinstance(await stage.run("e/last/0"), Succeeded)
+            await self.turns()
             assert list(await stage.executor.list()) == []
             assert not any(stage.runs(f"e/n{turns}/0") for turns in range(8))
 
@@ -362,6 +365,8 @@ class ExecutorContract(AdoptionTests):
                 print_blob=False,
             )  # fmt: skip
             @given(steps=steps)
+            @example([("submit", 0, "succeed"), ("settle", 0, ""), ("submit", 0, ""), ("cancel", 0, "")])
+            @example([("cancel", 0, ""), ("submit", 0, "succeed"), ("submit", 1, "fail"), ("submit", 1, "")])
             def told(steps: list[tuple[str, int, str]]) -> None:
                 runner.run(self._story(stage, f"x{next(numbers)}", steps))
 

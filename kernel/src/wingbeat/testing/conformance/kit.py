@@ -61,6 +61,11 @@ class Kit:
             assert time.monotonic() < end, f"{what} has not happened for {self.patience_s * 2 / 3:g} s"
             await asyncio.sleep(0.005)
 
+    async def turns(self) -> None:
+        """Let go on what is about to."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+
     def crash(self, life: Callable[[], Coroutine[Any, Any, object]], ready: Callable[[], bool]) -> None:
         """Live in a process of its own, and be killed (SIGKILL) as soon as `ready` says so, asked outside of it."""
         child = _start(life)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 BEGINNING = frozenset(sys.modules)
-SETTLE_S = 10.0
+SETTLE_S = 5.0
 
 
 class Info:
