@@ -1,7 +1,7 @@
 """The kits are worth running: each broken plugin fails the tests that are about its fault, and passes all others.
 
-The plugins are in `broken/`, a file for each seam. Each class there says by which tests it is caught; and `perhaps`, by which others
-it may be, where that is a matter of the moment.
+The plugins are in `broken/`, a file for each seam. Each class there says by which tests it is caught; and `perhaps`, by which
+others it may be, where that is a matter of the moment.
 """
 
 import importlib.util

@@ -40,5 +40,5 @@ class TestType(TypeContract):
         return Ring
 
     def samples(self):
-        Ring = self.hint()
-        return [Ring(), Ring((1, 2)), Ring((2, 1))]
+        ring = self.hint()
+        return [ring(), ring((1, 2)), ring((2, 1))]

@@ -110,7 +110,9 @@ def run(
             if not story.left:
                 return
         for test in story.left:
-            yield story.result(test, "failed", f"not run: {RESTARTS_MAX} tests before it have ended the process or hung")
+            yield story.result(
+                test, "failed", f"not run: {RESTARTS_MAX} tests before it have ended the process or hung"
+            )
 
 
 class _Story:
@@ -164,7 +166,13 @@ def _turn(folder: Path, turn: int, story: _Story, test_s_max: float) -> Iterator
     environment.pop("PYTEST_ADDOPTS", None)
     with (folder / "output").open("w+b") as output:
         process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=output, stderr=output, pass_fds=(writer,), start_new_session=True
+            command,
+            cwd=folder,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            pass_fds=(writer,),
+            start_new_session=True,
         )
         os.close(writer)
         try:

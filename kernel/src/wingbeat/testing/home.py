@@ -51,7 +51,9 @@ class TemporaryHome:
     def storage(self, scheme: str = SCHEME) -> Storage:
         """See `Home.storage`; there is only the one of the box."""
         if scheme != SCHEME:
-            raise ConfigurationError(f"There is no storage {scheme!r} in a home of tests.", hint=f"There is {SCHEME!r}.")
+            raise ConfigurationError(
+                f"There is no storage {scheme!r} in a home of tests.", hint=f"There is {SCHEME!r}."
+            )
         if self._storage is None:
             self._storage = FileStore(str(self._folder / "storage"))
         return self._storage

@@ -8,10 +8,10 @@ from collections import OrderedDict
 import test_inline_contract as inline
 from msgspec.structs import replace
 
+from wingbeat.base.errors import ErrorKind
 from wingbeat.builtin.inline import InlineExecutor
 from wingbeat.builtin.process.executor import ProcessExecutor
 from wingbeat.builtin.process.plugin import make as make_process
-from wingbeat.base.errors import ErrorKind
 from wingbeat.contracts.executor import Aborted, ErrorInfo, Failed, Succeeded
 from wingbeat.runtime import claim
 from wingbeat.spec.literal import Inline

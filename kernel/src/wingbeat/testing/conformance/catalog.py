@@ -26,6 +26,7 @@ from wingbeat.testing.conformance.catalog_samples import ManualClock, make_entry
 from wingbeat.testing.conformance.kit import Kit, descriptors
 from wingbeat.testing.home import TemporaryHome
 
+
 async def is_there(catalog: Catalog, *keys: CacheKey) -> list[bool]:
     """Whether each key has an entry."""
     return [await catalog.lookup(key) is not None for key in keys]
@@ -83,7 +84,9 @@ class CatalogContract(Kit):
 
     def make(self, home: TemporaryHome, clock: Callable[[], float]) -> Catalog:
         """A catalog, not started, that keeps its state in `home` (another home is another state) and asks that clock."""
-        raise NotImplementedError(f"{type(self).__name__} has to say how a catalog is made: def make(self, home, clock)")
+        raise NotImplementedError(
+            f"{type(self).__name__} has to say how a catalog is made: def make(self, home, clock)"
+        )
 
     @pytest.fixture
     def clock(self) -> ManualClock:
@@ -410,7 +413,7 @@ class CatalogContract(Kit):
             pytest.skip("its clock stands still; see the others")
         key = make_key(x=1)
         await catalog.reserve(key, "x1/n0", 0.05)
-        while (await catalog.reserve(key, "x2/n0", 30)).owner != "x2/n0":  # noqa: ASYNC110  # time passes without events
+        while (await catalog.reserve(key, "x2/n0", 30)).owner != "x2/n0":  # time passes without events
             await asyncio.sleep(0.01)
 
     async def test_an_entry_that_expired_long_ago_is_not_found(self, catalog: Catalog) -> None:
@@ -445,7 +448,9 @@ class CatalogContract(Kit):
         assert type(await catalog.evict(digest=key.digest)) is Evicted
         assert await catalog.close() is None
 
-    def test_a_kill_loses_nothing_that_was_published(self, home: TemporaryHome, clock: ManualClock, tmp_path: Path) -> None:
+    def test_a_kill_loses_nothing_that_was_published(
+        self, home: TemporaryHome, clock: ManualClock, tmp_path: Path
+    ) -> None:
         """`publish`: what it returned from is there for whoever opens it next, also after a crash."""
         said = tmp_path / "said"
 

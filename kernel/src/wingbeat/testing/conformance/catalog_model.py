@@ -29,9 +29,7 @@ _owners = st.sampled_from(_OWNERS)
 class _Machine(RuleBasedStateMachine):
     """The catalog, and beside it what it should hold."""
 
-    def __init__(
-        self, make: Callable[[Callable[[], float]], Catalog], moves_clock: bool
-    ) -> None:
+    def __init__(self, make: Callable[[Callable[[], float]], Catalog], moves_clock: bool) -> None:
         super().__init__()
         self.make, self.moves_clock = make, moves_clock
         self.now = 1_800_000_000.0

@@ -1,11 +1,11 @@
 """What everything that makes environments must do. Derive one test class and say how it is made::
 
-    class TestMyEnvironments(EnvironmentsContract):
-        possible = (EnvironmentSpec(packages=("six==1.17.0",)),)
-        impossible = (EnvironmentSpec(packages=("six==1.17.0", "six==1.16.0")),)
+class TestMyEnvironments(EnvironmentsContract):
+possible = (EnvironmentSpec(packages=("six==1.17.0",)),)
+impossible = (EnvironmentSpec(packages=("six==1.17.0", "six==1.16.0")),)
 
-        def make(self, home: Home) -> Environments:
-            return MyEnvironments(home.path)
+def make(self, home: Home) -> Environments:
+return MyEnvironments(home.path)
 """
 
 from __future__ import annotations
@@ -124,4 +124,3 @@ async def _run(interpreter: Interpreter, program: str) -> str:
 
 def _clean() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-

@@ -266,7 +266,9 @@ class ExecutorContract(AdoptionTests):
         """`submit`: returns when the attempt is accepted, not when it has ended; each is run once, and reported."""
         async with self.started(home) as stage:
             names = [f"e/n{number}/0" for number in range(self.load)]
-            await asyncio.gather(*(stage.submit(name, "fail" if n % 10 == 9 else "succeed") for n, name in enumerate(names)))
+            await asyncio.gather(
+                *(stage.submit(name, "fail" if n % 10 == 9 else "succeed") for n, name in enumerate(names))
+            )
             outcomes = [await stage.reports.outcome(name) for name in names]
             wanted = [Failed if n % 10 == 9 else Succeeded for n in range(self.load)]
             assert [type(outcome) for outcome in outcomes] == wanted
@@ -302,7 +304,9 @@ class ExecutorContract(AdoptionTests):
 
     # Progress and checkpoints
 
-    async def test_how_far_an_attempt_is_is_told_while_it_runs_and_stays_in_its_evidence(self, home: TemporaryHome) -> None:
+    async def test_how_far_an_attempt_is_is_told_while_it_runs_and_stays_in_its_evidence(
+        self, home: TemporaryHome
+    ) -> None:
         """`Sink.advanced`. Only for executors that report progress."""
         async with self.started(home) as stage:
             if not stage.can.reports_progress:
@@ -350,7 +354,9 @@ class ExecutorContract(AdoptionTests):
     def test_whatever_is_called_in_whatever_order_each_attempt_has_one_fate(self, home: TemporaryHome) -> None:
         """Idempotent by the attempt's id: submits and cancels in any order, repeated, at once or after a while."""
         steps = st.lists(
-            st.tuples(st.sampled_from(["submit", "cancel", "settle"]), st.integers(0, 2), st.sampled_from(["succeed", "fail"])),
+            st.tuples(
+                st.sampled_from(["submit", "cancel", "settle"]), st.integers(0, 2), st.sampled_from(["succeed", "fail"])
+            ),
             min_size=1,
             max_size=8,
         )

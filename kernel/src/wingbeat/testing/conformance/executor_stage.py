@@ -8,7 +8,6 @@ import fcntl
 import hashlib
 import os
 import threading
-from collections import defaultdict
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -64,10 +63,8 @@ class Reports:
     def ended(self, attempt: str, outcome: Outcome) -> None:
         """See `Sink.ended`."""
         self._check("ended", attempt)
-        if isinstance(outcome, Succeeded | Failed | Aborted | Suspended):
-            self._check_plain("ended", outcome)
-        else:
-            self.wrong.append(f"ended({attempt!r}, …) was given {type(outcome).__name__}, which is no Outcome")
+        self._check_type("ended", attempt, outcome, Succeeded, Failed, Aborted, Suspended)
+        self._check_plain("ended", outcome)
         self.outcomes.setdefault(attempt, []).append(outcome)
         self._told.set()
 
@@ -80,8 +77,7 @@ class Reports:
     def advanced(self, attempt: str, progress: Progress) -> None:
         """See `Sink.advanced`."""
         self._check("advanced", attempt)
-        if not isinstance(progress, Progress):
-            self.wrong.append(f"advanced({attempt!r}, …) was given {type(progress).__name__}, not Progress")
+        self._check_type("advanced", attempt, progress, Progress)
         self.advances.setdefault(attempt, []).append(progress)
         self._told.set()
 
@@ -114,6 +110,11 @@ class Reports:
             self.wrong.append(f"{call}({attempt!r}, …) was called from a thread; only the event loop may")
         if self.closed:
             self.wrong.append(f"{call}({attempt!r}, …) was called after close")
+
+    def _check_type(self, call: str, attempt: object, value: object, *wanted: type) -> None:
+        if not isinstance(value, wanted):
+            names = " or ".join(each.__name__ for each in wanted)
+            self.wrong.append(f"{call}({attempt!r}, …) was given {type(value).__name__}, not {names}")
 
     def _check_plain(self, call: str, value: object) -> None:
         """What is reported goes into the journal: plain data, and not much of it."""

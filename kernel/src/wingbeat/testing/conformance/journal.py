@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -149,7 +150,9 @@ class JournalContract(Kit):
         """`Batch.closures`: executions share them."""
         async with self.opened(home) as (journal, fence):
             for name in ("a", "b"):
-                await journal.append(Batch(rows=rows(name, b"0"), launches=[record(name)], closures={"sha256:c": b"c"}), fence)
+                await journal.append(
+                    Batch(rows=rows(name, b"0"), launches=[record(name)], closures={"sha256:c": b"c"}), fence
+                )
             assert await journal.closure("sha256:c") == b"c"
 
     # Fences
@@ -353,4 +356,8 @@ class JournalContract(Kit):
     def test_it_behaves_like_a_list_of_rows(self, home: TemporaryHome, tmp_path: Path) -> None:
         """Any appends, ends, snapshots and openings, against a model that keeps all of it in memory."""
         numbers = itertools.count()
-        run_model(lambda: lambda place=self.another_home(tmp_path, f"m{next(numbers)}"): self.make(place), self.examples)
+
+        def place() -> Callable[[], Journal]:
+            return functools.partial(self.make, self.another_home(tmp_path, f"m{next(numbers)}"))
+
+        run_model(place, self.examples)

@@ -1,8 +1,8 @@
 """What every observer must do. Derive one test class and say how an observer is made::
 
-    class TestMyObserver(ObserverContract):
-        def make(self, home: Home) -> Observer:
-            return MyObserver(home.settings("mine", MySettings))
+class TestMyObserver(ObserverContract):
+def make(self, home: Home) -> Observer:
+return MyObserver(home.settings("mine", MySettings))
 """
 
 from __future__ import annotations
@@ -42,7 +42,10 @@ def life(execution: str, nodes: int = 2) -> list[Published]:
             ("node", NodePhase.SUCCEEDED, {**at, "attempt": 1, "cache": CacheStatus.POPULATED}),
         ]
     told.append(("execution", ExecutionPhase.SUCCEEDED, {}))
-    return [Published(execution, cursor, 1e9 + cursor, kind, phase, **more) for cursor, (kind, phase, more) in enumerate(told)]
+    return [
+        Published(execution, cursor, 1e9 + cursor, kind, phase, **more)
+        for cursor, (kind, phase, more) in enumerate(told)
+    ]
 
 
 def strange(execution: str) -> list[Published]:
@@ -134,7 +137,9 @@ class ObserverContract(Kit):
         wanted = {(event.execution, event.cursor) for events in lives for event in events}
         await self.until(lambda: wanted <= set(self.told(home, observer) or ()), "the arrival of every event")
         for number in range(5):
-            seen = list(dict.fromkeys(cursor for name, cursor in self.told(home, observer) or () if name == f"x{number}"))
+            seen = list(
+                dict.fromkeys(cursor for name, cursor in self.told(home, observer) or () if name == f"x{number}")
+            )
             assert seen == sorted(seen)
 
     async def test_a_cancelled_call_does_not_stop_the_next(self, home: TemporaryHome) -> None:

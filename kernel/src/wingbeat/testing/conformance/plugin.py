@@ -1,8 +1,8 @@
 """What every plugin must be, whatever it offers. Derive one test class and name its module::
 
-    class TestPlugin(PluginContract):
-        module = "my_plugin.plugin"
-        name = "mine"  # of its entry point
+class TestPlugin(PluginContract):
+module = "my_plugin.plugin"
+name = "mine"  # of its entry point
 """
 
 from __future__ import annotations
@@ -161,7 +161,9 @@ class PluginContract(Kit):
         assert type(api) is tuple
         assert len(api) == 2
         assert fits(api), f"it was built for other contracts than are here: {api}"
-        assert "API_VERSION" not in Path(self._source()).read_text(), "write api=(0, 1): a number that moves says nothing"
+        assert "API_VERSION" not in Path(self._source()).read_text(), (
+            "write api=(0, 1): a number that moves says nothing"
+        )
 
     def test_its_settings_have_defaults(self) -> None:
         """`PluginInfo.settings`: structs with a default for every field, so that a home without settings works."""
@@ -176,7 +178,9 @@ class PluginContract(Kit):
         """`PluginInfo.settings`: a docstring that says what they mean, each by its name."""
         for section, struct in self.info().settings.items():
             text = inspect.getdoc(struct) or ""
-            without = [f.name for f in msgspec.structs.fields(struct) if not re.search(rf"^\s*{f.name}:", text, re.MULTILINE)]
+            without = [
+                f.name for f in msgspec.structs.fields(struct) if not re.search(rf"^\s*{f.name}:", text, re.MULTILINE)
+            ]
             assert text, f"the struct of [{section}] has no docstring"
             assert without == [], f"settings of [{section}] that its docstring does not tell (Attributes:): {without}"
 

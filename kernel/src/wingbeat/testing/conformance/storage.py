@@ -154,7 +154,9 @@ class StorageContract(Kit):
         digest = storage.put_directory(str(one)).digest
         assert storage.put_directory(str(two), "another name").digest == digest
         others = [{"a": b"1", "b/d": b"2"}, {"a": b"1", "b/c": b"3"}, {"a": b"1"}, {"a": b"12", "b/c": b""}]
-        digests = {storage.put_directory(str(lay_out(tmp_path / f"o{n}", files))).digest for n, files in enumerate(others)}
+        digests = {
+            storage.put_directory(str(lay_out(tmp_path / f"o{n}", files))).digest for n, files in enumerate(others)
+        }
         assert len(digests - {digest}) == len(others)
         (two / "a").chmod(0o755)
         blob = storage.put_directory(str(two))
@@ -381,7 +383,9 @@ class StorageContract(Kit):
         """Synchronous; the engine calls it in a thread."""
         storage = self.make(home)
         blobs = await asyncio.gather(*(asyncio.to_thread(storage.put_bytes, b"%d" % n) for n in range(20)))
-        assert await asyncio.gather(*(asyncio.to_thread(storage.read_bytes, b) for b in blobs)) == [b"%d" % n for n in range(20)]
+        assert await asyncio.gather(*(asyncio.to_thread(storage.read_bytes, b) for b in blobs)) == [
+            b"%d" % n for n in range(20)
+        ]
 
     def test_another_place_has_other_content(self, home: TemporaryHome, tmp_path: Path) -> None:
         """A storage has what was put into it, and not what another home has."""

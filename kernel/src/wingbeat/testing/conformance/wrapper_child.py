@@ -32,7 +32,9 @@ def children() -> list[int]:
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            status = dict(line.split(":\t", 1) for line in (folder / "status").read_text().splitlines() if ":\t" in line)
+            status = dict(
+                line.split(":\t", 1) for line in (folder / "status").read_text().splitlines() if ":\t" in line
+            )
         except OSError:
             continue
         if status["PPid"] == str(os.getpid()) and not status["State"].startswith("Z"):

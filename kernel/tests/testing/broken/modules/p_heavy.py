@@ -1,6 +1,6 @@
 """A plugin with one fault."""
 
-import pandas  # noqa: F401  # that is the fault
+import pandas as pd  # noqa: F401  # that is the fault
 from msgspec import Struct
 
 from wingbeat.contracts.hookspecs import hookimpl

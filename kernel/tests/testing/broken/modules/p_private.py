@@ -1,8 +1,8 @@
 """A plugin with one fault."""
 
-import wingbeat.engine.clock  # noqa: F401  # that is the fault
 from msgspec import Struct
 
+import wingbeat.engine.clock  # noqa: F401  # that is the fault
 from wingbeat.contracts.hookspecs import hookimpl
 from wingbeat.contracts.plugin import PluginInfo
 

@@ -28,7 +28,7 @@ def wingbeat_plugin():
 
 @hookimpl
 def wingbeat_register(registrar):
-    registrar.executor("process", lambda home: Process(home))
+    registrar.executor("process", Process)
 
 
 def Process(home):  # noqa: N802  # as a class is called

@@ -56,13 +56,13 @@ class OffersSomethingElse(SleepWrapper):
         return {**super().enter(attempt), Session: "no session"}
 
 
-lass RaisesWhenItIsLeft(SleepWrapper):
+class RaisesWhenItIsLeft(SleepWrapper):
     def leave(self, error):
         super().leave(error)
         raise RuntimeError("it cannot be left")
 
 
-lass EndsTheProcess(SleepWrapper):
+class EndsTheProcess(SleepWrapper):
     def leave(self, error):
         super().leave(error)
         if error is not None:

@@ -1,6 +1,6 @@
 """A wrapper that imports what it needs too early."""
 
-import pandas  # noqa: F401  # that is the fault
+import pandas as pd  # noqa: F401  # that is the fault
 
 
 class ImportsMuch:
