@@ -25,14 +25,17 @@ def broken(file):
 
 
 CASES = [(file, name, made) for file in FILES for name, made in broken(file).items()]
+IDS = [f"{file.stem}-{name}" for file, name, _ in CASES]
 _ran = {}
 
 
-def failures(file, folder):
-    """By class, the tests that failed; a file is run once, in a process of its own."""
-    if file not in _ran:
+def failures(file, folder, *, whole):
+    """By class, the tests that failed; a file is run once, in a process of its own: the whole kits, or what has to fail."""
+    if (file, whole) not in _ran:
         report = folder / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", "-p", "no:cacheprovider", str(file)]
+        tests = [f"{file}::{name}::{test}" for name, made in broken(file).items() for test in sorted(made.caught_by)]
+        options = ["-q", f"--junitxml={report}", "-p", "no:cacheprovider", "-o", "faulthandler_timeout=0"]
+        command = [sys.executable, "-m", "pytest", *options, *([str(file)] if whole else tests)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
         assert done.returncode == 1, done.stdout + done.stderr
         found = {}
@@ -41,15 +44,22 @@ def failures(file, folder):
             of = found.setdefault(case.attrib["classname"].rpartition(".")[2], set())
             if wrong:
                 of.add(case.attrib["name"].partition("[")[0])
-        _ran[file] = found, done.stdout
-    return _ran[file]
+        _ran[file, whole] = found, done.stdout
+    return _ran[file, whole]
 
 
-@pytest.mark.parametrize(("file", "name", "made"), CASES, ids=[f"{f.stem}-{n}" for f, n, _ in CASES])
-def test_the_fault_is_found_by_the_tests_about_it_and_no_others(file, name, made, tmp_path):
-    found, output = failures(file, tmp_path)
-    assert made.caught_by <= found[name], output[-20_000:]
-    assert found[name] <= made.caught_by | getattr(made, "perhaps", set()), output[-20_000:]
+@pytest.mark.parametrize(("file", "name", "made"), CASES, ids=IDS)
+def test_the_fault_is_found_by_the_tests_about_it(file, name, made, tmp_path):
+    found, output = failures(file, tmp_path, whole=False)
+    assert found[name] == made.caught_by, output[-20_000:]
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("file", "name", "made"), CASES, ids=IDS)
+def test_the_fault_is_found_by_no_others(file, name, made, tmp_path):
+    found, output = failures(file, tmp_path, whole=True)
+    assert found[name] - getattr(made, "perhaps", set()) == made.caught_by, output[-20_000:]
 
 
 @pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
