@@ -17,6 +17,12 @@ class LinesObserver:
     def __init__(self, file: Path) -> None:
         self.file = file
 
+    async def start(self) -> None:
+        """Ready already."""
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
     async def observe(self, events: list[Published]) -> None:
         with self.file.open("ab") as file:
             file.writelines(msgspec.json.encode(event) + b"\n" for event in events)

@@ -5,7 +5,8 @@ The kit is `wingbeat.testing.conformance.catalog.CatalogContract`. What holds fo
 - *What it knows are hints*: the engine verifies what a hit refers to, and runs the task where the catalog fails. So a call may
   raise anything and lose nothing but a hit; it may not answer with what was never published, or under another key.
 - *Order*: `start` first, then everything else, from many tasks at once; `close` is last, and may come without a `start`.
-- *Hanging*: a call that has not answered within the engine's time counts as failed, and is cancelled.
+- *Hanging*: a call that has not answered within half a minute is cancelled, and has failed. After several failures in a row the
+  catalog is left alone for a while.
 - *Cancellation*: at any await. The call took place or it did not, and the next one works.
 - *Time* is the catalog's: expiry and reservations go by its own clock, in epoch seconds.
 """
@@ -104,7 +105,7 @@ class Catalog(Protocol):
     async def start(self) -> None:
         """Get ready. Called once, before anything else.
 
-        Raises: `ConfigurationError` if it cannot work here; the kernel does not open then.
+        Raises: `ConfigurationError` if it cannot work here; tasks run then as if there were no catalog.
         """
 
     async def close(self) -> None:

@@ -9,7 +9,9 @@ The kit is `wingbeat.testing.conformance.executor.ExecutorContract`. What holds 
   Between `start` and the end of `recover` nothing is submitted. `close` may come without a `start`, when the kernel failed before.
 - *Cancellation*: a call may be cancelled at any await, when the kernel stops. What it was about is then in doubt, and the same call
   comes again, from this kernel or the next one.
-- *Hanging*: no call waits for an attempt's end but `cancel`. A `submit` that hangs holds up all later ones of this executor.
+- *Hanging*: no call waits for an attempt's end but `cancel`. Each has a time in which it has to return (`submit` a minute,
+  `recover` two, `cancel` five, `close` half a minute); then it is cancelled, and counts as one that raised.
+- *Failing*: after several attempts in a row for which `submit` failed, the executor is left alone for a while; attempts wait.
 """
 
 from __future__ import annotations
@@ -210,9 +212,10 @@ Outcome = Succeeded | Failed | Aborted | Suspended
 
 
 class Sink(Protocol):
-    """Where an executor reports to. Calls return at once; from the kernel's event loop only.
+    """Where an executor reports to. Calls return at once; from the kernel's event loop only: from another thread they raise.
 
-    Duplicate, late and foreign reports are harmless: the engine ignores what does not fit the attempt's state.
+    Duplicate, late and foreign reports are harmless: the engine ignores what does not fit the attempt's state. What is no
+    `Outcome`, or cannot be written and read again, is a failure of the executor.
     """
 
     def running(self, attempt: str, evidence: dict[str, Any] | None = None) -> None:
@@ -247,8 +250,8 @@ class Executor(Protocol):
         """Get ready to be called: make folders, connect, look for what is needed.
 
         Called when: the kernel holds the home, before any other call but `capabilities`. Called again: never.
-        Raises: `ConfigurationError` if it cannot work here; the kernel does not open then, and calls `close`.
-        Cancelled: `close` follows.
+        Raises: `ConfigurationError` if it cannot work here. Tasks for it are refused then, with what it said; only without the
+        default executor the kernel does not open. `close` follows all the same.
         """
 
     async def submit(self, request: AttemptRequest) -> None:
@@ -257,9 +260,9 @@ class Executor(Protocol):
         Called when: the intent is in the journal. Returns when the attempt is accepted, not when it has ended.
         Called again: with the same id after a crash or a lost answer, also before the first call has returned; must not start a
         second one, and must report what became of the first. An executor that does not adopt knows what it was given itself.
-        Raises: anything means that it is not known whether the attempt was accepted. The engine calls again, five times in all;
-        then it cancels the attempt, which counts as failed by the system. What can be known of a request to be wrong (no such
-        function, an image that is not there) is better reported: `Failed`, at once.
+        Raises: anything means that it is not known whether the attempt was accepted. The engine calls again, five times in all, and
+        for ten minutes while it fails for all; then it cancels the attempt, which counts as failed by the system. What can be
+        known of a request to be wrong (no such function, an image that is not there) is better reported: `Failed`, at once.
         Cancelled: as if it had raised.
         """
 
@@ -272,8 +275,8 @@ class Executor(Protocol):
         Called when: after `start`, before any `submit`, with every attempt whose end is not in the journal, if there is one.
         Returns when they are known, not when they have ended. An attempt that was cancelled before is `Aborted`.
         Called again: later, with those of an execution that could not be read by then, and with the same ones when it raised.
-        Raises: anything. While a kernel opens, it does not open then; later the engine calls again, with growing pauses, for as
-        long as it takes. So raise for what will not pass, and go on trying for what will.
+        Raises: anything; the engine calls again, with growing pauses, for as long as it takes: nobody else asks for them. Nothing
+        is submitted before.
         Cancelled: as if it had raised.
         """
 

@@ -66,4 +66,5 @@ class Observer(Protocol):
         """
 
     async def close(self) -> None:
-        """Send what is kept, and let go, within some seconds. Called last; also without a `start`, or after one that raised."""
+        """Send what is kept, and let go, within some seconds. Called last; also without a `start`, where the kernel failed
+        before; not after one that raised."""

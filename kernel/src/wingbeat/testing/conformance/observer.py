@@ -8,15 +8,16 @@ return MyObserver(home.settings("mine", MySettings))
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import gc
 import tracemalloc
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, ClassVar
 
 import pytest
 
-from wingbeat.contracts.observer import Observer, Published
+from wingbeat.contracts.observer import MISSED, Observer, Published
 from wingbeat.spec.phase import AttemptPhase, CacheStatus, ExecutionPhase, NodePhase
 from wingbeat.testing.conformance.kit import Kit, descriptors
 from wingbeat.testing.home import TemporaryHome
@@ -87,53 +88,66 @@ class ObserverContract(Kit):
         """Execution and cursor of each event that has come where the observer brings them, in order; None where nobody knows."""
         return None
 
+    @contextlib.asynccontextmanager
+    async def started(self, home: TemporaryHome) -> AsyncIterator[Observer]:
+        """An observer that can be told."""
+        observer = self.make(home)
+        await observer.start()
+        try:
+            yield observer
+        finally:
+            await observer.close()
+
     async def test_it_takes_the_life_of_an_execution(self, home: TemporaryHome) -> None:
         """`observe`: takes some events, in the order of their execution; answers nothing."""
         observer: Any = self.make(home)
+        assert await observer.start() is None
         for event in life("x1"):
             assert await observer.observe([event]) is None
         assert await observer.observe(life("x2")) is None
+        assert await observer.close() is None
 
     async def test_it_takes_events_of_every_kind(self, home: TemporaryHome) -> None:
         """`Published`: any kind and phase, also new ones; any text; of executions whose beginning it has not seen."""
-        observer = self.make(home)
-        for event in strange("x1"):
-            await observer.observe([event])
-        await observer.observe(strange("x2"))
-        await observer.observe(life("x3"))
+        async with self.started(home) as observer:
+            for event in strange("x1"):
+                await observer.observe([event])
+            await observer.observe(strange("x2"))
+            await observer.observe(life("x3"))
 
-    async def test_it_takes_events_again(self, home: TemporaryHome) -> None:
-        """At least once: after a restart of the kernel, events come that were told before."""
-        observer, events = self.make(home), life("x1")
-        await observer.observe(events)
-        await observer.observe(events)
-        await observer.observe(events[3:])
-        await self.make(home).observe(events)
+    async def test_it_takes_what_it_was_told_before(self, home: TemporaryHome) -> None:
+        """Told from when it was started: another kernel's observer may be told of the same executions, whole or in their middle."""
+        events = life("x1")
+        for told in (events, events, events[3:]):
+            async with self.started(home) as observer:
+                await observer.observe(told)
 
     async def test_it_takes_what_has_gaps(self, home: TemporaryHome) -> None:
-        """What is too slow misses events: the end of what never began, the beginning of what never ends."""
-        observer, events = self.make(home), life("x1", nodes=5)
-        await observer.observe(events[::3])
-        await observer.observe(events[-1:])
-        await observer.observe(life("x2")[:4])
-        await observer.observe(life("x3"))
+        """What is too slow misses events, and is told so: the end of what never began, the beginning of what never ends."""
+        events = life("x1", nodes=5)
+        async with self.started(home) as observer:
+            await observer.observe(events[::3])
+            await observer.observe([Published("", -1, 0.0, MISSED, "", evidence={"events": 7}), events[-1]])
+            await observer.observe(life("x2")[:4])
+            await observer.observe(life("x3"))
 
     async def test_it_leaves_the_events_as_they_are(self, home: TemporaryHome) -> None:
         """The list is the same for all observers: it is neither changed nor are the events in it."""
-        observer = self.make(home)
-        for events in (life("x1"), strange("x2")):
-            before = copy.deepcopy(events)
-            await observer.observe(events)
-            assert events == before
+        async with self.started(home) as observer:
+            for events in (life("x1"), strange("x2")):
+                before = copy.deepcopy(events)
+                await observer.observe(events)
+                assert events == before
 
     async def test_what_comes_out_is_what_went_in(self, home: TemporaryHome) -> None:
-        """Every event, at least once, in order for each execution. Where `told` says what has come out."""
-        observer = self.make(home)
-        if self.told(home, observer) is None:
+        """Every event, in order for each execution, when it was closed at the latest. Where `told` says what has come out."""
+        if self.told(home, self.make(home)) is None:
             pytest.skip("nobody knows what has come out: override told()")
         lives = [life(f"x{n}", nodes=3) for n in range(5)]
-        for batch in zip(*lives, strict=True):
-            await observer.observe(list(batch))
+        async with self.started(home) as observer:
+            for batch in zip(*lives, strict=True):
+                for event in batch:
+                    await observer.observe([event])
         wanted = {(event.execution, event.cursor) for events in lives for event in events}
         await self.until(lambda: wanted <= set(self.told(home, observer) or ()), "the arrival of every event")
         for number in range(5):
@@ -143,30 +157,42 @@ class ObserverContract(Kit):
             assert seen == sorted(seen)
 
     async def test_a_cancelled_call_does_not_stop_the_next(self, home: TemporaryHome) -> None:
-        """`observe`, cancelled when the kernel closes, at any moment."""
+        """`observe`, cancelled at any moment: the next call comes all the same, or `close`."""
         for turns in range(6):
-            observer = self.make(home)
-            task = asyncio.ensure_future(observer.observe(life(f"x{turns}")))
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            await observer.observe(life(f"y{turns}"))
+            async with self.started(home) as observer:
+                task = asyncio.ensure_future(observer.observe(life(f"x{turns}")))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                await observer.observe(life(f"y{turns}"))
+
+    async def test_what_was_never_started_can_be_closed(self, home: TemporaryHome) -> None:
+        """`close`: also where the kernel failed before it came to call `start`."""
+        await self.make(home).close()
+
+    async def test_nothing_is_left_open(self, home: TemporaryHome) -> None:
+        """`close`: lets go of everything."""
+        counts = []
+        for number in range(4):
+            async with self.started(home) as observer:
+                await observer.observe(life(f"x{number}"))
+            counts.append(descriptors())
+        assert counts[-1] <= counts[0], f"open files after each: {counts}"
 
     async def test_many_executions_are_told(self, home: TemporaryHome) -> None:
         """A batch holds what was committed together; nothing stays open of what has ended."""
-        observer = self.make(home)
-        await observer.observe(life("x"))
-        counted = descriptors()
-        for number in range(self.load):
-            await observer.observe(life(f"x{number}"))
-        assert descriptors() <= counted + 2
+        async with self.started(home) as observer:
+            await observer.observe(life("x"))
+            counted = descriptors()
+            for number in range(self.load):
+                await observer.observe(life(f"x{number}"))
+            assert descriptors() <= counted + 2
 
     async def test_it_keeps_nothing_of_what_has_ended(self, home: TemporaryHome) -> None:
         """Bounded: a kernel runs for months; what an observer keeps does not grow with what it was told."""
-        observer = self.make(home)
 
-        async def grown(letter: str) -> int:
+        async def grown(observer: Observer, letter: str) -> int:
             before = tracemalloc.get_traced_memory()[0]
             for number in range(self.load):
                 await observer.observe(life(f"{letter}{number}", nodes=3))
@@ -175,8 +201,9 @@ class ObserverContract(Kit):
 
         tracemalloc.start()
         try:
-            await grown("a")  # what is kept once is kept once
-            per_event = await grown("b") / (self.load * len(life("x", nodes=3)))
+            async with self.started(home) as observer:
+                await grown(observer, "a")  # what is kept once is kept once
+                per_event = await grown(observer, "b") / (self.load * len(life("x", nodes=3)))
         finally:
             tracemalloc.stop()
         assert per_event < GROWTH_BYTES_MAX, f"it keeps {per_event:.0f} bytes of each event"

@@ -18,6 +18,12 @@ class Settings(Struct, frozen=True):
 
 
 class Silent:
+    async def start(self):
+        pass
+
+    async def close(self):
+        pass
+
     async def observe(self, events):
         pass
 
