@@ -8,11 +8,12 @@ import fcntl
 import hashlib
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
+import pytest
 from msgspec.structs import replace
 
 from wingbeat.contracts.executor import (
@@ -205,6 +206,14 @@ class ExecutorStage(Kit):
     """What an executor's author gives, and how the tests come to an executor."""
 
     _bundles: ClassVar[dict[str, str]] = {}
+
+    @pytest.fixture
+    def home(self, tmp_path: Path) -> Iterator[TemporaryHome]:
+        """The home in which the executor works. What a failed test leaves running is let go."""
+        home = self.another_home(tmp_path, "home")
+        yield home
+        for place in Path(f"{home.path}.places").glob("*"):
+            (place / "gate").touch()
 
     def make(self, home: TemporaryHome) -> Executor:
         """An executor; two made in one home are those of two kernels, one after the other."""

@@ -28,8 +28,8 @@ def alive(place: str) -> Iterator[None]:
 
 
 def gate(place: str) -> bool:
-    """Whether it may go on to its end."""
-    return os.path.exists(os.path.join(place, "gate"))
+    """Whether it may go on to its end, or nobody is there any more who could say so."""
+    return os.path.exists(os.path.join(place, "gate")) or not os.path.exists(place)
 
 
 def succeed(place: str) -> int:
@@ -62,9 +62,8 @@ def stubborn(place: str) -> int:
 def family(place: str) -> int:
     """As `wait`, and so does a child process."""
     with alive(place):
-        program = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.01)"
-        gate_file = os.path.join(place, "gate")
-        with subprocess.Popen([sys.executable, "-c", program, gate_file], close_fds=False):
+        program = "import os, sys, time\nwhile os.path.exists(sys.argv[1]) and not os.path.exists(sys.argv[2]): time.sleep(0.01)"
+        with subprocess.Popen([sys.executable, "-c", program, place, os.path.join(place, "gate")], close_fds=False):
             pass
         return 7
 
