@@ -35,13 +35,14 @@ class AdoptionTests(ExecutorStage):
             request = await stage.submit(ONE, "wait")
             await stage.begun(ONE)
         async with self.started(home, [request]) as second:
-            second.let_go(ONE)
-            outcome = await second.reports.outcome(ONE)
             if second.can.adopts:
-                assert isinstance(outcome, Succeeded)
+                second.let_go(ONE)
+                assert isinstance(await second.reports.outcome(ONE), Succeeded)
             else:
+                outcome = await second.reports.outcome(ONE)
                 assert isinstance(outcome, Failed)
                 assert outcome.error.kind is ErrorKind.SYSTEM
+                assert not second.runs(ONE)
             assert second.starts(ONE) == 1
 
     def test_what_runs_when_the_kernel_is_killed_runs_once(self, home: TemporaryHome) -> None:
