@@ -1,9 +1,20 @@
 """The file store keeps the contract."""
 
+import os
+from pathlib import Path
+
 from wingbeat.builtin.filestore import FileStore
 from wingbeat.testing.conformance.storage import StorageContract
 
 
 class TestFileStore(StorageContract):
-    def make(self, place):
-        return FileStore(str(place))
+    def make(self, home):
+        return FileStore(home.path)
+
+    def damage(self, home, blob):
+        (file,) = Path(home.path).rglob(blob.digest.partition(":")[2])
+        os.chmod(file, 0o644)
+        data = bytearray(file.read_bytes())
+        data[100] ^= 1
+        file.write_bytes(data)
+        return True

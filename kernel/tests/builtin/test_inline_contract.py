@@ -4,37 +4,20 @@ import asyncio
 from pathlib import Path
 
 from wingbeat import current, task
-from wingbeat.builtin.filestore import FileStore
 from wingbeat.builtin.inline import InlineExecutor
 from wingbeat.contracts.executor import AttemptRequest
 from wingbeat.runtime.storageio import StorageIO
 from wingbeat.spec.literal import Inline
+from wingbeat.testing.conformance import tasks
 from wingbeat.testing.conformance.executor import ExecutorContract
-
-
-def mark(place: str) -> None:
-    with (Path(place) / "marks").open("a") as file:
-        file.write("x\n")
-
-
-@task
-def succeed(place: str) -> int:
-    mark(place)
-    return 7
-
-
-@task
-def fail(place: str) -> int:
-    mark(place)
-    raise ValueError("as asked")
 
 
 @task
 async def wait(place: str) -> int:
-    mark(place)
-    while not (Path(place) / "gate").exists():
-        await asyncio.sleep(0.005)
-    return 7
+    with tasks.alive(place):
+        while not tasks.gate(place):
+            await asyncio.sleep(0.005)
+        return 7
 
 
 @task
@@ -45,24 +28,20 @@ async def advance(place: str) -> int:
     return 7
 
 
-@task
-def count(place: str) -> int:
-    mark(place)
-    number = int(current().checkpoint.load("count") or 0) + 1
-    current().checkpoint.save("count", str(number).encode())
-    return number
+PLAIN = [task(function) for function in (tasks.succeed, tasks.fail, tasks.wrong, tasks.count)]
+TASKS = {made.name.rpartition(".")[2]: made for made in [*PLAIN, wait, advance]}
 
 
-TASKS = {"succeed": succeed, "fail": fail, "wait": wait, "advance": advance, "count": count}
+def make_inline(home):
+    io = StorageIO(home.storage(), str(Path(home.path, "scratch")))
+    return InlineExecutor(list(TASKS.values()), io, str(Path(home.path, "attempts")))
 
 
 class TestInlineExecutor(ExecutorContract):
-    def make(self, place):
-        return InlineExecutor(
-            list(TASKS.values()),
-            StorageIO(FileStore(str(place / "storage")), str(place / "scratch")),
-            str(place / "attempts"),
-        )
+    def make(self, home):
+        return make_inline(home)
 
-    def request(self, place, name, kind):
-        return AttemptRequest(id=name, task=TASKS[kind].spec(None), inputs={"place": Inline(str(place))})
+    def request(self, home, place, name, kind):
+        made = TASKS.get(kind)
+        spec = made.spec(None) if made else super().request(home, place, name, kind).task
+        return AttemptRequest(id=name, task=spec, inputs={"place": Inline(str(place))})

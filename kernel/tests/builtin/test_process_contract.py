@@ -1,74 +1,11 @@
 """The process executor keeps the contract."""
 
-import sys
-import textwrap
-
-from wingbeat.builtin.process.executor import ProcessExecutor
-from wingbeat.builtin.process.settings import ProcessSettings
-from wingbeat.contracts.environment import Interpreter
-from wingbeat.contracts.executor import AttemptRequest
-from wingbeat.runtime.bundle import BUNDLE_FILE, bundle_info_bytes
-from wingbeat.spec.entities import Entry, Interface, TaskSpec, Variable
-from wingbeat.spec.literal import Inline
+from wingbeat.builtin.process.plugin import make
 from wingbeat.testing.conformance.executor import ExecutorContract
-from wingbeat.types import literal_type
-
-FUNCTIONS = """
-    import os, time
-
-    from wingbeat import current
-
-    def mark(place):
-        with open(os.path.join(place, "marks"), "a") as file:
-            file.write("x\\n")
-
-    def succeed(place: str) -> int:
-        mark(place)
-        return 7
-
-    def fail(place: str) -> int:
-        mark(place)
-        raise ValueError("as asked")
-
-    def wait(place: str) -> int:
-        mark(place)
-        while not os.path.exists(os.path.join(place, "gate")):
-            time.sleep(0.01)
-        return 7
-
-    def advance(place: str) -> int:
-        current().progress(0.5, "half")
-        wait(place)
-        current().progress(1.0, "whole")
-        return 7
-
-    def count(place: str) -> int:
-        mark(place)
-        number = int(current().checkpoint.load("count") or 0) + 1
-        current().checkpoint.save("count", str(number).encode())
-        return number
-"""
-INTERFACE = Interface((Variable("place", literal_type(str)),), (Variable("o0", literal_type(int)),))
-
-
-class OwnInterpreter:
-    async def ensure(self, environment, project_lock):
-        return Interpreter("own", sys.executable, isolated=False)
 
 
 class TestProcessExecutor(ExecutorContract):
-    def make(self, place):
-        bundle = place / "bundle"
-        bundle.mkdir(exist_ok=True)
-        (bundle / BUNDLE_FILE).write_bytes(bundle_info_bytes((".",)))
-        (bundle / "functions.py").write_text(textwrap.dedent(FUNCTIONS))
-        return ProcessExecutor(
-            str(place / "home"),
-            environments=OwnInterpreter(),
-            bundle_path=lambda digest: str(bundle),
-            settings=ProcessSettings(slots=2, parent_idle_s=0.5),
-        )
+    settings = {"process": {"slots": 2, "parent_idle_s": 0.5, "cancel_grace_s": 0.2}}
 
-    def request(self, place, name, kind):
-        task = TaskSpec(f"functions.{kind}", INTERFACE, Entry("functions", kind))
-        return AttemptRequest(name, task, {"place": Inline(str(place))}, bundle="sha256:bundle")
+    def make(self, home):
+        return make(home)

@@ -1,6 +1,7 @@
 """The SQLite journal: the contract, and what is its own."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sqlite3
@@ -23,13 +24,22 @@ def at(place: Path, **options) -> SQLiteJournal:
 
 
 class TestSQLiteJournal(JournalContract):
-    def make(self, place: Path) -> Journal:
-        return at(place)
+    def make(self, home) -> Journal:
+        return at(Path(home.path))
+
+    @contextlib.asynccontextmanager
+    async def full(self, journal):
+        ((pages,),) = await journal._connection.execute_fetchall("PRAGMA page_count")
+        await journal._connection.execute_fetchall(f"PRAGMA max_page_count = {pages + 2}")
+        yield
+        await journal._connection.execute_fetchall("PRAGMA max_page_count = 1000000")
 
 
 class TestSQLiteJournalWithNormalSynchronous(JournalContract):
-    def make(self, place: Path) -> Journal:
-        return at(place, settings=JournalSettings(synchronous="NORMAL"))
+    examples = 5
+
+    def make(self, home) -> Journal:
+        return at(Path(home.path), settings=JournalSettings(synchronous="NORMAL"))
 
 
 async def filled(place: Path) -> None:

@@ -2,12 +2,11 @@
 
 import asyncio
 import contextlib
+from pathlib import Path
 from typing import ClassVar
 
-import pytest
-
 from wingbeat.contracts.catalog import CacheEntry, CacheKey, Evicted, Explanation, Reserved
-from wingbeat.testing.conformance.catalog import CatalogContract, CatalogFactory
+from wingbeat.testing.conformance.catalog import CatalogContract
 from wingbeat_catalog import SqliteCatalog
 
 
@@ -16,9 +15,8 @@ class Broken(CatalogContract):
     Faulty: ClassVar[type[SqliteCatalog]]
     caught_by: ClassVar[set[str]]
 
-    @pytest.fixture
-    def catalog_factory(self) -> CatalogFactory:
-        return lambda folder, clock: self.Faulty(folder / "catalog.sqlite", clock=clock)
+    def make(self, home, clock):
+        return self.Faulty(Path(home.path, "catalog.sqlite"), clock=clock)
 
 
 class TestLosesReservations(Broken):

@@ -1,14 +1,13 @@
 """The catalog in SQLite keeps the contract of catalogs."""
 
-import pytest
+from pathlib import Path
 
-from wingbeat.testing.conformance.catalog import CatalogContract, CatalogFactory
+from wingbeat.testing.conformance.catalog import CatalogContract
 from wingbeat_catalog import SqliteCatalog
 
 
 class TestSqliteCatalog(CatalogContract):
     shared = False  # one process holds the home
 
-    @pytest.fixture
-    def catalog_factory(self) -> CatalogFactory:
-        return lambda folder, clock: SqliteCatalog(folder / "catalog.sqlite", clock=clock)
+    def make(self, home, clock):
+        return SqliteCatalog(Path(home.path, "catalog.sqlite"), clock=clock)

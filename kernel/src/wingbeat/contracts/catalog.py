@@ -1,4 +1,15 @@
-"""Catalog: memoization of tasks. None is in the box; without one every `cache=True` task runs and says so."""
+"""Catalog: memoization of tasks. None is in the box; without one every `cache=True` task runs and says so.
+
+The kit is `wingbeat.testing.conformance.catalog.CatalogContract`. What holds for all calls:
+
+- *What it knows are hints*: the engine verifies what a hit refers to, and runs the task where the catalog fails. So a call may
+  raise anything and lose nothing but a hit; it may not answer with what was never published, or under another key.
+- *Order*: `start` first, then everything else, from many tasks at once; `close` is last, and may come without a `start`.
+- *Hanging*: a call that has not answered within half a minute is cancelled, and has failed. After several failures in a row the
+  catalog is left alone for a while.
+- *Cancellation*: at any await. The call took place or it did not, and the next one works.
+- *Time* is the catalog's: expiry and reservations go by its own clock, in epoch seconds.
+"""
 
 from __future__ import annotations
 
@@ -89,27 +100,43 @@ class Evicted(Struct, frozen=True):
 
 
 class Catalog(Protocol):
-    """A memoization service. All calls may be made from several kernels at once."""
+    """A memoization service. All calls may be made from several kernels at once, where it is shared by them."""
 
     async def start(self) -> None:
-        """Get ready. Called once, before anything else."""
+        """Get ready. Called once, before anything else.
+
+        Raises: `ConfigurationError` if it cannot work here; tasks run then as if there were no catalog.
+        """
 
     async def close(self) -> None:
-        """Let go. Called once, last."""
+        """Let go of everything. What was published stays. Called last; also without `start`, and again: nothing happens then."""
 
     async def lookup(self, key: CacheKey) -> CacheEntry | None:
-        """The entry under `key`, unless it has expired. Whether its blobs still exist is the engine's to verify."""
+        """The entry under `key`, unless it has expired. Whether its blobs still exist is the engine's to verify.
+
+        Called when: a cached task is about to run, and once more after a reservation was granted. It counts as a use.
+        Raises: anything; the task runs, and is not published.
+        """
 
     async def reserve(self, key: CacheKey, owner: str, seconds: float) -> Reserved:
-        """Ask to be the one that computes `key` (create or extend). Answers with whoever holds it: `owner` if granted."""
+        """Ask to be the one that computes `key` (create or extend). Answers with whoever holds it: `owner` if granted.
+
+        Of many who ask at once, exactly one is granted. `owner` is ``execution/node``, the same after a restart.
+        Called again: by the owner, extends it from now; by others, answers who holds it and until when. A reservation that has
+        run out is anybody's: who crashed does not hold it for ever.
+        Raises: anything; as of `lookup`.
+        """
 
     async def release(self, key: CacheKey, owner: str) -> None:
-        """Give a reservation back. Not held: nothing happens."""
+        """Give a reservation back. Not held, or held by somebody else: nothing happens, however often. Raises: anything; it runs
+        out by itself."""
 
     async def publish(self, entry: CacheEntry, *, overwrite: bool = False) -> None:
-        """Store an entry: one conditional insert, first one wins unless `overwrite`.
+        """Store an entry: one conditional insert, first one wins unless `overwrite`. An expired entry is not in the way.
 
-        Either way it releases the reservation of the node that computed it.
+        Either way it releases the reservation of the node that computed it, of this key. Returns when it is durable.
+        Called when: the outputs of a task are in the journal. Called again: after a crash, with an equal entry; nothing changes.
+        Raises: anything; the outputs stay valid.
         """
 
     async def evict(
@@ -122,8 +149,13 @@ class Catalog(Protocol):
     ) -> Evicted:
         """Remove entries: that one, those of a task, those older, or the least recently used until at most `size_max` bytes.
 
-        A negative age reaches into the future: with a large one, no entry is too new.
+        Those that all that is given selects; with nothing given none. A negative age reaches into the future: with a large one, no
+        entry is too new. Called when: a hit was found damaged, and when a person asks. Called again: nothing is left to remove.
         """
 
     async def explain(self, key: CacheKey) -> Explanation:
-        """Why `key` hits or misses now, against the entry of the same task that is nearest to it."""
+        """Why `key` hits or misses now, against the entry of the same task that is nearest to it.
+
+        Called when: a lookup missed, and when a person asks. Answers a sentence for people, and changes nothing. Raises:
+        anything; as of `lookup`.
+        """

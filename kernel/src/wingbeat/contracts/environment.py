@@ -1,4 +1,8 @@
-"""Environments: where an attempt's Python and packages come from."""
+"""Environments: where an attempt's Python and packages come from.
+
+The kit is `wingbeat.testing.conformance.environment.EnvironmentsContract`. None is registered by a hook so far: the process
+executor makes its own, with uv.
+"""
 
 from __future__ import annotations
 
@@ -42,12 +46,18 @@ class Interpreter(Struct, frozen=True):
 
 
 class Environments(Protocol):
-    """Makes environments real. Building is done once for each lock on a machine, and shared by all attempts and homes."""
+    """Makes environments real. Building is done once for each lock on a machine, and shared by all attempts and homes.
+
+    There is no start and no close. What is half built after a crash or a cancellation is never answered with; it is built anew.
+    """
 
     async def ensure(self, environment: EnvironmentSpec | None, project_lock: str) -> Interpreter:
         """The interpreter for a task: of its own environment, else of the project's lock (a digest in storage).
 
-        Called when: an attempt is about to start. Called again: answers from the cache, at once.
-        Raises `ConfigurationError` for packages that exclude each other (names both), a Python that is not there (lists
-        what is), a missing tool.
+        Neither: the interpreter that runs this. Equal environments have one interpreter, others another digest.
+        Called when: an attempt is about to start; by many attempts at once, of several kernels.
+        Called again: answers from the cache, at once, and so does another object; builds anew what somebody has removed.
+        Raises: `ConfigurationError` for packages that exclude each other (names both), a Python that is not there (lists
+        what is), a missing tool, a lock that is not in storage. The attempt fails then, and is not retried.
+        Cancelled: at any await; the next call goes on or begins anew.
         """

@@ -2,6 +2,16 @@
 
 An executor is given attempts and reports what became of them through a sink. It may be slow, crash and come back; what it
 may not do is run one attempt twice. Every call is idempotent by the attempt's id (``execution/node/attempt``).
+
+The kit is `wingbeat.testing.conformance.executor.ExecutorContract`. What holds for all calls:
+
+- *Order*: `start`, then `recover` with what an earlier kernel left, then the others, from several tasks at once; `close` is last.
+  Between `start` and the end of `recover` nothing is submitted. `close` may come without a `start`, when the kernel failed before.
+- *Cancellation*: a call may be cancelled at any await, when the kernel stops. What it was about is then in doubt, and the same call
+  comes again, from this kernel or the next one.
+- *Hanging*: no call waits for an attempt's end but `cancel`. Each has a time in which it has to return (`submit` a minute,
+  `recover` two, `cancel` five, `close` half a minute); then it is cancelled, and counts as one that raised.
+- *Failing*: after several attempts in a row for which `submit` failed, the executor is left alone for a while; attempts wait.
 """
 
 from __future__ import annotations
@@ -202,16 +212,19 @@ Outcome = Succeeded | Failed | Aborted | Suspended
 
 
 class Sink(Protocol):
-    """Where an executor reports to. Calls return at once; from the kernel's event loop only.
+    """Where an executor reports to. Calls return at once; from the kernel's event loop only: from another thread they raise.
 
-    Duplicate, late and foreign reports are harmless: the engine ignores what does not fit the attempt's state.
+    Duplicate, late and foreign reports are harmless: the engine ignores what does not fit the attempt's state. What is no
+    `Outcome`, or cannot be written and read again, is a failure of the executor.
     """
 
     def running(self, attempt: str, evidence: dict[str, Any] | None = None) -> None:
-        """The attempt has begun: user code may be running. `evidence` says where (pid, host, log)."""
+        """The attempt has begun: user code may be running. `evidence` says where (pid, host, log); it is plain data, and small,
+        since it goes into the journal. Called again: after the attempt was adopted, and harmless."""
 
     def ended(self, attempt: str, outcome: Outcome) -> None:
-        """The attempt has ended and nothing of it runs any more. The first report counts."""
+        """The attempt has ended and nothing of it runs any more: no process of its group, nothing that it started. Called again:
+        the first report counts. Not called after `Executor.close`."""
 
     def progress(self, attempt: str, phase: str, reason: str) -> None:
         """The attempt waits or prepares: ``WAITING_FOR_RESOURCES`` or ``INITIALIZING``, and why. Not durable."""
@@ -227,38 +240,73 @@ class Executor(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What this executor can do. Constant."""
+        """What this executor can do.
+
+        Called when: a kernel is put together, before `start`, and whenever. Called again: the same answer, for as long as the
+        object lives. Raises: nothing.
+        """
 
     async def start(self, sink: Sink) -> None:
-        """Get ready to be called. Called once, before anything else. Raises `ConfigurationError` if it cannot work here."""
+        """Get ready to be called: make folders, connect, look for what is needed.
+
+        Called when: the kernel holds the home, before any other call but `capabilities`. Called again: never.
+        Raises: `ConfigurationError` if it cannot work here. Tasks for it are refused then, with what it said; only without the
+        default executor the kernel does not open. `close` follows all the same.
+        """
 
     async def submit(self, request: AttemptRequest) -> None:
         """Take an attempt: create it unless it exists.
 
         Called when: the intent is in the journal. Returns when the attempt is accepted, not when it has ended.
-        Called again: with the same id after a crash or a lost answer; must not start a second one, and must report what
-        became of the first.
-        Raises: anything means that it is not known whether the attempt was accepted; the engine calls again.
+        Called again: with the same id after a crash or a lost answer, also before the first call has returned; must not start a
+        second one, and must report what became of the first. An executor that does not adopt knows what it was given itself.
+        Raises: anything means that it is not known whether the attempt was accepted. The engine calls again, five times in all, and
+        for ten minutes while it fails for all; then it cancels the attempt, which counts as failed by the system. What can be
+        known of a request to be wrong (no such function, an image that is not there) is better reported: `Failed`, at once.
+        Cancelled: as if it had raised.
         """
 
     async def recover(self, requests: Sequence[AttemptRequest]) -> None:
         """Adopt what an earlier kernel left: for each request, go on reporting it if it runs, report its outcome if it
         ended, run it if it never started, report it lost (`Failed`, kind SYSTEM) if it began and nothing of it is left.
 
-        Called once after `start`, before any `submit`, with every attempt whose end is not in the journal. Called again: later,
-        with those of an execution that could not be read by then, and with the same ones when it raised.
+        An executor that does not adopt (`Capabilities.adopts`) reports each of them lost, once what ran of it has ended.
+
+        Called when: after `start`, before any `submit`, with every attempt whose end is not in the journal, if there is one.
+        Returns when they are known, not when they have ended. An attempt that was cancelled before is `Aborted`.
+        Called again: later, with those of an execution that could not be read by then, and with the same ones when it raised.
+        Raises: anything; the engine calls again, with growing pauses, for as long as it takes: nobody else asks for them. Nothing
+        is submitted before.
+        Cancelled: as if it had raised.
         """
 
     async def cancel(self, attempt: str, reason: str) -> None:
         """Stop an attempt. Returns when nothing of it runs; its end is reported through the sink (`Aborted`, or how it
-        really ended). Called again: fine. Unknown ids: make sure that a late submit of that id does not start, and report
-        `Aborted`."""
+        really ended).
+
+        Called when: an execution is aborted, a node fails fast or times out, an attempt was not taken; also while it starts, and
+        for attempts that this object never heard of. Other attempts of the node and the execution go on.
+        Called again: fine, at the same time and afterwards.
+        Unknown ids: make sure that a late submit of that id does not start, also after a restart if the executor adopts, and
+        report `Aborted`. What an earlier kernel left under the id is stopped, though nobody asked to recover it.
+        Raises: anything; the engine calls again, with growing pauses, until it returns: the next attempt waits for that.
+        Cancelled: the attempt is on its way to its end, or goes on; the call comes again.
+        """
 
     async def list(self) -> list[str]:
-        """Ids of the attempts that hold resources now, for the reaper."""
+        """Ids of the attempts that hold resources now, for the reaper: those that run or prepare to, also what an earlier kernel
+        left and nobody recovered, if the executor adopts. Not those that only wait for their turn.
+
+        Called when: whenever, after `start`. Called again: what is true then. Raises: anything; nothing follows from it.
+        """
 
     async def close(self) -> None:
-        """Let go of everything that belongs to this kernel. What runs goes on, if the executor adopts. Called once, last."""
+        """Let go of everything that belongs to this kernel: tasks, connections, descriptors. What runs goes on, if the executor
+        adopts; else it is stopped. Nothing is reported any more.
+
+        Called when: last, once; also without a `start`, or after one that raised. Does not wait for attempts to end.
+        Raises: nothing that it can help.
+        """
 
 
 __all__ = [

@@ -2,6 +2,13 @@
 
 Rows are opaque here: the engine writes encoded facts. An append carries the writer's fence, checked in the same transaction;
 a writer whose fence is not the newest is refused and must stop.
+
+The kit is `wingbeat.testing.conformance.journal.JournalContract`. What holds for all calls:
+
+- *Order*: `open` first, then everything else, from many tasks at once (one `append` at a time, reads meanwhile); `close` is last,
+  may come without an `open` or after one that raised, and twice. Before `open` and after `close`, calls raise `JournalUnknown`.
+- *Cancellation*: of an `append` leaves it in doubt whether it took place, whole; the journal goes on to work.
+- *Reading* raises `JournalUnknown` if it cannot, `JournalDamaged` for other bytes than were written; never less than there is.
 """
 
 from __future__ import annotations
@@ -81,34 +88,45 @@ class Journal(Protocol):
         From then on `records(live=True)` gives every execution that has not ended, and those that may not have: which they are
         is told by their facts.
 
-        Raises `ConfigurationError` for a journal of a newer format, `JournalUnknown` if it cannot be read.
+        Called when: the kernel has come to hold the home. Called again: on another object, by whoever takes over; the answer is
+        a number greater than every one before, also if nothing was written meanwhile. `owner` is for people.
+        Raises: `ConfigurationError` for a journal of a newer format, `JournalUnknown` if it cannot be read.
         """
 
     async def append(self, batch: Batch, fence: int) -> None:
         """Commit `batch` in one transaction with the check of `fence`. Returns when it is durable.
 
-        Raises `FencedOut` and `StorageFull` (nothing was written) or `JournalUnknown` (it may have been).
+        Called when: something became true; whatever did at the same time is in one batch, which may be large. Called again: with
+        the same batch after `StorageFull` only. A row or launch that is there already is an error, and nothing of its batch is
+        written; a closure that is there already is not.
+        Raises: `FencedOut` (the fence is not the newest one, whatever the batch holds) and `StorageFull`: nothing was written. The
+        engine tries again after a full disk, and stops after anything else. `JournalUnknown`: it may have been written.
         """
 
     async def snapshot(self, snapshot: Snapshot, fence: int) -> None:
-        """Keep a state, so that a restart need not read the rows before it. Replaces the earlier one."""
+        """Keep a state, so that a restart need not read the rows before it. Replaces the earlier one; the rows stay.
+
+        Called when: after many rows of a live execution, when they are durable. With a fence that is not the newest nothing is
+        kept; it may raise `FencedOut` or not. Raises: `StorageFull` (harmless), `JournalUnknown`.
+        """
 
     async def closure(self, digest: str) -> bytes | None:
-        """A stored closure."""
+        """A stored closure, None if there is none. The engine checks it against its digest."""
 
     async def record(self, execution: str) -> Record | None:
-        """One execution."""
+        """One execution, None if there is none. Raises: `JournalUnknown`; what is damaged is marked in the record."""
 
     async def records(
         self, *, live: bool | None = None, launch_key: str | None = None, after: str = "", limit: int = 100
     ) -> list[Record]:
-        """Executions, newest first; `after` continues behind the execution of that id."""
+        """Executions, newest first: those that have not ended with `live`, those that have without, those of a launch key; `after`
+        continues behind the execution of that id. `limit` may be any number: a kernel that starts asks for all that live."""
 
     async def read(self, execution: str, after: int = -1) -> list[Row]:
         """The rows of an execution behind the sequence number `after`, in order. Raises `JournalUnknown` if one is damaged."""
 
     async def latest(self, execution: str) -> Snapshot | None:
-        """The newest snapshot of an execution."""
+        """The newest snapshot of an execution, None if there is none or it is damaged: the rows are there."""
 
     async def close(self) -> None:
-        """Close. What was appended stays."""
+        """Close, and let go of everything. What was appended stays. Called again, or without `open`: nothing happens."""

@@ -1,4 +1,7 @@
-"""Observers: told what became true, after it is durable."""
+"""Observers: told what became true, after it is durable.
+
+The kit is `wingbeat.testing.conformance.observer.ObserverContract`.
+"""
 
 from __future__ import annotations
 
@@ -46,18 +49,22 @@ MISSED = "missed"
 class Observer(Protocol):
     """Receives what happens from when it was started, after it is durable, in order for each execution. Its queue is bounded; what
     is too slow misses events, and so does everybody in a crash. One that has missed some is told so (`MISSED`); they are in the
-    journal."""
+    journal. It keeps nothing of executions that have ended, but what it has still to send: a kernel runs for months."""
 
     async def start(self) -> None:
         """Get ready. Called once, before anything else. If it raises, or takes longer than a minute, it is told nothing."""
 
     async def observe(self, events: list[Published]) -> None:
-        """Take some events.
+        """Take some events: those of one execution that became durable together, behind a `MISSED` where some are missing.
 
         Called with one batch at a time. Raising, or taking longer than a minute, counts as having missed them; after some failures
         in a row it is left alone for a while. An observer that sends must not wait for the network here: it keeps what it has to
         send, within bounds.
+        Executions may be heard of for the first time in their middle, and have gaps; kinds and phases may be new ones. The list and
+        its events are those of the other observers too: nothing in them is changed.
+        Cancelled: at any await, when it took too long or the kernel closes. The next call, or `close`, comes all the same.
         """
 
     async def close(self) -> None:
-        """Send what is kept, and let go, within some seconds. Called once, last."""
+        """Send what is kept, and let go, within some seconds. Called last; also without a `start`, where the kernel failed
+        before; not after one that raised."""

@@ -2,6 +2,17 @@
 
 Content stored through `put_*` is addressed by its digest: the same content twice is one object. It is published
 atomically: a URI is readable whole or not at all, and what `put_*` returned survives a power cut.
+
+The kit is `wingbeat.testing.conformance.storage.StorageContract`. What holds for all calls:
+
+- *Addresses*: the URI of a blob is ``scheme:digest``. The digest of a file is ``sha256:`` and the SHA-256 of its bytes; that of a
+  tree goes by the paths of its files, what is in them, and which of them may be executed. The engine writes such URIs itself.
+- *Blobs come from outside*, and their size and name may not be known (0 and empty): only `verify` needs the size. A blob of another
+  scheme, or whose URI and digest do not agree, is refused; nothing outside of the store is read, whatever a blob says.
+- *Threads*: calls come from many threads, of several processes, at once. There is no start, no close and no event loop; an object
+  is made cheaply, in attempts' processes too, and holds nothing that a fork would break.
+- *Called again*: every call may be repeated. An interrupted `put_*` leaves nothing that could be taken for its content.
+- *Raises*: besides what is said below, OSError where the store cannot be reached or is full. A `put_*` that raised may be repeated.
 """
 
 from __future__ import annotations
@@ -16,27 +27,40 @@ class Storage(Protocol):
     """One URI scheme. Synchronous, because it is used in the attempt's process too; the engine calls it in a thread."""
 
     scheme: str
+    """What its URIs begin with, the name that it is registered under."""
 
     def put_bytes(self, data: bytes) -> Blob:
-        """Store `data`. Stored already: returns the same."""
+        """Store `data`. Returns when it is durable. Stored already: returns the same, and mends what is damaged of it."""
 
     def put_file(self, path: str, name: str = "") -> Blob:
-        """Store a local file, streaming. `name` is what people call it; not part of the address."""
+        """Store a local file, streaming. `name` is what people call it; not part of the address. By default it is the file's own.
+
+        Later changes of the file do not matter. Raises FileNotFoundError, IsADirectoryError, ValueError for what is no file.
+        """
 
     def put_directory(self, path: str, name: str = "") -> Blob:
-        """Store a local tree of regular files. Raises ValueError on links out of the tree, devices and sockets."""
+        """Store a local tree of regular files. Raises ValueError on links out of the tree, devices, pipes and sockets, and names
+        what it is about; never waits for one. Links inside the tree are stored as what they point to; empty folders are not."""
 
     def put_files(self, files: Mapping[str, str | bytes]) -> Blob:
         """Store a tree of the given files: relative path in it, and a local path to read or the content itself.
 
-        The same blob as that of a directory which holds them. Raises FileNotFoundError where one cannot be read.
+        The same blob as that of a directory which holds them. Raises FileNotFoundError where one cannot be read, ValueError for
+        a path that leads out of the tree; there is no tree then.
         """
 
     def read_bytes(self, blob: Blob, bytes_max: int = 256 * 2**20) -> bytes:
-        """The content of a file blob. Raises FileNotFoundError; OSError if it is damaged; ValueError over `bytes_max`."""
+        """The content of a file blob. Raises FileNotFoundError; OSError if it is damaged; ValueError over `bytes_max`, and for
+        a directory."""
 
     def fetch(self, blob: Blob) -> str:
-        """A local path of the content, read-only; the store's own where it is local. Raises FileNotFoundError."""
+        """A local path of the content, read-only; the store's own where it is local. It ends in the blob's name, if that has one.
+
+        The path stays good while the object lives. Raises FileNotFoundError; ValueError for a name that is none of a file.
+        """
 
     def verify(self, blob: Blob) -> str | None:
-        """None if the content is there and whole; else what is wrong with it. Never raises for a missing object."""
+        """None if the content is there and whole, of the size that the blob says; else what is wrong with it, for people.
+
+        Called when: a cache hit refers to it, so often and for large files too. Never raises for a missing object.
+        """

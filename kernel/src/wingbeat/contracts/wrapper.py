@@ -2,6 +2,9 @@
 
 A wrapper is a class found by the path that the task's spec holds (`WrapperSpec.target`), so the attempt's environment needs
 the distribution that defines it and nothing else. It uses only the standard library until it is entered.
+
+The kit is `wingbeat.testing.conformance.wrapper.WrapperContract`. Several wrappers of a task are entered in order and left in the
+opposite one, all in the thread that calls the function.
 """
 
 from __future__ import annotations
@@ -10,7 +13,17 @@ from typing import Any, Protocol
 
 
 class AttemptInfo(Protocol):
-    """What a wrapper may know of the attempt."""
+    """What a wrapper may know of the attempt.
+
+    Attributes:
+        id: ``execution/node/attempt``.
+
+        directory: That of the attempt, absolute; what a wrapper writes goes below it, in a folder of its own.
+
+        cpu: What the task asks for; None if it does not say.
+
+        memory_bytes: As `cpu`.
+    """
 
     id: str
     directory: str
@@ -21,13 +34,24 @@ class AttemptInfo(Protocol):
 class Wrapper(Protocol):
     """One attempt's wrapper: constructed with its configuration, entered once, left once."""
 
-    def __init__(self, config: dict[str, Any]) -> None: ...
+    def __init__(self, config: dict[str, Any]) -> None:
+        """Remember the configuration (`WrapperSpec.config`), and do nothing else: no file, no process, no thread."""
 
     def enter(self, attempt: AttemptInfo) -> dict[type | str, Any]:
         """Prepare, and offer parameters: by type (the class that a parameter is annotated with) or by parameter name.
 
-        Raises anything: the attempt fails with it. Raise an error whose text says what to install if something is missing.
+        A value offered by a class is an instance of it. Offers are for parameters that are no inputs of the task; names go before
+        types, and of two wrappers that offer the same, the inner one.
+        Called when: in the attempt's process, before its inputs are read. Called again: never; another attempt makes another.
+        Raises: anything; the attempt fails with it, and `leave` is not called. Raise an error whose text says what to install if
+        something is missing.
         """
 
     def leave(self, error: BaseException | None) -> None:
-        """Clean up; `error` is what the function raised. Called once after `enter` succeeded, also when it failed."""
+        """Clean up; `error` is what the function raised. Called once after `enter` succeeded, also when the function failed.
+
+        What was started (processes, threads that would keep the process) has ended when it returns.
+        Raises: better nothing: it goes to the attempt's log, and what the function returned or raised is what counts.
+        Cancelled: an attempt that is cancelled or runs out of memory is killed, and this is not called. What `enter` started has to
+        end with the attempt's process group, or when its pipes close.
+        """

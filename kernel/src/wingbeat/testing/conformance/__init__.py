@@ -1,6 +1,16 @@
-"""Conformance kits: one class for each contract, which the author of an implementation derives a test class from."""
+"""Conformance kits: one class for each contract, which the author of an implementation derives a test class from.
+
+They need ``pip install wingbeat[testing]`` (pytest and hypothesis). See `docs/reference/contracts.md` for which kit is whose.
+"""
 
 import pytest
 
-pytest.register_assert_rewrite(f"{__name__}.catalog", f"{__name__}.catalog_model")
-pytest.register_assert_rewrite(*(f"{__name__}.{kit}" for kit in ("executor", "journal", "storage")))
+pytest.register_assert_rewrite(
+    *(
+        f"{__name__}.{kit}"
+        for kit in (
+            "catalog", "catalog_model", "environment", "executor", "executor_adoption", "executor_stage", "journal",
+            "journal_model", "kit", "observer", "plugin", "storage", "types", "wrapper",
+        )
+    )
+)  # fmt: skip

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -29,11 +29,9 @@ _owners = st.sampled_from(_OWNERS)
 class _Machine(RuleBasedStateMachine):
     """The catalog, and beside it what it should hold."""
 
-    def __init__(
-        self, factory: Callable[[Path, Callable[[], float]], Catalog], folder: Path, moves_clock: bool
-    ) -> None:
+    def __init__(self, make: Callable[[Callable[[], float]], Catalog], moves_clock: bool) -> None:
         super().__init__()
-        self.factory, self.folder, self.moves_clock = factory, folder, moves_clock
+        self.make, self.moves_clock = make, moves_clock
         self.now = 1_800_000_000.0
         self.entries: dict[str, CacheEntry] = {}
         self.reservations: dict[str, tuple[str, float]] = {}
@@ -41,7 +39,7 @@ class _Machine(RuleBasedStateMachine):
 
     @initialize()
     def open(self) -> None:
-        self.catalog = self.factory(self.folder, lambda: self.now)
+        self.catalog = self.make(lambda: self.now)
         self.runner.run(self.catalog.start())
 
     def call(self, awaitable: Any) -> Any:
@@ -117,20 +115,19 @@ class _Machine(RuleBasedStateMachine):
         self.runner.close()
 
 
-def run_model(factory: Callable[[Path, Callable[[], float]], Catalog], folder: Path, *, moves_clock: bool) -> None:
-    """Compare a catalog with a dictionary over random calls; each sequence has a state of its own under `folder`."""
+def run_model(make: Callable[[int, Callable[[], float]], Catalog], *, moves_clock: bool, examples: int) -> None:
+    """Compare a catalog with a dictionary over random calls; each sequence has a state of its own, by number."""
     numbers = itertools.count()
 
     class Machine(_Machine):
         def __init__(self) -> None:
-            place = folder / f"state{next(numbers)}"
-            place.mkdir()
-            super().__init__(factory, place, moves_clock)
+            super().__init__(functools.partial(make, next(numbers)), moves_clock)
 
     chosen = settings(
-        max_examples=40,
+        max_examples=examples,
         stateful_step_count=25,
         deadline=None,
+        database=None,
         suppress_health_check=list(HealthCheck),
         print_blob=False,
     )

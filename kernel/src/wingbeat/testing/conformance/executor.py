@@ -1,277 +1,414 @@
-"""What every executor must do. Derive one test class, say how an executor is made and what its attempts are::
+"""What every executor must do. Derive one test class and say how an executor is made::
 
     class TestMyExecutor(ExecutorContract):
-        def make(self, place: Path) -> Executor: ...
-        def request(self, place: Path, name: str, kind: str) -> AttemptRequest: ...
+        def make(self, home: Home) -> Executor:
+            return MyExecutor(home.path, home.settings("mine", MySettings))
 
-A request of kind ``succeed`` gives the output ``o0`` 7, ``fail`` raises ValueError("as asked"), and ``wait`` goes on until
-there is a file ``gate`` in `place`. Each appends one line to the file ``marks`` in `place` when it begins. What an executor
-cannot do it says in its `Capabilities`; the tests of that are skipped.
+That is all for an executor that runs Python functions: the kit puts a code bundle (`wingbeat.testing.conformance.tasks`) into the
+storage of the home, and submits attempts that run the functions in it. Others (containers, say) override `request` and give
+attempts that do the same: ``succeed`` gives the output ``o0`` 7, ``wait`` goes on until there is a file ``gate``, ….
 
-For executors that report progress, ``advance`` calls ``current().progress(0.5, "half")``, goes on as ``wait`` does, and calls
-``current().progress(1.0, "whole")`` before it gives 7. For those that carry checkpoints, ``count`` adds one to the number in
-the file ``count`` of its checkpoint (0 if there is none), saves it, and gives it.
+What an executor cannot do it says in its `Capabilities`; the tests of that are skipped.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
-from msgspec.structs import replace
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from wingbeat.base.errors import ErrorKind
-from wingbeat.contracts.executor import Aborted, AttemptRequest, Executor, Failed, Outcome, Progress, Succeeded
+from wingbeat.contracts.executor import Aborted, Capabilities, Failed, Outcome, Succeeded
 from wingbeat.spec.literal import Inline
+from wingbeat.testing.conformance.executor_adoption import AdoptionTests
+from wingbeat.testing.conformance.executor_stage import Reports, Stage
+from wingbeat.testing.conformance.kit import descriptors
+from wingbeat.testing.home import TemporaryHome
 
-WAIT_S = 30.0
-
-
-class Reports:
-    """A sink that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.began: list[str] = []
-        self.outcomes: dict[str, list[Outcome]] = {}
-        self.advances: dict[str, list[Progress]] = {}
-        self._told = asyncio.Event()
-
-    def running(self, attempt: str, evidence: dict[str, Any] | None = None) -> None:
-        """See `Sink.running`."""
-        self.began.append(attempt)
-        self._told.set()
-
-    def ended(self, attempt: str, outcome: Outcome) -> None:
-        """See `Sink.ended`."""
-        self.outcomes.setdefault(attempt, []).append(outcome)
-        self._told.set()
-
-    def progress(self, attempt: str, phase: str, reason: str) -> None:
-        """See `Sink.progress`."""
-
-    def advanced(self, attempt: str, progress: Progress) -> None:
-        """See `Sink.advanced`."""
-        self.advances.setdefault(attempt, []).append(progress)
-        self._told.set()
-
-    async def advance(self, attempt: str) -> Progress:
-        """The first report of how far an attempt is."""
-        async with asyncio.timeout(WAIT_S):
-            while attempt not in self.advances:
-                self._told.clear()
-                await self._told.wait()
-        return self.advances[attempt][0]
-
-    async def outcome(self, attempt: str) -> Outcome:
-        """The first report of an attempt's end."""
-        async with asyncio.timeout(WAIT_S):
-            while attempt not in self.outcomes:
-                self._told.clear()
-                await self._told.wait()
-        return self.outcomes[attempt][0]
+ONE, OTHER = "e/n/0", "e/other/0"
 
 
-class ExecutorContract:
-    """The contract as tests."""
+class ExecutorContract(AdoptionTests):
+    """The contract of `wingbeat.contracts.executor.Executor` as tests.
 
-    def make(self, place: Path) -> Executor:
-        """An executor; two made with one `place` are the executors of two kernels, one after the other."""
-        raise NotImplementedError
+    Attributes:
+        load: So many attempts are submitted at once in the test of load.
 
-    def request(self, place: Path, name: str, kind: str) -> AttemptRequest:
-        """An attempt with the id `name`."""
-        raise NotImplementedError
+        examples: So many random stories are told in the test against a model.
+    """
 
-    @contextlib.asynccontextmanager
-    async def started(self, place: Path) -> AsyncIterator[tuple[Executor, Reports]]:
-        """An executor that can be called, and what it reports."""
-        executor, reports = self.make(place), Reports()
-        await executor.start(reports)
-        await executor.recover([])
-        try:
-            yield executor, reports
-        finally:
-            await executor.close()
+    load: ClassVar[int] = 300
+    examples: ClassVar[int] = 15
 
-    def marks(self, place: Path) -> int:
-        """How many attempts began."""
-        file = place / "marks"
-        return len(file.read_text().split()) if file.exists() else 0
+    # Outcomes
 
-    async def begun(self, place: Path, count: int = 1) -> None:
-        """Wait until so many attempts began."""
-        async with asyncio.timeout(WAIT_S):
-            while self.marks(place) < count:
-                await asyncio.sleep(0.01)
-
-    async def test_success_comes_with_the_outputs(self, tmp_path: Path) -> None:
-        """Once."""
-        async with self.started(tmp_path) as (executor, reports):
-            await executor.submit(self.request(tmp_path, "e/n/0", "succeed"))
-            outcome = await reports.outcome("e/n/0")
+    async def test_success_comes_with_the_outputs(self, home: TemporaryHome) -> None:
+        """`Succeeded`: the function returned, `outputs` are inline or offloaded. `Sink.ended`: nothing of it runs any more."""
+        async with self.started(home) as stage:
+            outcome = await stage.run(ONE)
+            assert not stage.runs(ONE)
             assert isinstance(outcome, Succeeded)
             assert outcome.outputs == {"o0": Inline(7)}
-            assert self.marks(tmp_path) == 1
+            assert stage.starts(ONE) == 1
 
-    async def test_failure_comes_with_the_error(self, tmp_path: Path) -> None:
-        """Of the user's, with its class and text."""
-        async with self.started(tmp_path) as (executor, reports):
-            await executor.submit(self.request(tmp_path, "e/n/0", "fail"))
-            outcome = await reports.outcome("e/n/0")
+    async def test_failure_comes_with_the_error(self, home: TemporaryHome) -> None:
+        """`Failed`: the user's error, with its class as `code` and its text."""
+        async with self.started(home) as stage:
+            outcome = await stage.run(ONE, "fail")
             assert isinstance(outcome, Failed)
             assert (outcome.error.code, outcome.error.kind) == ("ValueError", ErrorKind.USER)
             assert "as asked" in outcome.error.message
 
-    async def test_a_running_attempt_is_reported_and_listed(self, tmp_path: Path) -> None:
-        """Until it has ended."""
-        async with self.started(tmp_path) as (executor, reports):
-            await executor.submit(self.request(tmp_path, "e/n/0", "wait"))
-            await self.begun(tmp_path)
-            assert list(await executor.list()) == ["e/n/0"]
-            (tmp_path / "gate").touch()
-            assert isinstance(await reports.outcome("e/n/0"), Succeeded)
-            if executor.capabilities.reports_running:
-                assert reports.began == ["e/n/0"]
-            assert list(await executor.list()) == []
-
-    async def test_the_same_attempt_twice_runs_once(self, tmp_path: Path) -> None:
-        """While it runs, and after it has ended."""
-        async with self.started(tmp_path) as (executor, reports):
-            request = self.request(tmp_path, "e/n/0", "wait")
-            await executor.submit(request)
-            await executor.submit(request)
-            await self.begun(tmp_path)
-            (tmp_path / "gate").touch()
-            await reports.outcome("e/n/0")
-            await executor.submit(request)
-            await executor.submit(self.request(tmp_path, "e/other/0", "succeed"))
-            await reports.outcome("e/other/0")
-            assert self.marks(tmp_path) == 2
-
-    async def test_a_cancelled_attempt_is_gone_when_cancel_returns(self, tmp_path: Path) -> None:
-        """And reported as aborted; cancelling again is fine."""
-        async with self.started(tmp_path) as (executor, reports):
-            await executor.submit(self.request(tmp_path, "e/n/0", "wait"))
-            await self.begun(tmp_path)
-            await executor.cancel("e/n/0", "enough")
-            assert isinstance(await reports.outcome("e/n/0"), Aborted)
-            assert list(await executor.list()) == []
-            await executor.cancel("e/n/0", "enough")
-
-    async def test_what_was_cancelled_before_it_came_does_not_start(self, tmp_path: Path) -> None:
-        """A late submit of a cancelled attempt is not run."""
-        async with self.started(tmp_path) as (executor, reports):
-            await executor.cancel("e/n/0", "enough")
-            assert isinstance(await reports.outcome("e/n/0"), Aborted)
-            await executor.submit(self.request(tmp_path, "e/n/0", "succeed"))
-            await executor.submit(self.request(tmp_path, "e/other/0", "succeed"))
-            assert isinstance(await reports.outcome("e/other/0"), Succeeded)
-            assert self.marks(tmp_path) == 1
-
-    async def test_cancelling_what_has_ended_changes_nothing(self, tmp_path: Path) -> None:
-        """The first report counts."""
-        async with self.started(tmp_path) as (executor, reports):
-            await executor.submit(self.request(tmp_path, "e/n/0", "succeed"))
-            assert isinstance(await reports.outcome("e/n/0"), Succeeded)
-            await executor.cancel("e/n/0", "enough")
-            assert isinstance(reports.outcomes["e/n/0"][0], Succeeded)
-
-    async def test_what_runs_is_adopted_by_the_next_executor(self, tmp_path: Path) -> None:
-        """It runs once, and its end is reported to the new one; without the capability it is reported lost."""
-        request = self.request(tmp_path, "e/n/0", "wait")
-        async with self.started(tmp_path) as (executor, _):
-            await executor.submit(request)
-            await self.begun(tmp_path)
-        executor, reports = self.make(tmp_path), Reports()
-        await executor.start(reports)
-        await executor.recover([request])
-        (tmp_path / "gate").touch()
-        outcome = await reports.outcome("e/n/0")
-        if executor.capabilities.adopts:
-            assert isinstance(outcome, Succeeded)
-        else:
+    async def test_a_value_of_another_type_is_a_failure(self, home: TemporaryHome) -> None:
+        """`Failed`: what a function gives has to be of the type that it declares."""
+        async with self.started(home) as stage:
+            if not stage.can.functions:
+                pytest.skip("it runs no functions")
+            outcome = await stage.run(ONE, "wrong")
             assert isinstance(outcome, Failed)
-            assert outcome.error.kind is ErrorKind.SYSTEM
-        assert self.marks(tmp_path) == 1
-        await executor.close()
+            assert outcome.error.kind is ErrorKind.USER
 
-    async def test_the_outcome_of_what_ended_meanwhile_is_taken(self, tmp_path: Path) -> None:
-        """Only for executors that adopt."""
-        request = self.request(tmp_path, "e/n/0", "succeed")
-        async with self.started(tmp_path) as (executor, reports):
-            if not executor.capabilities.adopts:
-                pytest.skip("it does not adopt")
-            await executor.submit(request)
-            await reports.outcome("e/n/0")
-        executor, reports = self.make(tmp_path), Reports()
-        await executor.start(reports)
-        await executor.recover([request])
-        assert isinstance(await reports.outcome("e/n/0"), Succeeded)
-        assert self.marks(tmp_path) == 1
-        await executor.close()
+    async def test_a_function_that_is_not_there_is_refused_or_a_failure(self, home: TemporaryHome) -> None:
+        """`submit`: raises, or takes the attempt and reports that it failed; it is never silent."""
+        async with self.started(home) as stage:
+            if not stage.can.functions:
+                pytest.skip("it runs no functions")
+            try:
+                await stage.submit(ONE, "missing")
+            except Exception:  # noqa: BLE001  # it may be anything
+                return
+            assert isinstance(await stage.reports.outcome(ONE), Failed)
 
-    async def test_how_far_an_attempt_is_is_told_while_it_runs_and_stays_in_its_evidence(self, tmp_path: Path) -> None:
-        """Only for executors that report progress."""
-        async with self.started(tmp_path) as (executor, reports):
-            if not executor.capabilities.reports_progress:
+    async def test_an_attempt_that_ends_without_a_word_has_failed(self, home: TemporaryHome) -> None:
+        """`Failed`: a crash. Only for executors that isolate."""
+        async with self.started(home) as stage:
+            if not stage.can.isolates:
+                pytest.skip("it does not isolate")
+            outcome = await stage.run(ONE, "crash")
+            assert isinstance(outcome, Failed)
+            assert outcome.error.message
+            assert isinstance(await stage.run(OTHER), Succeeded), "others go on"
+
+    async def test_variables_are_set(self, home: TemporaryHome) -> None:
+        """`AttemptRequest.variables`: added in the attempt's process. Only for executors that isolate."""
+        async with self.started(home) as stage:
+            if not stage.can.isolates:
+                pytest.skip("it does not isolate")
+            outcome = await stage.run(ONE, "variable", variables={"KIT_NUMBER": "11"})
+            assert isinstance(outcome, Succeeded)
+            assert outcome.outputs == {"o0": Inline(11)}
+
+    async def test_a_running_attempt_is_reported_and_listed(self, home: TemporaryHome) -> None:
+        """`list`: the attempts that hold resources now. `Sink.running`: told when an attempt begins to run."""
+        async with self.started(home) as stage:
+            assert list(await stage.executor.list()) == []
+            await stage.submit(ONE, "wait")
+            await stage.begun(ONE)
+            assert list(await stage.executor.list()) == [ONE]
+            stage.let_go(ONE)
+            assert isinstance(await stage.reports.outcome(ONE), Succeeded)
+            if stage.can.reports_running:
+                assert ONE in stage.reports.began
+            assert list(await stage.executor.list()) == []
+
+    # The second call
+
+    async def test_the_same_attempt_twice_runs_once(self, home: TemporaryHome) -> None:
+        """`submit`, called again: must not start a second one, while the first runs and after it has ended."""
+        async with self.started(home) as stage:
+            request = await stage.submit(ONE, "wait")
+            await stage.executor.submit(request)
+            await stage.begun(ONE)
+            await asyncio.gather(*(stage.executor.submit(request) for _ in range(5)))
+            stage.let_go(ONE)
+            await stage.reports.outcome(ONE)
+            await stage.executor.submit(request)
+            await stage.run(OTHER)
+            await self.turns()
+            assert stage.starts(ONE) == 1
+
+    async def test_many_submits_of_one_attempt_at_once_run_once(self, home: TemporaryHome) -> None:
+        """`submit`, called again: also while the first call has not returned."""
+        async with self.started(home) as stage:
+            request = stage.request(ONE, "succeed")
+            await asyncio.gather(*(stage.executor.submit(request) for _ in range(20)))
+            assert isinstance(await stage.reports.outcome(ONE), Succeeded)
+            await stage.run(OTHER)
+            assert stage.starts(ONE) == 1
+
+    async def test_a_submit_that_is_cancelled_may_be_repeated(self, home: TemporaryHome) -> None:
+        """`submit`, called again: with the same id after a lost answer, at whatever moment it was lost."""
+        async with self.started(home) as stage:
+            for turns in range(6):
+                name = f"e/n{turns}/0"
+                request = stage.request(name, "succeed")
+                lost = asyncio.ensure_future(stage.executor.submit(request))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                lost.cancel()
+                await asyncio.gather(lost, return_exceptions=True)
+                await stage.executor.submit(request)
+                assert isinstance(await stage.reports.outcome(name), Succeeded)
+                assert stage.starts(name) == 1
+
+    # Cancelling
+
+    async def test_a_cancelled_attempt_is_gone_when_cancel_returns(self, home: TemporaryHome) -> None:
+        """`cancel`: returns when nothing of it runs; its end is reported through the sink."""
+        async with self.started(home) as stage:
+            await stage.submit(ONE, "wait")
+            await stage.begun(ONE)
+            await stage.executor.cancel(ONE, "enough")
+            assert not stage.runs(ONE)
+            assert isinstance(await stage.reports.outcome(ONE), Aborted)
+            assert list(await stage.executor.list()) == []
+
+    @pytest.mark.parametrize("kind", ["stubborn", "family"])
+    async def test_what_does_not_end_when_asked_to_is_ended(self, home: TemporaryHome, kind: str) -> None:
+        """`cancel`: returns when nothing of it runs: a process that ignores signals, and children. Only where isolated."""
+        async with self.started(home) as stage:
+            if not stage.can.isolates:
+                pytest.skip("it does not isolate")
+            await stage.submit(ONE, kind)
+            await stage.begun(ONE)
+            await stage.executor.cancel(ONE, "enough")
+            assert not stage.runs(ONE)
+            assert isinstance(await stage.reports.outcome(ONE), Aborted)
+
+    async def test_cancelling_twice_is_cancelling(self, home: TemporaryHome) -> None:
+        """`cancel`, called again: fine, at the same time and afterwards."""
+        async with self.started(home) as stage:
+            await stage.submit(ONE, "wait")
+            await stage.begun(ONE)
+            await asyncio.gather(*(stage.executor.cancel(ONE, "enough") for _ in range(3)))
+            assert not stage.runs(ONE)
+            await stage.executor.cancel(ONE, "enough")
+            assert isinstance(await stage.reports.outcome(ONE), Aborted)
+
+    async def test_what_was_cancelled_before_it_came_does_not_start(self, home: TemporaryHome) -> None:
+        """`cancel` of an unknown id: reports `Aborted`; a late submit of that id does not start."""
+        async with self.started(home) as stage:
+            await stage.executor.cancel(ONE, "enough")
+            assert isinstance(await stage.reports.outcome(ONE), Aborted)
+            await stage.submit(ONE)
+            assert isinstance(await stage.run(OTHER), Succeeded)
+            await self.turns()
+            assert stage.starts(ONE) == 0
+            assert {type(outcome) for outcome in stage.reports.outcomes[ONE]} == {Aborted}
+
+    async def test_what_is_cancelled_while_it_starts_is_gone(self, home: TemporaryHome) -> None:
+        """`cancel`: at whatever moment of its start; it has one end, and nothing of it comes later."""
+        async with self.started(home) as stage:
+            await stage.run(OTHER)  # what is prepared once is prepared
+            for turns in range(8):
+                name = f"e/n{turns}/0"
+                request = await stage.submit(name, "wait")
+                for _ in range(turns * 3):
+                    await asyncio.sleep(0.001 if turns > 4 else 0)
+                await stage.executor.cancel(name, "enough")
+                assert not stage.runs(name)
+                assert isinstance(await stage.reports.outcome(name), Aborted)
+                await stage.executor.submit(request)
+            assert isinstance(await stage.run("e/last/0"), Succeeded)
+            await self.turns()
+            assert list(await stage.executor.list()) == []
+            assert not any(stage.runs(f"e/n{turns}/0") for turns in range(8))
+
+    async def test_cancelling_what_has_ended_changes_nothing(self, home: TemporaryHome) -> None:
+        """`Sink.ended`: the first report counts; `cancel` reports how it really ended, or `Aborted`."""
+        async with self.started(home) as stage:
+            assert isinstance(await stage.run(ONE), Succeeded)
+            await stage.executor.cancel(ONE, "enough")
+            assert isinstance(stage.reports.outcomes[ONE][0], Succeeded)
+            assert stage.starts(ONE) == 1
+
+    async def test_one_is_cancelled_and_the_others_go_on(self, home: TemporaryHome) -> None:
+        """`cancel` stops one attempt: neither the next of its node nor one of another execution."""
+        async with self.started(home) as stage:
+            stays = ("e/n1/0", "f/n/0")
+            for name in (*stays, ONE):
+                await stage.submit(name, "wait")
+            await stage.executor.cancel(ONE, "enough")
+            for name in stays:
+                stage.let_go(name)
+                assert isinstance(await stage.reports.outcome(name), Succeeded)
+
+    # Answers and arguments
+
+    async def test_answers_are_of_the_declared_types(self, home: TemporaryHome) -> None:
+        """`capabilities`: a `Capabilities`, constant. `list`: ids. The other calls answer nothing."""
+        executor: Any = self.make(home)
+        can, reports = executor.capabilities, Reports()
+        assert isinstance(can, Capabilities)
+        answers = [await executor.start(reports), await executor.recover([])]
+        stage = Stage(self, home, executor)
+        answers.append(await executor.submit(stage.request(ONE, "wait")))
+        await stage.begun(ONE)
+        found = list(await executor.list())
+        assert all(isinstance(name, str) for name in found), found
+        answers += [await executor.cancel(ONE, "enough"), await executor.close()]
+        assert answers == [None] * 5
+        assert executor.capabilities == can
+
+    @pytest.mark.parametrize("name", ["x1-2/n0.17/0", "x1/n0.n1.3.n2/12", "x" * 63 + "/n/3"])
+    async def test_ids_are_only_names(self, home: TemporaryHome, name: str) -> None:
+        """`AttemptRequest.id`: ``execution/node/attempt``, of items and nodes inside of others too."""
+        async with self.started(home) as stage:
+            assert isinstance(await stage.run(name), Succeeded)
+            assert list(stage.reports.outcomes) == [name]
+
+    # Load
+
+    async def test_many_attempts_at_once_all_end(self, home: TemporaryHome) -> None:
+        """`submit`: returns when the attempt is accepted, not when it has ended; each is run once, and reported."""
+        async with self.started(home) as stage:
+            names = [f"e/n{number}/0" for number in range(self.load)]
+            await asyncio.gather(
+                *(stage.submit(name, "fail" if n % 10 == 9 else "succeed") for n, name in enumerate(names))
+            )
+            outcomes = [await stage.reports.outcome(name) for name in names]
+            wanted = [Failed if n % 10 == 9 else Succeeded for n in range(self.load)]
+            assert [type(outcome) for outcome in outcomes] == wanted
+            assert [stage.starts(name) for name in names] == [1] * self.load
+            assert list(await stage.executor.list()) == []
+
+    async def test_nothing_is_left_open_by_one_kernel_after_another(self, home: TemporaryHome) -> None:
+        """`close`: lets go of everything that belongs to this kernel."""
+        counts = []
+        for life in range(4):
+            async with self.started(home) as stage:
+                for number in range(3):
+                    await stage.run(f"e{life}/n{number}/0")
+            counts.append(descriptors())
+        assert counts[-1] <= counts[1] + 2, f"open files after each kernel: {counts}"
+
+    # The end
+
+    async def test_closing_does_not_wait_for_attempts(self, home: TemporaryHome) -> None:
+        """`close`: what runs goes on, if the executor adopts; else it ends. Nothing is reported after it."""
+        async with self.started(home) as stage:
+            await stage.submit(ONE, "wait")
+            await stage.begun(ONE)
+        assert ONE not in stage.reports.outcomes or not stage.can.adopts
+        assert stage.runs(ONE) == stage.can.adopts
+        stage.let_go(ONE)
+        await self.until(lambda: not stage.runs(ONE), "the end of what was left running")
+        stage.reports.check()
+
+    async def test_what_was_never_started_can_be_closed(self, home: TemporaryHome) -> None:
+        """`close`: also when the kernel failed before it came to call `start`."""
+        await self.make(home).close()
+
+    # Progress and checkpoints
+
+    async def test_how_far_an_attempt_is_is_told_while_it_runs_and_stays_in_its_evidence(
+        self, home: TemporaryHome
+    ) -> None:
+        """`Sink.advanced`. Only for executors that report progress."""
+        async with self.started(home) as stage:
+            if not stage.can.reports_progress:
                 pytest.skip("it does not report progress")
-            await executor.submit(self.request(tmp_path, "e/n/0", "advance"))
-            progress = await reports.advance("e/n/0")
+            await stage.submit(ONE, "advance")
+            progress = await stage.reports.advance(ONE)
             assert (progress.fraction, progress.text) == (0.5, "half")
             assert progress.at > 0
-            (tmp_path / "gate").touch()
-            outcome = await reports.outcome("e/n/0")
+            stage.let_go(ONE)
+            outcome = await stage.reports.outcome(ONE)
             assert isinstance(outcome, Succeeded)
             kept = outcome.evidence["progress"]
             assert (kept["fraction"], kept["text"]) == (1.0, "whole")
 
-    async def test_how_far_an_adopted_attempt_is_is_told_again(self, tmp_path: Path) -> None:
-        """Only for executors that adopt and report progress."""
-        request = self.request(tmp_path, "e/n/0", "advance")
-        async with self.started(tmp_path) as (executor, reports):
-            if not (executor.capabilities.adopts and executor.capabilities.reports_progress):
-                pytest.skip("it does not adopt, or does not report progress")
-            await executor.submit(request)
-            await reports.advance("e/n/0")
-        executor, reports = self.make(tmp_path), Reports()
-        await executor.start(reports)
-        await executor.recover([request])
-        assert (await reports.advance("e/n/0")).text == "half"
-        (tmp_path / "gate").touch()
-        await reports.outcome("e/n/0")
-        await executor.close()
-
-    async def test_an_attempt_begins_with_the_checkpoint_of_the_one_before(self, tmp_path: Path) -> None:
-        """Also if one between them never ran. Only for executors that carry checkpoints."""
-        async with self.started(tmp_path) as (executor, reports):
-            if not executor.capabilities.carries_checkpoints:
+    async def test_an_attempt_begins_with_the_checkpoint_of_the_one_before(self, home: TemporaryHome) -> None:
+        """`AttemptRequest`: the latest earlier attempt of its node that ran at all. Only where checkpoints are carried."""
+        async with self.started(home) as stage:
+            if not stage.can.carries_checkpoints:
                 pytest.skip("it does not carry checkpoints")
-            assert await self._counted(executor, reports, self.request(tmp_path, "e/n/0", "count")) == 1
-            assert await self._counted(executor, reports, self.request(tmp_path, "e/n/1", "count")) == 2
-            await executor.cancel("e/n/2", "before it came")
-            assert await self._counted(executor, reports, self.request(tmp_path, "e/n/3", "count")) == 3
-            assert await self._counted(executor, reports, self.request(tmp_path, "e/other/0", "count")) == 1
+            assert await self._counted(stage, "e/n/0") == 1
+            assert await self._counted(stage, "e/n/1") == 2
+            await stage.executor.cancel("e/n/2", "before it came")
+            assert await self._counted(stage, "e/n/3") == 3
+            assert await self._counted(stage, OTHER) == 1
 
-    async def test_a_node_that_recovers_another_begins_with_a_copy_of_its_checkpoint(self, tmp_path: Path) -> None:
-        """However often it is recovered; its own attempts go before. Only for executors that carry checkpoints."""
-        async with self.started(tmp_path) as (executor, reports):
-            if not executor.capabilities.carries_checkpoints:
+    async def test_a_node_that_recovers_another_begins_with_a_copy_of_its_checkpoint(self, home: TemporaryHome) -> None:
+        """`AttemptRequest.checkpoint`: copied, however often it is recovered; its own attempts go before."""
+        async with self.started(home) as stage:
+            if not stage.can.carries_checkpoints:
                 pytest.skip("it does not carry checkpoints")
-            assert await self._counted(executor, reports, self.request(tmp_path, "e/n/0", "count")) == 1
+            assert await self._counted(stage, "e/n/0") == 1
             for name, expected in (("f/n/0", 2), ("g/n/0", 2), ("g/n/1", 3)):
-                request = replace(self.request(tmp_path, name, "count"), checkpoint="e/n")
-                assert await self._counted(executor, reports, request) == expected
-            request = replace(self.request(tmp_path, "h/n/0", "count"), checkpoint="gone/n")
-            assert await self._counted(executor, reports, request) == 1
+                assert await self._counted(stage, name, checkpoint="e/n") == expected
+            assert await self._counted(stage, "h/n/0", checkpoint="gone/n") == 1
 
-    async def _counted(self, executor: Executor, reports: Reports, request: AttemptRequest) -> Any:
-        await executor.submit(request)
-        outcome = await reports.outcome(request.id)
+    async def _counted(self, stage: Stage, name: str, **changed: Any) -> Any:
+        outcome = await stage.run(name, "count", **changed)
         assert isinstance(outcome, Succeeded)
         value = outcome.outputs["o0"]
         assert isinstance(value, Inline)
         return value.value
+
+    # Against a model
+
+    def test_whatever_is_called_in_whatever_order_each_attempt_has_one_fate(self, home: TemporaryHome) -> None:
+        """Idempotent by the attempt's id: submits and cancels in any order, repeated, at once or after a while."""
+        steps = st.lists(
+            st.tuples(
+                st.sampled_from(["submit", "cancel", "settle"]), st.integers(0, 2), st.sampled_from(["succeed", "fail"])
+            ),
+            min_size=1,
+            max_size=8,
+        )
+        numbers = iter(range(10**6))
+        with asyncio.Runner() as runner:
+            stage = Stage(self, home, self.make(home))
+            stage.reports = runner.run(_reports())
+            runner.run(stage.executor.start(stage.reports))
+
+            @settings(
+                max_examples=self.examples, deadline=None, database=None, suppress_health_check=list(HealthCheck),
+                print_blob=False,
+            )  # fmt: skip
+            @given(steps=steps)
+            @example([("submit", 0, "succeed"), ("settle", 0, ""), ("submit", 0, ""), ("cancel", 0, "")])
+            @example([("cancel", 0, ""), ("submit", 0, "succeed"), ("submit", 1, "fail"), ("submit", 1, "")])
+            def told(steps: list[tuple[str, int, str]]) -> None:
+                runner.run(self._story(stage, f"x{next(numbers)}", steps))
+
+            try:
+                told()
+            finally:
+                runner.run(stage.executor.close())
+            stage.reports.check()
+
+    async def _story(self, stage: Stage, execution: str, steps: list[tuple[str, int, str]]) -> None:
+        kinds: dict[str, str] = {}
+        refused: set[str] = set()
+        async with asyncio.timeout(self.patience_s):
+            for call, number, kind in steps:
+                name = f"{execution}/n{number}/0"
+                if call == "submit":
+                    await stage.submit(name, kinds.setdefault(name, kind))
+                elif call == "cancel":
+                    refused |= {name} - set(kinds)
+                    await stage.executor.cancel(name, "enough")
+                elif name in kinds:
+                    await stage.reports.outcome(name)
+            for name in {*kinds, *refused}:
+                outcome = await stage.reports.outcome(name)
+                _check_fate(stage, name, outcome, kinds.get(name), refused=name in refused)
+
+
+def _check_fate(stage: Stage, name: str, outcome: Outcome, kind: str | None, *, refused: bool) -> None:
+    if refused:
+        assert isinstance(outcome, Aborted)
+        assert stage.starts(name) == 0
+        return
+    assert stage.starts(name) <= 1
+    wanted = Succeeded if kind == "succeed" else Failed
+    assert isinstance(outcome, Aborted | wanted)
+
+
+async def _reports() -> Reports:
+    return Reports()

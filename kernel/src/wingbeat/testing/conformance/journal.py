@@ -1,22 +1,29 @@
 """What every journal must do. Derive one test class and say how a journal is made::
 
     class TestMyJournal(JournalContract):
-        def make(self, place: Path) -> Journal:
-            return MyJournal(place)
+        def make(self, home: Home) -> Journal:
+            return MyJournal(home.path)
 
-`place` is an empty folder; two journals made in the same one must see the same content.
+Two journals made in the same home must see the same content.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import functools
+import itertools
+import os
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
-from wingbeat.contracts.journal import Batch, Ended, FencedOut, Journal, Record, Row, Snapshot
+from wingbeat.contracts.journal import Batch, Ended, FencedOut, Journal, Record, Row, Snapshot, StorageFull
+from wingbeat.testing.conformance.journal_model import run_model
+from wingbeat.testing.conformance.kit import Kit, descriptors
+from wingbeat.testing.home import TemporaryHome
 
 
 def record(name: str, *, key: str = "", at: float = 1.0) -> Record:
@@ -29,37 +36,72 @@ def rows(name: str, *bodies: bytes, start: int = 0) -> list[Row]:
     return [Row(name, start + i, body) for i, body in enumerate(bodies)]
 
 
-class JournalContract:
-    """The contract as tests. A journal that is shared by processes is also tried with two objects at once."""
+class JournalContract(Kit):
+    """The contract of `wingbeat.contracts.journal.Journal` as tests.
 
-    def make(self, place: Path) -> Journal:
-        """A journal in `place`, not opened yet."""
-        raise NotImplementedError
+    Attributes:
+        examples: So many random stories are told in the test against a model.
+    """
+
+    examples: ClassVar[int] = 25
+
+    def make(self, home: TemporaryHome) -> Journal:
+        """A journal in `home`, not opened yet."""
+        raise NotImplementedError(f"{type(self).__name__} has to say how a journal is made: def make(self, home)")
+
+    def full(self, journal: Journal) -> contextlib.AbstractAsyncContextManager[None] | None:
+        """While entered, `journal`, which is open, has no room for what is not small; None where that cannot be brought about."""
+        return None
 
     @contextlib.asynccontextmanager
-    async def opened(self, place: Path, owner: str = "me") -> AsyncIterator[tuple[Journal, int]]:
+    async def opened(self, home: TemporaryHome, owner: str = "me") -> AsyncIterator[tuple[Journal, int]]:
         """A journal that is open, and its fence."""
-        journal = self.make(place)
+        journal = self.make(home)
         fence = await journal.open(owner)
         try:
             yield journal, fence
         finally:
             await journal.close()
 
-    async def test_what_was_appended_is_read_in_order(self, tmp_path: Path) -> None:
-        """In order, from any row on, by whoever opens it next."""
-        async with self.opened(tmp_path) as (journal, fence):
+    # What was written is read
+
+    async def test_what_was_appended_is_read_in_order(self, home: TemporaryHome) -> None:
+        """`read`: in order, behind any row, by whoever opens it next. `append`: what it returned from stays."""
+        async with self.opened(home) as (journal, fence):
             await journal.append(Batch(rows=rows("a", b"0", b"1"), launches=[record("a")]), fence)
             await journal.append(Batch(rows=rows("a", b"2", start=2)), fence)
             assert [r.body for r in await journal.read("a")] == [b"0", b"1", b"2"]
             assert [r.sequence for r in await journal.read("a", 0)] == [1, 2]
-        async with self.opened(tmp_path) as (journal, _):
+        async with self.opened(home) as (journal, _):
             assert await journal.read("a") == rows("a", b"0", b"1", b"2")
             assert await journal.read("unknown") == []
 
-    async def test_a_batch_holds_many_executions_and_all_kinds(self, tmp_path: Path) -> None:
-        """Rows, launches, phases and closures of one commit are there together."""
-        async with self.opened(tmp_path) as (journal, fence):
+    async def test_rows_are_in_order_of_their_numbers(self, home: TemporaryHome) -> None:
+        """`read`: in order, also of more than ten and of batches that hold several executions."""
+        async with self.opened(home) as (journal, fence):
+            for start in range(0, 120, 6):
+                both = zip(rows("a", *[b"a"] * 6, start=start), rows("b", *[b"b"] * 6, start=start), strict=True)
+                await journal.append(Batch(rows=[row for pair in both for row in pair]), fence)
+            for name in ("a", "b"):
+                assert [row.sequence for row in await journal.read(name)] == list(range(120))
+                assert [row.sequence for row in await journal.read(name, 99)] == list(range(100, 120))
+
+    @pytest.mark.parametrize("body", [b"", b"\0\xff" * 50, os.urandom(2**20)], ids=["empty", "binary", "large"])
+    async def test_bodies_are_any_bytes(self, home: TemporaryHome, body: bytes) -> None:
+        """Rows are opaque; so are snapshots, closures and inputs."""
+        async with self.opened(home) as (journal, fence):
+            launch = Record("a", "sha256:c", "m.w", body, "ключ", 1.5, "RUNNING", labels={"ü": "🐦"})
+            await journal.append(Batch(rows=rows("a", body), launches=[launch], closures={"sha256:c": body}), fence)
+            await journal.snapshot(Snapshot("a", 0, body), fence)
+        async with self.opened(home) as (journal, _):
+            assert await journal.read("a") == rows("a", body)
+            assert await journal.record("a") == launch
+            assert await journal.closure("sha256:c") == body
+            assert await journal.latest("a") == Snapshot("a", 0, body)
+
+    async def test_a_batch_holds_many_executions_and_all_kinds(self, home: TemporaryHome) -> None:
+        """`Batch`: rows, launches, phases and closures of one commit are there together."""
+        async with self.opened(home) as (journal, fence):
             batch = Batch(
                 rows=[*rows("a", b"a0"), *rows("b", b"b0")],
                 launches=[record("a"), record("b", at=2.0)],
@@ -75,28 +117,49 @@ class JournalContract:
             assert (ended.phase, ended.ended_at) == ("SUCCEEDED", 5.0)
             assert await journal.record("c") is None
 
-    async def test_more_rows_than_fit_one_statement(self, tmp_path: Path) -> None:
-        """A batch may be large."""
-        async with self.opened(tmp_path) as (journal, fence):
+    async def test_more_rows_than_fit_one_statement(self, home: TemporaryHome) -> None:
+        """`Batch`: may be large, and is whole."""
+        async with self.opened(home) as (journal, fence):
             many = rows("a", *(b"%d" % i for i in range(5001)))
             await journal.append(Batch(rows=many), fence)
             assert await journal.read("a") == many
 
-    async def test_the_same_row_twice_is_refused_and_nothing_of_its_batch_is_there(self, tmp_path: Path) -> None:
-        """A sequence number is used once."""
-        async with self.opened(tmp_path) as (journal, fence):
+    async def test_the_same_row_twice_is_refused_and_nothing_of_its_batch_is_there(self, home: TemporaryHome) -> None:
+        """`Batch`: together or not at all. A sequence number is used once."""
+        async with self.opened(home) as (journal, fence):
             await journal.append(Batch(rows=rows("a", b"0")), fence)
-            for more in (Batch(), Batch(launches=[record("b")])):
+            for more in (Batch(), Batch(launches=[record("b")], closures={"sha256:x": b"x"})):
                 more.rows = [*rows("b", b"0"), *rows("a", b"other")]
                 with pytest.raises(Exception):  # noqa: B017, PT011  # which one is the journal's own
                     await journal.append(more, fence)
             assert await journal.read("a") == rows("a", b"0")
             assert await journal.read("b") == []
             assert await journal.record("b") is None
+            assert await journal.closure("sha256:x") is None
 
-    async def test_a_later_opener_shuts_an_earlier_one_out(self, tmp_path: Path) -> None:
-        """Whatever it tries to write: rows, launches, phases or snapshots."""
-        async with self.opened(tmp_path, "first") as (old, old_fence), self.opened(tmp_path, "second") as (new, fence):
+    async def test_an_execution_is_launched_once(self, home: TemporaryHome) -> None:
+        """`Record`: `inputs` and `closure` never change after the launch."""
+        async with self.opened(home) as (journal, fence):
+            await journal.append(Batch(rows=rows("a", b"0"), launches=[record("a")]), fence)
+            with pytest.raises(Exception):  # noqa: B017, PT011  # which one is the journal's own
+                await journal.append(Batch(rows=rows("a", b"1", start=1), launches=[record("a", at=9.0)]), fence)
+            assert await journal.record("a") == record("a")
+            assert await journal.read("a") == rows("a", b"0")
+
+    async def test_a_closure_that_is_there_may_come_again(self, home: TemporaryHome) -> None:
+        """`Batch.closures`: executions share them."""
+        async with self.opened(home) as (journal, fence):
+            for name in ("a", "b"):
+                await journal.append(
+                    Batch(rows=rows(name, b"0"), launches=[record(name)], closures={"sha256:c": b"c"}), fence
+                )
+            assert await journal.closure("sha256:c") == b"c"
+
+    # Fences
+
+    async def test_a_later_opener_shuts_an_earlier_one_out(self, home: TemporaryHome) -> None:
+        """`append`: raises `FencedOut` for rows, launches and phases alike, and nothing was written; `snapshot` keeps nothing."""
+        async with self.opened(home, "first") as (old, old_fence), self.opened(home, "second") as (new, fence):
             assert fence > old_fence
             await new.append(Batch(rows=rows("a", b"0"), launches=[record("a")]), fence)
             for batch in (
@@ -112,26 +175,40 @@ class JournalContract:
             await new.append(Batch(rows=rows("a", b"1", start=1)), fence)
             assert await new.read("a") == rows("a", b"0", b"1")
             assert [r.execution for r in await new.records()] == ["a"]
+            assert (await new.records())[0].phase == "RUNNING"
             assert await new.latest("a") is None
 
-    async def test_fences_grow_from_one_opening_to_the_next(self, tmp_path: Path) -> None:
-        """Also when nothing was written."""
+    async def test_only_the_newest_fence_is_good(self, home: TemporaryHome) -> None:
+        """`append`: the check is of `fence`, whoever brings it: neither one of before nor one that was never given."""
+        async with self.opened(home) as (_, before):
+            pass
+        async with self.opened(home) as (journal, fence):
+            for other in (before, fence + 1, -1):
+                with pytest.raises(FencedOut):
+                    await journal.append(Batch(rows=rows("a", b"0"), launches=[record("a")]), other)
+            assert await journal.records() == []
+            await journal.append(Batch(rows=rows("a", b"0"), launches=[record("a")]), fence)
+
+    async def test_fences_grow_from_one_opening_to_the_next(self, home: TemporaryHome) -> None:
+        """`open`: takes the next fence, also when nothing was written."""
         fences = []
         for _ in range(3):
-            async with self.opened(tmp_path) as (_, fence):
+            async with self.opened(home) as (_, fence):
                 fences.append(fence)
         assert fences == sorted(set(fences))
 
-    async def test_records_are_listed_newest_first_and_in_pages(self, tmp_path: Path) -> None:
-        """By whether they have ended, by launch key, and behind an id."""
-        async with self.opened(tmp_path) as (journal, fence):
+    # Listing
+
+    async def test_records_are_listed_newest_first_and_in_pages(self, home: TemporaryHome) -> None:
+        """`records`: by whether they have ended, by launch key, and behind an id."""
+        async with self.opened(home) as (journal, fence):
             names = [f"e{i}" for i in range(5)]
             launches = [record(n, key="even" if i % 2 == 0 else "odd") for i, n in enumerate(names)]
             batch = Batch(launches=launches, phases=[Ended("e4", "FAILED", 9.0)], rows=rows("e0", b"0"))
             await journal.append(batch, fence)
 
-            async def listed(**what: object) -> list[str]:
-                return [r.execution for r in await journal.records(**what)]  # type: ignore[arg-type]
+            async def listed(**what: Any) -> list[str]:
+                return [r.execution for r in await journal.records(**what)]
 
             assert await listed() == ["e4", "e3", "e2", "e1", "e0"]
             assert await listed(live=True) == ["e3", "e2", "e1", "e0"]
@@ -140,18 +217,32 @@ class JournalContract:
             assert await listed(limit=2) == ["e4", "e3"]
             assert await listed(limit=2, after="e3") == ["e2", "e1"]
 
-    async def test_the_newest_snapshot_is_kept(self, tmp_path: Path) -> None:
-        """One for each execution."""
-        async with self.opened(tmp_path) as (journal, fence):
+    async def test_every_execution_that_has_not_ended_is_found_after_opening(self, home: TemporaryHome) -> None:
+        """`open`: from then on `records(live=True)` gives every execution that has not ended, whatever number it is asked for."""
+        async with self.opened(home) as (journal, fence):
+            names = [f"e{i}" for i in range(250)]
+            await journal.append(Batch(launches=[record(name) for name in names], rows=rows("e0", b"0")), fence)
+            ended = [Ended(name, "SUCCEEDED", 2.0) for name in names[::2]]
+            await journal.append(Batch(phases=ended, rows=rows("e0", b"1", start=1)), fence)
+        async with self.opened(home) as (journal, _):
+            assert {r.execution for r in await journal.records(live=True, limit=10**9)} == set(names[1::2])
+
+    async def test_the_newest_snapshot_is_kept(self, home: TemporaryHome) -> None:
+        """`snapshot`: replaces the earlier one; the rows stay."""
+        async with self.opened(home) as (journal, fence):
             assert await journal.latest("a") is None
             await journal.append(Batch(rows=rows("a", b"0", b"1")), fence)
             await journal.snapshot(Snapshot("a", 0, b"early"), fence)
             await journal.snapshot(Snapshot("a", 1, b"late"), fence)
             assert await journal.latest("a") == Snapshot("a", 1, b"late")
+            assert await journal.latest("b") is None
+            assert len(await journal.read("a")) == 2
 
-    async def test_an_append_that_is_cancelled_leaves_the_journal_whole(self, tmp_path: Path) -> None:
-        """It took place or it did not; the next one works, whatever moment the cancellation came at."""
-        async with self.opened(tmp_path) as (journal, fence):
+    # Trouble
+
+    async def test_an_append_that_is_cancelled_leaves_the_journal_whole(self, home: TemporaryHome) -> None:
+        """`append`, cancelled: it took place or it did not; the next one works, whatever moment the cancellation came at."""
+        async with self.opened(home) as (journal, fence):
             done = 0
             for turns in range(12):
                 name = f"c{turns}"
@@ -164,12 +255,109 @@ class JournalContract:
                 await journal.append(Batch(rows=rows("after", b"y", start=done)), fence)
                 done += 1
                 assert len(await journal.read(name)) in (0, 20)
-            async with self.opened(tmp_path, "other") as (other, _):
-                assert len(await other.read("after")) == done
+        async with self.opened(home, "other") as (other, _):
+            assert len(await other.read("after")) == done
 
-    async def test_closing_twice_is_closing(self, tmp_path: Path) -> None:
-        """And nothing can be read after it."""
-        async with self.opened(tmp_path) as (journal, fence):
+    def test_a_kill_loses_nothing_that_was_acknowledged(self, home: TemporaryHome, tmp_path: Path) -> None:
+        """`append`: returns when it is durable; a batch is whole, also of a process that is killed while it writes."""
+        said = tmp_path / "acknowledged"
+
+        async def life() -> None:
+            journal = self.make(home)
+            fence = await journal.open("victim")
+            with said.open("ab", buffering=0) as file:
+                for number in itertools.count():
+                    batch = Batch(launches=[record(f"a{number}"), record(f"b{number}")])
+                    batch.rows = [*rows(f"a{number}", *[b"0"] * 20), *rows(f"b{number}", b"0")]
+                    await journal.append(batch, fence)
+                    file.write(b"x")
+
+        async def check() -> None:
+            acknowledged = said.stat().st_size
+            async with asyncio.timeout(self.patience_s), self.opened(home) as (journal, _):
+                names = {r.execution for r in await journal.records(limit=10**6)}
+                assert {f"{letter}{n}" for letter in "ab" for n in range(acknowledged)} <= names
+                for number in range(acknowledged + 1):
+                    a, b = len(await journal.read(f"a{number}")), len(await journal.read(f"b{number}"))
+                    assert (a, b) == ((20, 1) if f"a{number}" in names else (0, 0))
+
+        self.crash(life, lambda: said.exists() and said.stat().st_size >= 12)
+        asyncio.run(check())
+
+    async def test_a_full_store_is_told_and_nothing_was_written(self, home: TemporaryHome) -> None:
+        """`append`: raises `StorageFull`, nothing was written; it goes on when there is room. Where `full` says how."""
+        async with self.opened(home) as (journal, fence):
+            while_full = self.full(journal)
+            if while_full is None:
+                pytest.skip("it cannot be filled: override full()")
+            await journal.append(Batch(rows=rows("a", b"0"), launches=[record("a")]), fence)
+            big = [*rows("a", *[os.urandom(2**20)] * 8, start=1)]
+            async with while_full:
+                for batch in (Batch(rows=big), Batch(rows=big, launches=[record("b")])):
+                    with pytest.raises(StorageFull):
+                        await journal.append(batch, fence)
+                with contextlib.suppress(StorageFull):
+                    await journal.snapshot(Snapshot("a", 0, os.urandom(2**23)), fence)
+                assert await journal.read("a") == rows("a", b"0"), "reading goes on"
+                assert await journal.record("b") is None
+            await journal.append(Batch(rows=big), fence)
+            assert len(await journal.read("a")) == 9
+
+    # Load
+
+    async def test_many_calls_at_once_are_all_answered(self, home: TemporaryHome) -> None:
+        """Reads and writes from many tasks at once: each append is whole, each read sees whole batches."""
+        async with self.opened(home) as (journal, fence):
+
+            async def write(number: int) -> None:
+                name = f"e{number}"
+                await journal.append(Batch(rows=rows(name, b"0", b"1"), launches=[record(name)]), fence)
+
+            async def look(number: int) -> None:
+                found = await journal.read(f"e{number}")
+                assert len(found) in (0, 2)
+                assert await journal.record(f"e{number}") in (None, record(f"e{number}"))
+
+            await asyncio.gather(*(call(n) for n in range(200) for call in (write, look)))
+            assert len(await journal.records(limit=1000)) == 200
+            assert [len(await journal.read(f"e{n}")) for n in range(200)] == [2] * 200
+
+    async def test_nothing_is_left_open(self, home: TemporaryHome) -> None:
+        """`close`: lets go of everything."""
+        counts = []
+        for life in range(4):
+            async with self.opened(home) as (journal, fence):
+                await journal.append(Batch(rows=rows(f"e{life}", b"0"), launches=[record(f"e{life}")]), fence)
+            counts.append(descriptors())
+        assert counts[-1] <= counts[0], f"open files after each: {counts}"
+
+    async def test_closing_twice_is_closing(self, home: TemporaryHome) -> None:
+        """`close`, called again: fine; also before it was opened. Nothing can be written after it."""
+        await self.make(home).close()
+        async with self.opened(home) as (journal, fence):
             await journal.close()
             with pytest.raises(Exception):  # noqa: B017, PT011  # which one is the journal's own
                 await journal.append(Batch(rows=rows("a", b"0")), fence)
+
+    async def test_answers_are_of_the_declared_types(self, home: TemporaryHome) -> None:
+        """Fences are numbers, lists are lists, what is not there is None."""
+        journal: Any = self.make(home)
+        fence = await journal.open("me")
+        assert type(fence) is int
+        assert await journal.append(Batch(rows=rows("a", b"0"), launches=[record("a")]), fence) is None
+        assert await journal.snapshot(Snapshot("a", 0, b"s"), fence) is None
+        assert type(await journal.read("a")) is list
+        assert type(await journal.records()) is list
+        assert {type(row) for row in await journal.read("a")} == {Row}
+        assert {type(found) for found in await journal.records()} == {Record}
+        assert [await journal.closure("x"), await journal.record("x"), await journal.latest("x")] == [None] * 3
+        assert await journal.close() is None
+
+    def test_it_behaves_like_a_list_of_rows(self, home: TemporaryHome, tmp_path: Path) -> None:
+        """Any appends, ends, snapshots and openings, against a model that keeps all of it in memory."""
+        numbers = itertools.count()
+
+        def place() -> Callable[[], Journal]:
+            return functools.partial(self.make, self.another_home(tmp_path, f"m{next(numbers)}"))
+
+        run_model(place, self.examples)

@@ -1,0 +1,128 @@
+"""What all kits share: a home, patience, and a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import os
+import signal
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn
+
+import pytest
+
+from wingbeat.testing.home import TemporaryHome
+
+
+@pytest.mark.anyio
+class Kit:
+    """Base of the kits. Its tests need no plugin of pytest but that of anyio, which comes with Wingbeat.
+
+    Attributes:
+        patience_s: What takes longer than so many seconds counts as hanging. Give more to what is slow.
+
+        settings: By section, what `Home.settings` gives to the factory.
+    """
+
+    patience_s: ClassVar[float] = 45.0
+    settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Have every test of a kit end, also where a plugin never answers."""
+        super().__init_subclass__(**kwargs)
+        for name, test in list(vars(cls).items()):
+            if name.startswith("test_") and inspect.iscoroutinefunction(test):
+                setattr(cls, name, _patient(test))
+
+    @pytest.fixture
+    def anyio_backend(self) -> str:
+        """Plugins are called from asyncio."""
+        return "asyncio"
+
+    @pytest.fixture
+    def home(self, tmp_path: Path) -> TemporaryHome:
+        """The home in which the plugin works; empty at first."""
+        return self.another_home(tmp_path, "home")
+
+    def another_home(self, folder: Path, name: str) -> TemporaryHome:
+        """A home of its own, with the same settings."""
+        return TemporaryHome(folder / name, self.settings)
+
+    async def until(self, true: Callable[[], bool], what: str) -> None:
+        """Wait for a condition. Fails with `what` has not happened."""
+        end = time.monotonic() + self.patience_s * 2 / 3
+        while not true():
+            assert time.monotonic() < end, f"{what} has not happened for {self.patience_s * 2 / 3:g} s"
+            await asyncio.sleep(0.005)
+
+    async def turns(self) -> None:
+        """Let go on what is about to."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    def crash(self, life: Callable[[], Coroutine[Any, Any, object]], ready: Callable[[], bool]) -> None:
+        """Live in a process of its own, and be killed (SIGKILL) as soon as `ready` says so, asked outside of it."""
+        child = _start(life)
+        try:
+            end = time.monotonic() + self.patience_s * 2 / 3
+            while not ready():
+                gone, status = os.waitpid(child, os.WNOHANG)
+                if gone:
+                    child = 0
+                    pytest.fail(f"the process that was to be killed has ended before (status {status}); see its output")
+                assert time.monotonic() < end, "the process that was to be killed has not come so far"
+                time.sleep(0.002)
+        finally:
+            if child:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+
+
+def descriptors() -> int:
+    """How many files, sockets and pipes this process has open."""
+    for folder in ("/proc/self/fd", "/dev/fd"):
+        try:
+            return len(os.listdir(folder))
+        except OSError:
+            continue
+    return 0
+
+
+def _patient(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Coroutine[Any, Any, None]]:
+    @functools.wraps(test)
+    async def patient(self: Kit, *args: Any, **kwargs: Any) -> None:
+        try:
+            async with asyncio.timeout(self.patience_s) as limit:
+                await test(self, *args, **kwargs)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            pytest.fail(f"it hangs: a call of the plugin has not answered for {self.patience_s:g} s")
+
+    return patient
+
+
+def _start(life: Callable[[], Coroutine[Any, Any, object]]) -> int:
+    """Fork: what a derived class is made of need not be importable by another process."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # threads of earlier tests; none of theirs is used below
+        child = os.fork()
+    if child == 0:
+        _live(life)
+    return child
+
+
+def _live(life: Callable[[], Coroutine[Any, Any, object]]) -> NoReturn:
+    try:
+        asyncio.run(life())
+        os._exit(0)
+    except BaseException:  # noqa: BLE001  # it must not go on as a second pytest
+        traceback.print_exc(file=sys.__stderr__)
+    finally:
+        os._exit(1)

@@ -1,0 +1,56 @@
+"""The kit of what a plugin registers: its factory takes a home, and so do the kits.
+
+::
+
+    TestExecutor = kit("my_plugin.plugin", "executor", "mine")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wingbeat.base.errors import ConfigurationError
+from wingbeat.testing.conformance.catalog import CatalogContract
+from wingbeat.testing.conformance.executor import ExecutorContract
+from wingbeat.testing.conformance.journal import JournalContract
+from wingbeat.testing.conformance.kit import Kit
+from wingbeat.testing.conformance.observer import ObserverContract
+from wingbeat.testing.conformance.plugin import PluginContract, offers_of
+from wingbeat.testing.conformance.storage import StorageContract
+
+KITS: dict[str, type[Kit]] = {
+    "executor": ExecutorContract,
+    "storage": StorageContract,
+    "journal": JournalContract,
+    "catalog": CatalogContract,
+    "observer": ObserverContract,
+}
+"""The kits that need nothing but a factory, by seam."""
+
+
+def kit(module: str, seam: str, name: str, settings: Mapping[str, Mapping[str, Any]] | None = None) -> type[Kit]:
+    """A test class for what the plugin `module` registers as `name` at `seam`; `plugin` is the plugin itself.
+
+    Args:
+        settings: By section, what its factory is given.
+
+    Raises:
+        ConfigurationError: It registers nothing of that name, or there is no kit for what it is.
+    """
+    members: dict[str, Any] = {"settings": settings or {}}
+    if seam == "plugin":
+        return type("TestPlugin", (PluginContract,), {**members, "module": module, "name": name})
+    if seam not in KITS:
+        raise ConfigurationError(
+            f"There is no kit that tests a {seam} by its name.",
+            hint=f"There are kits for {', '.join(sorted(KITS))} and plugin; others want a test class.",
+        )
+    offers = {(seam, name): factory for seam, name, factory in offers_of(module)}
+    if (seam, name) not in offers:
+        found = ", ".join(f"{seam} {name!r}" for seam, name in offers) or "nothing"
+        raise ConfigurationError(f"The plugin {module} registers no {seam} {name!r}.", hint=f"It registers {found}.")
+    factory = offers[seam, name]
+    if seam == "catalog":  # whose clock and neighbours nobody but its author knows
+        members |= {"injects_clock": False, "shared": False}
+    return type(f"Test{seam.capitalize()}", (KITS[seam],), {**members, "make": lambda self, home, *_: factory(home)})

@@ -1,0 +1,89 @@
+"""The process in which the kit for wrappers enters and leaves one: ``python -m … JSON`` prints what was seen, as JSON."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+BEGINNING = frozenset(sys.modules)
+SETTLE_S = 5.0
+
+
+class Info:
+    """What a wrapper may know of the attempt."""
+
+    id = "x1/n0/0"
+    cpu: float | None = 1.0
+    memory_bytes: int | None = None
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+
+
+def children() -> list[int]:
+    """The processes that this one has started, and that live."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            status = dict(
+                line.split(":\t", 1) for line in (folder / "status").read_text().splitlines() if ":\t" in line
+            )
+        except OSError:
+            continue
+        if status["PPid"] == str(os.getpid()) and not status["State"].startswith("Z"):
+            found.append(int(folder.name))
+    return found
+
+
+def threads() -> list[str]:
+    """Threads that would keep the process from ending."""
+    return [t.name for t in threading.enumerate() if t is not threading.main_thread() and not t.daemon]
+
+
+def settled(look: Any) -> Any:
+    """What is left after what is about to end has ended."""
+    end = time.monotonic() + SETTLE_S
+    while (found := look()) and time.monotonic() < end:
+        time.sleep(0.01)
+    return found
+
+
+def main() -> None:
+    """Enter and leave as is asked."""
+    asked = json.loads(sys.argv[1])
+    module, _, name = asked["target"].partition(":")
+    seen: dict[str, Any] = {}
+    cls = getattr(importlib.import_module(module), name)
+    seen["imported"] = sorted({m.partition(".")[0] for m in set(sys.modules) - BEGINNING})
+    config = asked["config"]
+    wrapper = cls(config)
+    seen["made"] = [*os.listdir(asked["directory"]), *children(), *threads()]
+    seen["config"] = config == asked["config"] == json.loads(sys.argv[1])["config"]
+    if asked["enter"]:
+        offers = wrapper.enter(Info(asked["directory"]))
+        seen["dict"] = isinstance(offers, dict)
+        seen["offers"] = [key.__name__ if isinstance(key, type) else key for key in offers]
+        seen["wrong"] = [repr(key) for key in offers if not isinstance(key, type | str)]
+        seen["nameless"] = [key for key in offers if isinstance(key, str) and not key.isidentifier()]
+        seen["foreign"] = [k.__name__ for k, v in offers.items() if isinstance(k, type) and not isinstance(v, k)]
+        error = ValueError("as asked") if asked["error"] else None
+        seen["left"] = wrapper.leave(error) is None
+        seen["children"], seen["threads"] = settled(children), settled(threads)
+    print(json.dumps(seen))  # noqa: T201  # the answer
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except BaseException:  # noqa: BLE001  # it is told to who asked
+        traceback.print_exc()
+        os._exit(1)
+    sys.stdout.flush()
+    os._exit(0)

@@ -1,0 +1,59 @@
+"""A home for tests: what the factory of a plugin is given, without a kernel."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec import Struct
+
+from wingbeat.base.errors import ConfigurationError
+from wingbeat.base.settings import from_environment, settings
+from wingbeat.builtin.filestore import SCHEME, FileStore
+
+if TYPE_CHECKING:
+    from wingbeat.contracts.storage import Storage
+
+S = TypeVar("S", bound=Struct)
+
+
+class TemporaryHome:
+    """A `wingbeat.contracts.home.Home` in a folder, with the storage of the box.
+
+    Files of settings of the machine are not read: a test goes by what it is given, and by ``WINGBEAT_SECTION__KEY``.
+
+    Args:
+        folder: Made if it is not there.
+
+        given: Settings by section.
+    """
+
+    def __init__(self, folder: Path, given: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._given = folder.absolute(), given or {}
+        self._storage: Storage | None = None
+
+    @property
+    def path(self) -> str:
+        """See `Home.path`."""
+        return str(self._folder)
+
+    def settings(self, section: str, struct: type[S]) -> S:
+        """See `Home.settings`."""
+        layers = [
+            ("given to the test", self._given.get(section, {})),
+            ("environment", from_environment(os.environ, section)),
+        ]
+        return settings(section, struct, layers)
+
+    def storage(self, scheme: str = SCHEME) -> Storage:
+        """See `Home.storage`; there is only the one of the box."""
+        if scheme != SCHEME:
+            raise ConfigurationError(
+                f"There is no storage {scheme!r} in a home of tests.", hint=f"There is {SCHEME!r}."
+            )
+        if self._storage is None:
+            self._storage = FileStore(str(self._folder / "storage"))
+        return self._storage

@@ -1,0 +1,125 @@
+"""Storages with one fault each; see `test_kits_catch.py`."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+from test_filestore_contract import TestFileStore as WholeFileStore
+
+from wingbeat.builtin.filestore import FileStore
+from wingbeat.testing.conformance.storage import StorageContract
+
+
+class Broken(StorageContract):
+    __test__ = False
+    examples, patience_s = 8, 20.0
+    damage = WholeFileStore.damage
+
+    def make(self, home):
+        return self.Faulty(home.path)
+
+
+del WholeFileStore
+
+
+class TestWritesInPlace(Broken):
+    __test__ = True
+    caught_by = {"test_nobody_sees_a_part_of_what_is_being_put"}
+    perhaps = {"test_a_kill_leaves_nothing_half_done"}
+
+    class Faulty(FileStore):
+        def _publish(self, fd, path, digest):
+            data = Path(path).read_bytes()
+            with open(self._object(digest), "wb") as file:
+                for start in range(0, len(data), 2**20):
+                    file.write(data[start : start + 2**20])
+                    file.flush()
+                    time.sleep(0.002 if len(data) > 2**22 else 0)
+            Path(path).touch()
+            os.chmod(self._object(digest), 0o444)
+
+
+class TestForgetsDigests(Broken):
+    __test__ = True
+    caught_by = {"test_damage_is_found_and_mended"}
+
+    class Faulty(FileStore):
+        def _hash_object(self, digest):
+            return True
+
+        def _read(self, digest, bytes_max):
+            size = self._stat(digest).st_size
+            if size > bytes_max:
+                raise ValueError(f"{size} bytes, over {bytes_max}")
+            return Path(self._object(digest)).read_bytes()
+
+
+class TestFollowsLinksOut(Broken):
+    __test__ = True
+    caught_by = {"test_links_out_of_a_tree_are_refused"}
+
+    class Faulty(FileStore):
+        def put_directory(self, path, name=""):
+            copy = Path(self._root, "copy")
+            shutil.rmtree(copy, ignore_errors=True)
+            for file in Path(path).rglob("*"):
+                if file.is_symlink() and file.exists() and not str(file.resolve()).startswith(path):
+                    shutil.copytree(path, copy)
+                    return super().put_directory(str(copy), name)
+            return super().put_directory(path, name)
+
+
+class TestOpensWhateverItIsTold(Broken):
+    __test__ = True
+    caught_by = {"test_a_forged_blob_leads_nowhere"}
+
+    class Faulty(FileStore):
+        def fetch(self, blob):
+            path = blob.uri.removeprefix("store:")
+            if path.startswith("/"):
+                return path
+            return super().fetch(blob)
+
+
+class TestForgetsWhatMayBeRun(Broken):
+    __test__ = True
+    caught_by = {
+        "test_a_tree_is_its_files_their_names_and_who_may_run_them",
+    }
+
+    class Faulty(FileStore):
+        def _put_path(self, path):
+            digest, size, _ = super()._put_path(path)
+            return digest, size, False
+
+
+class TestKeepsItInMemory(Broken):
+    __test__ = True
+    caught_by = {
+        "test_bytes_come_back",
+        "test_a_directory_is_fetched_as_it_was_put",
+        "test_a_kill_leaves_nothing_half_done",
+    }
+
+    class Faulty(FileStore):
+        def __init__(self, root):
+            super().__init__(os.path.join(root, f"{os.getpid()}-{id(self)}"))
+
+
+class TestReadsAnySize(Broken):
+    __test__ = True
+    caught_by = {"test_more_than_wanted_is_not_read"}
+
+    class Faulty(FileStore):
+        def read_bytes(self, blob, bytes_max=0):
+            return super().read_bytes(blob)
+
+
+class TestForgetsNames(Broken):
+    __test__ = True
+    caught_by = {"test_a_fetched_path_ends_in_the_name"}
+
+    class Faulty(FileStore):
+        def _fetch_named(self, target, digest, name, *, link_tree):
+            return target

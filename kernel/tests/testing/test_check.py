@@ -1,0 +1,71 @@
+"""A kit that is run from a program."""
+
+import subprocess
+import sys
+
+import pytest
+
+from wingbeat.base.errors import ConfigurationError
+from wingbeat.testing import check
+
+pytestmark = pytest.mark.timeout(180)
+BEGIN_IN_THE_MIDDLE = {
+    "test_it_takes_events_of_every_kind",
+    "test_it_takes_what_it_was_told_before",
+    "test_it_leaves_the_events_as_they_are",
+}
+
+
+def outcomes(results):
+    return {result.test: result.outcome for result in results}
+
+
+def test_what_keeps_its_contract_passes():
+    results = list(check.run("p_good", "observer", "silent"))
+    assert {result.seam for result in results} == {"observer"}
+    assert set(outcomes(results).values()) == {"passed", "skipped"}
+    (skipped,) = (result for result in results if result.outcome == "skipped")
+    assert skipped.summary == "nobody knows what has come out: override told()"
+    assert all(result.passed for result in results)
+
+
+def test_what_does_not_fails_with_the_reason():
+    results = [result for result in check.run("p_undocumented", "plugin", "") if not result.passed]
+    assert [result.test for result in results] == ["test_its_settings_are_documented"]
+    assert "settings of [kit_colors] that its docstring does not tell (Attributes:): ['size']" in results[0].summary
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("ends", "it has ended the process of the test (exit code 3)"), ("sleeps", "it hangs: no end after 8 s")],
+)
+def test_what_ends_the_process_or_hangs_fails_and_the_others_go_on(name, why):
+    results = {result.test: result for result in check.run("p_ends", "observer", name, test_s_max=8)}
+    assert {test for test, result in results.items() if not result.passed} == BEGIN_IN_THE_MIDDLE
+    assert {results[test].message.partition(": \n")[0][: len(why)] for test in BEGIN_IN_THE_MIDDLE} == {why}
+    assert len(results) == 11
+
+
+def test_settings_are_given_to_the_factory():
+    results = list(check.run("wingbeat.builtin.plugin", "journal", "sqlite", settings={"journal": {"busy": 1}}))
+    assert {result.outcome for result in results} == {"failed"}
+    said = [result for result in results if "There is no setting journal.busy (given to the test)" in result.message]
+    assert len(said) >= len(results) - 2  # what is to be killed cannot say it
+
+
+def test_what_is_not_registered_is_told():
+    with pytest.raises(ConfigurationError, match=r"registers no observer 'other'(.|\n)*observer 'silent'"):
+        list(check.run("p_good", "observer", "other"))
+    with pytest.raises(ConfigurationError, match="no kit that tests a wrapper by its name"):
+        list(check.run("p_good", "wrapper", "silent"))
+
+
+def test_without_pytest_it_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ConfigurationError, match=r"pytest and hypothesis(.|\n)*wingbeat\[testing\]"):
+        list(check.run("p_good", "observer", "silent"))
+
+
+def test_importing_the_package_imports_no_pytest():
+    program = "import sys, wingbeat.testing.check, wingbeat.testing.home; sys.exit('pytest' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

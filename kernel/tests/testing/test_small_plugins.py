@@ -1,0 +1,44 @@
+"""The kits are passed by small plugins that keep their contracts."""
+
+from pathlib import Path
+
+import pytest
+
+from wingbeat.testing.conformance.observer import ObserverContract
+from wingbeat.testing.conformance.types import TypeContract
+from wingbeat.testing.conformance.wrapper import WrapperContract
+from wingbeat.types import BlobType, register
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def beside(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(HERE / "broken" / "modules"))
+
+
+class TestObserver(ObserverContract):
+    def make(self, home):
+        from small import LinesObserver
+
+        return LinesObserver(Path(home.path, "events"))
+
+    def told(self, home, observer):
+        return observer.told()
+
+
+class TestWrapper(WrapperContract):
+    target = "wrapped:SleepWrapper"
+    offers = ("Session", "session")
+
+
+class TestType(TypeContract):
+    def hint(self):
+        from small import Ring
+
+        register("small.Ring", BlobType("ring"), "small:RingHandler")
+        return Ring
+
+    def samples(self):
+        ring = self.hint()
+        return [ring(), ring((1, 2)), ring((2, 1))]

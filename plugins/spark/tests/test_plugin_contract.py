@@ -1,0 +1,8 @@
+"""The plugin keeps what is asked of plugins."""
+
+from wingbeat.testing.conformance.plugin import PluginContract
+
+
+class TestPlugin(PluginContract):
+    module = "wingbeat_spark.plugin"
+    name = "spark"
