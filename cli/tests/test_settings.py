@@ -63,3 +63,25 @@ def test_the_plugins_are_listed(wingbeat):
 def test_a_plugin_that_is_off_is_listed_so(wingbeat):
     answer = wingbeat("--set", 'plugins.disabled=["builtin"]', "plugins", "list", "-o", "json")
     assert {p["name"]: p["state"] for p in json.loads(answer.out)["plugins"]}["builtin"] == "off"
+
+
+@pytest.mark.timeout(180)
+def test_the_kits_are_run_on_a_plugin(wingbeat):
+    answer = wingbeat("plugins", "check", "builtin", "--seam", "plugin")
+    assert (answer.status, answer.err) == (0, "")
+    assert "passed   plugin builtin  it says what it was built for" in answer.out
+    assert answer.out.splitlines()[-1].startswith("builtin: ")
+    assert " 0 failed" in answer.out.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("catlog",), "there is no plugin 'catlog'; installed: "),
+        (("builtin", "--seam", "catalog"), "builtin offers no 'catalog'; it offers: plugin, "),
+    ],
+)
+def test_what_cannot_be_checked_is_told(wingbeat, arguments, says):
+    answer = wingbeat("plugins", "check", *arguments)
+    assert answer.status == 2
+    assert says in answer.err

@@ -11,6 +11,10 @@ from wingbeat_cli.group import HELP, Session, output_option
 
 if TYPE_CHECKING:
     from wingbeat.kernel.installed import Offer, PluginView
+    from wingbeat.testing.check import Result
+
+KITS = ("executor", "storage", "journal", "catalog", "observer")
+"""Seams with a kit for what a plugin has registered by name."""
 
 
 @click.group("plugins", context_settings=HELP)
@@ -42,6 +46,86 @@ def list_(session: Session, /, output: str) -> int:
         echo(f"  {offer.seam} {offer.name}: {_able(offer)}" for p in plugins for offer in p.offers if _able(offer))
         echo(f"{p.name}: {p.problem}" for p in plugins if p.problem)
     return 0
+
+
+@command.command("check")
+@click.argument("name")
+@click.option(
+    "--seam",
+    default="",
+    help="Only what it offers for this seam: executor, storage, journal, catalog, observer; or plugin.",
+)
+@output_option()
+@click.pass_context
+def check(ctx: click.Context, /, name: str, seam: str, output: str) -> int:
+    """Run the conformance kits on a plugin, and on everything that it offers: NAME is that of the plugin.
+
+    They need what `pip install "wingbeat[testing]"` installs, and work in folders of their own; settings of the plugin are those
+    that hold here.
+    """
+    from wingbeat.kernel import plugins_of
+
+    session = ctx.find_object(Session) or Session()
+    found = {plugin.name: plugin for plugin in plugins_of(settings=session.settings)}
+    if name not in found:
+        raise click.UsageError(f"there is no plugin {name!r}; installed: {', '.join(sorted(found))}", ctx)
+    plugin = found[name]
+    if plugin.state != "on":
+        raise click.UsageError(
+            f"the plugin {name!r} is {plugin.state}{f': {plugin.problem}' if plugin.problem else ''}", ctx
+        )
+    offered = [("plugin", name), *((offer.seam, offer.name) for offer in plugin.offers if offer.seam in KITS)]
+    chosen = [offer for offer in offered if not seam or offer[0] == seam]
+    if not chosen:
+        raise click.UsageError(f"{name} offers no {seam!r}; it offers: {', '.join(s for s, _ in offered)}", ctx)
+    return _checked(plugin, chosen, _said(plugin, session), output)
+
+
+def _said(plugin: PluginView, session: Session) -> dict[str, dict[str, Any]]:
+    """The plugin's settings as they hold here, as plain data."""
+    import msgspec
+
+    from wingbeat.kernel import configuration_of
+
+    found = configuration_of(settings=session.settings)
+    return {
+        section: {s.key: msgspec.to_builtins(s.said[0].value) for s in found[section] if len(s.said) > 1}
+        for section in plugin.sections
+    }
+
+
+def _checked(
+    plugin: PluginView, offers: list[tuple[str, str]], settings: dict[str, dict[str, Any]], output: str
+) -> int:
+    from wingbeat.testing import check
+
+    results = []
+    for seam, offered in offers:
+        for result in check.run(plugin.target, seam, offered, settings=settings):
+            results.append(result)
+            if output == "table":
+                _tell(result)
+    failed = sum(not result.passed for result in results)
+    skipped = sum(result.outcome == "skipped" for result in results)
+    if output == "json":
+        import msgspec
+
+        from wingbeat_cli.render import document
+
+        document.dump({"plugin": plugin.name, "failed": failed, "tests": [msgspec.to_builtins(r) for r in results]})
+    else:
+        click.echo(f"{plugin.name}: {len(results) - failed - skipped} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+def _tell(result: Result) -> None:
+    from wingbeat_cli.render.table import coloured, paint
+
+    word = {"passed": "SUCCEEDED", "failed": "FAILED", "skipped": "SKIPPED"}[result.outcome]
+    said = result.outcome.ljust(7)
+    shown = paint(said, word) if coloured(sys.stdout) else said
+    why = f": {result.summary}" if result.outcome != "passed" else ""
+    click.echo(f"{shown}  {result.seam} {result.name}  {result.test.removeprefix('test_').replace('_', ' ')}{why}")
 
 
 def _offered(plugin: PluginView) -> str:
