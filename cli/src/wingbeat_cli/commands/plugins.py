@@ -74,7 +74,8 @@ def check(ctx: click.Context, /, name: str, seam: str, output: str) -> int:
         raise click.UsageError(
             f"the plugin {name!r} is {plugin.state}{f': {plugin.problem}' if plugin.problem else ''}", ctx
         )
-    offered = [("plugin", name), *((offer.seam, offer.name) for offer in plugin.offers if offer.seam in KITS)]
+    entry = "" if name == "builtin" else name  # what is in the box has no entry point
+    offered = [("plugin", entry), *((offer.seam, offer.name) for offer in plugin.offers if offer.seam in KITS)]
     chosen = [offer for offer in offered if not seam or offer[0] == seam]
     if not chosen:
         raise click.UsageError(f"{name} offers no {seam!r}; it offers: {', '.join(s for s, _ in offered)}", ctx)
