@@ -1,0 +1,55 @@
+"""What a container prints, into the attempt's log."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from wingbeat_container.model import Refused, Unreachable
+
+if TYPE_CHECKING:
+    from wingbeat.attempts import AttemptFiles
+    from wingbeat_container.client import Engine
+
+AGAIN_S = 0.5
+
+
+async def follow(engine: Engine, container: str, attempt: AttemptFiles, bytes_max: int) -> None:
+    """Write what it has printed and prints, until it ends or is gone. The engine keeps all of it, so each try begins anew."""
+    while True:
+        try:
+            with _Log(attempt, bytes_max) as log:
+                await engine.logs(container, log.write)
+            return
+        except Refused:
+            return
+        except Unreachable:
+            await asyncio.sleep(AGAIN_S)
+
+
+class _Log:
+    """A log that is kept to a size."""
+
+    def __init__(self, attempt: AttemptFiles, bytes_max: int) -> None:
+        self._attempt, self._bytes_max = attempt, bytes_max
+        self._fd = os.open(attempt.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        self._unseen = 0
+
+    def __enter__(self) -> _Log:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self._attempt.trim_log(self._bytes_max)
+        os.close(self._fd)
+
+    def write(self, data: bytes) -> None:
+        """A full disk takes the log, not the task."""
+        with contextlib.suppress(OSError):
+            os.write(self._fd, data)
+            self._unseen += len(data)
+            if self._unseen > self._bytes_max // 4:
+                self._unseen = 0
+                self._attempt.trim_log(self._bytes_max)
