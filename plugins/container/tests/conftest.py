@@ -22,9 +22,27 @@ from wingbeat.spec.entities import Entry, Interface, TaskSpec, Variable
 from wingbeat.types import literal_type
 
 SHELL, PYTHON = "localhost/wingbeat-shell:1", "localhost/wingbeat-python:1"
-PROGRAMS = ("sh", "awk", "cat", "cp", "date", "dd", "echo", "head", "id", "ln", "ls", "mkdir", "mkfifo", "mv", "sleep", "touch", "wc")
+PROGRAMS = (
+    "sh",
+    "awk",
+    "cat",
+    "cp",
+    "date",
+    "dd",
+    "echo",
+    "head",
+    "id",
+    "ln",
+    "ls",
+    "mkdir",
+    "mkfifo",
+    "mv",
+    "sleep",
+    "touch",
+    "wc",
+)
 WAIT_S = 60.0
-LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter", "ensurepip", "lib2to3", "__pycache__"}
+LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter", "ensurepip", "lib2to3"}
 
 _skipped: list[str] = []
 
@@ -48,7 +66,9 @@ class Podman:
         (folder / "registries.conf").write_text("")
 
     def run(self, *arguments: str, check: bool = True, **options) -> subprocess.CompletedProcess:
-        return subprocess.run([*self.command, *arguments], check=check, capture_output=True, env=self.environment, **options)
+        return subprocess.run(
+            [*self.command, *arguments], check=check, capture_output=True, env=self.environment, **options
+        )
 
     @property
     def environment(self) -> dict[str, str]:
@@ -129,6 +149,10 @@ def _add(archive, seen: set[str], path: str, place: str = "") -> None:
     linked = subprocess.run(["ldd", path], capture_output=True, text=True, check=False).stdout
     for library in re.findall(r"(/\S+) \(", linked):
         _add(archive, seen, library)
+        if "/libc.so" in library:  # what wheels are linked with, and every system has beside it
+            for name in ("libpthread.so.0", "libdl.so.2", "librt.so.1"):
+                if os.path.exists(beside := os.path.join(os.path.dirname(library), name)):
+                    _add(archive, seen, beside)
 
 
 def _shell(archive, seen: set[str]) -> None:
@@ -164,7 +188,18 @@ def interface(inputs: dict[str, object], outputs: dict[str, object]) -> Interfac
 def ask():
     """An attempt that runs a command in the image with a shell."""
 
-    def made(command, inputs=None, outputs=None, *, id="e/n/0", types=None, function="", bundle="", resources=None, **container):
+    def made(
+        command,
+        inputs=None,
+        outputs=None,
+        *,
+        id="e/n/0",
+        types=None,
+        function="",
+        bundle="",
+        resources=None,
+        **container,
+    ):
         sides = interface(types or {}, {"o0": int} if outputs is None else outputs)
         words = () if function else ("sh", "-c", command) if isinstance(command, str) else tuple(command)
         spec = ContainerSpec(**{"image": PYTHON if function else SHELL, "pull": "never", "command": words, **container})

@@ -73,6 +73,8 @@ SETTLE_S = 5.0
 """How long a start may be under way at the engine that nobody waits for any more."""
 LOOK_S = 30.0
 """A container that is waited for is looked at this often in any case."""
+END_S = 0.03
+"""Pause before the first look at a container whose process has ended."""
 LOG_S = 10.0
 """How long the end of the log may take to come when the container has ended."""
 
@@ -370,18 +372,17 @@ class ContainerExecutor:
         if attempt.refusal is not None and seen.state != "running":
             return await self._collected(attempt, seen, started=False)
         pump = asyncio.create_task(output.follow(engine, seen.id, attempt.files, self._settings.log_bytes_max))
-        looking = asyncio.create_task(memory.watch(seen.pid, seen.id, attempt.usage)) if seen.pid else None
+        looking = asyncio.create_task(memory.watch(seen.pid, seen.id, attempt.usage))
         try:
             if not seen.ended:
                 self._told_running(attempt, seen)
-            ended = await self._ended(engine, seen)
+            ended = await self._ended(engine, seen, looking)
             if ended is None:
                 return Failed(LOST)
             await asyncio.wait({pump}, timeout=LOG_S)
         finally:
-            for task in (pump, looking):
-                if task is not None:
-                    task.cancel()
+            pump.cancel()
+            looking.cancel()
         hit("container.ended")
         return await self._collected(attempt, ended, started=True)
 
@@ -397,15 +398,32 @@ class ContainerExecutor:
                 return None
             await asyncio.sleep(0.1)
 
-    async def _ended(self, engine: Engine, seen: Seen) -> Seen | None:
+    async def _ended(self, engine: Engine, seen: Seen, looking: asyncio.Task[bool]) -> Seen | None:
         """The container once it does not run any more; None if it is gone. However long the engine does not answer."""
         found: Seen | None = seen
-        while found is not None and not found.ended:
-            try:
-                await engine.wait(seen.id, LOOK_S)
-                found = await engine.inspect(seen.id)
-            except (Unreachable, Refused):
-                await asyncio.sleep(TROUBLE_S)
+        waiting: asyncio.Task[None] | None = None
+        pause = END_S
+        try:
+            while found is not None and not found.ended:
+                waiting = waiting or asyncio.create_task(engine.wait(seen.id, LOOK_S))
+                try:
+                    if looking.done() and looking.result() and not waiting.done():
+                        await asyncio.sleep(pause)  # its process has ended, which the engine finds out in a moment
+                        pause = min(2 * pause, TROUBLE_S)
+                    else:
+                        await asyncio.wait(
+                            {waiting, looking} - {t for t in (looking,) if t.done()}, return_when="FIRST_COMPLETED"
+                        )
+                    if waiting.done():
+                        await waiting
+                        waiting = None
+                    found = await engine.inspect(seen.id)
+                except (Unreachable, Refused):
+                    waiting = None
+                    await asyncio.sleep(TROUBLE_S)
+        finally:
+            if waiting is not None:
+                waiting.cancel()
         return found
 
     async def _collected(self, attempt: Attempt, seen: Seen, *, started: bool) -> Outcome:

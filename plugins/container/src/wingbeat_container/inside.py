@@ -25,16 +25,24 @@ def main(directory: str) -> None:
     try:
         import msgspec  # noqa: F401
     except ImportError:
-        tag = os.environ.get(TAG, "")
-        if tag != sysconfig.get_config_var("SOABI"):
-            _unfit(
-                directory,
-                f"it has no msgspec, and that of the kernel ({tag}) does not fit its Python "
-                f"({sysconfig.get_config_var('SOABI')}). Install msgspec in the image, or take an image with the kernel's Python.",
-            )
-        sys.path.append(os.path.join(os.path.dirname(os.path.dirname(here)), "native"))
+        _take_msgspec(directory, os.path.join(os.path.dirname(os.path.dirname(here)), "native"))
     sys.argv = [sys.argv[0], directory]
     runpy.run_module("wingbeat.runtime.contained", run_name="__main__", alter_sys=True)
+
+
+def _take_msgspec(directory: str, folder: str) -> None:
+    """That of the kernel, which is compiled for one Python."""
+    theirs, own = os.environ.get(TAG, ""), sysconfig.get_config_var("SOABI")
+    wanted = "Install msgspec in the image, or take one with the kernel's Python."
+    if theirs != own:
+        _unfit(
+            directory, f"it has no msgspec, and that of the kernel ({theirs}) does not fit its Python ({own}). {wanted}"
+        )
+    sys.path.append(folder)
+    try:
+        import msgspec  # noqa: F401
+    except ImportError as error:
+        _unfit(directory, f"it has no msgspec, and that of the kernel cannot be loaded there ({error}). {wanted}")
 
 
 def _unfit(directory: str, why: str) -> None:

@@ -52,26 +52,29 @@ def look(group: str, usage: Usage) -> None:
                 usage.oom_kills = max(usage.oom_kills, int(line.split()[1]))
 
 
-async def watch(pid: int, container: str, usage: Usage) -> None:
-    """Look until the first process of the container has ended. Returns at once where that cannot be seen from here."""
+async def watch(pid: int, container: str, usage: Usage) -> bool:
+    """Look until the first process of the container has ended. False, at once, where that cannot be seen from here."""
     group = group_of(pid, container)
     if not group:
-        return
+        return False
     ended = asyncio.Event()
-    with contextlib.ExitStack() as stack:
-        try:
-            fd = os.pidfd_open(pid)
-            stack.callback(os.close, fd)
-            asyncio.get_running_loop().add_reader(fd, ended.set)
-            stack.callback(asyncio.get_running_loop().remove_reader, fd)
-        except (AttributeError, OSError):
-            look(group, usage)
-            return
+    loop = asyncio.get_running_loop()
+    try:
+        fd = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        look(group, usage)
+        return False
+    loop.add_reader(fd, ended.set)
+    try:
         while not ended.is_set():
             look(group, usage)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(ended.wait(), LOOK_S)
         look(group, usage)
+    finally:
+        loop.remove_reader(fd)
+        os.close(fd)
+    return True
 
 
 def _read(path: str) -> str:
