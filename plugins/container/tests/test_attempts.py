@@ -115,7 +115,7 @@ async def test_a_command_finds_its_inputs_and_leaves_its_outputs(bench, ask, tmp
         cat "{{inputs.words}}" {{inputs.folder}}/a.txt > {{outputs.made}}
         mkdir outputs/tree; cp inputs/folder/a.txt outputs/tree/b.txt
         echo '{"both": {"a": [1, 2]}}' > outputs.json
-        touch inputs/words && echo "the input is not read-only"
+        if touch inputs/words 2> /dev/null; then echo "the input is not read-only"; fi
     """
     outcome = await bench.run(ask(command, inputs, outputs, types=types))
     assert isinstance(outcome, Succeeded), (outcome, bench.log())
