@@ -1,4 +1,4 @@
-"""A Podman of the tests' own: its service, its storage, and images made of this machine's programs, as no registry can be relied upon."""
+"""A Podman of the tests' own: its service, its storage, and images made of this machine's programs."""
 
 import contextlib
 import io
@@ -132,6 +132,7 @@ def _archive(fill) -> bytes:
             entry = tarfile.TarInfo(folder)
             entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755
             archive.addfile(entry)
+        _add(archive, seen, "/etc/os-release")
         fill(archive, seen)
     return made.getvalue()
 

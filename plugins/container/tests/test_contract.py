@@ -25,7 +25,8 @@ COMMANDS = {
     "fail": MARK + """echo '{"code": "ValueError", "message": "as asked"}' > error.json; exit 1""",
     "wait": MARK + WAIT + "echo 7 > outputs/o0",
     "advance": MARK
-    + """say() { echo "{\\"fraction\\": $1, \\"text\\": \\"$2\\", \\"at\\": $(date +%s)}" > .report; mv .report report; }; say 0.5 half; """
+    + """say() { echo "{\\"fraction\\": $1, \\"text\\": \\"$2\\", \\"at\\": $(date +%s)}" > .report; mv .report report; }; """
+    + "say 0.5 half; "
     + WAIT
     + "say 1.0 whole; echo 7 > outputs/o0",
     "count": MARK

@@ -45,11 +45,12 @@ from wingbeat import Kernel
 
 async def main():
     async with Kernel("home") as kernel:
-        execution = await kernel.launch(flow.flow, {"n": 3, "gated": sys.argv[1] == "gated"}, name="run")
+        execution = await kernel.launch(flow.flow, {"n": 3, "gated": sys.argv[1] != "plain"}, name="run")
         print("open", flush=True)
         if sys.argv[1] == "abort":
             await execution.abort("enough")
         print(await execution.wait(), flush=True)
+        print(await execution.result(), flush=True)
 
 asyncio.run(main())
 """
@@ -62,7 +63,9 @@ class Place:
         self.podman, self.folder = podman, folder
         (folder / "flow.py").write_text(FLOW)
         (folder / "program.py").write_text(PROGRAM)
-        (folder / "wingbeat.toml").write_text(f'[container]\nsocket = "{podman.socket}"\nmounts = ["{folder}:/place:rw"]\n')
+        (folder / "wingbeat.toml").write_text(
+            f'[container]\nsocket = "{podman.socket}"\nmounts = ["{folder}:/place:rw"]\n'
+        )
         (folder / "points").mkdir()
 
     def begin(self, how: str = "plain", point: str = "") -> subprocess.Popen:

@@ -16,7 +16,7 @@ PLANS = {
         command=("sh", "-c", "true"),
         labels={"wingbeat.home": "h", "wingbeat.attempt": "e/n/0"},
         variables={"B": "2", "A": "x=1"},
-        mounts=(Mount("/home/attempts/e/n.0/task", "/wingbeat", writable=True), Mount("/data", "/data")),
+        mounts=(Mount("/h/attempts/e/n.0/task", "/wingbeat", writable=True), Mount("/data", "/data")),
         user="1000:1000",
         ulimits=("nofile=1024:2048", "nproc=10"),
     ),
@@ -37,7 +37,9 @@ def test_as_golden(name):
 
 
 def test_names_are_fit_and_nobody_elses():
-    names = [container_name(home, attempt) for home in ("a", "b") for attempt in ("e/n/0", "e/n/1", "e/N[0]/0", "e/N(0)/0")]
+    names = [
+        container_name(home, attempt) for home in ("a", "b") for attempt in ("e/n/0", "e/n/1", "e/N[0]/0", "e/N(0)/0")
+    ]
     assert len(set(names)) == len(names)
     assert all(len(name) < 128 and name.replace("-", "").isalnum() and name.isascii() for name in names)
     assert container_name("a", "e/" + "n" * 500 + "/0")[:9] == "wingbeat-"

@@ -16,9 +16,11 @@ class Point(msgspec.Struct):
 
 
 VALUES = [
-    (7, int), (2**70, int), (-1, int), (0.1, float), (float("inf"), float), (True, bool), ("a\nb", str), ("", str), (b"\0\xff", bytes),
-    (None, int | None), (3, int | None), ([1, 2], list[int]), ({"a": [0.5]}, dict[str, list[float]]), ({1: "x"}, dict[int, str]),
-    (datetime(2024, 5, 1, 12, tzinfo=UTC), datetime), (date(2024, 5, 1), date), (timedelta(seconds=90), timedelta), ((1, "a"), tuple[int, str]),
+    (7, int), (2**70, int), (-1, int), (0.1, float), (float("inf"), float), (True, bool), ("a\nb", str), ("", str),
+    (b"\0\xff", bytes), (None, int | None), (3, int | None), ([1, 2], list[int]), ({"a": [0.5]}, dict[str, list[float]]),
+    ({1: "x"}, dict[int, str]),
+    (datetime(2024, 5, 1, 12, tzinfo=UTC), datetime), (date(2024, 5, 1), date), (timedelta(seconds=90), timedelta),
+    ((1, "a"), tuple[int, str]),
     (SimpleNamespace(x=1, y=2.5), Point),
 ]  # fmt: skip
 

@@ -36,11 +36,17 @@ class Registry:
         self.address, self._podman, self._log = f"127.0.0.1:{port}", podman, folder / "log"
         (folder / "config.yml").write_text(CONFIG.format(folder=folder, port=port))
         with self._log.open("wb") as log:
-            self.process = subprocess.Popen(["docker-registry", "serve", str(folder / "config.yml")], stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                ["docker-registry", "serve", str(folder / "config.yml")], stdout=log, stderr=log
+            )
         end = time.monotonic() + 30
-        while socket.socket().connect_ex(("127.0.0.1", port)):
+        while not self._answers(port):
             assert time.monotonic() < end, self._log.read_text()
             time.sleep(0.05)
+
+    def _answers(self, port: int) -> bool:
+        with socket.socket() as trying:
+            return trying.connect_ex(("127.0.0.1", port)) == 0
 
     def push(self, name: str, source: str = "localhost/wingbeat-shell:1") -> None:
         self._podman.run("push", "--tls-verify=false", source, f"docker://{self.address}/{name}")

@@ -96,7 +96,7 @@ class Collector:
                 value = self._value(folder, variable, together)
                 try:
                     outputs[variable.name] = values.literal(encode_generic(value, variable.type, io), variable.type)
-                except (ValueMismatch, LimitExceeded) as error:
+                except (ValueMismatch, LimitExceeded, ValueError, PermissionError) as error:
                     raise OutputError("TypeError", f"output {variable.name}: {error}") from error
         except OutputError as error:
             return Failed(ErrorInfo(error.code, f"Task {request.task.name}: {error}"))
@@ -201,10 +201,11 @@ def read(path: str, bytes_max: int) -> bytes | None:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(fd)
+        return None
     with open(fd, "rb") as file:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
-            return None
         if status.st_size > bytes_max:
             raise OutputError(
                 "LimitExceeded", f"{os.path.basename(path)} has {status.st_size} bytes; at most {bytes_max} are read"

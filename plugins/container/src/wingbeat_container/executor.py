@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import os
 import shutil
 import time
@@ -36,7 +35,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from wingbeat.attempts import AttemptFiles, Slots, Watch, attempt_variables
+from wingbeat.attempts import AttemptFiles, Slots, Watch
 from wingbeat.base.errors import ConfigurationError, ErrorKind
 from wingbeat.contracts.executor import (
     Aborted,
@@ -54,9 +53,10 @@ from wingbeat.contracts.storage import Storage
 from wingbeat.spec.phase import AttemptPhase
 from wingbeat_container import manifest, memory, output
 from wingbeat_container.collecting import Collector, OutputError
-from wingbeat_container.images import ImageError, Images
+from wingbeat_container.connection import Connection
+from wingbeat_container.images import ImageError
 from wingbeat_container.model import Image, Refused, Seen, Unreachable
-from wingbeat_container.packages import abi
+from wingbeat_container.plans import check_mounts, plan
 from wingbeat_container.settings import ContainerSettings
 from wingbeat_container.staging import TASK, Stage, Staged, StagingError
 from wingbeat_container.verdict import LOST, End, failure
@@ -137,13 +137,12 @@ class ContainerExecutor:
         self._used = os.path.join(home, "containers")
         self._bundle_path, self._settings = bundle_path, settings
         self._stage, self._collector = Stage(storage), Collector(storage)
-        self._mounts = tuple(_parsed(each) for each in settings.mounts)
+        check_mounts(settings)
         self._slots = Slots(settings.slot_count)
         self._attempts: dict[str, Attempt] = {}
         self._watch = Watch(self._advanced)
         self._background: set[asyncio.Task[Any]] = set()
-        self._opening = asyncio.Lock()
-        self._open: tuple[Engine, Images, str, str] | None = None
+        self._connection = Connection(settings)
         self._sink: Sink | None = None
 
     @property
@@ -207,9 +206,9 @@ class ContainerExecutor:
     async def list(self) -> list[str]:
         """Attempts whose containers are there and have not ended, also those that nobody asked to recover."""
         found = {name for name, attempt in self._attempts.items() if attempt.slots}
-        if self._open is not None or os.path.exists(self._used):
+        if os.path.exists(self._used):
             with contextlib.suppress(Unreachable, Refused, ConfigurationError):
-                engine = (await self._connected())[0]
+                engine = (await self._connection.get()).engine
                 there = await engine.list(f"{manifest.LABEL_HOME}={self._home}")
                 found |= {seen.attempt for seen in there if not seen.ended and seen.state != "removing"}
         return sorted(found)
@@ -222,10 +221,7 @@ class ContainerExecutor:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._attempts.clear()
-        if self._open is not None:
-            engine, images, _, _ = self._open
-            await images.close()
-            await engine.close()
+        await self._connection.close()
 
     # -- following
 
@@ -308,7 +304,8 @@ class ContainerExecutor:
         """Make the container, claim the attempt and start it. Returns when its directory and the engine say what is to be done."""
         request = attempt.request
         assert request is not None, "an attempt without a request is claimed already"
-        engine, images, _, user = await self._connected()
+        link = await self._connection.get()
+        engine, images = link.engine, link.images
         await self._take_slots(attempt, request)
         spec = request.task.container
         assert spec is not None, "the engine gives it tasks with a container"
@@ -321,7 +318,7 @@ class ContainerExecutor:
         if request.checkpoint or not attempt.id.endswith("/0"):
             await asyncio.to_thread(attempt.files.carry_checkpoint, request.checkpoint)
         staged = await asyncio.to_thread(self._staged, attempt.files, request)
-        body = manifest.body(self._plan(attempt, request, staged, user))
+        body = manifest.body(plan(request, staged, attempt.image, link.user, self._home, self._settings))
         hit("container.staged")
         container = await self._create(engine, attempt, body)
         hit("container.created")
@@ -364,7 +361,7 @@ class ContainerExecutor:
 
     async def _to_its_end(self, attempt: Attempt) -> Outcome:
         """Follow an attempt that is claimed."""
-        engine = (await self._connected(attempt.files))[0]
+        engine = (await self._connection.get(patient=True)).engine
         seen = await self._begun(engine, attempt)
         if seen is None:
             return Failed(LOST)
@@ -470,8 +467,7 @@ class ContainerExecutor:
         found = {"container": seen.id[:12], "image": spec.image if spec else "", "image_id": seen.image}
         if attempt.image is not None and attempt.image.digest:
             found["digest"] = attempt.image.digest
-        if self._open is not None:
-            found["engine"] = self._open[2]
+        found["engine"] = self._connection.name
         return found
 
     def _waits(self, attempt: Attempt, reason: str) -> None:
@@ -480,8 +476,6 @@ class ContainerExecutor:
     def _advanced(self, name: str, progress: Progress) -> None:
         self._tell.advanced(name, progress)
 
-    # -- making
-
     def _staged(self, files: AttemptFiles, request: AttemptRequest) -> Staged:
         spec = request.task.container
         assert spec is not None
@@ -489,80 +483,7 @@ class ContainerExecutor:
             return self._stage.command(request, files)
         return self._stage.function(request, files, self._bundle_path(request.bundle) if request.bundle else "")
 
-    def _plan(self, attempt: Attempt, request: AttemptRequest, staged: Staged, user: str) -> manifest.Plan:
-        task, settings = request.task, self._settings
-        spec = task.container
-        assert spec is not None
-        assert attempt.image is not None
-        own = {
-            "HOME": "/tmp",  # noqa: S108  # the container's
-            "WINGBEAT_INPUTS": f"{manifest.INSIDE}/inputs",
-            "WINGBEAT_OUTPUTS": f"{manifest.INSIDE}/outputs",
-            "WINGBEAT_IMAGE": spec.image,
-        }
-        if not spec.command:
-            own |= {"WINGBEAT_PYTHON": abi(), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
-        return manifest.Plan(
-            image=attempt.image.id,
-            command=staged.command,
-            labels={
-                manifest.LABEL_HOME: self._home,
-                manifest.LABEL_ATTEMPT: attempt.id,
-                manifest.LABEL_KERNEL: f"{os.uname().nodename}:{os.getpid()}",
-                manifest.LABEL_TASK: task.name,
-            },
-            variables={**own, **attempt_variables(request, manifest.INSIDE)},
-            mounts=(*staged.mounts, *self._mounts),
-            user=spec.user or user,
-            network=spec.network,
-            writable=spec.writable,
-            cpu=task.resources.cpu,
-            memory_bytes=task.resources.memory_bytes,
-            pids_max=settings.pids_max,
-            tmp_bytes_max=settings.tmp_bytes_max,
-            log_bytes_max=settings.log_bytes_max,
-            ulimits=settings.all_ulimits,
-            security=settings.security,
-        )
-
-    # -- the engine
-
-    async def _connected(self, claimed: AttemptFiles | None = None) -> tuple[Engine, Images, str, str]:
-        """The engine, its images, its name, and the user of containers. Raises ConfigurationError if none has ever answered.
-
-        Args:
-            claimed: An attempt that may run there: it waits as long as it takes.
-        """
-        if self._open is None:
-            async with self._opening:
-                if self._open is None:
-                    self._open = await self._connect(patient=claimed is not None)
-        return self._open
-
-    async def _connect(self, *, patient: bool) -> tuple[Engine, Images, str, str]:
-        client: Any = await asyncio.to_thread(importlib.import_module, "wingbeat_container.client")
-        path = client.socket_path(self._settings.socket)
-        engine: Engine = client.Engine(path, self._settings.request_s)
-        end = time.monotonic() + self._settings.connect_s
-        while True:
-            try:
-                name, rootless = await engine.describe()
-                break
-            except (Unreachable, Refused) as error:
-                if patient or time.monotonic() < end:
-                    await asyncio.sleep(TROUBLE_S)
-                    if not patient:
-                        continue
-                await engine.close()
-                if patient:
-                    raise Unreachable(f"{path}: {error}") from error
-                raise ConfigurationError(
-                    f"No container engine answers at {path}: {error}.",
-                    hint='Start Docker or Podman (podman system service), or name its socket: [container] socket = "…".',
-                ) from error
-        # Root in the containers of an engine without root is who runs it; elsewhere files must not become root's.
-        user = "0:0" if rootless else f"{os.getuid()}:{os.getgid()}"
-        return engine, Images(engine, self._settings.pull_s), name, user
+    # -- ending
 
     async def _kill(self, attempt: Attempt) -> None:
         """Stop a claimed attempt until its end has been reported."""
@@ -573,7 +494,7 @@ class ContainerExecutor:
 
     async def _stop(self, attempt: Attempt) -> None:
         try:
-            engine = (await self._connected(attempt.files))[0]
+            engine = (await self._connection.get(patient=True)).engine
             await engine.stop(attempt.name, self._settings.cancel_grace_s)
             hit("container.stopped")
         except (Unreachable, Refused, OSError):
@@ -583,7 +504,8 @@ class ContainerExecutor:
         """Return when nothing of an attempt runs that is not followed any more."""
         while attempt.files.claimed():
             with contextlib.suppress(Unreachable, Refused):
-                seen = await (await self._connected(attempt.files))[0].inspect(attempt.name)
+                engine = (await self._connection.get(patient=True)).engine
+                seen = await engine.inspect(attempt.name)
                 if seen is None or not seen.begun or seen.ended:
                     return
             await self._stop(attempt)
@@ -591,14 +513,14 @@ class ContainerExecutor:
     async def _discard(self, name: str) -> None:
         """Remove a container that has ended or will never start; the sweep does it if this does not."""
         with contextlib.suppress(Unreachable, Refused, ConfigurationError):
-            await (await self._connected())[0].remove(name)
+            await (await self._connection.get()).engine.remove(name)
             hit("container.removed")
 
     async def _sweep(self) -> None:
         """From time to time, remove containers of this home that nobody needs any more."""
         while True:
             with contextlib.suppress(Unreachable, Refused, ConfigurationError, OSError):
-                engine = (await self._connected())[0]
+                engine = (await self._connection.get()).engine
                 for seen in await engine.list(f"{manifest.LABEL_HOME}={self._home}"):
                     if seen.attempt not in self._attempts and self._is_waste(seen):
                         await engine.remove(seen.id)
@@ -624,13 +546,6 @@ def _kept(files: AttemptFiles) -> Outcome | None:
         return None if data is None else _outcome.decode(data)
     except ValueError:  # cut off by a power failure
         return None
-
-
-def _parsed(text: str) -> manifest.Mount:
-    try:
-        return manifest.parse_mount(text)
-    except ValueError as error:
-        raise ConfigurationError(f"[container] mounts: {error}.") from error
 
 
 def _clear(folder: str) -> None:

@@ -9,6 +9,8 @@ from msgspec import Struct
 
 INSIDE = "/wingbeat"
 """Where an attempt finds its directory."""
+LOG_TIMES = 4
+"""How much longer the engine's own log may be: what it drops cannot be read any more, from the middle or the end."""
 LABEL_HOME = "wingbeat.home"
 LABEL_ATTEMPT = "wingbeat.attempt"
 LABEL_KERNEL = "wingbeat.kernel"
@@ -59,7 +61,7 @@ def body(plan: Plan) -> dict[str, Any]:
         "SecurityOpt": list(plan.security),
         "PidsLimit": plan.pids_max,
         "Ulimits": [_ulimit(each) for each in plan.ulimits],
-        "LogConfig": {"Type": "json-file", "Config": {"max-size": str(plan.log_bytes_max)}},
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": str(LOG_TIMES * plan.log_bytes_max)}},
         "RestartPolicy": {"Name": "no"},
     }
     if not plan.writable:
