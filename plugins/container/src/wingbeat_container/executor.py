@@ -396,31 +396,30 @@ class ContainerExecutor:
             await asyncio.sleep(0.1)
 
     async def _ended(self, engine: Engine, seen: Seen, looking: asyncio.Task[bool]) -> Seen | None:
-        """The container once it does not run any more; None if it is gone. However long the engine does not answer."""
+        """The container once it does not run any more; None if it is gone. However long the engine does not answer.
+
+        Its process is seen to end some time before the engine says so; the request that waits for that is left to itself then.
+        """
         found: Seen | None = seen
         waiting: asyncio.Task[None] | None = None
         pause = END_S
-        try:
-            while found is not None and not found.ended:
-                waiting = waiting or asyncio.create_task(engine.wait(seen.id, LOOK_S))
-                try:
-                    if looking.done() and looking.result() and not waiting.done():
-                        await asyncio.sleep(pause)  # its process has ended, which the engine finds out in a moment
-                        pause = min(2 * pause, TROUBLE_S)
-                    else:
-                        await asyncio.wait(
-                            {waiting, looking} - {t for t in (looking,) if t.done()}, return_when="FIRST_COMPLETED"
-                        )
-                    if waiting.done():
-                        await waiting
-                        waiting = None
-                    found = await engine.inspect(seen.id)
-                except (Unreachable, Refused):
-                    waiting = None
-                    await asyncio.sleep(TROUBLE_S)
-        finally:
-            if waiting is not None:
-                waiting.cancel()
+        while found is not None and not found.ended:
+            if waiting is None:
+                waiting = self._spawn(engine.wait(seen.id, LOOK_S))
+            try:
+                if looking.done() and looking.result():
+                    await asyncio.wait({waiting}, timeout=pause)
+                    pause = min(2 * pause, TROUBLE_S)
+                else:
+                    await asyncio.wait(
+                        {waiting} if looking.done() else {waiting, looking}, return_when="FIRST_COMPLETED"
+                    )
+                if waiting.done():
+                    done, waiting = waiting, None
+                    await done
+                found = await engine.inspect(seen.id)
+            except (Unreachable, Refused):
+                await asyncio.sleep(TROUBLE_S)
         return found
 
     async def _collected(self, attempt: Attempt, seen: Seen, *, started: bool) -> Outcome:
@@ -496,7 +495,6 @@ class ContainerExecutor:
         try:
             engine = (await self._connection.get(patient=True)).engine
             await engine.stop(attempt.name, self._settings.cancel_grace_s)
-            hit("container.stopped")
         except (Unreachable, Refused, OSError):
             await asyncio.sleep(TROUBLE_S)
 
@@ -533,10 +531,16 @@ class ContainerExecutor:
         done = _kept(files) is not None or files.refused() is not None
         return done or time.time() - seen.created > self._settings.keep_s
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        task.add_done_callback(self._let_go)
+        return task
+
+    def _let_go(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited for it has seen it
 
 
 def _kept(files: AttemptFiles) -> Outcome | None:

@@ -9,8 +9,8 @@ from msgspec import Struct
 
 INSIDE = "/wingbeat"
 """Where an attempt finds its directory."""
-LOG_TIMES = 4
-"""How much longer the engine's own log may be: what it drops cannot be read any more, from the middle or the end."""
+LOG_TIMES, LOG_BYTES_MIN = 16, 64 * 2**20
+"""How much longer the engine's own log may be: it has the time before each line, and what it drops cannot be read any more."""
 LABEL_HOME = "wingbeat.home"
 LABEL_ATTEMPT = "wingbeat.attempt"
 LABEL_KERNEL = "wingbeat.kernel"
@@ -61,7 +61,10 @@ def body(plan: Plan) -> dict[str, Any]:
         "SecurityOpt": list(plan.security),
         "PidsLimit": plan.pids_max,
         "Ulimits": [_ulimit(each) for each in plan.ulimits],
-        "LogConfig": {"Type": "json-file", "Config": {"max-size": str(LOG_TIMES * plan.log_bytes_max)}},
+        "LogConfig": {
+            "Type": "json-file",
+            "Config": {"max-size": str(max(LOG_TIMES * plan.log_bytes_max, LOG_BYTES_MIN))},
+        },
         "RestartPolicy": {"Name": "no"},
     }
     if not plan.writable:
