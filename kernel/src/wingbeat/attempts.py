@@ -107,9 +107,10 @@ class AttemptFiles:
         """Write a file of the directory, whole or not at all."""
         files.write_atomic(self.path, name, data)
 
-    def trim_log(self, bytes_max: int) -> bool:
-        """Take the middle out of a log that is longer. Raises OSError."""
-        return logs.trim(self.path, bytes_max)
+
+def trim_log(folder: str, bytes_max: int) -> bool:
+    """Take the middle out of the log in a folder, if it is longer. False if it is not. Raises OSError."""
+    return logs.trim(folder, bytes_max)
 
 
 def write_job(request: AttemptRequest, folder: str, *, inside: str, bundle: str, store: str) -> None:
@@ -189,5 +190,6 @@ class Values:
 
 
 __all__ = [
-    "CONTAINED", "AttemptFiles", "Slots", "Values", "Watch", "attempt_variables", "job_outcome", "reported", "write_job",
+    "CONTAINED", "AttemptFiles", "Slots", "Values", "Watch", "attempt_variables", "job_outcome", "reported", "trim_log",
+    "write_job",
 ]  # fmt: skip

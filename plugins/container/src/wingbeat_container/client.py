@@ -156,13 +156,14 @@ class Engine:
             if not isinstance(error.__cause__, httpx.ReadTimeout):
                 raise
 
-    async def logs(self, id: str, take: Callable[[bytes], None]) -> None:
-        """Hand on what a container has printed and prints, until it ends."""
-        parameters = {"follow": "true", "stdout": "true", "stderr": "true"}
+    async def logs(self, id: str, take: Callable[[bytes], None], *, follow: bool) -> None:
+        """Hand on what a container has printed, and with `follow` what it prints until it ends."""
+        parameters = {"follow": str(follow).lower(), "stdout": "true", "stderr": "true"}
         frames = _Frames(take)
+        timeout = httpx.Timeout(None if follow else self._request_s, connect=5.0)
         try:
             async with self._http.stream(
-                "GET", f"/containers/{id}/logs", params=parameters, timeout=httpx.Timeout(None, connect=5.0)
+                "GET", f"/containers/{id}/logs", params=parameters, timeout=timeout
             ) as response:
                 if response.status_code != 200:
                     raise Refused(response.status_code, _message(await response.aread()))

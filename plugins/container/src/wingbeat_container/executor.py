@@ -377,6 +377,8 @@ class ContainerExecutor:
             if ended is None:
                 return Failed(LOST)
             await asyncio.wait({pump}, timeout=LOG_S)
+            pump.cancel()
+            await output.complete(engine, seen.id, attempt.files, self._settings.log_bytes_max)
         finally:
             pump.cancel()
             looking.cancel()
