@@ -35,7 +35,7 @@ class Connection:
 
     def __init__(self, settings: ContainerSettings) -> None:
         self._settings = settings
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[Link] | None = None
         self._link: Link | None = None
 
     @property
@@ -55,18 +55,26 @@ class Connection:
             Unreachable: The same, if `patient`.
         """
         if self._link is None:
-            async with self._opening:
-                if self._link is None:
-                    self._link = await self._open(patient=patient)
+            if self._opening is None or self._opening.done():
+                self._opening = asyncio.create_task(self._open())
+            try:
+                self._link = await asyncio.shield(self._opening)  # all who ask meanwhile wait for the same answer
+            except ConfigurationError as error:
+                if patient:
+                    raise Unreachable(error.message) from error
+                raise
         return self._link
 
     async def close(self) -> None:
         """Hang up."""
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.wait({self._opening})
         if self._link is not None:
             await self._link.images.close()
             await self._link.engine.close()
 
-    async def _open(self, *, patient: bool) -> Link:
+    async def _open(self) -> Link:
         client: Any = await asyncio.to_thread(importlib.import_module, "wingbeat_container.client")
         path = client.socket_path(self._settings.socket)
         engine: Engine = client.Engine(path, self._settings.request_s)
@@ -77,8 +85,6 @@ class Connection:
                     name, rootless = await engine.describe()
                     break
                 except (Unreachable, Refused) as error:
-                    if patient:
-                        raise Unreachable(f"{path}: {error}") from error
                     if time.monotonic() > end:
                         raise ConfigurationError(
                             f"No container engine answers at {path}: {error}.",
