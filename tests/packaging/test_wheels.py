@@ -120,7 +120,7 @@ def test_its_tests_pass_where_nothing_else_is(distribution: str, python, tmp_pat
     assert " passed" in run(found, "-m", "pytest", "tests", "-q", *which, folder=tmp_path)
 
 
-@pytest.mark.parametrize("distribution", [case for case in TESTED if case != "wingbeat-cli" and case not in LIGHT])
+@pytest.mark.parametrize("distribution", [case for case in TESTED if case not in ("wingbeat-cli", *LIGHT)])
 def test_its_readme_does_what_it_says(distribution: str, python, tmp_path: Path):
     """Its programs, by the names that it gives them, as it says that they are run: ``python NAME``."""
     text = (ROOT / FOLDERS[distribution] / "README.md").read_text()

@@ -11,15 +11,15 @@ import pytest
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(180)]
 
 README = Path(__file__).parents[1] / "README.md"
-BLOCKS = dict(re.findall(r"^```python\n# (\w+)\.py\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL))
+BLOCK = re.compile(r"^```python\n# (\w+\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
 def run(podman, tmp_path):
     podman.run("tag", "localhost/wingbeat-shell:1", "docker.io/library/debian:12")
     podman.run("tag", "localhost/wingbeat-python:1", "docker.io/library/python:3.11")
-    for name, source in BLOCKS.items():
-        (tmp_path / f"{name}.py").write_text(source)
+    for name, source in BLOCK.findall(README.read_text()):
+        (tmp_path / name).write_text(source)
     (tmp_path / "wingbeat.toml").write_text(f'[container]\nsocket = "{podman.socket}"\n')
     environment = {name: value for name, value in os.environ.items() if name != "WINGBEAT_HOME"}
 
