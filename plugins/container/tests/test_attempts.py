@@ -214,6 +214,11 @@ async def test_it_is_shut_in(bench, ask):
     assert log.splitlines()[-1] == "lo"
 
 
+async def test_it_has_a_network_if_it_asks_for_one(bench, ask):
+    assert isinstance(await bench.run(ask("ls /sys/class/net; echo 1 > /wingbeat/outputs/o0", network=True)), Succeeded)
+    assert len(bench.log().split()) > 1
+
+
 async def test_it_may_be_another_user_and_write_into_its_image(bench, ask):
     command = "touch /tmp/a; id -u; id -g; echo 1 > /wingbeat/outputs/o0; echo 2 > /wingbeat/checkpoint/c"
     outcome = await bench.run(ask(command, user="1234:99", writable=True))
