@@ -12,7 +12,7 @@ ACTIVATE := . $(VENV)/bin/activate &&
 UV_HOME := $(WINGBEAT_CACHE)/tools/uv-$(firstword $(shell cksum < requirements/uv.txt))
 UV := $(UV_HOME)/bin/uv
 
-MEMBERS := kernel cli plugins/catalog plugins/spark
+MEMBERS := kernel cli plugins/catalog plugins/container plugins/spark
 PYPROJECTS := pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 PYTHON_VERSION := $(or $(filter 3.11 3.12 3.13,$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)),other)
 SYNCED := $(VENV)/.synced-$(PYTHON_VERSION)
@@ -24,7 +24,7 @@ ETA_PYTEST := . $(ETA_VENV)/bin/activate && pytest examples/eta -o faulthandler_
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo simulate simulate-weekly mutants test test-heavy faults test-realdata check format bench docs build changelog lock acceptance schema sync clean python
+.PHONY: help demo podman simulate simulate-weekly mutants test test-heavy faults test-realdata check format bench docs build changelog lock acceptance schema sync clean python
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
@@ -36,9 +36,16 @@ test: $(SYNCED) $(ETA_SYNCED) ## run the tests (at most ten minutes)
 	@$(ACTIVATE) pytest kernel cli plugins tests examples --ignore examples/eta $(ARGS)
 	@$(ETA_PYTEST) $(ARGS)
 
-test-heavy: $(SYNCED) $(SPARK_SYNCED) $(ETA_SYNCED) ## run the slow tests too: environments, faults, Spark
-	@$(ACTIVATE) pytest -m "environments or faults or spark" --ignore examples/eta $(ARGS)
+test-heavy: $(SYNCED) $(SPARK_SYNCED) $(ETA_SYNCED) ## run the slow tests too: environments, containers, faults, Spark
+	@$(ACTIVATE) pytest -m "containers or environments or faults or spark" --ignore examples/eta $(ARGS)
 	@$(ETA_PYTEST) -m spark $(ARGS)
+
+# What the tests of containers need of the system; without it they say that they were not run.
+podman: ## install Podman, runc and a registry (Debian, as root)
+	@command -v podman runc docker-registry > /dev/null || { \
+		test "$$(id -u)" = 0 || { echo "make podman installs packages: run it as root" >&2; exit 2; }; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends podman runc docker-registry > /dev/null; }
+	@podman --version
 
 faults: $(SYNCED) ## kill, cut and fill ten times as often as test-heavy does (an hour and more)
 	@$(ACTIVATE) FAULTS_TIMES=10 pytest -m faults tests/faults $(ARGS)
@@ -101,13 +108,13 @@ lock: | $(UV) ## make the locks in requirements/ again from the pyproject files
 	@$(LOCK) $(MEMBERS:%=%/pyproject.toml) --group pyproject.toml:dev --extra environments --extra testing \
 		--constraints requirements/uv.txt --output-file requirements/dev.txt \
 		--no-emit-package wingbeat --no-emit-package wingbeat-cli \
-		--no-emit-package wingbeat-catalog --no-emit-package wingbeat-spark
+		--no-emit-package wingbeat-catalog --no-emit-package wingbeat-container --no-emit-package wingbeat-spark
 	@$(LOCK) --group pyproject.toml:spark --constraints requirements/dev.txt --output-file requirements/spark.txt
 	@$(LOCK) --group pyproject.toml:docs --output-file requirements/docs.txt
 	@$(LOCK) $(MEMBERS:%=%/pyproject.toml) examples/eta/pyproject.toml --group pyproject.toml:eta \
 		--constraints requirements/uv.txt --constraints examples/eta/requirements.txt --output-file requirements/eta.txt \
 		--no-emit-package wingbeat --no-emit-package wingbeat-cli \
-		--no-emit-package wingbeat-catalog --no-emit-package wingbeat-spark
+		--no-emit-package wingbeat-catalog --no-emit-package wingbeat-container --no-emit-package wingbeat-spark
 
 acceptance: $(SYNCED) ## run acceptance programs: ACCEPTANCE=DIR, and ONLY="01 02" for some
 	@test -n "$(ACCEPTANCE)" || { echo "make acceptance needs ACCEPTANCE=DIR, a folder of programs" >&2; exit 2; }

@@ -16,11 +16,14 @@ FOLDERS = {
     "wingbeat": "kernel",
     "wingbeat-cli": "cli",
     "wingbeat-catalog": "plugins/catalog",
+    "wingbeat-container": "plugins/container",
     "wingbeat-spark": "plugins/spark",
 }
 """Of every distribution."""
 HEAVY = {"wingbeat-spark": ("spark", "wingbeat-spark[pyspark]", "pandas", "polars", "pyarrow")}
 """Of those that need something heavy, the mark of their tests, and what is installed for them and their README."""
+LIGHT = {"wingbeat-container": "not containers"}
+"""Which of its tests are run alone, of one whose others (and its README, by one of them) need more than an environment."""
 TESTED = [
     pytest.param(name, marks=getattr(pytest.mark, HEAVY[name][0])) if name in HEAVY else name
     for name in FOLDERS
@@ -113,10 +116,11 @@ def test_its_tests_pass_where_nothing_else_is(distribution: str, python, tmp_pat
     (tmp_path / "pytest.ini").write_text("\n".join([*settings, *(f"    {marker}" for marker in markers)]) + "\n")
     _, *needs = HEAVY.get(distribution, ("", distribution))
     found = python(*needs, "wingbeat[testing]", "pytest-timeout")
-    assert " passed" in run(found, "-m", "pytest", "tests", "-q", folder=tmp_path)
+    which = ("-m", LIGHT[distribution]) if distribution in LIGHT else ()
+    assert " passed" in run(found, "-m", "pytest", "tests", "-q", *which, folder=tmp_path)
 
 
-@pytest.mark.parametrize("distribution", [case for case in TESTED if case != "wingbeat-cli"])
+@pytest.mark.parametrize("distribution", [case for case in TESTED if case not in ("wingbeat-cli", *LIGHT)])
 def test_its_readme_does_what_it_says(distribution: str, python, tmp_path: Path):
     """Its programs, by the names that it gives them, as it says that they are run: ``python NAME``."""
     text = (ROOT / FOLDERS[distribution] / "README.md").read_text()

@@ -29,6 +29,8 @@ import os
 import stat
 from collections.abc import Iterable, Mapping
 
+import msgspec
+
 from wingbeat.builtin.durable import (
     CHUNK_BYTES,
     collect_scratch,
@@ -159,6 +161,53 @@ class FileStore:
         path = self._object(digest)
         self._stat(digest)
         return self._fetch_named(path, digest, name, link_tree=False) if name else path
+
+    def share(self, blob: Blob) -> dict[str, str]:
+        """What a store elsewhere has to find below its root to have this blob: place there, and path here, of files and folders.
+
+        For a container, into which they are mounted, read-only. Raises as `fetch` does.
+        """
+        path = self.fetch(msgspec.structs.replace(blob, name=""))
+        hexadecimal = _digest_of(blob).removeprefix("sha256:")
+        found = {f"objects/{hexadecimal}": self._object(blob.digest)}
+        if blob.layout == "directory":
+            found[f"trees/{hexadecimal}"] = path
+        elif blob.name:
+            found[f"named/{hexadecimal}/{check_name(blob.name)}"] = path
+        return found
+
+    def adopt(self, blob: Blob, root: str) -> None:
+        """Have a blob that is in the store at `root`, to which anybody may have written: nothing there is believed.
+
+        Raises:
+            OSError: It is not there, or something there is no regular file.
+
+            ValueError: It is not what its digest says.
+        """
+        digest = _digest_of(blob)
+        if self.verify(blob) is None:
+            return
+        folder = os.open(os.path.join(root, "objects"), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            self._adopt_object(digest, folder)
+            if blob.layout == "directory":
+                for file in self._manifest(digest).files:
+                    if not self._is_whole(file.digest, file.size):
+                        self._adopt_object(file.digest, folder)
+        finally:
+            os.close(folder)
+        fsync_directory(self._objects)
+
+    def _adopt_object(self, digest: str, folder: int) -> None:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        source = os.open(check_digest(digest).removeprefix("sha256:"), flags, dir_fd=folder)
+        try:
+            if not stat.S_ISREG(os.fstat(source).st_mode):
+                raise OSError(errno.EIO, "not a regular file", f"{SCHEME}:{digest}")
+            if self._copy_in(source)[0] != digest:
+                raise ValueError(f"{SCHEME}:{digest} is not what its digest says")
+        finally:
+            os.close(source)
 
     def verify(self, blob: Blob) -> str | None:
         """None if the content is there and whole; else what is wrong with it.

@@ -19,6 +19,8 @@ class ContainerSpec(Strict, frozen=True, omit_defaults=True):
         pull: When the image is fetched: ``missing``, ``always`` or ``never``.
 
         user: User (or ``user:group``) in the container; empty is whom the executor picks.
+
+        writable: Whether it may write into the image's own files, which are as they were for the next attempt.
     """
 
     image: str
@@ -26,3 +28,4 @@ class ContainerSpec(Strict, frozen=True, omit_defaults=True):
     network: bool = False
     pull: str = "missing"
     user: str = ""
+    writable: bool = False
