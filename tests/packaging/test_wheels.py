@@ -17,6 +17,7 @@ FOLDERS = {
     "wingbeat-cli": "cli",
     "wingbeat-catalog": "plugins/catalog",
     "wingbeat-spark": "plugins/spark",
+    "wingbeat-telemetry": "plugins/telemetry",
 }
 """Of every distribution."""
 HEAVY = {"wingbeat-spark": ("spark", "wingbeat-spark[pyspark]", "pandas", "polars", "pyarrow")}
