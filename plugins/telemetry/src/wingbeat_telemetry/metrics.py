@@ -9,11 +9,15 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from wingbeat.base.errors import ErrorKind
 from wingbeat.contracts.observer import MISSED, Published
+from wingbeat.spec.phase import CacheStatus
 from wingbeat_telemetry.tally import Tally
 from wingbeat_telemetry.track import Began, Change, Ended
 
 OTHER = "other"
+HIT = CacheStatus.HIT
+"""What was taken from the catalog is told by the node's end alone."""
 QUICK_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600)
 LONG_S = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 24 * 3600)
 
@@ -53,7 +57,7 @@ class Metrics:
         self._ended = self._counter("executions_ended", "Executions that are over", "workflow", "phase")
         self._running = self._gauge("executions_running", "Executions that are under way", "workflow")
         self._execution_s = self._histogram("execution_seconds", "From begin to end", LONG_S, "workflow", "phase")
-        self._nodes = self._counter("nodes_ended", "Nodes and items of maps that are over", "task", "phase")
+        self._nodes = self._counter("nodes_ended", "Nodes that are over", "task", "phase")
         self._node_s = self._histogram(
             "node_seconds", "From the first attempt's being queued to the node's end", QUICK_S, "task", "phase"
         )
@@ -63,6 +67,7 @@ class Metrics:
         self._retries = self._counter("retries", "Attempts that failed and are followed by another", "task", "kind")
         self._cache = self._counter("cache", "What the catalog said of nodes", "task", "status")
         self._items = self._counter("map_items", "Items of the maps that began", "task")
+        self._items_ended = self._counter("map_items_ended", "Items of maps that are over", "task", "phase")
         self._missed = self._counter("events_missed", "Events that the metrics were not told")
         self.registry.register(_OfSpans(tally))
 
@@ -70,9 +75,9 @@ class Metrics:
         """Count an event and what came of it."""
         if event.kind == MISSED:
             self._missed.inc(event.evidence["events"])
-        elif event.kind == "cache" and not event.again:
+        elif not event.again and (event.kind == "cache" or event.cache == HIT):
             self._of(self._cache, self._task(event.task), event.cache).inc()
-        elif event.kind == "node" and "items" in event.evidence and not event.again:
+        elif not event.again and event.kind == "node" and "items" in event.evidence:
             self._of(self._items, self._task(event.task)).inc(event.evidence["items"])
         for change in changes:
             if isinstance(change, Began):
@@ -106,6 +111,9 @@ class Metrics:
             self._of(self._attempts_running, task).dec()
         if ended.again:
             return
+        if ended.item:
+            self._of(self._items_ended, task, ended.phase).inc()
+            return
         if ended.kind == "node":
             self._of(self._nodes, task, ended.phase).inc()
             if took is not None:
@@ -114,7 +122,7 @@ class Metrics:
         if took is not None:
             self._of(self._attempt_s, task, ended.phase).observe(took)
         if ended.phase == "RETRYABLE_FAILED":
-            self._of(self._retries, task, (ended.error or {}).get("kind", "")).inc()
+            self._of(self._retries, task, (ended.error or {}).get("kind", ErrorKind.USER)).inc()
 
     def _of(self, metric: Any, *values: str) -> Any:
         """One time series. The library's own way to it takes longer than to count."""

@@ -23,8 +23,8 @@ _log = logging.getLogger("wingbeat.plugins")
 
 def address_of(text: str) -> tuple[str, int]:
     """Host and port. Raises ConfigurationError."""
-    host, _, port = text.rpartition(":")
-    if not port.isdecimal() or int(port) > 65535:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
         raise ConfigurationError(
             f"The setting prometheus.address = {text!r} is no address.", hint="Write host:port, as 127.0.0.1:9464."
         )

@@ -51,6 +51,8 @@ class Ended(Struct):
         began_at: None if it never began, or nobody knows when.
 
         caller: ``execution/node`` that launched the execution, if one did.
+
+        item: Whether the node is an item of a map.
     """
 
     kind: str
@@ -70,6 +72,7 @@ class Ended(Struct):
     evidence: dict[str, Any] = {}
     caller: str = ""
     again: bool = False
+    item: bool = False
 
 
 Change = Began | Ended
@@ -84,6 +87,7 @@ class _Node(Struct):
     started_at: float | None = None
     evidence: dict[str, Any] = {}
     scope: bool = False
+    mapped: bool = False
 
 
 class _Execution(Struct):
@@ -193,7 +197,10 @@ class Tracker:
             if child is not None and len(self._callers) < CHILDREN_MAX:
                 self._callers[child] = f"{event.execution}/{event.node}"
             node = self._of(execution, event)
-            if node is None or event.phase != NodePhase.DYNAMIC_RUNNING:
+            if node is None:
+                return []
+            node.mapped = node.mapped or "items" in event.evidence
+            if event.phase != NodePhase.DYNAMIC_RUNNING:
                 return []
             return self._end_attempt(node, event, SUSPENDED)
         if event.node in execution.over:
@@ -212,11 +219,13 @@ class Tracker:
     def _end_node(self, execution: _Execution, event: Published, phase: str) -> Ended:
         node = execution.nodes.pop(event.node, None)
         self._nodes -= node is not None
-        parent = event.node.rpartition(".")[0]
+        parent, _, last = event.node.rpartition(".")
+        around = execution.nodes.get(parent)
+        item = around is not None and around.mapped and last.isdecimal()
         while parent and parent not in execution.nodes:
             parent = parent.rpartition(".")[0]
         return Ended(
             "node", event.execution, event.task or (node.name if node is not None else ""), phase, event.at,
             None if node is None else node.began_at, event.node, parent=parent, reason=event.reason, cache=event.cache,
-            error=event.error, again=event.again,
+            error=event.error, again=event.again, item=item,
         )  # fmt: skip
