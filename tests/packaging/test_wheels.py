@@ -18,6 +18,7 @@ FOLDERS = {
     "wingbeat-catalog": "plugins/catalog",
     "wingbeat-container": "plugins/container",
     "wingbeat-spark": "plugins/spark",
+    "wingbeat-telemetry": "plugins/telemetry",
 }
 """Of every distribution."""
 HEAVY = {"wingbeat-spark": ("spark", "wingbeat-spark[pyspark]", "pandas", "polars", "pyarrow")}

@@ -9,6 +9,8 @@ from wingbeat.contracts.hookspecs import Registrar, hookimpl
 from wingbeat.contracts.plugin import PluginInfo
 
 if TYPE_CHECKING:
+    from msgspec import Struct
+
     from wingbeat.contracts.home import Home
 
 
@@ -16,9 +18,10 @@ if TYPE_CHECKING:
 def wingbeat_plugin() -> PluginInfo:
     """See the hook."""
     from wingbeat.builtin.process.settings import ProcessSettings
-    from wingbeat.builtin.settings import JournalSettings
+    from wingbeat.builtin.settings import JournalSettings, LogSettings
 
-    return PluginInfo(api=(0, 1), settings={"journal": JournalSettings, "process": ProcessSettings})
+    settings: dict[str, type[Struct]] = {"journal": JournalSettings, "log": LogSettings, "process": ProcessSettings}
+    return PluginInfo(api=(0, 1), settings=settings)
 
 
 @hookimpl
@@ -27,6 +30,7 @@ def wingbeat_register(registrar: Registrar) -> None:
     registrar.journal("sqlite", _journal)
     registrar.storage("store", _storage)
     registrar.executor("process", _process)
+    registrar.observer("log", _log)
 
 
 def _journal(home: Home) -> Any:
@@ -46,3 +50,14 @@ def _process(home: Home) -> Any:
     from wingbeat.builtin.process.plugin import make
 
     return make(home)
+
+
+def _log(home: Home) -> Any:
+    from wingbeat.builtin.settings import LogSettings
+
+    settings = home.settings("log", LogSettings)
+    if settings.format == "off":
+        return None
+    from wingbeat.builtin.log import LogObserver
+
+    return LogObserver(settings, home.path)

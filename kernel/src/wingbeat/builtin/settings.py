@@ -1,10 +1,10 @@
-"""Settings of the built-in journal."""
+"""Settings of the built-in journal and log."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 
 class JournalSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -19,3 +19,22 @@ class JournalSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     synchronous: Literal["FULL", "NORMAL"] = "FULL"
     busy_timeout_s: float = 10.0
+
+
+class LogSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Every event as a line.
+
+    Attributes:
+        format: ``off``, ``json``, or ``logfmt``: ``key=value`` pairs.
+
+        file: File that lines are added to; relative to the home. Empty is the standard error stream.
+
+        size_max: Size at which a file is put aside and a new one begun.
+
+        keep: So many files that were put aside are kept, as ``FILE.1`` (the newest) and so on.
+    """
+
+    format: Literal["off", "json", "logfmt"] = "off"
+    file: str = ""
+    size_max: str | int = "64Mi"
+    keep: Annotated[int, Meta(ge=1)] = 3

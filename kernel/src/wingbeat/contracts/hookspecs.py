@@ -39,8 +39,8 @@ class Registrar(Protocol):
     def catalog(self, name: str, factory: Callable[[Home], Catalog]) -> None:
         """Offer a catalog."""
 
-    def observer(self, name: str, factory: Callable[[Home], Observer]) -> None:
-        """Offer an observer of published events."""
+    def observer(self, name: str, factory: Callable[[Home], Observer | None]) -> None:
+        """Offer an observer of published events. All that are offered are told; None is one that its settings switch off."""
 
 
 @hookspec

@@ -5,7 +5,8 @@ The kit is `wingbeat.testing.conformance.observer.ObserverContract`.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -20,12 +21,14 @@ class Published(Struct, frozen=True, omit_defaults=True):
 
         phase: The phase that was entered.
 
-        task: What a node calls, when it is first heard of and is none that was launched.
+        task: What the node calls, or is; of an execution or scope, the name of its workflow.
 
         evidence: Of an attempt, what its executor knows; of one that is to be made, ``chosen`` (what options that depend on
             the call came to). Of a node that holds no process, what it is: ``items`` (how many a
             map has), ``arm`` and ``skipped`` (ids of nodes; of a branch), ``gate`` (name), ``approval`` and ``type`` (of a
             gate), ``child`` (id of the execution that it launches). Of a scope, ``nodes``: how many.
+
+        again: It became true under an earlier kernel of the home, and may have been told by that one. Its `cursor` is -1.
     """
 
     execution: str
@@ -40,6 +43,7 @@ class Published(Struct, frozen=True, omit_defaults=True):
     task: str = ""
     error: dict[str, Any] | None = None
     evidence: dict[str, Any] = {}
+    again: bool = False
 
 
 MISSED = "missed"
@@ -49,7 +53,10 @@ MISSED = "missed"
 class Observer(Protocol):
     """Receives what happens from when it was started, after it is durable, in order for each execution. Its queue is bounded; what
     is too slow misses events, and so does everybody in a crash. One that has missed some is told so (`MISSED`); they are in the
-    journal. It keeps nothing of executions that have ended, but what it has still to send: a kernel runs for months."""
+    journal. It keeps nothing of executions that have ended, but what it has still to send: a kernel runs for months.
+
+    An observer need not remember anything over a restart: before an execution goes on that an earlier kernel began, all that is
+    known of its nodes and attempts, those that have ended too, is told (`Published.again`). What counts must not count that."""
 
     async def start(self) -> None:
         """Get ready. Called once, before anything else. If it raises, or takes longer than a minute, it is told nothing."""
@@ -68,3 +75,16 @@ class Observer(Protocol):
     async def close(self) -> None:
         """Send what is kept, and let go, within some seconds. Called last; also without a `start`, where the kernel failed
         before; not after one that raised."""
+
+
+@runtime_checkable
+class Propagates(Protocol):
+    """What an observer may have besides: a say in what the processes of attempts find in their environment, so that what they
+    tell somewhere else can be put together with what it tells."""
+
+    def variables(self, attempt: str) -> Mapping[str, str]:
+        """The environment variables for an attempt, by its id (``execution/node/attempt``).
+
+        Called on the engine's loop for every attempt, before it is submitted: must return at once. Must give the same for the
+        same id, also after a restart: a request may be made again. Raising counts as having none.
+        """

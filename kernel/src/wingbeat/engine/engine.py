@@ -127,7 +127,7 @@ class LocalEngine:
         self._admission = Admission(self._lives, self.quarantined, parts.clock, self._post)
         self._recovery = Recovery(
             self._archive, self._routes, self._loading, self._memo, self._pools, self._admission, self._dispatchers,
-            self._lives, self.quarantined, self._request, self._perform,
+            self._lives, self.quarantined, self._request, self._perform, self._feed,
         )  # fmt: skip
         self._earlier = Earlier(self._lives, self._recovery.left, self._archive, parts.journal, self._loading)
 
@@ -492,9 +492,10 @@ class LocalEngine:
             self._post(live, AttemptFailed(self._clock.now(), node, number, failed))
             return None
         replay = replay_of(live.machine, node) if node in live.machine.state.bodies else None
+        id = attempt_id(live.id, live.node_id(node), number)
         return AttemptRequest(
-            attempt_id(live.id, live.node_id(node), number), live.machine.settled(node), inputs, live.closure.bundle,
-            environment=live.closure.environment, checkpoint=checkpoint_of(live.machine, node, inputs), replay=replay,
+            id, live.machine.settled(node), inputs, live.closure.bundle, environment=live.closure.environment,
+            variables=self._feed.variables(id), checkpoint=checkpoint_of(live.machine, node, inputs), replay=replay,
         )  # fmt: skip
 
     def _submit(self, request: AttemptRequest) -> None:

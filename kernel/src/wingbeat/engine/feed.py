@@ -6,14 +6,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 
-from wingbeat.contracts.observer import MISSED, Observer, Published
+from wingbeat.contracts.observer import MISSED, Observer, Propagates, Published
+from wingbeat.engine.again import told_again
 from wingbeat.engine.circuit import Circuit
 from wingbeat.engine.live import Live
 
 QUEUE_MAX = 1000
 """Batches that an observer or reader may be behind."""
+AGAIN_EVENTS = 1000
+"""About so many events are in one of the batches by which observers are told what was before."""
 OBSERVE_S_MAX = 60.0
 CLOSE_S_MAX = 5.0
 
@@ -27,6 +30,22 @@ class _Told:
         self.observer, self.circuit = observer, Circuit(f"The observer {name!r}")
         self.queue: asyncio.Queue[list[Published]] = asyncio.Queue(QUEUE_MAX)
         self.missed = 0
+        self._warned = False
+
+    def variables(self, attempt: str) -> Mapping[str, str]:
+        """What it wants the process of an attempt to find in its environment."""
+        assert isinstance(self.observer, Propagates)
+        try:
+            found = self.observer.variables(attempt)
+            if all(type(name) is type(value) is str for name, value in found.items()):
+                return found
+            error = f"{found!r} are no environment variables"
+        except Exception as raised:  # noqa: BLE001  # it may raise anything, and no attempt fails for that
+            error = f"{type(raised).__name__}: {raised}"
+        if not self._warned:
+            _log.warning("%s gives attempts nothing: %s", self.circuit.name, error)
+            self._warned = True
+        return {}
 
     def put(self, events: list[Published]) -> None:
         if self.queue.full():
@@ -76,6 +95,7 @@ class Feed:
 
     def __init__(self, observers: Mapping[str, Observer]) -> None:
         self._observers = [_Told(name, observer) for name, observer in observers.items()]
+        self._propagating: list[_Told] = []
         self._tasks: list[asyncio.Task[None]] = []
         self.missed = 0
 
@@ -83,6 +103,7 @@ class Feed:
         """Begin to tell. An observer that cannot work is told nothing."""
         started = await asyncio.gather(*(told.start() for told in self._observers))
         self._observers = [told for told, good in zip(self._observers, started, strict=True) if good]
+        self._propagating = [told for told in self._observers if isinstance(told.observer, Propagates)]
         self._tasks = [asyncio.create_task(told.run(), name=told.circuit.name) for told in self._observers]
 
     async def close(self) -> None:
@@ -92,6 +113,26 @@ class Feed:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(told.close() for told in self._observers))
+
+    def variables(self, attempt: str) -> dict[str, str]:
+        """What the process of an attempt is to find in its environment."""
+        found: dict[str, str] = {}
+        for told in self._propagating:
+            found |= told.variables(attempt)
+        return found
+
+    def again(self, lives: Iterable[Live]) -> None:
+        """Tell observers of executions that an earlier kernel began and that go on now, before anything else of them."""
+        if not self._observers:
+            return
+        events: list[Published] = []
+        for live in lives:
+            events += told_again(live.id, live.machine)
+            if len(events) >= AGAIN_EVENTS:
+                self._tell(events)
+                events = []
+        if events:
+            self._tell(events)
 
     def subscribe(self, live: Live) -> asyncio.Queue[list[Published]]:
         """A queue of what happens in an execution from now on; an empty list is its end."""
@@ -143,10 +184,13 @@ class Feed:
 
     def publish(self, live: Live, events: list[Published]) -> None:
         """Tell everybody who wants to know."""
-        for told in self._observers:
-            told.put(events)
+        self._tell(events)
         for queue in live.subscribers:
             self._put(queue, events)
+
+    def _tell(self, events: list[Published]) -> None:
+        for told in self._observers:
+            told.put(events)
 
     def end(self, live: Live) -> None:
         """There is nothing more to come."""

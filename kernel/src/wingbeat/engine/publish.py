@@ -30,7 +30,7 @@ from wingbeat.machine.fact import (
     Turned,
     Woke,
 )
-from wingbeat.machine.graph import Graph, is_item
+from wingbeat.machine.graph import Graph
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import AttemptPhase, CacheStatus, ExecutionPhase, NodePhase
 from wingbeat.spec.plan import BranchKind, ChildKind, GateKind, MapKind, ScopeKind
@@ -50,10 +50,9 @@ def published(execution: str, graph: Graph, facts: list[Fact], cursor: int) -> l
 def _event(execution: str, graph: Graph, fact: Fact, cursor: int, scope: int) -> Published:
     if isinstance(fact, Began | Lined | Turned | Opened | SignalKept):
         return _scope_event(execution, graph, fact, cursor, scope)
-    node = graph.id(fact.node)
+    node, what = graph.id(fact.node), what_of(graph, fact.node)
     match fact:
         case AttemptQueued():
-            what = what_of(graph, fact.node) if _unheard(graph, fact.node) else ""
             chosen = {} if fact.chosen is None else {"chosen": fact.chosen}
             return Published(
                 execution,
@@ -69,39 +68,42 @@ def _event(execution: str, graph: Graph, fact: Fact, cursor: int, scope: int) ->
         case AttemptStarted():
             evidence = fact.evidence or {}
             return Published(
-                execution, cursor, fact.at, "attempt", AttemptPhase.RUNNING, node, fact.attempt, evidence=evidence
-            )
+                execution, cursor, fact.at, "attempt", AttemptPhase.RUNNING, node, fact.attempt, task=what, evidence=evidence
+            )  # fmt: skip
         case AttemptLost():
             kind, phase = (
                 ("attempt", AttemptPhase.RETRYABLE_FAILED.value) if fact.retry_at is not None else ("node", fact.phase)
             )
             reason = fact.error.message
             return Published(
-                execution, cursor, fact.at, kind, phase, node, fact.attempt, reason, error=_error(fact.error)
-            )
+                execution, cursor, fact.at, kind, phase, node, fact.attempt, reason, task=what, error=as_told(fact.error)
+            )  # fmt: skip
         case NodeSucceeded():
             taken = fact.attempt < 0 and bool(fact.source) and graph.task(fact.node) is not None
             phase = NodePhase.RECOVERED if taken and fact.cache != CacheStatus.HIT else NodePhase.SUCCEEDED
-            what = what_of(graph, fact.node) if taken and _unheard(graph, fact.node) else ""
             return Published(
                 execution, cursor, fact.at, "node", phase, node, max(fact.attempt, 0), cache=fact.cache, task=what
             )
         case NodeEnded():
-            return Published(execution, cursor, fact.at, "node", fact.phase, node, reason=fact.reason)
+            return Published(execution, cursor, fact.at, "node", fact.phase, node, reason=fact.reason, task=what)
         case CacheSaid():
-            return Published(execution, cursor, 0.0, "cache", fact.status, node, reason=fact.reason, cache=fact.status)
+            return Published(
+                execution, cursor, 0.0, "cache", fact.status, node, reason=fact.reason, cache=fact.status, task=what
+            )
         case CancelDecided():
-            return Published(execution, cursor, fact.at, "attempt", "CANCELLING", node, fact.attempt, fact.reason)
+            return Published(
+                execution, cursor, fact.at, "attempt", "CANCELLING", node, fact.attempt, fact.reason, task=what
+            )
         case Started() | Chose() | Expanded():
-            what = what_of(graph, fact.node) if _unheard(graph, fact.node) else ""
             reason, evidence = _holding(graph, fact, execution)
             return Published(
                 execution, cursor, fact.at, "node", NodePhase.RUNNING, node, reason=reason, task=what, evidence=evidence
             )
         case ItemsDue():
-            return Published(execution, cursor, 0.0, "items", NodePhase.RUNNING, node, reason=f"up to {fact.upto}")
+            upto = f"up to {fact.upto}"
+            return Published(execution, cursor, 0.0, "items", NodePhase.RUNNING, node, reason=upto, task=what)
         case Suspended() | Woke() | BodyEnded():
-            return Published(execution, cursor, fact.at, "node", NodePhase.DYNAMIC_RUNNING, node)
+            return Published(execution, cursor, fact.at, "node", NodePhase.DYNAMIC_RUNNING, node, task=what)
 
 
 def _scope_event(
@@ -109,15 +111,17 @@ def _scope_event(
 ) -> Published:
     match fact:
         case Began():
-            return Published(execution, cursor, fact.at, "execution", ExecutionPhase.RUNNING)
+            return Published(execution, cursor, fact.at, "execution", ExecutionPhase.RUNNING, task=graph.plan.name)
         case Lined():
             waits = f"waiting for limit {fact.limit.name!r}"
-            return Published(execution, cursor, fact.at, "execution", ExecutionPhase.QUEUED, reason=waits)
+            return Published(
+                execution, cursor, fact.at, "execution", ExecutionPhase.QUEUED, reason=waits, task=graph.plan.name
+            )
         case Turned():
             kind = "execution" if fact.scope == 0 else "scope"
             return Published(
                 execution, cursor, fact.at, kind, fact.phase, graph.prefix(fact.scope), reason=fact.reason,
-                error=_error(fact.error),
+                task=graph.plans[fact.scope].name, error=as_told(fact.error),
             )  # fmt: skip
         case Opened():
             plan = graph.plans[scope]
@@ -183,10 +187,6 @@ def what_of(graph: Graph, address: int) -> str:
             return ""
 
 
-def _unheard(graph: Graph, address: int) -> bool:
-    """Whether a reader who knows the nodes that were launched, and what is an item of which map, does not know it."""
-    return not is_item(address) and graph.scope_of(address) > 0
-
-
-def _error(error: ErrorInfo | None) -> dict[str, Any] | None:
+def as_told(error: ErrorInfo | None) -> dict[str, Any] | None:
+    """An error as plain data."""
     return None if error is None else msgspec.to_builtins(error)

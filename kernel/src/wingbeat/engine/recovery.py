@@ -21,6 +21,7 @@ from wingbeat.contracts.journal import Ended, Record
 from wingbeat.engine.admission import Admission
 from wingbeat.engine.archive import Archive
 from wingbeat.engine.dispatch import Dispatcher
+from wingbeat.engine.feed import Feed
 from wingbeat.engine.live import Live
 from wingbeat.engine.loading import Loading, Unreadable
 from wingbeat.engine.memo import Memo
@@ -65,6 +66,8 @@ class Recovery:
 
         perform: Performs an effect.
 
+        feed: Tells observers what was before.
+
     Attributes:
         left: By launch key, what was being stopped when the earlier kernel ended.
     """
@@ -73,9 +76,11 @@ class Recovery:
         self, archive: Archive, routes: Routes, loading: Loading, memo: Memo, pools: Pools, admission: Admission,
         dispatchers: Mapping[str, Dispatcher], lives: dict[str, Live], quarantined: dict[str, str],
         request: Callable[[Live, int, int], AttemptRequest | None], perform: Callable[[Live, Effect], None],
+        feed: Feed,
     ) -> None:  # fmt: skip
         self._archive, self._routes, self._loading, self._memo, self._pools = archive, routes, loading, memo, pools
         self._admission, self._dispatchers, self._request, self._perform = admission, dispatchers, request, perform
+        self._feed = feed
         self._lives, self._quarantined = lives, quarantined
         self.left: dict[str, str] = {}
         self._aside: dict[str, _Aside] = {}
@@ -215,6 +220,7 @@ class Recovery:
 
     def _go_on(self, found: Iterable[_Found]) -> None:
         """Have everything else performed."""
+        self._feed.again(one.live for one in found)
         self._pools.start()
         self._admission.adopt(one.live for one in found)
         for one in found:

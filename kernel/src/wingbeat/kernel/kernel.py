@@ -434,6 +434,7 @@ class Kernel:
                 f"Several catalogs are installed: {', '.join(catalogs)}.", hint="Choose with kernel.catalog."
             )
         made = None if catalog == "none" else registry.make("catalog", catalog, home)
+        observers = [(name, registry.make("observer", name, home)) for name in registry.names("observer")]
         parts = Parts(
             journal=registry.make("journal", chosen.journal, home),
             storage=home.storage(),
@@ -441,7 +442,7 @@ class Kernel:
             clock=SystemClock(),
             catalog=made,
             catalog_name=catalog,
-            observers={name: registry.make("observer", name, home) for name in registry.names("observer")},
+            observers={name: observer for name, observer in observers if observer is not None},
             default_executor=chosen.executor,
             rules=chosen.rules,
             inline=frozenset(task.name for task in self._inline),

@@ -1,0 +1,1 @@
+"""Observers of Wingbeat: what happens as metrics for Prometheus, and as traces for OpenTelemetry."""
