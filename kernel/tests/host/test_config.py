@@ -1,6 +1,7 @@
 """Settings of files: sections that nobody reads."""
 
 import re
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
 
@@ -79,7 +80,7 @@ def test_sections_are_known_of_the_kernel_and_of_plugins_by_what_they_say():
             return PluginInfo(api=(0, 1), settings={"theirs": Theirs})
 
     known = boot([Plugin()], {"off": "no.such.module"}, ["off", "gone"], OWN).settings
-    assert known.keys() == {"kernel", "plugins", "bundle", "pools", "journal", "process", "theirs"}
+    assert known.keys() == {"kernel", "plugins", "bundle", "pools", "journal", "log", "process", "theirs"}
     assert known["theirs"] == (Theirs, "given")
 
 
@@ -87,7 +88,8 @@ def test_every_section_that_is_documented_is_known():
     page = (Path(__file__).resolve().parents[3] / "docs/reference/settings.md").read_text()
     documented = set(re.findall(r"^\| `(\w+)\.", page, re.MULTILINE))
     assert "pools" in documented
-    assert documented <= boot([], {}, [], OWN).settings.keys()
+    plugins = {point.name: point.value for point in entry_points(group="wingbeat")}
+    assert documented <= boot([], plugins, [], OWN).settings.keys()
 
 
 class Store(Struct, frozen=True):

@@ -251,6 +251,8 @@ class PluginContract(Kit):
         for number, (seam, name, factory) in enumerate(offers_of(self.module)):
             home = self.another_home(tmp_path, f"home{number}")
             made, other = factory(home), factory(home)
+            if seam == "observer" and made is None:
+                continue  # its settings switch it off
             assert made is not None
             assert made is not other, f"the {seam} {name!r} is one object for all kernels"
             assert list(_lacking(made, SEAMS.get(seam, object))) == []
