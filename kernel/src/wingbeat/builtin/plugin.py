@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 def wingbeat_plugin() -> PluginInfo:
     """See the hook."""
     from wingbeat.builtin.process.settings import ProcessSettings
-    from wingbeat.builtin.settings import JournalSettings
+    from wingbeat.builtin.settings import JournalSettings, SecretSettings
 
-    return PluginInfo(api=(0, 1), settings={"journal": JournalSettings, "process": ProcessSettings})
+    return PluginInfo(
+        api=(0, 1), settings={"journal": JournalSettings, "process": ProcessSettings, "secrets": SecretSettings}
+    )
 
 
 @hookimpl
@@ -27,6 +29,8 @@ def wingbeat_register(registrar: Registrar) -> None:
     registrar.journal("sqlite", _journal)
     registrar.storage("store", _storage)
     registrar.executor("process", _process)
+    registrar.secrets("environment", "wingbeat.builtin.secrets:EnvironmentSource")
+    registrar.secrets("file", "wingbeat.builtin.secrets:FileSource", _files)
 
 
 def _journal(home: Home) -> Any:
@@ -46,3 +50,10 @@ def _process(home: Home) -> Any:
     from wingbeat.builtin.process.plugin import make
 
     return make(home)
+
+
+def _files(home: Home) -> dict[str, Any]:
+    from wingbeat.builtin.secrets import file_settings
+    from wingbeat.builtin.settings import SecretSettings
+
+    return file_settings(home.settings("secrets", SecretSettings))

@@ -1,4 +1,4 @@
-"""Settings of the built-in journal."""
+"""Settings of the built-in journal, and of secrets."""
 
 from __future__ import annotations
 
@@ -19,3 +19,20 @@ class JournalSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     synchronous: Literal["FULL", "NORMAL"] = "FULL"
     busy_timeout_s: float = 10.0
+
+
+class SecretSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where secrets are.
+
+    Attributes:
+        source: Name of the source: ``environment``, ``file``, or that of a plugin.
+
+        folder: Of the source ``file``: where the files are, absolute or with ``~``.
+
+        readable: Of the source ``file``: take files that every user of the machine may read, too. Those that Docker and Kubernetes
+            mount mostly are.
+    """
+
+    source: str = "environment"
+    folder: str = ""
+    readable: bool = False

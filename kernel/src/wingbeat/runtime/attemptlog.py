@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wingbeat.runtime import files, logs
@@ -17,16 +18,18 @@ LOG_BYTES_MAX = 64 * 2**20
 _LOOK_BYTES = 2**20
 
 
-def logger(attempt: Current, *, prints: bool) -> logging.Logger:
+def logger(attempt: Current, *, prints: bool, mask: Callable[[str], str]) -> logging.Logger:
     """A logger that writes to the log of `attempt`, and then to the handlers that the user has put at the root.
 
     Args:
         prints: Whether what is printed goes to that log.
+
+        mask: Takes secrets out of what is written to a log that nothing else masks.
     """
     made = logging.Logger(f"wingbeat.attempt.{attempt.task}", logging.INFO)  # noqa: LOG001  # not to stay behind by its name
     made.parent = logging.root
     made.addFilter(_Ids(attempt))
-    handler: logging.Handler = _Printed() if prints else _Written(str(attempt.directory))
+    handler: logging.Handler = _Printed() if prints else _Written(str(attempt.directory), mask)
     handler.setFormatter(logging.Formatter(FORMAT))
     made.addHandler(handler)
     return made
@@ -62,14 +65,14 @@ class _Printed(logging.Handler):
 class _Written(logging.Handler):
     """Appends to the log of an attempt that shares its process."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, mask: Callable[[str], str]) -> None:
         super().__init__()
-        self._directory = directory
+        self._directory, self._mask = directory, mask
         self._unseen = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            data = f"{self.format(record)}\n".encode("utf-8", "backslashreplace")
+            data = f"{self._mask(self.format(record))}\n".encode("utf-8", "backslashreplace")
             with open(f"{self._directory}/{files.LOG}", "ab") as file:
                 file.write(data)
             self._unseen += len(data)
