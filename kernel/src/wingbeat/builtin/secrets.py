@@ -12,6 +12,7 @@ from wingbeat.builtin.settings import SecretSettings
 from wingbeat.contracts.secrets import SecretMissing
 from wingbeat.runtime import withheld
 from wingbeat.runtime.files import read_all
+from wingbeat.spec.secrets import is_name
 
 VALUE_BYTES_MAX = 2**20
 _OTHERS = stat.S_IRWXO
@@ -52,9 +53,11 @@ class FileSource:
 
     def get(self, name: str) -> str:
         """See `wingbeat.contracts.secrets.SecretSource.get`."""
+        if not is_name(name):
+            raise SecretMissing(f"{name!r} is no name of a secret.")
         root = os.path.realpath(self._folder)
         path = os.path.realpath(os.path.join(root, name))
-        if not path.startswith(root + os.sep) or "\0" in name:
+        if not path.startswith(root + os.sep):  # by a link
             raise SecretMissing(f"The secret {name!r} would be a file outside of the folder {self._folder}.")
         try:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)

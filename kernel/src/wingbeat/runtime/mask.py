@@ -50,7 +50,7 @@ class Mask:
         return self.data(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
     def _spans(self, data: bytes) -> list[Span]:
-        """What has to be masked: where forms are, those that overlap or touch put together."""
+        """What has to be masked: where forms are, those that overlap put together."""
         found: list[Span] = []
         for form in self._forms:
             at = data.find(form)
@@ -101,7 +101,7 @@ class Stream:
 def _joined(spans: list[Span]) -> list[Span]:
     joined: list[Span] = []
     for start, stop in sorted(spans):
-        if joined and start <= joined[-1][1]:
+        if joined and start < joined[-1][1]:
             joined[-1] = joined[-1][0], max(stop, joined[-1][1])
         else:
             joined.append((start, stop))
@@ -131,8 +131,12 @@ def _escaped(text: str) -> Iterator[str]:
     yield json.dumps(text)[1:-1]
     yield json.dumps(text, ensure_ascii=False)[1:-1]
     yield json.dumps(text)[1:-1].replace("/", "\\/")
-    for shown in (repr(text), ascii(text), repr(text + '"')[:-1], repr(text + "'\"")[:-3], repr(text.encode())[1:]):
-        yield shown[1:-1] if shown[-1] == shown[0] else shown[1:]
+    quoted_too = (
+        text + '"'
+    )  # so that Python puts it in single quotes, and escapes those, as it does or not among others
+    for shown in (repr(quoted_too)[1:-2], ascii(quoted_too)[1:-2], repr(quoted_too.encode())[2:-2]):
+        yield shown
+        yield shown.replace("\\'", "'")
     for quoted in (quote(text), quote(text, safe=""), quote_plus(text), quote(text, safe="!~*'()")):
         yield quoted
         yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), quoted)
