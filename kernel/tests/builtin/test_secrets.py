@@ -26,7 +26,9 @@ class TestEnvironmentSource(SecretSourceContract):
 
 class TestFileSource(SecretSourceContract):
     def ref(self, place):
-        return SourceRef("file", "wingbeat.builtin.secrets:FileSource", file_settings(SecretSettings("file", str(place))))
+        return SourceRef(
+            "file", "wingbeat.builtin.secrets:FileSource", file_settings(SecretSettings("file", str(place)))
+        )
 
     def put(self, place, name, value):
         put(place, name, value)

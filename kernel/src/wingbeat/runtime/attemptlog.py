@@ -18,18 +18,20 @@ LOG_BYTES_MAX = 64 * 2**20
 _LOOK_BYTES = 2**20
 
 
-def logger(attempt: Current, *, prints: bool, mask: Callable[[str], str]) -> logging.Logger:
+def logger(attempt: Current, *, prints: bool, mask: Callable[[str], str] | None = None) -> logging.Logger:
     """A logger that writes to the log of `attempt`, and then to the handlers that the user has put at the root.
 
     Args:
         prints: Whether what is printed goes to that log.
 
-        mask: Takes secrets out of what is written to a log that nothing else masks.
+        mask: Takes the attempt's secrets out of a text, if it has any.
     """
     made = logging.Logger(f"wingbeat.attempt.{attempt.task}", logging.INFO)  # noqa: LOG001  # not to stay behind by its name
     made.parent = logging.root
     made.addFilter(_Ids(attempt))
-    handler: logging.Handler = _Printed() if prints else _Written(str(attempt.directory), mask)
+    if mask is not None:
+        made.addFilter(_Masked(mask))
+    handler: logging.Handler = _Printed() if prints else _Written(str(attempt.directory))
     handler.setFormatter(logging.Formatter(FORMAT))
     made.addHandler(handler)
     return made
@@ -49,6 +51,25 @@ class _Ids(logging.Filter):
         return True
 
 
+class _Masked(logging.Filter):
+    """Takes secrets out of records, whoever handles them."""
+
+    def __init__(self, mask: Callable[[str], str]) -> None:
+        super().__init__()
+        self._mask = mask
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        try:
+            text = record.getMessage()
+        except Exception:  # noqa: BLE001  # a mistake in a call of the logger must not fail the task
+            text = f"{record.msg} {record.args}"
+        record.msg, record.args = self._mask(text), None
+        if record.exc_info:
+            record.exc_text = self._mask(logging.Formatter().formatException(record.exc_info))
+            record.exc_info = None  # formatters take the text where there is one
+        return True
+
+
 class _Printed(logging.Handler):
     """Prints to standard error, which is the attempt's log, unless a handler at the root prints the same there."""
 
@@ -65,14 +86,14 @@ class _Printed(logging.Handler):
 class _Written(logging.Handler):
     """Appends to the log of an attempt that shares its process."""
 
-    def __init__(self, directory: str, mask: Callable[[str], str]) -> None:
+    def __init__(self, directory: str) -> None:
         super().__init__()
-        self._directory, self._mask = directory, mask
+        self._directory = directory
         self._unseen = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            data = f"{self._mask(self.format(record))}\n".encode("utf-8", "backslashreplace")
+            data = f"{self.format(record)}\n".encode("utf-8", "backslashreplace")
             with open(f"{self._directory}/{files.LOG}", "ab") as file:
                 file.write(data)
             self._unseen += len(data)

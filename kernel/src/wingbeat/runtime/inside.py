@@ -128,4 +128,5 @@ class Current:
         attributes `execution`, `node`, `attempt` and `task`, for handlers of the root logger."""
         from wingbeat.runtime.attemptlog import logger
 
-        return logger(self, prints=self._place.prints, mask=self._place.mask)
+        place = self._place
+        return logger(self, prints=place.prints, mask=None if place.secrets is None else place.mask)

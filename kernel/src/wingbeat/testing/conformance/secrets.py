@@ -1,11 +1,11 @@
 """What every source of secrets must do. Derive one test class, and say how it is reached and how a secret gets there::
 
-    class TestMySource(SecretSourceContract):
-        def ref(self, place: Path) -> SourceRef:
-            return SourceRef("mine", "my_package:MySource", {"folder": str(place)})
+class TestMySource(SecretSourceContract):
+    def ref(self, place: Path) -> SourceRef:
+        return SourceRef("mine", "my_package:MySource", {"folder": str(place)})
 
-        def put(self, place: Path, name: str, value: str) -> None:
-            (place / name.replace("/", "-")).write_text(value)
+    def put(self, place: Path, name: str, value: str) -> None:
+        (place / name.replace("/", "-")).write_text(value)
 """
 
 from __future__ import annotations
@@ -26,13 +26,25 @@ from wingbeat.runtime.secrets import load_source
 CANARY = "canary-4b1d5e"
 VALUES = {
     "plain": "correct horse",
-    "quotes": "it's \"quoted\" \\ and $more",
+    "quotes": 'it\'s "quoted" \\ and $more',
     "spaces around": "  kept  ",
     "unicode": "pässwörd-\u2603-\U0001f511",
     "lines": "-----BEGIN-----\nMIIE\n-----END-----",
     "long": "x" * 60_000,
 }
-ODD_NAMES = ("../canary", "a/../../canary", "/canary", "a//b", "", ".", "..", "a/.", "a\0b", "%2e%2e/canary", "a" * 5000)
+ODD_NAMES = (
+    "../canary",
+    "a/../../canary",
+    "/canary",
+    "a//b",
+    "",
+    ".",
+    "..",
+    "a/.",
+    "a\0b",
+    "%2e%2e/canary",
+    "a" * 5000,
+)
 
 
 class SecretSourceContract:
