@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import cast
 
-from wingbeat.base.errors import ConfigurationError, ErrorKind, NonRetryable
+from wingbeat.base.errors import ConfigurationError, ErrorKind
 from wingbeat.contracts.secrets import SecretSource, SourceRef
 from wingbeat.runtime.errors import AttemptInputError
 from wingbeat.runtime.files import write_all
@@ -20,7 +20,7 @@ CERTAIN_CHARS = 16
 """A value that is this long is in no outputs by chance."""
 
 
-class SecretInOutput(NonRetryable):
+class SecretInOutput(ConfigurationError):
     """A task gave a secret away as data, which is stored as it is."""
 
 
@@ -98,8 +98,9 @@ class Secrets:
         for name, value in self.values.items():
             if len(value) >= CERTAIN_CHARS and any(form in data for form in forms(value)):
                 raise SecretInOutput(
-                    f"Task {self._task} gives the value of the secret {name!r} away, as an output or to what it calls, where "
-                    "it would be stored as it is. Whoever needs it declares it."
+                    f"Task {self._task} gives the value of the secret {name!r} away, as an output or to what it calls: it "
+                    "would be stored as it is.",
+                    hint=f"Whoever needs it declares it: @task(secrets=[{name!r}]).",
                 )
 
 
