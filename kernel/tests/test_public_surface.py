@@ -32,6 +32,7 @@ NAMES = {
     "Pool",
     "Resources",
     "Retry",
+    "Secret",
     "Task",
     "Timeout",
     "WingbeatError",
@@ -101,7 +102,21 @@ def test_what_authors_import_is_light(statement):
 
 @pytest.mark.parametrize(
     "module",
-    ["attempt", "job", "inputs", "outputs", "call", "compile", "errors", "storageio", "inside", "deck", "steps"],
+    [
+        "attempt",
+        "job",
+        "inputs",
+        "outputs",
+        "call",
+        "compile",
+        "errors",
+        "storageio",
+        "inside",
+        "deck",
+        "steps",
+        "secrets",
+        "logfilter",
+    ],
 )
 def test_what_runs_in_a_tasks_process_needs_msgspec_and_the_standard_library_only(module):
     code = f"""

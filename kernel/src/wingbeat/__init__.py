@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from wingbeat.author.gate import approve, sleep, wait_for_input
     from wingbeat.author.launchplan import LaunchPlan
     from wingbeat.author.mapping import map_task
-    from wingbeat.author.options import Cache, Concurrency, Environment, Pool, Resources, Retry, Timeout
+    from wingbeat.author.options import Cache, Concurrency, Environment, Pool, Resources, Retry, Secret, Timeout
     from wingbeat.author.task import Task, task
     from wingbeat.author.workflow import Workflow, workflow
     from wingbeat.base.errors import (
@@ -39,7 +39,16 @@ _WHERE = {
     "wingbeat.author.gate": ("approve", "sleep", "wait_for_input"),
     "wingbeat.author.launchplan": ("LaunchPlan",),
     "wingbeat.author.mapping": ("map_task",),
-    "wingbeat.author.options": ("Cache", "Concurrency", "Environment", "Pool", "Resources", "Retry", "Timeout"),
+    "wingbeat.author.options": (
+        "Cache",
+        "Concurrency",
+        "Environment",
+        "Pool",
+        "Resources",
+        "Retry",
+        "Secret",
+        "Timeout",
+    ),
     "wingbeat.author.task": ("Task", "task"),
     "wingbeat.author.workflow": ("Workflow", "workflow"),
     "wingbeat.base.errors": (
@@ -63,8 +72,8 @@ _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names
 __all__ = [
     "Cache", "Columns", "CompileError", "Concurrency", "ConflictError", "Directory", "Environment", "Execution",
     "ExecutionFailed", "Failure", "FailurePolicy", "File", "Format", "HashWith", "InputError", "Kernel", "LaunchPlan",
-    "LimitReached", "NonRetryable", "NotFound", "Pickle", "Pool", "Resources", "Retry", "Task", "Timeout", "WingbeatError",
-    "Workflow", "approve", "case", "cond", "current", "gather", "map_task", "run", "sleep", "step", "task",
+    "LimitReached", "NonRetryable", "NotFound", "Pickle", "Pool", "Resources", "Retry", "Secret", "Task", "Timeout",
+    "WingbeatError", "Workflow", "approve", "case", "cond", "current", "gather", "map_task", "run", "sleep", "step", "task",
     "wait_for_input", "where", "workflow",
 ]  # fmt: skip
 

@@ -7,17 +7,31 @@ from msgspec import structs
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.executor import Capabilities
+from wingbeat.contracts.secrets import SourceRef
 from wingbeat.engine.routes import Routes
 from wingbeat.engine.rules import LABEL, Rule
 from wingbeat.spec.container import ContainerSpec
-from wingbeat.spec.entities import Closure, Entry, Interface, TaskSpec, WrapperSpec
+from wingbeat.spec.entities import (
+    Closure,
+    Entry,
+    Interface,
+    NodeSpec,
+    OverrideSpec,
+    SecretSpec,
+    TaskSpec,
+    WorkflowSpec,
+    WrapperSpec,
+)
 from wingbeat.spec.gang import GangSpec, RoleSpec
 
 ABLE = {
-    "process": Capabilities(),
+    "process": Capabilities(secrets=True),
     "boxes": Capabilities(functions=False, containers=True),
     "cluster": Capabilities(containers=True, gangs=True),
+    "shared": Capabilities(isolates=False, secrets=True),
 }
+SOURCE = SourceRef("vault", "vault:Source", {"address": "here"})
+SECRETS = (SecretSpec("key"), SecretSpec("db/password", env="DB_PASSWORD"))
 
 
 def task(**options) -> TaskSpec:
@@ -25,7 +39,7 @@ def task(**options) -> TaskSpec:
 
 
 def routes(default: str = "process", rules: Sequence[Rule] = (), **able: Capabilities) -> Routes:
-    return Routes(able or ABLE, frozenset(), default, rules=rules)
+    return Routes(able or ABLE, frozenset(), default, rules=rules, secrets=lambda: SOURCE)
 
 
 def closure(*tasks: TaskSpec) -> Closure:
@@ -45,8 +59,17 @@ GANG = GangSpec((RoleSpec("worker", 2),))
     [
         ({"container": CONTAINER}, "runs in a container, which the executor 'process' cannot", "boxes, cluster"),
         ({"gang": GANG}, "wants several processes for an attempt, which the executor 'process' cannot", "cluster"),
-        ({"executor": "boxes"}, "is a Python function, which the executor 'boxes' cannot", "cluster, process"),
-        ({"executor": "box"}, "is to run on the executor 'box', which is not installed", "boxes, cluster, process"),
+        ({"executor": "boxes"}, "is a Python function, which the executor 'boxes' cannot", "cluster, process, shared"),
+        (
+            {"executor": "box"},
+            "is to run on the executor 'box', which is not installed",
+            "boxes, cluster, process, shared",
+        ),
+        (
+            {"executor": "cluster", "secrets": SECRETS},
+            "has secrets, which the executor 'cluster' cannot",
+            "process, shared",
+        ),
     ],
 )
 def test_a_task_that_its_executor_cannot_run_is_refused_with_those_that_can(options, says, hint):
@@ -104,3 +127,42 @@ def test_an_execution_is_routed_by_what_was_configured_at_its_launch():
 def test_what_is_not_configured_leaves_no_label():
     assert labels(project="eta") == {"project": "eta"}
     assert LABEL not in labels(rules=[Rule("boxes", project="other")], project="eta")
+
+
+def test_the_source_of_secrets_is_for_tasks_that_have_any():
+    assert routes().source(task(), labels()) is None
+    assert routes().source(task(secrets=SECRETS), labels()) is SOURCE
+    routes().check(closure(task(executor="shared", secrets=SECRETS[:1])), labels())
+
+
+def test_a_variable_needs_a_process_of_ones_own():
+    with pytest.raises(
+        ConfigurationError, match=r"'db/password' in the variable DB_PASSWORD.*'shared' runs it in"
+    ) as told:
+        routes().check(closure(task(executor="shared", secrets=SECRETS)), labels())
+    assert "current().secret('db/password')" in told.value.hint
+
+
+def test_without_a_source_what_has_secrets_is_refused_and_nothing_else():
+    def none():
+        raise ConfigurationError("There is no source of secrets 'vault'.", hint="Installed: environment, file.")
+
+    for secrets in (None, none):
+        made = Routes(ABLE, frozenset(), "process", secrets=secrets)
+        made.check(closure(task()), labels())
+        with pytest.raises(ConfigurationError, match=r"Task m\.f has secrets"):
+            made.check(closure(task(secrets=SECRETS)), labels())
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        (OverrideSpec(executor="box"), "on the executor 'box'"),
+        (OverrideSpec(executor="cluster", secrets=SECRETS), "has secrets, which"),
+    ],
+)
+def test_what_a_call_wants_is_checked_too(override, says):
+    workflow = WorkflowSpec("m.w", Interface(), ("0",), (NodeSpec("n0", override=override),))
+    routes().check(closure(task()), labels())
+    with pytest.raises(ConfigurationError, match=says):
+        routes().check(Closure("1", {"0": task(), "1": workflow}), labels())

@@ -80,7 +80,7 @@ def test_sections_are_known_of_the_kernel_and_of_plugins_by_what_they_say():
             return PluginInfo(api=(0, 1), settings={"theirs": Theirs})
 
     known = boot([Plugin()], {"off": "no.such.module"}, ["off", "gone"], OWN).settings
-    assert known.keys() == {"kernel", "plugins", "bundle", "pools", "journal", "log", "process", "theirs"}
+    assert known.keys() == {"kernel", "plugins", "bundle", "pools", "journal", "log", "process", "secrets", "theirs"}
     assert known["theirs"] == (Theirs, "given")
 
 

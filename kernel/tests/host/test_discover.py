@@ -36,7 +36,7 @@ def test_what_a_plugin_says_of_itself_is_kept(module):
     info = PluginInfo(api=(MAJOR, MINOR), settings={"size": Size})
     registry = boot([], module("their_plugin", wingbeat_plugin=lambda: info), [])
     assert registry.plugins["plugin"].info is info
-    assert registry.plugins["builtin"].info.settings.keys() == {"journal", "log", "process"}
+    assert registry.plugins["builtin"].info.settings.keys() == {"journal", "log", "process", "secrets"}
     assert registry.settings["size"] == (Size, "plugin")
     assert ("executor", "process") in registry.offers("builtin")
     assert registry.offers("plugin") == []

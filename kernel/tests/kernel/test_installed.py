@@ -44,11 +44,14 @@ def test_what_is_in_the_box_is_listed_with_what_it_can_do(plugins, tmp_path):
         "builtin",
         "on",
         "0.1",
-        ("journal", "log", "process"),
+        ("journal", "log", "process", "secrets"),
     )
     assert builtin.distribution.startswith("wingbeat ")
     offers = {(offer.seam, offer.name): offer for offer in builtin.offers}
-    assert offers.keys() == {("journal", "sqlite"), ("storage", "store"), ("executor", "process"), ("observer", "log")}
+    assert offers.keys() == {
+        ("journal", "sqlite"), ("storage", "store"), ("executor", "process"), ("observer", "log"),
+        ("source of secrets", "environment"), ("source of secrets", "file"),
+    }  # fmt: skip
     assert "adopts" in offers["executor", "process"].capabilities
     assert not (tmp_path / "home").exists()
 
@@ -70,7 +73,7 @@ def test_one_that_is_off_or_broken_is_listed_and_the_others_are_seen(plugins, tm
 
 def test_settings_are_listed_by_section(plugins, tmp_path):
     found = configuration_of(tmp_path / "home", {"process": {"slots": "3"}})
-    assert found.keys() == {"plugins", "bundle", "kernel", "pools", "journal", "log", "process"}
+    assert found.keys() == {"plugins", "bundle", "kernel", "pools", "journal", "log", "process", "secrets"}
     assert next((s.key, s.said[0]) for s in found["process"]) == ("slots", (3, "given to the kernel"))
     with pytest.raises(ConfigurationError, match=r"There is no setting process\.slot "):
         configuration_of(tmp_path / "home", {"process": {"slot": 3}})

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
 from wingbeat.author.dynamic import plain_dynamic, settled
 from wingbeat.author.fingerprint import own_code
-from wingbeat.author.options import Concurrency, Duration, Environment, Resources, Retry, Timeout, as_concurrency
+from wingbeat.author.options import (
+    Concurrency,
+    Duration,
+    Environment,
+    Resources,
+    Retry,
+    Secret,
+    Timeout,
+    as_concurrency,
+)
 from wingbeat.author.source import location_of
 from wingbeat.author.task import Task, TaskOptions
 from wingbeat.base.errors import CompileError
@@ -37,12 +46,14 @@ class Dynamic(Task[P, Coroutine[Any, Any, R]]):
         environment: Environment | None = None,
         on_failure: Any = None,
         concurrency: int | Concurrency | None = None,
+        secrets: Sequence[str | Secret] = (),
     ) -> None:
         options = TaskOptions(
             retries=retries,
             timeout=None if timeout is None else Timeout(total=timeout),
             resources=resources,
             environment=environment,
+            secrets=secrets,
         )
         super().__init__(fn, options, name)
         self.timeout, self.on_failure = options.timeout.total_s, on_failure

@@ -5,6 +5,7 @@ Every process that runs tasks imports them: structs are made in a tenth of the t
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Protocol
@@ -21,15 +22,18 @@ from wingbeat.spec.entities import (
     PoolSpec,
     ResourceSpec,
     RetrySpec,
+    SecretSpec,
     TaskSpec,
     TimeoutSpec,
 )
+from wingbeat.spec.secrets import is_name, is_variable
 
 Duration = timedelta | str | float
 """A `timedelta`, ``"90s"``, ``"1h30m"``, or seconds."""
 
 
 ON_LIMIT = ("queue", "skip", "replace", "fail")
+_NAMED = "A name is letters, digits, '.', '_' and '-', in parts between slashes: 'db/password'."
 _REQUIREMENTS = "Write for example 'numpy', 'numpy==2.1.0', 'numpy[extra]>=2,<3' or 'name @ address'."
 
 
@@ -146,6 +150,59 @@ class Pool(Struct, frozen=True):
         if not self.name or self.weight < 1:
             raise CompileError(f"{self} is out of range.", hint="A pool has a name, and a weight is at least 1.")
         return PoolSpec(self.name, self.weight, self.priority)
+
+
+class Secret(Struct, frozen=True):
+    """A secret that a task may have: a reference to it, never its value.
+
+    Args:
+        name: What the source of secrets knows it by, for example ``"db/password"``.
+
+        env: Environment variable that is set to its value, for the attempt alone. Code of the module itself runs before that:
+            read it inside the task.
+
+        file: Environment variable that is set to the path of a file with its value, for libraries that want a file. The file
+            is in memory, and gone with the attempt's process.
+    """
+
+    name: str
+    env: str = ""
+    file: str = ""
+
+    def spec(self) -> SecretSpec:
+        """As declared in the spec."""
+        if not is_name(self.name):
+            raise CompileError(f"{self.name!r} is no name of a secret.", hint=_NAMED)
+        for variable in (self.env, self.file):
+            if variable != "" and not is_variable(variable):
+                raise CompileError(
+                    f"The secret {self.name!r} cannot be in the environment variable {variable!r}.",
+                    hint="A variable is letters, digits and '_', and begins with no digit.",
+                )
+        return SecretSpec(self.name, self.env, self.file)
+
+
+def as_secrets(given: Sequence[str | Secret], variables: Collection[str] = ()) -> tuple[SecretSpec, ...]:
+    """What `secrets=` means, of a task that sets these environment variables besides."""
+    if isinstance(given, str | Secret):
+        raise CompileError(f"secrets={given!r} is no list.", hint=f"Write secrets=[{given!r}].")
+    found: list[SecretSpec] = []
+    names, taken = set[str](), set(variables)
+    for each in given:
+        if not isinstance(each, str | Secret):
+            raise CompileError(f"secrets=[{each!r}] is neither a name nor a Secret.", hint=_NAMED)
+        made = (Secret(each) if isinstance(each, str) else each).spec()
+        if made.name in names:
+            raise CompileError(f"The secret {made.name!r} is declared twice.", hint="Say all about it in one Secret.")
+        for variable in filter(None, (made.env, made.file)):
+            if variable in taken:
+                raise CompileError(
+                    f"The environment variable {variable} is set twice, by the secret {made.name!r} too."
+                )
+            taken.add(variable)
+        names.add(made.name)
+        found.append(made)
+    return tuple(found)
 
 
 class Concurrency(Struct, frozen=True):

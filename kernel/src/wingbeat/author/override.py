@@ -11,6 +11,7 @@ from wingbeat.author.compose import Callee
 from wingbeat.author.decided import Decided
 from wingbeat.author.dynamic import dispatch
 from wingbeat.author.fingerprint import code_digest
+from wingbeat.author.options import as_secrets
 from wingbeat.author.promise import Node
 from wingbeat.author.signature import Signature
 from wingbeat.author.source import Location, caller
@@ -78,7 +79,7 @@ class Overridden(Callee, Generic[P, R]):
 def _spec(options: Mapping[str, Any]) -> OverrideSpec:
     """Everything but the cache, whose version may come from the code."""
     decided = Decided(*(options.get(name) for name in ("retries", "timeout", "resources", "pool")))
-    variables = options.get("variables")
+    variables, secrets = options.get("variables"), options.get("secrets")
     return OverrideSpec(
         name=options.get("name", ""),
         retry=decided.retry,
@@ -88,4 +89,5 @@ def _spec(options: Mapping[str, Any]) -> OverrideSpec:
         variables=None if variables is None else dict(variables),
         pool=decided.pool,
         formulas=decided.formulas,
+        secrets=None if secrets is None else as_secrets(secrets, variables or ()),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,18 @@ from wingbeat.author.decided import Decided, Option
 from wingbeat.author.dynamic import dispatch, settled
 from wingbeat.author.fingerprint import code_digest
 from wingbeat.author.modules import module_of
-from wingbeat.author.options import Cache, Duration, Environment, Pool, Resources, Retry, TaskConfig, Timeout
+from wingbeat.author.options import (
+    Cache,
+    Duration,
+    Environment,
+    Pool,
+    Resources,
+    Retry,
+    Secret,
+    TaskConfig,
+    Timeout,
+    as_secrets,
+)
 from wingbeat.author.signature import Signature
 from wingbeat.author.source import Location, caller, location_of
 from wingbeat.base.errors import CompileError
@@ -76,6 +87,7 @@ class Task(Callee, Generic[P, R]):
         executor: str | None = None,
         variables: Mapping[str, str] | None = None,
         pool: Option[str | Pool] | None = None,
+        secrets: Sequence[str | Secret] | None = None,
     ) -> Overridden[P, R]:
         """The task with other options, for one call: ``train.override(retries=3)(data)``. What is left out stays as it is.
 
@@ -87,6 +99,8 @@ class Task(Callee, Generic[P, R]):
 
             variables: Environment variables, instead of the task's own.
 
+            secrets: Secrets, instead of the task's own.
+
         Raises:
             CompileError: An option is out of range, or is a promise: options are known before the workflow runs.
         """
@@ -94,7 +108,7 @@ class Task(Callee, Generic[P, R]):
 
         given = {
             "name": name or None, "retries": retries, "timeout": timeout, "resources": resources, "cache": cache,
-            "executor": executor, "variables": variables, "pool": pool,
+            "executor": executor, "variables": variables, "pool": pool, "secrets": secrets,
         }  # fmt: skip
         return Overridden(self, {k: v for k, v in given.items() if v is not None}, caller())
 
@@ -141,6 +155,7 @@ class Task(Callee, Generic[P, R]):
             executor=options.executor,
             pool=options.pool,
             formulas=options.formulas,
+            secrets=options.secrets,
         )
         if options.task_config is not None:
             made = options.task_config.configure(made)
@@ -171,6 +186,7 @@ class TaskOptions:
         variables: Mapping[str, str] | None = None,
         executor: str = "",
         pool: Option[str | Pool] | None = None,
+        secrets: Sequence[str | Secret] = (),
     ) -> None:
         self.cache = as_cache(cache)
         decided = Decided(retries, timeout, resources, pool)
@@ -186,6 +202,7 @@ class TaskOptions:
         self.isolation = Isolation(isolation)
         self.variables = _variables(variables or {})
         self.executor = executor
+        self.secrets = as_secrets(secrets, self.variables)
 
     def cache_spec(self, code: str) -> CacheSpec | None:
         """The cache policy, with the version derived from the code where none was given."""
@@ -260,6 +277,7 @@ def task(
     variables: Mapping[str, str] | None = None,
     executor: str = "",
     pool: Option[str | Pool] | None = None,
+    secrets: Sequence[str | Secret] = (),
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 
 
@@ -277,6 +295,7 @@ def task(
     variables: Mapping[str, str] | None = None,
     executor: str = "",
     pool: Option[str | Pool] | None = None,
+    secrets: Sequence[str | Secret] = (),
 ) -> Callable[[Callable[..., R]], Task[..., R]]: ...
 
 
@@ -307,6 +326,9 @@ def task(fn: Any = None, /, *, name: str = "", **options: Any) -> Any:
         executor: Name of the executor; the configured one by default.
 
         pool: Name of a pool whose slots attempts hold, or a `Pool`.
+
+        secrets: What attempts may have of the source of secrets: names, for ``current().secret(name)``, or `Secret`, which can
+            be in an environment variable or a file too.
     """
     if fn is None:
         made = _options(options, caller())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
@@ -12,7 +12,16 @@ from wingbeat.author.compose import Callee, Composer, composing
 from wingbeat.author.dynamic import dispatch, plain_static
 from wingbeat.author.dynamicflow import Dynamic
 from wingbeat.author.modules import module_of
-from wingbeat.author.options import Concurrency, Duration, Environment, Resources, Retry, Timeout, as_concurrency
+from wingbeat.author.options import (
+    Concurrency,
+    Duration,
+    Environment,
+    Resources,
+    Retry,
+    Secret,
+    Timeout,
+    as_concurrency,
+)
 from wingbeat.author.promise import Node, Several
 from wingbeat.author.signature import Signature
 from wingbeat.author.source import Location, location_of
@@ -171,6 +180,7 @@ def workflow(
     retries: int | Retry = 0,
     resources: Resources | None = None,
     environment: Environment | None = None,
+    secrets: Sequence[str | Secret] = (),
 ) -> _DynamicDecorator: ...
 
 
@@ -194,7 +204,7 @@ def workflow(fn: Any = None, /, **options: Any) -> Any:
             Not for where it is called in another workflow, which makes it a part of that one's execution.
 
         retries: How often the body is run again when it fails, without what succeeded. Dynamic workflows only, as are
-            `resources` and `environment`, which are those of its body.
+            `resources`, `environment` and `secrets`, which are those of its body.
 
     Raises:
         CompileError: An option is not one of this kind of workflow.
@@ -216,7 +226,7 @@ class _DynamicDecorator(Protocol):
 
 
 _STATIC = {"name", "failure_policy", "timeout", "on_failure", "concurrency"}
-_DYNAMIC = {"name", "timeout", "on_failure", "concurrency", "retries", "resources", "environment"}
+_DYNAMIC = {"name", "timeout", "on_failure", "concurrency", "retries", "resources", "environment", "secrets"}
 
 
 def _made(fn: Any, **options: Any) -> Any:

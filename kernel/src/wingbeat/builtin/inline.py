@@ -17,10 +17,12 @@ from typing import Any, Protocol
 
 import msgspec
 
-from wingbeat.base.errors import ErrorKind, NonRetryable
+from wingbeat.base.errors import ConfigurationError, ErrorKind, NonRetryable
 from wingbeat.contracts.executor import Aborted, AttemptRequest, Capabilities, Failed, Outcome, Sink, Succeeded
 from wingbeat.runtime import here, report
+from wingbeat.runtime.errors import AttemptInputError, describe
 from wingbeat.runtime.inputs import materialise
+from wingbeat.runtime.secrets import Secrets
 from wingbeat.runtime.storageio import StorageIO, literal_of
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.outcome import ErrorInfo
@@ -66,7 +68,7 @@ class InlineExecutor:
         """See `Executor.capabilities`."""
         return Capabilities(
             adopts=False, isolates=False, reports_running=False, reports_progress=True,
-            carries_checkpoints=bool(self._attempts),
+            carries_checkpoints=bool(self._attempts), secrets=True,
         )  # fmt: skip
 
     async def start(self, sink: Sink) -> None:
@@ -131,14 +133,16 @@ class InlineExecutor:
         running, seat = asyncio.current_task(), here.Seat(self._here, request)
         here.context.set(seat)  # of this task of the loop alone
         try:
+            if request.task.secrets:
+                _take_secrets(seat, request)
             value = await task.fn(**self._inputs(task, request))
-            outcome: Outcome = self._outputs(task, value)
+            outcome: Outcome = _checked(seat, self._outputs(task, value))
         except asyncio.CancelledError as error:
             if running is None or running.cancelling():  # `cancel` or `close` asked for it, and tells
                 raise
-            outcome = Failed(_error(error))  # the function's own: it awaited something that was cancelled
+            outcome = Failed(_error(error, seat))  # the function's own: it awaited something that was cancelled
         except (Exception, SystemExit) as error:  # noqa: BLE001  # the user's function may raise anything
-            outcome = Failed(_error(error))
+            outcome = Failed(_error(error, seat))
         finally:
             self._running.pop(request.id, None)
             self._over(request.id)
@@ -148,9 +152,12 @@ class InlineExecutor:
         seat = here.Seat(self._here, request)
         token = here.context.set(seat)
         try:
-            return _reported(seat, self._outputs(task, task.fn(**self._inputs(task, request))))
+            if request.task.secrets:
+                _take_secrets(seat, request)
+            outputs = self._outputs(task, task.fn(**self._inputs(task, request)))
+            return _reported(seat, _checked(seat, outputs))
         except (Exception, SystemExit) as error:  # noqa: BLE001  # as above
-            return _reported(seat, Failed(_error(error)))
+            return _reported(seat, Failed(_error(error, seat)))
         finally:
             here.context.reset(token)
 
@@ -198,7 +205,26 @@ def _reported(seat: here.Seat, outcome: Outcome) -> Outcome:
     return msgspec.structs.replace(outcome, evidence=found) if isinstance(outcome, Succeeded) else outcome
 
 
-def _error(error: BaseException) -> ErrorInfo:
+def _take_secrets(seat: here.Seat, request: AttemptRequest) -> None:
+    """Look the secrets of an attempt up. Raises as `Secrets.look_up`."""
+    place = seat.take()
+    place.secrets = Secrets(request.task.name)
+    place.secrets.look_up(request.task.secrets, request.secrets)
+
+
+def _checked(seat: here.Seat, outcome: Succeeded) -> Succeeded:
+    """The outcome, which holds no secrets. Raises SecretInOutput."""
+    if seat.taken is not None and seat.taken.secrets is not None:
+        seat.taken.secrets.check_outputs(msgspec.json.encode(outcome.outputs))
+    return outcome
+
+
+def _error(error: BaseException, seat: here.Seat) -> ErrorInfo:
+    mask = str if seat.taken is None else seat.taken.mask
+    if isinstance(error, AttemptInputError | ConfigurationError):
+        return describe(error, mask=mask)
     code = "TypeError" if isinstance(error, ValueMismatch) else type(error).__name__
     trace = "".join(traceback.format_exception(error))
-    return ErrorInfo(code, str(error) or code, retryable=not isinstance(error, NonRetryable), trace=trace)
+    return ErrorInfo(
+        mask(code), mask(str(error) or code), retryable=not isinstance(error, NonRetryable), trace=mask(trace)
+    )

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 def wingbeat_plugin() -> PluginInfo:
     """See the hook."""
     from wingbeat.builtin.process.settings import ProcessSettings
-    from wingbeat.builtin.settings import JournalSettings, LogSettings
+    from wingbeat.builtin.settings import JournalSettings, LogSettings, SecretSettings
 
-    settings: dict[str, type[Struct]] = {"journal": JournalSettings, "log": LogSettings, "process": ProcessSettings}
+    settings: dict[str, type[Struct]] = {
+        "journal": JournalSettings, "log": LogSettings, "process": ProcessSettings, "secrets": SecretSettings,
+    }  # fmt: skip
     return PluginInfo(api=(0, 1), settings=settings)
 
 
@@ -31,6 +33,8 @@ def wingbeat_register(registrar: Registrar) -> None:
     registrar.storage("store", _storage)
     registrar.executor("process", _process)
     registrar.observer("log", _log)
+    registrar.secrets("environment", "wingbeat.builtin.secrets:EnvironmentSource")
+    registrar.secrets("file", "wingbeat.builtin.secrets:FileSource", _files)
 
 
 def _journal(home: Home) -> Any:
@@ -61,3 +65,10 @@ def _log(home: Home) -> Any:
     from wingbeat.builtin.log import LogObserver
 
     return LogObserver(settings, home.path)
+
+
+def _files(home: Home) -> dict[str, Any]:
+    from wingbeat.builtin.secrets import file_settings
+    from wingbeat.builtin.settings import SecretSettings
+
+    return file_settings(home.settings("secrets", SecretSettings))

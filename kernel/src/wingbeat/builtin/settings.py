@@ -1,4 +1,4 @@
-"""Settings of the built-in journal and log."""
+"""Settings of the built-in journal and log, and of secrets."""
 
 from __future__ import annotations
 
@@ -38,3 +38,20 @@ class LogSettings(Struct, frozen=True, forbid_unknown_fields=True):
     file: str = ""
     size_max: str | int = "64Mi"
     keep: Annotated[int, Meta(ge=1)] = 3
+
+
+class SecretSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where secrets are.
+
+    Attributes:
+        source: Name of the source: ``environment``, ``file``, or that of a plugin.
+
+        folder: Of the source ``file``: where the files are, absolute or with ``~``.
+
+        readable: Of the source ``file``: take files that every user of the machine may read, too. Those that Docker and Kubernetes
+            mount mostly are.
+    """
+
+    source: str = "environment"
+    folder: str = ""
+    readable: bool = False

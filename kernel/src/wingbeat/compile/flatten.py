@@ -262,7 +262,7 @@ def overridden(task: TaskSpec, override: OverrideSpec) -> TaskSpec:
     """A task as one call of it wants it."""
     given = {
         name: value
-        for name in ("retry", "timeout", "resources", "cache", "executor", "variables", "pool")
+        for name in ("retry", "timeout", "resources", "cache", "executor", "variables", "pool", "secrets")
         if (value := getattr(override, name)) is not None
     }
     if override.uncached:

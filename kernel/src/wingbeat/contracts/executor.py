@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from wingbeat.contracts.secrets import SourceRef
 from wingbeat.spec.entities import Closure, EnvironmentSpec, TaskSpec
 from wingbeat.spec.literal import Literals
 from wingbeat.spec.outcome import ErrorInfo
@@ -46,6 +47,8 @@ class Capabilities(Struct, frozen=True):
 
         gangs: It runs tasks with a `TaskSpec.gang`, as `wingbeat.contracts.gang` says.
 
+        secrets: Attempts have the secrets that their task declares, as `AttemptRequest` says.
+
     A task that wants what its executor cannot do is refused at the launch, before anything runs.
     """
 
@@ -57,6 +60,7 @@ class Capabilities(Struct, frozen=True):
     functions: bool = True
     containers: bool = False
     gangs: bool = False
+    secrets: bool = False
 
 
 class Call(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -146,12 +150,18 @@ class AttemptRequest(Struct, frozen=True, gc=False, omit_defaults=True):
 
         replay: For the body of a dynamic workflow, what it is told.
 
+        secrets: Where the attempt finds the values of `TaskSpec.secrets`; None if the task declares none. See below.
+
     The checkpoint is a folder that every attempt finds in its directory, and may fill. What is in it when the attempt ends,
     however it ends, belongs to the next attempt of the node: an attempt begins with what the latest earlier attempt of its
     node left that ran at all. If none did, it begins with what the last attempt of the node `checkpoint` left, which goes on
     belonging to that one, so it is copied. If that is not there (any more), it begins with nothing, which is no error.
     Attempts of a node are numbered from 0 and never run at the same time. An executor whose attempts leave no local folder
     keeps it in storage under the attempt's id.
+
+    Secrets are looked up where the function is called, and only there (`wingbeat.contracts.secrets`): an executor hands the
+    reference on. The variables and files that `TaskSpec.secrets` names are seen by that attempt alone. Values are masked in
+    everything that the attempt says: its log, also what other programs print to it, its error, its progress, its page.
     """
 
     id: str
@@ -162,6 +172,7 @@ class AttemptRequest(Struct, frozen=True, gc=False, omit_defaults=True):
     variables: dict[str, str] = {}
     checkpoint: str = ""
     replay: Replay | None = None
+    secrets: SourceRef | None = None
 
     @property
     def declared_environment(self) -> EnvironmentSpec | None:

@@ -6,8 +6,8 @@ what it needs on use. Nothing is called through pluggy after boot.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
@@ -41,6 +41,10 @@ class Registrar(Protocol):
 
     def observer(self, name: str, factory: Callable[[Home], Observer | None]) -> None:
         """Offer an observer of published events. All that are offered are told; None is one that its settings switch off."""
+
+    def secrets(self, name: str, target: str, settings: Callable[[Home], Mapping[str, Any]] | None = None) -> None:
+        """Offer a source of secrets: ``module:class`` of a `wingbeat.contracts.secrets.SecretSource`, which is made in the
+        processes of attempts. `settings` gives what it is constructed with; called when it is chosen and a task has secrets."""
 
 
 @hookspec

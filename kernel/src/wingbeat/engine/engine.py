@@ -19,7 +19,7 @@ from functools import partial
 
 import msgspec
 
-from wingbeat.base.errors import ConflictError, EngineStopped, WingbeatError
+from wingbeat.base.errors import ConfigurationError, ConflictError, EngineStopped, WingbeatError
 from wingbeat.base.ids import attempt_id, check_execution_id, short_id
 from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
@@ -102,8 +102,9 @@ class LocalEngine:
         self._loading = Loading(parts.storage, parts.clock, self._post, self._quarantine)
         self._children = Children(self, parts.clock, self._post, self._quarantine)
         self._routes = Routes(
-            capabilities(parts.executors), parts.inline, parts.default_executor, frozenset(parts.pools), parts.rules
-        )
+            capabilities(parts.executors), parts.inline, parts.default_executor, frozenset(parts.pools), parts.rules,
+            parts.secrets,
+        )  # fmt: skip
         self._feed = Feed(parts.observers)
         self._inbox: deque[tuple[Live, Event]] = deque()
         self._wake = asyncio.Event()
@@ -485,17 +486,24 @@ class LocalEngine:
                 self._feed.end(live)
 
     def _request(self, live: Live, node: int, number: int) -> AttemptRequest | None:
+        task = live.machine.settled(node)
         try:
             inputs = live.machine.values(node)
+            secrets = self._routes.source(task, live.record.labels)
         except ValueMismatch as error:
             failed = ErrorInfo("BindingError", f"An input cannot be taken: {error}", retryable=False)
+            self._post(live, AttemptFailed(self._clock.now(), node, number, failed))
+            return None
+        except ConfigurationError as error:  # it was checked when it was launched; settings may be others since
+            failed = ErrorInfo("ConfigurationError", str(error), retryable=False)
             self._post(live, AttemptFailed(self._clock.now(), node, number, failed))
             return None
         replay = replay_of(live.machine, node) if node in live.machine.state.bodies else None
         id = attempt_id(live.id, live.node_id(node), number)
         return AttemptRequest(
-            id, live.machine.settled(node), inputs, live.closure.bundle, environment=live.closure.environment,
+            id, task, inputs, live.closure.bundle, environment=live.closure.environment,
             variables=self._feed.variables(id), checkpoint=checkpoint_of(live.machine, node, inputs), replay=replay,
+            secrets=secrets,
         )  # fmt: skip
 
     def _submit(self, request: AttemptRequest) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -10,13 +10,20 @@ from wingbeat.contracts.catalog import Catalog
 from wingbeat.contracts.executor import Executor
 from wingbeat.contracts.journal import Journal
 from wingbeat.contracts.observer import Observer
+from wingbeat.contracts.secrets import SourceRef
 from wingbeat.contracts.storage import Storage
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.rules import DEFAULT, Rule
 
 
 class Parts(Struct, frozen=True):
-    """What an engine is put together from. `inline` names tasks that run on the executor of that name whatever their spec says."""
+    """What an engine is put together from.
+
+    Attributes:
+        inline: Names of tasks that run on the executor of that name, whatever their spec says.
+
+        secrets: Gives the source of secrets, or raises ConfigurationError that says why there is none.
+    """
 
     journal: Journal
     storage: Storage
@@ -29,3 +36,4 @@ class Parts(Struct, frozen=True):
     rules: Sequence[Rule] = ()
     inline: frozenset[str] = frozenset()
     pools: Mapping[str, int] = {}
+    secrets: Callable[[], SourceRef] | None = None

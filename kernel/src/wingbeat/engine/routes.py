@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from wingbeat.base.errors import ConfigurationError
+from wingbeat.compile.flatten import overridden
 from wingbeat.contracts.executor import Capabilities, Executor
+from wingbeat.contracts.secrets import SourceRef
 from wingbeat.engine.live import Live
 from wingbeat.engine.rules import DEFAULT, LABEL, Rule, executor_of, label_of
-from wingbeat.spec.entities import Closure, TaskSpec
+from wingbeat.spec.entities import Closure, TaskSpec, WorkflowSpec
 
 INLINE = "wingbeat/inline"
 """Label with the names of the tasks that run in the program that launched them."""
@@ -27,6 +29,8 @@ class Routes:
         rules: What is configured beside that; the first rule that fits a task wins over its spec.
 
         pools: Names of the pools that are set up.
+
+        secrets: Gives the source of secrets, or raises ConfigurationError that says why there is none.
     """
 
     def __init__(
@@ -36,10 +40,12 @@ class Routes:
         default: str = DEFAULT,
         pools: frozenset[str] = frozenset(),
         rules: Sequence[Rule] = (),
+        secrets: Callable[[], SourceRef] | None = None,
     ) -> None:
         self.inline = inline
         self._installed, self._default, self._pools, self._rules = dict(installed), default, pools, rules
         self._unusable: dict[str, str] = {}
+        self._secrets = secrets
 
     def without(self, name: str, why: str) -> None:
         """An executor is installed and cannot be used: who wants it is told why."""
@@ -56,33 +62,57 @@ class Routes:
         """The name of the executor of a task, in an execution with these labels."""
         return "inline" if task.name in self.inline else executor_of(task, labels.get(LABEL, ""))
 
+    def source(self, task: TaskSpec, labels: Mapping[str, str]) -> SourceRef | None:
+        """Where the attempts of a task find its secrets, in an execution with these labels; None if it declares none.
+
+        Raises ConfigurationError if they cannot be had as it wants them.
+        """
+        if not task.secrets:
+            return None
+        name = self.executor(task, labels)
+        self._check_usable(task, name)
+        placed = next((secret for secret in task.secrets if secret.env or secret.file), None)
+        if placed is not None and not self._installed[name].isolates:
+            raise ConfigurationError(
+                f"Task {task.name} wants the secret {placed.name!r} in the variable {placed.env or placed.file}, and the "
+                f"executor {name!r} runs it in a process that others share.",
+                hint=f"Leave the variable out, and take it by current().secret({placed.name!r}).",
+            )
+        if self._secrets is None:
+            raise ConfigurationError(f"Task {task.name} has secrets, and this engine has no source of them.")
+        try:
+            return self._secrets()
+        except ConfigurationError as error:
+            raise ConfigurationError(f"Task {task.name} has secrets. {error.message}", hint=error.hint) from error
+
     def check(self, closure: Closure, labels: Mapping[str, str]) -> None:
         """Raise ConfigurationError if there is a task that nobody can run, in an execution with these labels."""
         for task in _tasks(closure):
-            name = self.executor(task, labels)
-            if name in self._unusable:
-                raise ConfigurationError(
-                    f"Task {task.name} is to run on the executor {name!r}, which cannot be used: {self._unusable[name]}",
-                    hint="The others are not affected. It is tried again when the home is opened the next time.",
-                )
-            if name not in self._installed:
-                raise ConfigurationError(
-                    f"Task {task.name} is to run on the executor {name!r}, which is not installed.",
-                    hint=f"Installed: {', '.join(sorted(self._installed))}.",
-                )
-            self._check_able(task, name)
+            self._check_usable(task, self.executor(task, labels))
+            self.source(task, labels)
             if task.pool is not None and task.pool.name not in self._pools:
                 raise ConfigurationError(
                     f"Task {task.name} wants slots of the pool {task.pool.name!r}, which is not set up.",
                     hint=f"Say how many it has: in wingbeat.toml, under [pools.limits], {task.pool.name} = 4.",
                 )
 
-    def _check_able(self, task: TaskSpec, name: str) -> None:
-        """Raise ConfigurationError if its executor cannot do what a task wants."""
+    def _check_usable(self, task: TaskSpec, name: str) -> None:
+        """Raise ConfigurationError unless there is the executor of a task, and it can do what that wants."""
+        if name in self._unusable:
+            raise ConfigurationError(
+                f"Task {task.name} is to run on the executor {name!r}, which cannot be used: {self._unusable[name]}",
+                hint="The others are not affected. It is tried again when the home is opened the next time.",
+            )
+        if name not in self._installed:
+            raise ConfigurationError(
+                f"Task {task.name} is to run on the executor {name!r}, which is not installed.",
+                hint=f"Installed: {', '.join(sorted(self._installed))}.",
+            )
         for wants, capability, what in (
             (task.container is not None, "containers", "runs in a container"),
             (task.gang is not None, "gangs", "wants several processes for an attempt"),
             (task.container is None, "functions", "is a Python function"),
+            (bool(task.secrets), "secrets", "has secrets"),
         ):
             if wants and not getattr(self._installed[name], capability):
                 able = sorted(other for other, can in self._installed.items() if getattr(can, capability))
@@ -103,8 +133,16 @@ class Routes:
 
 
 def _tasks(closure: Closure) -> Iterator[TaskSpec]:
-    """All that it reaches."""
-    return (entity for entity in closure.entities.values() if isinstance(entity, TaskSpec))
+    """All that it reaches, also as calls want them."""
+    for entity in closure.entities.values():
+        if isinstance(entity, TaskSpec):
+            yield entity
+        elif isinstance(entity, WorkflowSpec):
+            for node in entity.nodes:
+                if node.override is not None and isinstance(
+                    task := closure.entities[entity.calls[node.call]], TaskSpec
+                ):
+                    yield overridden(task, node.override)
 
 
 def capabilities(executors: Mapping[str, Executor]) -> dict[str, Capabilities]:

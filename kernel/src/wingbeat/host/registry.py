@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -10,9 +10,11 @@ from msgspec import Struct
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.home import Home
 from wingbeat.contracts.plugin import PluginInfo
+from wingbeat.contracts.secrets import SourceRef
 
 F = Callable[[Any], Any]
 T = TypeVar("T")
+SEAM_OF_SECRETS = "source of secrets"
 
 
 class Plugin(Struct, frozen=True):
@@ -63,6 +65,14 @@ class Registry:
     def observer(self, name: str, factory: F) -> None:
         """See `Registrar`."""
         self._add("observer", name, factory)
+
+    def secrets(self, name: str, target: str, settings: Callable[[Any], Mapping[str, Any]] | None = None) -> None:
+        """See `Registrar`. The factory gives a `SourceRef`."""
+        self._add(
+            SEAM_OF_SECRETS,
+            name,
+            lambda home: SourceRef(name, target, dict(settings(home)) if settings is not None else {}),
+        )
 
     def section(self, name: str, struct: type[Struct]) -> None:
         """Note who reads a section of the configuration. Raises ConfigurationError if somebody else does."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from wingbeat.author.workflow import Workflow
     from wingbeat.contracts.catalog import Evicted
     from wingbeat.contracts.engine import Engine, GateView, RecoveryPlan
+    from wingbeat.contracts.secrets import SourceRef
     from wingbeat.engine.engine import LocalEngine
     from wingbeat.host.registry import Registry
     from wingbeat.kernel.execution import Execution
@@ -415,6 +416,8 @@ class Kernel:
 
     async def _start(self, registry: Registry) -> LocalEngine:
         """Make the engine of this process, which has come to hold the home."""
+        from functools import cache, partial
+
         from wingbeat.engine.clock import SystemClock
         from wingbeat.engine.engine import LocalEngine
         from wingbeat.engine.parts import Parts
@@ -447,10 +450,20 @@ class Kernel:
             rules=chosen.rules,
             inline=frozenset(task.name for task in self._inline),
             pools=self._home.settings("pools", PoolSettings).limits,
+            secrets=cache(partial(self._source, registry)),
         )
         engine = LocalEngine(parts)
         await engine.start(f"pid {os.getpid()}")
         return engine
+
+    def _source(self, registry: Registry) -> SourceRef:
+        """The source of secrets that configuration chooses. Raises ConfigurationError."""
+        from wingbeat.builtin.settings import SecretSettings
+        from wingbeat.host.registry import SEAM_OF_SECRETS
+
+        name = self._home.settings("secrets", SecretSettings).source
+        made: SourceRef = registry.factory(SEAM_OF_SECRETS, name)(self._home)
+        return made
 
     async def _settle(self, engine: SharedEngine) -> None:
         """Drain or abort what this kernel launched."""

@@ -28,16 +28,20 @@ from wingbeat.runtime import claim, files, here, limits
 from wingbeat.runtime.blobio import AttemptIO
 from wingbeat.runtime.call import perform
 from wingbeat.runtime.errors import describe
-from wingbeat.runtime.job import BROKEN, DUPLICATE, Job, read_job
+from wingbeat.runtime.job import BROKEN, CONTROL_FD, DUPLICATE, Job, read_job
 from wingbeat.runtime.load import enter_bundle
+from wingbeat.runtime.withheld import withhold
 
 REHEARSALS = 16
 _PR_SET_CHILD_SUBREAPER = 36
 _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
-def start(job: Job, inputs: bytes, parent: str) -> NoReturn:
-    """Claim the attempt `job` and be its process, in an interpreter of its own."""
+def start(job: Job, inputs: bytes, parent: str, control: int = -1) -> NoReturn:
+    """Claim the attempt `job` and be its process, in an interpreter of its own.
+
+    If it has secrets, its streams go to a filter already (`wingbeat.runtime.logfilter`), and `control` too.
+    """
     try:
         groups = limits.plan(job.directory, job.cpu, job.memory_bytes) if job.limited else ()
         if not claim.take(job.directory, parent, groups):
@@ -45,25 +49,25 @@ def start(job: Job, inputs: bytes, parent: str) -> NoReturn:
         hit("attempt.claimed")
         os.environ.update(variables(job))
         os.makedirs(f"{job.directory}/{files.WORK}", exist_ok=True)
-        log = files.open_log(job.directory)
+        log = os.dup(1) if job.secrets else files.open_log(job.directory)
     except BaseException:  # noqa: BLE001 - as in `run`
         traceback.print_exc(file=sys.stderr)
         _leave(BROKEN)
-    run(job, inputs, log, groups)
+    run(job, inputs, log, groups, control=control)
 
 
-def run(job: Job, inputs: bytes, log: int, groups: tuple[str, ...], spare: str = "") -> NoReturn:
+def run(job: Job, inputs: bytes, log: int, groups: tuple[str, ...], spare: str = "", control: int = -1) -> NoReturn:
     """Be the process of the attempt `job`, which is claimed, to its end.
 
     Its variables are set and its working directory is there; `spare` is where that goes if it stays empty. Empty
-    `inputs` are in the file.
+    `inputs` are in the file. If it has secrets, `log` and `control` lead to its filter.
     """
     code = BROKEN
     try:
         hit("attempt.begun")
         _settle(job, log, groups)
         hit("attempt.settled")
-        code = _attempt(job, inputs or _written_inputs(job), spare)
+        code = _attempt(job, inputs or _written_inputs(job), spare, control)
         if code == 0 and not inputs:
             os.unlink(f"{job.directory}/{files.INPUTS}")
     except BaseException:  # noqa: BLE001 - whatever it is, it must be in the log and end this process
@@ -137,23 +141,28 @@ def variables(job: Job) -> dict[str, str]:
     return found | job.variables
 
 
-def _attempt(job: Job, inputs: bytes, spare: str) -> int:
+def _attempt(job: Job, inputs: bytes, spare: str, control: int) -> int:
     """Perform the job and write ``outputs`` or ``error``; returns the exit code."""
     io = AttemptIO(job.storage, f"{job.directory}/{files.SCRATCH}")
     place = here.enter(here.Here(job.id, job.task, job.directory, io, deck_bytes_max=job.deck_bytes_max))
     try:
+        if job.secrets:
+            _take_secrets(job, place, control)
         outputs = perform(job, inputs, io)
+        data = msgspec.json.encode(outputs)
+        if place.secrets is not None:
+            place.secrets.check_outputs(data)
         place.leave()
     except BaseException as error:  # noqa: BLE001 - every way in which user code can end is reported
         place.leave()
         hit("attempt.failed")
-        _write_error(job, describe(error, job.bundle, job.memory_bytes))
+        _write_error(job, describe(error, job.bundle, job.memory_bytes, place.mask))
         traceback.print_exc(file=sys.stderr)
         return 1
     try:
         hit("attempt.returned")
         name = files.SUSPENDED if isinstance(outputs, Suspended) else files.OUTPUTS
-        files.write_atomic(job.directory, name, msgspec.json.encode(outputs))
+        files.write_atomic(job.directory, name, data)
     except OSError as error:
         _write_error(job, ErrorInfo("OutputLost", f"The outputs cannot be written: {error}", ErrorKind.SYSTEM))
         return 1
@@ -163,6 +172,22 @@ def _attempt(job: Job, inputs: bytes, spare: str) -> int:
     if io.used_scratch:
         _clear(f"{job.directory}/{files.SCRATCH}", "")
     return 0
+
+
+def _take_secrets(job: Job, place: here.Here, control: int) -> None:
+    """Look the attempt's secrets up, after which its log can be written; nothing of the user's has run before."""
+    from wingbeat.runtime.logfilter import tell
+    from wingbeat.runtime.secrets import Secrets
+
+    limits.no_core()
+    place.secrets = secrets = Secrets(job.task)
+    try:
+        secrets.look_up(job.secrets, job.source)
+    finally:
+        tell(control, secrets.values.values())
+    secrets.place(job.secrets)
+    for name in secrets.unmasked():
+        sys.stderr.write(f"The secret {name!r} is too short to be masked in what is printed.\n")
 
 
 def _write_error(job: Job, error: ErrorInfo) -> None:
@@ -201,6 +226,7 @@ def _leave(code: int) -> NoReturn:
 def main(directory: str) -> NoReturn:
     """Run the attempt of `directory` in this fresh interpreter, which leads its session already."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    withhold()
     request = files.read_file(directory, files.REQUEST)
     inputs = files.read_file(directory, files.INPUTS, files.INPUTS_BYTES_MAX)
     if request is None or inputs is None:
@@ -210,7 +236,11 @@ def main(directory: str) -> NoReturn:
     job = read_job(request)
     own_streams()
     enter_bundle(job.bundle, job.cache)
-    start(job, inputs, sys.argv[2] if len(sys.argv) > 2 else "")
+    control = -1
+    if job.secrets:
+        control = CONTROL_FD
+        os.set_inheritable(control, False)
+    start(job, inputs, sys.argv[2] if len(sys.argv) > 2 else "", control)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wingbeat.runtime import files, logs
@@ -17,15 +18,19 @@ LOG_BYTES_MAX = 64 * 2**20
 _LOOK_BYTES = 2**20
 
 
-def logger(attempt: Current, *, prints: bool) -> logging.Logger:
+def logger(attempt: Current, *, prints: bool, mask: Callable[[str], str] | None = None) -> logging.Logger:
     """A logger that writes to the log of `attempt`, and then to the handlers that the user has put at the root.
 
     Args:
         prints: Whether what is printed goes to that log.
+
+        mask: Takes the attempt's secrets out of a text, if it has any.
     """
     made = logging.Logger(f"wingbeat.attempt.{attempt.task}", logging.INFO)  # noqa: LOG001  # not to stay behind by its name
     made.parent = logging.root
     made.addFilter(_Ids(attempt))
+    if mask is not None:
+        made.addFilter(_Masked(mask))
     handler: logging.Handler = _Printed() if prints else _Written(str(attempt.directory))
     handler.setFormatter(logging.Formatter(FORMAT))
     made.addHandler(handler)
@@ -43,6 +48,25 @@ class _Ids(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         vars(record).update(self._ids)
+        return True
+
+
+class _Masked(logging.Filter):
+    """Takes secrets out of records, whoever handles them."""
+
+    def __init__(self, mask: Callable[[str], str]) -> None:
+        super().__init__()
+        self._mask = mask
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        try:
+            text = record.getMessage()
+        except Exception:  # noqa: BLE001  # a mistake in a call of the logger must not fail the task
+            text = f"{record.msg} {record.args}"
+        record.msg, record.args = self._mask(text), None
+        if record.exc_info:
+            record.exc_text = self._mask(logging.Formatter().formatException(record.exc_info))
+            record.exc_info = None  # formatters take the text where there is one
         return True
 
 

@@ -71,9 +71,14 @@ class Deck:
         bytes_max: What would make the page longer is left out, and the page says so.
 
         made: Called when there is a page.
+
+        mask: Takes secrets out of what is added.
     """
 
-    def __init__(self, directory: str, title: str, bytes_max: int, made: Callable[[], None]) -> None:
+    def __init__(
+        self, directory: str, title: str, bytes_max: int, made: Callable[[], None], mask: Callable[[str], str] = str
+    ) -> None:
+        self._mask = mask
         self.path = f"{directory}/{DECK}"
         self._title, self._bytes_max, self._made = title, bytes_max, made
         self._lock = threading.Lock()
@@ -134,7 +139,7 @@ class Deck:
     def _add(self, content: str, title: str) -> bool:
         """False if it was left out."""
         heading = f"<h2>{html.escape(title)}</h2>\n" if title else ""
-        return self._append(f"<section>\n{heading}{content}\n</section>\n")
+        return self._append(self._mask(f"<section>\n{heading}{content}\n</section>\n"))
 
     def _append(self, section: str) -> bool:
         """In one go, so that a reader sees whole sections, and threads and processes do not mix theirs."""

@@ -33,28 +33,31 @@ class AttemptInputError(Exception):
         self.retryable = retryable
 
 
-def describe(error: BaseException, bundle: str = "", memory_limit: int | None = None) -> ErrorInfo:
-    """The error of an attempt whose function, or its preparation, raised `error`."""
+def describe(
+    error: BaseException, bundle: str = "", memory_limit: int | None = None, mask: Callable[[str], str] = str
+) -> ErrorInfo:
+    """The error of an attempt whose function, or its preparation, raised `error`; `mask` takes secrets out of its texts."""
     if isinstance(error, AttemptInputError):
-        return ErrorInfo(error.code, str(error), error.kind, error.retryable, _trace(error.__cause__, bundle))
+        trace = _trace(error.__cause__, bundle, mask)
+        return ErrorInfo(error.code, mask(str(error)), error.kind, error.retryable, trace)
     if isinstance(error, OutputError):
-        return ErrorInfo("TypeError", str(error))
+        return ErrorInfo("TypeError", mask(str(error)))
     if isinstance(error, MemoryError) and memory_limit is not None:
         message = f"Out of memory: the limit is {memory_limit} bytes. Give the task more by resources=Resources(mem=…)."
-        return ErrorInfo("OutOfMemory", message, trace=_trace(error, bundle))
+        return ErrorInfo("OutOfMemory", message, trace=_trace(error, bundle, mask))
     if isinstance(
         error, ConfigurationError
     ):  # it says itself what is wrong where; the frames are those of who found it
-        return ErrorInfo(type(error).__name__, _text(error), retryable=False)
+        return ErrorInfo(type(error).__name__, _text(error, mask), retryable=False)
     if (failed := _call_of_the_body(error)) is not None:
-        kind, trace = ErrorKind(failed.kind), _trace(error, bundle)
-        return ErrorInfo(failed.code, failed.message, kind, failed.retryable, trace, node=failed.node)
+        kind, trace = ErrorKind(failed.kind), _trace(error, bundle, mask)
+        return ErrorInfo(failed.code, mask(failed.message), kind, failed.retryable, trace, node=failed.node)
     kind = ErrorKind.SYSTEM if isinstance(error, OSError) and error.errno in MACHINE_TROUBLE else ErrorKind.USER
     retryable = not isinstance(error, NonRetryable)
-    message = _text(error)
+    message = _text(error, mask)
     if where := _where(error, bundle):
         message = f"{message} ({where})"
-    return ErrorInfo(type(error).__name__, message, kind, retryable, trace=_trace(error, bundle))
+    return ErrorInfo(mask(type(error).__name__), message, kind, retryable, trace=_trace(error, bundle, mask))
 
 
 def _call_of_the_body(error: BaseException) -> ExecutionFailed | None:
@@ -67,14 +70,14 @@ def _call_of_the_body(error: BaseException) -> ExecutionFailed | None:
     return None
 
 
-def _text(error: BaseException) -> str:
+def _text(error: BaseException, mask: Callable[[str], str]) -> str:
     try:
         text = str(error)
     except Exception:  # noqa: BLE001 - a foreign __str__ may raise; the error itself matters more
         text = ""
     if isinstance(error, SystemExit):
         text = f"The task called sys.exit({text}); a task ends by returning or raising."
-    return (text or type(error).__name__)[:MESSAGE_CHARS_MAX]
+    return mask(text or type(error).__name__)[:MESSAGE_CHARS_MAX]  # masked whole: a part of a secret is not recognised
 
 
 def _where(error: BaseException, bundle: str) -> str:
@@ -87,7 +90,7 @@ def _where(error: BaseException, bundle: str) -> str:
     return f"{_short(frame.filename, bundle)}:{frame.lineno}"
 
 
-def _trace(error: BaseException | None, bundle: str) -> str:
+def _trace(error: BaseException | None, bundle: str, mask: Callable[[str], str]) -> str:
     if error is None:
         return ""
     try:
@@ -98,6 +101,7 @@ def _trace(error: BaseException | None, bundle: str) -> str:
         text = "".join(traceback.format_tb(error.__traceback__))
     if bundle:
         text = text.replace(f'File "{bundle}{os.sep}', 'File "')
+    text = mask(text)
     if len(text) > TRACE_CHARS_MAX:
         half = TRACE_CHARS_MAX // 2
         text = f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"

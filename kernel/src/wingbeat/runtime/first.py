@@ -27,7 +27,9 @@ def main(path: str) -> None:
     from wingbeat.author import closing  # noqa: F401  # and all that user modules import: once, for both processes
     from wingbeat.contracts.failpoints import hit
     from wingbeat.runtime import compile as compiling
+    from wingbeat.runtime.withheld import withhold
 
+    withhold()
     request = compiling.read_request(path)
     if request.parent is not None:
         _fork_parent(request)

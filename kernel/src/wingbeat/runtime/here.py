@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wingbeat.runtime.inside import Current
     from wingbeat.runtime.report import Report, Reporter
+    from wingbeat.runtime.secrets import Secrets
     from wingbeat.runtime.storageio import StorageIO
 
 DECK_BYTES_MAX = 16 * 2**20
@@ -34,6 +35,8 @@ class Here:
         current: What user code was given, if it has asked.
 
         reporter: What it reports through, then.
+
+        secrets: Those of an attempt that declares any.
     """
 
     __slots__ = (
@@ -46,6 +49,7 @@ class Here:
         "io",
         "prints",
         "reporter",
+        "secrets",
         "task",
         "tell",
     )  # fmt: skip
@@ -66,6 +70,7 @@ class Here:
         self.checkpoint, self.deck_bytes_max, self.tell, self.prints = checkpoint, deck_bytes_max, tell, prints
         self.current: Current | None = None
         self.reporter: Reporter | None = None
+        self.secrets: Secrets | None = None
         self._steps: dict[str, Iterator[int]] | None = None
 
     @property
@@ -74,6 +79,10 @@ class Here:
         if self._steps is None:
             self._steps = {}
         return self._steps
+
+    def mask(self, text: str) -> str:
+        """The text without values of secrets: whatever the attempt says to somebody goes through this."""
+        return text if self.secrets is None else self.secrets.mask.text(text)
 
     def leave(self) -> Report | None:
         """The user's code has ended: the last of what it reported, if it did."""

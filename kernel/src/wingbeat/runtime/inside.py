@@ -59,7 +59,7 @@ class Current:
         self.task = place.task
         self._place = place
         tell = None if place.tell is None else partial(place.tell, place)
-        self._reporter = place.reporter = Reporter(place.directory, tell)
+        self._reporter = place.reporter = Reporter(place.directory, tell, place.mask)
 
     def __repr__(self) -> str:
         return f"<attempt {self._place.id} of {self.task}>"
@@ -73,6 +73,19 @@ class Current:
             )
         os.makedirs(self._place.directory, exist_ok=True)
         return Path(self._place.directory)
+
+    def secret(self, name: str) -> str:
+        """The value of a secret that the task declares, as ``@task(secrets=["db/password"])`` does.
+
+        Where the attempt writes it (prints it, raises it, reports it), ``***`` is written. Do not return it: outputs are stored
+        as they are.
+
+        Raises:
+            ConfigurationError: The task does not declare it.
+        """
+        from wingbeat.runtime.secrets import Secrets
+
+        return (self._place.secrets or Secrets(self.task)).get(name)
 
     def progress(self, fraction: float, text: str = "") -> None:
         """Say how far this attempt is. People see it while it runs, and where it ended.
@@ -105,9 +118,9 @@ class Current:
         """A page about this attempt, which grows while it runs: text, tables, figures. ``wingbeat deck`` shows it."""
         from wingbeat.runtime.deck import Deck
 
-        return Deck(
-            str(self.directory), f"{self.task} · {self._place.id}", self._place.deck_bytes_max, self._reporter.has_deck
-        )
+        place = self._place
+        title = f"{self.task} · {place.id}"
+        return Deck(str(self.directory), title, place.deck_bytes_max, self._reporter.has_deck, place.mask)
 
     @cached_property
     def log(self) -> logging.Logger:
@@ -115,4 +128,5 @@ class Current:
         attributes `execution`, `node`, `attempt` and `task`, for handlers of the root logger."""
         from wingbeat.runtime.attemptlog import logger
 
-        return logger(self, prints=self._place.prints)
+        place = self._place
+        return logger(self, prints=place.prints, mask=None if place.secrets is None else place.mask)

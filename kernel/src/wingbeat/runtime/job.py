@@ -13,11 +13,14 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.contracts.executor import Replay
+from wingbeat.contracts.secrets import SourceRef
 from wingbeat.runtime.here import DECK_BYTES_MAX
-from wingbeat.spec.entities import WrapperSpec
+from wingbeat.spec.entities import SecretSpec, WrapperSpec
 
 LISTENER_FD = 3
 """The descriptor that a warm parent listens at."""
+CONTROL_FD = 3
+"""The descriptor by which an attempt with secrets that is not forked tells its filter what to mask."""
 LOCK = "lock"
 """Held, in the parents' folder, by who starts a parent and by a parent that ends."""
 
@@ -65,6 +68,10 @@ class Job(Struct, frozen=True, omit_defaults=True):
         deck_bytes_max: Longest page that the attempt may make.
 
         replay: For the body of a dynamic workflow, what it is told.
+
+        secrets: References to those that the task declares.
+
+        source: Where their values are.
     """
 
     id: str
@@ -83,6 +90,8 @@ class Job(Struct, frozen=True, omit_defaults=True):
     memory_bytes: int | None = None
     deck_bytes_max: int = DECK_BYTES_MAX
     replay: Replay | None = None
+    secrets: tuple[SecretSpec, ...] = ()
+    source: SourceRef | None = None
 
     @property
     def limited(self) -> bool:

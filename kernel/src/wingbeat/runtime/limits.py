@@ -67,6 +67,11 @@ def enter(groups: tuple[str, ...], cpu: float | None, memory_bytes: int | None) 
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
+def no_core() -> None:
+    """Have the system write no image of this process's memory, and of those that it starts, when it crashes."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def thread_variables(cpu: float | None) -> dict[str, str]:
     """Environment variables that keep numeric libraries to `cpu` threads."""
     return {} if cpu is None else dict.fromkeys(THREAD_VARIABLES, str(max(1, math.ceil(cpu))))

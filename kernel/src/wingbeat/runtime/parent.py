@@ -25,14 +25,16 @@ import traceback
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 
 from wingbeat.contracts.failpoints import hit
-from wingbeat.runtime import attempt, claim, files, limits, logs, reap
+from wingbeat.runtime import attempt, claim, files, limits, logs, reap, withheld
 from wingbeat.runtime.job import (
     BROKEN,
+    CONTROL_FD,
     DUPLICATE,
     LISTENER_FD,
     LOCK,
@@ -55,6 +57,9 @@ from wingbeat.runtime.job import (
 )
 from wingbeat.runtime.load import enter_bundle
 from wingbeat.runtime.preload import Preloader
+
+if TYPE_CHECKING:
+    from wingbeat.runtime.logfilter import Filter
 
 LOGS_S = 1.0
 """How often the size of the logs of running attempts is looked at."""
@@ -92,6 +97,7 @@ class Child(Struct):
     run: Run
     watchers: list[Client]
     spare: str = ""
+    filter: Filter | None = None
 
 
 class Parent:
@@ -110,6 +116,7 @@ class Parent:
         self._busy_at = self._logs_at = time.monotonic()
         self._spares = [f"{config.spares}/0"]
         self._spares_made = 1
+        self._filters: set[int] = set()
         for sock in (listener, self._wake_in, self._wake_out):
             sock.setblocking(False)
         self._selector.register(listener, selectors.EVENT_READ)
@@ -236,11 +243,16 @@ class Parent:
             log = files.open_log(job.directory)
             try:
                 held = self._descriptors()
-                with _environment(attempt.variables(job)):
+                with (
+                    self._filtered(child, log, [*held, lock]) as (output, control),
+                    _environment(attempt.variables(job)),
+                ):
                     pid = os.fork()
                     if pid == 0:
                         _let_go(held, lock)
-                        attempt.run(job, child.run.inputs, log, groups, child.spare)
+                        if output != log:
+                            os.close(log)
+                        attempt.run(job, child.run.inputs, output, groups, child.spare, control)
             finally:
                 os.close(log)
             hit("parent.forked")
@@ -256,7 +268,39 @@ class Parent:
         hit("parent.spawning")
         _write_request(child)
         arguments = [sys.executable, "-P", "-m", "wingbeat.runtime.attempt", job.directory, self._config.name]
-        return os.posix_spawn(sys.executable, arguments, os.environ, setsid=True, setsigdef=[signal.SIGCHLD])
+        if not job.secrets:
+            return os.posix_spawn(sys.executable, arguments, os.environ, setsid=True, setsigdef=[signal.SIGCHLD])
+        log = files.open_log(job.directory)
+        try:
+            with self._filtered(child, log, self._descriptors()) as (output, control):
+                return os.posix_spawn(
+                    sys.executable, arguments, {**os.environ, **withheld.variables}, setsid=True,
+                    setsigdef=[signal.SIGCHLD],
+                    file_actions=[
+                        (os.POSIX_SPAWN_DUP2, output, 1), (os.POSIX_SPAWN_DUP2, output, 2),
+                        (os.POSIX_SPAWN_DUP2, control, CONTROL_FD),
+                    ],
+                )  # fmt: skip
+        finally:
+            os.close(log)
+
+    @contextmanager
+    def _filtered(self, child: Child, log: int, held: list[int]) -> Iterator[tuple[int, int]]:
+        """Where an attempt that is started meanwhile writes what it prints, and, if that is a filter, what is to be masked."""
+        if not child.job.secrets:
+            yield log, -1
+            return
+        from wingbeat.runtime import logfilter, secrets  # noqa: F401  # and all that the attempt needs: once
+
+        child.filter = logfilter.start(log, held)
+        self._filters.add(child.filter.pid)
+        try:
+            yield child.filter.output, child.filter.control
+        except OSError:
+            self._filters.discard(child.filter.pid)  # nobody waits for it
+            raise
+        finally:
+            child.filter.let_go()
 
     def _spare(self) -> str:
         """A name for an empty folder; there is one if an earlier attempt has left it."""
@@ -279,6 +323,7 @@ class Parent:
                 self._finish(found.si_pid)
             else:
                 os.waitpid(found.si_pid, 0)
+                self._filters.discard(found.si_pid)
 
     def _finish(self, pid: int) -> None:
         """Kill what the attempt left, keep how it ended, tell who asked."""
@@ -287,7 +332,10 @@ class Parent:
         del self._pids[child.job.id]
         reap.kill_group(pid)
         _, status, spent = os.wait4(pid, 0)
-        reap.kill_orphans(set(self._children))
+        reap.kill_orphans(self._filters.union(self._children))
+        if child.filter is not None and child.filter.pid in self._filters:
+            self._filters.discard(child.filter.pid)
+            child.filter.wait()
         hit("parent.reaped")
         end = self._close(child, pid, status, spent)
         hit("parent.closed")
@@ -473,6 +521,7 @@ def main(argument: str) -> None:
     """Be a warm parent."""
     config = msgspec.json.decode(argument, type=ParentConfig)
     _close_inherited()
+    withheld.withhold()
     os.set_inheritable(LISTENER_FD, False)
     os.chdir("/")
     sys.argv = ["wingbeat"]

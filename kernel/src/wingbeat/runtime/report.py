@@ -48,16 +48,20 @@ class Reporter:
         directory: The attempt's; empty if it has none.
 
         tell: Told of each report that leaves, besides the file.
+
+        mask: Takes secrets out of texts.
     """
 
-    def __init__(self, directory: str, tell: Callable[[Report], None] | None = None) -> None:
-        self._directory, self._tell = directory, tell
+    def __init__(
+        self, directory: str, tell: Callable[[Report], None] | None = None, mask: Callable[[str], str] = str
+    ) -> None:
+        self._directory, self._tell, self._mask = directory, tell, mask
         self._last = self._written = NOTHING
         self._filled_at, self._budget = time.monotonic(), float(BURST)
 
     def progress(self, fraction: float, text: str) -> None:
         """Report how far it is, now or a little later."""
-        self._last = Report(fraction_of(fraction), text_of(text), time.time(), self._last.deck)
+        self._last = Report(fraction_of(fraction), text_of(self._mask(text)), time.time(), self._last.deck)
         now = time.monotonic()
         self._budget = min(self._budget + (now - self._filled_at) / REPORT_S, BURST)
         self._filled_at = now

@@ -125,7 +125,12 @@ class ProcessExecutor:
     def capabilities(self) -> Capabilities:
         """It can do everything that the contract knows."""
         return Capabilities(
-            adopts=True, isolates=True, reports_running=True, reports_progress=True, carries_checkpoints=True
+            adopts=True,
+            isolates=True,
+            reports_running=True,
+            reports_progress=True,
+            carries_checkpoints=True,
+            secrets=True,
         )
 
     async def start(self, sink: Sink) -> None:
@@ -343,6 +348,8 @@ class ProcessExecutor:
             memory_bytes=task.resources.memory_bytes,
             deck_bytes_max=self._settings.deck_bytes_max,
             replay=request.replay,
+            secrets=task.secrets,
+            source=request.secrets,
         )
 
     def _verdict(self, attempt: Attempt, end: Exit | None) -> Outcome:

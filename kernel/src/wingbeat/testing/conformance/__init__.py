@@ -10,7 +10,7 @@ pytest.register_assert_rewrite(
         f"{__name__}.{kit}"
         for kit in (
             "catalog", "catalog_model", "environment", "executor", "executor_adoption", "executor_stage", "journal",
-            "journal_model", "kit", "observer", "plugin", "storage", "types", "wrapper",
+            "journal_model", "kit", "observer", "plugin", "secrets", "storage", "types", "wrapper",
         )
     )
 )  # fmt: skip

@@ -57,7 +57,7 @@ def watch(event, arguments):
     if event.split(".")[0] in ("open", "os", "socket", "subprocess", "shutil", "sqlite3", "urllib", "http", "tempfile", "ssl"):
         seen.append(event + " " + what)
 class Registrar:
-    def __getattr__(self, seam): return lambda name, factory: None
+    def __getattr__(self, seam): return lambda name, factory, *_: None
 sys.addaudithook(watch)
 on = True
 for hook in ("wingbeat_plugin", "wingbeat_register", "wingbeat_types"):
@@ -80,6 +80,9 @@ class Offers:
 
     def __init__(self) -> None:
         self.found: list[tuple[str, str, Callable[[Any], Any]]] = []
+
+    def secrets(self, name: str, target: str, settings: Callable[[Any], Any] | None = None) -> None:
+        """A source of secrets is made in attempts, from no factory."""
 
     def __getattr__(self, seam: str) -> Callable[[str, Callable[[Any], Any]], None]:
         if seam.startswith("_"):

@@ -1,0 +1,56 @@
+"""Secrets: where their values come from.
+
+Specs and requests name secrets; a value is looked up in the process of an attempt that declares it, and nowhere else. So a
+source is not an object of the kernel: a plugin registers where its class is (`Registrar.secrets`), the engine hands that on with
+the attempt (`AttemptRequest.secrets`), and the attempt's process imports and asks it. What is printed, raised or reported there has
+the values masked before it is written anywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from wingbeat.base.errors import ConfigurationError
+
+
+class SourceRef(Struct, frozen=True, omit_defaults=True):
+    """How an attempt's process makes its source of secrets.
+
+    Attributes:
+        name: What configuration knows it by.
+
+        target: ``module:class`` of a `SecretSource`; the distribution that has it is needed where attempts run.
+
+        settings: What it is constructed with, by keyword. It is written to files and may be shown: no place for a password, but
+            for where one is found.
+    """
+
+    name: str
+    target: str
+    settings: dict[str, Any] = {}
+
+
+class SecretMissing(ConfigurationError):
+    """The source has no secret of that name, or none that may be used. The attempt fails and is not tried again."""
+
+
+class SecretSource(Protocol):
+    """Looks secrets up. Constructed in the process of each attempt that declares secrets, by keyword with
+    `SourceRef.settings`; importing its module and constructing it are cheap."""
+
+    def get(self, name: str) -> str:
+        """The value of a secret: text, exactly as it was put there.
+
+        Called when: an attempt begins, before its function, once for each secret that its task declares. Called again: what is
+        there now, so that a value that was replaced counts from the next attempt on. May block; the run time-out of the task
+        bounds it. `name` is parts of letters, digits, ``.``, ``_`` and ``-`` between slashes, none of which begins with a dot.
+
+        Raises `SecretMissing` where trying again cannot help: its message says where it was looked for and what to do, and
+        holds no value. Anything else is tried again, as a failure of the system.
+        """
+        ...
+
+
+__all__ = ["SecretMissing", "SecretSource", "SourceRef"]
