@@ -38,6 +38,7 @@ from wingbeat.spec.entities import (
     PoolSpec,
     ResourceSpec,
     RetrySpec,
+    SecretSpec,
     TaskSpec,
     TimeoutSpec,
     Variable,
@@ -319,6 +320,7 @@ OTHER = {
     "environment": EnvironmentSpec(("p",)), "wrappers": (WrapperSpec("w", "m:w"),), "variables": {"A": "1"},
     "pool": PoolSpec("p"), "formulas": {"resources.cpu": Number(1)}, "mentions": (Mention("m.f", "", ""),),
     "container": ContainerSpec("image"), "gang": GangSpec((RoleSpec("worker"),)),
+    "secrets": (SecretSpec("db/password"),),
 }  # fmt: skip
 """Of every field of a task, a value that is not its default."""
 
