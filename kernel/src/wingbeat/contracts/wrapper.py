@@ -8,14 +8,25 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from wingbeat.contracts.gang import Member
+
 
 class AttemptInfo(Protocol):
-    """What a wrapper may know of the attempt."""
+    """What a wrapper may know of the attempt.
+
+    Attributes:
+        directory: Where this process may write: the attempt's, or of a gang's later members their own.
+
+        cpu: Cores that this process may use; None if nobody has said.
+
+        member: Which process of a gang this one is; None outside of gangs.
+    """
 
     id: str
     directory: str
     cpu: float | None
     memory_bytes: int | None
+    member: Member | None
 
 
 class Wrapper(Protocol):
