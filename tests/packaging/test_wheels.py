@@ -17,9 +17,13 @@ FOLDERS = {
     "wingbeat-cli": "cli",
     "wingbeat-catalog": "plugins/catalog",
     "wingbeat-spark": "plugins/spark",
+    "wingbeat-tensorflow": "plugins/tensorflow",
 }
 """Of every distribution."""
-HEAVY = {"wingbeat-spark": ("spark", "wingbeat-spark[pyspark]", "pandas", "polars", "pyarrow")}
+HEAVY = {
+    "wingbeat-spark": ("spark", "wingbeat-spark[pyspark]", "pandas", "polars", "pyarrow"),
+    "wingbeat-tensorflow": ("tensorflow", "wingbeat-tensorflow[cpu]"),
+}
 """Of those that need something heavy, the mark of their tests, and what is installed for them and their README."""
 TESTED = [
     pytest.param(name, marks=getattr(pytest.mark, HEAVY[name][0])) if name in HEAVY else name
