@@ -21,7 +21,7 @@ SPARK_SYNCED := $(VENV)/.synced-spark-$(PYTHON_VERSION)
 DOCS_SYNCED := $(DOCS_VENV)/.synced-$(PYTHON_VERSION)
 ETA_SYNCED := $(ETA_VENV)/.synced-$(PYTHON_VERSION)
 TENSORFLOW_SYNCED := $(TENSORFLOW_VENV)/.synced-$(PYTHON_VERSION)
-TENSORFLOW_PYTEST := . $(TENSORFLOW_VENV)/bin/activate && pytest plugins/tensorflow -o faulthandler_timeout=0
+TENSORFLOW_PYTEST := . $(TENSORFLOW_VENV)/bin/activate && pytest plugins/tensorflow examples/eta/tests/test_cnn.py -o faulthandler_timeout=0
 ETA_PYTEST := . $(ETA_VENV)/bin/activate && pytest examples/eta -o faulthandler_timeout=0
 
 export UV_PYTHON_DOWNLOADS := never
@@ -41,7 +41,7 @@ test: $(SYNCED) $(ETA_SYNCED) ## run the tests (at most ten minutes)
 
 test-heavy: $(SYNCED) $(SPARK_SYNCED) $(TENSORFLOW_SYNCED) $(ETA_SYNCED) ## run the slow tests too: environments, faults, Spark, TensorFlow
 	@$(ACTIVATE) pytest -m "environments or faults or spark" --ignore examples/eta $(ARGS)
-	@$(ETA_PYTEST) -m spark $(ARGS)
+	@$(ETA_PYTEST) -m "spark or environments" $(ARGS)
 	@$(TENSORFLOW_PYTEST) -m tensorflow $(ARGS)
 
 faults: $(SYNCED) ## kill, cut and fill ten times as often as test-heavy does (an hour and more)

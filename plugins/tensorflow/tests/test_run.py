@@ -23,6 +23,7 @@ FLOW = """
     import numpy as np
     import tensorflow as tf
 
+    import wingbeat_tensorflow
     from wingbeat import Resources, run, task, workflow
     from wingbeat.contracts.gang import member_of
     from wingbeat_tensorflow import TensorFlow, TFRecord, callbacks, records, write_records
@@ -69,6 +70,7 @@ FLOW = """
     @task(task_config=TensorFlow(workers=2), resources=Resources(cpu=1))
     def together(strategy: tf.distribute.Strategy, epochs: int, pause: float) -> keras.Model:
         assert strategy.num_replicas_in_sync == 2
+        assert wingbeat_tensorflow.strategy() is strategy
         assert json.loads(os.environ["TF_CONFIG"])["task"]["index"] == member_of(os.environ).index
         return fit(strategy, epochs, pause)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat_tensorflow.cluster import serves, tf_config, trains
+from wingbeat_tensorflow.given import give
 
 if TYPE_CHECKING:
     from wingbeat.contracts.wrapper import AttemptInfo
@@ -61,6 +62,7 @@ class TensorFlowWrapper:
             made = tf.distribute.ParameterServerStrategy(tf.distribute.cluster_resolver.TFConfigClusterResolver())
         else:
             made = tf.distribute.get_strategy()
+        give(made)
         return {type(made): made}
 
     def leave(self, error: BaseException | None) -> None:
