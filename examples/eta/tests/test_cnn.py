@@ -94,6 +94,7 @@ def test_a_ride_off_the_roads_has_an_empty_sequence(world) -> None:
 
 
 @pytest.mark.tensorflow
+@pytest.mark.filterwarnings("default")  # of the libraries, which warn of each other
 @pytest.mark.timeout(1200)
 def test_numpy_answers_as_keras_does() -> None:
     import keras

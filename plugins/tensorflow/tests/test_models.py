@@ -32,6 +32,7 @@ def test_a_missing_keras_is_told_with_what_to_install(tmp_path, monkeypatch):
 
 
 @pytest.mark.tensorflow
+@pytest.mark.filterwarnings("default")  # of the libraries, which warn of each other
 @pytest.mark.timeout(600)
 def test_a_model_is_the_same_bytes_whenever_it_is_saved_and_predicts_the_same_when_read(tmp_path):
     import keras
@@ -53,6 +54,7 @@ def test_a_model_is_the_same_bytes_whenever_it_is_saved_and_predicts_the_same_wh
 
 
 @pytest.mark.tensorflow
+@pytest.mark.filterwarnings("default")  # of the libraries, which warn of each other
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("compression", ["", "GZIP"])
 def test_records_come_back_as_a_dataset(tmp_path, compression):

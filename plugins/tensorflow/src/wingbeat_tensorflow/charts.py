@@ -6,7 +6,7 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 
-WIDTH, HEIGHT, LEFT, BOTTOM, PAD = 560, 240, 64, 28, 12
+WIDTH, HEIGHT, LEFT, TOP, BOTTOM, PAD = 560, 256, 64, 28, 28, 12
 TRAIN, VALIDATION = "#1f77b4", "#d9730d"
 POINTS_MAX = 500
 """Of a longer curve, so many points are drawn."""
@@ -33,7 +33,7 @@ def _chart(name: str, train: Sequence[float], validation: Sequence[float]) -> st
 
     def place(epoch: int, value: float) -> str:
         x = LEFT + (WIDTH - LEFT - PAD) * (epoch / max(1, last - 1))
-        y = PAD + (HEIGHT - BOTTOM - PAD) * (1 - (value - low) / (high - low))
+        y = TOP + (HEIGHT - BOTTOM - TOP) * (1 - (value - low) / (high - low))
         return f"{x:.1f},{y:.1f}"
 
     def line(values: Sequence[float], color: str) -> str:
@@ -48,11 +48,11 @@ def _chart(name: str, train: Sequence[float], validation: Sequence[float]) -> st
         return f'<polyline fill="none" stroke="{color}" stroke-width="2" points="{" ".join(points)}"/>'
 
     grid = "".join(
-        _level(low + (high - low) * part / 4, PAD + (HEIGHT - BOTTOM - PAD) * (1 - part / 4)) for part in range(5)
+        _level(low + (high - low) * part / 4, TOP + (HEIGHT - BOTTOM - TOP) * (1 - part / 4)) for part in range(5)
     )
-    legend = f'<text x="{LEFT + 8}" y="{PAD + 12}" fill="{TRAIN}">training {train[-1]:.4g}</text>' if train else ""
+    legend = f'<text x="{LEFT}" y="14" fill="{TRAIN}">training {train[-1]:.4g}</text>' if train else ""
     if validation:
-        legend += f'<text x="{LEFT + 150}" y="{PAD + 12}" fill="{VALIDATION}">validation {validation[-1]:.4g}</text>'
+        legend += f'<text x="{LEFT + 150}" y="14" fill="{VALIDATION}">validation {validation[-1]:.4g}</text>'
     return (
         f'<h3>{title}</h3>\n<svg role="img" aria-label="{title} by epoch" viewBox="0 0 {WIDTH} {HEIGHT}" '
         f'style="max-width: {WIDTH}px; width: 100%" font-size="12">{grid}'
