@@ -7,18 +7,21 @@ WINGBEAT_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/wingbeat
 VENV := $(CURDIR)/.venv
 DOCS_VENV := $(CURDIR)/.cache/docs
 ETA_VENV := $(CURDIR)/.cache/eta
+TENSORFLOW_VENV := $(CURDIR)/.cache/tensorflow
 ACTIVATE := . $(VENV)/bin/activate &&
 
 UV_HOME := $(WINGBEAT_CACHE)/tools/uv-$(firstword $(shell cksum < requirements/uv.txt))
 UV := $(UV_HOME)/bin/uv
 
-MEMBERS := kernel cli plugins/catalog plugins/container plugins/spark plugins/telemetry
+MEMBERS := kernel cli plugins/catalog plugins/container plugins/spark plugins/telemetry plugins/tensorflow
 PYPROJECTS := pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 PYTHON_VERSION := $(or $(filter 3.11 3.12 3.13,$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)),other)
 SYNCED := $(VENV)/.synced-$(PYTHON_VERSION)
 SPARK_SYNCED := $(VENV)/.synced-spark-$(PYTHON_VERSION)
 DOCS_SYNCED := $(DOCS_VENV)/.synced-$(PYTHON_VERSION)
 ETA_SYNCED := $(ETA_VENV)/.synced-$(PYTHON_VERSION)
+TENSORFLOW_SYNCED := $(TENSORFLOW_VENV)/.synced-$(PYTHON_VERSION)
+TENSORFLOW_PYTEST := . $(TENSORFLOW_VENV)/bin/activate && pytest plugins/tensorflow examples/eta/tests/test_cnn.py -o faulthandler_timeout=0
 ETA_PYTEST := . $(ETA_VENV)/bin/activate && pytest examples/eta -o faulthandler_timeout=0
 
 export UV_PYTHON_DOWNLOADS := never
@@ -36,9 +39,10 @@ test: $(SYNCED) $(ETA_SYNCED) ## run the tests (at most ten minutes)
 	@$(ACTIVATE) pytest kernel cli plugins tests examples --ignore examples/eta $(ARGS)
 	@$(ETA_PYTEST) $(ARGS)
 
-test-heavy: $(SYNCED) $(SPARK_SYNCED) $(ETA_SYNCED) ## run the slow tests too: environments, containers, faults, Spark
+test-heavy: $(SYNCED) $(SPARK_SYNCED) $(TENSORFLOW_SYNCED) $(ETA_SYNCED) ## run the slow tests too: environments, containers, faults, Spark, TensorFlow
 	@$(ACTIVATE) pytest -m "containers or environments or faults or spark" --ignore examples/eta $(ARGS)
-	@$(ETA_PYTEST) -m spark $(ARGS)
+	@$(ETA_PYTEST) -m "spark or environments" $(ARGS)
+	@$(TENSORFLOW_PYTEST) -m tensorflow $(ARGS)
 
 # What the tests of containers need of the system; without it they say that they were not run.
 podman: ## install Podman, runc and a registry (Debian, as root)
@@ -108,13 +112,16 @@ lock: | $(UV) ## make the locks in requirements/ again from the pyproject files
 	@$(LOCK) $(MEMBERS:%=%/pyproject.toml) --group pyproject.toml:dev --extra environments --extra testing \
 		--constraints requirements/uv.txt --output-file requirements/dev.txt \
 		--no-emit-package wingbeat --no-emit-package wingbeat-cli \
-		--no-emit-package wingbeat-catalog --no-emit-package wingbeat-container --no-emit-package wingbeat-spark --no-emit-package wingbeat-telemetry
+		--no-emit-package wingbeat-catalog --no-emit-package wingbeat-container --no-emit-package wingbeat-spark --no-emit-package wingbeat-telemetry --no-emit-package wingbeat-tensorflow
 	@$(LOCK) --group pyproject.toml:spark --constraints requirements/dev.txt --output-file requirements/spark.txt
+	@$(LOCK) $(MEMBERS:%=%/pyproject.toml) --group pyproject.toml:tensorflow --constraints requirements/uv.txt \
+		--output-file requirements/tensorflow.txt --no-emit-package wingbeat --no-emit-package wingbeat-cli \
+		--no-emit-package wingbeat-catalog --no-emit-package wingbeat-spark --no-emit-package wingbeat-tensorflow
 	@$(LOCK) --group pyproject.toml:docs --output-file requirements/docs.txt
 	@$(LOCK) $(MEMBERS:%=%/pyproject.toml) examples/eta/pyproject.toml --group pyproject.toml:eta \
 		--constraints requirements/uv.txt --constraints examples/eta/requirements.txt --output-file requirements/eta.txt \
 		--no-emit-package wingbeat --no-emit-package wingbeat-cli \
-		--no-emit-package wingbeat-catalog --no-emit-package wingbeat-container --no-emit-package wingbeat-spark --no-emit-package wingbeat-telemetry
+		--no-emit-package wingbeat-catalog --no-emit-package wingbeat-container --no-emit-package wingbeat-spark --no-emit-package wingbeat-telemetry --no-emit-package wingbeat-tensorflow
 
 acceptance: $(SYNCED) ## run acceptance programs: ACCEPTANCE=DIR, and ONLY="01 02" for some
 	@test -n "$(ACCEPTANCE)" || { echo "make acceptance needs ACCEPTANCE=DIR, a folder of programs" >&2; exit 2; }
@@ -154,6 +161,14 @@ $(SYNCED): requirements/dev.txt $(PYPROJECTS) | python $(UV)
 
 $(SPARK_SYNCED): requirements/spark.txt $(SYNCED)
 	@$(UV) pip install --quiet --require-hashes --python $(VENV) --requirement requirements/spark.txt
+	@touch $@
+
+$(TENSORFLOW_SYNCED): requirements/tensorflow.txt $(PYPROJECTS) | python $(UV)
+	@echo "setting up the environment of plugins/tensorflow"
+	@mkdir -p $(dir $(TENSORFLOW_VENV))
+	@$(UV) venv --quiet --clear --python "$(PYTHON)" $(TENSORFLOW_VENV)
+	@$(UV) pip sync --quiet --compile-bytecode --require-hashes --python $(TENSORFLOW_VENV) requirements/tensorflow.txt
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(TENSORFLOW_VENV) $(MEMBERS:%=--editable %)
 	@touch $@
 
 $(ETA_SYNCED): requirements/eta.txt $(PYPROJECTS) | python $(UV)

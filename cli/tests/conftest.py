@@ -230,6 +230,10 @@ class FakeKernel:
     def log_path(self, execution, node, attempt):
         return self.world.home / "attempts" / attempt_folder(execution, node, attempt) / "log"
 
+    def member_logs(self, execution, node, attempt):
+        folder = self.log_path(execution, node, attempt).with_name("members")
+        return {path.parent.name: path for path in sorted(folder.glob("*/log"))}
+
     def deck_path(self, execution, node, attempt):
         return self.log_path(execution, node, attempt).with_name("deck.html")
 

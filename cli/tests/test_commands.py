@@ -109,6 +109,15 @@ def test_logs_of_a_node_and_attempt(world, wingbeat):
     assert wingbeat("logs", "e1", "flow.two", "--attempt", "0").out == "first\n"
 
 
+def test_logs_of_a_gang_are_those_of_all_its_members(world, wingbeat):
+    write_log(world, "n1", 0, b"first\n")
+    other = world.home / "attempts" / "e1" / "n1.0" / "members" / "worker-1"
+    other.mkdir(parents=True)
+    (other / "log").write_text("second\n")
+    expected = "first\n==> n1 flow.two, attempt 0, worker-1 <==\nsecond\n"
+    assert wingbeat("logs", "e1", "n1", "--attempt", "0").out == expected
+
+
 def test_logs_of_a_cached_node_say_why_there_is_none(world, wingbeat):
     answer = wingbeat("logs", "e1", "n0")
     assert (answer.status, answer.err) == (0, "n0 flow.one: no log (taken from e0/n0/0)\n")

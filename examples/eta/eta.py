@@ -10,9 +10,11 @@ from __future__ import annotations
 import shutil
 from datetime import date, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+import numpy as np
 import pandas as pd
+from eta_cnn import learn
 from eta_pipeline.clock import Clock
 from eta_pipeline.facts import Facts
 from eta_pipeline.metrics import Metrics
@@ -20,10 +22,11 @@ from eta_pipeline.places import Place
 from eta_pipeline.trials import Params, Trial
 from pyspark.sql import DataFrame, SparkSession
 
-from wingbeat import Directory, File, task, workflow
+from wingbeat import Directory, File, cond, task, workflow
 from wingbeat_spark import Spark
 
 WAVES, WAVE = 3, 2
+EPOCHS = 60
 SPARK = Spark(
     cores=2,
     conf={
@@ -223,6 +226,49 @@ def train(
     return Directory("model")
 
 
+class Routes(NamedTuple):
+    """What the convolutional model learns from: routes as sequences, features, the traffic's own estimate, durations."""
+
+    routes: np.ndarray
+    features: np.ndarray
+    corrected: np.ndarray
+    durations: np.ndarray
+
+
+@task(cache=True)
+def describe_routes(
+    described: pd.DataFrame,
+    training: pd.DataFrame,
+    segments: pd.DataFrame,
+    paces: pd.DataFrame,
+    factors: pd.DataFrame,
+    clock: Clock,
+) -> Routes:
+    """Describe the training rides by what lies along their routes, step by step."""
+    from eta_pipeline.training import sequences_of, split
+
+    features, durations, _ = split(described)
+    routes = sequences_of(described, training, segments, paces, factors, clock)
+    return Routes(routes, features.to_numpy(dtype=float), features.corrected_log_s.to_numpy(dtype=float), durations)
+
+
+@task(cache=True)
+def pack(
+    network: File,
+    segments: pd.DataFrame,
+    paces: pd.DataFrame,
+    factors: pd.DataFrame,
+    corrections: pd.DataFrame,
+    clock: Clock,
+) -> Directory:
+    """Pack the convolutional model with all that it needs."""
+    from eta_pipeline.convolution import Network
+    from eta_pipeline.serving import save
+
+    save(Path("model"), Network.load(network.path()), segments, paces, factors, corrections, clock)
+    return Directory("model")
+
+
 @task(cache=True)
 def validate(model: Directory, described: pd.DataFrame, validation: pd.DataFrame) -> Validation:
     """Compare the model's answers with the durations that really happened."""
@@ -281,8 +327,65 @@ def traffic_layer(
 
 
 @workflow
+def trees(
+    described: pd.DataFrame,
+    corrections: pd.DataFrame,
+    segments: DataFrame,
+    paces: DataFrame,
+    factors: DataFrame,
+    clock: Clock,
+) -> Directory:
+    """XGBoost: a search for hyper-parameters, then the model."""
+    trials: list[Trial] = []
+    for wave in range(WAVES):  # the tries of a wave run side by side and see those of earlier waves
+        params = [suggest(history=trials, number=wave * WAVE + i) for i in range(WAVE)]
+        trials = trials + [attempt(described=described, params=p) for p in params]
+    return train(
+        described=described,
+        trials=trials,
+        segments=segments,
+        paces=paces,
+        factors=factors,
+        corrections=corrections,
+        clock=clock,
+    )
+
+
+@workflow
+def convolution(
+    described: pd.DataFrame,
+    corrections: pd.DataFrame,
+    training: pd.DataFrame,
+    segments: DataFrame,
+    paces: DataFrame,
+    factors: DataFrame,
+    clock: Clock,
+) -> Directory:
+    """TensorFlow: a convolutional network over what lies along the route."""
+    known = describe_routes(
+        described=described, training=training, segments=segments, paces=paces, factors=factors, clock=clock
+    )
+    network = learn(
+        routes=known.routes,
+        features=known.features,
+        corrected=known.corrected,
+        durations=known.durations,
+        epochs=EPOCHS,
+    )
+    return pack(
+        network=network,
+        segments=segments,
+        paces=paces,
+        factors=factors,
+        corrections=corrections,
+        clock=clock,
+    )
+
+
+@workflow
 def eta(
     data: Directory | None = None,
+    model: Literal["xgboost", "cnn"] = "xgboost",
     osm_place: str = "",
     osm_date: date | None = None,
     locations_from: date | None = None,
@@ -300,6 +403,7 @@ def eta(
 
     Args:
         data: A folder of real data, laid out as README.md says.
+        model: What answers: "xgboost", trees over features of the route, or "cnn", a network along it (TensorFlow).
         osm_place: The extract's place, needed if there is more than one.
         osm_date: The extract's date; by default the newest.
         locations_from: First local day of positions to learn traffic from.
@@ -336,20 +440,27 @@ def eta(
     prepared = describe_rides(
         training=chosen.training, segments=segments, paces=now.paces, factors=now.factors, clock=chosen.clock
     )
-    trials: list[Trial] = []
-    for wave in range(WAVES):  # the tries of a wave run side by side and see those of earlier waves
-        params = [suggest(history=trials, number=wave * WAVE + i) for i in range(WAVE)]
-        trials = trials + [attempt(described=prepared.described, params=p) for p in params]
-    model = train(
-        described=prepared.described,
-        trials=trials,
-        segments=segments,
-        paces=now.paces,
-        factors=now.factors,
-        corrections=prepared.corrections,
-        clock=chosen.clock,
+    made = cond(
+        model == "cnn",
+        lambda: convolution(
+            described=prepared.described,
+            corrections=prepared.corrections,
+            training=chosen.training,
+            segments=segments,
+            paces=now.paces,
+            factors=now.factors,
+            clock=chosen.clock,
+        ),
+        lambda: trees(
+            described=prepared.described,
+            corrections=prepared.corrections,
+            segments=segments,
+            paces=now.paces,
+            factors=now.factors,
+            clock=chosen.clock,
+        ),
     )
-    checked = validate(model=model, described=prepared.described, validation=chosen.validation)
+    checked = validate(model=made, described=prepared.described, validation=chosen.validation)
     report = write_report(
         metrics=checked.metrics,
         errors=checked.errors,
@@ -358,7 +469,7 @@ def eta(
         factors=now.factors,
         facts=chosen.facts,
     )
-    return Eta(model=model, metrics=checked.metrics, report=report)
+    return Eta(model=made, metrics=checked.metrics, report=report)
 
 
 @workflow

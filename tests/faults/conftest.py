@@ -32,6 +32,7 @@ STEPS = {
     "search": ("right", "left", "last", "last", "last"),
     "outer": (*DIAMOND, "again"),
     "odd": ("flaky", "apart", "last"),
+    "paired": ("together",),
 }
 VICTIMS = ("victim", "victim-above")
 AGAIN = ("first", "right", "last")

@@ -27,7 +27,7 @@ POINTS_MIN = 60
 
 RECOVERING = ("recover.", "executor.adopted")
 BETWEEN_TWO = ("serve.called", "serve.answering", "remote.", "home.holder-gone")
-REDONE = ("attempt.returned", "files.written", "store.")
+REDONE = ("attempt.returned", "files.written", "gang.", "store.")
 """Where an attempt can have called its function without having its outcome down: the next one may do it again."""
 
 UNCACHED = ("catalog.entry-written", "catalog.publishing", "lookup.hit", "publish.before")
@@ -38,7 +38,7 @@ LEFT = (*REDONE, *UNCACHED)
 ERRORS = (
     "attempt.returned", "attempt.settled", "bundle.scanned", "catalog.entry-written", "catalog.lookup",
     "catalog.publishing", "catalog.reserved", "executor.before-send", "executor.directory-made", "executor.sent",
-    "executor.slots-taken", "file.written", "files.written", "journal.begun", "journal.inserted", "journal.written",
+    "executor.slots-taken", "file.written", "files.written", "gang.forked", "journal.begun", "journal.inserted", "journal.written",
     "lookup.before", "parent.claimed", "parent.spawning", "publish.before", "reserve.granted", "store.synced",
     "store.written",
 )  # fmt: skip

@@ -19,9 +19,13 @@ FOLDERS = {
     "wingbeat-container": "plugins/container",
     "wingbeat-spark": "plugins/spark",
     "wingbeat-telemetry": "plugins/telemetry",
+    "wingbeat-tensorflow": "plugins/tensorflow",
 }
 """Of every distribution."""
-HEAVY = {"wingbeat-spark": ("spark", "wingbeat-spark[pyspark]", "pandas", "polars", "pyarrow")}
+HEAVY = {
+    "wingbeat-spark": ("spark", "wingbeat-spark[pyspark]", "pandas", "polars", "pyarrow"),
+    "wingbeat-tensorflow": ("tensorflow", "wingbeat-tensorflow[cpu]"),
+}
 """Of those that need something heavy, the mark of their tests, and what is installed for them and their README."""
 LIGHT = {"wingbeat-container": "not containers"}
 """Which of its tests are run alone, of one whose others (and its README, by one of them) need more than an environment."""

@@ -37,6 +37,21 @@ def prepare(
     return named, fit(trips, log_duration, everyone).table()
 
 
+def sequences_of(
+    described: pd.DataFrame,
+    rides: pd.DataFrame,
+    segments: pd.DataFrame,
+    paces: pd.DataFrame,
+    factors: pd.DataFrame,
+    clock: Clock,
+) -> np.ndarray:
+    """Return the routes of the described rides as sequences, in their order, with traffic of other folds only."""
+    from eta_pipeline.sequences import sequences
+
+    rides = described[["ride_id"]].merge(rides, on="ride_id", how="left", validate="one_to_one")
+    return sequences(rides, World.of(segments, paces, factors, clock), without=clock.fold(rides.start_ts))
+
+
 def split(described: pd.DataFrame) -> tuple[pd.DataFrame, Array, np.ndarray]:
     """Return features, durations, and which rides (the last fifth by time) the search for parameters is scored on."""
     features = described.drop(columns=["ride_id", "start_ts", "duration_s"])

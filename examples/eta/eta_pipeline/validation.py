@@ -49,7 +49,7 @@ def validate(predictor: Predictor, trained: pd.DataFrame, rides: pd.DataFrame) -
     if not clean.any():
         raise ValueError(f"none of the {len(rides)} rides to validate on is clean")
     table = predictor.features(rides)
-    predicted, actual = predictor.predict_features(table), rides.duration_s.to_numpy(dtype=float)
+    predicted, actual = predictor.predict_described(rides, table), rides.duration_s.to_numpy(dtype=float)
     y, test, truth = trained.duration_s.to_numpy(dtype=float), table[clean], actual[clean]
     speed = trained.straight_m.sum() / y.sum()
     by_method = [np.asarray(test.straight_m / speed)]

@@ -18,7 +18,7 @@ from wingbeat.kernel.compiling import compile_file
 wingbeat.engine.live.SNAPSHOT_FACTS_MIN = 5
 
 COPIES = int(os.environ.get("COPIES", "1"))
-WORK = {"diamond": 5, "mapped": 90_000, "gated": 3, "search": 9, "outer": 7, "odd": 15}
+WORK = {"diamond": 5, "mapped": 90_000, "gated": 3, "search": 9, "outer": 7, "odd": 15, "paired": 6}
 
 
 def acknowledge(folder: str, name: str, what: str = "acknowledged") -> None:

@@ -8,7 +8,12 @@ import os
 import time
 from functools import partial
 
+from msgspec.structs import replace
+
 from wingbeat import Cache, LaunchPlan, Retry, approve, map_task, sleep, task, workflow
+from wingbeat.contracts.gang import member_of
+from wingbeat.spec.entities import TaskSpec
+from wingbeat.spec.gang import GangSpec, RoleSpec
 
 
 def mark(folder: str, what: str) -> None:
@@ -119,6 +124,28 @@ def apart(folder: str, tag: str) -> int:
 @workflow
 def odd(folder: str, tag: str) -> int:
     return last(folder, tag, flaky(folder, tag), apart(folder, tag))
+
+
+class Pair:
+    """Of two processes, the second of which serves."""
+
+    provides = ()
+
+    def configure(self, task: TaskSpec) -> TaskSpec:
+        return replace(task, gang=GangSpec((RoleSpec("worker"), RoleSpec("ps", serves=True))))
+
+
+@task(task_config=Pair())
+def together(folder: str, tag: str) -> int:
+    if member_of(os.environ).role == "ps":
+        time.sleep(600)
+    mark(folder, f"{tag}/together")
+    return 6
+
+
+@workflow
+def paired(folder: str, tag: str) -> int:
+    return together(folder, tag)
 
 
 @task(cache=Cache(serialize=True))

@@ -52,6 +52,8 @@ async def _print(kernel: Kernel, id_: str, node: str | None, attempt: int | None
             for number in _numbers(kernel, id_, each, attempt, all_of_them=following):
                 path = kernel.log_path(id_, each.id, number)
                 printer.print(each, number, path, before)
+                for member, log in kernel.member_logs(id_, each.id, number).items():
+                    printer.print(each, number, log, member=member)
                 before = path if before is not None or _is_turn(path) else None
         if not following or _ended(view, chosen.nodes):
             break
@@ -167,12 +169,15 @@ class Printer:
         self._last: Path | None = None
         self.printed = False
 
-    def print(self, node: NodeView, number: int, path: Path, before: Path | None = None) -> None:
+    def print(self, node: NodeView, number: int, path: Path, before: Path | None = None, *, member: str = "") -> None:
         """Print what is new in one log.
 
         Args:
             before: The log of the turn before, which was printed: what this one says again is left out.
+
+            member: Which process of a gang wrote it, if it was not the first one.
         """
+        self._heading = self._heading or bool(member)
         if before is not None and path not in self._offsets:
             self._again[path] = before
         try:
@@ -187,7 +192,8 @@ class Printer:
                 return
             while chunk := stream.read(CHUNK_BYTES):
                 if self._heading and self._last != path:
-                    sys.stdout.write(f"==> {node.id} {node.task}, attempt {number} <==\n")
+                    who = f", {member}" if member else ""
+                    sys.stdout.write(f"==> {node.id} {node.task}, attempt {number}{who} <==\n")
                     self._last = path
                 # Through the text layer's own buffer would break what is no UTF-8.
                 sys.stdout.flush()

@@ -1,18 +1,32 @@
 """Gangs: an attempt of several processes, its members, all or nothing. A capability of an executor (`Capabilities.gangs`).
 
 Every member runs the task's function with the same inputs, inside the same wrappers. What it is and where the others are
-stands in the environment variable ``WINGBEAT_GANG`` of its process, as the JSON of `Member`; a wrapper turns that into what
-its library wants (``TF_CONFIG``).
+stands in the environment variable ``WINGBEAT_GANG`` of its process, as the JSON of `Member`, and is what wrappers are given
+(`wingbeat.contracts.wrapper.AttemptInfo.member`); a wrapper turns that into what its library wants (``TF_CONFIG``).
 
-- Members start together: when resources for all of them are there, or not at all.
-- The attempt succeeds when all members have succeeded that do not serve (`RoleSpec.serves`); those are stopped then. Its outputs
-  are those of the first member of the first role; what others return is dropped.
-- When one fails, the others are stopped, and the attempt fails with the error that came first. An error of a member that was
-  being stopped counts for nothing.
-- Cancelling stops all. The end is reported when nothing of any member runs.
-- The attempt is adopted as a whole: if one member is lost, all are stopped, and it is lost.
-- The checkpoint is one folder, which all members see. The log, the page and the progress of the attempt are those of the first
-  member of the first role; the logs of the others are named in the evidence.
+Start
+    Members start together: when resources for all of them are there, or not at all. No member calls the function before all
+    of them have a process. The resources that the task asks for are those of one member; the attempt takes as many times
+    of them as there are members.
+Success
+    A member has succeeded when its function has returned and its outcome is written, however its process ends after that. The
+    attempt succeeds when all members have that do not serve (`RoleSpec.serves`); those that serve are stopped then. A serving
+    one that ends well before is fine. The outputs are those of the first member of the first role; what others return is
+    dropped without being stored.
+Failure
+    When a member fails, also one that serves, the others are stopped, and the attempt fails with the error that came first. An
+    error of a member that was being stopped counts for nothing. The next attempt runs all members anew.
+Stopping
+    Of a member: asked to end (SIGTERM), and killed after a grace. Cancelling stops all. The end is reported when nothing of any
+    member runs.
+Adoption
+    As a whole: an attempt of which a part is lost is stopped, and lost.
+Files
+    The checkpoint is one folder, which all members see. The log, the page, the progress and the directory of the attempt are
+    those of the first member; the others have a log and a directory of their own.
+Evidence
+    ``members``: by name (`Member.name`) how each ended (as for an attempt: ``exit_code`` or ``signal``, ...), ``log``, and
+    ``stopped`` where it was; ``member``: the name of the one that failed first.
 """
 
 from __future__ import annotations
@@ -33,12 +47,23 @@ class Member(Struct, frozen=True):
 
         index: Which of its role it is, from 0.
 
-        addresses: By role, ``host:port`` of each member: where it may listen, and nobody else does.
+        addresses: By role, in the order of the roles, ``host:port`` of each member: where it may listen, and no other gang
+            does. They are the same for all members, and for as long as the attempt runs.
     """
 
     role: str
     index: int
     addresses: dict[str, tuple[str, ...]]
+
+    @property
+    def name(self) -> str:
+        """What it is called: ``worker-0``."""
+        return f"{self.role}-{self.index}"
+
+    @property
+    def address(self) -> str:
+        """Its own."""
+        return self.addresses[self.role][self.index]
 
     @property
     def first(self) -> bool:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from wingbeat.contracts.gang import Member
+
 
 class AttemptInfo(Protocol):
     """What a wrapper may know of the attempt.
@@ -18,17 +20,21 @@ class AttemptInfo(Protocol):
     Attributes:
         id: ``execution/node/attempt``.
 
-        directory: That of the attempt, absolute; what a wrapper writes goes below it, in a folder of its own.
+        directory: Where this process may write, absolute: the attempt's, or of a gang's later members their own. What a wrapper
+            writes goes below it, in a folder of its own.
 
-        cpu: What the task asks for; None if it does not say.
+        cpu: Cores that this process may use; None if nobody has said.
 
         memory_bytes: As `cpu`.
+
+        member: Which process of a gang this one is; None outside of gangs.
     """
 
     id: str
     directory: str
     cpu: float | None
     memory_bytes: int | None
+    member: Member | None
 
 
 class Wrapper(Protocol):

@@ -353,6 +353,13 @@ class Kernel:
 
         return self._home.folder / "attempts" / attempt_folder(execution, node, attempt) / "log"
 
+    def member_logs(self, execution: str, node: str, attempt: int) -> dict[str, Path]:
+        """Of an attempt of several processes, the logs of the others: the first one's is the attempt's. By their names."""
+        folder = self.log_path(execution, node, attempt).with_name("members")
+        if not folder.is_dir():
+            return {}
+        return {name: folder / name / "log" for name in sorted(os.listdir(folder)) if (folder / name / "log").exists()}
+
     def attempts(self, execution: str, node: str) -> list[int]:
         """Numbers of the attempts of a node, or of an item of a map, that have left a folder, also if nobody else knows
         them any more: those of items that have ended, and the turns of dynamic workflows."""

@@ -2,6 +2,8 @@
 
 A warm parent forks into `run`; ``python -m wingbeat.runtime.attempt DIRECTORY`` does the same in a fresh interpreter.
 
+Of a gang this is the leader; its members are forked from it, into `run` too (`wingbeat.runtime.gang`).
+
 What user code finds in its environment: ``WINGBEAT_EXECUTION``, ``WINGBEAT_NODE``, ``WINGBEAT_ATTEMPT`` (a number from
 0), ``WINGBEAT_TASK``, ``WINGBEAT_DIRECTORY`` (the attempt's directory), ``WINGBEAT_CHECKPOINT`` (its folder for
 checkpoints). Its working directory is ``work/`` in there, empty, and removed after success. Standard output and error
@@ -24,15 +26,17 @@ import msgspec
 from wingbeat.base.errors import ErrorKind
 from wingbeat.contracts.executor import ErrorInfo, Suspended
 from wingbeat.contracts.failpoints import hit
+from wingbeat.contracts.gang import VARIABLE
 from wingbeat.runtime import claim, files, here, limits
 from wingbeat.runtime.blobio import AttemptIO
 from wingbeat.runtime.call import perform
 from wingbeat.runtime.errors import describe
-from wingbeat.runtime.job import BROKEN, CONTROL_FD, DUPLICATE, Job, read_job
+from wingbeat.runtime.job import BROKEN, CONTROL_FD, DUPLICATE, Job, member_folder, read_job
 from wingbeat.runtime.load import enter_bundle
 from wingbeat.runtime.withheld import withhold
 
 REHEARSALS = 16
+_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
@@ -43,7 +47,7 @@ def start(job: Job, inputs: bytes, parent: str, control: int = -1) -> NoReturn:
     If it has secrets, its streams go to a filter already (`wingbeat.runtime.logfilter`), and `control` too.
     """
     try:
-        groups = limits.plan(job.directory, job.cpu, job.memory_bytes) if job.limited else ()
+        groups = control_groups(job)
         if not claim.take(job.directory, parent, groups):
             os._exit(DUPLICATE)
         hit("attempt.claimed")
@@ -67,7 +71,14 @@ def run(job: Job, inputs: bytes, log: int, groups: tuple[str, ...], spare: str =
         hit("attempt.begun")
         _settle(job, log, groups)
         hit("attempt.settled")
-        code = _attempt(job, inputs or _written_inputs(job), spare, control)
+        if job.gang is None:
+            code = _attempt(job, inputs or _written_inputs(job), spare, control)
+        else:
+            from wingbeat.runtime.gang import lead  # not for what most attempts are
+
+            code = lead(job, inputs or _written_inputs(job))
+            os.chdir("/")
+            _clear(f"{job.own}/{files.WORK}", spare)
         if code == 0 and not inputs:
             os.unlink(f"{job.directory}/{files.INPUTS}")
     except BaseException:  # noqa: BLE001 - whatever it is, it must be in the log and end this process
@@ -106,6 +117,12 @@ def become_subreaper() -> None:
         _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def end_with_parent() -> None:
+    """Be killed when the process that forked this one ends, where the system can do that."""
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
 def own_streams() -> None:
     """Have what is printed in the log at once, whatever characters it holds. Inherited by forked attempts."""
     for stream in (sys.stdout, sys.stderr):
@@ -119,10 +136,20 @@ def _settle(job: Job, log: int, groups: tuple[str, ...]) -> None:
     os.close(log)
     become_subreaper()
     sys.argv = [job.task]
-    os.chdir(f"{job.directory}/{files.WORK}")
-    if job.limited:
+    os.chdir(f"{job.own}/{files.WORK}")
+    if job.limited and job.gang is None:  # the limits are those of a member
         limits.enter(groups, job.cpu, job.memory_bytes)
     _reseed()
+
+
+def control_groups(job: Job) -> tuple[str, ...]:
+    """The control groups that are to be made for an attempt, of a gang those of all members."""
+    if not job.limited:
+        return ()
+    if job.gang is None:
+        return limits.plan(job.own, job.cpu, job.memory_bytes)
+    folders = [member_folder(job.directory, f"{role}-{index}") for role, index in job.gang.names]
+    return tuple(group for folder in folders for group in limits.plan(folder, job.cpu, job.memory_bytes))
 
 
 def variables(job: Job) -> dict[str, str]:
@@ -133,18 +160,21 @@ def variables(job: Job) -> dict[str, str]:
         "WINGBEAT_NODE": node,
         "WINGBEAT_ATTEMPT": number,
         "WINGBEAT_TASK": job.task,
-        "WINGBEAT_DIRECTORY": job.directory,
+        "WINGBEAT_DIRECTORY": job.shown,
         "WINGBEAT_CHECKPOINT": f"{job.directory}/{files.CHECKPOINT}",
     }
     if job.limited:
         found |= limits.thread_variables(job.cpu)
+    if job.member is not None:
+        found[VARIABLE] = msgspec.json.encode(job.member).decode()
     return found | job.variables
 
 
 def _attempt(job: Job, inputs: bytes, spare: str, control: int) -> int:
     """Perform the job and write ``outputs`` or ``error``; returns the exit code."""
-    io = AttemptIO(job.storage, f"{job.directory}/{files.SCRATCH}")
-    place = here.enter(here.Here(job.id, job.task, job.directory, io, deck_bytes_max=job.deck_bytes_max))
+    io = AttemptIO(job.storage, f"{job.own}/{files.SCRATCH}")
+    shared = "" if job.member is None else job.directory
+    place = here.enter(here.Here(job.id, job.task, job.shown, io, deck_bytes_max=job.deck_bytes_max, shared=shared))
     try:
         if job.secrets:
             _take_secrets(job, place, control)
@@ -162,15 +192,15 @@ def _attempt(job: Job, inputs: bytes, spare: str, control: int) -> int:
     try:
         hit("attempt.returned")
         name = files.SUSPENDED if isinstance(outputs, Suspended) else files.OUTPUTS
-        files.write_atomic(job.directory, name, data)
+        files.write_atomic(job.own, name, data)
     except OSError as error:
         _write_error(job, ErrorInfo("OutputLost", f"The outputs cannot be written: {error}", ErrorKind.SYSTEM))
         return 1
     hit("attempt.outcome-written")
     os.chdir("/")
-    _clear(f"{job.directory}/{files.WORK}", spare)
+    _clear(f"{job.own}/{files.WORK}", spare)
     if io.used_scratch:
-        _clear(f"{job.directory}/{files.SCRATCH}", "")
+        _clear(f"{job.own}/{files.SCRATCH}", "")
     return 0
 
 
@@ -191,7 +221,7 @@ def _take_secrets(job: Job, place: here.Here, control: int) -> None:
 
 
 def _write_error(job: Job, error: ErrorInfo) -> None:
-    files.write_atomic(job.directory, files.ERROR, msgspec.json.encode(error))
+    files.write_atomic(job.own, files.ERROR, msgspec.json.encode(error))
 
 
 def _clear(folder: str, spare: str) -> None:

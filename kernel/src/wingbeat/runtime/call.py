@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError, ErrorKind
 from wingbeat.contracts.executor import Suspended
+from wingbeat.contracts.gang import Member
 from wingbeat.contracts.wrapper import Wrapper
 from wingbeat.runtime.blobio import AttemptIO
 from wingbeat.runtime.errors import AttemptInputError
@@ -36,6 +37,7 @@ class Attempt(Struct):
     directory: str
     cpu: float | None
     memory_bytes: int | None
+    member: Member | None = None
 
 
 def perform(job: Job, inputs: bytes, io: AttemptIO) -> Literals | Suspended:
@@ -70,6 +72,8 @@ def _invoke(
         import asyncio
 
         value = asyncio.run(value)
+    if job.member is not None and not job.member.first:
+        return {}  # dropped before it is stored
     hint = annotations.get("return", type(None))
     return encode_outputs(job.task, value, hint, io)
 
@@ -131,7 +135,7 @@ def _kind(hint: Any, offers: dict[type | str, Any]) -> type | None:
 @contextmanager
 def _wrapped(job: Job) -> Iterator[dict[type | str, Any]]:
     """Enter the task's wrappers in order, yield all that they offer, leave them in the opposite order."""
-    info = Attempt(id=job.id, directory=job.directory, cpu=job.cpu, memory_bytes=job.memory_bytes)
+    info = Attempt(job.id, job.shown, job.cpu, job.memory_bytes, job.member)
     offers: dict[type | str, Any] = {}
     entered: list[Wrapper] = []
     error: BaseException | None = None

@@ -72,6 +72,12 @@ def hold(fd: int) -> None:
     _own = fd
 
 
+def lend() -> int:
+    """A descriptor that has the lock too, for a process that is forked next and calls `hold` with it: the attempt is held
+    until the last of them is dead."""
+    return os.dup(_own)
+
+
 def begin(fd: int) -> None:
     """In a forked process: say who it is, and let the lock be its own."""
     os.pwrite(fd, b"%10d" % os.getpid(), _PID_AT)

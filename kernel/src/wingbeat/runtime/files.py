@@ -7,6 +7,10 @@ for a process that is not forked, where inputs are long, and where an attempt fa
 working directory of the user's code, ``scratch/`` where values are put together before they are stored, ``checkpoint/`` what
 an attempt leaves to its successor. ``report`` and ``deck.html`` are there if user code has reported how far it is or made a
 page.
+
+Of an attempt of several processes (`wingbeat.runtime.gang`), ``gang`` says what became of each, and each has a folder
+``members/ROLE-INDEX`` with its outcome, ``work/`` and ``scratch/``, and (all but the first, which stands for the attempt)
+``log`` and whatever its code makes.
 """
 
 # few system calls for each attempt; descriptors, not paths, are what is handled here
@@ -30,6 +34,8 @@ SCRATCH = "scratch"
 CHECKPOINT = "checkpoint"
 REPORT = "report"
 DECK = "deck.html"
+GANG = "gang"
+MEMBERS = "members"
 
 OUTCOME_BYTES_MAX = 64 * 2**20
 """An ``outputs`` or ``error`` that is larger is not read: inline values are small, and there are not that many."""

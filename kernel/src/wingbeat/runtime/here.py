@@ -31,6 +31,8 @@ class Here:
 
         prints: Whether what is printed goes to the attempt's log.
 
+        shared: Where the attempt's checkpoint is, if not in the directory.
+
     Attributes:
         current: What user code was given, if it has asked.
 
@@ -50,6 +52,7 @@ class Here:
         "prints",
         "reporter",
         "secrets",
+        "shared",
         "task",
         "tell",
     )  # fmt: skip
@@ -65,7 +68,9 @@ class Here:
         deck_bytes_max: int = DECK_BYTES_MAX,
         tell: Callable[[Here, Report], None] | None = None,
         prints: bool = True,
+        shared: str = "",
     ) -> None:
+        self.shared = shared
         self.id, self.task, self.directory, self.io = id, task, directory, io
         self.checkpoint, self.deck_bytes_max, self.tell, self.prints = checkpoint, deck_bytes_max, tell, prints
         self.current: Current | None = None

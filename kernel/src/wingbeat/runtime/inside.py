@@ -105,7 +105,7 @@ class Current:
         killed; and the same node of an execution that recovers this one, if its inputs are the same."""
         from wingbeat.runtime import checkpoint
 
-        folder = self.directory / CHECKPOINT
+        folder = (Path(self._place.shared) if self._place.shared else self.directory) / CHECKPOINT
         if self._place.checkpoint is not None:
             attempts = os.path.dirname(os.path.dirname(self._place.directory))
             checkpoint.carry(attempts, self._place.id, self._place.checkpoint)

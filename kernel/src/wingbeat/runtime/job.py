@@ -13,9 +13,12 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.contracts.executor import Replay
+from wingbeat.contracts.gang import Member
 from wingbeat.contracts.secrets import SourceRef
+from wingbeat.runtime.files import MEMBERS
 from wingbeat.runtime.here import DECK_BYTES_MAX
 from wingbeat.spec.entities import SecretSpec, WrapperSpec
+from wingbeat.spec.gang import RoleSpec
 
 LISTENER_FD = 3
 """The descriptor that a warm parent listens at."""
@@ -47,6 +50,25 @@ class StorageRef(Struct, frozen=True, omit_defaults=True):
     arguments: dict[str, Any] = {}
 
 
+class Gang(Struct, frozen=True, omit_defaults=True):
+    """What the leader of a gang has to know.
+
+    Attributes:
+        grace_s: Time between SIGTERM and SIGKILL when a member is stopped.
+
+        log_bytes_max: The middle of a member's log is taken out when the log is longer.
+    """
+
+    roles: tuple[RoleSpec, ...]
+    grace_s: float = 2.0
+    log_bytes_max: int = 64 * 2**20
+
+    @property
+    def names(self) -> list[tuple[str, int]]:
+        """Role and index of each member, in order."""
+        return [(role.name, index) for role in self.roles for index in range(role.count)]
+
+
 class Job(Struct, frozen=True, omit_defaults=True):
     """One attempt as its process needs to know it: the file `request`.
 
@@ -72,6 +94,10 @@ class Job(Struct, frozen=True, omit_defaults=True):
         secrets: References to those that the task declares.
 
         source: Where their values are.
+
+        gang: Of an attempt of several processes: its process leads them, and does not call the function itself.
+
+        member: In one of those processes: which it is.
     """
 
     id: str
@@ -92,11 +118,28 @@ class Job(Struct, frozen=True, omit_defaults=True):
     replay: Replay | None = None
     secrets: tuple[SecretSpec, ...] = ()
     source: SourceRef | None = None
+    gang: Gang | None = None
+    member: Member | None = None
 
     @property
     def limited(self) -> bool:
         """Whether the attempt may have a control group."""
         return self.cpu is not None or self.memory_bytes is not None
+
+    @property
+    def own(self) -> str:
+        """Where this process has its outcome and its working directory: the attempt's directory, or a member's in there."""
+        return self.directory if self.member is None else member_folder(self.directory, self.member.name)
+
+    @property
+    def shown(self) -> str:
+        """What is this process's directory for user code: of a gang, the first member stands for the attempt."""
+        return self.directory if self.member is None or self.member.first else self.own
+
+
+def member_folder(directory: str, name: str) -> str:
+    """Where a member of the gang of an attempt has what is its own."""
+    return f"{directory}/{MEMBERS}/{name}"
 
 
 class ParentConfig(Struct, frozen=True, omit_defaults=True):

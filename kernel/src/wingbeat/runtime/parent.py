@@ -231,7 +231,7 @@ class Parent:
         unwind what the parent was doing would write to shared pages too.
         """
         job, name = child.job, self._config.name
-        groups = limits.plan(job.directory, job.cpu, job.memory_bytes) if job.limited else ()
+        groups = attempt.control_groups(job)
         lock = claim.publish(job.directory, claim.Claim(parent=name, groups=groups))
         if lock is None:
             return 0

@@ -28,6 +28,7 @@ import msgspec
 
 from wingbeat.base.errors import ConfigurationError, ErrorKind
 from wingbeat.base.ids import attempt_folder
+from wingbeat.builtin.process import gang
 from wingbeat.builtin.process.adopt import until_gone
 from wingbeat.builtin.process.parents import Answer, ParentError, ParentKey, Parents
 from wingbeat.builtin.process.progress import Watch
@@ -123,7 +124,7 @@ class ProcessExecutor:
 
     @property
     def capabilities(self) -> Capabilities:
-        """It can do everything that the contract knows."""
+        """It can do everything that the contract knows, but containers."""
         return Capabilities(
             adopts=True,
             isolates=True,
@@ -131,6 +132,7 @@ class ProcessExecutor:
             reports_progress=True,
             carries_checkpoints=True,
             secrets=True,
+            gangs=True,
         )
 
     async def start(self, sink: Sink) -> None:
@@ -291,7 +293,7 @@ class ProcessExecutor:
         assert request is not None, "an attempt without a request is claimed already"
         key = await self._prepare(request)
         if not attempt.slots:
-            count = self._slots.wanted(request.task.resources.cpu)
+            count = gang.slots(self._slots, request.task)
             if not self._slots.try_acquire(count):
                 reason = f"{self._slots.total} slots are taken"
                 self._tell.progress(attempt.id, AttemptPhase.WAITING_FOR_RESOURCES, reason)
@@ -350,16 +352,19 @@ class ProcessExecutor:
             replay=request.replay,
             secrets=task.secrets,
             source=request.secrets,
+            gang=None if task.gang is None else gang.job(task.gang, self._settings),
         )
 
     def _verdict(self, attempt: Attempt, end: Exit | None) -> Outcome:
         memory = attempt.request.task.resources.memory_bytes if attempt.request else None
+        if attempt.request is None or attempt.request.task.gang is not None:
+            return gang.verdict(attempt.directory, end, memory, attempt.how)
         return verdict(attempt.directory, end, memory, attempt.how)
 
     def _hold(self, attempt: Attempt) -> None:
         """Count the slots of an attempt that runs without having waited for them."""
         if not attempt.slots:
-            attempt.slots = self._slots.wanted(attempt.request.task.resources.cpu if attempt.request else None)
+            attempt.slots = gang.slots(self._slots, attempt.request.task) if attempt.request else 1
             self._slots.take(attempt.slots)
 
     def _on_started(self, name: str, pid: int, how: str) -> None:

@@ -57,13 +57,13 @@ def verdict(directory: str, end: Exit | None, memory_bytes: int | None, how: str
     """The outcome of an attempt of which nothing runs any more; `end` is None if nobody saw its end."""
     outcome = written(directory)
     if isinstance(outcome, Succeeded):
-        return Succeeded(outcome.outputs, evidence=_evidence(end, how) | _reported(directory))
+        return Succeeded(outcome.outputs, evidence=evidence_of(end, how) | _reported(directory))
     if isinstance(outcome, Suspended):
         return outcome
     error = outcome.error if isinstance(outcome, Failed) else _without_outcome(directory, end, memory_bytes)
     # Where the log is, and not what it says: evidence is journaled, and a log may hold what must not be kept.
     log = os.path.join(directory, files.LOG)
-    evidence = {**_evidence(end, how), **({"log": log} if os.path.exists(log) else {}), **_reported(directory)}
+    evidence = {**evidence_of(end, how), **({"log": log} if os.path.exists(log) else {}), **_reported(directory)}
     return Failed(msgspec.structs.replace(error, evidence={**error.evidence, **evidence}))
 
 
@@ -109,7 +109,8 @@ def _reported(directory: str) -> dict[str, Any]:
     return {} if found is None else report.evidence_of(report.progress_of(found, directory))
 
 
-def _evidence(end: Exit | None, how: str) -> dict[str, Any]:
+def evidence_of(end: Exit | None, how: str = "") -> dict[str, Any]:
+    """How a process ended, as evidence."""
     found: dict[str, Any] = {"process": how} if how else {}
     if end is None:
         return found

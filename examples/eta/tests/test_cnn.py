@@ -1,0 +1,130 @@
+"""The convolutional model: routes as sequences, no leaks, and that numpy answers as Keras does."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from eta_pipeline.convolution import CONVOLUTIONS, DENSE, Network
+
+ETA = Path(__file__).parents[1] / "eta.py"
+
+
+def _network(features: int = 3, channels: int = 7, filters: int = 4) -> Network:
+    random = np.random.default_rng(4)
+    shapes = {"conv1": (5, channels, filters), "conv2": (5, filters, filters), "dense1": (2 * filters + features, 6)}
+    shapes |= {"dense2": (6, 5), "out": (5, 1)}
+    weights = {f"{name}_w": random.normal(size=shape).astype("float32") for name, shape in shapes.items()}
+    weights |= {f"{name}_b": random.normal(size=shapes[name][-1]).astype("float32") for name in (*CONVOLUTIONS, *DENSE)}
+    weights |= {"mean": np.zeros(features, "float32"), "std": np.ones(features, "float32"), "base": np.float32(6.0)}
+    return Network(weights)
+
+
+def test_a_network_is_the_same_when_it_is_read_and_the_same_bytes(tmp_path: Path) -> None:
+    made = _network()
+    for name in ("a.npz", "b.npz"):
+        made.save(tmp_path / name)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    routes, features = np.ones((2, 24, 7), "float32"), np.zeros((2, 3))
+    known = np.array([5.0, np.nan])
+    again = Network.load(tmp_path / "a.npz").predict(routes, features, known)
+    assert np.array_equal(again, made.predict(routes, features, known))
+    assert again[1] / again[0] == pytest.approx(np.e), "without a route it is the usual one that is corrected"
+
+
+def test_what_is_not_known_of_a_ride_counts_as_usual() -> None:
+    assert _network().scaled(np.array([[np.nan, 1e9, 0.5]])).tolist() == [[0.0, 8.0, 0.5]]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory):
+    """A town with a pace that differs by the fold that is left out, and rides in it."""
+    from eta_pipeline.clock import BUCKETS, SLOTS, Clock
+    from eta_pipeline.constants import FOLDS, NO_FOLD
+    from eta_pipeline.features import World
+    from eta_pipeline.roads import find_links
+    from eta_pipeline.simulator import simulate, straight_segments
+    from eta_town import TOWN, write_osm
+
+    folder = tmp_path_factory.mktemp("town")
+    town = write_osm(folder / "town.osm", TOWN)
+    segments = straight_segments(find_links(town))
+    simulate(folder / "data", 5, extract=town, days=5, rides_a_day=900)
+    rides = pd.read_csv(folder / "data" / "rides" / "rides.csv.gz")
+    folds = (NO_FOLD, *range(FOLDS))
+    keys = ((w, s, b) for w in folds for s in range(len(segments)) for b in range(BUCKETS))
+    paces = pd.DataFrame(keys, columns=["without", "segment_id", "bucket"]).assign(deviation=1.0)
+    paces["pace"] = 0.1 + 0.02 * (paces.without + 1)
+    factors = pd.DataFrame(((w, s) for w in folds for s in range(SLOTS)), columns=["without", "slot"])
+    return World.of(segments, paces, factors.assign(factor=1.0), Clock(3 * 3600)), rides
+
+
+def test_routes_become_sequences_of_what_lies_along_them(world) -> None:
+    from eta_pipeline.sequences import CHANNELS, STEPS, sequences
+
+    of, rides = world
+    rides = rides.head(60).reset_index(drop=True)
+    found = sequences(rides, of)
+    assert found.shape == (60, STEPS, len(CHANNELS))
+    there, pace = found[:, :, 0], found[:, :, 1]
+    assert there.max(axis=1).min() == 1
+    assert pace[there > 0] == pytest.approx(0.1, rel=1e-5)
+    other = rides.assign(duration_s=1, end_ts=0, cab_id="x", ride_id="y")
+    assert np.array_equal(found, sequences(other, of)), "how it went is not in it"
+    assert np.array_equal(found[7:8], sequences(rides.iloc[[7]].reset_index(drop=True), of)), "nor the other rides"
+    fold = np.full(60, 2)
+    assert sequences(rides, of, fold)[:, :, 1][there > 0] == pytest.approx(0.1 + 0.02 * 3, rel=1e-5)
+
+
+def test_a_ride_off_the_roads_has_an_empty_sequence(world) -> None:
+    from eta_pipeline.sequences import sequences
+
+    of, rides = world
+    away = rides.head(2).assign(start_lat=[70.0, rides.start_lat[1]])
+    found = sequences(away, of)
+    assert not found[0].any()
+    assert found[1].any()
+
+
+@pytest.mark.tensorflow
+@pytest.mark.filterwarnings("default")  # of the libraries, which warn of each other
+@pytest.mark.timeout(1200)
+def test_numpy_answers_as_keras_does() -> None:
+    import keras
+    from eta_pipeline.fitting import build, of_model
+
+    keras.utils.set_random_seed(2)
+    model = build((24, 7), 3)
+    random = np.random.default_rng(1)
+    routes, features = random.random((20, 24, 7)).astype("float32"), random.normal(size=(20, 3))
+    empty = Network({"mean": np.zeros(3, "float32"), "std": np.ones(3, "float32"), "base": np.float32(0.0)})
+    expected = np.exp(model.predict([routes, empty.scaled(features)], verbose=0)[:, 0])
+    assert of_model(model, empty).predict(routes, features, np.zeros(20)) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.environments
+@pytest.mark.timeout(3600)
+@pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java 17 or later")
+def test_the_pipeline_runs_with_it_and_answers_from_it(tmp_path: Path) -> None:
+    def run(*arguments: str) -> dict:
+        command = [str(Path(sys.executable).with_name("wingbeat")), "run", str(ETA), *arguments, "-o", "json"]
+        done = subprocess.run(
+            command, env=os.environ | {"WINGBEAT_HOME": str(tmp_path)}, stdout=subprocess.PIPE, text=True, check=False
+        )
+        answer = json.loads(done.stdout)
+        assert done.returncode == 0, answer["error"]
+        return answer["outputs"]
+
+    made = run("eta", "--model", "cnn")
+    scores = {score["name"]: score["mae_s"] for score in made["metrics"]["scores"]}
+    assert scores["the model"] < scores["a + b * Manhattan distance"]
+    trip = ["--origin", '{"lat": 60.17, "lon": 24.94}', "--to", '{"lat": 60.18, "lon": 24.96}']
+    (seconds,) = run("predict", "--model", made["model"], *trip, "--at", "2024-04-09T18:00").values()
+    assert 30 < seconds < 3600

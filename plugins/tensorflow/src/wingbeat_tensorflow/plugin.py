@@ -1,0 +1,21 @@
+"""What the TensorFlow plugin offers to the kernel: its hook implementations."""
+
+from __future__ import annotations
+
+from wingbeat.contracts.hookspecs import hookimpl
+from wingbeat.contracts.plugin import PluginInfo
+from wingbeat.types import BlobType, register
+
+MODELS = ("keras.src.models.model.Model", "keras.models.Model", "keras.Model")
+
+
+@hookimpl
+def wingbeat_plugin() -> PluginInfo:
+    """Built for the first contracts; has no settings."""
+    return PluginInfo(api=(0, 1))
+
+
+@hookimpl
+def wingbeat_types() -> None:
+    """Offer Keras models as values."""
+    register(MODELS, BlobType("keras"), "wingbeat_tensorflow.models:KerasHandler", subclasses=True)
