@@ -175,6 +175,8 @@ def test_addresses(text, address):
 def test_what_is_no_address_is_named(text):
     with pytest.raises(ConfigurationError, match=r"prometheus\.address"):
         address_of(text)
+    with pytest.raises(ConfigurationError, match=r"prometheus\.address"):
+        observer_at("nowhere", address=text)  # before the kernel begins
 
 
 async def test_the_file_is_whole_whenever_it_is_read(tmp_path):

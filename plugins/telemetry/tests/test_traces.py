@@ -105,11 +105,12 @@ def test_what_an_attempt_is_told_is_its_span_as_the_w3c_writes_it():
     from opentelemetry import trace
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-    text = traceparent("s", "e1/n0/0", sampled=True)
+    own = trace_id("s", "e1"), span_id("s", "e1/n0/0")
+    text = traceparent(*own, sampled=True)
     context = trace.get_current_span(TraceContextTextMapPropagator().extract({"traceparent": text})).get_span_context()
-    assert (context.trace_id, context.span_id) == (trace_id("s", "e1"), span_id("s", "e1/n0/0"))
+    assert (context.trace_id, context.span_id) == own
     assert context.trace_flags.sampled
-    assert traceparent("s", "e1/n0/0", sampled=False).endswith("-00")
+    assert traceparent(*own, sampled=False).endswith("-00")
 
 
 async def test_a_home_keeps_its_seed_and_another_one_has_another(tmp_path, collector):

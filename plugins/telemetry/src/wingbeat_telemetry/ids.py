@@ -16,7 +16,6 @@ def span_id(seed: str, name: str) -> int:
     return int.from_bytes(sha256(f"{seed}/span/{name}".encode()).digest()[:8], "big") or 1
 
 
-def traceparent(seed: str, attempt: str, *, sampled: bool) -> str:
-    """The span of an attempt as W3C Trace Context writes it."""
-    trace = trace_id(seed, attempt.partition("/")[0])
-    return f"00-{trace:032x}-{span_id(seed, attempt):016x}-{'01' if sampled else '00'}"
+def traceparent(trace: int, span: int, *, sampled: bool) -> str:
+    """A span as W3C Trace Context writes it."""
+    return f"00-{trace:032x}-{span:016x}-{'01' if sampled else '00'}"

@@ -11,7 +11,7 @@ from contextlib import suppress
 from wingbeat.contracts.observer import Published
 from wingbeat_telemetry.keep import folder_in
 from wingbeat_telemetry.metrics import Metrics
-from wingbeat_telemetry.serve import TextFile, serve
+from wingbeat_telemetry.serve import TextFile, address_of, serve
 from wingbeat_telemetry.settings import PrometheusSettings
 from wingbeat_telemetry.tally import Tally
 from wingbeat_telemetry.track import Tracker
@@ -27,9 +27,14 @@ class PrometheusObserver:
 
     Attributes:
         url: Where the metrics are served; empty where they are not.
+
+    Raises:
+        ConfigurationError: The address is none.
     """
 
     def __init__(self, settings: PrometheusSettings, home: str, tally: Tally) -> None:
+        if settings.address:
+            address_of(settings.address)
         self._settings, self._home = settings, home
         self.metrics, self._tracker = Metrics(settings.names_max, tally), Tracker()
         self.url = ""

@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Decision, ParentBased, TraceIdRatioBased
-from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, Status, StatusCode, TraceFlags
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, Status, StatusCode, TraceFlags, set_span_in_context
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.observer import MISSED, Published
@@ -26,6 +25,8 @@ from wingbeat_telemetry.track import Ended, Tracker
 OVERLAP_S = 0.5
 """Spans are not sent strictly in the order of their ends."""
 TEXT_MAX = 8192
+TRACES_MAX = 1000
+"""Executions of which it is kept whether they are sampled."""
 _FAILED = frozenset({"FAILED", "TIMED_OUT", "RETRYABLE_FAILED"})
 _OF_EVIDENCE = {"pid": "process.pid", "host": "host.name", "exit_code": "process.exit.code"}
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
@@ -59,6 +60,7 @@ class OpenTelemetryObserver:
         self._settings, self._home, self._tally = settings, home, tally
         self._tracker, self._ids = Tracker(), _Ids()
         self._seed, self._sent_until = settings.seed, 0.0
+        self._traces: dict[str, tuple[int, bool]] = {}
         self._sender: Sender | None = None
 
     async def start(self) -> None:
@@ -79,8 +81,8 @@ class OpenTelemetryObserver:
         """See `Propagates`: the attempt's own span, as the parent of those that its code makes."""
         if not self._settings.propagate:
             return {}
-        sampled = self._sampled(attempt.partition("/")[0])
-        return {"TRACEPARENT": traceparent(self._seed, attempt, sampled=sampled)}
+        trace, sampled = self._trace(attempt.partition("/")[0])
+        return {"TRACEPARENT": traceparent(trace, span_id(self._seed, attempt), sampled=sampled)}
 
     async def observe(self, events: list[Published]) -> None:
         """See `Observer.observe`."""
@@ -97,18 +99,26 @@ class OpenTelemetryObserver:
         if self._sender is not None:
             await asyncio.to_thread(self._sender.close)
 
-    def _sampled(self, execution: str) -> bool:
-        decision = self._provider.sampler.should_sample(Context(), trace_id(self._seed, execution), execution).decision
-        return decision is Decision.RECORD_AND_SAMPLE
+    def _trace(self, execution: str) -> tuple[int, bool]:
+        """The trace of an execution, and whether it is sampled: asked for every attempt, of few executions at a time."""
+        found = self._traces.get(execution)
+        if found is None:
+            trace = trace_id(self._seed, execution)
+            decision = self._provider.sampler.should_sample(Context(), trace, execution).decision
+            if len(self._traces) >= TRACES_MAX:
+                self._traces.clear()
+            found = self._traces[execution] = trace, decision is Decision.RECORD_AND_SAMPLE
+        return found
 
     def _span(self, ended: Ended) -> None:
-        if not self._sampled(ended.execution):
+        self._ids.trace, sampled = self._trace(ended.execution)
+        if not sampled:
             return
         own, parent = _names(ended)
-        self._ids.trace, self._ids.span = trace_id(self._seed, ended.execution), span_id(self._seed, own)
+        self._ids.span = span_id(self._seed, own)
         context = Context()
         if parent:
-            context = trace.set_span_in_context(NonRecordingSpan(self._context(parent)), context)
+            context = set_span_in_context(NonRecordingSpan(self._context(parent)), context)
         began = ended.ended_at if ended.began_at is None else ended.began_at
         if ended.kind == "attempt" and ended.began_at is None and ended.queued_at is not None:
             began = ended.queued_at  # its code never ran
@@ -133,8 +143,8 @@ class OpenTelemetryObserver:
         return links
 
     def _context(self, name: str) -> SpanContext:
-        trace_ = trace_id(self._seed, name.partition("/")[0])
-        return SpanContext(trace_, span_id(self._seed, name), is_remote=True, trace_flags=_SAMPLED)
+        trace, _ = self._trace(name.partition("/")[0])
+        return SpanContext(trace, span_id(self._seed, name), is_remote=True, trace_flags=_SAMPLED)
 
 
 def _names(ended: Ended) -> tuple[str, str]:
