@@ -17,7 +17,9 @@ from wingbeat_container import plugin
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(300)]
 
-ALIVE = 'cd /wingbeat; place="$(cat inputs/place)"; exec 9> "$place/alive"; flock 9; echo $$ >> "$place/marks"; '
+ALIVE = (
+    'cd /wingbeat; place="$(cat inputs/place)"; exec 9> "$place/alive"; flock 9 || exit 99; echo $$ >> "$place/marks"; '
+)
 WAIT = 'while test -d "$place" && ! test -e "$place/gate"; do sleep 0.02; done; '
 SAY = """say() { echo "{\\"fraction\\": $1, \\"text\\": \\"$2\\", \\"at\\": $(date +%s)}" > .report; mv .report report; }; """
 SEVEN = "echo 7 > outputs/o0"
