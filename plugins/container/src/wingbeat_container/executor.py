@@ -207,13 +207,13 @@ class ContainerExecutor:
         await self._kill(known)
 
     async def list(self) -> list[str]:
-        """Attempts whose containers are there and have not ended, also those that nobody asked to recover."""
+        """Attempts whose containers run, also those that nobody asked to recover."""
         found = {name for name, attempt in self._attempts.items() if attempt.slots}
         if os.path.exists(self._used):
             with contextlib.suppress(Unreachable, Refused, ConfigurationError):
                 engine = (await self._connection.get()).engine
                 there = await engine.list(f"{manifest.LABEL_HOME}={self._home}")
-                found |= {seen.attempt for seen in there if not seen.ended and seen.state != "removing"}
+                found |= {seen.attempt for seen in there if seen.begun and not seen.ended and seen.state != "removing"}
         return sorted(found)
 
     async def close(self) -> None:
