@@ -22,25 +22,8 @@ from wingbeat.spec.entities import Entry, Interface, TaskSpec, Variable
 from wingbeat.types import literal_type
 
 SHELL, PYTHON = "localhost/wingbeat-shell:1", "localhost/wingbeat-python:1"
-PROGRAMS = (
-    "sh",
-    "awk",
-    "cat",
-    "cp",
-    "date",
-    "dd",
-    "echo",
-    "head",
-    "id",
-    "ln",
-    "ls",
-    "mkdir",
-    "mkfifo",
-    "mv",
-    "sleep",
-    "touch",
-    "wc",
-)
+PROGRAMS = ("sh", "awk", "cat", "cp", "date", "dd", "echo", "flock", "head", "id", "ln", "ls", "mkdir", "mkfifo", "mv", "sleep",
+            "touch", "wc")  # fmt: skip
 WAIT_S = 60.0
 LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter", "ensurepip", "lib2to3"}
 

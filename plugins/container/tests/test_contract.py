@@ -1,108 +1,81 @@
 """The container executor keeps the contract: with commands, and with Python functions in an image."""
 
-import textwrap
+from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from wingbeat.base.ids import digest
-from wingbeat.builtin.filestore import FileStore
-from wingbeat.contracts.executor import AttemptRequest
-from wingbeat.runtime.bundle import BUNDLE_FILE, bundle_info_bytes
+from wingbeat.base.errors import ErrorKind
+from wingbeat.contracts.executor import AttemptRequest, Failed
 from wingbeat.spec.container import ContainerSpec
-from wingbeat.spec.entities import Entry, Interface, TaskSpec, Variable
+from wingbeat.spec.entities import Entry, TaskSpec
 from wingbeat.spec.literal import Inline
 from wingbeat.testing.conformance.executor import ExecutorContract
-from wingbeat.types import literal_type
-from wingbeat_container.executor import ContainerExecutor
-from wingbeat_container.settings import ContainerSettings
+from wingbeat.testing.conformance.executor_stage import INTERFACE
+from wingbeat.testing.home import TemporaryHome
+from wingbeat_container import plugin
 
-pytestmark = [pytest.mark.containers, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(300)]
 
-MARK = 'echo x >> "$(cat inputs/place)/marks"; '
-WAIT = 'while ! test -e "$(cat inputs/place)/gate"; do sleep 0.02; done; '
+ALIVE = (
+    'cd /wingbeat; place="$(cat inputs/place)"; exec 9> "$place/alive"; flock 9 || exit 99; echo $$ >> "$place/marks"; '
+)
+WAIT = 'while test -d "$place" && ! test -e "$place/gate"; do sleep 0.02; done; '
+SAY = """say() { echo "{\\"fraction\\": $1, \\"text\\": \\"$2\\", \\"at\\": $(date +%s)}" > .report; mv .report report; }; """
+SEVEN = "echo 7 > outputs/o0"
 COMMANDS = {
-    "succeed": MARK + "echo 7 > outputs/o0",
-    "fail": MARK + """echo '{"code": "ValueError", "message": "as asked"}' > error.json; exit 1""",
-    "wait": MARK + WAIT + "echo 7 > outputs/o0",
-    "advance": MARK
-    + """say() { echo "{\\"fraction\\": $1, \\"text\\": \\"$2\\", \\"at\\": $(date +%s)}" > .report; mv .report report; }; """
-    + "say 0.5 half; "
-    + WAIT
-    + "say 1.0 whole; echo 7 > outputs/o0",
-    "count": MARK
-    + "n=0; test -e checkpoint/count && n=$(cat checkpoint/count); echo $((n + 1)) > checkpoint/count; "
-    + "cat checkpoint/count > outputs/o0",
+    "succeed": SEVEN,
+    "fail": """echo '{"code": "ValueError", "message": "as asked"}' > error.json; exit 1""",
+    "wait": WAIT + SEVEN,
+    "stubborn": "trap '' TERM INT HUP; " + WAIT + SEVEN,
+    "family": "(" + WAIT + ") & wait; " + SEVEN,
+    "crash": "exit 3",
+    "variable": 'echo "$KIT_NUMBER" > outputs/o0',
+    "advance": SAY + "say 0.5 half; " + WAIT + "say 1.0 whole; " + SEVEN,
+    "count": "n=0; test -e checkpoint/count && n=$(cat checkpoint/count); echo $((n + 1)) > checkpoint/count; "
+    "cat checkpoint/count > outputs/o0",
 }
-FUNCTIONS = """
-    import os, time
-
-    from wingbeat import current
-
-    def mark(place):
-        with open(os.path.join(place, "marks"), "a") as file:
-            file.write("x\\n")
-
-    def succeed(place: str) -> int:
-        mark(place)
-        return 7
-
-    def fail(place: str) -> int:
-        mark(place)
-        raise ValueError("as asked")
-
-    def wait(place: str) -> int:
-        mark(place)
-        while not os.path.exists(os.path.join(place, "gate")):
-            time.sleep(0.01)
-        return 7
-
-    def advance(place: str) -> int:
-        current().progress(0.5, "half")
-        wait(place)
-        current().progress(1.0, "whole")
-        return 7
-
-    def count(place: str) -> int:
-        mark(place)
-        number = int(current().checkpoint.load("count") or 0) + 1
-        current().checkpoint.save("count", str(number).encode())
-        return number
-"""
-INTERFACE = Interface((Variable("place", literal_type(str)),), (Variable("o0", literal_type(int)),))
 
 
 class Contained(ExecutorContract):
+    load = 12
+    examples = 3
+    patience_s = 150.0
+
     @pytest.fixture(autouse=True)
     def _engine(self, podman):
         self.podman = podman
 
-    def make(self, place):
-        bundle = place / "bundle"
-        bundle.mkdir(exist_ok=True)
-        (bundle / BUNDLE_FILE).write_bytes(bundle_info_bytes((".",)))
-        (bundle / "functions.py").write_text(textwrap.dedent(FUNCTIONS))
-        return ContainerExecutor(
-            str(place / "home"),
-            storage=FileStore(str(place / "home/storage")),
-            bundle_path=lambda digest: str(bundle),
-            settings=ContainerSettings(socket=self.podman.socket, slots=2, mounts=(f"{place}:{place}:rw",)),
-        )
+    def another_home(self, folder, name):
+        places = Path(f"{folder / name}.places")
+        places.mkdir(parents=True)
+        given = {"socket": self.podman.socket, "slots": 4, "mounts": [f"{places}:{places}:rw"], "cancel_grace_s": 0.2}
+        return TemporaryHome(folder / name, {"container": given})
 
-    def task(self, kind):
-        raise NotImplementedError
+    def make(self, home):
+        return plugin._executor(home)
 
-    def request(self, place, name, kind):
-        return AttemptRequest(name, self.task(kind), {"place": Inline(str(place))}, bundle=digest(b"x"))
+    async def test_what_was_killed_meanwhile_is_lost_and_not_run_again(self, home):
+        """As that of the kit, which knows of no processes but those of this machine."""
+        stage = await self._left_running(home)
+        self.podman.run("kill", *self.podman.containers())
+        await self.until(lambda: not stage.runs("e/n/0"), "the end of the attempt")
+        async with self.started(home, [stage.request("e/n/0", "wait")]) as second:
+            outcome = await second.reports.outcome("e/n/0")
+            assert isinstance(outcome, Failed)
+            assert outcome.error.kind is ErrorKind.SYSTEM
+            assert second.starts("e/n/0") == 1
 
 
 class TestCommands(Contained):
-    def task(self, kind):
-        command = ("sh", "-c", "cd /wingbeat; " + COMMANDS[kind])
-        spec = ContainerSpec("localhost/wingbeat-shell:1", command, pull="never")
-        return TaskSpec(f"functions.{kind}", INTERFACE, Entry("functions", kind), container=spec, executor="container")
+    def request(self, home, place, name, kind):
+        spec = ContainerSpec("localhost/wingbeat-shell:1", ("sh", "-c", ALIVE + COMMANDS[kind]), pull="never")
+        task = TaskSpec(f"kit.{kind}", INTERFACE, Entry("kit", kind), container=spec, executor="container")
+        return AttemptRequest(name, task, {"place": Inline(str(place))})
 
 
 class TestFunctions(Contained):
-    def task(self, kind):
+    def request(self, home, place, name, kind):
+        request = super().request(home, place, name, kind)
         spec = ContainerSpec("localhost/wingbeat-python:1", pull="never")
-        return TaskSpec(f"functions.{kind}", INTERFACE, Entry("functions", kind), container=spec, executor="container")
+        return replace(request, task=replace(request.task, container=spec, executor="container"))

@@ -5,6 +5,7 @@ Each call is one request, or says that it does not know (`Unreachable`). What is
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,6 +20,8 @@ from wingbeat_container.model import Image, Refused, Seen, Unreachable
 SOCKETS = ("/var/run/docker.sock", "/run/podman/podman.sock")
 ANSWER_BYTES_MAX = 16 * 2**20
 MESSAGE_CHARS_MAX = 2000
+CLOSE_S = 1.0
+"""How long answers that nobody waits for may take to come at the end."""
 
 
 def socket_path(setting: str) -> str:
@@ -44,6 +47,7 @@ class Engine:
     def __init__(self, path: str, request_s: float) -> None:
         self.path = path
         self._request_s = request_s
+        self._calls: set[asyncio.Task[bytes]] = set()
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=8)
         transport = httpx.AsyncHTTPTransport(uds=path, limits=limits)
         self._http = httpx.AsyncClient(
@@ -51,7 +55,11 @@ class Engine:
         )
 
     async def close(self) -> None:
-        """Hang up."""
+        """Hang up, when what was asked for last is answered."""
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=CLOSE_S)
+        for task in list(self._calls):
+            task.cancel()
         await self._http.aclose()
 
     async def describe(self) -> tuple[str, bool]:
@@ -150,7 +158,7 @@ class Engine:
         """Return when the container does not run, or after a time: look at it then."""
         try:
             await self._gone(
-                self._call("POST", f"/containers/{id}/wait", timeout=httpx.Timeout(at_most_s, connect=5.0))
+                self._exchange("POST", f"/containers/{id}/wait", timeout=httpx.Timeout(at_most_s, connect=5.0))
             )
         except Unreachable as error:
             if not isinstance(error.__cause__, httpx.ReadTimeout):
@@ -197,6 +205,19 @@ class Engine:
         return msgspec.json.decode(await self._call(method, path, **options))
 
     async def _call(self, method: str, path: str, **options: Any) -> bytes:
+        """One request, which goes on when its caller is cancelled: a connection that is let go while an answer comes in makes
+        the loop complain, and what was asked for happens all the same."""
+        task = asyncio.create_task(self._exchange(method, path, **options))
+        self._calls.add(task)
+        task.add_done_callback(self._let_go)
+        return await asyncio.shield(task)
+
+    def _let_go(self, task: asyncio.Task[bytes]) -> None:
+        self._calls.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited for it has seen it
+
+    async def _exchange(self, method: str, path: str, **options: Any) -> bytes:
         data = bytearray()
         try:
             async with self._http.stream(method, path, **options) as response:

@@ -75,6 +75,8 @@ LOOK_S = 30.0
 """A container that is waited for is looked at this often in any case."""
 END_S = 0.03
 """Pause before the first look at a container whose process has ended."""
+UNHEARD_S = 1.0
+"""How long the engine may take to say what was seen already."""
 LOG_S = 10.0
 """How long the end of the log may take to come when the container has ended."""
 
@@ -142,6 +144,7 @@ class ContainerExecutor:
         self._attempts: dict[str, Attempt] = {}
         self._watch = Watch(self._advanced)
         self._background: set[asyncio.Task[Any]] = set()
+        self._unheard: set[asyncio.Task[None]] = set()
         self._connection = Connection(settings)
         self._sink: Sink | None = None
 
@@ -204,18 +207,20 @@ class ContainerExecutor:
         await self._kill(known)
 
     async def list(self) -> list[str]:
-        """Attempts whose containers are there and have not ended, also those that nobody asked to recover."""
+        """Attempts whose containers run, also those that nobody asked to recover."""
         found = {name for name, attempt in self._attempts.items() if attempt.slots}
         if os.path.exists(self._used):
             with contextlib.suppress(Unreachable, Refused, ConfigurationError):
                 engine = (await self._connection.get()).engine
                 there = await engine.list(f"{manifest.LABEL_HOME}={self._home}")
-                found |= {seen.attempt for seen in there if not seen.ended and seen.state != "removing"}
+                found |= {seen.attempt for seen in there if seen.begun and not seen.ended and seen.state != "removing"}
         return sorted(found)
 
     async def close(self) -> None:
         """Stop following. What runs goes on."""
         self._watch.close()
+        if self._unheard:  # their answer is on its way
+            await asyncio.wait(self._unheard, timeout=UNHEARD_S)
         tasks = [a.task for a in self._attempts.values() if a.task is not None] + list(self._background)
         for task in tasks:
             task.cancel()
@@ -422,6 +427,9 @@ class ContainerExecutor:
                 found = await engine.inspect(seen.id)
             except (Unreachable, Refused):
                 await asyncio.sleep(TROUBLE_S)
+        if waiting is not None and not waiting.done():
+            self._unheard.add(waiting)
+            waiting.add_done_callback(self._unheard.discard)
         return found
 
     async def _collected(self, attempt: Attempt, seen: Seen, *, started: bool) -> Outcome:
