@@ -87,6 +87,8 @@ class Router:
         """Return the quickest routes in driving order: trip, segment, and from which share to which it is driven."""
         ends = self._choose(lat_a, lon_a, lat_b, lon_b)
         steps = list(self._unroll(ends, np.isfinite(ends.cost)))
+        if not steps:
+            return pd.DataFrame({c: np.zeros(0, np.int64 if c in ("trip", "segment") else float) for c in _COLUMNS})
         columns = {c: np.concatenate([getattr(s, c) for s in steps]) for c in _COLUMNS}
         backwards = np.concatenate([np.full(len(s.trip), -s.number) for s in steps])
         order = np.lexsort((backwards, columns["trip"]))

@@ -63,13 +63,14 @@ def world(tmp_path_factory: pytest.TempPathFactory):
     paces = pd.DataFrame(keys, columns=["without", "segment_id", "bucket"]).assign(deviation=1.0)
     paces["pace"] = 0.1 + 0.02 * (paces.without + 1)
     factors = pd.DataFrame(((w, s) for w in folds for s in range(SLOTS)), columns=["without", "slot"])
-    return World.of(segments, paces, factors.assign(factor=1.0), Clock(3 * 3600)), rides
+    factors["factor"] = 1.0
+    return World.of(segments, paces, factors, Clock(3 * 3600)), rides, segments, paces, factors
 
 
 def test_routes_become_sequences_of_what_lies_along_them(world) -> None:
     from eta_pipeline.sequences import CHANNELS, STEPS, sequences
 
-    of, rides = world
+    of, rides, *_ = world
     rides = rides.head(60).reset_index(drop=True)
     found = sequences(rides, of)
     assert found.shape == (60, STEPS, len(CHANNELS))
@@ -86,11 +87,34 @@ def test_routes_become_sequences_of_what_lies_along_them(world) -> None:
 def test_a_ride_off_the_roads_has_an_empty_sequence(world) -> None:
     from eta_pipeline.sequences import sequences
 
-    of, rides = world
+    of, rides, *_ = world
     away = rides.head(2).assign(start_lat=[70.0, rides.start_lat[1]])
     found = sequences(away, of)
     assert not found[0].any()
     assert found[1].any()
+    assert not sequences(away.head(1), of).any(), "also where none has a route"
+
+
+def test_a_packed_network_answers_on_and_off_the_roads(world, tmp_path: Path) -> None:
+    from eta_pipeline.features import NAMES
+    from eta_pipeline.places import Place
+    from eta_pipeline.serving import load, save
+    from eta_pipeline.training import prepare, sequences_of, split
+
+    of, rides, segments, paces, factors = world
+    described, corrections = prepare(rides, segments, paces, factors, of.clock)
+    features, _, _ = split(described)
+    routes = sequences_of(described, rides, segments, paces, factors, of.clock)
+    assert len(routes) == len(features)
+    save(tmp_path, _network(len(NAMES)), segments, paces, factors, corrections, of.clock)
+    predictor = load(tmp_path)
+    told = predictor.predict_rides(rides.head(20))
+    assert np.isfinite(told).all()
+    at = of.clock.local(int(rides.start_ts[0]))
+    ends = rides.iloc[0]
+    alone = predictor.predict(Place(ends.start_lat, ends.start_lon), Place(ends.end_lat, ends.end_lon), at)
+    assert alone == pytest.approx(told[0], rel=1e-4)
+    assert np.isfinite(predictor.predict(Place(70.0, 25.5), Place(60.0, 25.0), at))
 
 
 @pytest.mark.tensorflow
