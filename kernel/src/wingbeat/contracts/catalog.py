@@ -68,8 +68,8 @@ class Explanation(Struct, frozen=True, omit_defaults=True):
         reason: For people. Of a hit, it names the attempt that computed it; of a miss, what differs, that the entry has expired, or
             the task of which there is nothing.
 
-        differences: What is not the same in the nearest entry, a phrase for each: an input by its name in quotes; a version that was
-            given, as such; one that was derived (both are digests) as the code of the task.
+        differences: What is not the same in the nearest entry, a phrase for each: an input by its name in quotes; a version that
+            was given, as such; one that was derived (both are digests) as the code of the task.
     """
 
     hit: bool

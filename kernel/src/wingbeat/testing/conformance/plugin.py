@@ -40,7 +40,7 @@ SEAMS: dict[str, type] = {
     "executor": Executor, "storage": Storage, "journal": Journal, "catalog": Catalog, "observer": Observer,
 }  # fmt: skip
 STANDARD = frozenset(sys.stdlib_module_names) | {"__main__", "__mp_main__"}
-DOORS = ("base", "contracts", "spec", "testing", "types")
+DOORS = ("attempts", "base", "contracts", "spec", "testing", "types")
 """What plugins may import of the kernel, beside `wingbeat` itself."""
 NAME = re.compile(r"[a-z][a-z0-9_+.-]*\Z")
 GROUP = "wingbeat"
