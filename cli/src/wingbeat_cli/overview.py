@@ -17,6 +17,7 @@ COMMANDS = {
     "evict": "Forget what is kept: entries of the cache.",
     "config": "Show the settings, and where each comes from.",
     "plugins": "Show the plugins that are installed.",
+    "init": "Begin a plugin from a template.",
     "version": "Print the versions of what is installed.",
 }
 """Every command with its one line. The module of a command has its name and is imported when it is called."""

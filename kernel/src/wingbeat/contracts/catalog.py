@@ -62,7 +62,15 @@ class Reserved(Struct, frozen=True):
 
 
 class Explanation(Struct, frozen=True, omit_defaults=True):
-    """Why a lookup hit or missed: a sentence, and the nearest entry that it was compared with."""
+    """Why a lookup hit or missed: a sentence, and the nearest entry that it was compared with.
+
+    Attributes:
+        reason: For people. Of a hit, it names the attempt that computed it; of a miss, what differs, that the entry has expired, or
+            the task of which there is nothing.
+
+        differences: What is not the same in the nearest entry, a phrase for each: an input by its name in quotes; a version that
+            was given, as such; one that was derived (both are digests) as the code of the task.
+    """
 
     hit: bool
     reason: str

@@ -1,0 +1,177 @@
+"""The files of a new plugin."""
+
+from __future__ import annotations
+
+import keyword
+import os
+import re
+import shutil
+import sys
+import tempfile
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+
+from wingbeat.base.errors import ConfigurationError, ConflictError
+from wingbeat.contracts.plugin import API_VERSION
+
+OFFERED = {
+    "executor": "Executor",
+    "storage": "Storage",
+    "catalog": "Catalog",
+    "journal": "Journal",
+    "observer": "Observer",
+}
+"""Seams whose objects a factory makes, and their protocols."""
+SEAMS = (*OFFERED, "types", "wrapper")
+WHAT = {
+    "executor": "An executor",
+    "storage": "A storage",
+    "catalog": "A catalog",
+    "journal": "A journal",
+    "observer": "An observer",
+    "types": "A type",
+    "wrapper": "A wrapper",
+}
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+WORKS = "It works as it is, and passes the kits: change it step by step."
+TO_DO = (
+    "Its calls are to be written: each says what it has to do, and the kit fails until they do it.\n"
+    "The contract is in the docstrings of `wingbeat.contracts.{seam}`."
+)
+TEXTS = {
+    "plugin.py": "the hooks: what is offered",
+    "settings.py": "what can be set",
+    "config.py": "what an author says of a task",
+    "session.py": "what the function is given",
+    "values.py": "the class",
+}
+
+
+def check_name(name: str) -> None:
+    """Raises ConfigurationError for a name that no package or no plugin can have."""
+    package = name.replace("-", "_")
+    if not NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"{name!r} is no name for a plugin.", hint="Small letters, digits and hyphens, such as acme-lines."
+        )
+    if keyword.iskeyword(package) or package in sys.stdlib_module_names or find_spec(package) is not None:
+        raise ConfigurationError(f"There is a module {package!r} already.", hint=f"Take another name: acme-{name}.")
+
+
+def write(name: str, seam: str, into: Path) -> Path:
+    """Write the folder of a new plugin, whole or not at all. Raises ConflictError if there is something of that name."""
+    check_name(name)
+    target = into / name
+    if os.path.lexists(target):
+        raise ConflictError(f"{target} is there already; nothing was written.")
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=into))
+        try:
+            made.chmod(0o755)
+            for path, text in contents(name, seam).items():
+                (made / path).parent.mkdir(parents=True, exist_ok=True)
+                (made / path).write_text(text, encoding="utf-8")
+            made.rename(target)
+        except BaseException:
+            shutil.rmtree(made, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise ConfigurationError(f"{target} cannot be written: {error.strerror}.") from error
+    return target
+
+
+def contents(name: str, seam: str) -> dict[str, str]:
+    """By path, the files of a plugin."""
+    package = name.replace("-", "_")
+    values = _values(name, package, seam)
+    sources = {"__init__.py": _template("all/__init__.py")}
+    if seam in OFFERED:
+        sources |= {"plugin.py": _template("offers/plugin.py"), "settings.py": _template("all/settings.py")}
+    own = files("wingbeat_cli.scaffold").joinpath("templates", seam)
+    if own.is_dir():
+        names = sorted(path.name.removesuffix(".tmpl") for path in own.iterdir() if path.is_file())
+        sources |= {file: _template(f"{seam}/{file}") for file in names}
+    else:
+        sources[f"{seam}.py"] = _unwritten(seam, package, values["CLASS"], name)
+    test = sources.pop("test.py", None) or _template("offers/test.py")
+    rows = (
+        f"| `src/{package}/{file}` | {TEXTS.get(file, f'the {seam}')} |" for file in sources if file != "__init__.py"
+    )
+    values["FILES"] = "\n".join([*rows, f"| `tests/test_{package}.py` | the kits, and tests of your own |"])
+    found = {
+        "pyproject.toml": _template("all/pyproject.toml"),
+        "README.md": _template("all/README.md"),
+        f"tests/test_{package}.py": test,
+        f"src/{package}/py.typed": "",
+        **{f"src/{package}/{file}": text for file, text in sources.items()},
+    }
+    return {path: _filled(text, values) for path, text in found.items()}
+
+
+def _values(name: str, package: str, seam: str) -> dict[str, str]:
+    major, minor = API_VERSION
+    works = files("wingbeat_cli.scaffold").joinpath("templates", seam).is_dir()
+    return {
+        "NAME": name,
+        "PACKAGE": package,
+        "CLASS": "".join(part.capitalize() for part in name.split("-")),
+        "SEAM": seam,
+        "PROTOCOL": OFFERED.get(seam, ""),
+        "WHAT": WHAT[seam],
+        "KIT": f"wingbeat.testing.conformance.{seam}",
+        "API": f"({major}, {minor})",
+        "SERIES": _series(),
+        "HINTS": _sorted(
+            "    from wingbeat.contracts.home import Home",
+            f"    from wingbeat.contracts.{seam} import {OFFERED.get(seam)}",
+        ),
+        "KITS": _sorted(
+            "from wingbeat.testing.conformance.plugin import PluginContract",
+            f"from wingbeat.testing.conformance.{seam} import {OFFERED.get(seam)}Contract",
+        ),
+        "STATE": WORKS if works else TO_DO.format(seam=seam),
+    }
+
+
+def _sorted(*imports: str) -> str:
+    return "\n".join(sorted(imports))
+
+
+def _series() -> str:
+    """What the plugin asks of the kernel: this version's series."""
+    from importlib.metadata import version
+
+    major, minor = version("wingbeat").split(".")[:2]
+    return f"{major}.{minor},<{major}.{int(minor) + 1}"
+
+
+def _template(path: str) -> str:
+    return files("wingbeat_cli.scaffold").joinpath("templates", f"{path}.tmpl").read_text(encoding="utf-8")
+
+
+def _filled(text: str, values: dict[str, str]) -> str:
+    for key, value in values.items():
+        text = text.replace(f"@{key}@", value)
+    return text
+
+
+def _unwritten(seam: str, package: str, start: str, name: str) -> str:
+    """The module of a seam whose calls are to be written."""
+    from wingbeat_cli.scaffold.skeleton import imports, skeleton
+
+    module, protocol = f"wingbeat.contracts.{seam}", OFFERED[seam]
+    needed = imports(module, protocol)
+    standard = {source for source in needed if not source.startswith("wingbeat.")}
+    ours = {source: names for source, names in needed.items() if source not in standard}
+    blocks = [f'"""The {seam}."""', "from __future__ import annotations"]
+    if standard:
+        blocks.append("\n".join(_import(source, needed[source]) for source in sorted(standard)))
+    blocks.append("\n".join(_import(source, ours[source]) for source in sorted(ours)))
+    blocks.append(_import(f"{package}.settings", {f"{start}Settings"}))
+    return "\n\n".join(blocks) + "\n\n\n" + skeleton(module, protocol, f"{start}{protocol}", name)
+
+
+def _import(source: str, names: set[str]) -> str:
+    return f"from {source} import {', '.join(sorted(names))}"

@@ -1,0 +1,1 @@
+"""Attempts of Wingbeat on the workers of a Dask cluster."""

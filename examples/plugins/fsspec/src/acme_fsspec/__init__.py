@@ -1,0 +1,1 @@
+"""Storage of Wingbeat on any file system that fsspec knows."""

@@ -1,0 +1,1 @@
+"""GeoDataFrames as values of Wingbeat."""

@@ -1,0 +1,1 @@
+"""Executions of Wingbeat as OpenLineage run events."""
