@@ -119,8 +119,9 @@ class Journal(Protocol):
     async def records(
         self, *, live: bool | None = None, launch_key: str | None = None, after: str = "", limit: int = 100
     ) -> list[Record]:
-        """Executions, newest first: those that have not ended with `live`, those that have without, those of a launch key; `after`
-        continues behind the execution of that id. `limit` may be any number: a kernel that starts asks for all that live."""
+        """Executions, those first that were launched here last: those that have not ended with `live`, those that have without,
+        those of a launch key; `after` continues behind the execution of that id. `limit` may be any number: a kernel that starts
+        asks for all that live."""
 
     async def read(self, execution: str, after: int = -1) -> list[Row]:
         """The rows of an execution behind the sequence number `after`, in order. Raises `JournalUnknown` if one is damaged."""

@@ -20,7 +20,7 @@ LOOK_S = 0.05
 
 
 def run_attempt(attempts: str, attempt: str, variables: dict[str, str]) -> int | None:
-    """Run the process of an attempt; its exit code. None if that was done before: Dask may call twice, the claim is made once."""
+    """Run the process of an attempt; its exit code. None if that was done before: Dask may call twice, one claims."""
     files = AttemptFiles(attempts, attempt)
     with open(f"{files.path}/{LOCK}", "wb") as lock, contextlib.ExitStack() as stack:
         try:
