@@ -27,7 +27,7 @@ ETA_PYTEST := . $(ETA_VENV)/bin/activate && pytest examples/eta -o faulthandler_
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo podman simulate simulate-weekly mutants test test-heavy faults test-realdata check format bench docs build changelog lock acceptance schema sync clean python
+.PHONY: help demo podman simulate simulate-weekly mutants test test-heavy test-long faults test-realdata check format bench docs build changelog lock acceptance schema sync clean python
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
@@ -41,8 +41,12 @@ test: $(SYNCED) $(ETA_SYNCED) ## run the tests (at most ten minutes)
 
 test-heavy: $(SYNCED) $(SPARK_SYNCED) $(TENSORFLOW_SYNCED) $(ETA_SYNCED) ## run the slow tests too: environments, containers, faults, Spark, TensorFlow
 	@$(ACTIVATE) pytest -m "containers or environments or faults or spark" --ignore examples/eta $(ARGS)
-	@$(ETA_PYTEST) -m "spark or environments" $(ARGS)
+	@$(ETA_PYTEST) -m spark $(ARGS)
 	@$(TENSORFLOW_PYTEST) -m tensorflow $(ARGS)
+
+test-long: $(SYNCED) $(ETA_SYNCED) ## run what takes longer still: whole kits on broken plugins, the network of the ETA example
+	@$(ACTIVATE) pytest -m long kernel $(ARGS)
+	@$(ETA_PYTEST) -m long $(ARGS)
 
 # What the tests of containers need of the system; without it they say that they were not run.
 podman: ## install Podman, runc and a registry (Debian, as root)

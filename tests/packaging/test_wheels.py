@@ -23,18 +23,20 @@ FOLDERS = {
 }
 """Of every distribution."""
 HEAVY = {
-    "wingbeat-spark": ("spark", "wingbeat-spark[pyspark]", "pandas", "polars", "pyarrow"),
+    "wingbeat-spark": ("spark", "wingbeat-spark[pyspark]", "pandas"),
     "wingbeat-tensorflow": ("tensorflow", "wingbeat-tensorflow[cpu]"),
 }
-"""Of those that need something heavy, the mark of their tests, and what is installed for them and their README."""
-LIGHT = {"wingbeat-container": "not containers"}
-"""Which of its tests are run alone, of one whose others (and its README, by one of them) need more than an environment."""
-TESTED = [
-    pytest.param(name, marks=getattr(pytest.mark, HEAVY[name][0])) if name in HEAVY else name
-    for name in FOLDERS
-    if name != "wingbeat"
-]
+"""Of those that need something heavy, the mark of their README's test, and what is installed for it."""
+MORE = {"wingbeat-spark": ("pandas", "polars", "pyarrow"), "wingbeat-tensorflow": ("numpy",)}
+"""What their tests import besides. Those that need something heavy are run in environments of their own, by their marks."""
+TESTED = [name for name in FOLDERS if name != "wingbeat"]
 """Those whose tests run alone. The kernel's need everything that tasks may use: of it, what it does alone is tried."""
+READ = [
+    pytest.param(name, marks=getattr(pytest.mark, HEAVY[name][0])) if name in HEAVY else name
+    for name in TESTED
+    if name not in ("wingbeat-cli", "wingbeat-container")
+]
+"""Those whose README shows a program; that of containers is tried by a test of theirs."""
 CONFTEST = ROOT / "conftest.py"
 BLOCK = re.compile(r"^```python\n# (\w+\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ALONE = """
@@ -119,13 +121,12 @@ def test_its_tests_pass_where_nothing_else_is(distribution: str, python, tmp_pat
     settings = ["[pytest]", "anyio_mode = auto", "addopts = --import-mode=importlib", "markers ="]
     markers = re.findall(r'^    "(\w+: .*)",$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     (tmp_path / "pytest.ini").write_text("\n".join([*settings, *(f"    {marker}" for marker in markers)]) + "\n")
-    _, *needs = HEAVY.get(distribution, ("", distribution))
-    found = python(*needs, "wingbeat[testing]", "pytest-timeout")
-    which = ("-m", LIGHT[distribution]) if distribution in LIGHT else ()
-    assert " passed" in run(found, "-m", "pytest", "tests", "-q", *which, folder=tmp_path)
+    found = python(distribution, "wingbeat[testing]", "pytest-timeout", *MORE.get(distribution, ()))
+    light = "not containers and not spark and not tensorflow"
+    assert " passed" in run(found, "-m", "pytest", "tests", "-q", "-m", light, folder=tmp_path)
 
 
-@pytest.mark.parametrize("distribution", [case for case in TESTED if case not in ("wingbeat-cli", *LIGHT)])
+@pytest.mark.parametrize("distribution", READ)
 def test_its_readme_does_what_it_says(distribution: str, python, tmp_path: Path):
     """Its programs, by the names that it gives them, as it says that they are run: ``python NAME``."""
     text = (ROOT / FOLDERS[distribution] / "README.md").read_text()

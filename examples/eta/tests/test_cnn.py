@@ -133,7 +133,7 @@ def test_numpy_answers_as_keras_does() -> None:
     assert of_model(model, empty).predict(routes, features, np.zeros(20)) == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.environments
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 @pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java 17 or later")
 def test_the_pipeline_runs_with_it_and_answers_from_it(tmp_path: Path) -> None:

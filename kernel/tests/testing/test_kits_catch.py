@@ -54,7 +54,7 @@ def test_the_fault_is_found_by_the_tests_about_it(file, name, made, tmp_path):
     assert found[name] == made.caught_by, output[-20_000:]
 
 
-@pytest.mark.faults
+@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("file", "name", "made"), CASES, ids=IDS)
 def test_the_fault_is_found_by_no_others(file, name, made, tmp_path):
