@@ -21,7 +21,7 @@ SPARK_SYNCED := $(VENV)/.synced-spark-$(PYTHON_VERSION)
 DOCS_SYNCED := $(DOCS_VENV)/.synced-$(PYTHON_VERSION)
 ETA_SYNCED := $(ETA_VENV)/.synced-$(PYTHON_VERSION)
 TENSORFLOW_SYNCED := $(TENSORFLOW_VENV)/.synced-$(PYTHON_VERSION)
-TENSORFLOW_PYTEST := . $(TENSORFLOW_VENV)/bin/activate && pytest plugins/tensorflow examples/eta/tests/test_cnn.py -o faulthandler_timeout=0
+TENSORFLOW_PYTEST := . $(TENSORFLOW_VENV)/bin/activate && pytest plugins/tensorflow examples/eta/tests/test_cnn_keras.py -o faulthandler_timeout=0
 ETA_PYTEST := . $(ETA_VENV)/bin/activate && pytest examples/eta -o faulthandler_timeout=0
 
 export UV_PYTHON_DOWNLOADS := never

@@ -1,4 +1,4 @@
-"""The convolutional model: routes as sequences, no leaks, and that numpy answers as Keras does."""
+"""The convolutional model: routes as sequences, no leaks, and answers on and off the roads."""
 
 from __future__ import annotations
 
@@ -115,22 +115,6 @@ def test_a_packed_network_answers_on_and_off_the_roads(world, tmp_path: Path) ->
     alone = predictor.predict(Place(ends.start_lat, ends.start_lon), Place(ends.end_lat, ends.end_lon), at)
     assert alone == pytest.approx(told[0], rel=1e-4)
     assert np.isfinite(predictor.predict(Place(70.0, 25.5), Place(60.0, 25.0), at))
-
-
-@pytest.mark.tensorflow
-@pytest.mark.filterwarnings("default")  # of the libraries, which warn of each other
-@pytest.mark.timeout(1200)
-def test_numpy_answers_as_keras_does() -> None:
-    import keras
-    from eta_pipeline.fitting import build, of_model
-
-    keras.utils.set_random_seed(2)
-    model = build((24, 7), 3)
-    random = np.random.default_rng(1)
-    routes, features = random.random((20, 24, 7)).astype("float32"), random.normal(size=(20, 3))
-    empty = Network({"mean": np.zeros(3, "float32"), "std": np.ones(3, "float32"), "base": np.float32(0.0)})
-    expected = np.exp(model.predict([routes, empty.scaled(features)], verbose=0)[:, 0])
-    assert of_model(model, empty).predict(routes, features, np.zeros(20)) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.long
