@@ -52,7 +52,12 @@ KINDS: dict[str, float] = {
     "an answer comes early": 0.01,
 }
 """By kind, the chance that it strikes when it can."""
-_NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
+_NUMBERS = {kind: number for number, kind in enumerate((*KINDS, "faults", "schedule", "turn"))}
+
+
+def number_of(seed: int, use: str) -> int:
+    """What dice of a world are seeded with. A number: to seed with a text is several times as dear, and a world has many."""
+    return seed << 8 | _NUMBERS[use]
 
 
 class Dice(random.Random):
@@ -82,7 +87,7 @@ class Faults:
     """
 
     def __init__(self, seed: int, off: frozenset[str] = frozenset(), fired: Counter[str] | None = None) -> None:
-        draw = random.Random(f"{seed}/faults")
+        draw = random.Random(number_of(seed, "faults"))
         every = draw.random() < 0.2
         self.rates = {
             kind: chance * draw.choice((0.3, 1.0, 2.0))
@@ -116,6 +121,6 @@ class Faults:
 
     def _throw(self, kind: str) -> tuple[Callable[[], float], float]:
         """Dice of a kind, made when they are first thrown: to seed them is dear, and many never are."""
-        dice = random.Random(self._seed << 8 | _NUMBERS[kind]).random, self.rates[kind]
+        dice = random.Random(number_of(self._seed, kind)).random, self.rates[kind]
         self._dice[kind] = dice
         return dice

@@ -49,7 +49,7 @@ from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import CacheStatus
 from wingbeat.spec.plan import GateKind, Plan
 from wingbeat.testing.bodies import Script
-from wingbeat.testing.faults import Dice, Faults
+from wingbeat.testing.faults import Dice, Faults, number_of
 from wingbeat.testing.graphs import Graphs
 from wingbeat.testing.invariants import Broken, check_end, check_fact, check_outstanding, check_state
 from wingbeat.types import ListType
@@ -59,7 +59,7 @@ QUEUED_SHARE = 0.1
 """Of executions, how many have to wait before they begin."""
 CHECK_SHARE = 0.1
 """Of events, after how many the whole state is looked through."""
-SCHEDULES = 4
+SCHEDULES = 8
 """Seeds in a row that run the same graph: to make one is a quarter of what a seed costs."""
 PAUSED_MAX = 2
 """Kernels beside the one that holds the journal."""
@@ -125,14 +125,14 @@ class World:
 
     def __init__(self, seed: int, fired: Counter[str] | None = None, options: Options = DEFAULTS) -> None:
         self.seed, self.options = seed, options
-        self.rng = Dice(f"{seed}/schedule")
+        self.rng = Dice(number_of(seed, "schedule"))
         self.faults = Faults(seed, options.off, fired)
         self.fired = self.faults.fired
         self.storms = [(self.faults.wait(kind), kind) for kind in STORMS if kind in self.faults.rates]
         heapify(self.storms)
         self.plan, self.templates = _plans(seed // SCHEDULES, options.depth)
         self.scripts = Script(seed, sorted(self.templates))
-        self.turn = random.Random(f"{seed}/turn")  # dice of its own: what it waits for changes nothing else
+        self.turn = random.Random(number_of(seed, "turn"))  # dice of its own: what it waits for changes nothing else
         self.queued = ConcurrencySpec("limit") if self.turn.random() < QUEUED_SHARE else None
         self.at = 1000.0
         self.inputs: Literals = {"x": Inline(3)}
