@@ -27,7 +27,11 @@ HEAVY = {
     "wingbeat-tensorflow": ("tensorflow", "wingbeat-tensorflow[cpu]"),
 }
 """Of those that need something heavy, the mark of their README's test, and what is installed for it."""
-MORE = {"wingbeat-spark": ("pandas", "polars", "pyarrow"), "wingbeat-tensorflow": ("numpy",)}
+MORE = {
+    "wingbeat-cli": ("mypy", "ruff"),
+    "wingbeat-spark": ("pandas", "polars", "pyarrow"),
+    "wingbeat-tensorflow": ("numpy",),
+}
 """What their tests import besides. Those that need something heavy are run in environments of their own, by their marks."""
 TESTED = [name for name in FOLDERS if name != "wingbeat"]
 """Those whose tests run alone. The kernel's need everything that tasks may use: of it, what it does alone is tried."""
@@ -122,7 +126,7 @@ def test_its_tests_pass_where_nothing_else_is(distribution: str, python, tmp_pat
     markers = re.findall(r'^    "(\w+: .*)",$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     (tmp_path / "pytest.ini").write_text("\n".join([*settings, *(f"    {marker}" for marker in markers)]) + "\n")
     found = python(distribution, "wingbeat[testing]", "pytest-timeout", *MORE.get(distribution, ()))
-    light = "not containers and not spark and not tensorflow"
+    light = "not containers and not environments and not spark and not tensorflow"
     assert " passed" in run(found, "-m", "pytest", "tests", "-q", "-m", light, folder=tmp_path)
 
 
