@@ -1,6 +1,7 @@
 """The door for executors outside of the kernel: claims, and content of stores that nobody vouches for."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -34,6 +35,14 @@ def test_what_was_refused_cannot_be_claimed(attempt):
     assert not attempt.claim()
     assert not attempt.refuse("again")
     assert attempt.refused() == "enough"
+
+
+def test_of_many_threads_that_refuse_at_once_one_does(tmp_path):
+    with ThreadPoolExecutor(16) as pool:
+        for number in range(50):
+            files = AttemptFiles(str(tmp_path), f"e/n/{number}")
+            files.make()
+            assert sum(pool.map(files.refuse, ["enough"] * 16)) == 1
 
 
 @pytest.mark.parametrize("name", ["e/n", "e/n/x", "../n/0", "e//0", "e/n/0/1", "e/\0/0"])

@@ -23,7 +23,7 @@ FOLDERS = {
 }
 """Of every distribution."""
 HEAVY = {
-    "wingbeat-spark": ("spark", "wingbeat-spark[pyspark]", "pandas"),
+    "wingbeat-spark": ("spark", "wingbeat-spark[pyspark]"),
     "wingbeat-tensorflow": ("tensorflow", "wingbeat-tensorflow[cpu]"),
 }
 """Of those that need something heavy, the mark of their README's test, and what is installed for it."""

@@ -155,9 +155,9 @@ def start_time(pid: int) -> int:
 
 def publish(directory: str, claim: Claim) -> int | None:
     """Make the claim; the descriptor holds its lock. None if there is one."""
-    temporary = f"{directory}/.{CLAIM}.{os.getpid()}"
-    with contextlib.suppress(FileNotFoundError):  # of a dead process of this number, and maybe the claim itself by now
-        os.unlink(temporary)
+    temporary = (
+        f"{directory}/.{CLAIM}.{os.urandom(8).hex()}"  # no number: threads of one process, and of containers, meet here
+    )
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
