@@ -7,11 +7,13 @@ import sys
 
 import pytest
 
+from wingbeat.machine.graph import Graph, item_address
 from wingbeat.testing import simulate
 from wingbeat.testing.faults import KINDS, Dice
 from wingbeat.testing.invariants import Broken
 from wingbeat.testing.mutants import MUTANTS, caught
-from wingbeat.testing.simulation import Options, World
+from wingbeat.testing.plans import Job, make_plan
+from wingbeat.testing.simulation import Options, World, same_node
 
 FACTS = (
     "AttemptLost", "AttemptQueued", "AttemptStarted", "Began", "BodyEnded", "CacheSaid", "CancelDecided", "Chose", "Expanded",
@@ -55,6 +57,17 @@ def test_a_failure_is_made_smaller():
         assert small.options.storm < 150
         assert len(small.options.off) > len(KINDS) / 2
     assert f"--seed {first.seed}" in small.command()
+
+
+def test_kernels_that_parted_agree_on_the_nodes_that_both_know():
+    plan, one, other = (make_plan({name: Job()}) for name in "abc")
+    graphs = [Graph(plan), Graph(plan)]
+    numbers = {graph.open(template, "a", 0, "f") for graph, template in zip(graphs, (one, other), strict=True)}
+    (number,) = numbers  # they called different things, which have the same address
+    assert same_node(*graphs, 0)
+    assert not same_node(*graphs, number)
+    assert not same_node(*graphs, item_address(number, 3))
+    assert not same_node(Graph(plan), graphs[0], number)
 
 
 def test_a_kind_of_fault_that_is_off_does_not_strike():

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+from functools import lru_cache
 
+from wingbeat.compile.check import check
+from wingbeat.compile.flatten import flatten
 from wingbeat.spec.codec import spec_digest
 from wingbeat.spec.entities import (
     AllOf,
@@ -40,6 +43,8 @@ from wingbeat.spec.entities import (
     Variable,
     WorkflowSpec,
 )
+from wingbeat.spec.plan import Plan
+from wingbeat.testing.faults import Dice
 from wingbeat.types import ListType, Simple, UnionType
 
 INT = Simple("int")
@@ -51,6 +56,20 @@ LIST = Interface((Variable("x", INT),), (Variable("o0", ListType(INT)),))
 POLICIES = tuple(FailurePolicy)
 FLAT = ("task", "task", "task", "list")
 NESTING = (*FLAT, "map", "map", "flow", "branch", "gate", "dynamic", "child", "flowmap", "childmap", "dynamicmap")
+
+
+@lru_cache(maxsize=1)
+def plans_of(number: int, depth: int) -> tuple[Plan, dict[str, Plan]]:
+    """A random graph: what is launched, and by digest what its bodies may call."""
+    rng = Dice(f"{number}/graph")
+    graphs = Graphs(rng)
+    plan = _plan(graphs.closure(rng.choice((0, 0, 1, 1, 2)) if depth < 0 else depth))
+    return plan, {root: _plan(graphs.close(root)) for root in graphs.templates}
+
+
+def _plan(closure: Closure) -> Plan:
+    check(closure)
+    return flatten(closure)
 
 
 class Graphs:

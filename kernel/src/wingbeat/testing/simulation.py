@@ -13,15 +13,12 @@ import hashlib
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from heapq import heapify, heapreplace
 from typing import Any, get_args
 
 from msgspec import Struct
 
 from wingbeat.base.errors import ErrorKind
-from wingbeat.compile.check import check
-from wingbeat.compile.flatten import flatten
 from wingbeat.contracts.executor import Replay, Suspended
 from wingbeat.engine.replays import replay_of
 from wingbeat.machine import event as e
@@ -40,17 +37,17 @@ from wingbeat.machine.effect import (
 )
 from wingbeat.machine.fact import Fact, decode_facts, encode_facts
 from wingbeat.machine.fold import replay
-from wingbeat.machine.graph import Graph
+from wingbeat.machine.graph import Graph, node_of
 from wingbeat.machine.state import decode_state, encode_state, graph_of, initial
 from wingbeat.machine.step import Machine
-from wingbeat.spec.entities import Closure, ConcurrencySpec
+from wingbeat.spec.entities import ConcurrencySpec
 from wingbeat.spec.literal import Inline, Literals, Offloaded
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import CacheStatus
 from wingbeat.spec.plan import GateKind, Plan
 from wingbeat.testing.bodies import Script
 from wingbeat.testing.faults import Dice, Faults, number_of
-from wingbeat.testing.graphs import Graphs
+from wingbeat.testing.graphs import plans_of
 from wingbeat.testing.invariants import Broken, check_end, check_fact, check_outstanding, check_state
 from wingbeat.types import ListType
 
@@ -130,7 +127,7 @@ class World:
         self.fired = self.faults.fired
         self.storms = [(self.faults.wait(kind), kind) for kind in STORMS if kind in self.faults.rates]
         heapify(self.storms)
-        self.plan, self.templates = _plans(seed // SCHEDULES, options.depth)
+        self.plan, self.templates = plans_of(seed // SCHEDULES, options.depth)
         self.scripts = Script(seed, sorted(self.templates))
         self.turn = random.Random(number_of(seed, "turn"))  # dice of its own: what it waits for changes nothing else
         self.queued = ConcurrencySpec("limit") if self.turn.random() < QUEUED_SHARE else None
@@ -207,6 +204,10 @@ class World:
     def _commit(self) -> None:
         """Make everything that was said durable, then do what follows; unless something happens."""
         if self.full_until > self.turns and not self.faults.calm:
+            return
+        if not self.said and not self.held:  # idle: there is nothing to commit, and nothing to lose
+            if self.faults.strikes("crash before the commit"):
+                self._restart()
             return
         if self.said and self.faults.strikes("the disk is full"):
             self.full_until = self.turns + self.rng.randint(1, 20)
@@ -324,6 +325,8 @@ class World:
         """A paused kernel hears something and means to do what follows: the journal refuses what it writes, and it ends."""
         old = self.paused[which]
         for event in self.rng.sample(self.past, min(3, len(self.past))):
+            if not same_node(old.machine.graph, self.machine.graph, getattr(event, "node", 0)):
+                continue  # a report names its node by a path, which leads elsewhere, or nowhere, in this one
             old.held += [effect for effect in old.machine.step(event) if not effect.asks]
             old.said += old.machine.take_facts()
         if self.fenced and self.rng.random() < 0.5:
@@ -568,18 +571,10 @@ FAILURES = {
 }
 
 
-@lru_cache(maxsize=1)
-def _plans(number: int, depth: int) -> tuple[Plan, dict[str, Plan]]:
-    """A random graph: what is launched, and by digest what its bodies may call."""
-    rng = Dice(f"{number}/graph")
-    graphs = Graphs(rng)
-    plan = _plan(graphs.closure(rng.choice((0, 0, 1, 1, 2)) if depth < 0 else depth))
-    return plan, {root: _plan(graphs.close(root)) for root in graphs.templates}
-
-
-def _plan(closure: Closure) -> Plan:
-    check(closure)
-    return flatten(closure)
+def same_node(graph: Graph, other: Graph, address: int) -> bool:
+    """Whether an address is that of the same node in both, which may have called different things since they parted."""
+    scope, theirs = graph.scope_of(node_of(address)), other.scope_of(node_of(address))
+    return scope == theirs and graph.plans[scope] is other.plans[theirs] and graph.prefix(scope) == other.prefix(theirs)
 
 
 def outputs_of(machine: Machine, address: int) -> Literals:
