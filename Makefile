@@ -35,8 +35,9 @@ help: ## list these commands
 demo: $(SYNCED) ## run the ETA example on its embedded data
 	@$(ACTIVATE) wingbeat run examples/eta/eta.py eta
 
+# On all cores: most of their time they wait for processes. One after another, as when a test is looked at: ARGS="-n 0".
 test: $(SYNCED) $(ETA_SYNCED) ## run the tests (at most ten minutes)
-	@$(ACTIVATE) pytest kernel cli plugins tests examples --ignore examples/eta $(ARGS)
+	@$(ACTIVATE) pytest kernel cli plugins tests examples --ignore examples/eta --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 	@$(ETA_PYTEST) $(ARGS)
 
 test-heavy: $(SYNCED) $(SPARK_SYNCED) $(TENSORFLOW_SYNCED) $(ETA_SYNCED) ## run the slow tests too: environments, containers, faults, Spark, TensorFlow

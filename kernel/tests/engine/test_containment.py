@@ -210,7 +210,6 @@ async def test_an_adoption_that_fails_is_tried_again_and_nothing_is_submitted_be
         Succeeded({"o0": Inline(1)}, evidence={"a": {1, object()}}), Failed("no"), Failed(None), Aborted(reason=object()),
         Succeeded({"o0": Inline(2**70)}),
     ],
-    ids=repr,
 )  # fmt: skip
 async def test_what_is_no_outcome_fails_the_attempt_and_not_the_journal(bench, other, outcome, monkeypatch):
     monkeypatch.setattr("wingbeat.machine.attempts.SYSTEM", RetrySpec(count=0))
