@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from wingbeat.attempts import AttemptFiles, Values, attempt_variables, job_outcome, write_job
+from wingbeat.attempts import AttemptFiles, Values, attempt_variables, fetch_bundle, files_at, job_outcome, write_job
 from wingbeat.builtin.filestore import FileStore
 from wingbeat.contracts.executor import AttemptRequest, Failed, Succeeded
 from wingbeat.spec.entities import Entry, Interface, TaskSpec
@@ -63,7 +63,7 @@ def test_a_checkpoint_goes_on(tmp_path, attempt):
 def test_a_job_is_written_and_its_outcome_read(tmp_path):
     task = TaskSpec("m.f", Interface(), Entry("m", "f"), variables={"A": "1"})
     request = AttemptRequest("e/n/0", task, {"x": Inline(1)}, variables={"B": "2"})
-    write_job(request, str(tmp_path), inside="/in", bundle="/in/b", store="/in/s")
+    write_job(request, str(tmp_path), inside="/in", bundle="/in/b", storages=(files_at("/in/s"),))
     assert {"request", "inputs"} <= set(os.listdir(tmp_path))
     assert job_outcome(str(tmp_path)) is None
     (tmp_path / "error").write_text('{"code": "E", "message": "m"}')
@@ -158,3 +158,12 @@ class TestSharing:
         gone = Blob(uri="store:sha256:" + "0" * 64, digest="sha256:" + "0" * 64, size=0, name="")
         with pytest.raises(FileNotFoundError):
             ours.adopt(gone, str(tmp_path / "theirs"))
+
+
+def test_a_bundle_is_fetched_by_its_digest(tmp_path):
+    storage = FileStore(str(tmp_path))
+    digest = storage.put_files({"m.py": b"x = 1"}).digest
+    assert os.listdir(fetch_bundle(storage, digest)) == ["m.py"]
+    assert fetch_bundle(storage, "") == ""
+    with pytest.raises(FileNotFoundError):
+        fetch_bundle(storage, "sha256:" + "0" * 64)

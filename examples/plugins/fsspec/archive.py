@@ -10,9 +10,9 @@ import msgspec
 from wingbeat.contracts.hookspecs import Registrar, hookimpl
 from wingbeat.contracts.observer import Published
 from wingbeat.contracts.plugin import PluginInfo
+from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.types import Blob
 
-ENDED = ("SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT")
 archived: list[Blob] = []
 """For the example to look at."""
 
@@ -40,7 +40,7 @@ class Archive:
     async def observe(self, events: list[Published]) -> None:
         for event in events:
             self.live.setdefault(event.execution, []).append(event)
-            if event.kind == "execution" and event.phase in ENDED:
+            if event.kind == "execution" and ExecutionPhase(event.phase).terminal:
                 lines = b"".join(msgspec.json.encode(each) + b"\n" for each in self.live.pop(event.execution))
                 archived.append(await asyncio.to_thread(self.storage.put_bytes, lines))
 

@@ -8,6 +8,7 @@ and leaves, and values on their way between storage and the world outside.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -17,15 +18,15 @@ from wingbeat.builtin.process.progress import Watch
 from wingbeat.builtin.process.slots import Slots
 from wingbeat.builtin.process.verdict import written
 from wingbeat.contracts.executor import AttemptRequest, Outcome
-from wingbeat.contracts.storage import Storage
+from wingbeat.contracts.storage import Storage, StorageRef
 from wingbeat.runtime import checkpoint, files, limits, logs, report
 from wingbeat.runtime.attempt import variables
 from wingbeat.runtime.claim import Claim, publish, read
 from wingbeat.runtime.inputs import materialise
-from wingbeat.runtime.job import Job, StorageRef
+from wingbeat.runtime.job import Job
 from wingbeat.runtime.storageio import StorageIO, literal_of
 from wingbeat.spec.literal import Literal
-from wingbeat.types import LiteralType, Wire
+from wingbeat.types import Blob, LiteralType, Wire
 
 CONTAINED = "wingbeat.runtime.contained"
 """``python -m`` this, with a directory, is the process of a Python task: it finds there what `AttemptFiles.write_job` wrote."""
@@ -113,7 +114,21 @@ def trim_log(folder: str, bytes_max: int) -> bool:
     return logs.trim(folder, bytes_max)
 
 
-def write_job(request: AttemptRequest, folder: str, *, inside: str, bundle: str, store: str) -> None:
+def fetch_bundle(storage: Storage, digest: str) -> str:
+    """A local folder of the code bundle of a digest (`AttemptRequest.bundle`), read-only; empty for none. Raises OSError."""
+    if not digest:
+        return ""
+    return storage.fetch(Blob(f"{storage.scheme}:{digest}", digest, 0, "bundle", layout="directory"))
+
+
+def files_at(root: str) -> StorageRef:
+    """The storage of files below `root`, for `write_job`: where an attempt cannot reach that of the home."""
+    return StorageRef("store", "wingbeat.builtin.filestore:FileStore", {"root": root})
+
+
+def write_job(
+    request: AttemptRequest, folder: str, *, inside: str, bundle: str, storages: Sequence[StorageRef]
+) -> None:
     """Write what the process of a Python task is started from (`CONTAINED`).
 
     Args:
@@ -123,7 +138,7 @@ def write_job(request: AttemptRequest, folder: str, *, inside: str, bundle: str,
 
         bundle: Where it finds the code.
 
-        store: Where it finds the storage of files that is its own.
+        storages: What it reads from; the first is where it stores. `Home.storages` where it can reach them, or `files_at`.
     """
     task = request.task
     job = Job(
@@ -134,7 +149,7 @@ def write_job(request: AttemptRequest, folder: str, *, inside: str, bundle: str,
         function=task.entry.function,
         outputs=tuple(output.name for output in task.interface.outputs),
         bundle=bundle,
-        storage=StorageRef("wingbeat.builtin.filestore:FileStore", {"root": store}),
+        storages=tuple(storages),
         wrappers=task.wrappers,
         variables={**task.variables, **request.variables},
         cpu=task.resources.cpu,
@@ -190,6 +205,6 @@ class Values:
 
 
 __all__ = [
-    "CONTAINED", "AttemptFiles", "Slots", "Values", "Watch", "attempt_variables", "job_outcome", "reported", "trim_log",
-    "write_job",
+    "CONTAINED", "AttemptFiles", "Slots", "Values", "Watch", "attempt_variables", "fetch_bundle", "files_at", "job_outcome",
+    "reported", "trim_log", "write_job",
 ]  # fmt: skip

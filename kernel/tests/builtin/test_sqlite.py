@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from wingbeat.base.errors import ConfigurationError, JournalUnknown
+from wingbeat.base.errors import ConfigurationError, JournalUnknown, NotFound
 from wingbeat.builtin.settings import JournalSettings
 from wingbeat.builtin.sqlite import SQLiteJournal
 from wingbeat.contracts.journal import Batch, FencedOut, Journal, Snapshot
@@ -57,9 +57,9 @@ def alter(place: Path, statement: str, *values) -> None:
     db.close()
 
 
-async def read(place: Path, **options):
-    journal = at(place, **options)
-    await journal.open("reader")
+async def read(place: Path, *, read_only: bool = False):
+    journal = at(place)
+    await (journal.open_to_read() if read_only else journal.open("reader"))
     try:
         return await journal.read("a")
     finally:
@@ -117,9 +117,9 @@ async def test_commits_are_synchronous_unless_asked_otherwise(tmp_path):
 async def test_a_newer_format_is_refused(tmp_path, read_only):
     await filled(tmp_path)
     alter(tmp_path, "UPDATE meta SET value = 99 WHERE key = 'format'")
-    journal = at(tmp_path, read_only=read_only)
+    journal = at(tmp_path)
     with pytest.raises(ConfigurationError, match="format 99; this Wingbeat reads formats up to 1"):
-        await journal.open("me")
+        await (journal.open_to_read() if read_only else journal.open("me"))
     assert journal._db is None, "what was refused holds no connection"
 
 
@@ -163,8 +163,8 @@ async def test_a_reader_beside_the_writer_sees_what_was_committed_and_writes_not
     writer = at(tmp_path)
     fence = await writer.open("me")
     await writer.append(Batch(rows=rows("a", b"0"), launches=[record("a")]), fence)
-    reader = at(tmp_path, read_only=True)
-    assert await reader.open("reader") == -1
+    reader = at(tmp_path)
+    await reader.open_to_read()
     assert len(await reader.read("a")) == 1
     await writer.append(Batch(rows=rows("a", b"1", start=1)), fence)
     assert len(await reader.read("a")) == 2
@@ -181,7 +181,7 @@ async def test_a_journal_that_was_closed_can_be_read(tmp_path):
 
 
 async def test_a_missing_journal_cannot_be_read(tmp_path):
-    with pytest.raises(JournalUnknown):
+    with pytest.raises(NotFound):
         await read(tmp_path, read_only=True)
     assert os.listdir(tmp_path) == [], "reading makes no file"
 

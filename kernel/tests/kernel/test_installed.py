@@ -50,7 +50,7 @@ def test_what_is_in_the_box_is_listed_with_what_it_can_do(plugins, tmp_path):
     offers = {(offer.seam, offer.name): offer for offer in builtin.offers}
     assert offers.keys() == {
         ("journal", "sqlite"), ("storage", "store"), ("executor", "process"), ("observer", "log"),
-        ("source of secrets", "environment"), ("source of secrets", "file"),
+        ("maker of environments", "uv"), ("source of secrets", "environment"), ("source of secrets", "file"),
     }  # fmt: skip
     assert "adopts" in offers["executor", "process"].capabilities
     assert not (tmp_path / "home").exists()

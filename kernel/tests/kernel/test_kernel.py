@@ -483,13 +483,14 @@ async def test_a_kernel_that_is_cancelled_while_it_closes_closes_to_the_end(tmp_
 @pytest.mark.parametrize("read_only", [False, True])
 def test_a_kernel_that_is_cancelled_while_it_opens_lets_go_in_order(tmp_path, monkeypatch, read_only):
     begun, done, closed = [], [], []
-    opened = SQLiteJournal.open
+    opens = "open_to_read" if read_only else "open"
+    opened = getattr(SQLiteJournal, opens)
 
-    async def slow(journal, owner):
-        begun.append(owner)
+    async def slow(journal, *owner):
+        begun.append(journal)
         await asyncio.sleep(0.05)
-        done.append(owner)
-        return await opened(journal, owner)
+        done.append(journal)
+        return await opened(journal, *owner)
 
     async def close(journal):
         closed.append(journal)
@@ -501,7 +502,7 @@ def test_a_kernel_that_is_cancelled_while_it_opens_lets_go_in_order(tmp_path, mo
 
     asyncio.run(again())
     closes = SQLiteJournal.close
-    monkeypatch.setattr(SQLiteJournal, "open", slow)
+    monkeypatch.setattr(SQLiteJournal, opens, slow)
     monkeypatch.setattr(SQLiteJournal, "close", close)
 
     async def interrupted():

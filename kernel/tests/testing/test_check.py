@@ -69,3 +69,14 @@ def test_without_pytest_it_says_what_to_install(monkeypatch):
 def test_importing_the_package_imports_no_pytest():
     program = "import sys, wingbeat.testing.check, wingbeat.testing.home; sys.exit('pytest' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_test_classes_of_the_plugin_are_run():
+    results = list(check.run("p_good", "kit", "own_kits:TestRing"))
+    assert len(results) > 5
+    assert all(result.passed for result in results)
+    broken = [result for result in check.run("p_good", "kit", "own_kits:TestForgetful") if not result.passed]
+    assert "test_values_come_back" in {result.test for result in broken}
+    for target in ("own_kits:Nowhere", "nowhere:TestRing", "own_kits:SAMPLES"):
+        with pytest.raises(ConfigurationError, match=f"The kit {target} of the plugin"):
+            list(check.run("p_good", "kit", target))

@@ -38,6 +38,7 @@ class Bench:
         executor = ContainerExecutor(
             str(self.home),
             storage=self.store,
+            files=self.store,
             bundle_path=lambda digest: str(self.place / "bundle"),
             settings=self.settings,
         )
@@ -68,7 +69,7 @@ class Bench:
 
     def containers(self, *more: str) -> list[str]:
         """Of this home."""
-        executor = ContainerExecutor(str(self.home), storage=self.store, bundle_path=str)
+        executor = ContainerExecutor(str(self.home), storage=self.store, files=self.store, bundle_path=str)
         return self.podman.containers("--filter", f"label=wingbeat.home={executor._home}", *more)
 
     def value(self, literal) -> Any:

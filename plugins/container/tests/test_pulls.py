@@ -74,6 +74,7 @@ async def running(podman, tmp_path):
     executor = ContainerExecutor(
         str(tmp_path / "home"),
         storage=FileStore(str(tmp_path / "home/storage")),
+        files=FileStore(str(tmp_path / "home/storage")),
         bundle_path=lambda digest: "",
         settings=ContainerSettings(socket=podman.socket, slots=4),
     )

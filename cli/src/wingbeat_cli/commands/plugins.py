@@ -53,7 +53,7 @@ def list_(session: Session, /, output: str) -> int:
 @click.option(
     "--seam",
     default="",
-    help="Only what it offers for this seam: executor, storage, journal, catalog, observer; or plugin.",
+    help="Only what it offers for this seam: executor, storage, journal, catalog, observer; or plugin, or kit.",
 )
 @output_option()
 @click.pass_context
@@ -76,6 +76,7 @@ def check(ctx: click.Context, /, name: str, seam: str, output: str) -> int:
         )
     entry = "" if name == "builtin" else name  # what is in the box has no entry point
     offered = [("plugin", entry), *((offer.seam, offer.name) for offer in plugin.offers if offer.seam in KITS)]
+    offered += [("kit", target) for target in plugin.kits]
     chosen = [offer for offer in offered if not seam or offer[0] == seam]
     if not chosen:
         raise click.UsageError(f"{name} offers no {seam!r}; it offers: {', '.join(s for s, _ in offered)}", ctx)

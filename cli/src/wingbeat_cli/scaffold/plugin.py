@@ -22,7 +22,7 @@ OFFERED = {
     "journal": "Journal",
     "observer": "Observer",
 }
-"""Seams whose objects a factory makes, and their protocols."""
+"""Seams whose objects are made from what a plugin registers, and their protocols."""
 SEAMS = (*OFFERED, "types", "wrapper")
 WHAT = {
     "executor": "An executor",
@@ -45,6 +45,7 @@ TEXTS = {
     "config.py": "what an author says of a task",
     "session.py": "what the function is given",
     "values.py": "the class",
+    "kits.py": "what the kit has to know",
 }
 
 
@@ -88,14 +89,14 @@ def contents(name: str, seam: str) -> dict[str, str]:
     values = _values(name, package, seam)
     sources = {"__init__.py": _template("all/__init__.py")}
     if seam in OFFERED:
-        sources |= {"plugin.py": _template("offers/plugin.py"), "settings.py": _template("all/settings.py")}
+        sources |= {"plugin.py": _template(_offers(seam, "plugin.py")), "settings.py": _template("all/settings.py")}
     own = files("wingbeat_cli.scaffold").joinpath("templates", seam)
     if own.is_dir():
         names = sorted(path.name.removesuffix(".tmpl") for path in own.iterdir() if path.is_file())
         sources |= {file: _template(f"{seam}/{file}") for file in names}
     else:
         sources[f"{seam}.py"] = _unwritten(seam, package, values["CLASS"], name)
-    test = sources.pop("test.py", None) or _template("offers/test.py")
+    test = sources.pop("test.py", None) or _template(_offers(seam, "test.py"))
     rows = (
         f"| `src/{package}/{file}` | {TEXTS.get(file, f'the {seam}')} |" for file in sources if file != "__init__.py"
     )
@@ -108,6 +109,12 @@ def contents(name: str, seam: str) -> dict[str, str]:
         **{f"src/{package}/{file}": text for file, text in sources.items()},
     }
     return {path: _filled(text, values) for path, text in found.items()}
+
+
+def _offers(seam: str, file: str) -> str:
+    """The template of a seam where it has one of its own, else that of all."""
+    own = f"offers/{seam}.{file}"
+    return own if files("wingbeat_cli.scaffold").joinpath("templates", f"{own}.tmpl").is_file() else f"offers/{file}"
 
 
 def _values(name: str, package: str, seam: str) -> dict[str, str]:
@@ -169,8 +176,12 @@ def _unwritten(seam: str, package: str, start: str, name: str) -> str:
     if standard:
         blocks.append("\n".join(_import(source, needed[source]) for source in sorted(standard)))
     blocks.append("\n".join(_import(source, ours[source]) for source in sorted(ours)))
-    blocks.append(_import(f"{package}.settings", {f"{start}Settings"}))
-    return "\n\n".join(blocks) + "\n\n\n" + skeleton(module, protocol, f"{start}{protocol}", name)
+    made_with = {"home": "str", "settings": f"{start}Settings"}
+    if seam == "storage":  # which is made from plain data, in every process
+        made_with = {"home": "str", "folder": "str"}
+    else:
+        blocks.append(_import(f"{package}.settings", {f"{start}Settings"}))
+    return "\n\n".join(blocks) + "\n\n\n" + skeleton(module, protocol, f"{start}{protocol}", name, made_with)
 
 
 def _import(source: str, names: set[str]) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 
 WIDTH = 120
@@ -15,8 +15,9 @@ PUBLIC = ("wingbeat.types", "wingbeat.spec", "wingbeat.base")
 """What plugins import from the package is found in a module of it: `Blob` is that of `wingbeat.types`."""
 
 
-def skeleton(module: str, protocol: str, name: str, scheme: str) -> str:
-    """The source of a class `name` with everything that a protocol has, for a module of its own, without imports."""
+def skeleton(module: str, protocol: str, name: str, scheme: str, made_with: Mapping[str, str]) -> str:
+    """The source of a class `name` with everything that a protocol has, for a module of its own, without imports; `made_with` are
+    the arguments of its constructor, and their types."""
     source = inspect.getsource(getattr(import_module(module), protocol))
     (cls,) = ast.parse(source).body
     assert isinstance(cls, ast.ClassDef)
@@ -24,10 +25,9 @@ def skeleton(module: str, protocol: str, name: str, scheme: str) -> str:
     for item in cls.body:
         if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
             parts.append(f'    {item.target.id}: {ast.unparse(item.annotation)} = "{scheme}"')
-    parts.append(
-        f"    def __init__(self, home: str, settings: {name.removesuffix(protocol)}Settings) -> None:\n"
-        "        self.home, self.settings = home, settings"
-    )
+    arguments = ", ".join(f"{argument}: {hint}" for argument, hint in made_with.items())
+    places, values = ", ".join(f"self.{argument}" for argument in made_with), ", ".join(made_with)
+    parts.append(f"    def __init__(self, {arguments}) -> None:\n        {places} = {values}")
     parts += [_call(item, source) for item in cls.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)]
     return "\n\n".join(parts) + "\n"
 

@@ -8,13 +8,14 @@ import fsspec
 import pytest
 
 from acme_fsspec import plugin
+from acme_fsspec.storage import FsspecStorage
 from wingbeat.testing.conformance.plugin import PluginContract
 from wingbeat.testing.conformance.storage import StorageContract
 
 
 class TestFiles(StorageContract):
     def make(self, home):
-        return plugin.make(home)
+        return FsspecStorage(**plugin.arguments(home))
 
     def damage(self, home, blob):
         name = blob.digest.partition(":")[2]
@@ -25,8 +26,6 @@ class TestMemory(StorageContract):
     """A file system that is none of this machine's, as far as one process goes."""
 
     def make(self, home):
-        from acme_fsspec.storage import FsspecStorage
-
         return FsspecStorage(f"memory:/{home.path}", f"{home.path}/cache")
 
     def damage(self, home, blob):

@@ -30,7 +30,8 @@ def wingbeat_plugin() -> PluginInfo:
 def wingbeat_register(registrar: Registrar) -> None:
     """See the hook."""
     registrar.journal("sqlite", _journal)
-    registrar.storage("store", _storage)
+    registrar.storage("store", "wingbeat.builtin.filestore:FileStore", _store)
+    registrar.environments("uv", _environments)
     registrar.executor("process", _process)
     registrar.observer("log", _log)
     registrar.secrets("environment", "wingbeat.builtin.secrets:EnvironmentSource")
@@ -44,10 +45,14 @@ def _journal(home: Home) -> Any:
     return SQLiteJournal(Path(home.path) / "journal.sqlite", home.settings("journal", JournalSettings))
 
 
-def _storage(home: Home) -> Any:
-    from wingbeat.builtin.filestore import FileStore
+def _store(home: Home) -> dict[str, Any]:
+    return {"root": str(Path(home.path) / "storage")}
 
-    return FileStore(str(Path(home.path) / "storage"))
+
+def _environments(home: Home) -> Any:
+    from wingbeat.builtin.environments import UvEnvironments
+
+    return UvEnvironments(home.storage(), cache_dir=str(Path(home.path) / "bundles"))
 
 
 def _process(home: Home) -> Any:

@@ -19,7 +19,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 import aiosqlite
 import msgspec
 
-from wingbeat.base.errors import ConfigurationError, JournalDamaged, JournalUnknown
+from wingbeat.base.errors import ConfigurationError, JournalDamaged, JournalUnknown, NotFound
 from wingbeat.builtin.lockers import lockers
 from wingbeat.builtin.settings import JournalSettings
 from wingbeat.builtin.unended import believed, count_live, end_crc
@@ -68,10 +68,10 @@ class _Fenced(Exception):
 
 
 class SQLiteJournal:
-    """A `wingbeat.contracts.journal.Journal` in the file at `path`; `read_only` opens an existing one for readers."""
+    """A `wingbeat.contracts.journal.Journal` in the file at `path`."""
 
-    def __init__(self, path: Path, settings: JournalSettings | None = None, *, read_only: bool = False) -> None:
-        self.path, self.read_only = path, read_only
+    def __init__(self, path: Path, settings: JournalSettings | None = None) -> None:
+        self.path = path
         self.settings = settings or JournalSettings()
         self._db: aiosqlite.Connection | None = None
         self._wanted: list[str] = []
@@ -80,19 +80,8 @@ class SQLiteJournal:
         self._record = ", ".join(_RECORD)
 
     async def open(self, owner: str) -> int:
-        """See `Journal.open`. Read-only, the fence is -1."""
+        """See `Journal.open`."""
         try:
-            if self.read_only:
-                if not self.path.is_file():
-                    raise sqlite3.OperationalError("there is no such file")  # noqa: TRY301  # told below, as the others
-                uri = f"file:{self.path}?mode=ro"
-                self._db = await aiosqlite.connect(
-                    uri, uri=True, isolation_level=None, timeout=self.settings.busy_timeout_s
-                )
-                await self._check_format()
-                lacking = await self._lacking()
-                self._record = ", ".join("NULL" if name in lacking else name for name in _RECORD)
-                return -1
             self._db = await aiosqlite.connect(self.path, isolation_level=None, timeout=self.settings.busy_timeout_s)
             ((mode,),) = await self._db.execute_fetchall("PRAGMA journal_mode=WAL")
             if mode != "wal":  # an I/O error leaves the old one, without another word
@@ -107,11 +96,23 @@ class SQLiteJournal:
             await self._at_once(count_live)
             return fence
         except BaseException as error:
-            self._failed = isinstance(error, sqlite3.Error)
-            await self.close()  # its thread would keep the process from ending
-            if isinstance(error, sqlite3.Error):
-                message = f"The journal {self.path} cannot be opened: {error}."
-                raise JournalUnknown(message, hint=self._held_by(error)) from error
+            await self._give_up(error)
+            raise
+
+    async def open_to_read(self) -> None:
+        """See `Journal.open_to_read`."""
+        if not self.path.is_file():
+            raise NotFound(f"There is no journal {self.path}.")
+        try:
+            uri = f"file:{self.path}?mode=ro"
+            self._db = await aiosqlite.connect(
+                uri, uri=True, isolation_level=None, timeout=self.settings.busy_timeout_s
+            )
+            await self._check_format()
+            lacking = await self._lacking()
+            self._record = ", ".join("NULL" if name in lacking else name for name in _RECORD)
+        except BaseException as error:
+            await self._give_up(error)
             raise
 
     async def append(self, batch: Batch, fence: int) -> None:
@@ -244,6 +245,15 @@ class SQLiteJournal:
         except sqlite3.Error as error:
             self._failed = True
             raise JournalUnknown(f"The journal {self.path} failed while committing: {error}.") from error
+
+    async def _give_up(self, error: BaseException) -> None:
+        """Close what could not be opened: its thread would keep the process from ending. Raises JournalUnknown for SQLite's
+        errors."""
+        self._failed = isinstance(error, sqlite3.Error)
+        await self.close()
+        if isinstance(error, sqlite3.Error):
+            message = f"The journal {self.path} cannot be opened: {error}."
+            raise JournalUnknown(message, hint=self._held_by(error)) from error
 
     def _held_by(self, error: sqlite3.Error) -> str:
         """What to do about a lock that another process has held for longer than `busy_timeout_s`; empty for other errors."""

@@ -1,7 +1,8 @@
 """Environments: where an attempt's Python and packages come from.
 
-The kit is `wingbeat.testing.conformance.environment.EnvironmentsContract`. None is registered by a hook so far: the process
-executor makes its own, with uv.
+A plugin registers a factory (`Registrar.environments`), configuration chooses by `kernel.environments`, and executors that run
+attempts on this machine ask for it (`Home.environments`). The kit is
+`wingbeat.testing.conformance.environment.EnvironmentsContract`.
 """
 
 from __future__ import annotations

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from wingbeat.contracts.environment import Environments
+    from wingbeat.contracts.storage import Storage, StorageRef
 
 S = TypeVar("S", bound=Struct)
 
@@ -19,5 +23,12 @@ class Home(Protocol):
     def settings(self, section: str, struct: type[S]) -> S:
         """The plugin's settings: `struct` with what the section of the configuration sets. Raises `ConfigurationError`."""
 
-    def storage(self, scheme: str = "store") -> Any:
-        """The storage of a scheme (`wingbeat.contracts.storage.Storage`)."""
+    def storage(self, scheme: str = "") -> Storage:
+        """The storage: what is new goes to the one that `kernel.storage` names, what is there is read by the scheme of its URI.
+        With a scheme, that storage alone: ``store`` is the one in the box. Raises `ConfigurationError`."""
+
+    def storages(self) -> tuple[StorageRef, ...]:
+        """How attempts' processes make the storage: the first is where what is new goes, the others are read from."""
+
+    def environments(self) -> Environments:
+        """What makes the environments of tasks. Raises `ConfigurationError`."""

@@ -13,12 +13,12 @@ import pluggy
 
 if TYPE_CHECKING:
     from wingbeat.contracts.catalog import Catalog
+    from wingbeat.contracts.environment import Environments
     from wingbeat.contracts.executor import Executor
     from wingbeat.contracts.home import Home
     from wingbeat.contracts.journal import Journal
     from wingbeat.contracts.observer import Observer
     from wingbeat.contracts.plugin import PluginInfo
-    from wingbeat.contracts.storage import Storage
 
 hookspec = pluggy.HookspecMarker("wingbeat")
 hookimpl = pluggy.HookimplMarker("wingbeat")
@@ -30,14 +30,18 @@ class Registrar(Protocol):
     def executor(self, name: str, factory: Callable[[Home], Executor]) -> None:
         """Offer an executor."""
 
-    def storage(self, scheme: str, factory: Callable[[Home], Storage]) -> None:
-        """Offer storage for a URI scheme."""
+    def storage(self, scheme: str, target: str, settings: Callable[[Home], Mapping[str, Any]] | None = None) -> None:
+        """Offer storage for a URI scheme: ``module:class`` of a `Storage`, which is made in the kernel and in the processes of
+        attempts. `settings` gives what it is constructed with, as plain data."""
 
     def journal(self, name: str, factory: Callable[[Home], Journal]) -> None:
         """Offer a journal."""
 
     def catalog(self, name: str, factory: Callable[[Home], Catalog]) -> None:
         """Offer a catalog."""
+
+    def environments(self, name: str, factory: Callable[[Home], Environments]) -> None:
+        """Offer what makes the environments of tasks that run in processes."""
 
     def observer(self, name: str, factory: Callable[[Home], Observer | None]) -> None:
         """Offer an observer of published events. All that are offered are told; None is one that its settings switch off."""

@@ -5,8 +5,9 @@ a writer whose fence is not the newest is refused and must stop.
 
 The kit is `wingbeat.testing.conformance.journal.JournalContract`. What holds for all calls:
 
-- *Order*: `open` first, then everything else, from many tasks at once (one `append` at a time, reads meanwhile); `close` is last,
-  may come without an `open` or after one that raised, and twice. Before `open` and after `close`, calls raise `JournalUnknown`.
+- *Order*: `open` or `open_to_read` first, then everything else, from many tasks at once (one `append` at a time, reads meanwhile);
+  `close` is last, may come without an `open` or after one that raised, and twice. Before `open` and after `close`, calls raise
+  `JournalUnknown`.
 - *Cancellation*: of an `append` leaves it in doubt whether it took place, whole; the journal goes on to work.
 - *Reading* raises `JournalUnknown` if it cannot, `JournalDamaged` for other bytes than were written; never less than there is.
 """
@@ -91,6 +92,15 @@ class Journal(Protocol):
         Called when: the kernel has come to hold the home. Called again: on another object, by whoever takes over; the answer is
         a number greater than every one before, also if nothing was written meanwhile. `owner` is for people.
         Raises: `ConfigurationError` for a journal of a newer format, `JournalUnknown` if it cannot be read.
+        """
+
+    async def open_to_read(self) -> None:
+        """Open what is there for reading, beside whoever writes it, of this or another process; take no fence, write nothing.
+
+        What is committed later is read as well. Called when: somebody looks at a home without holding it; nothing but reading and
+        `close` follows, and what would write raises.
+        Raises: `NotFound` if nothing was written there, and makes nothing; `ConfigurationError` for a journal of a newer format, or
+        one that cannot be read while another process writes; `JournalUnknown` if it cannot be read.
         """
 
     async def append(self, batch: Batch, fence: int) -> None:

@@ -20,10 +20,14 @@ class PluginInfo(Struct, frozen=True):
 
         settings: The sections of the configuration that it reads, each as a struct with a default for every field and a docstring
             that says what they mean.
+
+        kits: ``module:class`` of test classes, for kits that have to know more than a name: values of a type, the configuration
+            of a wrapper, where secrets are put. Imported and run by ``wingbeat plugins check``.
     """
 
     api: tuple[int, int]
     settings: Mapping[str, type[Struct]] = {}
+    kits: tuple[str, ...] = ()
 
 
 def fits(api: tuple[int, int]) -> bool:

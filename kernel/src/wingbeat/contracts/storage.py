@@ -10,8 +10,11 @@ The kit is `wingbeat.testing.conformance.storage.StorageContract`. What holds fo
   is ``sha256:`` and 64 digits. The engine writes such URIs itself.
 - *Blobs come from outside*, and their size and name may not be known (0 and empty): only `verify` needs the size. A blob of another
   scheme, or whose URI and digest do not agree, is refused; nothing outside of the store is read, whatever a blob says.
+- *Where it is*: a plugin registers where its class is (`Registrar.storage`), since objects are made in the kernel and in attempts'
+  processes; the distribution is needed in both. What is in a home may be of several storages: it is read by the scheme of its
+  URI, and what is new goes to the one that `kernel.storage` names.
 - *Threads*: calls come from many threads, of several processes, at once. There is no start, no close and no event loop; an object
-  is made cheaply, in attempts' processes too, and holds nothing that a fork would break.
+  is made cheaply, and holds nothing that a fork would break.
 - *Called again*: every call may be repeated. An interrupted `put_*` leaves nothing that could be taken for its content.
 - *Raises*: besides what is said below, OSError where the store cannot be reached or is full. A `put_*` that raised may be repeated.
 """
@@ -19,9 +22,28 @@ The kit is `wingbeat.testing.conformance.storage.StorageContract`. What holds fo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
+
+from msgspec import Struct
 
 from wingbeat.types import Blob
+
+
+class StorageRef(Struct, frozen=True, omit_defaults=True):
+    """How any process makes a storage.
+
+    Attributes:
+        scheme: What its URIs begin with, and the name that configuration knows it by.
+
+        target: ``module:class`` of a `Storage`.
+
+        settings: What it is constructed with, by keyword: plain data. It is written to files and may be shown: no place for a
+            password, but for where one is found.
+    """
+
+    scheme: str
+    target: str
+    settings: dict[str, Any] = {}
 
 
 class Storage(Protocol):

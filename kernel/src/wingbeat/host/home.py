@@ -11,18 +11,20 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.host.config import Configuration
-from wingbeat.host.registry import Registry
+from wingbeat.host.registry import SEAM_OF_ENVIRONMENTS, Registry
+from wingbeat.runtime.storages import Storages
 
 if TYPE_CHECKING:
-    from wingbeat.contracts.storage import Storage
+    from wingbeat.contracts.environment import Environments
+    from wingbeat.contracts.storage import Storage, StorageRef
 
 S = TypeVar("S", bound=Struct)
 
@@ -49,13 +51,22 @@ def make_home(folder: Path) -> None:
         ) from error
 
 
+class Choice(Struct, frozen=True):
+    """What a home uses of what is offered, by name. See `KernelSettings`."""
+
+    storage: str = "store"
+    environments: str = "uv"
+
+
 class HomeFolder:
     """A home on disk: a `wingbeat.contracts.home.Home`."""
 
     def __init__(self, path: Path, configuration: Configuration) -> None:
         self.folder, self.configuration = path, configuration
-        self._storages: dict[str, Storage] = {}
-        self._factories: dict[str, Callable[[Any], Storage]] = {}
+        self._registry = Registry()
+        self._chosen = Choice()
+        self._storage: Storages | None = None
+        self._environments: Environments | None = None
 
     @property
     def path(self) -> str:
@@ -70,17 +81,33 @@ class HomeFolder:
         """See `Home.settings`."""
         return self.configuration.section(section, struct)
 
-    def use(self, registry: Registry) -> None:
-        """Have the storages that plugins offer."""
-        self._factories = {scheme: registry.factory("storage", scheme) for scheme in registry.names("storage")}
+    def use(self, registry: Registry, chosen: Choice) -> None:
+        """Have what plugins offer. Raises ConfigurationError for a choice that is not among it."""
+        self._registry, self._chosen = registry, chosen
+        registry.factory("storage", chosen.storage)
+        registry.factory(SEAM_OF_ENVIRONMENTS, chosen.environments)
 
-    def storage(self, scheme: str = "store") -> Storage:
-        """See `Home.storage`: one object for each scheme, made on first use."""
-        if scheme not in self._factories:
-            raise ConfigurationError(
-                f"There is no storage for {scheme}:.",
-                hint=f"Installed: {', '.join(sorted(self._factories)) or 'none'}.",
-            )
-        if scheme not in self._storages:
-            self._storages[scheme] = self._factories[scheme](self)
-        return self._storages[scheme]
+    def storage(self, scheme: str = "") -> Storage:
+        """See `Home.storage`."""
+        if self._storage is None:
+            self._storage = Storages(self.storages())
+        try:
+            return self._storage.of(scheme) if scheme else self._storage
+        except ValueError as error:
+            raise ConfigurationError(f"Storage: {error}.") from None
+
+    def storages(self) -> tuple[StorageRef, ...]:
+        """See `Home.storages`. Those that are not chosen, and cannot be made as things are set up, are left out."""
+        first = self._registry.make("storage", self._chosen.storage, self)
+        others = []
+        for scheme in self._registry.names("storage"):
+            if scheme != self._chosen.storage:
+                with suppress(ConfigurationError):
+                    others.append(self._registry.make("storage", scheme, self))
+        return (first, *others)
+
+    def environments(self) -> Environments:
+        """See `Home.environments`: one object, made on first use."""
+        if self._environments is None:
+            self._environments = self._registry.make(SEAM_OF_ENVIRONMENTS, self._chosen.environments, self)
+        return self._environments

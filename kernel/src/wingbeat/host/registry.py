@@ -11,9 +11,11 @@ from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.home import Home
 from wingbeat.contracts.plugin import PluginInfo
 from wingbeat.contracts.secrets import SourceRef
+from wingbeat.contracts.storage import StorageRef
 
 F = Callable[[Any], Any]
 T = TypeVar("T")
+SEAM_OF_ENVIRONMENTS = "maker of environments"
 SEAM_OF_SECRETS = "source of secrets"
 
 
@@ -50,9 +52,13 @@ class Registry:
         """See `Registrar`."""
         self._add("executor", name, factory)
 
-    def storage(self, scheme: str, factory: F) -> None:
-        """See `Registrar`."""
-        self._add("storage", scheme, factory)
+    def storage(self, scheme: str, target: str, settings: Callable[[Any], Mapping[str, Any]] | None = None) -> None:
+        """See `Registrar`. The factory gives a `StorageRef`."""
+        self._add(
+            "storage",
+            scheme,
+            lambda home: StorageRef(scheme, target, dict(settings(home)) if settings is not None else {}),
+        )
 
     def journal(self, name: str, factory: F) -> None:
         """See `Registrar`."""
@@ -61,6 +67,10 @@ class Registry:
     def catalog(self, name: str, factory: F) -> None:
         """See `Registrar`."""
         self._add("catalog", name, factory)
+
+    def environments(self, name: str, factory: F) -> None:
+        """See `Registrar`."""
+        self._add(SEAM_OF_ENVIRONMENTS, name, factory)
 
     def observer(self, name: str, factory: F) -> None:
         """See `Registrar`."""

@@ -21,15 +21,16 @@ import msgspec
 from wingbeat.base.errors import CompileError, InputError
 from wingbeat.base.ids import digest
 from wingbeat.builtin.durable import scratch_directory, write_atomic
-from wingbeat.builtin.filestore import FileStore
 from wingbeat.contracts.environment import Interpreter
 from wingbeat.contracts.failpoints import hit
 from wingbeat.host.bundle import Bundle, source_digest
 from wingbeat.host.config import Configuration
-from wingbeat.host.home import home_path, make_home
+from wingbeat.host.discover import PluginSettings, boot
+from wingbeat.host.home import Choice, HomeFolder, home_path, make_home
+from wingbeat.host.installed import installed_plugins
 from wingbeat.kernel.code import freeze, pack
+from wingbeat.kernel.settings import OWN, KernelSettings
 from wingbeat.runtime.compile import Compiled, CompileRequest, Problem
-from wingbeat.runtime.job import StorageRef
 from wingbeat.spec.entities import Closure, EnvironmentSpec, TaskSpec
 
 if TYPE_CHECKING:
@@ -77,14 +78,15 @@ def _compiled(file: str, home: str | os.PathLike[str] | None, configuration: Con
         raise InputError(f"There is no file {file!r}.")
     folder = home_path(home)
     make_home(folder)
-    storage = FileStore(str(folder / "storage"))
-    bundle = pack(file, storage, folder / "bundles")
-    environment = freeze(bundle.root, storage, folder / "bundles")
+    opened = _open(folder, configuration)
+    bundle = pack(file, opened.storage(), folder / "bundles")
+    environment = freeze(bundle.root, opened.storage(), folder / "bundles")
     identity = f"{bundle.digest} {environment} {os.path.realpath(file)} {sys.executable} {_own_version()}"
+    identity += f" {opened.storage().scheme}"  # defaults may be stored
     kept = folder / "compiled" / f"{digest(identity.encode())[7:]}.json"
     with suppress(OSError, msgspec.DecodeError):  # not there, or emptied by a power cut
         return msgspec.json.decode(kept.read_bytes(), type=Compiled)
-    compiled = _complete(_compile(file, bundle, folder, environment, configuration), bundle.digest, environment)
+    compiled = _complete(_compile(file, bundle, opened, environment), bundle.digest, environment)
     if compiled.failed is not None:
         raise _error(file, compiled.failed)
     if source_digest(file, str(folder / "bundles")) != bundle.digest:  # somebody saved a file meanwhile
@@ -94,6 +96,14 @@ def _compiled(file: str, home: str | os.PathLike[str] | None, configuration: Con
     write_atomic(str(kept), msgspec.json.encode(compiled))
     hit("compile.kept")
     return compiled
+
+
+def _open(folder: Path, configuration: Configuration) -> HomeFolder:
+    """The home. Plugins are looked at only where it uses something that is not in the box: that takes a while."""
+    home, chosen = HomeFolder(folder, configuration), configuration.section("kernel", KernelSettings).of_home
+    installed = {} if chosen == Choice() else installed_plugins(folder / "plugins.json")
+    home.use(boot([], installed, configuration.section("plugins", PluginSettings).disabled, OWN), chosen)
+    return home
 
 
 def _own_version() -> str:
@@ -119,17 +129,17 @@ def _complete(compiled: Compiled, bundle: str, environment: str) -> Compiled:
     return msgspec.structs.replace(compiled, closures=closures)
 
 
-def _compile(file: str, bundle: Bundle, folder: Path, environment: str, configuration: Configuration) -> Compiled:
+def _compile(file: str, bundle: Bundle, home: HomeFolder, environment: str) -> Compiled:
     """In the project's environment; where a module is missing there, in the one that the file's tasks declare."""
     from wingbeat.builtin.environments import UvEnvironments
 
-    environments = UvEnvironments(FileStore(str(folder / "storage")), cache_dir=str(folder / "bundles"))
-    interpreter = environments.ready(environment)
+    environments = home.environments()
+    interpreter = environments.ready(environment) if isinstance(environments, UvEnvironments) else None
     if interpreter is None:
         import asyncio
 
         interpreter = asyncio.run(environments.ensure(None, environment))
-    compiled = _in_process(interpreter, file, bundle, folder, ahead=configuration)
+    compiled = _in_process(interpreter, file, bundle, home, ahead=True)
     if compiled.failed is None or not compiled.failed.missing:
         return compiled
     declared, unclear = declared_environments(file)
@@ -137,7 +147,7 @@ def _compile(file: str, bundle: Bundle, folder: Path, environment: str, configur
         import asyncio
 
         interpreter = asyncio.run(environments.ensure(declared[0], ""))
-        return _in_process(interpreter, file, bundle, folder)
+        return _in_process(interpreter, file, bundle, home)
     missing = compiled.failed.missing
     where = "several environments" if declared else "no environment of their own"
     if unclear:
@@ -151,23 +161,22 @@ def _compile(file: str, bundle: Bundle, folder: Path, environment: str, configur
 
 
 def _in_process(
-    interpreter: Interpreter, file: str, bundle: Bundle, folder: Path, *, ahead: Configuration | None = None
+    interpreter: Interpreter, file: str, bundle: Bundle, home: HomeFolder, *, ahead: bool = False
 ) -> Compiled:
-    """Compile in a process of its own; `ahead` lets it fork the warm parent for the bundle too, as it says."""
+    """Compile in a process of its own; `ahead` lets it fork the warm parent for the bundle too."""
     from wingbeat.builtin.process.sockets import variables
     from wingbeat.host.project import module_name
 
     roots = tuple(os.path.normpath(os.path.join(bundle.root, r)) for r in bundle.import_roots)
-    scratches = os.path.join(folder, "bundles", "scratch")
+    scratches = os.path.join(home.path, "bundles", "scratch")
     os.makedirs(scratches, exist_ok=True)
     with scratch_directory(scratches) as scratch:
         answer = os.path.join(scratch, "answer")
-        storage = StorageRef("wingbeat.builtin.filestore:FileStore", {"root": str(folder / "storage")})
         module = module_name(file, bundle.root)
-        request = CompileRequest(module, os.path.realpath(file), roots, storage, scratch, answer)
+        request = CompileRequest(module, os.path.realpath(file), roots, home.storages(), scratch, answer)
         path = Path(scratch) / "request"
         arguments = [interpreter.python, "-P", "-m", "wingbeat.runtime.first", str(path)]
-        with nullcontext() if ahead is None else _offer(interpreter, bundle, folder, ahead) as offer:
+        with _offer(interpreter, bundle, home) if ahead else nullcontext() as offer:
             if offer is not None:
                 request = msgspec.structs.replace(request, parent=offer.config, listener=offer.listener, log=offer.log)
             path.write_bytes(msgspec.json.encode(request))
@@ -233,18 +242,15 @@ def _until_ended(process: subprocess.Popen[bytes], seconds: float) -> None:
         os.close(fd)
 
 
-def _offer(
-    interpreter: Interpreter, bundle: Bundle, folder: Path, configuration: Configuration
-) -> AbstractContextManager[Offer | None]:
+def _offer(interpreter: Interpreter, bundle: Bundle, home: HomeFolder) -> AbstractContextManager[Offer | None]:
     """What a warm parent for the bundle is started with, in a home whose tasks run in processes."""
     from wingbeat.builtin.process.settings import ProcessSettings
     from wingbeat.builtin.process.sockets import ParentKey, Sockets
-    from wingbeat.kernel.settings import KernelSettings
 
-    if configuration.section("kernel", KernelSettings).executor != "process":
+    if home.settings("kernel", KernelSettings).executor != "process":
         return nullcontext()
-    local = os.path.realpath(FileStore(str(folder / "storage")).fetch(bundle.blob))
-    sockets = Sockets(str(folder), configuration.section("process", ProcessSettings))
+    local = os.path.realpath(home.storage().fetch(bundle.blob))
+    sockets = Sockets(home.path, home.settings("process", ProcessSettings))
     return sockets.offer(ParentKey(interpreter, local))
 
 

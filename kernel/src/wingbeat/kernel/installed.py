@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from wingbeat.host.discover import BUILTIN, PluginSettings, boot
 from wingbeat.host.home import HomeFolder, home_path
 from wingbeat.host.installed import distribution_of, installed_plugins
 from wingbeat.host.registry import Plugin, Registry
-from wingbeat.kernel.settings import OWN
+from wingbeat.kernel.settings import OWN, KernelSettings
 
 Given = Mapping[str, Mapping[str, Any]]
 
@@ -53,6 +54,8 @@ class PluginView(Struct, frozen=True):
         state: ``on``, ``off`` (by the settings) or ``broken``.
 
         problem: Of one that is broken, why.
+
+        kits: Its own test classes, as ``module:class``.
     """
 
     name: str
@@ -64,6 +67,7 @@ class PluginView(Struct, frozen=True):
     problem: str = ""
     offers: tuple[Offer, ...] = ()
     sections: tuple[str, ...] = ()
+    kits: tuple[str, ...] = ()
 
 
 def configuration_of(
@@ -82,7 +86,8 @@ def plugins_of(home: str | os.PathLike[str] | None = None, settings: Given | Non
     broken: dict[str, ConfigurationError] = {}
     registry = _boot(place, configuration, broken)
     folder = HomeFolder(place, configuration)
-    folder.use(registry)
+    with suppress(ConfigurationError):  # of what is chosen, which is looked at here for what it is
+        folder.use(registry, configuration.section("kernel", KernelSettings).of_home)
     views = []
     for name, target in {**BUILTIN, **_installed(place)}.items():
         view = PluginView(name, target, distribution_of("" if name in BUILTIN else target), state="off")
@@ -101,7 +106,7 @@ def _on(view: PluginView, plugin: Plugin, registry: Registry, home: HomeFolder) 
     assert plugin.info is not None, "one that is installed says what it is"
     return structs.replace(
         view, state="on", api=".".join(map(str, plugin.info.api)), import_s=plugin.import_s, offers=tuple(offers),
-        sections=tuple(plugin.info.settings),
+        sections=tuple(plugin.info.settings), kits=plugin.info.kits,
     )  # fmt: skip
 
 

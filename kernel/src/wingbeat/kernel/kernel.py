@@ -94,8 +94,8 @@ class Kernel:
         if self._read_only:
             from wingbeat.kernel.reader import open_reader
 
-            self._reader = await _whole(open_reader(self._home), lambda reader: reader.close())
-            self._boot()
+            registry = self._boot()
+            self._reader = await _whole(open_reader(self._home, registry), lambda reader: reader.close())
             self._preparer = Preparer(self._home, frozenset())
             return self
         from wingbeat.kernel.shared import SharedEngine
@@ -138,7 +138,7 @@ class Kernel:
     def _boot(self) -> Registry:
         from wingbeat.host.discover import PluginSettings, boot
         from wingbeat.host.installed import installed_plugins
-        from wingbeat.kernel.settings import OWN
+        from wingbeat.kernel.settings import OWN, KernelSettings
 
         installed = installed_plugins(self._home.folder / "plugins.json") if self._discover else {}
         self._home.configuration.check()
@@ -148,7 +148,7 @@ class Kernel:
             import logging
 
             logging.getLogger("wingbeat.settings").warning("%s", unread)
-        self._home.use(registry)
+        self._home.use(registry, self._home.settings("kernel", KernelSettings).of_home)
         return registry
 
     @property

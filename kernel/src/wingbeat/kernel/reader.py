@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import NoReturn
 
 from msgspec.structs import replace
 
 from wingbeat.base.errors import ConfigurationError, NotFound
 from wingbeat.base.ids import attempt_folder
-from wingbeat.builtin.sqlite import SQLiteJournal
 from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import AttemptView, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
+from wingbeat.contracts.journal import Journal
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.archive import Archive
 from wingbeat.host.home import HomeFolder
+from wingbeat.host.registry import Registry
 from wingbeat.kernel.lock import holder_pid, is_held
 from wingbeat.kernel.remote import ANSWER_S_MAX, HolderGone, RemoteEngine
+from wingbeat.kernel.settings import KernelSettings
 from wingbeat.runtime import report
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literal
@@ -28,20 +29,23 @@ LOOK_S = 0.1
 """Time between two looks for the end of an execution: nobody tells a reader."""
 
 
-async def open_reader(home: HomeFolder) -> Reader:
+async def open_reader(home: HomeFolder, registry: Registry) -> Reader:
     """A reader of a home. Raises NotFound if there is none."""
-    path = Path(home.path) / "journal.sqlite"
-    if not path.is_file():
-        raise NotFound(f"There is no home at {home.path}.", hint="Run something first, or set WINGBEAT_HOME.")
-    journal = SQLiteJournal(path, read_only=True)
-    await journal.open("reader")
+    try:
+        if not home.folder.is_dir():
+            raise NotFound("There is no folder.")  # noqa: TRY301  # told below, as the other
+        journal: Journal = registry.make("journal", home.settings("kernel", KernelSettings).journal, home)
+        await journal.open_to_read()
+    except NotFound:
+        hint = "Run something first, or set WINGBEAT_HOME."
+        raise NotFound(f"There is no home at {home.path}.", hint=hint) from None
     return Reader(journal, home)
 
 
 class Reader:
     """The reading half of `wingbeat.contracts.engine.Engine`."""
 
-    def __init__(self, journal: SQLiteJournal, home: HomeFolder) -> None:
+    def __init__(self, journal: Journal, home: HomeFolder) -> None:
         self._journal, self._archive, self._home = journal, Archive(journal), home
         self._attempts = f"{home.path}/attempts"
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from wingbeat.engine.rules import Rule
+from wingbeat.host.home import Choice
 
 
 class KernelSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -19,13 +20,24 @@ class KernelSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
         catalog: Name of the catalog; empty takes the only one that is installed, ``none`` none.
 
+        storage: Scheme of the storage that new content goes to.
+
+        environments: Name of what makes the environments of tasks.
+
         rules: Executors of some tasks, whatever their spec says: the first rule that fits one wins.
     """
 
     journal: str = "sqlite"
     executor: str = "process"
     catalog: str = ""
+    storage: str = "store"
+    environments: str = "uv"
     rules: tuple[Rule, ...] = ()
+
+    @property
+    def of_home(self) -> Choice:
+        """What the home itself uses."""
+        return Choice(self.storage, self.environments)
 
 
 class PoolSettings(Struct, frozen=True, forbid_unknown_fields=True):

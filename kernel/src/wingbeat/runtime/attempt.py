@@ -102,7 +102,7 @@ def rehearse(folder: str) -> None:
     """
     job = Job(id="x/n/0", directory=folder, task="", module=__name__, function=_nothing.__name__)
     for _ in range(REHEARSALS):
-        io = AttemptIO(job.storage, folder)
+        io = AttemptIO(job.storages, folder)
         files.write_atomic(folder, files.OUTPUTS, msgspec.json.encode(perform(job, b"{}", io)))
         os.unlink(f"{folder}/{files.OUTPUTS}")
 
@@ -172,7 +172,7 @@ def variables(job: Job) -> dict[str, str]:
 
 def _attempt(job: Job, inputs: bytes, spare: str, control: int) -> int:
     """Perform the job and write ``outputs`` or ``error``; returns the exit code."""
-    io = AttemptIO(job.storage, f"{job.own}/{files.SCRATCH}")
+    io = AttemptIO(job.storages, f"{job.own}/{files.SCRATCH}")
     shared = "" if job.member is None else job.directory
     place = here.enter(here.Here(job.id, job.task, job.shown, io, deck_bytes_max=job.deck_bytes_max, shared=shared))
     try:

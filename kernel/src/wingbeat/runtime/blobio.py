@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import cast
+from collections.abc import Sequence
 
 from wingbeat.base.errors import ConfigurationError
-from wingbeat.contracts.storage import Storage
-from wingbeat.runtime.job import StorageRef
+from wingbeat.contracts.storage import Storage, StorageRef
 from wingbeat.runtime.storageio import StorageIO
 
 
 class AttemptIO(StorageIO):
     """As its base, with a storage that is made on first use: most attempts never need it."""
 
-    def __init__(self, ref: StorageRef, scratch: str) -> None:
+    def __init__(self, refs: Sequence[StorageRef], scratch: str) -> None:
         super().__init__(None, scratch)
-        self._ref = ref
+        self._refs = refs
 
     @property
     def storage(self) -> Storage:
         """The storage that the job names. Raises ConfigurationError if it names none."""
         if self._storage is None:
-            if not self._ref.target:
+            if not self._refs:
                 raise ConfigurationError("A value has to be stored, but this executor was given no storage.")
-            module, _, name = self._ref.target.partition(":")
-            self._storage = cast(Storage, getattr(importlib.import_module(module), name)(**self._ref.arguments))
+            from wingbeat.runtime.storages import Storages
+
+            self._storage = Storages(self._refs)
         return self._storage

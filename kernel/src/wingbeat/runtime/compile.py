@@ -15,7 +15,8 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.base.errors import WingbeatError
-from wingbeat.runtime.job import ParentConfig, StorageRef
+from wingbeat.contracts.storage import StorageRef
+from wingbeat.runtime.job import ParentConfig
 from wingbeat.runtime.load import import_module
 from wingbeat.spec.entities import Closure
 
@@ -24,7 +25,7 @@ _OURS = os.path.dirname(os.path.dirname(os.path.realpath(__file__))) + os.sep
 
 
 class CompileRequest(Struct, frozen=True):
-    """What to compile: a module, found below `roots`; files among defaults go to `storage`.
+    """What to compile: a module, found below `roots`; files among defaults go to the first of `storages`.
 
     Attributes:
         parent: A warm parent to fork first, with the descriptor of its listening socket and the path of its log.
@@ -33,7 +34,7 @@ class CompileRequest(Struct, frozen=True):
     module: str
     file: str
     roots: tuple[str, ...]
-    storage: StorageRef
+    storages: tuple[StorageRef, ...]
     scratch: str
     answer: str
     parent: ParentConfig | None = None
@@ -97,7 +98,7 @@ def _close(entity: Any, request: CompileRequest) -> Closure:
     from wingbeat.compile.check import check
     from wingbeat.runtime.blobio import AttemptIO
 
-    closure, locations = close(entity, AttemptIO(request.storage, request.scratch))
+    closure, locations = close(entity, AttemptIO(request.storages, request.scratch))
     check(closure, locations)
     return closure
 

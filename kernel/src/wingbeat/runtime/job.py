@@ -7,7 +7,6 @@ msgpack frames, each behind its length.
 from __future__ import annotations
 
 import struct
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -15,6 +14,7 @@ from msgspec import Struct
 from wingbeat.contracts.executor import Replay
 from wingbeat.contracts.gang import Member
 from wingbeat.contracts.secrets import SourceRef
+from wingbeat.contracts.storage import StorageRef
 from wingbeat.runtime.files import MEMBERS
 from wingbeat.runtime.here import DECK_BYTES_MAX
 from wingbeat.spec.entities import SecretSpec, WrapperSpec
@@ -35,19 +35,6 @@ DUPLICATE = 79
 """Exit code: somebody else had claimed the attempt; nothing was done."""
 BROKEN = 78
 """Exit code: the outcome could not be written; the log says why."""
-
-
-class StorageRef(Struct, frozen=True, omit_defaults=True):
-    """How an attempt's process makes its storage.
-
-    Attributes:
-        target: ``module:callable`` that returns a `wingbeat.contracts.storage.Storage`; empty where there is none.
-
-        arguments: Its keyword arguments.
-    """
-
-    target: str = ""
-    arguments: dict[str, Any] = {}
 
 
 class Gang(Struct, frozen=True, omit_defaults=True):
@@ -89,6 +76,8 @@ class Job(Struct, frozen=True, omit_defaults=True):
 
         deck_bytes_max: Longest page that the attempt may make.
 
+        storages: The first is where what is new goes, the others are read from; none where there is none.
+
         replay: For the body of a dynamic workflow, what it is told.
 
         secrets: References to those that the task declares.
@@ -109,7 +98,7 @@ class Job(Struct, frozen=True, omit_defaults=True):
     bundle: str = ""
     cache: str = ""
     spawn: bool = False
-    storage: StorageRef = StorageRef()
+    storages: tuple[StorageRef, ...] = ()
     wrappers: tuple[WrapperSpec, ...] = ()
     variables: dict[str, str] = {}
     cpu: float | None = None

@@ -43,7 +43,8 @@ class Result(Struct, frozen=True):
     """What became of one test of a kit.
 
     Attributes:
-        seam: Which kit: ``executor``, ``storage``, ``journal``, ``catalog``, ``observer`` or ``plugin``.
+        seam: Which kit: ``executor``, ``storage``, ``journal``, ``catalog``, ``observer`` or ``plugin``; ``kit`` for a test class
+            of the plugin's own.
 
         name: What it was run on.
 
@@ -84,7 +85,7 @@ def run(
     Args:
         module: The plugin's module, as its entry point has it.
 
-        seam: As in `Result`; for ``plugin``, `name` is that of the entry point, or empty.
+        seam: As in `Result`; for ``plugin``, `name` is that of the entry point, or empty, for ``kit`` ``module:class``.
 
         settings: By section, what the factory reads; plain data.
 

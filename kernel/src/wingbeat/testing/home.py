@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
+from wingbeat.attempts import files_at
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.base.settings import from_environment, settings
 from wingbeat.builtin.filestore import SCHEME, FileStore
 
 if TYPE_CHECKING:
-    from wingbeat.contracts.storage import Storage
+    from wingbeat.contracts.environment import Environments
+    from wingbeat.contracts.storage import Storage, StorageRef
 
 S = TypeVar("S", bound=Struct)
 
@@ -50,10 +52,20 @@ class TemporaryHome:
 
     def storage(self, scheme: str = SCHEME) -> Storage:
         """See `Home.storage`; there is only the one of the box."""
-        if scheme != SCHEME:
+        if scheme not in ("", SCHEME):
             raise ConfigurationError(
                 f"There is no storage {scheme!r} in a home of tests.", hint=f"There is {SCHEME!r}."
             )
         if self._storage is None:
             self._storage = FileStore(str(self._folder / "storage"))
         return self._storage
+
+    def storages(self) -> tuple[StorageRef, ...]:
+        """See `Home.storages`."""
+        return (files_at(str(self._folder / "storage")),)
+
+    def environments(self) -> Environments:
+        """See `Home.environments`; there are those of the box."""
+        from wingbeat.builtin.environments import UvEnvironments
+
+        return UvEnvironments(self.storage(), cache_dir=str(self._folder / "bundles"))

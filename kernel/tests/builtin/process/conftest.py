@@ -16,7 +16,6 @@ from wingbeat.builtin.process.settings import ProcessSettings
 from wingbeat.contracts.environment import Interpreter
 from wingbeat.contracts.executor import AttemptRequest
 from wingbeat.runtime.bundle import BUNDLE_FILE, bundle_info_bytes
-from wingbeat.runtime.job import StorageRef
 from wingbeat.spec.entities import Entry, Interface, ResourceSpec, TaskSpec, Variable
 from wingbeat.spec.literal import Inline
 from wingbeat.types import literal_type
@@ -119,7 +118,7 @@ class World:
             str(self.home),
             environments=environments or OwnInterpreter(python),
             bundle_path=lambda _: str(self.bundle),
-            storage=storage or StorageRef(),
+            storages=() if storage is None else (storage,),
             settings=ProcessSettings(**{"parent_idle_s": 0.2, "cancel_grace_s": 0.3, **settings}),
         )
         await made.start(sink or Sink())

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from wingbeat.contracts.executor import Succeeded
-from wingbeat.runtime.job import StorageRef
+from wingbeat.contracts.storage import StorageRef
 from wingbeat.spec.entities import Isolation, WrapperSpec
 from wingbeat.spec.literal import INLINE_BYTES_MAX, Inline, LiteralList, LiteralMap, Offloaded, Picked
 from wingbeat.types import literal_type
@@ -35,7 +35,7 @@ class Store:
 def storage(world, tmp_path):
     world.module("teststore", STORE)
     (tmp_path / "store").mkdir()
-    return StorageRef("teststore:Store", {"root": str(tmp_path / "store")})
+    return StorageRef("test", "teststore:Store", {"root": str(tmp_path / "store")})
 
 
 async def run(world, sink, request, storage):

@@ -32,7 +32,7 @@ from wingbeat.types import (
 from wingbeat.types.model import BlobIO
 from wingbeat_container.manifest import INSIDE
 from wingbeat_container.plain import is_path, optional, parsed, plain
-from wingbeat_container.staging import STORE, TASK, offloaded
+from wingbeat_container.staging import STORE, TASK, Files, offloaded
 from wingbeat_container.verdict import End, evidence, failure, without_outcome
 
 TEXT_BYTES_MAX = 256 * 2**20
@@ -62,8 +62,8 @@ class OutputError(Exception):
 class Collector:
     """Takes what attempts have left into storage."""
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+    def __init__(self, storage: Storage, files: Files) -> None:
+        self._storage, self._files = storage, files
 
     def outcome(self, request: AttemptRequest, attempt: AttemptFiles, end: End) -> Outcome:
         """What became of an attempt whose container has ended so. Raises OSError if storage fails."""
@@ -139,7 +139,7 @@ class Collector:
 
     def _take(self, request: AttemptRequest, folder: str, outputs: Literals, values: Values) -> None:
         """Have in storage what the outputs of a Python task refer to, which it has put into its own store."""
-        adopt: Any = self._storage.adopt  # type: ignore[attr-defined]  # as `share`, which was asked for when it was staged
+        adopt = self._files.adopt
         root = f"{folder}/{STORE}"
 
         def put(content: File | Directory) -> str:

@@ -58,7 +58,7 @@ from wingbeat_container.images import ImageError
 from wingbeat_container.model import Image, Refused, Seen, Unreachable
 from wingbeat_container.plans import check_mounts, plan
 from wingbeat_container.settings import ContainerSettings
-from wingbeat_container.staging import TASK, Stage, Staged, StagingError
+from wingbeat_container.staging import TASK, Files, Stage, Staged, StagingError
 from wingbeat_container.verdict import LOST, End, failure
 
 if TYPE_CHECKING:
@@ -118,6 +118,8 @@ class ContainerExecutor:
 
         storage: Where inputs are and outputs go.
 
+        files: The storage of files of the home, of which Python tasks have a part.
+
         bundle_path: Local folder of the bundle of a digest; called in a thread.
 
         settings: Socket, slots, times, limits.
@@ -128,6 +130,7 @@ class ContainerExecutor:
         home: str,
         *,
         storage: Storage,
+        files: Files,
         bundle_path: Callable[[str], str],
         settings: ContainerSettings = DEFAULTS,
     ) -> None:
@@ -138,7 +141,7 @@ class ContainerExecutor:
         self._home = sha256(home.encode()).hexdigest()[:16]
         self._used = os.path.join(home, "containers")
         self._bundle_path, self._settings = bundle_path, settings
-        self._stage, self._collector = Stage(storage), Collector(storage)
+        self._stage, self._collector = Stage(storage, files), Collector(storage, files)
         check_mounts(settings)
         self._slots = Slots(settings.slot_count)
         self._attempts: dict[str, Attempt] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wingbeat.contracts.hookspecs import hookimpl
 from wingbeat.contracts.plugin import PluginInfo
@@ -27,14 +27,13 @@ def wingbeat_register(registrar: Registrar) -> None:
 
 
 def _executor(home: Home) -> Executor:
-    from wingbeat.types import Blob
+    from functools import partial
+
+    from wingbeat.attempts import fetch_bundle
     from wingbeat_container.executor import ContainerExecutor
 
     storage = home.storage()
-
-    def bundle_path(digest: str) -> str:
-        blob = Blob(uri=f"{storage.scheme}:{digest}", digest=digest, size=0, name="", layout="directory")
-        return str(storage.fetch(blob))
-
     settings = home.settings("container", ContainerSettings)
-    return ContainerExecutor(home.path, storage=storage, bundle_path=bundle_path, settings=settings)
+    files: Any = home.storage("store")  # the one in the box
+    bundle_path = partial(fetch_bundle, storage)
+    return ContainerExecutor(home.path, storage=storage, files=files, bundle_path=bundle_path, settings=settings)

@@ -19,12 +19,12 @@ import os
 import re
 import shutil
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct, structs
 
-from wingbeat.attempts import AttemptFiles, Values, write_job
+from wingbeat.attempts import AttemptFiles, Values, files_at, write_job
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.executor import AttemptRequest
 from wingbeat.contracts.storage import Storage
@@ -57,15 +57,29 @@ class Staged(Struct, frozen=True):
     mounts: tuple[Mount, ...]
 
 
+class Files(Protocol):
+    """A storage whose content can be mounted into a container, and taken from what it has left."""
+
+    scheme: str
+
+    def share(self, blob: Blob) -> dict[str, str]:
+        """What a store elsewhere has to find below its root to have this blob: place there, and path here."""
+
+    def adopt(self, blob: Blob, root: str) -> None:
+        """Have a blob that is in the store at `root`, of which nothing is believed. Raises OSError, ValueError."""
+
+
 class Stage:
     """Fills the directories of attempts.
 
     Args:
         storage: Where content is.
+
+        files: That of the home, of which Python tasks have a part.
     """
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+    def __init__(self, storage: Storage, files: Files) -> None:
+        self._storage, self._files = storage, files
 
     def command(self, request: AttemptRequest, attempt: AttemptFiles) -> Staged:
         """For a command of the author's. Raises `StagingError`; OSError if content cannot be read."""
@@ -107,12 +121,6 @@ class Stage:
 
     def function(self, request: AttemptRequest, attempt: AttemptFiles, bundle: str) -> Staged:
         """For the task's own function. `bundle` is a local folder, empty if there is none. Raises as `command` does."""
-        share = getattr(self._storage, "share", None)
-        if share is None:
-            raise ConfigurationError(
-                f"Python tasks in containers need a storage whose files can be mounted; {self._storage.scheme!r} has none.",
-                hint="Give the task a command, or use the storage of the home.",
-            )
         folder = self._folder(request, attempt, STORE, BUNDLE)
         mounts = _Mounts(folder, self._storage.fetch)
         values = Values(self._storage, f"{attempt.path}/scratch")
@@ -120,14 +128,24 @@ class Stage:
             if variable.name not in request.inputs:
                 continue
             for blob in _blobs(request.inputs[variable.name], variable.type, values, request.task.name):
-                for place, path in share(blob).items():
+                if not blob.uri.startswith(f"{self._files.scheme}:"):
+                    raise ConfigurationError(
+                        f"Task {request.task.name}: input {variable.name} is stored as {blob.uri.partition(':')[0]}:, and a "
+                        f"Python task in a container reads only what is stored as {self._files.scheme}:, which can be mounted.",
+                        hint="Give the task a command, or run it in a process.",
+                    )
+                for place, path in self._files.share(blob).items():
                     mounts.add(path, f"{STORE}/{place}")
         for place, path in packages().items():
             mounts.add(path, place)
         if bundle:
             mounts.add(bundle, BUNDLE)
         write_job(
-            request, folder, inside=INSIDE, bundle=f"{INSIDE}/{BUNDLE}" if bundle else "", store=f"{INSIDE}/{STORE}"
+            request,
+            folder,
+            inside=INSIDE,
+            bundle=f"{INSIDE}/{BUNDLE}" if bundle else "",
+            storages=(files_at(f"{INSIDE}/{STORE}"),),
         )
         command = ("python3", f"{INSIDE}/{PURE}/wingbeat_container/inside.py", INSIDE)
         return Staged(command, (Mount(folder, INSIDE, writable=True), *self._checkpoint(attempt), *mounts.found))

@@ -11,11 +11,10 @@ from distributed import Client, Future, LocalCluster
 
 from acme_dask.plugin import DaskSettings
 from acme_dask.work import CANCEL, LOOK_S, run_attempt, runs
-from wingbeat.attempts import AttemptFiles, attempt_variables, job_outcome, write_job
+from wingbeat.attempts import AttemptFiles, attempt_variables, fetch_bundle, job_outcome, write_job
 from wingbeat.base.errors import ConfigurationError, ErrorKind
 from wingbeat.contracts.executor import Aborted, AttemptRequest, Capabilities, ErrorInfo, Failed, Outcome, Sink
-from wingbeat.contracts.storage import Storage
-from wingbeat.types import Blob
+from wingbeat.contracts.storage import Storage, StorageRef
 
 CLOSE_S = 10.0
 """How long attempts may take to stop when the kernel closes."""
@@ -35,8 +34,8 @@ class Attempt:
 class DaskExecutor:
     """See `wingbeat.contracts.executor.Executor`."""
 
-    def __init__(self, home: str, storage: Storage, settings: DaskSettings) -> None:
-        self._home, self._storage, self._settings = home, storage, settings
+    def __init__(self, home: str, storage: Storage, storages: Sequence[StorageRef], settings: DaskSettings) -> None:
+        self._home, self._storage, self._storages, self._settings = home, storage, storages, settings
         self._attempts: dict[str, Attempt] = {}
         self._sink: Sink | None = None
         self._cluster: LocalCluster | None = None
@@ -136,11 +135,10 @@ class DaskExecutor:
 
     def _prepare(self, files: AttemptFiles, request: AttemptRequest) -> dict[str, str]:
         """Write what the process is started from; the variables of its environment."""
-        blob = Blob(f"{self._storage.scheme}:{request.bundle}", request.bundle, 0, "", layout="directory")
-        bundle = self._storage.fetch(blob)
+        bundle = fetch_bundle(self._storage, request.bundle)
         files.make()
         files.carry_checkpoint(request.checkpoint)
-        write_job(request, files.path, inside=files.path, bundle=bundle, store=f"{self._home}/storage")
+        write_job(request, files.path, inside=files.path, bundle=bundle, storages=self._storages)
         return attempt_variables(request, files.path)
 
     async def _stop(self, files: AttemptFiles, reason: str) -> None:

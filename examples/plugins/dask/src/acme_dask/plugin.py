@@ -46,4 +46,4 @@ def make(home: Home) -> Executor:
     """The executor of a home."""
     from acme_dask.executor import DaskExecutor
 
-    return DaskExecutor(home.path, home.storage(), home.settings("dask", DaskSettings))
+    return DaskExecutor(home.path, home.storage(), home.storages(), home.settings("dask", DaskSettings))

@@ -11,7 +11,6 @@ from wingbeat.contracts.plugin import PluginInfo
 
 if TYPE_CHECKING:
     from wingbeat.contracts.home import Home
-    from wingbeat.contracts.storage import Storage
 
 
 class FsspecSettings(Struct, frozen=True):
@@ -33,12 +32,10 @@ def wingbeat_plugin() -> PluginInfo:
 @hookimpl
 def wingbeat_register(registrar: Registrar) -> None:
     """Offer the storage."""
-    registrar.storage("fsspec", make)
+    registrar.storage("fsspec", "acme_fsspec.storage:FsspecStorage", arguments)
 
 
-def make(home: Home) -> Storage:
-    """The storage of a home."""
-    from acme_fsspec.storage import FsspecStorage
-
+def arguments(home: Home) -> dict[str, str]:
+    """What the storage of a home is constructed with."""
     url = home.settings("fsspec", FsspecSettings).url
-    return FsspecStorage(url or f"file://{home.path}/fsspec", f"{home.path}/fsspec-cache")
+    return {"url": url or f"file://{home.path}/fsspec", "cache": f"{home.path}/fsspec-cache"}

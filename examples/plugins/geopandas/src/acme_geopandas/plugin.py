@@ -10,7 +10,7 @@ from wingbeat.types import TableType, register
 @hookimpl
 def wingbeat_plugin() -> PluginInfo:
     """Built for the first contracts; there is nothing to set."""
-    return PluginInfo(api=(0, 1))
+    return PluginInfo(api=(0, 1), kits=("acme_geopandas.kits:TestGeoDataFrame",))
 
 
 @hookimpl

@@ -19,6 +19,7 @@ Names are hashed in keys, which are short in LMDB; every value is behind a check
 from __future__ import annotations
 
 import asyncio
+import os
 import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -31,12 +32,12 @@ import msgspec
 from msgspec.structs import replace
 
 from acme_lmdb.files import DATABASES, acquire, release
-from wingbeat.base.errors import ConfigurationError, JournalDamaged, JournalUnknown
+from wingbeat.base.errors import ConfigurationError, JournalDamaged, JournalUnknown, NotFound
 from wingbeat.contracts.journal import Batch, FencedOut, Record, Row, Snapshot, StorageFull
+from wingbeat.spec.phase import ExecutionPhase
 
 FORMAT = 1
 T = TypeVar("T")
-ENDED = frozenset({"SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"})
 
 
 class LmdbJournal:
@@ -50,6 +51,7 @@ class LmdbJournal:
         self._env: lmdb.Environment | None = None
         self._db: dict[str, Any] = {}
         self._thread: ThreadPoolExecutor | None = None
+        self._reads = False
 
     async def open(self, owner: str) -> int:
         """Take the next fence."""
@@ -60,13 +62,30 @@ class LmdbJournal:
         self._env = acquire(self._path, self._map_bytes)
         self._db = {name: self._env.open_db(name.encode()) for name in DATABASES}
         with self._env.begin(write=True) as txn:
-            found = int(txn.get(b"format", b"0", self._db["meta"]))
-            if found > FORMAT:
-                raise ConfigurationError(f"{self._path} has the format {found}; this is acme-lmdb for {FORMAT}.")
+            self._check_format(txn)
             fence = self._fence(txn) + 1
             for key, value in ((b"format", b"%d" % FORMAT), (b"fence", b"%d" % fence), (b"owner", owner.encode())):
                 txn.put(key, value, db=self._db["meta"])
         return fence
+
+    async def open_to_read(self) -> None:
+        """Take no fence: LMDB lets any number read beside the one that writes."""
+        self._thread = ThreadPoolExecutor(1, "lmdb")
+        self._reads = True
+        await self._do(self._open_to_read)
+
+    def _open_to_read(self) -> None:
+        if not os.path.exists(self._path):
+            raise NotFound(f"There is no journal {self._path}.")
+        self._env = acquire(self._path, self._map_bytes)
+        self._db = {name: self._env.open_db(name.encode()) for name in DATABASES}
+        with self._env.begin() as txn:
+            self._check_format(txn)
+
+    def _check_format(self, txn: lmdb.Transaction) -> None:
+        found = int(txn.get(b"format", b"0", self._db["meta"]))
+        if found > FORMAT:
+            raise ConfigurationError(f"{self._path} has the format {found}; this is acme-lmdb for {FORMAT}.")
 
     async def append(self, batch: Batch, fence: int) -> None:
         """Commit, or write nothing."""
@@ -192,6 +211,8 @@ class LmdbJournal:
     def _writing(self, fence: int) -> lmdb.Transaction:
         """A transaction of whoever has the newest fence. It is undone where something is raised in it."""
         assert self._env is not None
+        if self._reads:
+            raise JournalUnknown(f"{self._path} was opened to be read.")
         txn = self._env.begin(write=True)
         if self._fence(txn) != fence:
             txn.abort()
@@ -208,7 +229,7 @@ class LmdbJournal:
 
     def _keep(self, txn: lmdb.Transaction, number: bytes, record: Record) -> None:
         txn.put(number, _sealed(msgspec.msgpack.encode(record)), db=self._db["records"])
-        if record.phase in ENDED:
+        if ExecutionPhase(record.phase).terminal:
             txn.delete(number, db=self._db["live"])
         else:
             txn.put(number, b"", db=self._db["live"])

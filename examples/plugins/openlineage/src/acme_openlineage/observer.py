@@ -12,10 +12,10 @@ from openlineage.client.transport.http import HttpConfig, HttpTransport
 from acme_openlineage.events import run_event
 from acme_openlineage.settings import OpenLineageSettings
 from wingbeat.contracts.observer import MISSED, Published
+from wingbeat.spec.phase import ExecutionPhase
 
 CLOSING_S = 3.0
 """What is kept is sent for so long when the kernel closes."""
-ENDED = frozenset({"SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"})
 TASKS_MAX = 10_000
 """Names of tasks are kept of so many nodes that live; the others go by the id of their node."""
 
@@ -67,7 +67,7 @@ class OpenLineageObserver:
         if event.task and sum(map(len, self._tasks.values())) < TASKS_MAX:
             tasks[event.node] = event.task
         made = run_event(event, self._settings.namespace, tasks.get(event.node, ""))
-        if not tasks or (event.kind == "execution" and event.phase in ENDED):
+        if not tasks or (event.kind == "execution" and ExecutionPhase(event.phase).terminal):
             del self._tasks[event.execution]
         return made
 

@@ -48,9 +48,10 @@ from wingbeat.contracts.executor import (
     Succeeded,
 )
 from wingbeat.contracts.failpoints import hit
+from wingbeat.contracts.storage import StorageRef
 from wingbeat.runtime import claim, files
 from wingbeat.runtime.checkpoint import carry
-from wingbeat.runtime.job import Exit, Job, StorageRef
+from wingbeat.runtime.job import Exit, Job
 from wingbeat.runtime.reap import kill_group
 from wingbeat.spec.entities import Isolation
 from wingbeat.spec.phase import AttemptPhase
@@ -63,7 +64,6 @@ TROUBLE_S = 0.5
 """Pause before what the machine refused (processes, descriptors, disk) is tried again."""
 
 
-NO_STORAGE = StorageRef()
 DEFAULTS = ProcessSettings()
 
 
@@ -93,7 +93,7 @@ class ProcessExecutor:
         bundle_path: Local folder of the bundle of a digest; called in a thread. Raises `OSError` if it is not to be
         had.
 
-        storage: How an attempt's process makes its storage.
+        storages: How an attempt's process makes its storage: see `Home.storages`.
 
         settings: Slots and times.
     """
@@ -104,14 +104,14 @@ class ProcessExecutor:
         *,
         environments: Environments,
         bundle_path: Callable[[str], str],
-        storage: StorageRef = NO_STORAGE,
+        storages: Sequence[StorageRef] = (),
         settings: ProcessSettings = DEFAULTS,
     ) -> None:
         home = os.path.abspath(home)
         self._attempts_dir = os.path.join(home, "attempts")
         self._environments = environments
         self._bundle_path = bundle_path
-        self._storage = storage
+        self._storages = tuple(storages)
         self._settings = settings
         self._slots = Slots(settings.slot_count)
         self._parents = Parents(home, settings, self._on_started)
@@ -343,7 +343,7 @@ class ProcessExecutor:
             bundle=bundle,
             cache=self._parents.cache,
             spawn=task.isolation is Isolation.SPAWN,
-            storage=self._storage,
+            storages=self._storages,
             wrappers=task.wrappers,
             variables={**task.variables, **request.variables},
             cpu=task.resources.cpu,

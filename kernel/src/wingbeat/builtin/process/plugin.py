@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
-from wingbeat.builtin.environments import UvEnvironments
 from wingbeat.builtin.process.executor import ProcessExecutor
 from wingbeat.builtin.process.settings import ProcessSettings
 from wingbeat.contracts.home import Home
-from wingbeat.runtime.job import StorageRef
 from wingbeat.types import Blob
 
 
@@ -17,16 +13,13 @@ def make(home: Home) -> ProcessExecutor:
     storage = home.storage()
 
     def bundle_path(digest: str) -> str:
-        return str(
-            storage.fetch(
-                Blob(uri=f"{storage.scheme}:{digest}", digest=digest, size=0, name="bundle", layout="directory")
-            )
-        )
+        blob = Blob(uri=f"{storage.scheme}:{digest}", digest=digest, size=0, name="bundle", layout="directory")
+        return storage.fetch(blob)
 
     return ProcessExecutor(
         home.path,
-        environments=UvEnvironments(storage, cache_dir=os.path.join(home.path, "bundles")),
+        environments=home.environments(),
         bundle_path=bundle_path,
-        storage=StorageRef("wingbeat.builtin.filestore:FileStore", {"root": os.path.join(home.path, "storage")}),
+        storages=home.storages(),
         settings=home.settings("process", ProcessSettings),
     )

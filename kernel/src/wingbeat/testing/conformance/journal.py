@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from wingbeat.base.errors import NotFound, WingbeatError
 from wingbeat.contracts.journal import Batch, Ended, FencedOut, Journal, Record, Row, Snapshot, StorageFull
 from wingbeat.testing.conformance.journal_model import run_model
 from wingbeat.testing.conformance.kit import Kit, descriptors
@@ -62,6 +63,53 @@ class JournalContract(Kit):
             yield journal, fence
         finally:
             await journal.close()
+
+    # Reading beside whoever writes
+
+    async def test_a_reader_sees_what_was_and_what_is_committed(self, home: TemporaryHome) -> None:
+        """`open_to_read`: beside whoever writes; what is committed later is read as well."""
+        async with self.opened(home) as (journal, fence):
+            await journal.append(Batch(rows=rows("a", b"0"), launches=[record("a")]), fence)
+            reader = self.make(home)
+            await reader.open_to_read()
+            try:
+                assert [row.body for row in await reader.read("a")] == [b"0"]
+                await journal.append(Batch(rows=rows("a", b"1", start=1)), fence)
+                assert [row.body for row in await reader.read("a")] == [b"0", b"1"]
+                assert [found.execution for found in await reader.records()] == ["a"]
+            finally:
+                await reader.close()
+            await journal.append(Batch(rows=rows("a", b"2", start=2)), fence)
+            assert len(await journal.read("a")) == 3, "the fence of the writer is good still"
+        reader = self.make(home)
+        await reader.open_to_read()
+        try:
+            assert len(await reader.read("a")) == 3, "nobody has to write for somebody to read"
+        finally:
+            await reader.close()
+
+    async def test_a_reader_writes_nothing(self, home: TemporaryHome) -> None:
+        """`open_to_read`: what would write raises, and writes nothing."""
+        async with self.opened(home) as (journal, fence):
+            await journal.append(Batch(rows=rows("a", b"0"), launches=[record("a")]), fence)
+        reader = self.make(home)
+        await reader.open_to_read()
+        try:
+            for number in (fence, fence + 1, -1):
+                with pytest.raises(WingbeatError):
+                    await reader.append(Batch(rows=rows("a", b"1", start=1)), number)
+            assert len(await reader.read("a")) == 1
+        finally:
+            await reader.close()
+
+    async def test_where_nothing_was_written_nothing_is_read_or_made(self, home: TemporaryHome) -> None:
+        """`open_to_read` raises `NotFound` if nothing was written there, and makes nothing."""
+        before = sorted(os.listdir(home.path))
+        reader = self.make(home)
+        with pytest.raises(NotFound):
+            await reader.open_to_read()
+        await reader.close()
+        assert sorted(os.listdir(home.path)) == before
 
     # What was written is read
 

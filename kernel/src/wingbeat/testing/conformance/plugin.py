@@ -27,17 +27,20 @@ import pytest
 
 from wingbeat.contracts import hookspecs
 from wingbeat.contracts.catalog import Catalog
+from wingbeat.contracts.environment import Environments
 from wingbeat.contracts.executor import Executor
 from wingbeat.contracts.journal import Journal
 from wingbeat.contracts.observer import Observer
 from wingbeat.contracts.plugin import PluginInfo, fits
-from wingbeat.contracts.storage import Storage
+from wingbeat.contracts.storage import Storage, StorageRef
 from wingbeat.host.discover import boot
+from wingbeat.runtime.storages import make_storage
 from wingbeat.testing.conformance.kit import Kit
 from wingbeat.testing.home import TemporaryHome
 
 SEAMS: dict[str, type] = {
     "executor": Executor, "storage": Storage, "journal": Journal, "catalog": Catalog, "observer": Observer,
+    "environments": Environments,
 }  # fmt: skip
 STANDARD = frozenset(sys.stdlib_module_names) | {"__main__", "__mp_main__"}
 DOORS = ("attempts", "base", "contracts", "spec", "testing", "types")
@@ -83,6 +86,14 @@ class Offers:
 
     def secrets(self, name: str, target: str, settings: Callable[[Any], Any] | None = None) -> None:
         """A source of secrets is made in attempts, from no factory."""
+
+    def storage(self, scheme: str, target: str, settings: Callable[[Any], Any] | None = None) -> None:
+        """A storage is made from what its plugin says, here as in attempts."""
+
+        def make(home: Any) -> Any:
+            return make_storage(StorageRef(scheme, target, dict(settings(home)) if settings is not None else {}))
+
+        self.found.append(("storage", scheme, make))
 
     def __getattr__(self, seam: str) -> Callable[[str, Callable[[Any], Any]], None]:
         if seam.startswith("_"):
@@ -238,6 +249,14 @@ class PluginContract(Kit):
             if name.startswith("wingbeat.") and (name.split(".")[1] not in DOORS or "._" in name)
         }
         assert sorted(private) == []
+
+    def test_its_kits_have_tests(self) -> None:
+        """`PluginInfo.kits`: ``module:class`` of test classes of the plugin's own."""
+        for target in self.info().kits:
+            module, _, name = target.partition(":")
+            found = getattr(importlib.import_module(module), name, None)
+            assert isinstance(found, type), f"there is no class {target}"
+            assert any(member.startswith("test_") for member in dir(found)), f"{target} has no tests"
 
     # What it offers
 

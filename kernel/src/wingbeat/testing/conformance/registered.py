@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from wingbeat.base.errors import ConfigurationError
@@ -27,10 +28,13 @@ KITS: dict[str, type[Kit]] = {
     "observer": ObserverContract,
 }
 """The kits that need nothing but a factory, by seam."""
+OWN = "kit"
+"""In the place of a seam, for a test class that the plugin itself names in `PluginInfo.kits`."""
 
 
 def kit(module: str, seam: str, name: str, settings: Mapping[str, Mapping[str, Any]] | None = None) -> type[Kit]:
-    """A test class for what the plugin `module` registers as `name` at `seam`; `plugin` is the plugin itself.
+    """A test class for what the plugin `module` registers as `name` at `seam`; `plugin` is the plugin itself,
+    and `kit` a test class of its own, as ``module:class``.
 
     Args:
         settings: By section, what its factory is given.
@@ -41,6 +45,8 @@ def kit(module: str, seam: str, name: str, settings: Mapping[str, Mapping[str, A
     members: dict[str, Any] = {"settings": settings or {}}
     if seam == "plugin":
         return type("TestPlugin", (PluginContract,), {**members, "module": module, "name": name})
+    if seam == OWN:
+        return _own(name)
     if seam not in KITS:
         raise ConfigurationError(
             f"There is no kit that tests a {seam} by its name.",
@@ -54,3 +60,14 @@ def kit(module: str, seam: str, name: str, settings: Mapping[str, Mapping[str, A
     if seam == "catalog":  # whose clock and neighbours nobody but its author knows
         members |= {"injects_clock": False, "shared": False}
     return type(f"Test{seam.capitalize()}", (KITS[seam],), {**members, "make": lambda self, home, *_: factory(home)})
+
+
+def _own(target: str) -> type[Kit]:
+    module, _, name = target.partition(":")
+    try:
+        found = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(f"The kit {target} of the plugin cannot be imported: {error}.") from error
+    if not (isinstance(found, type) and any(member.startswith("test_") for member in dir(found))):
+        raise ConfigurationError(f"The kit {target} of the plugin is no class with tests.")
+    return found

@@ -108,6 +108,10 @@ class SimJournal:
         self.world.note(owner, f"has the fence {self.store.fence}")
         return self.store.fence
 
+    async def open_to_read(self) -> None:
+        """Nobody looks at a simulated home."""
+        raise NotImplementedError
+
     async def append(self, batch: Batch, fence: int) -> None:
         """See `Journal.append`: the fence is checked in the step that writes."""
         chance, kernel = self._chance, self.kernel

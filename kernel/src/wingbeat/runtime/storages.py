@@ -1,0 +1,106 @@
+"""The storages of a home as one: what is new goes to the first, what is there is read by the scheme of its URI."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar, cast
+
+from wingbeat.base.errors import ConfigurationError
+from wingbeat.contracts.storage import Storage, StorageRef
+from wingbeat.types import Blob
+
+T = TypeVar("T")
+
+
+def make_storage(ref: StorageRef) -> Storage:
+    """What a reference says. Raises ConfigurationError, whatever its module or class raises."""
+    module, _, name = ref.target.partition(":")
+    try:
+        return cast(Storage, getattr(importlib.import_module(module), name)(**ref.settings))
+    except ConfigurationError:
+        raise
+    except ImportError as error:
+        raise ConfigurationError(
+            f"The storage {ref.scheme!r} cannot be imported here: {error}.",
+            hint="Add the distribution that has it to the packages of the task's environment.",
+        ) from error
+    except Exception as error:
+        raise ConfigurationError(
+            f"The storage {ref.scheme!r} cannot be made: {type(error).__name__}: {error}."
+        ) from error
+
+
+class Storages:
+    """A `wingbeat.contracts.storage.Storage` over several, each made on first use.
+
+    Args:
+        refs: The first is where what is new goes.
+    """
+
+    def __init__(self, refs: Sequence[StorageRef]) -> None:
+        self._refs = {ref.scheme: ref for ref in refs}
+        self._made: dict[str, Storage] = {}
+        self.scheme = refs[0].scheme
+
+    def of(self, scheme: str) -> Storage:
+        """The storage of a scheme. Raises ValueError if there is none."""
+        made = self._made.get(scheme)
+        if made is None:
+            if scheme not in self._refs:
+                known = ", ".join(f"{name}:" for name in self._refs)
+                raise ValueError(f"there is no storage for {scheme[:200]!r}; what is here: {known}")
+            made = self._made[scheme] = make_storage(self._refs[scheme])
+        return made
+
+    def put_bytes(self, data: bytes) -> Blob:
+        """See `Storage`."""
+        return self.of(self.scheme).put_bytes(data)
+
+    def put_file(self, path: str, name: str = "") -> Blob:
+        """See `Storage`."""
+        return self.of(self.scheme).put_file(path, name)
+
+    def put_directory(self, path: str, name: str = "") -> Blob:
+        """See `Storage`."""
+        return self.of(self.scheme).put_directory(path, name)
+
+    def put_files(self, files: Mapping[str, str | bytes]) -> Blob:
+        """See `Storage`."""
+        return self.of(self.scheme).put_files(files)
+
+    def read_bytes(self, blob: Blob, bytes_max: int = 256 * 2**20) -> bytes:
+        """See `Storage`."""
+        return self._found(blob, lambda storage, found: storage.read_bytes(found, bytes_max))
+
+    def fetch(self, blob: Blob) -> str:
+        """See `Storage`."""
+        return self._found(blob, lambda storage, found: storage.fetch(found))
+
+    def verify(self, blob: Blob) -> str | None:
+        """See `Storage`."""
+        try:
+            return self.of(_scheme(blob)).verify(blob)
+        except (ConfigurationError, ValueError) as error:
+            return str(error)
+
+    def _found(self, blob: Blob, read: Callable[[Storage, Blob], T]) -> T:
+        """Code and locks are known by their digest alone, and are looked for in the storage that is chosen now: those of
+        executions from before another one was chosen are in that one."""
+        scheme = _scheme(blob)
+        try:
+            return read(self.of(scheme), blob)
+        except FileNotFoundError:
+            if scheme == self.scheme:
+                for other in self._refs:
+                    if other != scheme:
+                        moved = Blob(f"{other}:{blob.digest}", blob.digest, blob.size, blob.name, layout=blob.layout)
+                        try:
+                            return read(self.of(other), moved)
+                        except (OSError, ConfigurationError):
+                            continue
+            raise
+
+
+def _scheme(blob: Blob) -> str:
+    return blob.uri.partition(":")[0]

@@ -1,0 +1,207 @@
+"""Homes that use other parts than those in the box: storage, journal, and what makes environments."""
+
+import importlib
+import os
+import sys
+import textwrap
+
+import pytest
+
+from wingbeat import Kernel
+from wingbeat.base.errors import ConfigurationError, NotFound
+from wingbeat.builtin.sqlite import SQLiteJournal
+from wingbeat.contracts.environment import Interpreter
+from wingbeat.contracts.hookspecs import hookimpl
+from wingbeat.contracts.plugin import PluginInfo
+from wingbeat.contracts.storage import StorageRef
+from wingbeat.kernel.compiling import compile_file
+from wingbeat.runtime.storages import Storages
+from wingbeat.spec.literal import Offloaded
+from wingbeat.types import Blob
+
+ELSEWHERE = """
+    from msgspec.structs import replace
+    from wingbeat.builtin.filestore import FileStore
+    from wingbeat.contracts.hookspecs import hookimpl
+    from wingbeat.contracts.plugin import PluginInfo
+
+    class Elsewhere:
+        scheme = "elsewhere"
+
+        def __init__(self, root):
+            self.files = FileStore(root)
+
+        def __getattr__(self, name):
+            call = getattr(self.files, name)
+            def through(given, *rest, **named):
+                if hasattr(given, "uri"):
+                    scheme, digest = given.uri.split(":", 1)
+                    if scheme != "elsewhere":
+                        raise ValueError(given.uri)
+                    given = replace(given, uri="store:" + digest)
+                answer = call(given, *rest, **named)
+                return replace(answer, uri="elsewhere:" + answer.digest) if hasattr(answer, "uri") else answer
+            return through
+
+    @hookimpl
+    def wingbeat_plugin():
+        return PluginInfo(api=(0, 1))
+
+    @hookimpl
+    def wingbeat_register(registrar):
+        registrar.storage("elsewhere", "elsewhere:Elsewhere", lambda home: {"root": home.path + "/elsewhere"})
+"""
+PROJECT = """
+    from pathlib import Path
+    from wingbeat import File, task, workflow
+
+    @task
+    def numbers(n: int) -> list[int]:
+        return list(range(n))
+
+    @task
+    def written(numbers: list[int]) -> File:
+        path = Path("sum.txt")
+        path.write_text(str(sum(numbers)))
+        return File(path)
+
+    @task
+    def read(file: File) -> int:
+        return int(Path(file).read_text())
+
+    @workflow
+    def flow(n: int = 50_000) -> int:
+        return read(written(numbers(n)))
+"""
+CHOSEN = {"kernel": {"storage": "elsewhere"}}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project, and a plugin that is found by every process of its environment."""
+    path = tmp_path / "packages"
+    (path / "elsewhere-1.dist-info").mkdir(parents=True)
+    (path / "elsewhere-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1\n")
+    (path / "elsewhere-1.dist-info/entry_points.txt").write_text("[wingbeat]\nelsewhere = elsewhere\n")
+    (path / "elsewhere.py").write_text(textwrap.dedent(ELSEWHERE))
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project/chosen_project.py").write_text(textwrap.dedent(PROJECT))
+    monkeypatch.setenv("PYTHONPATH", str(path))
+    monkeypatch.syspath_prepend(str(path))
+    monkeypatch.syspath_prepend(str(tmp_path / "project"))
+    monkeypatch.chdir(tmp_path)
+    return importlib.reload(importlib.import_module("chosen_project"))
+
+
+async def test_values_files_code_and_locks_are_in_the_storage_that_is_chosen(project, tmp_path):
+    async with Kernel("home", settings=CHOSEN) as kernel:
+        execution = await kernel.launch(project.flow, name="first")
+        assert await execution.result() == sum(range(50_000))
+        view = await execution.describe()
+    uris = [node.outputs["o0"].uri for node in view.nodes if isinstance(node.outputs["o0"], Offloaded)]
+    assert uris
+    assert all(uri.startswith("elsewhere:") for uri in uris)
+    assert not os.path.exists("home/storage"), "nothing is in the storage of the box"
+
+
+async def test_what_was_stored_before_the_choice_is_read_after_it(project):
+    async with Kernel("home") as kernel:
+        first = await kernel.launch(project.flow, name="first")
+        assert await first.result() == sum(range(50_000))
+    async with Kernel("home", settings=CHOSEN) as kernel:
+        outputs = {node.id: node.outputs["o0"] for node in (await kernel.engine.describe("first")).nodes}
+        numbers = next(value for value in outputs.values() if isinstance(value, Offloaded))
+        assert numbers.uri.startswith("store:")
+        recovered = await kernel.recover("first")
+        assert await recovered.result() == sum(range(50_000))
+    async with Kernel("home") as kernel:  # and back
+        assert await (await kernel.launch(project.flow, name="last")).result() == sum(range(50_000))
+
+
+async def test_a_file_is_compiled_into_the_storage_that_is_chosen(project, tmp_path, monkeypatch):
+    monkeypatch.setenv("WINGBEAT_KERNEL__STORAGE", "elsewhere")
+    closure = compile_file("project/chosen_project.py", "flow", "home")
+    assert not os.path.exists("home/storage")
+    async with Kernel("home") as kernel:
+        assert await (await kernel.launch(closure, {"n": 5})).result() == 10
+
+
+async def test_a_storage_that_is_not_there_is_an_error_before_anything_runs(project):
+    with pytest.raises(ConfigurationError, match="(?s)no storage 'nowhere'.*Installed: elsewhere, store"):
+        async with Kernel("home", settings={"kernel": {"storage": "nowhere"}}):
+            raise AssertionError("it is open")
+    with pytest.raises(ConfigurationError, match="no storage 'nowhere'"):
+        compile_file("project/chosen_project.py", "flow", "home", {"kernel": {"storage": "nowhere"}})
+
+
+class Others:
+    """A plugin with a journal and environments of its own."""
+
+    def __init__(self, path):
+        self.path, self.asked = path, []
+
+    @hookimpl
+    def wingbeat_plugin(self):
+        return PluginInfo(api=(0, 1))
+
+    @hookimpl
+    def wingbeat_register(self, registrar):
+        registrar.journal("other", lambda home: SQLiteJournal(self.path / "other.sqlite"))
+        registrar.environments("other", lambda home: self)
+
+    async def ensure(self, environment, project_lock):
+        self.asked.append(project_lock)
+        return Interpreter("mine", sys.executable, isolated=False)
+
+
+async def test_a_reader_reads_the_journal_that_is_chosen(project, tmp_path):
+    others, settings = Others(tmp_path), {"kernel": {"journal": "other"}}
+    with pytest.raises(NotFound, match="no home"):
+        async with Kernel("home", settings=settings, plugins=[others], read_only=True):
+            raise AssertionError("it is open")
+    assert not os.path.exists("home"), "reading makes nothing"
+    async with Kernel("home", settings=settings, plugins=[others]) as kernel:
+        await (await kernel.launch(project.flow, {"n": 3}, name="first")).result()
+        async with Kernel("home", settings=settings, plugins=[others], read_only=True) as reader:
+            assert (await reader.engine.describe("first")).phase == "SUCCEEDED"
+    assert not os.path.exists("home/journal.sqlite")
+
+
+async def test_tasks_run_in_the_environments_that_are_chosen(project, tmp_path):
+    others = Others(tmp_path)
+    async with Kernel("home", settings={"kernel": {"environments": "other"}}, plugins=[others]) as kernel:
+        assert await (await kernel.launch(project.flow, {"n": 3})).result() == 3
+    assert others.asked
+    with pytest.raises(ConfigurationError, match=r"(?s)no maker of environments 'conda'.*Installed: other, uv"):
+        async with Kernel("home", settings={"kernel": {"environments": "conda"}}, plugins=[others]):
+            raise AssertionError("it is open")
+
+
+def refs(tmp_path):
+    target = "wingbeat.builtin.filestore:FileStore"
+    return StorageRef("store", target, {"root": str(tmp_path / "a")}), StorageRef("gone", "no_such_module:Storage")
+
+
+def test_one_that_cannot_be_imported_is_told_with_what_to_do(tmp_path):
+    storages = Storages(refs(tmp_path)[::-1])
+    with pytest.raises(ConfigurationError, match="'gone' cannot be imported here: No module named 'no_such_module'"):
+        storages.put_bytes(b"x")
+    blob = Blob("gone:sha256:" + "0" * 64, "sha256:" + "0" * 64, 1, "")
+    assert "cannot be imported" in storages.verify(blob)
+
+
+def test_a_scheme_that_nobody_has_is_told(tmp_path):
+    storages = Storages(refs(tmp_path))
+    blob = storages.put_bytes(b"x")
+    assert storages.read_bytes(blob) == b"x"
+    foreign = Blob("s3:" + blob.digest, blob.digest, 1, "")
+    with pytest.raises(ValueError, match="no storage for 's3'; what is here: store:, gone:"):
+        storages.read_bytes(foreign)
+    assert "no storage for 's3'" in storages.verify(foreign)
+
+
+def test_what_is_nowhere_is_not_found(tmp_path):
+    storages = Storages(refs(tmp_path))
+    blob = Blob("store:sha256:" + "0" * 64, "sha256:" + "0" * 64, 1, "")
+    with pytest.raises(FileNotFoundError):
+        storages.read_bytes(blob)
