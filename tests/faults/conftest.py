@@ -114,6 +114,13 @@ class Place:
         attempts = self.attempts()
         return [pid for pid in self._processes() if pid not in attempts and _is_parent(pid)]
 
+    def children(self, pid: int) -> list[int]:
+        """Processes that it has forked, and that it has not reaped."""
+        try:
+            return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        except OSError:
+            return []
+
     def _processes(self) -> list[int]:
         """Every process that names the home in its arguments, but the program."""
         found = []

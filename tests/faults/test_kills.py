@@ -1,4 +1,4 @@
-"""Kill -9 at random moments of the kernel, of a holder with a client, of warm parents, of attempts, of all at once: counted."""
+"""Kill -9 at random moments of the kernel, of a holder with a client, of warm parents, of attempts, of gangs, of all: counted."""
 
 import os
 import random
@@ -11,7 +11,7 @@ TIMES = int(os.environ.get("FAULTS_TIMES", "1"))
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300 * TIMES)]
 
-QUOTAS = {"kernel": 80, "holder": 50, "parent": 75, "attempt": 75, "all": 20}
+QUOTAS = {"kernel": 80, "holder": 50, "parent": 75, "attempt": 75, "gang": 15, "all": 20}
 KILLS_MIN = 300
 ATTEMPTS_MAX = 2
 """An attempt of a higher number is spared: an execution may fail for system failures that do not end."""
@@ -92,6 +92,25 @@ def _attempt(place, dice: random.Random, most: int) -> tuple[int, int]:
     return killed, killed
 
 
+def _gang(place, dice: random.Random, most: int) -> tuple[int, int]:
+    """Kill leaders and members of gangs while the program runs; each gang is torn down, and tried again."""
+    killed, met = 0, set()
+    program = place.begin()
+    while killed < most and program.poll() is None:
+        gangs = {
+            name: pid
+            for pid, name in place.attempts().items()
+            if "paired" in name and int(name[-1]) < ATTEMPTS_MAX and name not in met
+        }
+        for name, leader in gangs.items():
+            family = [leader, *place.children(leader)]
+            if len(family) > 1:
+                met.add(name)
+                killed += _signal(dice.choice(family))
+    assert program.wait(60) == 0, place.log()
+    return killed, killed
+
+
 def _all(place, dice: random.Random, most: int) -> tuple[int, int]:
     """Kill the program, its warm parents and its attempts at once."""
     killed, lost = 0, set()
@@ -105,7 +124,7 @@ def _all(place, dice: random.Random, most: int) -> tuple[int, int]:
     return killed, len(lost)
 
 
-CAMPAIGNS = {"kernel": _kernel, "holder": _holder, "parent": _parent, "attempt": _attempt, "all": _all}
+CAMPAIGNS = {"kernel": _kernel, "holder": _holder, "parent": _parent, "attempt": _attempt, "gang": _gang, "all": _all}
 
 
 def _ended(program, seconds: float) -> bool:
