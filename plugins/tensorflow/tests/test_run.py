@@ -24,7 +24,7 @@ FLOW = """
     import tensorflow as tf
 
     import wingbeat_tensorflow
-    from wingbeat import Resources, run, task, workflow
+    from wingbeat import Resources, current, run, task, workflow
     from wingbeat.contracts.gang import member_of
     from wingbeat_tensorflow import TensorFlow, TFRecord, callbacks, records, write_records
 
@@ -112,6 +112,33 @@ FLOW = """
     @workflow
     def parameters(n: int = 5) -> int:
         return served(n=n)
+
+
+    @task(task_config=TensorFlow(workers=2, evaluator=1))
+    def watched(strategy: tf.distribute.Strategy, n: int) -> float:
+        member, shared = member_of(os.environ), current().checkpoint
+        with strategy.scope():
+            weight = tf.Variable(0.0)
+        if member.role == "evaluator":
+            assert strategy.num_replicas_in_sync == 1
+            while True:  # until it is stopped
+                if (saved := shared.load("weight")) is not None:
+                    weight.assign(float(saved))
+                    shared.save("score", str(10 * float(weight.numpy())).encode())
+                time.sleep(0.02)
+        for _ in range(n):
+            strategy.run(lambda: weight.assign_add(1.0))
+        if member.index == 0:
+            shared.save("weight", str(float(weight.numpy())).encode())
+        while (score := shared.load("score")) is None or float(score) != 10 * n:
+            time.sleep(0.02)
+        mark(member.name)
+        return float(score)
+
+
+    @workflow
+    def evaluated(n: int = 3) -> float:
+        return watched(n=n)
 
 
     @task(task_config=TensorFlow())
@@ -206,6 +233,13 @@ def test_a_worker_killed_in_mid_training_brings_a_new_attempt_of_all_that_goes_o
 def test_with_parameter_servers_the_chief_alone_runs_the_function(place):
     assert finish(begin(place, "parameters", n=5)) == 10
     assert marks(place) == [["chief-0"]]
+
+
+def test_an_evaluator_works_beside_the_training_and_is_stopped_at_its_end(place):
+    assert finish(begin(place, "evaluated", n=3)) == 30.0
+    assert sorted(marks(place)) == [["worker-0"], ["worker-1"]]
+    (attempt,) = attempts(place)
+    assert (attempt / "members" / "evaluator-0").is_dir()
 
 
 def test_records_go_from_task_to_task(place):
