@@ -21,15 +21,20 @@ OFFERED = {
     "catalog": "Catalog",
     "journal": "Journal",
     "observer": "Observer",
+    "environments": "Environments",
 }
 """Seams whose objects are made from what a plugin registers, and their protocols."""
-SEAMS = (*OFFERED, "types", "wrapper")
+SEAMS = (*OFFERED, "types", "wrapper", "secrets")
+MODULES = {"environments": "environment"}
+"""Of seams whose module has another name."""
 WHAT = {
     "executor": "An executor",
     "storage": "A storage",
     "catalog": "A catalog",
     "journal": "A journal",
     "observer": "An observer",
+    "environments": "What makes environments",
+    "secrets": "A source of secrets",
     "types": "A type",
     "wrapper": "A wrapper",
 }
@@ -45,6 +50,7 @@ TEXTS = {
     "config.py": "what an author says of a task",
     "session.py": "what the function is given",
     "values.py": "the class",
+    "source.py": "the source",
     "kits.py": "what the kit has to know",
 }
 
@@ -119,6 +125,7 @@ def _offers(seam: str, file: str) -> str:
 
 def _values(name: str, package: str, seam: str) -> dict[str, str]:
     major, minor = API_VERSION
+    module = MODULES.get(seam, seam)
     works = files("wingbeat_cli.scaffold").joinpath("templates", seam).is_dir()
     return {
         "NAME": name,
@@ -127,18 +134,18 @@ def _values(name: str, package: str, seam: str) -> dict[str, str]:
         "SEAM": seam,
         "PROTOCOL": OFFERED.get(seam, ""),
         "WHAT": WHAT[seam],
-        "KIT": f"wingbeat.testing.conformance.{seam}",
+        "KIT": f"wingbeat.testing.conformance.{module}",
         "API": f"({major}, {minor})",
         "SERIES": _series(),
         "HINTS": _sorted(
             "    from wingbeat.contracts.home import Home",
-            f"    from wingbeat.contracts.{seam} import {OFFERED.get(seam)}",
+            f"    from wingbeat.contracts.{module} import {OFFERED.get(seam)}",
         ),
         "KITS": _sorted(
             "from wingbeat.testing.conformance.plugin import PluginContract",
-            f"from wingbeat.testing.conformance.{seam} import {OFFERED.get(seam)}Contract",
+            f"from wingbeat.testing.conformance.{module} import {OFFERED.get(seam)}Contract",
         ),
-        "STATE": WORKS if works else TO_DO.format(seam=seam),
+        "STATE": WORKS if works else TO_DO.format(seam=module),
     }
 
 
@@ -168,7 +175,7 @@ def _unwritten(seam: str, package: str, start: str, name: str) -> str:
     """The module of a seam whose calls are to be written."""
     from wingbeat_cli.scaffold.skeleton import imports, skeleton
 
-    module, protocol = f"wingbeat.contracts.{seam}", OFFERED[seam]
+    module, protocol = f"wingbeat.contracts.{MODULES.get(seam, seam)}", OFFERED[seam]
     needed = imports(module, protocol)
     standard = {source for source in needed if not source.startswith("wingbeat.")}
     ours = {source: names for source, names in needed.items() if source not in standard}
