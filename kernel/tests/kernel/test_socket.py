@@ -1,15 +1,17 @@
 """The home's socket: calls of one process answered by another."""
 
 import asyncio
+import socket
 
 import pytest
 
-from wingbeat.base.errors import InputError
+from wingbeat.base.errors import InputError, JournalUnknown
 from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.kernel import serve
 from wingbeat.kernel.remote import RemoteEngine
 from wingbeat.kernel.serve import Server
 from wingbeat.kernel.shared import SharedEngine
+from wingbeat.kernel.wire import Call, frame
 
 
 class Endless:
@@ -54,6 +56,24 @@ async def test_a_call_that_nobody_waits_for_any_more_is_ended_at_the_holder(tmp_
     finally:
         await remote.close()
         await server.close()
+
+
+async def test_who_was_accepted_just_before_the_end_is_not_answered_but_sent_on(tmp_path):
+    class Closed(Endless):
+        async def executions(self, *, after="", limit=100):
+            raise JournalUnknown("The journal is closed.")
+
+    server = Server(Closed(), tmp_path)
+    await server.start()
+    ours, theirs = socket.socketpair()
+    streams = await asyncio.open_connection(sock=theirs)
+    await server.close()
+    ours.setblocking(False)
+    ours.send(frame(Call(1, "executions", count=1)))
+    await server._accept(*streams)
+    with pytest.raises(ConnectionResetError):  # it ends with what was asked unread
+        await asyncio.wait_for(asyncio.get_running_loop().sock_recv(ours, 100), 5)
+    ours.close()
 
 
 async def test_an_eviction_reaches_the_holder_whole_and_so_does_its_refusal(tmp_path):

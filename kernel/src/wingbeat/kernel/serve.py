@@ -28,6 +28,7 @@ class Server:
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self._socket: os.stat_result | None = None
+        self._closed = False
 
     async def start(self) -> None:
         """Begin to answer. Whoever holds the home's lock may take the place of a socket that was left behind."""
@@ -41,6 +42,7 @@ class Server:
 
     async def close(self) -> None:
         """Stop answering; callers see the connection end and look for the next holder."""
+        self._closed = True
         if self._server is not None:
             self._server.close()
         for task in list(self._connections):
@@ -54,6 +56,9 @@ class Server:
                 os.unlink(path)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._closed:  # accepted just before: nobody ends this connection, and the engine answers no more
+            writer.close()
+            return
         task = asyncio.current_task()
         assert task is not None
         self._connections.add(task)

@@ -178,7 +178,7 @@ class ObserverContract(Kit):
             async with self.started(home) as observer:
                 await observer.observe(life(f"x{number}"))
             counts.append(descriptors())
-        assert counts[-1] <= counts[0], f"open files after each: {counts}"
+        assert counts[-1] <= counts[1], f"open files after each: {counts}"  # the first may open what stays
 
     async def test_many_executions_are_told(self, home: TemporaryHome) -> None:
         """A batch holds what was committed together; nothing stays open of what has ended."""
