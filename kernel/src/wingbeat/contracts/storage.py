@@ -6,8 +6,8 @@ atomically: a URI is readable whole or not at all, and what `put_*` returned sur
 The kit is `wingbeat.testing.conformance.storage.StorageContract`. What holds for all calls:
 
 - *Addresses*: the URI of a blob is ``scheme:digest``. The digest of a file is ``sha256:`` and the SHA-256 of its bytes; that of a
-  tree goes by the paths of its files, what is in them, and which of them may be executed; how is the storage's own, as long as it
-  is ``sha256:`` and 64 digits. The engine writes such URIs itself.
+  tree is the digest of its manifest (`wingbeat.trees`): the paths of its files, what is in them, and which of them may be executed.
+  So content has one digest in every storage, and the engine writes such URIs itself.
 - *Blobs come from outside*, and their size and name may not be known (0 and empty): only `verify` needs the size. A blob of another
   scheme, or whose URI and digest do not agree, is refused; nothing outside of the store is read, whatever a blob says.
 - *Where it is*: a plugin registers where its class is (`Registrar.storage`), since objects are made in the kernel and in attempts'

@@ -5,6 +5,7 @@ import shutil
 import time
 from pathlib import Path
 
+import msgspec
 from test_filestore_contract import TestFileStore as WholeFileStore
 
 from wingbeat.builtin.filestore import FileStore
@@ -38,6 +39,17 @@ class TestWritesInPlace(Broken):
                     time.sleep(0.002 if len(data) > 2**22 else 0)
             Path(path).touch()
             os.chmod(self._object(digest), 0o444)
+
+
+class TestListsTreesInItsOwnWay(Broken):
+    __test__ = True
+    caught_by = {"test_the_address_is_the_digest"}
+
+    class Faulty(FileStore):
+        def _put_tree(self, entries, name):
+            blob = super()._put_tree(entries, name)
+            listed = msgspec.json.format(Path(self._object(blob.digest)).read_bytes())
+            return self.blob(self._put_data(listed), size=blob.size, name=name, layout_directory=True)
 
 
 class TestForgetsDigests(Broken):

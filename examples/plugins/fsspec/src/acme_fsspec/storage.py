@@ -1,6 +1,7 @@
 """A storage whose objects are files of an fsspec file system, named by their digest.
 
-Files are in ``files/``; a tree is a list in ``trees/`` that names its files by their digests, and is written last.
+Files are in ``files/``; a tree is a manifest in ``trees/`` that names its files by their digests, and is written
+last.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import IO, Any
 
 import fsspec
 
-from acme_fsspec import trees
+from acme_fsspec.files import check_file
+from wingbeat.trees import TreeFile, check_relative, make_manifest, manifest_bytes, read_manifest, walk_tree
 from wingbeat.types import Blob
 
 SCHEME = "fsspec"
@@ -48,13 +50,13 @@ class FsspecStorage:
 
     def put_file(self, path: str, name: str = "") -> Blob:
         """Store a local file."""
-        trees.check_file(path)
+        check_file(path)
         with open(path, "rb") as source:
             return self._put(source, name or os.path.basename(path))
 
     def put_directory(self, path: str, name: str = "") -> Blob:
         """Store a local tree."""
-        return self._put_tree(trees.files_in(path), name or os.path.basename(os.path.abspath(path)))
+        return self._put_tree(dict(walk_tree(path)), name or os.path.basename(os.path.abspath(path)))
 
     def put_files(self, files: Mapping[str, str | bytes]) -> Blob:
         """Store a tree of files from here and there."""
@@ -62,17 +64,17 @@ class FsspecStorage:
 
     def _put_tree(self, files: Mapping[str, str | bytes], name: str) -> Blob:
         for path, content in files.items():
-            trees.check_path(path)
+            check_relative(path)
             if isinstance(content, str):
-                trees.check_file(content)
+                check_file(content)
         entries = []
         for path, content in files.items():
-            runs = isinstance(content, str) and trees.check_file(content)
+            runs = isinstance(content, str) and check_file(content)
             blob = self.put_file(content) if isinstance(content, str) else self.put_bytes(content)
-            entries.append(trees.Entry(path, runs, blob.digest, blob.size))
-        size = sum(entry.size for entry in entries)
-        made = self._put(io.BytesIO(trees.encode(entries)), name, "trees")
-        return Blob(made.uri, made.digest, size, name, layout="directory")
+            entries.append(TreeFile(path, blob.size, blob.digest, runs))
+        manifest = make_manifest(entries)
+        made = self._put(io.BytesIO(manifest_bytes(manifest)), name, "trees")
+        return Blob(made.uri, made.digest, manifest.size, name, layout="directory")
 
     def _put(self, source: IO[bytes], name: str, kind: str = "files") -> Blob:
         """Write beside its place, then move there: who looks meanwhile finds nothing, or all of it."""
@@ -125,7 +127,7 @@ class FsspecStorage:
                     self._copy("files", blob.digest, part)
                 else:
                     os.mkdir(part)
-                    for entry in trees.decode(self._read("trees", blob.digest, LIST_BYTES_MAX)):
+                    for entry in read_manifest(self._read("trees", blob.digest, LIST_BYTES_MAX)).files:
                         target = os.path.join(part, entry.path)
                         os.makedirs(os.path.dirname(target), exist_ok=True)
                         self._copy("files", entry.digest, target)
@@ -154,10 +156,10 @@ class FsspecStorage:
             _check(blob)
             if blob.layout == "file":
                 return self._wrong(blob.digest, blob.size)
-            entries = trees.decode(self._read("trees", blob.digest, LIST_BYTES_MAX))
-            if (size := sum(entry.size for entry in entries)) != blob.size:
-                return f"{blob.uri} has {size} bytes, not {blob.size}"
-            return next(filter(None, (self._wrong(entry.digest, entry.size) for entry in entries)), None)
+            manifest = read_manifest(self._read("trees", blob.digest, LIST_BYTES_MAX))
+            if manifest.size != blob.size:
+                return f"{blob.uri} has {manifest.size} bytes, not {blob.size}"
+            return next(filter(None, (self._wrong(entry.digest, entry.size) for entry in manifest.files)), None)
         except (OSError, ValueError) as error:
             return str(error) or f"{blob.uri} cannot be read"
 

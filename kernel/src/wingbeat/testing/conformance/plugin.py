@@ -43,7 +43,7 @@ SEAMS: dict[str, type] = {
     "environments": Environments,
 }  # fmt: skip
 STANDARD = frozenset(sys.stdlib_module_names) | {"__main__", "__mp_main__"}
-DOORS = ("attempts", "base", "contracts", "spec", "testing", "types")
+DOORS = ("attempts", "base", "contracts", "spec", "testing", "trees", "types")
 """What plugins may import of the kernel, beside `wingbeat` itself."""
 NAME = re.compile(r"[a-z][a-z0-9_+.-]*\Z")
 GROUP = "wingbeat"
@@ -240,7 +240,7 @@ class PluginContract(Kit):
         assert points.get(self.name) == self.module, f"entry points of the group {GROUP!r}: {points}"
 
     def test_it_imports_nothing_private_of_the_kernel(self) -> None:
-        """Public doors: `wingbeat`, `wingbeat.contracts`, `spec`, `types`, `base`, and `testing` for tests. Nothing else is."""
+        """Public doors: `wingbeat`, `wingbeat.contracts`, `spec`, `types`, `base`, `attempts`, `trees`, and `testing`. Nothing else is."""
         self._check_guest()
         private = {
             f"{file.name}:{line}: {name}"

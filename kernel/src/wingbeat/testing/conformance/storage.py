@@ -27,6 +27,7 @@ from msgspec.structs import replace
 from wingbeat.contracts.storage import Storage
 from wingbeat.testing.conformance.kit import Kit, descriptors
 from wingbeat.testing.home import TemporaryHome
+from wingbeat.trees import TreeFile, make_manifest, manifest_bytes
 from wingbeat.types import Blob
 
 LARGE = 24 * 2**20
@@ -83,13 +84,16 @@ class StorageContract(Kit):
         assert storage.verify(blob) is None
 
     def test_the_address_is_the_digest(self, home: TemporaryHome, tmp_path: Path) -> None:
-        """Content is addressed by its digest: the URI is ``scheme:digest``, of a file the SHA-256 of its bytes."""
+        """Content is addressed by its digest: the URI is ``scheme:digest``, of its bytes or its manifest."""
         storage = self.make(home)
         file = storage.put_bytes(b"content")
         tree = storage.put_directory(str(lay_out(tmp_path / "tree", {"a": b"content"})))
         assert file.digest == sha256(b"content")
         assert (file.size, file.layout) == (7, "file")
-        assert tree.digest.startswith("sha256:")
+        manifest = make_manifest([TreeFile("a", 7, sha256(b"content"), executable=False)])
+        assert tree.digest == sha256(manifest_bytes(manifest)), (
+            "the digest of a tree is that of its manifest: wingbeat.trees"
+        )
         assert (tree.size, tree.layout) == (7, "directory")
         assert [file.uri, tree.uri] == [f"{storage.scheme}:{file.digest}", f"{storage.scheme}:{tree.digest}"]
 
