@@ -118,3 +118,26 @@ def test_a_lost_turn_is_the_systems_failure_and_what_it_called_goes_on():
     p.lost("a", 1)
     assert (p.node("a").system_failures, p.node("a").user_failures) == (1, 0)
     assert p.phases()["a.g-0"] == "QUEUED"
+
+
+# -- the end of all
+
+
+@pytest.mark.parametrize("how", ["fails", "is aborted"])
+def test_an_execution_waits_for_what_a_body_between_two_turns_has_called(how):
+    """Of two bodies that are stopped one after the other, the first ends at once; the end of all waits for the second."""
+    jobs = {"a": Job(), "b": Job(), "c": Job()}
+    closure = replace_task(replace_task(make_closure(jobs), "jobs.a", dynamic=True), "jobs.b", dynamic=True)
+    slow = make_plan({"x": Job(retry=RetrySpec(1, jitter=0))})
+    p = Playbook(flatten(closure), templates={**TEMPLATES, "slow": slow})
+    p.launch()
+    p.say(e.AttemptSuspended(p.at, p.address("a"), 0, (e.Called("f-0", "slow", {}),)))
+    p.failed("a.f-0")  # it is between two attempts
+    p.say(e.AttemptSuspended(p.at, p.address("b"), 0, (e.Called("g-0", "one", {}), e.Called("g-1", "one", {}))))
+    p.succeeded("b.g-1")
+    p.lost("b", 1)  # the body is between two turns, and b.g-0 runs
+    said = p.failed("c", retryable=False) if how == "fails" else [*p.abort(), *p.aborted("c")]
+    assert "cancel b.g-0/0" in said
+    assert "finish" not in said
+    assert p.aborted("b.g-0") == ["finish"]
+    assert p.phase == ("FAILED" if how == "fails" else "ABORTED")

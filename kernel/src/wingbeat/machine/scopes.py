@@ -41,6 +41,8 @@ def settle(m: Machine, number: int, at: float) -> None:
     scope = m.state.scopes[number]
     if scope.live or scope.phase.terminal:
         return
+    if scope.retrying and scope.phase in (ExecutionPhase.FAILING, ExecutionPhase.ABORTING):
+        return  # one has ended while all are being stopped: these follow, or what a body of them has called is waited for
     if scope.handler >= 0 and not m.state.scopes[scope.handler].phase.terminal:
         return
     if scope.phase is ExecutionPhase.ABORTING:
