@@ -255,6 +255,7 @@ class TestReportsAsLostWhatStillRuns(InProcesses):
         "test_an_adopted_attempt_is_listed_and_can_be_cancelled",
         "test_how_far_an_adopted_attempt_is_is_told_again",
     }
+    perhaps = {"test_many_are_adopted_at_once"}  # where some of them run still
 
     class Faulty(ProcessExecutor):
         async def recover(self, requests):
