@@ -91,6 +91,17 @@ def test_what_is_to_be_written_says_what_it_has_to_do(generated):
     assert "the kit fails until they do it" in (generated["catalog"] / "README.md").read_text()
 
 
+@pytest.mark.parametrize("seam", sorted(set(SEAMS) - set(WORKING)))
+@pytest.mark.timeout(120)
+def test_what_the_kit_finds_is_what_is_to_be_written(generated, seam):
+    """And not that the test itself is wrong."""
+    folder = generated[seam]
+    command = (sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "not TestPlugin")
+    done = run(*command, cwd=folder, PYTHONPATH=str(folder / "src"))
+    assert done.returncode == 1
+    assert "NotImplementedError" in done.stdout, done.stdout
+
+
 @pytest.mark.environments
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("seam", SEAMS)

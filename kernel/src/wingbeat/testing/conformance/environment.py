@@ -1,11 +1,11 @@
 """What everything that makes environments must do. Derive one test class and say how it is made::
 
-class TestMyEnvironments(EnvironmentsContract):
-possible = (EnvironmentSpec(packages=("six==1.17.0",)),)
-impossible = (EnvironmentSpec(packages=("six==1.17.0", "six==1.16.0")),)
+    class TestMyEnvironments(EnvironmentsContract):
+        possible = (EnvironmentSpec(packages=("six==1.17.0",)),)
+        impossible = (EnvironmentSpec(packages=("six==1.17.0", "six==1.16.0")),)
 
-def make(self, home: Home) -> Environments:
-return MyEnvironments(home.path)
+        def make(self, home: Home) -> Environments:
+            return MyEnvironments(home.path)
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What every observer must do. Derive one test class and say how an observer is made::
 
-class TestMyObserver(ObserverContract):
-def make(self, home: Home) -> Observer:
-return MyObserver(home.settings("mine", MySettings))
+    class TestMyObserver(ObserverContract):
+        def make(self, home: Home) -> Observer:
+            return MyObserver(home.settings("mine", MySettings))
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What every plugin must be, whatever it offers. Derive one test class and name its module::
 
-class TestPlugin(PluginContract):
-module = "my_plugin.plugin"
-name = "mine"  # of its entry point
+    class TestPlugin(PluginContract):
+        module = "my_plugin.plugin"
+        name = "mine"  # of its entry point
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
 """What every type that a plugin offers must do. Derive one test class and give some values::
 
-class TestFrames(TypeContract):
-plugin = "my_plugin.plugin"
+    class TestFrames(TypeContract):
+        plugin = "my_plugin.plugin"
 
-def hint(self) -> type:
-return my_library.Frame
+        def hint(self) -> type:
+            return my_library.Frame
 
-def samples(self) -> list[Any]:
-return [my_library.Frame(), my_library.Frame({"a": [1, 2]})]
+        def samples(self) -> list[Any]:
+            return [my_library.Frame(), my_library.Frame({"a": [1, 2]})]
 
-def same(self, one: Any, other: Any) -> bool:
-return one.equals(other)
+        def same(self, one: Any, other: Any) -> bool:
+            return one.equals(other)
 """
 
 from __future__ import annotations
