@@ -6,6 +6,8 @@
 
         def make(self, home: Home) -> Environments:
             return MyEnvironments(home.path)
+
+What is in `possible` is built, so that it had better be small.
 """
 
 from __future__ import annotations

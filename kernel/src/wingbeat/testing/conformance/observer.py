@@ -3,6 +3,8 @@
     class TestMyObserver(ObserverContract):
         def make(self, home: Home) -> Observer:
             return MyObserver(home.settings("mine", MySettings))
+
+Where it can be asked what has come out of it, `told` says so, and the kit compares.
 """
 
 from __future__ import annotations

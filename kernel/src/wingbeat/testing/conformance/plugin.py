@@ -3,6 +3,8 @@
     class TestPlugin(PluginContract):
         module = "my_plugin.plugin"
         name = "mine"  # of its entry point
+
+A plugin that is not installed leaves `name` out.
 """
 
 from __future__ import annotations

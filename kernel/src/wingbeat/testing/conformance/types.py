@@ -11,6 +11,8 @@
 
         def same(self, one: Any, other: Any) -> bool:
             return one.equals(other)
+
+`same` is left out where ``==`` compares all that is in a value.
 """
 
 from __future__ import annotations
