@@ -1,11 +1,13 @@
 """Storages with one fault each; see `test_kits_catch.py`."""
 
+import contextlib
 import os
 import shutil
 import time
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 from test_filestore_contract import TestFileStore as WholeFileStore
 
 from wingbeat.builtin.filestore import FileStore
@@ -27,7 +29,7 @@ del WholeFileStore
 class TestWritesInPlace(Broken):
     __test__ = True
     caught_by = {"test_nobody_sees_a_part_of_what_is_being_put"}
-    perhaps = {"test_a_kill_leaves_nothing_half_done"}
+    perhaps = {"test_a_kill_leaves_nothing_half_done", "test_a_large_file_is_not_read_into_memory"}
 
     class Faulty(FileStore):
         def _publish(self, fd, path, digest):
@@ -42,8 +44,14 @@ class TestWritesInPlace(Broken):
 
 
 class TestListsTreesInItsOwnWay(Broken):
+    """By which nobody finds a tree who has worked out what it is called."""
+
     __test__ = True
-    caught_by = {"test_the_address_is_the_digest"}
+    caught_by = {
+        "test_the_address_is_the_digest",
+        "test_a_tree_is_its_files_their_names_and_who_may_run_them",
+        "test_any_tree_comes_back",
+    }
 
     class Faulty(FileStore):
         def _put_tree(self, entries, name):
@@ -112,6 +120,7 @@ class TestKeepsItInMemory(Broken):
         "test_bytes_come_back",
         "test_a_directory_is_fetched_as_it_was_put",
         "test_a_kill_leaves_nothing_half_done",
+        "test_many_may_fetch_the_same_at_once",
     }
 
     class Faulty(FileStore):
@@ -135,3 +144,49 @@ class TestForgetsNames(Broken):
     class Faulty(FileStore):
         def _fetch_named(self, target, digest, name, *, link_tree):
             return target
+
+
+class TestFetchesInPlace(Broken):
+    """What is there already counts as fetched, also where somebody else is about to."""
+
+    __test__ = True
+    caught_by = {"test_many_may_fetch_the_same_at_once"}
+
+    class Faulty(FileStore):
+        def fetch(self, blob):
+            kept = Path(super().fetch(blob))
+            path = Path(self._root, "fetched", blob.digest[7:], kept.name)
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with contextlib.suppress(FileExistsError):
+                    shutil.copytree(kept, path) if kept.is_dir() else shutil.copyfile(kept, path)
+            return str(path)
+
+
+class TestFetchesIntoOnePlace(Broken):
+    __test__ = True
+    caught_by = {"test_a_fetched_path_stays_good"}
+    perhaps = {"test_many_may_fetch_the_same_at_once"}
+
+    class Faulty(FileStore):
+        def fetch(self, blob):
+            kept = Path(super().fetch(blob))
+            if not blob.name:
+                return str(kept)
+            path = Path(self._root, "fetched", blob.name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if kept.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+                return shutil.copytree(kept, path)
+            path.unlink(missing_ok=True)
+            return shutil.copyfile(kept, path)
+
+
+class TestReadsFilesWhole(Broken):
+    __test__ = True
+    caught_by = {"test_a_large_file_is_not_read_into_memory"}
+
+    class Faulty(FileStore):
+        def put_file(self, path, name=""):
+            blob = super().put_file(path, name)
+            return replace(self.put_bytes(Path(path).read_bytes()), name=blob.name)

@@ -15,7 +15,8 @@ import hashlib
 import os
 import socket
 import threading
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -37,6 +38,12 @@ NOWHERE = "0" * 64
 def sha256(data: bytes) -> str:
     """The digest of content."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def tree_digest(files: Mapping[str, bytes], runs: Container[str] = ()) -> str:
+    """The digest of a tree of these files, of which `runs` may be executed."""
+    listed = (TreeFile(path, len(data), sha256(data), path in runs) for path, data in files.items())
+    return sha256(manifest_bytes(make_manifest(listed)))
 
 
 def files_of(folder: str | Path) -> dict[str, bytes]:
@@ -164,6 +171,7 @@ class StorageContract(Kit):
         assert len(digests - {digest}) == len(others)
         (two / "a").chmod(0o755)
         blob = storage.put_directory(str(two))
+        assert blob.digest == tree_digest({"b/c": b"2", "a": b"1"}, runs={"a"})
         assert blob.digest != digest
         assert os.access(Path(storage.fetch(blob), "a"), os.X_OK)
 
@@ -383,6 +391,47 @@ class StorageContract(Kit):
         assert read == contents
         assert descriptors() <= counted + 2
 
+    def test_many_may_fetch_the_same_at_once(self, home: TemporaryHome) -> None:
+        """`fetch`: what it answers with is whole, also while others fetch it for the first time; each from an object of its own."""
+        data = os.urandom(LARGE // 4)
+        tree = self.make(home).put_files({f"{number}/file": data[number:] for number in range(12)})
+        file = self.make(home).put_bytes(data)
+
+        def sizes(storage: Storage) -> tuple[int, list[int]]:
+            one, other = Path(storage.fetch(replace(file, name="data.bin"))), Path(storage.fetch(tree))
+            return one.stat().st_size, sorted(path.stat().st_size for path in other.rglob("file"))
+
+        storages = [self.make(home) for _ in range(8)]
+        found = _together([lambda s=storage: sizes(s) for storage in storages])  # type: ignore[misc]
+        assert found == [(len(data), sorted(len(data) - number for number in range(12)))] * 8
+
+    def test_a_fetched_path_stays_good(self, home: TemporaryHome) -> None:
+        """`fetch`: the path stays good while the object lives, whatever else is fetched under whatever name."""
+        storage = self.make(home)
+        contents = [b"%d" % number for number in range(20)]
+        files = [replace(storage.put_bytes(content), name="same.txt") for content in contents]
+        trees = [replace(storage.put_files({"file": content}), name="same") for content in contents]
+        fetched = [storage.fetch(blob) for blob in files]
+        folders = [storage.fetch(blob) for blob in trees]
+        assert [Path(path).read_bytes() for path in fetched] == contents
+        assert [Path(path, "file").read_bytes() for path in folders] == contents
+
+    def test_a_large_file_is_not_read_into_memory(self, home: TemporaryHome, tmp_path: Path) -> None:
+        """`put_file`, `fetch`, `verify`: streaming; what is stored may be larger than the memory of an attempt."""
+        with (tmp_path / "large").open("wb") as file:
+            for number in range(8):
+                file.write(bytes([number]) * (LARGE // 8))
+        storage = self.make(home)
+        tracemalloc.start()
+        try:
+            blob = storage.put_file(str(tmp_path / "large"))
+            storage.fetch(blob)
+            assert storage.verify(blob) is None
+            most = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert most < LARGE / 2, f"it took {most / 2**20:.0f} MiB for a file of {LARGE // 2**20}"
+
     async def test_it_is_called_from_threads_of_an_event_loop(self, home: TemporaryHome) -> None:
         """Synchronous; the engine calls it in a thread."""
         storage = self.make(home)
@@ -411,6 +460,7 @@ class StorageContract(Kit):
         def put(tree: dict[str, bytes], folder: str) -> None:
             files: dict[str, Any] = {f"{folder}/{name}": data for name, data in tree.items()}
             blob = storage.put_files(files)
+            assert blob.digest == tree_digest(files)
             assert known.setdefault(repr(sorted(files.items())), blob.digest) == blob.digest
             assert len(set(known.values())) == len(known)
             assert storage.verify(blob) is None
