@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 import pytest
 
 from wingbeat.testing.home import TemporaryHome
+
+BLOCKED_S = 5.0
+"""So much longer than its patience a test may hold up the event loop."""
+CALLS = 3
+"""So many times its patience a test takes at most that is no coroutine: it calls more than once."""
 
 
 @pytest.mark.anyio
@@ -37,8 +44,8 @@ class Kit:
         """Have every test of a kit end, also where a plugin never answers."""
         super().__init_subclass__(**kwargs)
         for name, test in list(vars(cls).items()):
-            if name.startswith("test_") and inspect.iscoroutinefunction(test):
-                setattr(cls, name, _patient(test))
+            if name.startswith("test_") and inspect.isfunction(test):
+                setattr(cls, name, _patient(test) if inspect.iscoroutinefunction(test) else _interrupted(test))
 
     @pytest.fixture
     def anyio_backend(self) -> str:
@@ -98,14 +105,44 @@ def _patient(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Co
     @functools.wraps(test)
     async def patient(self: Kit, *args: Any, **kwargs: Any) -> None:
         try:
-            async with asyncio.timeout(self.patience_s) as limit:
-                await test(self, *args, **kwargs)
+            with _alarm(self.patience_s + BLOCKED_S):  # a call that holds up the loop
+                async with asyncio.timeout(self.patience_s) as limit:
+                    await test(self, *args, **kwargs)
         except TimeoutError:
             if not limit.expired():
                 raise
             pytest.fail(f"it hangs: a call of the plugin has not answered for {self.patience_s:g} s")
 
     return patient
+
+
+def _interrupted(test: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(test)
+    def interrupted(self: Kit, *args: Any, **kwargs: Any) -> None:
+        with _alarm(self.patience_s * CALLS):
+            test(self, *args, **kwargs)
+
+    return interrupted
+
+
+@contextlib.contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """Fail what is within, wherever it is, after so many seconds; only where a signal can be had, and nobody else has it."""
+    free = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
+    if not free:
+        yield
+        return
+
+    def ring(*_: object) -> None:
+        pytest.fail(f"it hangs: a call of the plugin has blocked for {seconds:g} s")
+
+    signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
 def _start(life: Callable[[], Coroutine[Any, Any, object]]) -> int:

@@ -22,6 +22,7 @@ import pytest
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.secrets import SecretMissing, SecretSource, SourceRef
 from wingbeat.runtime.secrets import load_source
+from wingbeat.testing.conformance.kit import Kit
 
 CANARY = "canary-4b1d5e"
 VALUES = {
@@ -47,7 +48,7 @@ ODD_NAMES = (
 )
 
 
-class SecretSourceContract:
+class SecretSourceContract(Kit):
     """The contract as tests."""
 
     ONLY: tuple[str, ...] = tuple(VALUES)
@@ -55,11 +56,11 @@ class SecretSourceContract:
 
     def ref(self, place: Path) -> SourceRef:
         """The reference that the plugin gives, for a source whose secrets are in `place`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has to say how it is reached: def ref(self, place)")
 
     def put(self, place: Path, name: str, value: str) -> None:
         """Give a secret a value, in the place of the one that it had."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has to put secrets there: def put(self, place, name, value)")
 
     def made(self, place: Path) -> SecretSource:
         """A source, made as an attempt's process makes it: from what has been through a file."""
