@@ -22,7 +22,6 @@ import pytest
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.secrets import SecretMissing, SecretSource, SourceRef
 from wingbeat.runtime.secrets import load_source
-from wingbeat.testing.conformance.kit import Kit
 
 CANARY = "canary-4b1d5e"
 VALUES = {
@@ -48,7 +47,7 @@ ODD_NAMES = (
 )
 
 
-class SecretSourceContract(Kit):
+class SecretSourceContract:
     """The contract as tests."""
 
     ONLY: tuple[str, ...] = tuple(VALUES)
