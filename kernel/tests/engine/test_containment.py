@@ -121,7 +121,7 @@ async def test_without_the_default_executor_there_is_no_engine(bench):
         raise OSError("no processes")
 
     bench.executor.start = start
-    with pytest.raises(OSError, match="no processes"):
+    with pytest.raises(ConfigurationError, match="no processes"):
         async with bench.engine():
             pass
 

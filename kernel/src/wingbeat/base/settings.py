@@ -21,6 +21,12 @@ def from_environment(variables: Mapping[str, str], section: str) -> dict[str, st
     return {name[len(start) :].lower(): value for name, value in variables.items() if name.startswith(start)}
 
 
+def sections(variables: Mapping[str, str]) -> list[str]:
+    """The sections in which ``WINGBEAT_SECTION__KEY`` variables set something."""
+    found = (name[len(PREFIX) :].partition("__") for name in variables if name.startswith(PREFIX))
+    return sorted({section.lower() for section, mark, key in found if section and mark and key})
+
+
 class Said(NamedTuple):
     """A value of a setting, and where it is said."""
 

@@ -169,12 +169,18 @@ class LocalEngine:
     async def _start_executor(self, name: str, executor: Executor) -> None:
         """Only without the one that most tasks run on there is no engine."""
         try:
-            async with asyncio.timeout(EXECUTOR_S_MAX):
+            async with asyncio.timeout(EXECUTOR_S_MAX) as limit:
                 await executor.start(self._sinks[name])
         except Exception as error:
+            late = limit.expired()
+            why = f"it was not ready within {EXECUTOR_S_MAX:g} s" if late else f"{type(error).__name__}: {error}"
             if name == self._parts.default_executor:
-                raise
-            self._routes.without(name, f"{type(error).__name__}: {error}")
+                if isinstance(error, ConfigurationError):
+                    raise
+                raise ConfigurationError(
+                    f"The executor {name!r} cannot be used: {why}.", hint="It is the one of tasks that name none."
+                ) from error
+            self._routes.without(name, why)
         else:
             self._dispatchers[name].start()
 

@@ -4,13 +4,12 @@ and can read them from the journal."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 
 from wingbeat.contracts.observer import MISSED, Observer, Propagates, Published
 from wingbeat.engine.again import told_again
-from wingbeat.engine.circuit import Circuit
+from wingbeat.engine.circuit import Circuit, LeftAlone
 from wingbeat.engine.live import Live
 
 QUEUE_MAX = 1000
@@ -31,6 +30,7 @@ class _Told:
         self.queue: asyncio.Queue[list[Published]] = asyncio.Queue(QUEUE_MAX)
         self.missed = 0
         self._warned = False
+        self._failures = 0
 
     def variables(self, attempt: str) -> Mapping[str, str]:
         """What it wants the process of an attempt to find in its environment."""
@@ -56,24 +56,28 @@ class _Told:
     async def start(self) -> bool:
         """Whether it could be started."""
         try:
-            async with asyncio.timeout(OBSERVE_S_MAX):
+            async with asyncio.timeout(OBSERVE_S_MAX) as limit:
                 await self.observer.start()
         except Exception as error:  # noqa: BLE001  # it may raise anything, and harms nobody else
-            _log.warning("%s cannot be used: %s: %s", self.circuit.name, type(error).__name__, error)
+            _log.warning("%s cannot be used: %s", self.circuit.name, _why(error, limit, OBSERVE_S_MAX))
             return False
         return True
 
     async def drain(self) -> None:
         """Wait until it was told everything, not for long."""
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(CLOSE_S_MAX):
                 await self.queue.join()
+        except TimeoutError:
+            _log.warning("%s is too slow: what happened last is not told any more.", self.circuit.name)
 
     async def close(self) -> None:
         """Let it end, if it does."""
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(CLOSE_S_MAX):
+        try:
+            async with asyncio.timeout(CLOSE_S_MAX) as limit:
                 await self.observer.close()
+        except Exception as error:  # noqa: BLE001  # it may raise anything, and harms nobody else
+            _log.warning("%s did not close: %s", self.circuit.name, _why(error, limit, CLOSE_S_MAX))
 
     async def run(self) -> None:
         """Tell it everything, or that it has missed some: what it was told while it failed too, for nobody knows what it took."""
@@ -84,10 +88,23 @@ class _Told:
             try:
                 async with self.circuit.asked(object(), OBSERVE_S_MAX):
                     await self.observer.observe(told)
-            except Exception:  # noqa: BLE001  # an observer that fails harms nobody else
+            except Exception as error:  # noqa: BLE001  # an observer that fails harms nobody else
                 self.missed += count + len(events)
+                self._failed(error)
             finally:
                 self.queue.task_done()
+
+    def _failed(self, error: Exception) -> None:
+        """Say so, of its failures the first, second, fourth, …: who fails now and then is never left alone."""
+        if isinstance(error, LeftAlone):
+            return
+        self._failures += 1
+        if self._failures & (self._failures - 1) == 0:
+            _log.warning("%s failed and misses events: %s: %s", self.circuit.name, type(error).__name__, error)
+
+
+def _why(error: Exception, limit: asyncio.Timeout, seconds: float) -> str:
+    return f"no answer within {seconds:g} s" if limit.expired() else f"{type(error).__name__}: {error}"
 
 
 class Feed:
@@ -111,7 +128,10 @@ class Feed:
         await asyncio.gather(*(told.drain() for told in self._observers))
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            _, pending = await asyncio.wait(self._tasks, timeout=CLOSE_S_MAX)
+            for task in pending:
+                _log.warning("%s does not end when it is cancelled.", task.get_name())
         await asyncio.gather(*(told.close() for told in self._observers))
 
     def variables(self, attempt: str) -> dict[str, str]:

@@ -152,8 +152,15 @@ def _tasks(closure: Closure) -> Iterator[TaskSpec]:
 
 def capabilities(executors: Mapping[str, Executor]) -> dict[str, Capabilities]:
     """What each can do. Raises ConfigurationError for one that does not say it rightly."""
-    able = {name: executor.capabilities for name, executor in executors.items()}
-    for name, can in able.items():
+    able = {}
+    for name, executor in executors.items():
+        try:
+            can = executor.capabilities
+        except Exception as error:
+            raise ConfigurationError(
+                f"The executor {name!r} cannot say what it can do: {type(error).__name__}: {error}."
+            ) from error
         if not isinstance(can, Capabilities):
             raise ConfigurationError(f"The capabilities of the executor {name!r} are a {type(can).__name__}.")
+        able[name] = can
     return able

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError
-from wingbeat.base.settings import PREFIX, Said, from_environment, is_secret, said, settings
+from wingbeat.base.settings import PREFIX, Said, from_environment, is_secret, said, sections, settings
 
 S = TypeVar("S", bound=Struct)
 
@@ -102,16 +102,17 @@ class Configuration:
         return layers
 
     def unread(self, known: Collection[str]) -> list[str]:
-        """What stands in the files of settings and is read by nobody, a sentence for each.
+        """What is set and read by nobody, a sentence for each.
 
         No error: a file may be for several machines, with plugins that are not installed on this one.
 
         Args:
             known: The sections that somebody reads.
         """
+        said_ = [(GIVEN, self._given), ("environment", {section: {} for section in sections(os.environ)}), *self._files]
         return [
             _unread(origin, name, value, known)
-            for origin, table in self._files
+            for origin, table in said_
             for name, value in table.items()
             if name not in known
         ]
@@ -136,6 +137,8 @@ def _variable(section: str, key: str) -> str:
 
 
 def _heading(origin: str, section: str) -> str:
+    if origin == "environment":
+        return _variable(section, "…")
     return f"tool.wingbeat.{section}" if origin.endswith("pyproject.toml") else section
 
 

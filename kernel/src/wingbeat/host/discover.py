@@ -105,15 +105,30 @@ def _check(name: str, target: str, info: object) -> None:
             f"Plugin {name!r} answers wingbeat_plugin with {type(info).__name__}; a PluginInfo is wanted.",
             hint=_off(name),
         )
+    api: Any = info.api
+    if not (type(api) is tuple and len(api) == 2 and all(type(number) is int for number in api)):
+        raise ConfigurationError(
+            f"Plugin {name!r} says it was built for the contracts {api!r}; two numbers are wanted, as (0, 1).",
+            hint=_off(name),
+        )
+    wrong = [section for section, struct in info.settings.items() if not _is_struct(struct)]
+    if wrong:
+        raise ConfigurationError(
+            f"Plugin {name!r} gives no msgspec.Struct for its settings [{wrong[0]}].", hint=_off(name)
+        )
     if not fits(info.api):
         theirs, ours = (".".join(map(str, api)) for api in (info.api, API_VERSION))
-        distribution = distribution_of(target)
+        distribution = distribution_of(target) if target else ""
         hint = "Upgrade wingbeat." if info.api > API_VERSION else f"Upgrade {distribution or 'it'}."
         raise ConfigurationError(
             f"Plugin {name!r}{f' ({distribution})' if distribution else ''} was built for contracts {theirs}; "
             f"this wingbeat has {ours}.",
             hint=f"{hint} {_off(name)}",
         )
+
+
+def _is_struct(found: object) -> bool:
+    return isinstance(found, type) and issubclass(found, Struct)
 
 
 def _call(manager: pluggy.PluginManager, plugin: object, name: str, hook: str, **arguments: Any) -> Any:
@@ -147,6 +162,11 @@ def _register(manager: pluggy.PluginManager, name: str, plugin: object) -> None:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise ConfigurationError(f"Plugin {name!r} does not fit the hooks: {error}.", hint=_off(name)) from error
+    except ValueError as error:  # with all that is registered as its text
+        raise ConfigurationError(
+            f"Plugin {name!r} is there twice: installed, and given to the kernel.",
+            hint="Leave it out of Kernel(plugins=[…]), or use Kernel(discover=False).",
+        ) from error
 
 
 def _off(name: str) -> str:

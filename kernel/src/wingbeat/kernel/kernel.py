@@ -469,7 +469,7 @@ class Kernel:
         from wingbeat.host.registry import SEAM_OF_SECRETS
 
         name = self._home.settings("secrets", SecretSettings).source
-        made: SourceRef = registry.factory(SEAM_OF_SECRETS, name)(self._home)
+        made: SourceRef = registry.make(SEAM_OF_SECRETS, name, self._home)
         return made
 
     async def _settle(self, engine: SharedEngine) -> None:
