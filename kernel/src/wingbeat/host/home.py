@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from wingbeat.contracts.storage import Storage, StorageRef
 
 S = TypeVar("S", bound=Struct)
+HOME_MARKER = ".wingbeat-home"
+"""File in a home, by which a project knows that the folder is none of its sources, whichever storage is in it."""
 
 
 def home_path(given: str | os.PathLike[str] | None = None) -> Path:
@@ -42,6 +44,7 @@ def make_home(folder: Path) -> None:
         if not folder.exists():
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             (folder / ".gitignore").write_text("*\n")
+            (folder / HOME_MARKER).touch()
         if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:

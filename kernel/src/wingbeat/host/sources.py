@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.base.units import format_size
+from wingbeat.host.home import HOME_MARKER
 from wingbeat.host.project import SETTINGS_FILE, Project, pattern_regex
 from wingbeat.runtime.bundle import BUNDLE_FILE
 
@@ -124,7 +125,7 @@ def _is_left_out(name: str, path: str) -> bool:
         return True
     if name in _BUILT:  # unless it is a package that happens to be called so
         return not os.path.exists(os.path.join(path, "__init__.py"))
-    markers = ("pyvenv.cfg", "conda-meta", "storage/objects")
+    markers = ("pyvenv.cfg", "conda-meta", HOME_MARKER, "storage/objects")
     return any(os.path.exists(os.path.join(path, m)) for m in markers)
 
 
