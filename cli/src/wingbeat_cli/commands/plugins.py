@@ -80,7 +80,15 @@ def check(ctx: click.Context, /, name: str, seam: str, output: str) -> int:
     chosen = [offer for offer in offered if not seam or offer[0] == seam]
     if not chosen:
         raise click.UsageError(f"{name} offers no {seam!r}; it offers: {', '.join(s for s, _ in offered)}", ctx)
-    return _checked(plugin, chosen, _said(plugin, session), output)
+    status = _checked(plugin, chosen, _said(plugin, session), output)
+    untested = [f"{offer.seam} {offer.name}".rstrip() for offer in plugin.offers if offer.seam not in KITS]
+    if untested and not plugin.kits and not seam:
+        click.echo(
+            f"not tested: {', '.join(untested)}. A name is not enough for that; "
+            "let the plugin name its test classes in PluginInfo.kits.",
+            err=True,
+        )
+    return status
 
 
 def _said(plugin: PluginView, session: Session) -> dict[str, dict[str, Any]]:
