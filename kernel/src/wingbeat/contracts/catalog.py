@@ -69,7 +69,7 @@ class Explanation(Struct, frozen=True, omit_defaults=True):
             the task of which there is nothing.
 
         differences: What is not the same in the nearest entry, a phrase for each: an input by its name in quotes; a version that
-            was given, as such; one that was derived (both are digests) as the code of the task.
+            was given, as such; one that was derived (both are digests) as the code of the task, with the task's name.
     """
 
     hit: bool
