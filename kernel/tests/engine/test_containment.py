@@ -9,7 +9,7 @@ import pytest
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.executor import Aborted, Failed, Succeeded
 from wingbeat.contracts.observer import MISSED
-from wingbeat.engine import circuit, dispatch, feed, memo
+from wingbeat.engine import circuit, dispatch, feed, memo, outcomes
 from wingbeat.engine.circuit import Circuit, LeftAlone
 from wingbeat.spec.entities import RetrySpec
 from wingbeat.spec.literal import Inline
@@ -406,3 +406,12 @@ async def test_what_it_was_told_when_it_failed_counts_as_missed(bench):
     failing, all_of_them = bench.observers
     assert failing.seen[0].kind == MISSED
     assert failing.seen[0].evidence["events"] + len(failing.seen) - 1 == len(all_of_them.seen)
+
+
+async def test_evidence_that_is_too_much_for_the_journal_is_left_out(bench, other, monkeypatch):
+    monkeypatch.setattr(outcomes, "EVIDENCE_BYTES_MAX", 1000)
+    other.behaviour = lambda request: Succeeded({"o0": Inline(1)}, evidence={"log": "x" * 5000})
+    async with bench.engine() as engine:
+        view = await run(engine, bench.request(OTHER, "e"))
+    (attempt,) = view.nodes[0].attempts
+    assert attempt.evidence == {"left_out": "evidence of 5,008 bytes, over the limit of 1,000"}

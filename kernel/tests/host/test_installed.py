@@ -3,6 +3,7 @@ import sys
 
 import pytest
 
+from wingbeat.base.errors import ConfigurationError
 from wingbeat.host.installed import installed_plugins
 
 ENTRY_POINTS = "[wingbeat]\n{name} = {name}_module\n"
@@ -47,3 +48,17 @@ def test_a_damaged_table_is_made_again(site, tmp_path):
     install(site, "kite")
     (tmp_path / "cache").write_bytes(b"\xc1")
     assert "kite" in installed_plugins(tmp_path / "cache")
+
+
+def test_two_plugins_of_one_name_are_refused_with_their_distributions(site, tmp_path):
+    install(site, "kite")
+    install(site, "swift")
+    (site / "swift-1.0.dist-info/entry_points.txt").write_text("[wingbeat]\nkite = swift_module\n")
+    with pytest.raises(ConfigurationError, match=r"two plugins 'kite': of (kite|swift) 1.0, and of (kite|swift) 1.0"):
+        installed_plugins(tmp_path / "cache")
+
+
+def test_nobody_takes_the_place_of_what_is_in_the_box(site, tmp_path):
+    install(site, "builtin")
+    with pytest.raises(ConfigurationError, match="builtin 1.0 calls its plugin 'builtin'"):
+        installed_plugins(tmp_path / "cache")

@@ -205,3 +205,32 @@ def test_what_is_nowhere_is_not_found(tmp_path):
     blob = Blob("store:sha256:" + "0" * 64, "sha256:" + "0" * 64, 1, "")
     with pytest.raises(FileNotFoundError):
         storages.read_bytes(blob)
+
+
+class Unlicensed:
+    """A plugin whose factories fail."""
+
+    @hookimpl
+    def wingbeat_plugin(self):
+        return PluginInfo(api=(0, 1))
+
+    @hookimpl
+    def wingbeat_register(self, registrar):
+        registrar.executor("unlicensed", self.fails)
+        registrar.observer("unlicensed", self.fails)
+
+    def fails(self, home):
+        raise RuntimeError("no licence")
+
+
+async def test_what_cannot_be_made_is_done_without_where_nobody_has_chosen_it(project, caplog):
+    rule = [{"task": "chosen_project.read", "executor": "unlicensed"}]
+    async with Kernel("home", plugins=[Unlicensed()], settings={"kernel": {"rules": rule}}) as kernel:
+        assert await (await kernel.launch(project.numbers, {"n": 3})).result() == [0, 1, 2]
+        with pytest.raises(ConfigurationError, match="'unlicensed', which cannot be used: (.|\n)*no licence"):
+            await kernel.launch(project.flow, {"n": 3})
+    assert "observer 'unlicensed'" in caplog.text
+    assert "no licence" in caplog.text
+    with pytest.raises(ConfigurationError, match="'unlicensed' of plugin .* cannot be made: RuntimeError: no licence"):
+        async with Kernel("home", plugins=[Unlicensed()], settings={"kernel": {"executor": "unlicensed"}}):
+            raise AssertionError("it is open")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from wingbeat.contracts.executor import Outcome, Succeeded
 from wingbeat.spec.literal import Inline
+
+EVIDENCE_BYTES_MAX = 2**20
+"""Evidence goes into the journal."""
 
 _PLAIN = (float, str, bool, type(None))
 _INT_MAX = 2**63 - 1
@@ -25,13 +30,17 @@ def wrong_outcome(outcome: object) -> str:
     return ""
 
 
-def writable(evidence: object) -> bool:
-    """Whether evidence is what can be written."""
+def kept_evidence(evidence: object) -> dict[str, Any] | None:
+    """Evidence as it is written down: without what cannot be, or is too much."""
+    if not evidence or not isinstance(evidence, dict):
+        return None
     try:
-        msgspec.msgpack.encode(evidence)
+        size = len(msgspec.msgpack.encode(evidence))
     except (TypeError, ValueError, OverflowError, msgspec.MsgspecError):
-        return False
-    return isinstance(evidence, dict)
+        return None
+    if size > EVIDENCE_BYTES_MAX:
+        return {"left_out": f"evidence of {size:,} bytes, over the limit of {EVIDENCE_BYTES_MAX:,}"}
+    return evidence
 
 
 def _plain(outputs: object) -> bool:

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from wingbeat.base.errors import ErrorKind
 from wingbeat.base.ids import split_attempt_id
 from wingbeat.contracts.executor import Aborted, AttemptRequest, Failed, Outcome, Progress, Succeeded, Suspended
@@ -18,7 +20,7 @@ from wingbeat.engine.archive import Archive
 from wingbeat.engine.background import Broke
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.live import Live
-from wingbeat.engine.outcomes import writable, wrong_outcome
+from wingbeat.engine.outcomes import kept_evidence, wrong_outcome
 from wingbeat.engine.routes import Routes
 from wingbeat.machine.event import (
     AttemptAborted,
@@ -64,8 +66,7 @@ class Reports:
         """See `Sink.running`."""
         if (found := self._find(attempt)) is not None:
             live, node, number = found
-            evidence = None if evidence and not writable(evidence) else evidence
-            self._post(live, AttemptRunning(self._clock.now(), node, number, evidence))
+            self._post(live, AttemptRunning(self._clock.now(), node, number, kept_evidence(evidence)))
 
     def ended(self, attempt: str, outcome: Outcome) -> None:
         """See `Sink.ended`."""
@@ -109,11 +110,14 @@ class Reports:
                 if missing:
                     message = f"The attempt ended without its output {missing[0]!r}."
                     return AttemptFailed(now, address, number, ErrorInfo("OutputsNotFound", message, retryable=True))
-                return AttemptSucceeded(now, address, number, outcome.outputs, outcome.evidence or None)
+                return AttemptSucceeded(now, address, number, outcome.outputs, kept_evidence(outcome.evidence))
             case Failed():
-                return AttemptFailed(now, address, number, outcome.error)
+                error = outcome.error
+                if error.evidence:
+                    error = replace(error, evidence=kept_evidence(error.evidence) or {})
+                return AttemptFailed(now, address, number, error)
             case Aborted():
-                return AttemptAborted(now, address, number, outcome.reason, outcome.evidence)
+                return AttemptAborted(now, address, number, outcome.reason, kept_evidence(outcome.evidence) or {})
             case Suspended():
                 return self._suspended(live, address, number, outcome)
 

@@ -13,7 +13,11 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from wingbeat.base.errors import ConfigurationError
+
 GROUP = "wingbeat"
+OWN = "builtin"
+"""The name of what is in the box."""
 
 
 class _Kept(Struct, frozen=True):
@@ -22,7 +26,10 @@ class _Kept(Struct, frozen=True):
 
 
 def installed_plugins(kept_in: Path) -> dict[str, str]:
-    """Names and modules of the installed plugins; `kept_in` is a file that remembers them."""
+    """Names and modules of the installed plugins; `kept_in` is a file that remembers them.
+
+    Raises ConfigurationError where two distributions have a plugin of one name.
+    """
     stamp = _stamp()
     try:
         kept = msgspec.json.decode(kept_in.read_bytes(), type=_Kept)
@@ -32,7 +39,10 @@ def installed_plugins(kept_in: Path) -> dict[str, str]:
         return kept.plugins
     import importlib.metadata  # dear: seldom needed
 
-    plugins = {point.name: point.value for point in importlib.metadata.entry_points(group=GROUP)}
+    plugins: dict[str, str] = {}
+    for point in importlib.metadata.entry_points(group=GROUP):
+        if point.name == OWN or plugins.setdefault(point.name, point.value) != point.value:
+            raise _taken(point.name, point.value, plugins.get(point.name, ""))
     temporary = kept_in.with_name(f"{kept_in.name}.{os.getpid()}")
     try:
         temporary.write_bytes(msgspec.json.encode(_Kept(stamp, plugins)))
@@ -40,6 +50,19 @@ def installed_plugins(kept_in: Path) -> dict[str, str]:
     except OSError:
         temporary.unlink(missing_ok=True)  # it is only a memory
     return plugins
+
+
+def _taken(name: str, target: str, other: str) -> ConfigurationError:
+    one, two = distribution_of(target) or target, distribution_of(other) or other
+    if name == OWN:
+        return ConfigurationError(
+            f"The distribution {one} calls its plugin {OWN!r}, which is the name of what is in the box.",
+            hint=f"Uninstall {one.partition(' ')[0]}, and tell its authors.",
+        )
+    return ConfigurationError(
+        f"There are two plugins {name!r}: of {one}, and of {two}.",
+        hint=f"Uninstall one: pip uninstall {one.partition(' ')[0]}, or {two.partition(' ')[0]}.",
+    )
 
 
 def distribution_of(target: str) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from wingbeat.base.errors import CompileError, InputError
+from wingbeat.base.errors import CompileError, ConfigurationError, InputError
 from wingbeat.base.ids import digest
 from wingbeat.builtin.durable import scratch_directory, write_atomic
 from wingbeat.contracts.environment import Interpreter
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from wingbeat.builtin.process.sockets import Offer
 
 COMPILE_S_MAX = 300
+TRIES_MAX = 5
+"""How often a project is compiled whose files change meanwhile."""
 _NEXT = (
     "asyncio", "wingbeat.builtin.process.executor", "wingbeat.builtin.sqlite", "wingbeat.host.discover",
     "wingbeat.kernel.inputs", "wingbeat.kernel.shared",
@@ -73,7 +75,9 @@ def entities_of(file: str, home: str | os.PathLike[str] | None = None) -> list[s
     return [*compiled.closures, *compiled.problems]
 
 
-def _compiled(file: str, home: str | os.PathLike[str] | None, configuration: Configuration) -> Compiled:
+def _compiled(
+    file: str, home: str | os.PathLike[str] | None, configuration: Configuration, tries: int = TRIES_MAX
+) -> Compiled:
     if not Path(file).is_file():
         raise InputError(f"There is no file {file!r}.")
     folder = home_path(home)
@@ -90,7 +94,11 @@ def _compiled(file: str, home: str | os.PathLike[str] | None, configuration: Con
     if compiled.failed is not None:
         raise _error(file, compiled.failed)
     if source_digest(file, str(folder / "bundles")) != bundle.digest:  # somebody saved a file meanwhile
-        return _compiled(file, home, configuration)
+        if tries == 1:
+            raise ConfigurationError(
+                f"The files of {bundle.root} keep changing while they are compiled.", hint="Run it again."
+            )
+        return _compiled(file, home, configuration, tries - 1)
     hit("compile.done")
     kept.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(str(kept), msgspec.json.encode(compiled))

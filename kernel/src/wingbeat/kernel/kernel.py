@@ -428,10 +428,11 @@ class Kernel:
         from wingbeat.engine.clock import SystemClock
         from wingbeat.engine.engine import LocalEngine
         from wingbeat.engine.parts import Parts
+        from wingbeat.kernel.making import executors_of, observers_of
         from wingbeat.kernel.settings import KernelSettings, PoolSettings
 
         home, chosen = self._home, self._home.settings("kernel", KernelSettings)
-        executors = {name: registry.make("executor", name, home) for name in registry.names("executor")}
+        executors = executors_of(registry, home, chosen.executor)
         if self._inline:
             from wingbeat.builtin.inline import InlineExecutor
 
@@ -444,7 +445,6 @@ class Kernel:
                 f"Several catalogs are installed: {', '.join(catalogs)}.", hint="Choose with kernel.catalog."
             )
         made = None if catalog == "none" else registry.make("catalog", catalog, home)
-        observers = [(name, registry.make("observer", name, home)) for name in registry.names("observer")]
         parts = Parts(
             journal=registry.make("journal", chosen.journal, home),
             storage=home.storage(),
@@ -452,7 +452,7 @@ class Kernel:
             clock=SystemClock(),
             catalog=made,
             catalog_name=catalog,
-            observers={name: observer for name, observer in observers if observer is not None},
+            observers=observers_of(registry, home),
             default_executor=chosen.executor,
             rules=chosen.rules,
             inline=frozenset(task.name for task in self._inline),

@@ -147,6 +147,7 @@ class ContainerExecutor:
         self._attempts: dict[str, Attempt] = {}
         self._watch = Watch(self._advanced)
         self._background: set[asyncio.Task[Any]] = set()
+        self._sweeps = False
         self._unheard: set[asyncio.Task[None]] = set()
         self._connection = Connection(settings)
         self._sink: Sink | None = None
@@ -169,14 +170,14 @@ class ContainerExecutor:
         except OSError as error:
             raise ConfigurationError(f"The container executor cannot use {self._attempts_dir}: {error}.") from error
         if os.path.exists(self._used):
-            self._spawn(self._sweep())
+            self._begin_to_sweep()
 
     async def submit(self, request: AttemptRequest) -> None:
         """Take an attempt, unless it is followed already; its directory and the engine say whether it ever began."""
-        if not os.path.exists(self._used):
+        if not self._sweeps:
             with contextlib.suppress(OSError):
-                os.makedirs(self._used)
-            self._spawn(self._sweep())
+                os.makedirs(self._used, exist_ok=True)
+            self._begin_to_sweep()
         if request.id not in self._attempts:
             self._follow(self._attempt(request.id, request))
 
@@ -527,10 +528,14 @@ class ContainerExecutor:
             await (await self._connection.get()).engine.remove(name)
             hit("container.removed")
 
+    def _begin_to_sweep(self) -> None:
+        self._sweeps = True
+        self._spawn(self._sweep())
+
     async def _sweep(self) -> None:
         """From time to time, remove containers of this home that nobody needs any more."""
         while True:
-            with contextlib.suppress(Unreachable, Refused, ConfigurationError, OSError):
+            with contextlib.suppress(Exception):  # whatever the engine answers, the next look may find another
                 engine = (await self._connection.get()).engine
                 for seen in await engine.list(f"{manifest.LABEL_HOME}={self._home}"):
                     if seen.attempt not in self._attempts and self._is_waste(seen):

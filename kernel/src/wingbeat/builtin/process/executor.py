@@ -35,7 +35,7 @@ from wingbeat.builtin.process.progress import Watch
 from wingbeat.builtin.process.settings import ProcessSettings
 from wingbeat.builtin.process.slots import Slots
 from wingbeat.builtin.process.verdict import ended, verdict, written
-from wingbeat.contracts.environment import Environments
+from wingbeat.contracts.environment import Environments, Interpreter
 from wingbeat.contracts.executor import (
     Aborted,
     AttemptRequest,
@@ -324,6 +324,10 @@ class ProcessExecutor:
             if seen not in self._environments_seen:
                 self._tell.progress(request.id, AttemptPhase.INITIALIZING, "preparing the environment")
             interpreter = await self._environments.ensure(*seen)
+            if not isinstance(interpreter, Interpreter):
+                raise ConfigurationError(
+                    f"What makes environments (kernel.environments) answered {type(interpreter).__name__}, not an Interpreter."
+                )
             self._environments_seen.add(seen)
             bundle = self._bundles.get(request.bundle)
             if bundle is None:

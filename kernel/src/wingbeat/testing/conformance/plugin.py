@@ -85,9 +85,11 @@ class Offers:
 
     def __init__(self) -> None:
         self.found: list[tuple[str, str, Callable[[Any], Any]]] = []
+        self.sources: dict[str, str] = {}
 
     def secrets(self, name: str, target: str, settings: Callable[[Any], Any] | None = None) -> None:
         """A source of secrets is made in attempts, from no factory."""
+        self.sources[name] = target
 
     def storage(self, scheme: str, target: str, settings: Callable[[Any], Any] | None = None) -> None:
         """A storage is made from what its plugin says, here as in attempts."""
@@ -105,11 +107,16 @@ class Offers:
 
 def offers_of(module: str) -> list[tuple[str, str, Callable[[Any], Any]]]:
     """What a plugin's module registers: seam, name and factory of each."""
+    return registered(module).found
+
+
+def registered(module: str) -> Offers:
+    """Everything that a plugin's module registers."""
     offers = Offers()
     register = getattr(importlib.import_module(module), "wingbeat_register", None)
     if register is not None:
         register(offers)
-    return offers.found
+    return offers
 
 
 def needs(distribution: str) -> set[str]:
@@ -280,6 +287,13 @@ class PluginContract(Kit):
             assert made is not None
             assert made is not other, f"the {seam} {name!r} is one object for all kernels"
             assert list(_lacking(made, SEAMS.get(seam, object))) == []
+
+    def test_its_sources_of_secrets_can_be_imported(self) -> None:
+        """`Registrar.secrets`: ``module:class`` of a `SecretSource`."""
+        for name, target in registered(self.module).sources.items():
+            module, _, attribute = target.partition(":")
+            found = getattr(importlib.import_module(module), attribute, None)
+            assert callable(getattr(found, "get", None)), f"the source of secrets {name!r} ({target}) has no get"
 
     def _check_guest(self) -> None:
         if self.package == "wingbeat":

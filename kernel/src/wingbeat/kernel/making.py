@@ -1,0 +1,73 @@
+"""What is done without, where the factory of something that nobody has chosen fails."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from wingbeat.base.errors import ConfigurationError
+from wingbeat.contracts.executor import AttemptRequest, Capabilities, Executor, Sink
+from wingbeat.contracts.observer import Observer
+from wingbeat.host.home import HomeFolder
+from wingbeat.host.registry import Registry
+
+_log = logging.getLogger("wingbeat.plugins")
+
+
+class Unmade:
+    """An executor that could not be made: tasks that are to run on it are told why."""
+
+    capabilities = Capabilities()
+
+    def __init__(self, error: ConfigurationError) -> None:
+        self._error = error
+
+    async def start(self, sink: Sink) -> None:
+        """Raises what the factory raised."""
+        raise self._error
+
+    async def submit(self, request: AttemptRequest) -> None:
+        """Nothing is submitted to what has not started."""
+        raise self._error
+
+    async def recover(self, requests: Sequence[AttemptRequest]) -> None:
+        """See `submit`."""
+        raise self._error
+
+    async def cancel(self, attempt: str, reason: str) -> None:
+        """See `submit`."""
+        raise self._error
+
+    async def list(self) -> list[str]:
+        """There are none."""
+        return []
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
+
+def executors_of(registry: Registry, home: HomeFolder, default: str) -> dict[str, Executor]:
+    """Every executor that is offered. Raises ConfigurationError where the default one cannot be made."""
+    found: dict[str, Executor] = {}
+    for name in registry.names("executor"):
+        try:
+            found[name] = registry.make("executor", name, home)
+        except ConfigurationError as error:
+            if name == default:
+                raise
+            found[name] = Unmade(error)
+    return found
+
+
+def observers_of(registry: Registry, home: HomeFolder) -> dict[str, Observer]:
+    """Every observer that is offered and not switched off; one that cannot be made is warned of."""
+    found: dict[str, Observer] = {}
+    for name in registry.names("observer"):
+        try:
+            made = registry.make("observer", name, home)
+        except ConfigurationError as error:
+            _log.warning("It is done without: %s", error.message)
+            continue
+        if made is not None:
+            found[name] = made
+    return found
