@@ -471,3 +471,33 @@ def test_ctrl_c_in_the_middle_of_an_import_is_not_lost(shell, module):
         [sys.executable, "-c", program], capture_output=True, text=True, env=shell.environment, timeout=50, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "\ninterrupted\n")
+
+
+def test_specs_are_shown_and_what_differs_from_an_execution_is_told(shell):
+    ran = shell("run", "flow.py", "pipeline", "--x", "3", "-o", "json").json
+    same = shell("spec", "diff", ran["id"], "flow.py:pipeline")
+    assert (same.status, same.out) == (0, "They are the same.\n")
+    shown = shell("spec", "show", ran["id"])
+    assert shown.status == 0
+    assert json.loads(shown.out) == json.loads(shell("spec", "show", "flow.py:pipeline").out)
+    shell.write(FLOW.replace("return x + y", "return y + x"))
+    differ = shell("spec", "diff", ran["id"], "flow.py:pipeline")
+    assert differ.status == 1
+    assert "task flow.add: code: changed" in differ.out.splitlines()
+    assert "bundle: changed" in differ.out.splitlines()
+    document = shell("spec", "diff", ran["id"], "flow.py:pipeline", "-o", "json")
+    assert {each["entity"] for each in document.json["differences"]} == {"", "task flow.add"}
+    missing = shell("spec", "diff", "nowhere", "flow.py:pipeline")
+    assert missing.status == 4
+
+
+def test_lint_says_what_does_not_compile_and_runs_nothing(shell):
+    good = shell("spec", "lint", "flow.py")
+    assert good.status == 0
+    assert "pipeline: ok" in good.out.splitlines()
+    shell.write(FLOW + "\n@workflow\ndef broken(x: int) -> int:\n    if add(x):\n        return x\n    return add(x)\n")
+    wrong = shell("spec", "lint", "flow.py")
+    assert wrong.status == 3
+    assert "pipeline: ok" in wrong.out.splitlines()
+    assert "cond" in wrong.out.partition("broken: ")[2]
+    assert not (shell.root / "marks").exists()

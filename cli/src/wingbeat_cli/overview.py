@@ -15,6 +15,7 @@ COMMANDS = {
     "abort": "Stop an execution in order.",
     "explain": "Say why: the cache of a node.",
     "evict": "Forget what is kept: entries of the cache.",
+    "spec": "Show what is compiled, what differs, and what is wrong.",
     "config": "Show the settings, and where each comes from.",
     "plugins": "Show the plugins that are installed.",
     "init": "Begin a plugin from a template.",
