@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -11,6 +11,11 @@ from msgspec import Struct
 from wingbeat.base.errors import ConfigurationError
 
 S = TypeVar("S", bound=Struct)
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+"""A setting that counts something."""
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
+"""A setting that is a time."""
 
 PREFIX = "WINGBEAT_"
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from wingbeat.base.errors import ConfigurationError
+from wingbeat.base.settings import settings
+from wingbeat.builtin.process.settings import ProcessSettings
 from wingbeat.contracts.executor import Succeeded
 from wingbeat.spec.entities import Isolation
 from wingbeat.spec.literal import Inline
@@ -252,3 +255,9 @@ async def test_user_code_may_remove_its_working_directory(world, isolation):
     assert outcome.evidence["exit_code"] == 0
     log = world.attempt("x1/n0/0") / "log"
     assert not log.exists() or log.read_text() == ""
+
+
+@pytest.mark.parametrize("key", ["slots", "log_bytes_max", "parent_idle_s"])
+def test_a_setting_below_zero_is_refused(key):
+    with pytest.raises(ConfigurationError, match=rf"process\.{key} = -1 does not fit"):
+        settings("process", ProcessSettings, [("given", {key: -1})])

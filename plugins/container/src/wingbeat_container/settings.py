@@ -7,6 +7,8 @@ import resource
 
 from msgspec import Struct
 
+from wingbeat.base.settings import Count, Seconds
+
 NOFILE_MAX = 2**16
 NPROC_MAX = 2**15
 
@@ -51,17 +53,17 @@ class ContainerSettings(Struct, frozen=True, omit_defaults=True):
     """
 
     socket: str = ""
-    slots: int = 0
-    connect_s: float = 10.0
-    request_s: float = 60.0
-    pull_s: float = 1800.0
-    start_s: float = 120.0
-    cancel_grace_s: float = 2.0
-    keep_s: float = 7 * 86400.0
-    sweep_s: float = 60.0
-    log_bytes_max: int = 64 * 2**20
-    tmp_bytes_max: int = 256 * 2**20
-    pids_max: int = 4096
+    slots: Count = 0
+    connect_s: Seconds = 10.0
+    request_s: Seconds = 60.0
+    pull_s: Seconds = 1800.0
+    start_s: Seconds = 120.0
+    cancel_grace_s: Seconds = 2.0
+    keep_s: Seconds = 7 * 86400.0
+    sweep_s: Seconds = 60.0
+    log_bytes_max: Count = 64 * 2**20
+    tmp_bytes_max: Count = 256 * 2**20
+    pids_max: Count = 4096
     ulimits: tuple[str, ...] = ()
     security: tuple[str, ...] = ("no-new-privileges",)
     mounts: tuple[str, ...] = ()

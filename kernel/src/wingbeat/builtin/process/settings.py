@@ -6,6 +6,7 @@ import os
 
 from msgspec import Struct
 
+from wingbeat.base.settings import Count, Seconds
 from wingbeat.runtime.here import DECK_BYTES_MAX
 
 
@@ -28,12 +29,12 @@ class ProcessSettings(Struct, frozen=True, omit_defaults=True):
         deck_bytes_max: What would make an attempt's page longer is left out of it.
     """
 
-    slots: int = 0
-    parent_idle_s: float = 10.0
-    preload_s: float = 30.0
-    cancel_grace_s: float = 2.0
-    log_bytes_max: int = 64 * 2**20
-    deck_bytes_max: int = DECK_BYTES_MAX
+    slots: Count = 0
+    parent_idle_s: Seconds = 10.0
+    preload_s: Seconds = 30.0
+    cancel_grace_s: Seconds = 2.0
+    log_bytes_max: Count = 64 * 2**20
+    deck_bytes_max: Count = DECK_BYTES_MAX
 
     @property
     def slot_count(self) -> int:
