@@ -59,7 +59,7 @@ class Observer(Protocol):
     known of its nodes and attempts, those that have ended too, is told (`Published.again`). What counts must not count that."""
 
     async def start(self) -> None:
-        """Get ready. Called once, before anything else. If it raises, or takes longer than a minute, it is told nothing."""
+        """Get ready. Called once, before anything else. If it raises, or takes longer than ten seconds, it is told nothing."""
 
     async def observe(self, events: list[Published]) -> None:
         """Take some events: those of one execution that became durable together, behind a `MISSED` where some are missing.

@@ -16,6 +16,8 @@ QUEUE_MAX = 1000
 """Batches that an observer or reader may be behind."""
 AGAIN_EVENTS = 1000
 """About so many events are in one of the batches by which observers are told what was before."""
+START_S_MAX = 10.0
+"""The kernel opens behind it."""
 OBSERVE_S_MAX = 60.0
 CLOSE_S_MAX = 5.0
 
@@ -56,10 +58,10 @@ class _Told:
     async def start(self) -> bool:
         """Whether it could be started."""
         try:
-            async with asyncio.timeout(OBSERVE_S_MAX) as limit:
+            async with asyncio.timeout(START_S_MAX) as limit:
                 await self.observer.start()
         except Exception as error:  # noqa: BLE001  # it may raise anything, and harms nobody else
-            _log.warning("%s cannot be used: %s", self.circuit.name, _why(error, limit, OBSERVE_S_MAX))
+            _log.warning("%s cannot be used: %s", self.circuit.name, _why(error, limit, START_S_MAX))
             return False
         return True
 
