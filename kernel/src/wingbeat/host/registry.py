@@ -19,6 +19,10 @@ SEAM_OF_ENVIRONMENTS = "maker of environments"
 SEAM_OF_SECRETS = "source of secrets"
 
 
+class CannotBeMade(ConfigurationError):
+    """A factory has failed, by no fault of the settings."""
+
+
 class Plugin(Struct, frozen=True):
     """A plugin that was loaded.
 
@@ -111,7 +115,7 @@ class Registry:
             raise ConfigurationError(f"There is no {seam} {name!r}.", hint=f"Installed: {installed}.") from None
 
     def make(self, seam: str, name: str, home: Home) -> Any:
-        """What the factory of that name makes. Raises ConfigurationError, whatever the factory raises."""
+        """What the factory of that name makes. Raises ConfigurationError for settings that it refuses, else `CannotBeMade`."""
         factory = self.factory(seam, name)
         try:
             return factory(home)
@@ -119,7 +123,7 @@ class Registry:
             raise
         except Exception as error:
             plugin = self._offers[seam][name][1]
-            raise ConfigurationError(
+            raise CannotBeMade(
                 f"The {seam} {name!r} of plugin {plugin!r} cannot be made: {type(error).__name__}: {error}.",
                 hint=f"Switch the plugin off with plugins.disabled = [{plugin!r}], or repair it.",
             ) from error

@@ -9,7 +9,7 @@ from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.executor import AttemptRequest, Capabilities, Executor, Sink
 from wingbeat.contracts.observer import Observer
 from wingbeat.host.home import HomeFolder
-from wingbeat.host.registry import Registry
+from wingbeat.host.registry import CannotBeMade, Registry
 
 _log = logging.getLogger("wingbeat.plugins")
 
@@ -47,12 +47,12 @@ class Unmade:
 
 
 def executors_of(registry: Registry, home: HomeFolder, default: str) -> dict[str, Executor]:
-    """Every executor that is offered. Raises ConfigurationError where the default one cannot be made."""
+    """Every executor that is offered. Raises ConfigurationError where the default one cannot be made, or settings are wrong."""
     found: dict[str, Executor] = {}
     for name in registry.names("executor"):
         try:
             found[name] = registry.make("executor", name, home)
-        except ConfigurationError as error:
+        except CannotBeMade as error:
             if name == default:
                 raise
             found[name] = Unmade(error)
@@ -60,12 +60,13 @@ def executors_of(registry: Registry, home: HomeFolder, default: str) -> dict[str
 
 
 def observers_of(registry: Registry, home: HomeFolder) -> dict[str, Observer]:
-    """Every observer that is offered and not switched off; one that cannot be made is warned of."""
+    """Every observer that is offered and not switched off; one that cannot be made is warned of. Raises ConfigurationError where
+    settings are wrong."""
     found: dict[str, Observer] = {}
     for name in registry.names("observer"):
         try:
             made = registry.make("observer", name, home)
-        except ConfigurationError as error:
+        except CannotBeMade as error:
             _log.warning("It is done without: %s", error.message)
             continue
         if made is not None:
