@@ -1,5 +1,5 @@
 """Engine: what runs executions, seen from outside. The kernel in this process is one; the process that holds the home,
-reached through its socket, is another; both behave alike."""
+reached through its socket, is another; both behave alike. The kit is `wingbeat.testing.conformance.engine.EngineContract`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class LaunchRequest(Struct, frozen=True, omit_defaults=True):
 
         name: The execution's id; makes the launch idempotent. Empty: one is made.
 
-        launch_key: Digest of closure and inputs, by which `resume` finds an execution.
+        launch_key: Digest of closure and inputs, by which `resume` finds an execution; the engine works it out where it is empty.
 
         resume: Take an unfinished execution with the same launch key that nobody waits for, instead of a new one.
 

@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Iterable
 from functools import partial
 
 import msgspec
+from msgspec.structs import replace
 
 from wingbeat.base.errors import ConfigurationError, ConflictError, EngineStopped, WingbeatError
 from wingbeat.base.ids import attempt_id, check_execution_id, short_id
@@ -37,6 +38,7 @@ from wingbeat.engine.dispatch import Dispatcher
 from wingbeat.engine.earlier import Earlier
 from wingbeat.engine.eviction import evict
 from wingbeat.engine.feed import Feed
+from wingbeat.engine.identity import launch_key
 from wingbeat.engine.live import Live
 from wingbeat.engine.loading import Loading
 from wingbeat.engine.memo import Memo
@@ -195,6 +197,8 @@ class LocalEngine:
         self._check_running()
         name = check_execution_id(request.name) if request.name else short_id(self._clock.entropy())
         closure_digest = self._archive.keep(request.closure)
+        if not request.launch_key:
+            request = replace(request, launch_key=launch_key(request.closure, request.inputs))
         request, found = await self._earlier.resumed(request)
         reuse = await self._earlier.reuse(request) if found is None else Reuse()
         existing = await self._earlier.existing(name)  # last: nothing may happen between this and taking the name

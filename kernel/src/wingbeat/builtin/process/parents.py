@@ -133,6 +133,7 @@ class Parents:
         self._skip: defaultdict[str, set[str]] = defaultdict(set)
         self._failures: defaultdict[str, int] = defaultdict(int)
         self._pids: set[int] = set()
+        self._closed = False
 
     @property
     def cache(self) -> str:
@@ -182,6 +183,7 @@ class Parents:
 
     def close(self) -> None:
         """Hang up on all of them."""
+        self._closed = True
         for link in list(self._links.values()):
             link.close()
         self._links.clear()
@@ -191,6 +193,9 @@ class Parents:
         sock, pid = self._sockets.open(key, config)
         if pid is not None:
             self._pids.add(pid)
+        if self._closed:  # meanwhile, and there may be no loop any more that could take it
+            sock.close()
+            raise ParentError("the executor was closed")
         return sock
 
     async def _link(self, name: str, sock: socket.socket) -> Link:

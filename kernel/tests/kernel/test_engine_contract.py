@@ -1,0 +1,22 @@
+"""The engine in this process, and that of another one through its socket, keep the contract."""
+
+import contextlib
+
+from wingbeat import Kernel
+from wingbeat.testing.conformance.engine import EngineContract
+
+
+class TestInThisProcess(EngineContract):
+    @contextlib.asynccontextmanager
+    async def opened(self, home):
+        async with Kernel(home.path, discover=False) as kernel:
+            assert kernel.holds
+            yield kernel.engine
+
+
+class TestThroughTheSocket(EngineContract):
+    @contextlib.asynccontextmanager
+    async def opened(self, home):
+        async with Kernel(home.path, discover=False), Kernel(home.path, discover=False) as kernel:
+            assert not kernel.holds
+            yield kernel.engine
