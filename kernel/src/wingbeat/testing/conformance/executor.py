@@ -283,7 +283,7 @@ class ExecutorContract(AdoptionTests):
                 for number in range(3):
                     await stage.run(f"e{life}/n{number}/0")
             counts.append(descriptors())
-        assert counts[-1] <= counts[1] + 2, f"open files after each kernel: {counts}"
+        await self.closed(counts[1] + 2, counts)
 
     # The end
 

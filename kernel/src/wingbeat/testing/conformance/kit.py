@@ -68,6 +68,14 @@ class Kit:
             assert time.monotonic() < end, f"{what} has not happened for {self.patience_s * 2 / 3:g} s"
             await asyncio.sleep(0.005)
 
+    async def closed(self, most: int, before: list[int]) -> None:
+        """No more than `most` files are open, some seconds from now: a server within the test closes its ends later."""
+        for _ in range(100):
+            if descriptors() <= most:
+                return
+            await asyncio.sleep(0.03)
+        pytest.fail(f"{descriptors()} files are open, and at most {most} should be; before: {before}")
+
     async def turns(self) -> None:
         """Let go on what is about to."""
         for _ in range(20):
