@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from wingbeat.machine import event as e
 from wingbeat.machine.attempts import SYSTEM
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 
 OPEN = frozenset({AttemptPhase.QUEUED, AttemptPhase.RUNNING})
 UNDER_WAY = frozenset({NodePhase.QUEUED, NodePhase.RUNNING, NodePhase.DYNAMIC_RUNNING})
-_STARTS = (AttemptQueued, NodeSucceeded)
-_ITEM_STARTS = (*_STARTS, Started)
+_ENDS = (AttemptLost, Suspended, NodeSucceeded)
 _HELD = (Submit, Cancel, Publish)
 _ASKED = (Submit, Cancel, Publish, Lookup)
 
@@ -49,21 +48,42 @@ def _check(holds: bool, what: str) -> None:
 
 
 def check_fact(m: Machine, fact: Fact) -> None:
-    """A node starts only after what it consumes has succeeded."""
-    if isinstance(fact, _STARTS) and not is_item(fact.node):
+    """A node starts only after what it consumes has succeeded; a scope ends, and its handler begins, when it is quiet."""
+    check = _OF_FACT.get(type(fact))
+    if check is not None:
+        check(m, fact)
+
+
+def _check_start(m: Machine, fact: AttemptQueued | NodeSucceeded | Started) -> None:
+    if is_item(fact.node):
+        _check_fed(m, fact.node)
+    elif not isinstance(fact, Started):
         base, nodes = m.graph.base_of(fact.node), m.state.nodes
         for u in m.graph.nodes[fact.node].upstream:
             _check(nodes[base + u].phase.success, "upstream nodes have succeeded first")
-    if isinstance(fact, Turned) and ExecutionPhase(fact.phase).terminal:
-        _check_quiet(m, fact.scope)
-    if isinstance(fact, Opened) and fact.handler_of >= 0:
-        _check_quiet(m, fact.handler_of)
     if isinstance(fact, AttemptQueued):
         _check_chosen(m, fact)
-    if isinstance(fact, _ITEM_STARTS) and is_item(fact.node):
-        _check_fed(m, fact.node)
-    if isinstance(fact, Opened) and is_item(fact.parent):
+
+
+def _check_turned(m: Machine, fact: Turned) -> None:
+    if ExecutionPhase(fact.phase).terminal:
+        _check_quiet(m, fact.scope)
+
+
+def _check_opened(m: Machine, fact: Opened) -> None:
+    if fact.handler_of >= 0:
+        _check_quiet(m, fact.handler_of)
+    if is_item(fact.parent):
         _check_fed(m, fact.parent)
+
+
+_OF_FACT: dict[type, Callable[[Machine, Any], None]] = {
+    AttemptQueued: _check_start,
+    NodeSucceeded: _check_start,
+    Started: _check_start,
+    Turned: _check_turned,
+    Opened: _check_opened,
+}
 
 
 def _check_fed(m: Machine, address: int) -> None:
@@ -231,20 +251,25 @@ def check_end(world: World) -> None:
     world.check_facts()
     world.check_snapshot()
     _check(not world.granted, "what the catalog granted is published or given back")
-    ends = Counter(
-        (f.node, f.attempt)
-        for f in world.durable
-        if isinstance(f, AttemptLost | Suspended) or (isinstance(f, NodeSucceeded) and f.attempt >= 0)
-    )
-    queued = Counter((f.node, f.attempt) for f in world.durable if isinstance(f, AttemptQueued))
-    _check(set(queued.values()) <= {1}, "every attempt was made once")
-    if ends != queued:
-        raise Broken(f"not true: every attempt ended, once: {ends - queued} {queued - ends}")
+    ends: list[tuple[int, int]] = []
+    queued: list[tuple[int, int]] = []
+    answers: list[str] = []
+    for fact in world.durable:
+        if isinstance(fact, AttemptQueued):
+            queued.append((fact.node, fact.attempt))
+        elif isinstance(fact, _ENDS) and fact.attempt >= 0:
+            ends.append((fact.node, fact.attempt))
+        elif isinstance(fact, SignalKept):
+            answers.append(fact.id)
+    queued.sort()
+    _check(len(set(queued)) == len(queued), "every attempt was made once")
+    if sorted(ends) != queued:
+        raise Broken(f"not true: every attempt ended, once: {sorted(ends)} of {queued}")
     by_node: dict[int, list[int]] = {}
     for node, number in queued:
         by_node.setdefault(node, []).append(number)
     for numbers in by_node.values():
-        _check(sorted(numbers) == list(range(len(numbers))), "attempts are numbered without gaps")
+        _check(numbers == list(range(len(numbers))), "attempts are numbered without gaps")
     root = state.nodes[: len(m.plan.nodes)]
     if state.phase is ExecutionPhase.SUCCEEDED:
         _check(all(n.phase.success or n.phase is NodePhase.SKIPPED for n in root), "a success has all its nodes")
@@ -256,7 +281,6 @@ def check_end(world: World) -> None:
     for scope, plan in zip(state.scopes, m.graph.plans, strict=True):
         if plan.handler is not None and scope.began_at is not None and scope.phase is not ExecutionPhase.SUCCEEDED:
             _check(scope.handler >= 0, "the failure handler ran")
-    answers = Counter(f.id for f in world.durable if isinstance(f, SignalKept))
-    _check(all(n == 1 for n in answers.values()), "an answer is taken once")
+    _check(len(set(answers)) == len(answers), "an answer is taken once")
     _check(m.outstanding() == [], "nothing is outstanding at the end")
     _check(world.finished >= 1, "the end was told")
