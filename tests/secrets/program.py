@@ -10,7 +10,11 @@ import time
 import urllib.parse
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from wingbeat import Resources, Secret, current, map_task, task, workflow
+from wingbeat.contracts.gang import member_of
+from wingbeat.spec.gang import GangSpec, RoleSpec
 
 BOTH = [Secret("db/password", env="DB_PASSWORD"), Secret("tls/key", file="KEY_FILE")]
 
@@ -94,6 +98,42 @@ def hangs(place: str) -> int:
         Path(place).write_text("")
         time.sleep(0.5)
     return 1
+
+
+class Three:
+    """As an attempt of three processes."""
+
+    provides = ()
+
+    def configure(self, task):
+        return replace(task, gang=GangSpec((RoleSpec("worker", 3),)))
+
+
+@task(secrets=BOTH, task_config=Three())
+def together(n: int) -> int:
+    say()
+    return n
+
+
+@task(secrets=BOTH, task_config=Three(), isolation="spawn")
+def together_spawned(n: int) -> int:
+    say()
+    return n
+
+
+@task(secrets=BOTH, task_config=Three(), retries=1)
+def together_failing(n: int) -> int:
+    """The first waits for the second, which says what it has and fails; the third is killed halfway."""
+    me = member_of(os.environ)
+    if me.index == 0:
+        time.sleep(60)
+    if me.index == 1:
+        say()
+        time.sleep(1)
+        raise ConnectionError(f"cannot connect to postgres://me:{current().secret('db/password')}@db")
+    os.write(1, b"halfway " + current().secret("db/password")[:-3].encode())
+    time.sleep(60)
+    return n
 
 
 @task(secrets=BOTH)

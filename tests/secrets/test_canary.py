@@ -101,7 +101,14 @@ def test_the_canary_is_found_where_it_is_not_masked(plain):
 
 @pytest.mark.parametrize(
     ("entity", "source"),
-    [("says", "environment"), ("says_spawned", "file"), ("several", "environment"), ("body", "file")],
+    [
+        ("says", "environment"),
+        ("says_spawned", "file"),
+        ("several", "environment"),
+        ("body", "file"),
+        ("together", "environment"),
+        ("together_spawned", "file"),
+    ],
 )
 def test_what_succeeds_tells_nothing(tmp_path, entity, source):
     place = Place(tmp_path, source)
@@ -125,6 +132,22 @@ def test_what_fails_tells_nothing(plain, entity):
         assert b"note ***" in plain.said
     if entity == "killed":
         assert logs.rstrip().endswith(b"***")
+
+
+def test_every_member_of_a_gang_is_masked(plain):
+    plain.run("together", "--n=3")
+    plain.check()
+    logs = {name: data for name, data in plain.files().items() if name.endswith("/log")}
+    assert len(logs) == 3
+    assert all(b"native ***" in log and b"other ***" in log for log in logs.values())
+
+
+def test_a_gang_that_fails_tells_nothing(plain):
+    plain.run("together_failing", "--n=3", code=1)
+    plain.check()
+    assert b"postgres://me:***@db" in plain.said
+    logs = [data for name, data in plain.files().items() if name.endswith("worker-2/log")]
+    assert logs == [b"halfway ***"] * 2
 
 
 @pytest.mark.parametrize("entity", ["fails_at_length", "gives", "leaking_body"])

@@ -166,10 +166,3 @@ def test_what_a_call_wants_is_checked_too(override, says):
     routes().check(closure(task()), labels())
     with pytest.raises(ConfigurationError, match=says):
         routes().check(Closure("1", {"0": task(), "1": workflow}), labels())
-
-
-def test_a_gang_has_no_secrets():
-    wanted = task(gang=GANG, executor="cluster", secrets=(SecretSpec("db/password"),))
-    able = {"process": Capabilities(), "cluster": Capabilities(gangs=True, secrets=True)}
-    with pytest.raises(ConfigurationError, match=r"m\.f wants several processes for an attempt, and secrets"):
-        routes(**able).check(closure(wanted), labels())

@@ -69,11 +69,6 @@ class Routes:
         """
         if not task.secrets:
             return None
-        if task.gang is not None:
-            raise ConfigurationError(
-                f"Task {task.name} wants several processes for an attempt, and secrets, which those cannot have.",
-                hint="Look the secret up in a task of its own, and give this one what it needs of that.",
-            )
         name = self.executor(task, labels)
         self._check_usable(task, name)
         placed = next((secret for secret in task.secrets if secret.env or secret.file), None)

@@ -76,7 +76,7 @@ def run(job: Job, inputs: bytes, log: int, groups: tuple[str, ...], spare: str =
         else:
             from wingbeat.runtime.gang import lead  # not for what most attempts are
 
-            code = lead(job, inputs or _written_inputs(job))
+            code = lead(job, inputs or _written_inputs(job), control)
             os.chdir("/")
             _clear(f"{job.own}/{files.WORK}", spare)
         if code == 0 and not inputs:

@@ -29,9 +29,10 @@ from wingbeat.base.errors import ErrorKind
 from wingbeat.contracts.executor import ErrorInfo
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.gang import Member
-from wingbeat.runtime import attempt, claim, files, limits, logs, reap
+from wingbeat.runtime import attempt, claim, files, limits, logfilter, logs, reap
 from wingbeat.runtime.gangrecord import Record, Seen
 from wingbeat.runtime.job import BROKEN, Exit, Gang, Job
+from wingbeat.runtime.logfilter import Filter
 
 HOST = "127.0.0.1"
 POLL_S = 0.05
@@ -50,6 +51,7 @@ class Process:
         self.groups = attempt.control_groups(job)
         self.pid = 0
         self.fd: int | None = None
+        self.filter: Filter | None = None
         self.exit: Exit | None = None
         self.stopped = False
 
@@ -64,15 +66,17 @@ class Process:
         return os.path.exists(f"{self.job.own}/{files.OUTPUTS}")
 
 
-def lead(job: Job, inputs: bytes) -> int:
+def lead(job: Job, inputs: bytes, control: int = -1) -> int:
     """Run the members of an attempt to their end, and publish what became of it. Answers with the exit code.
+
+    If it has secrets, this process's streams, and `control`, lead to the filter of the first member.
 
     Told to stop (SIGTERM), it stops them, and ends by that signal.
     """
     gang = job.gang
     assert gang is not None
     with _reserved(gang) as addresses, _told_to_stop() as asked:
-        leader = Leader(job, gang, addresses, asked)
+        leader = Leader(job, gang, addresses, asked, control)
         try:
             leader.begin(inputs)
             leader.follow()
@@ -100,15 +104,17 @@ class Leader:
 
         asked: Says whether the attempt is to be stopped.
 
+        control: By which the first member tells its filter what to mask.
+
     Attributes:
         failed: The name of the member that failed first.
 
         begun: Whether members may have begun.
     """
 
-    def __init__(self, job: Job, gang: Gang, addresses: dict[str, tuple[str, ...]], asked: Asked) -> None:
+    def __init__(self, job: Job, gang: Gang, addresses: dict[str, tuple[str, ...]], asked: Asked, control: int) -> None:
         self.failed, self.begun = "", False
-        self._job, self._gang, self._asked = job, gang, asked
+        self._job, self._gang, self._asked, self._control = job, gang, asked, control
         serving = {role.name for role in gang.roles if role.serves}
         self._members = [
             Process(replace(job, gang=None, member=Member(role, index, addresses)), serves=role in serving)
@@ -136,26 +142,41 @@ class Leader:
         hit("gang.begun")
 
     def _fork(self, member: Process, inputs: bytes, gate: int, opener: int) -> None:
-        first = member is self._members[0]
-        log = os.dup(1) if first else files.open_log(member.job.own)
+        if member is self._members[0]:
+            log, control = os.dup(1), self._control
+        else:
+            log, control = self._log(member, (gate, opener))
         held, leader = claim.lend(), os.getpid()
         pid = -1
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         try:
             pid = os.fork()
             if pid == 0:
-                _be(member, inputs, log, held, leader, (gate, opener), self._descriptors())
+                _be(member, inputs, log, control, held, leader, (gate, opener), self._descriptors())
         finally:
             if pid != 0:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
                 os.close(log)
                 os.close(held)
+                if control >= 0:
+                    os.close(control)
         member.pid = pid
         with suppress(OSError):
             os.setpgid(pid, pid)  # it does so too; whoever comes first
         if self._poll is not None:
             member.fd = os.pidfd_open(pid)
             self._poll.register(member.fd, select.EPOLLIN)
+
+    def _log(self, member: Process, unwanted: tuple[int, ...]) -> tuple[int, int]:
+        """Where a member that is not the first writes what it prints, and, if that is a filter, what is to be masked."""
+        log = files.open_log(member.job.own)
+        if not self._job.secrets:
+            return log, -1
+        try:
+            member.filter = logfilter.start(log, [*unwanted, *self._descriptors()])
+        finally:
+            os.close(log)
+        return member.filter.output, member.filter.control
 
     def _descriptors(self) -> list[int]:
         own = [member.fd for member in self._members if member.fd is not None]
@@ -247,7 +268,7 @@ class Leader:
             reap.kill_group(member.pid, signal.SIGTERM)
         if stopped:
             self._kill_at = time.monotonic() + self._gang.grace_s
-            sys.stderr.write(f"wingbeat: {why}; stopping {', '.join(member.name for member in stopped)}\n")
+            _say(f"{why}; stopping {', '.join(member.name for member in stopped)}")
 
     def _close(self, member: Process) -> None:
         """Kill what a member that has ended, or was killed, has left; keep how it ended."""
@@ -258,11 +279,19 @@ class Leader:
         if member.fd is not None:
             os.close(member.fd)
             member.fd = None
-        reap.kill_orphans({other.pid for other in self._members if other.runs})
+        reap.kill_orphans(self._kept())
+        if member.filter is not None:
+            member.filter.wait()
+            member.filter = None
         limits.remove(member.groups)
         if not member.succeeded and not member.stopped:
             how = member.exit.signal or f"exit code {member.exit.exit_code}"
-            sys.stderr.write(f"wingbeat: {member.name} has failed ({how})\n")
+            _say(f"{member.name} has failed ({how})")
+
+    def _kept(self) -> set[int]:
+        """Children that still have something to do."""
+        running = {member.pid for member in self._members if member.runs}
+        return running | {member.filter.pid for member in self._members if member.filter is not None}
 
     def _record(self) -> None:
         """Whoever follows the attempt may know less of it, but this fails no attempt."""
@@ -276,12 +305,25 @@ class Leader:
                 logs.trim(member.job.own, self._gang.log_bytes_max)
 
 
+def _say(what: str) -> None:
+    """In the log, which loses it where the disk is full, or where the first member was killed before it had its secrets."""
+    with suppress(OSError):
+        sys.stderr.write(f"wingbeat: {what}\n")
+
+
 def _write_error(directory: str, error: ErrorInfo) -> None:
     files.write_atomic(directory, files.ERROR, msgspec.json.encode(error))
 
 
 def _be(
-    member: Process, inputs: bytes, log: int, held: int, leader: int, gate: tuple[int, int], descriptors: list[int]
+    member: Process,
+    inputs: bytes,
+    log: int,
+    control: int,
+    held: int,
+    leader: int,
+    gate: tuple[int, int],
+    descriptors: list[int],
 ) -> NoReturn:
     """In the forked process: be the member, once all others have a process too."""
     try:
@@ -300,7 +342,7 @@ def _be(
     except BaseException:  # noqa: BLE001 - two processes must not both go on as the leader
         traceback.print_exc(file=sys.stderr)
         os._exit(BROKEN)
-    attempt.run(member.job, inputs, log, member.groups)
+    attempt.run(member.job, inputs, log, member.groups, control=control)
 
 
 class Asked:
