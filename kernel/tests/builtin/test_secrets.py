@@ -8,30 +8,10 @@ import pytest
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.builtin.secrets import EnvironmentSource, FileSource, file_settings, variable_of
 from wingbeat.builtin.settings import SecretSettings
-from wingbeat.contracts.secrets import SecretMissing, SourceRef
-from wingbeat.testing.conformance.secrets import SecretSourceContract
+from wingbeat.contracts.secrets import SecretMissing
+from wingbeat.testing.conformance.builtin import TestEnvironmentSource, TestFileSource
 
-
-class TestEnvironmentSource(SecretSourceContract):
-    @pytest.fixture(autouse=True)
-    def _variables(self, monkeypatch):
-        self.patch = monkeypatch
-
-    def ref(self, place):
-        return SourceRef("environment", "wingbeat.builtin.secrets:EnvironmentSource")
-
-    def put(self, place, name, value):
-        self.patch.setenv(variable_of(name), value)
-
-
-class TestFileSource(SecretSourceContract):
-    def ref(self, place):
-        return SourceRef(
-            "file", "wingbeat.builtin.secrets:FileSource", file_settings(SecretSettings("file", str(place)))
-        )
-
-    def put(self, place, name, value):
-        put(place, name, value)
+__all__ = ["TestEnvironmentSource", "TestFileSource"]  # the kits
 
 
 def put(place, name, value, mode=0o600):

@@ -111,10 +111,20 @@ def _checked(
 
     results = []
     for seam, offered in offers:
+        alike: list[Result] = []  # skipped so far, all for one reason
+        told = False
         for result in check.run(plugin.target, seam, offered, settings=settings):
             results.append(result)
-            if output == "table":
-                _tell(result)
+            if output != "table":
+                continue
+            if not told and result.outcome == "skipped" and result.summary == (alike or [result])[0].summary:
+                alike.append(result)
+                continue
+            for each in [*([] if told else alike), result]:
+                _tell(each)
+            told = True
+        if alike and not told:
+            _tell(alike[0], f"all {len(alike)} tests")
     failed = sum(not result.passed for result in results)
     skipped = sum(result.outcome == "skipped" for result in results)
     if output == "json":
@@ -128,14 +138,15 @@ def _checked(
     return 1 if failed else 0
 
 
-def _tell(result: Result) -> None:
+def _tell(result: Result, what: str = "") -> None:
     from wingbeat_cli.render.table import coloured, paint
 
     word = {"passed": "SUCCEEDED", "failed": "FAILED", "skipped": "SKIPPED"}[result.outcome]
     said = result.outcome.ljust(7)
     shown = paint(said, word) if coloured(sys.stdout) else said
     why = f": {result.summary}" if result.outcome != "passed" else ""
-    click.echo(f"{shown}  {result.seam} {result.name}  {result.test.removeprefix('test_').replace('_', ' ')}{why}")
+    test = what or result.test.removeprefix("test_").replace("_", " ")
+    click.echo(f"{shown}  {result.seam} {result.name}  {test}{why}")
 
 
 def _offered(plugin: PluginView) -> str:

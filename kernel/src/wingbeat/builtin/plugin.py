@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
     from wingbeat.contracts.home import Home
 
+KITS = tuple(
+    f"wingbeat.testing.conformance.builtin:{name}"
+    for name in ("TestLog", "TestUvEnvironments", "TestEnvironmentSource", "TestFileSource")
+)
+
 
 @hookimpl
 def wingbeat_plugin() -> PluginInfo:
@@ -23,7 +28,7 @@ def wingbeat_plugin() -> PluginInfo:
     settings: dict[str, type[Struct]] = {
         "journal": JournalSettings, "log": LogSettings, "process": ProcessSettings, "secrets": SecretSettings,
     }  # fmt: skip
-    return PluginInfo(api=(0, 1), settings=settings)
+    return PluginInfo(api=(0, 1), settings=settings, kits=KITS)
 
 
 @hookimpl

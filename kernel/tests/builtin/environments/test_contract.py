@@ -6,16 +6,10 @@ import pytest
 
 from wingbeat.builtin.environments import UvEnvironments
 from wingbeat.spec.entities import EnvironmentSpec
+from wingbeat.testing.conformance.builtin import TestUvEnvironments
 from wingbeat.testing.conformance.environment import EnvironmentsContract
 
-
-def uv_environments(home):
-    return UvEnvironments(home.storage(), cache=str(Path(home.path, "cache")), cache_dir=home.path)
-
-
-class TestWithoutPackages(EnvironmentsContract):
-    def make(self, home):
-        return uv_environments(home)
+__all__ = ["TestUvEnvironments"]  # the kit, without packages
 
 
 @pytest.mark.environments
@@ -25,4 +19,4 @@ class TestWithPackages(EnvironmentsContract):
     impossible = (EnvironmentSpec(packages=("attrs==22.2.0", "attrs==25.3.0")),)
 
     def make(self, home):
-        return uv_environments(home)
+        return UvEnvironments(home.storage(), cache=str(Path(home.path, "cache")), cache_dir=home.path)

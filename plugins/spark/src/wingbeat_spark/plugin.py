@@ -16,7 +16,7 @@ FRAMES = (
 @hookimpl
 def wingbeat_plugin() -> PluginInfo:
     """Built for the first contracts; has no settings."""
-    return PluginInfo(api=(0, 1))
+    return PluginInfo(api=(0, 1), kits=("wingbeat_spark.kits:TestWrapper", "wingbeat_spark.kits:TestFrames"))
 
 
 @hookimpl

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 @hookimpl
 def wingbeat_plugin() -> PluginInfo:
     """Built for the first contracts; a section for each observer."""
-    return PluginInfo(api=(0, 1), settings={"prometheus": PrometheusSettings, "opentelemetry": OpenTelemetrySettings})
+    return PluginInfo(
+        api=(0, 1),
+        settings={"prometheus": PrometheusSettings, "opentelemetry": OpenTelemetrySettings},
+        kits=("wingbeat_telemetry.kits:TestPrometheus", "wingbeat_telemetry.kits:TestOpenTelemetry"),
+    )
 
 
 @hookimpl

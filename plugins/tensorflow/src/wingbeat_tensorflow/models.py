@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Literal
 from wingbeat.base.errors import ConfigurationError
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_SHARED = "shared_object_id"
+_VALUES = frozenset({"DTypePolicy", "QuantizedDTypePolicy", "QuantizedFloat8DTypePolicy"})
 
 
 class KerasHandler:
@@ -24,7 +26,7 @@ class KerasHandler:
         with tempfile.TemporaryDirectory(dir=os.path.dirname(path) or ".") as folder:
             saved = f"{folder}/{self.name}"
             value.save(saved)
-            without_times(saved, path)
+            without_traces(saved, path)
 
     def read(self, path: str, hint: Any) -> Any:
         """Load the model. Code in it (lambdas) is refused, as Keras does by default."""
@@ -41,12 +43,27 @@ class KerasHandler:
             return keras.models.load_model(link)
 
 
-def without_times(source: str, target: str) -> None:
-    """Copy a ``.keras`` file without the times that it was saved at, so that equal models are equal bytes."""
+def without_traces(source: str, target: str) -> None:
+    """Copy a ``.keras`` file without what tells when and in which process it was saved, so that equal models are equal bytes."""
     with zipfile.ZipFile(source) as saved, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as made:
         for name in sorted(saved.namelist()):
             data = saved.read(name)
             if name == "metadata.json":
                 about = {key: value for key, value in json.loads(data).items() if key != "date_saved"}
                 data = json.dumps(about, sort_keys=True).encode()
+            elif name == "config.json":
+                data = json.dumps(_renumbered(json.loads(data), {})).encode()
             made.writestr(zipfile.ZipInfo(name, _EPOCH), data)
+
+
+def _renumbered(config: Any, numbers: dict[int, int]) -> Any:
+    """Objects that are shared have their address in memory as a number: they get one by their order. A policy of types is a value,
+    of which Keras does not keep who shares it."""
+    if isinstance(config, list):
+        return [_renumbered(part, numbers) for part in config]
+    if not isinstance(config, dict):
+        return config
+    found = {key: _renumbered(part, numbers) for key, part in config.items() if key != _SHARED}
+    if _SHARED in config and config.get("class_name") not in _VALUES:
+        found[_SHARED] = numbers.setdefault(config[_SHARED], len(numbers))
+    return found

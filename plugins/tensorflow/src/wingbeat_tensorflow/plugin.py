@@ -12,7 +12,7 @@ MODELS = ("keras.src.models.model.Model", "keras.models.Model", "keras.Model")
 @hookimpl
 def wingbeat_plugin() -> PluginInfo:
     """Built for the first contracts; has no settings."""
-    return PluginInfo(api=(0, 1))
+    return PluginInfo(api=(0, 1), kits=("wingbeat_tensorflow.kits:TestWrapper", "wingbeat_tensorflow.kits:TestModels"))
 
 
 @hookimpl

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.testing.conformance.catalog import CatalogContract
@@ -59,6 +62,19 @@ def kit(module: str, seam: str, name: str, settings: Mapping[str, Mapping[str, A
     factory = offers[seam, name]
     if seam == "catalog":  # whose clock and neighbours nobody but its author knows
         members |= {"injects_clock": False, "shared": False}
+
+    def offered(self: Kit, tmp_path: Path) -> None:
+        """Skip what cannot be tested by its name."""
+        made = factory(self.another_home(tmp_path, "asked"))
+        if made is None and seam == "observer":
+            pytest.skip("its settings switch it off; --set those that switch it on")
+        if seam == "executor" and not made.capabilities.functions:
+            pytest.skip(
+                "it runs no Python functions: its author has to say what it runs, in a test class of PluginInfo.kits"
+            )
+
+    if seam in ("observer", "executor"):
+        members["_offered"] = pytest.fixture(autouse=True)(offered)
     return type(f"Test{seam.capitalize()}", (KITS[seam],), {**members, "make": lambda self, home, *_: factory(home)})
 
 

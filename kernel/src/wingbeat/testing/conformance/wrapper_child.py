@@ -10,7 +10,11 @@ import threading
 import time
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wingbeat.contracts.gang import Member
+    from wingbeat.contracts.wrapper import AttemptInfo
 
 BEGINNING = frozenset(sys.modules)
 SETTLE_S = 5.0
@@ -22,6 +26,7 @@ class Info:
     id = "x1/n0/0"
     cpu: float | None = 1.0
     memory_bytes: int | None = None
+    member: Member | None = None
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
@@ -67,7 +72,8 @@ def main() -> None:
     seen["made"] = [*os.listdir(asked["directory"]), *children(), *threads()]
     seen["config"] = config == asked["config"] == json.loads(sys.argv[1])["config"]
     if asked["enter"]:
-        offers = wrapper.enter(Info(asked["directory"]))
+        attempt: AttemptInfo = Info(asked["directory"])
+        offers = wrapper.enter(attempt)
         seen["dict"] = isinstance(offers, dict)
         seen["offers"] = [key.__name__ if isinstance(key, type) else key for key in offers]
         seen["wrong"] = [repr(key) for key in offers if not isinstance(key, type | str)]
