@@ -38,7 +38,7 @@ def test_each_says_where_it_comes_from(wingbeat, folder, monkeypatch):
         (("--set", "slots", "config", "show"), "--set takes SECTION.KEY=VALUE, not 'slots'"),
         (
             ("--set", "process.slotz=1", "config", "show"),
-            "There is no setting process.slotz (given to the kernel).\n  Did you mean",
+            "There is no setting process.slotz (--set).\n  Did you mean",
         ),
         (("--set", "process.slots=x", "config", "show"), "process.slots = 'x' does not fit: Expected `int`, got `str`"),
     ],

@@ -93,7 +93,9 @@ def _words(error: Exception) -> tuple[str, str, str]:
     if isinstance(error, click.ClickException):
         return type(error).__name__, error.format_message(), ""
     if isinstance(error, WingbeatError):
-        return type(error).__name__, error.message, error.hint
+        from wingbeat.kernel.installed import GIVEN
+
+        return type(error).__name__, error.message.replace(f"({GIVEN})", "(--set)"), error.hint
     return type(error).__name__, f"{type(error).__name__}: {error}", ""
 
 

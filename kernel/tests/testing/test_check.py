@@ -46,6 +46,15 @@ def test_what_ends_the_process_or_hangs_fails_and_the_others_go_on(name, why):
     assert len(results) == 11
 
 
+def test_when_too_many_hang_the_rest_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(check, "HANGS_MAX", 1)
+    results = list(check.run("p_ends", "observer", "sleeps", test_s_max=8))
+    why = [result.message for result in results if not result.passed]
+    assert why[0].startswith("it hangs")
+    assert set(why[1:]) == {"not run: 1 tests before it have ended the process or hung"}
+    assert len(results) == 11
+
+
 def test_settings_are_given_to_the_factory():
     results = list(check.run("wingbeat.builtin.plugin", "journal", "sqlite", settings={"journal": {"busy": 1}}))
     assert {result.outcome for result in results} == {"failed"}

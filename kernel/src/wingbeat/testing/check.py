@@ -28,6 +28,8 @@ from wingbeat.testing.reporting import VARIABLE
 TEST_S_MAX = 180.0
 RESTARTS_MAX = 20
 """So many tests may end the process or hang; then the rest counts as failed."""
+HANGS_MAX = 5
+"""So many tests may hang, because each takes minutes to be sure of it."""
 
 _INI = "[pytest]\naddopts =\nfilterwarnings = default\n"
 _PROGRAM = """\
@@ -110,10 +112,10 @@ def run(
                 raise ConfigurationError(f"The kit cannot be run on the {seam} {name!r} of {module}: {story.broken}")
             if not story.left:
                 return
+            if story.hung >= HANGS_MAX:
+                break
         for test in story.left:
-            yield story.result(
-                test, "failed", f"not run: {RESTARTS_MAX} tests before it have ended the process or hung"
-            )
+            yield story.result(test, "failed", f"not run: {turn + 1} tests before it have ended the process or hung")
 
 
 class _Story:
@@ -125,6 +127,7 @@ class _Story:
         self.known = False
         self.running = ""
         self.broken = ""
+        self.hung = 0
 
     def result(self, test: str, outcome: Any, message: str, seconds: float = 0.0) -> Result:
         return Result(self.seam, self.name, test.rpartition("::")[2], outcome, message, seconds)
@@ -183,6 +186,7 @@ def _turn(folder: Path, turn: int, story: _Story, test_s_max: float) -> Iterator
             output.seek(0)
             yield from story.ended(f"it has ended the process of the test (exit code {code}): {_end_of(output.read())}")
         except TimeoutError:
+            story.hung += 1
             yield from story.ended(f"it hangs: no end after {test_s_max:g} s")
         except subprocess.TimeoutExpired:
             pass
