@@ -18,12 +18,14 @@ from wingbeat.builtin.process.progress import Watch
 from wingbeat.builtin.process.slots import Slots
 from wingbeat.builtin.process.verdict import written
 from wingbeat.contracts.executor import AttemptRequest, Outcome
+from wingbeat.contracts.secrets import SourceRef
 from wingbeat.contracts.storage import Storage, StorageRef
 from wingbeat.runtime import checkpoint, files, limits, logs, report
 from wingbeat.runtime.attempt import variables
 from wingbeat.runtime.claim import Claim, publish, read
 from wingbeat.runtime.inputs import materialise
 from wingbeat.runtime.job import Job
+from wingbeat.runtime.placed import PlacedSecrets
 from wingbeat.runtime.storageio import StorageIO, literal_of
 from wingbeat.spec.literal import Literal
 from wingbeat.types import Blob, LiteralType, Wire
@@ -127,7 +129,7 @@ def files_at(root: str) -> StorageRef:
 
 
 def write_job(
-    request: AttemptRequest, folder: str, *, inside: str, bundle: str, storages: Sequence[StorageRef]
+    request: AttemptRequest, folder: str, *, inside: str, bundle: str, storages: Sequence[StorageRef], secrets: str = ""
 ) -> None:
     """Write what the process of a Python task is started from (`CONTAINED`).
 
@@ -139,6 +141,9 @@ def write_job(
         bundle: Where it finds the code.
 
         storages: What it reads from; the first is where it stores. `Home.storages` where it can reach them, or `files_at`.
+
+        secrets: Where it finds its secrets, which were put there (`PlacedSecrets`); empty if it has none. Whoever keeps its log
+            masks that.
     """
     task = request.task
     job = Job(
@@ -152,6 +157,8 @@ def write_job(
         storages=tuple(storages),
         wrappers=task.wrappers,
         variables={**task.variables, **request.variables},
+        secrets=task.secrets if secrets else (),
+        source=SourceRef("placed", "wingbeat.runtime.placed:FolderSource", {"folder": secrets}) if secrets else None,
         cpu=task.resources.cpu,
         memory_bytes=task.resources.memory_bytes,
         replay=request.replay,
@@ -205,6 +212,6 @@ class Values:
 
 
 __all__ = [
-    "CONTAINED", "AttemptFiles", "Slots", "Values", "Watch", "attempt_variables", "fetch_bundle", "files_at", "job_outcome",
-    "reported", "trim_log", "write_job",
+    "CONTAINED", "AttemptFiles", "PlacedSecrets", "Slots", "Values", "Watch", "attempt_variables", "fetch_bundle", "files_at",
+    "job_outcome", "reported", "trim_log", "write_job",
 ]  # fmt: skip

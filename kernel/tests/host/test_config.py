@@ -146,7 +146,7 @@ def test_a_variable_says_a_table_as_json(project, monkeypatch):
     monkeypatch.setenv("WINGBEAT_STORE__SIZES", '{"a": 2}')
     assert Configuration(None, project).section("store", Store).sizes == {"a": 2}
     monkeypatch.setenv("WINGBEAT_STORE__SIZES", '{"a": 2')
-    with pytest.raises(ConfigurationError, match=r"does not fit: it is no JSON: .*\(environment\)"):
+    with pytest.raises(ConfigurationError, match=r"does not fit: it is no JSON: .*\(WINGBEAT_STORE__SIZES\)"):
         Configuration(None, project).section("store", Store)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from wingbeat.base.errors import ConfigurationError
-from wingbeat.kernel import configuration_of, installed, plugins_of
+from wingbeat.kernel import Kernel, configuration_of, installed, plugins_of
 
 PLUGIN = "their_plugin"
 SOURCE = """
@@ -77,3 +77,10 @@ def test_settings_are_listed_by_section(plugins, tmp_path):
     assert next((s.key, s.said[0]) for s in found["process"]) == ("slots", (3, "given to the kernel"))
     with pytest.raises(ConfigurationError, match=r"There is no setting process\.slot "):
         configuration_of(tmp_path / "home", {"process": {"slot": 3}})
+
+
+@pytest.mark.anyio
+async def test_a_plugin_that_is_switched_off_and_not_there_is_told(tmp_path, caplog):
+    async with Kernel(tmp_path, settings={"plugins": {"disabled": ["nope"]}}):
+        pass
+    assert "plugins.disabled names 'nope', which is not installed; installed: builtin" in caplog.text

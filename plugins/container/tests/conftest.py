@@ -1,7 +1,9 @@
 """A Podman of the tests' own: its service, its storage, and images made of this machine's programs."""
 
+import asyncio
 import contextlib
 import io
+import json
 import os
 import re
 import shutil
@@ -13,13 +15,20 @@ import tarfile
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from wingbeat.builtin.filestore import FileStore
 from wingbeat.contracts.executor import AttemptRequest
+from wingbeat.runtime.bundle import BUNDLE_FILE, bundle_info_bytes
 from wingbeat.spec.container import ContainerSpec
 from wingbeat.spec.entities import Entry, Interface, TaskSpec, Variable
+from wingbeat.spec.literal import Offloaded
+from wingbeat.testing.conformance.executor import Reports
 from wingbeat.types import literal_type
+from wingbeat_container.executor import ContainerExecutor
+from wingbeat_container.settings import ContainerSettings
 
 SHELL, PYTHON = "localhost/wingbeat-shell:1", "localhost/wingbeat-python:1"
 PROGRAMS = ("sh", "awk", "cat", "cp", "date", "dd", "echo", "flock", "head", "id", "ln", "ls", "mkdir", "mkfifo", "mv", "sleep",
@@ -193,3 +202,88 @@ def ask():
         return AttemptRequest(id=id, task=task, inputs=inputs or {}, bundle=bundle)
 
     return made
+
+
+class Bench:
+    """An executor in a home of its own."""
+
+    def __init__(self, podman, place: Path, **settings: Any) -> None:
+        self.podman, self.place = podman, place
+        self.home = place / "home"
+        self.store = FileStore(str(self.home / "storage"))
+        self.settings = ContainerSettings(**{"socket": podman.socket, "slots": 2, **settings})
+
+    @contextlib.asynccontextmanager
+    async def started(self):
+        executor = ContainerExecutor(
+            str(self.home),
+            storage=self.store,
+            files=self.store,
+            bundle_path=lambda digest: str(self.place / "bundle"),
+            settings=self.settings,
+        )
+        reports = Reports()
+        reports.said = []
+        reports.progress = lambda attempt, phase, reason: reports.said.append((phase, reason))
+        reports.evidence = {}
+
+        def running(attempt, evidence=None, tell=reports.running):
+            reports.evidence[attempt] = evidence
+            tell(attempt, evidence)
+
+        reports.running = running
+        await executor.start(reports)
+        await executor.recover([])
+        try:
+            yield executor, reports
+        finally:
+            await executor.close()
+
+    async def run(self, request):
+        async with self.started() as (executor, reports):
+            await executor.submit(request)
+            return await reports.outcome(request.id)
+
+    def log(self, attempt: str = "e/n.0") -> str:
+        return (self.home / "attempts" / attempt / "log").read_text()
+
+    def containers(self, *more: str) -> list[str]:
+        """Of this home."""
+        return self.podman.containers("--filter", f"label=wingbeat.home={self.executor_home()}", *more)
+
+    def executor_home(self) -> str:
+        """What the executor calls this home."""
+        return ContainerExecutor(str(self.home), storage=self.store, files=self.store, bundle_path=str)._home
+
+    def value(self, literal) -> Any:
+        if isinstance(literal, Offloaded):
+            blob = self.store.blob(literal.uri.partition(":")[2])
+            return json.loads(self.store.read_bytes(blob))
+        return literal.value
+
+    def bundle(self, source: str) -> None:
+        folder = self.place / "bundle"
+        folder.mkdir()
+        (folder / BUNDLE_FILE).write_bytes(bundle_info_bytes((".",)))
+        (folder / "code.py").write_text(source)
+
+
+@pytest.fixture
+def make_bench(podman, tmp_path):
+    """Executors in homes of their own, below a folder of that name."""
+    return lambda name="", **settings: Bench(podman, tmp_path / name, **settings)
+
+
+@pytest.fixture
+def bench(make_bench):
+    return make_bench()
+
+
+@pytest.fixture
+def until():
+    async def wait(true) -> None:
+        async with asyncio.timeout(60):
+            while not true():
+                await asyncio.sleep(0.02)
+
+    return wait

@@ -1,99 +1,20 @@
 """Attempts in real containers: what they find and leave, their limits, and what is said of their end."""
 
-import asyncio
-import contextlib
 import json
 import os
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from wingbeat.base.errors import ErrorKind
-from wingbeat.builtin.filestore import FileStore
 from wingbeat.contracts.executor import Aborted, Failed, Succeeded
-from wingbeat.runtime.bundle import BUNDLE_FILE, bundle_info_bytes
 from wingbeat.spec.entities import ResourceSpec
 from wingbeat.spec.literal import Inline, Offloaded
-from wingbeat.testing.conformance.executor import Reports
 from wingbeat.types import Directory, File
-from wingbeat_container.executor import ContainerExecutor
 from wingbeat_container.settings import ContainerSettings
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(180)]
-
-
-class Bench:
-    """An executor in a home of its own."""
-
-    def __init__(self, podman, place: Path, **settings: Any) -> None:
-        self.podman, self.place = podman, place
-        self.home = place / "home"
-        self.store = FileStore(str(self.home / "storage"))
-        self.settings = ContainerSettings(**{"socket": podman.socket, "slots": 2, **settings})
-
-    @contextlib.asynccontextmanager
-    async def started(self):
-        executor = ContainerExecutor(
-            str(self.home),
-            storage=self.store,
-            files=self.store,
-            bundle_path=lambda digest: str(self.place / "bundle"),
-            settings=self.settings,
-        )
-        reports = Reports()
-        reports.said = []
-        reports.progress = lambda attempt, phase, reason: reports.said.append((phase, reason))
-        reports.evidence = {}
-
-        def running(attempt, evidence=None, tell=reports.running):
-            reports.evidence[attempt] = evidence
-            tell(attempt, evidence)
-
-        reports.running = running
-        await executor.start(reports)
-        await executor.recover([])
-        try:
-            yield executor, reports
-        finally:
-            await executor.close()
-
-    async def run(self, request):
-        async with self.started() as (executor, reports):
-            await executor.submit(request)
-            return await reports.outcome(request.id)
-
-    def log(self, attempt: str = "e/n.0") -> str:
-        return (self.home / "attempts" / attempt / "log").read_text()
-
-    def containers(self, *more: str) -> list[str]:
-        """Of this home."""
-        executor = ContainerExecutor(str(self.home), storage=self.store, files=self.store, bundle_path=str)
-        return self.podman.containers("--filter", f"label=wingbeat.home={executor._home}", *more)
-
-    def value(self, literal) -> Any:
-        if isinstance(literal, Offloaded):
-            blob = self.store.blob(literal.uri.partition(":")[2])
-            return json.loads(self.store.read_bytes(blob))
-        return literal.value
-
-    def bundle(self, source: str) -> None:
-        folder = self.place / "bundle"
-        folder.mkdir()
-        (folder / BUNDLE_FILE).write_bytes(bundle_info_bytes((".",)))
-        (folder / "code.py").write_text(source)
-
-
-@pytest.fixture
-def bench(podman, tmp_path):
-    return Bench(podman, tmp_path)
-
-
-async def until(true, what: str = "") -> None:
-    async with asyncio.timeout(60):
-        while not true():
-            await asyncio.sleep(0.02)
 
 
 async def test_a_command_finds_its_inputs_and_leaves_its_outputs(bench, ask, tmp_path):
@@ -240,7 +161,7 @@ async def test_out_of_memory_is_told_as_elsewhere(bench, ask):
         assert error.evidence["memory_peak_bytes"] > 2**24
 
 
-async def test_what_was_killed_from_outside_is_the_systems(bench, ask):
+async def test_what_was_killed_from_outside_is_the_systems(bench, ask, until):
     async with bench.started() as (executor, reports):
         await executor.submit(ask("sleep 100"))
         await until(lambda: reports.began)
@@ -250,7 +171,7 @@ async def test_what_was_killed_from_outside_is_the_systems(bench, ask):
         assert outcome.error.evidence["signal"] == "SIGKILL"
 
 
-async def test_what_was_removed_is_lost(bench, ask):
+async def test_what_was_removed_is_lost(bench, ask, until):
     async with bench.started() as (executor, reports):
         await executor.submit(ask("sleep 100"))
         await until(lambda: reports.began)
@@ -260,7 +181,7 @@ async def test_what_was_removed_is_lost(bench, ask):
         assert outcome.error.code in ("Lost", "Killed")
 
 
-async def test_the_engine_may_go_down_while_it_runs(bench, ask, tmp_path):
+async def test_the_engine_may_go_down_while_it_runs(bench, ask, tmp_path, until):
     bench.settings = ContainerSettings(socket=bench.podman.socket, mounts=(f"{tmp_path}:/place",))
     async with bench.started() as (executor, reports):
         command = (
@@ -292,7 +213,7 @@ async def test_without_an_engine_it_fails_and_says_what_to_do(bench, ask):
     assert "Start Docker or Podman" in outcome.error.message
 
 
-async def test_a_stubborn_container_is_killed(bench, ask):
+async def test_a_stubborn_container_is_killed(bench, ask, until):
     bench.settings = ContainerSettings(socket=bench.podman.socket, cancel_grace_s=1.0)
     async with bench.started() as (executor, reports):
         await executor.submit(ask("trap 'echo no' TERM; while true; do sleep 0.1; done"))
@@ -315,15 +236,15 @@ async def test_a_long_log_loses_its_middle(bench, ask):
     assert "left out" in log
 
 
-async def test_ended_containers_are_removed(bench, ask):
+async def test_ended_containers_are_removed(bench, ask, until):
     async with bench.started() as (executor, reports):
         await executor.submit(ask("echo 1 > /wingbeat/outputs/o0"))
         await reports.outcome("e/n/0")
         await until(lambda: not bench.containers("--all"))
 
 
-async def test_left_containers_are_swept_and_those_of_other_homes_are_not(bench, ask, tmp_path):
-    other = Bench(bench.podman, tmp_path / "other")
+async def test_left_containers_are_swept_and_those_of_other_homes_are_not(bench, make_bench, ask, until):
+    other = make_bench("other")
     async with bench.started() as (executor, reports), other.started() as (beside, theirs):
         for one in (executor, beside):
             await one.submit(ask("sleep 100"))

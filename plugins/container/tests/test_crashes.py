@@ -30,7 +30,7 @@ echo $(({{inputs.n}} * 2)) > {{outputs.o0}}
 """
 
 
-@task(task_config=Container("localhost/wingbeat-shell:1", ["sh", "-c", RUN], pull="never"))
+@task(task_config=Container("localhost/wingbeat-shell:1", ["sh", "-c", RUN], pull="never"), secrets=["key"])
 def double(n: int, gated: bool) -> int: ...
 
 
@@ -70,7 +70,7 @@ class Place:
 
     def begin(self, how: str = "plain", point: str = "") -> subprocess.Popen:
         armed = {"WINGBEAT_FAILPOINT": f"{point}:kill:1:{self.folder / 'points'}"} if point else {}
-        environment = {**os.environ, **armed}
+        environment = {**os.environ, **armed, "WINGBEAT_SECRET_KEY": "what only the container knows"}
         environment.pop("WINGBEAT_HOME", None)
         with (self.folder / "out").open("w") as out:
             return subprocess.Popen(

@@ -53,7 +53,8 @@ def list_(session: Session, /, output: str) -> int:
 @click.option(
     "--seam",
     default="",
-    help="Only what it offers for this seam: executor, storage, journal, catalog, observer; or plugin, or kit.",
+    help="Only what it offers for this seam: executor, storage, journal, catalog, observer; plugin is the plugin itself, and kit "
+    "its own test classes, which are for everything else.",
 )
 @output_option()
 @click.pass_context
@@ -145,7 +146,8 @@ def _tell(result: Result, what: str = "") -> None:
     said = result.outcome.ljust(7)
     shown = paint(said, word) if coloured(sys.stdout) else said
     why = f": {result.summary}" if result.outcome != "passed" else ""
-    test = what or result.test.removeprefix("test_").replace("_", " ")
+    name, bracket, parameters = result.test.removeprefix("test_").partition("[")
+    test = what or f"{name.replace('_', ' ')}{bracket}{parameters}"
     click.echo(f"{shown}  {result.seam} {result.name}  {test}{why}")
 
 

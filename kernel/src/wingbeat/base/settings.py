@@ -18,12 +18,19 @@ Seconds = Annotated[float, msgspec.Meta(ge=0)]
 """A setting that is a time."""
 
 PREFIX = "WINGBEAT_"
+ENVIRONMENT = "environment"
+"""The layer of the environment's variables, each of which is named where it is said what it sets."""
 
 
 def from_environment(variables: Mapping[str, str], section: str) -> dict[str, str]:
     """What ``WINGBEAT_SECTION__KEY`` variables set in a section."""
     start = f"{PREFIX}{section.upper()}__"
     return {name[len(start) :].lower(): value for name, value in variables.items() if name.startswith(start)}
+
+
+def variable(section: str, key: str) -> str:
+    """The environment variable that sets a key."""
+    return f"{PREFIX}{section.upper()}__{key.upper()}"
 
 
 def sections(variables: Mapping[str, str]) -> list[str]:
@@ -52,8 +59,9 @@ def said(section: str, struct: type[Struct], layers: Sequence[tuple[str, Mapping
     """What `layers` say of each key, the one that wins first. Raises as `settings`."""
     known = {field.name: field for field in msgspec.structs.fields(struct)}
     values: dict[str, list[Said]] = {}
-    for origin, layer in layers:
+    for layer_of, layer in layers:
         for key, value in layer.items():
+            origin = variable(section, key) if layer_of == ENVIRONMENT else layer_of
             if key not in known:
                 import difflib
 

@@ -160,8 +160,9 @@ class AttemptRequest(Struct, frozen=True, gc=False, omit_defaults=True):
     keeps it in storage under the attempt's id.
 
     Secrets are looked up where the function is called, and only there (`wingbeat.contracts.secrets`): an executor hands the
-    reference on. The variables and files that `TaskSpec.secrets` names are seen by that attempt alone. Values are masked in
-    everything that the attempt says: its log, also what other programs print to it, its error, its progress, its page.
+    reference on. One whose attempts cannot ask the source has `wingbeat.attempts.PlacedSecrets`. The variables and files that
+    `TaskSpec.secrets` names are seen by that attempt alone. Values are masked in everything that the attempt says: its log, also
+    what other programs print to it, its error, its progress, its page.
     """
 
     id: str

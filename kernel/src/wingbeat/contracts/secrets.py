@@ -1,6 +1,7 @@
 """Secrets: where their values come from.
 
-Specs and requests name secrets; a value is looked up in the process of an attempt that declares it, and nowhere else. So a
+Specs and requests name secrets; a value is looked up in the process of an attempt that declares it, and nowhere else; only for one
+that has no Wingbeat in it (a program in a container) its executor does so, when it begins. So a
 source is not an object of the kernel: a plugin registers where its class is (`Registrar.secrets`), the engine hands that on with
 the attempt (`AttemptRequest.secrets`), and the attempt's process imports and asks it. What is printed, raised or reported there has
 the values masked before it is written anywhere.
@@ -43,9 +44,10 @@ class SecretSource(Protocol):
     def get(self, name: str) -> str:
         """The value of a secret: text, exactly as it was put there.
 
-        Called when: an attempt begins, before its function, once for each secret that its task declares. Called again: what is
-        there now, so that a value that was replaced counts from the next attempt on. May block; the run time-out of the task
-        bounds it. `name` is parts of letters, digits, ``.``, ``_`` and ``-`` between slashes, none of which begins with a dot.
+        Called when: an attempt begins, before its function, once for each secret that its task declares. Called again:
+        the same, or what is there now; a value that was replaced counts from the next attempt on. May block; the run time-out of
+        the task bounds it. `name` is parts of letters, digits, ``.``, ``_`` and ``-`` between slashes, none of which begins with
+        a dot.
 
         Raises `SecretMissing` where trying again cannot help: its message says where it was looked for and what to do, and
         holds no value. Anything else is tried again, as a failure of the system.

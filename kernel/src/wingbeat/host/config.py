@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError
-from wingbeat.base.settings import PREFIX, Said, from_environment, is_secret, said, sections, settings
+from wingbeat.base.settings import ENVIRONMENT, Said, from_environment, is_secret, said, sections, settings, variable
 
 S = TypeVar("S", bound=Struct)
 
@@ -68,10 +68,6 @@ class Configuration:
             values = [*found.get(field.name, ()), Said(default, "default")]
             if is_secret(field.type):
                 values = [Said("***" if value else value, origin) for value, origin in values]
-            values = [
-                Said(value, _variable(name, field.name) if origin == "environment" else origin)
-                for value, origin in values
-            ]
             settings_.append(Setting(name, field.name, values, meanings.get(field.name, "")))
         return settings_
 
@@ -89,7 +85,7 @@ class Configuration:
         """What is said of a section, and where, the strongest first."""
         layers: list[tuple[str, Mapping[str, Any]]] = [
             (GIVEN, self._given.get(name, {})),
-            ("environment", from_environment(os.environ, name)),
+            (ENVIRONMENT, from_environment(os.environ, name)),
         ]
         for origin, table in self._files:
             section = table.get(name, {})
@@ -109,7 +105,7 @@ class Configuration:
         Args:
             known: The sections that somebody reads.
         """
-        said_ = [(GIVEN, self._given), ("environment", {section: {} for section in sections(os.environ)}), *self._files]
+        said_ = [(GIVEN, self._given), (ENVIRONMENT, {section: {} for section in sections(os.environ)}), *self._files]
         return [
             _unread(origin, name, value, known)
             for origin, table in said_
@@ -132,13 +128,9 @@ def _unread(origin: str, name: str, value: Any, known: Collection[str]) -> str:
     return f"Nothing reads the section [{_heading(origin, name)}] ({origin}). {hint}"
 
 
-def _variable(section: str, key: str) -> str:
-    return f"{PREFIX}{section.upper()}__{key.upper()}"
-
-
 def _heading(origin: str, section: str) -> str:
-    if origin == "environment":
-        return _variable(section, "…")
+    if origin == ENVIRONMENT:
+        return variable(section, "…")
     return f"tool.wingbeat.{section}" if origin.endswith("pyproject.toml") else section
 
 

@@ -136,7 +136,7 @@ class Kernel:
             await _whole(engine.close())
 
     def _boot(self) -> Registry:
-        from wingbeat.host.discover import PluginSettings, boot
+        from wingbeat.host.discover import BUILTIN, PluginSettings, boot
         from wingbeat.host.installed import installed_plugins
         from wingbeat.kernel.settings import OWN, KernelSettings
 
@@ -148,6 +148,14 @@ class Kernel:
             import logging
 
             logging.getLogger("wingbeat.settings").warning("%s", unread)
+        for name in {*disabled}.difference(registry.plugins, installed, BUILTIN):
+            import logging
+
+            logging.getLogger("wingbeat.settings").warning(
+                "plugins.disabled names %r, which is not installed; installed: %s",
+                name,
+                ", ".join({**BUILTIN, **installed}),
+            )
         self._home.use(registry, self._home.settings("kernel", KernelSettings).of_home)
         return registry
 

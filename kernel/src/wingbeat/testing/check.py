@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -29,8 +30,11 @@ TEST_S_MAX = 180.0
 RESTARTS_MAX = 20
 """So many tests may end the process or hang; then the rest counts as failed."""
 HANGS_MAX = 5
-"""So many tests may hang, because each takes minutes to be sure of it."""
+"""So many tests may hang, because each takes a while to be sure of it."""
+HANGS_S = 20.0
+"""A test that has failed after so long has waited for something that did not come."""
 
+_ERROR = re.compile(r"[\w.]+(Error|Exception|Failed|Exit)\b.*: ")
 _INI = "[pytest]\naddopts =\nfilterwarnings = default\n"
 _PROGRAM = """\
 import json
@@ -70,8 +74,18 @@ class Result(Struct, frozen=True):
     @property
     def summary(self) -> str:
         """Why, in one line."""
-        said = [line[1:].strip() for line in self.message.splitlines() if line.startswith("E ")]
-        return said[0] if said else next(iter(self.message.strip().splitlines()), "")
+        blocks: list[list[str]] = [[]]  # of chained errors the last is the one that counts
+        for line in self.message.splitlines():
+            if line.startswith("E "):
+                blocks[-1].append(line[1:].strip())
+            elif blocks[-1]:
+                blocks.append([])
+        said = next((block for block in reversed(blocks) if block), [])
+        if not said:
+            return next(iter(self.message.strip().splitlines()), "")
+        if "Traceback (most recent call last)" in said[0]:  # that of another process, or of a group
+            return next((line for line in reversed(said) if _ERROR.match(line.lstrip("|+- "))), said[0]).lstrip("|+- ")
+        return " ".join(said[:2]) if len(said) > 1 and said[1].startswith("+  where") else said[0]
 
 
 def run(
@@ -115,7 +129,7 @@ def run(
             if story.hung >= HANGS_MAX:
                 break
         for test in story.left:
-            yield story.result(test, "failed", f"not run: {turn + 1} tests before it have ended the process or hung")
+            yield story.result(test, "failed", "not run: too many tests before it have ended the process or hung")
 
 
 class _Story:
@@ -144,6 +158,7 @@ class _Story:
             self.broken = said["broken"]
         elif "test" in said and said["test"] in self.left:  # the first that is told of a test counts
             self.left.remove(said["test"])
+            self.hung += said["outcome"] == "failed" and said["seconds"] >= HANGS_S
             yield self.result(said["test"], said["outcome"], said["message"], said["seconds"])
 
     def ended(self, why: str) -> Iterator[Result]:
@@ -182,6 +197,8 @@ def _turn(folder: Path, turn: int, story: _Story, test_s_max: float) -> Iterator
         try:
             for said in _lines(reader, test_s_max):
                 yield from story.take(said)
+                if story.hung >= HANGS_MAX:
+                    return
             code = process.wait(timeout=10)
             output.seek(0)
             yield from story.ended(f"it has ended the process of the test (exit code {code}): {_end_of(output.read())}")

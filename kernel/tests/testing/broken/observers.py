@@ -30,6 +30,15 @@ class TestKeepsWhatItWasTold(Broken):
             await super().observe(events)
 
 
+class TestTakesOneOfABatch(Broken):
+    __test__ = True
+    caught_by = {"test_what_comes_out_is_what_went_in"}
+
+    class Faulty(LinesObserver):
+        async def observe(self, events):
+            await super().observe(events[:1])
+
+
 class TestTakesTheEventsForItsOwn(Broken):
     __test__ = True
     caught_by = {"test_it_leaves_the_events_as_they_are"}

@@ -37,6 +37,18 @@ class TestBeginsWhenItIsMade(Broken):
     caught_by = {"test_making_it_does_nothing"}
 
 
+class TestWritesElsewhereWhenItIsMade(Broken):
+    __test__ = True
+    target = "wrapped:WritesElsewhereWhenItIsMade"
+    caught_by = {"test_making_it_does_nothing"}
+
+
+class TestLeavesADaemon(Broken):
+    __test__ = True
+    target = "wrapped:LeavesADaemon"
+    caught_by = {"test_nothing_is_left_of_it"}
+
+
 class TestOffersUnderNumbers(Broken):
     __test__ = True
     target = "wrapped:OffersUnderNumbers"

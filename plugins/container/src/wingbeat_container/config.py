@@ -14,11 +14,13 @@ from msgspec import json, structs
 
 from wingbeat.base.errors import CompileError
 from wingbeat.spec.container import ContainerSpec
-from wingbeat.spec.entities import TaskSpec
+from wingbeat.spec.entities import SecretSpec, TaskSpec
 from wingbeat_container.placeholders import wrong
 
 EXECUTOR = "container"
 PULLS = ("missing", "always", "never")
+NOT_IN_VARIABLE = "the secret {0.name!r} in the variable {0.env}, which the container engine would write down"
+AS_FILE = "Secret({0.name!r}, file='{0.env}_FILE') puts the path of a file with it into that variable."
 _IMAGE = re.compile(r"[\w][\w.:/@+-]*\Z")
 _USER = re.compile(r"[\w.-]+(:[\w.-]+)?\Z")
 _TASK_OPTIONS = ("writable", "network")
@@ -102,12 +104,19 @@ class Container:
         for what, there in (("several processes", task.gang), ("a wrapper", task.wrappers), ("a body", task.dynamic)):
             if there:
                 raise self._error(f"task {task.name} has {what}, which a command cannot have", "Leave the command out.")
+        if (secret := in_variable(task)) is not None:
+            raise self._error(f"task {task.name} wants {NOT_IN_VARIABLE.format(secret)}", AS_FILE.format(secret))
         inputs, outputs = ([each.name for each in side] for side in (task.interface.inputs, task.interface.outputs))
         for text, hint in wrong(self.command, inputs, outputs):
             raise self._error(f"task {task.name} has no {text}, which is in its command", hint)
 
     def _error(self, message: str, hint: str) -> CompileError:
         return CompileError(f"Container: {message} ({self._where}).", hint=hint)
+
+
+def in_variable(task: TaskSpec) -> SecretSpec | None:
+    """A secret that is to be in an environment variable."""
+    return next((secret for secret in task.secrets if secret.env), None)
 
 
 def _caller() -> str:

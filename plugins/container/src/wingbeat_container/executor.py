@@ -27,7 +27,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import time
 import traceback
 from collections.abc import Callable, Coroutine, Sequence
@@ -35,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from wingbeat.attempts import AttemptFiles, Slots, Watch
+from wingbeat.attempts import AttemptFiles, PlacedSecrets, Slots, Watch
 from wingbeat.base.errors import ConfigurationError, ErrorKind
 from wingbeat.contracts.executor import (
     Aborted,
@@ -55,8 +54,10 @@ from wingbeat_container import manifest, memory, output
 from wingbeat_container.collecting import Collector, OutputError
 from wingbeat_container.connection import Connection
 from wingbeat_container.images import ImageError
+from wingbeat_container.kept import OUTCOME, clear, kept
 from wingbeat_container.model import Image, Refused, Seen, Unreachable
 from wingbeat_container.plans import check_mounts, plan
+from wingbeat_container.secrets import Held, masked
 from wingbeat_container.settings import ContainerSettings
 from wingbeat_container.staging import TASK, Files, Stage, Staged, StagingError
 from wingbeat_container.verdict import LOST, End, failure
@@ -64,8 +65,6 @@ from wingbeat_container.verdict import LOST, End, failure
 if TYPE_CHECKING:
     from wingbeat_container.client import Engine
 
-OUTCOME = "outcome"
-"""File of an attempt's directory: what was reported of its end."""
 CREATES_MAX = 5
 TROUBLE_S = 0.5
 """Pause before what the machine or the engine refused is tried again."""
@@ -80,19 +79,31 @@ UNHEARD_S = 1.0
 LOG_S = 10.0
 """How long the end of the log may take to come when the container has ended."""
 
-_outcome = msgspec.json.Decoder(Outcome)
 DEFAULTS = ContainerSettings()
 
 
 class Attempt:
     """An attempt that this kernel follows to its end."""
 
-    __slots__ = ("container", "files", "image", "name", "reason", "refusal", "request", "slots", "task", "usage")
+    __slots__ = (
+        "container",
+        "files",
+        "image",
+        "name",
+        "reason",
+        "refusal",
+        "request",
+        "secrets",
+        "slots",
+        "task",
+        "usage",
+    )
 
     def __init__(self, files: AttemptFiles, name: str, request: AttemptRequest | None) -> None:
         self.files, self.name, self.request = files, name, request
         self.container = ""
         self.image: Image | None = None
+        self.secrets: PlacedSecrets | None = None
         self.reason: str | None = None
         self.refusal: str | None = None
         self.slots = 0
@@ -139,6 +150,7 @@ class ContainerExecutor:
         home = os.path.realpath(home)
         self._attempts_dir = os.path.join(home, "attempts")
         self._home = sha256(home.encode()).hexdigest()[:16]
+        self._held = Held(self._home)
         self._used = os.path.join(home, "containers")
         self._bundle_path, self._settings = bundle_path, settings
         self._stage, self._collector = Stage(storage, files), Collector(storage, files)
@@ -157,7 +169,7 @@ class ContainerExecutor:
         """Containers, with everything that goes with attempts; no functions without an image."""
         return Capabilities(
             adopts=True, isolates=True, reports_running=True, reports_progress=True, carries_checkpoints=True,
-            functions=False, containers=True,
+            functions=False, containers=True, secrets=True,
         )  # fmt: skip
 
     # -- contracts.executor.Executor
@@ -205,7 +217,7 @@ class ContainerExecutor:
         if known is None:
             known = self._attempt(attempt, None)
             self._follow(known)
-        if known.reason is None and _kept(files) is None:
+        if known.reason is None and kept(files) is None:
             known.reason = reason
         hit("container.cancel")
         await self._kill(known)
@@ -293,9 +305,9 @@ class ContainerExecutor:
 
     async def _outcome(self, attempt: Attempt) -> Outcome:
         while True:
-            if (kept := _kept(attempt.files)) is not None:
+            if (ended := kept(attempt.files)) is not None:
                 self._spawn(self._discard(attempt.name))
-                return kept
+                return ended
             if (refused := attempt.files.refused()) is not None:
                 return Aborted(refused)
             if attempt.files.claimed():
@@ -305,8 +317,8 @@ class ContainerExecutor:
         attempt.files.write(OUTCOME, msgspec.json.encode(outcome))
         hit("container.outcome-written")
         self._spawn(self._discard(attempt.name))
-        if isinstance(outcome, Succeeded):
-            await asyncio.to_thread(_clear, f"{attempt.files.path}/{TASK}")
+        if isinstance(outcome, Succeeded) or attempt.secrets is not None:  # which may be in what it has left
+            await asyncio.to_thread(clear, f"{attempt.files.path}/{TASK}", report=attempt.secrets is None)
         return outcome
 
     async def _launch(self, attempt: Attempt) -> None:
@@ -327,7 +339,11 @@ class ContainerExecutor:
         if request.checkpoint or not attempt.id.endswith("/0"):
             await asyncio.to_thread(attempt.files.carry_checkpoint, request.checkpoint)
         staged = await asyncio.to_thread(self._staged, attempt.files, request)
-        body = manifest.body(plan(request, staged, attempt.image, link.user, self._home, self._settings))
+        secrets = ""
+        if request.task.secrets:
+            attempt.secrets = await self._placed(attempt, request)
+            secrets = self._held.path(attempt.name)
+        body = manifest.body(plan(request, staged, attempt.image, link.user, self._home, self._settings, secrets))
         hit("container.staged")
         container = await self._create(engine, attempt, body)
         hit("container.created")
@@ -343,6 +359,13 @@ class ContainerExecutor:
         except Refused as error:
             attempt.refusal = error.message
         hit("container.started")
+
+    async def _placed(self, attempt: Attempt, request: AttemptRequest) -> PlacedSecrets:
+        found = await asyncio.to_thread(self._held.put, attempt.name, request)
+        if isinstance(found, ErrorInfo):
+            raise ImageError(found)
+        hit("container.secrets-placed")
+        return found
 
     async def _take_slots(self, attempt: Attempt, request: AttemptRequest) -> None:
         if attempt.slots:
@@ -375,9 +398,13 @@ class ContainerExecutor:
         if seen is None:
             return Failed(LOST)
         hit("container.adopted")
+        if attempt.secrets is None:
+            attempt.secrets = await asyncio.to_thread(self._held.known, attempt.name, attempt.request)
         if attempt.refusal is not None and seen.state != "running":
             return await self._collected(attempt, seen, started=False)
-        pump = asyncio.create_task(output.follow(engine, seen.id, attempt.files, self._settings.log_bytes_max))
+        pump = asyncio.create_task(
+            output.follow(engine, seen.id, attempt.files, self._settings.log_bytes_max, attempt.secrets)
+        )
         looking = asyncio.create_task(memory.watch(seen.pid, seen.id, attempt.usage))
         try:
             if not seen.ended:
@@ -387,7 +414,7 @@ class ContainerExecutor:
                 return Failed(LOST)
             await asyncio.wait({pump}, timeout=LOG_S)
             pump.cancel()
-            await output.complete(engine, seen.id, attempt.files, self._settings.log_bytes_max)
+            await output.complete(engine, seen.id, attempt.files, self._settings.log_bytes_max, attempt.secrets)
         finally:
             pump.cancel()
             looking.cancel()
@@ -460,6 +487,8 @@ class ContainerExecutor:
             outcome = await asyncio.to_thread(self._collector.outcome, request, attempt.files, end)
         except OutputError as error:
             outcome = Failed(ErrorInfo(error.code, f"Task {request.task.name}: {error}"))
+        if attempt.secrets is not None:
+            outcome = masked(outcome, request.task.name, attempt.secrets)
         match outcome:
             case Succeeded(outputs, found):
                 return Succeeded(outputs, evidence={**seen_of_it, **found})
@@ -487,6 +516,9 @@ class ContainerExecutor:
         self._tell.progress(attempt.id, AttemptPhase.WAITING_FOR_RESOURCES, reason)
 
     def _advanced(self, name: str, progress: Progress) -> None:
+        attempt = self._attempts.get(name)
+        if attempt is not None and attempt.secrets is not None:
+            progress = msgspec.structs.replace(progress, text=attempt.secrets.text(progress.text))
         self._tell.advanced(name, progress)
 
     def _staged(self, files: AttemptFiles, request: AttemptRequest) -> Staged:
@@ -524,6 +556,7 @@ class ContainerExecutor:
 
     async def _discard(self, name: str) -> None:
         """Remove a container that has ended or will never start; the sweep does it if this does not."""
+        await asyncio.to_thread(self._held.forget, name)
         with contextlib.suppress(Unreachable, Refused, ConfigurationError):
             await (await self._connection.get()).engine.remove(name)
             hit("container.removed")
@@ -536,17 +569,22 @@ class ContainerExecutor:
         """From time to time, remove containers of this home that nobody needs any more."""
         while True:
             with contextlib.suppress(Exception):  # whatever the engine answers, the next look may find another
+                secrets = set(self._held.containers())
                 engine = (await self._connection.get()).engine
                 for seen in await engine.list(f"{manifest.LABEL_HOME}={self._home}"):
                     if seen.attempt not in self._attempts and self._is_waste(seen):
                         await engine.remove(seen.id)
+                    else:
+                        secrets.discard(manifest.container_name(self._home, seen.attempt))
+                for name in secrets.difference(attempt.name for attempt in self._attempts.values()):
+                    await asyncio.to_thread(self._held.forget, name)
             await asyncio.sleep(self._settings.sweep_s)
 
     def _is_waste(self, seen: Seen) -> bool:
         if seen.begun and not seen.ended:
             return False
         files = self._files(seen.attempt)
-        done = _kept(files) is not None or files.refused() is not None
+        done = kept(files) is not None or files.refused() is not None
         return done or time.time() - seen.created > self._settings.keep_s
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -559,24 +597,3 @@ class ContainerExecutor:
         self._background.discard(task)
         if not task.cancelled():
             task.exception()  # whoever waited for it has seen it
-
-
-def _kept(files: AttemptFiles) -> Outcome | None:
-    """The outcome that was reported, None if there is none that can be read."""
-    try:
-        data = files.read(OUTCOME)
-        return None if data is None else _outcome.decode(data)
-    except ValueError:  # cut off by a power failure
-        return None
-
-
-def _clear(folder: str) -> None:
-    """Of what succeeded, its page and its last report are kept; the rest is in storage."""
-    for entry in os.scandir(folder):
-        if entry.name in ("deck.html", "report"):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
-                os.unlink(entry.path)

@@ -10,12 +10,19 @@ from wingbeat.contracts.executor import AttemptRequest
 from wingbeat_container import manifest
 from wingbeat_container.model import Image
 from wingbeat_container.packages import abi
+from wingbeat_container.secrets import INSIDE, variables
 from wingbeat_container.settings import ContainerSettings
 from wingbeat_container.staging import Staged
 
 
 def plan(
-    request: AttemptRequest, staged: Staged, image: Image, user: str, home: str, settings: ContainerSettings
+    request: AttemptRequest,
+    staged: Staged,
+    image: Image,
+    user: str,
+    home: str,
+    settings: ContainerSettings,
+    secrets: str = "",
 ) -> manifest.Plan:
     """The container of an attempt.
 
@@ -23,6 +30,8 @@ def plan(
         user: Whom it runs as if its task names none.
 
         home: Identity of the home.
+
+        secrets: Folder of its secrets; empty if it has none.
     """
     task = request.task
     spec = task.container
@@ -44,8 +53,12 @@ def plan(
             manifest.LABEL_KERNEL: f"{os.uname().nodename}:{os.getpid()}",
             manifest.LABEL_TASK: task.name,
         },
-        variables={**own, **attempt_variables(request, manifest.INSIDE)},
-        mounts=(*staged.mounts, *map(manifest.parse_mount, settings.mounts)),
+        variables={**own, **attempt_variables(request, manifest.INSIDE), **variables(task)},
+        mounts=(
+            *staged.mounts,
+            *([manifest.Mount(secrets, INSIDE)] if secrets else []),
+            *map(manifest.parse_mount, settings.mounts),
+        ),
         user=spec.user or user,
         network=spec.network,
         writable=spec.writable,

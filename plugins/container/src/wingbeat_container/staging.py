@@ -34,6 +34,7 @@ from wingbeat_container.manifest import INSIDE, Mount
 from wingbeat_container.packages import PURE, packages
 from wingbeat_container.placeholders import filled, used
 from wingbeat_container.plain import is_path, plain, text
+from wingbeat_container.secrets import INSIDE as SECRETS
 
 TASK = "task"
 """Folder in an attempt's directory that its container has as its own."""
@@ -146,6 +147,7 @@ class Stage:
             inside=INSIDE,
             bundle=f"{INSIDE}/{BUNDLE}" if bundle else "",
             storages=(files_at(f"{INSIDE}/{STORE}"),),
+            secrets=SECRETS if request.task.secrets else "",
         )
         command = ("python3", f"{INSIDE}/{PURE}/wingbeat_container/inside.py", INSIDE)
         return Staged(command, (Mount(folder, INSIDE, writable=True), *self._checkpoint(attempt), *mounts.found))

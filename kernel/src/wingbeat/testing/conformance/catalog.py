@@ -401,7 +401,8 @@ class CatalogContract(Kit):
                 async with asyncio.timeout(20):
                     await catalog.publish(make_entry(make_key(y=turns)))
         async with opened(self.make(home, clock)) as again:
-            assert await is_there(again, *(make_key(y=turns) for turns in range(12))) == [True] * 12
+            there = await is_there(again, *(make_key(y=turns) for turns in range(12)))
+            assert all(there), f"{there.count(False)} of 12 entries are gone that were published"
             for turns in range(12):
                 assert await again.lookup(make_key(x=turns)) in (None, make_entry(make_key(x=turns)))
 
@@ -465,7 +466,10 @@ class CatalogContract(Kit):
         async def check() -> None:
             async with asyncio.timeout(self.patience_s), opened(self.make(home, clock)) as catalog:
                 keys = [make_key(x=number) for number in range(said.stat().st_size)]
-                assert await is_there(catalog, *keys) == [True] * len(keys)
+                there = await is_there(catalog, *keys)
+                assert all(there), (
+                    f"{there.count(False)} of {len(keys)} entries are gone that were published before the kill"
+                )
                 await catalog.publish(make_entry(make_key(y=1)))
 
         self.crash(life, lambda: said.exists() and said.stat().st_size >= 12)

@@ -90,7 +90,10 @@ class Kit:
                 gone, status = os.waitpid(child, os.WNOHANG)
                 if gone:
                     child = 0
-                    pytest.fail(f"the process that was to be killed has ended before (status {status}); see its output")
+                    code = os.waitstatus_to_exitcode(status)
+                    pytest.fail(
+                        f"the process that was to be killed has ended before (exit code {code}); see its output"
+                    )
                 assert time.monotonic() < end, "the process that was to be killed has not come so far"
                 time.sleep(0.002)
         finally:
@@ -116,10 +119,11 @@ def _patient(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Co
             with _alarm(self.patience_s + BLOCKED_S):  # a call that holds up the loop
                 async with asyncio.timeout(self.patience_s) as limit:
                     await test(self, *args, **kwargs)
+            return
         except TimeoutError:
             if not limit.expired():
                 raise
-            pytest.fail(f"it hangs: a call of the plugin has not answered for {self.patience_s:g} s")
+        pytest.fail(f"it hangs: a call of the plugin has not answered for {self.patience_s:g} s")
 
     return patient
 

@@ -222,7 +222,8 @@ class PluginContract(Kit):
 
     def test_registering_does_no_io(self) -> None:
         """`wingbeat_register`: must not do I/O; neither do the other hooks."""
-        assert json.loads(_python(WATCHED.format(module=self.module))) == []
+        done = json.loads(_python(WATCHED.format(module=self.module)))
+        assert done == [], f"registering does I/O: {', '.join(map(str, done))}"
 
     def test_it_fits_the_hooks(self) -> None:
         """Hooks: those that there are, with the arguments that they have, marked with `hookimpl`."""
@@ -257,7 +258,7 @@ class PluginContract(Kit):
             for line, name in _imported(ast.parse(file.read_text(encoding="utf-8")))
             if name.startswith("wingbeat.") and (name.split(".")[1] not in DOORS or "._" in name)
         }
-        assert sorted(private) == []
+        assert not private, f"private modules of the kernel are imported: {', '.join(sorted(private))}"
 
     def test_its_kits_have_tests(self) -> None:
         """`PluginInfo.kits`: ``module:class`` of test classes of the plugin's own."""
@@ -272,8 +273,9 @@ class PluginContract(Kit):
     def test_names_are_unique_and_can_be_written_in_settings(self) -> None:
         """`Registrar`: the name is what configuration chooses by; of storage, the scheme of a URI."""
         names = [(seam, name) for seam, name, _ in offers_of(self.module)]
-        assert len(set(names)) == len(names)
-        assert [name for _, name in names if not NAME.match(name)] == []
+        assert len(set(names)) == len(names), f"a name is registered twice: {names}"
+        odd = [name for _, name in names if not NAME.match(name)]
+        assert not odd, f"cannot be written in settings: {odd}"
 
     def test_factories_make_what_was_registered(self, tmp_path: Path) -> None:
         """`Registrar`: a factory takes a home, and gives a new object of the seam each time, with every call of its contract."""
@@ -286,7 +288,8 @@ class PluginContract(Kit):
                 continue  # its settings switch it off
             assert made is not None
             assert made is not other, f"the {seam} {name!r} is one object for all kernels"
-            assert list(_lacking(made, SEAMS.get(seam, object))) == []
+            lacking = list(_lacking(made, SEAMS.get(seam, object)))
+            assert not lacking, f"the {seam} {name!r}: {'; '.join(lacking)}"
 
     def test_its_sources_of_secrets_can_be_imported(self) -> None:
         """`Registrar.secrets`: ``module:class`` of a `SecretSource`."""

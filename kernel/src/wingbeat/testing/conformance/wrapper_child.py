@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -68,8 +69,20 @@ def main() -> None:
     cls = getattr(importlib.import_module(module), name)
     seen["imported"] = sorted({m.partition(".")[0] for m in set(sys.modules) - BEGINNING})
     config = asked["config"]
+    opened: list[str] = []
+    watching = True
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        writes = (
+            event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        )
+        if watching and (writes or event == "os.mkdir") and "__pycache__" not in str(arguments[0]):
+            opened.append(str(arguments[0]))
+
+    sys.addaudithook(watch)
     wrapper = cls(config)
-    seen["made"] = [*os.listdir(asked["directory"]), *children(), *threads()]
+    seen["made"] = [*opened, *os.listdir(asked["directory"]), *children(), *threads()]
+    watching = False
     seen["config"] = config == asked["config"] == json.loads(sys.argv[1])["config"]
     if asked["enter"]:
         attempt: AttemptInfo = Info(asked["directory"])
@@ -82,6 +95,8 @@ def main() -> None:
         error = ValueError("as asked") if asked["error"] else None
         seen["left"] = wrapper.leave(error) is None
         seen["children"], seen["threads"] = settled(children), settled(threads)
+        for child in seen["children"]:
+            os.kill(child, signal.SIGKILL)
     print(json.dumps(seen))  # noqa: T201  # the answer
 
 

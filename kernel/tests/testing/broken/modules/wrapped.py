@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -44,6 +45,21 @@ class BeginsWhenItIsMade(SleepWrapper):
     def __init__(self, config):
         super().__init__(config)
         threading.Thread(target=time.sleep, args=(0.2,)).start()
+
+
+class WritesElsewhereWhenItIsMade(SleepWrapper):
+    def __init__(self, config):
+        super().__init__(config)
+        with tempfile.TemporaryFile("w") as file:
+            file.write("made")
+
+
+class LeavesADaemon(SleepWrapper):
+    """Which holds the streams of the process that has started it."""
+
+    def enter(self, attempt):
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+        return super().enter(attempt)
 
 
 class OffersUnderNumbers(SleepWrapper):
