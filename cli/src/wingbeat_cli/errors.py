@@ -93,9 +93,8 @@ def _words(error: Exception) -> tuple[str, str, str]:
     if isinstance(error, click.ClickException):
         return type(error).__name__, error.format_message(), ""
     if isinstance(error, WingbeatError):
-        from wingbeat.kernel.installed import GIVEN
-
-        return type(error).__name__, error.message.replace(f"({GIVEN})", "(--set)"), error.hint
+        # What a shell gives to the kernel, it gives by that option.
+        return type(error).__name__, error.message.replace("(given to the kernel)", "(--set)"), error.hint
     return type(error).__name__, f"{type(error).__name__}: {error}", ""
 
 
