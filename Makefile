@@ -41,9 +41,11 @@ test: $(SYNCED) $(ETA_SYNCED) ## run the tests (at most ten minutes)
 	@$(ETA_PYTEST) $(ARGS)
 
 test-heavy: $(SYNCED) $(SPARK_SYNCED) $(TENSORFLOW_SYNCED) $(ETA_SYNCED) ## run the slow tests too: environments, containers, faults, Spark, TensorFlow
-	@$(ACTIVATE) pytest -m "containers or environments or faults or spark" --ignore examples/eta $(ARGS)
-	@$(ETA_PYTEST) -m spark $(ARGS)
-	@$(TENSORFLOW_PYTEST) -m tensorflow $(ARGS)
+	@failed=0; \
+	($(ACTIVATE) pytest -m "containers or environments or faults or spark" --ignore examples/eta $(ARGS)) || failed=1; \
+	($(ETA_PYTEST) -m spark $(ARGS)) || failed=1; \
+	($(TENSORFLOW_PYTEST) -m tensorflow $(ARGS)) || failed=1; \
+	exit $$failed
 
 test-long: $(SYNCED) $(ETA_SYNCED) ## run what takes longer still: whole kits on broken plugins, the network of the ETA example
 	@$(ACTIVATE) pytest -m long kernel $(ARGS)
