@@ -110,9 +110,12 @@ class Place:
         }
 
     def parents(self) -> list[int]:
-        """Processes of warm parents: those that have not entered an attempt's folder."""
+        """Processes of warm parents: those that have not entered an attempt's folder, and were not made by one of them. What one
+        has just made looks like it, until it says that it is an attempt."""
         attempts = self.attempts()
-        return [pid for pid in self._processes() if pid not in attempts and _is_parent(pid)]
+        found = [pid for pid in self._processes() if pid not in attempts and _is_parent(pid)]
+        made = {child for pid in found for child in self.children(pid)}
+        return [pid for pid in found if pid not in made and _is_parent(pid)]
 
     def children(self, pid: int) -> list[int]:
         """Processes that it has forked, and that it has not reaped."""
