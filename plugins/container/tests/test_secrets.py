@@ -176,3 +176,16 @@ def test_a_folder_of_somebody_elses_is_not_taken(tmp_path, monkeypatch, ask):
     made.chmod(0o700)
     Held("home").put("c", secretly(ask("true")))
     assert (made / "home/c/db/password").read_text() == CANARY
+
+
+def test_whoever_the_container_runs_as_can_read_them(tmp_path, monkeypatch, ask):
+    monkeypatch.setattr("wingbeat_container.secrets.MEMORY", str(tmp_path))
+    before = os.umask(0o077)
+    try:
+        Held("home").put("c", secretly(ask("true")))
+    finally:
+        os.umask(before)
+    folder = Path(Held("home").path("c"))
+    assert {oct(path.stat().st_mode & 0o777) for path in (folder, folder / "db")} == {"0o755"}
+    assert oct((folder / "db/password").stat().st_mode & 0o777) == "0o444"
+    assert folder.parent.parent.stat().st_mode & 0o777 == 0o700

@@ -70,15 +70,18 @@ class PlacedSecrets:
 
     def put(self, folder: str) -> None:
         """Make a folder with a file for each, below its name, which everybody may read who gets there. Raises OSError."""
-        os.mkdir(folder, 0o755)
+        os.mkdir(folder)
         for name, value in self._values.items():
             path = os.path.join(folder, name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC)
             try:
                 write_all(fd, value.encode())
+                os.fchmod(fd, 0o444)  # whatever the mask of this process is
             finally:
                 os.close(fd)
+        for at, _, _ in os.walk(folder):
+            os.chmod(at, 0o755)  # noqa: S103  # whoever gets there is meant to
 
     def stream(self) -> Stream:
         """What masks a log."""
