@@ -23,7 +23,7 @@ KINDS: dict[str, float] = {
     "the disk is full": 0.03,
     "the snapshot is lost": 0.3,
     "the snapshot is an older one": 0.3,
-    "a kernel is paused": 0.03,
+    "a kernel is paused": 0.02,
     "the clock jumps ahead": 0.01,
     "the clock goes back": 0.01,
     # executors
