@@ -1,6 +1,7 @@
 """Plugins that raise, hang, or say what is none of their contract: each is named, left alone for a while, and harms no other."""
 
 import asyncio
+import contextlib
 import logging
 import threading
 
@@ -208,7 +209,7 @@ async def test_an_adoption_that_fails_is_tried_again_and_nothing_is_submitted_be
     [
         {"o0": 1}, None, 7, "succeeded", Succeeded({"o0": 5}), Succeeded({"o0": Inline(object())}), Succeeded(["o0"]),
         Succeeded({"o0": Inline(1)}, evidence={"a": {1, object()}}), Failed("no"), Failed(None), Aborted(reason=object()),
-        Succeeded({"o0": Inline(2**70)}),
+        Succeeded({"o0": Inline(2**70)}), Succeeded({"o0": Inline("1")}), Succeeded({"o0": Inline({"k": 0})}),
     ],
 )  # fmt: skip
 async def test_what_is_no_outcome_fails_the_attempt_and_not_the_journal(bench, other, outcome, monkeypatch):
@@ -274,6 +275,50 @@ async def test_an_executor_that_does_not_close_does_not_keep_the_kernel(bench, o
         pass
     assert bench.executor.closed == 1
     assert "The executor 'other' did not close in order: TimeoutError" in caplog.text
+
+
+async def test_an_executor_that_does_not_let_go_does_not_keep_the_kernel(bench, other, monkeypatch, caplog):
+    monkeypatch.setattr(dispatch, "CLOSE_S_MAX", 0.05)
+    asked, end = asyncio.Event(), asyncio.Event()
+
+    async def submit(request):
+        asked.set()
+        while not end.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await end.wait()
+
+    other.submit = submit
+    async with bench.engine() as engine:
+        await engine.launch(bench.request(OTHER))
+        await asked.wait()
+    assert "The executor 'other' does not let go of 'dispatch other', which was cancelled." in caplog.text
+    end.set()
+
+
+@pytest.mark.parametrize("call", ["submit", "recover", "cancel", "close"])
+async def test_an_executor_that_exits_does_not_end_the_kernel(bench, other, call, monkeypatch):
+    times, real = [], getattr(other, call)
+    if call == "recover":
+        other.behaviour = lambda request: None
+        async with bench.engine() as engine:
+            await engine.launch(bench.request(OTHER, "early"))
+            await until(lambda: other.running)
+
+    async def leaves(*args):
+        times.append(call)
+        if len(times) <= 2:
+            raise SystemExit(3)
+        await real(*args)
+
+    setattr(other, call, leaves)
+    other.behaviour = (lambda request: None) if call == "cancel" else lambda request: success()
+    async with bench.engine() as engine:
+        reply = await engine.launch(bench.request(OTHER))
+        if call == "cancel":
+            await until(lambda: other.running)
+            await engine.abort(reply.id, "enough")
+        await engine.wait(reply.id)
+    assert times
 
 
 # -- the catalog

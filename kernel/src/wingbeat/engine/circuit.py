@@ -59,7 +59,7 @@ class Circuit:
         try:
             async with asyncio.timeout(seconds) as limit:
                 yield
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self.failed(what, f"it did not answer within {seconds:g} s" if limit.expired() else error)
             raise
         else:
@@ -75,7 +75,7 @@ class Circuit:
             self._failed.clear()
             self._pause = PAUSE_S
 
-    def failed(self, what: Hashable, error: Exception | str) -> None:
+    def failed(self, what: Hashable, error: BaseException | str) -> None:
         """It did not answer, or wrongly, when it was asked for `what`."""
         was_open = self.open
         self._why = error if isinstance(error, str) else f"{type(error).__name__}: {error}"

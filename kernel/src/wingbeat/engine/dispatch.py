@@ -83,13 +83,16 @@ class Dispatcher:
             task.cancel()
 
     async def close(self) -> None:
-        """Stop, and wait until nothing is under way; then close the executor."""
+        """Stop, and wait until nothing is under way; then close the executor. One that does not let go is left behind."""
         self.stop()
-        await asyncio.gather(*self._tasks(), return_exceptions=True)
+        if tasks := self._tasks():
+            _, still = await asyncio.wait(tasks, timeout=CLOSE_S_MAX)
+            for task in still:
+                _log.warning("The executor %r does not let go of %r, which was cancelled.", self.name, task.get_name())
         try:
             async with asyncio.timeout(CLOSE_S_MAX):
                 await self.executor.close()
-        except Exception as error:  # noqa: BLE001  # a plugin may raise anything; the others are to be closed too
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may raise anything; the others are to be closed too
             _log.warning("The executor %r did not close in order: %s: %s", self.name, type(error).__name__, error)
 
     def _tasks(self) -> list[asyncio.Task[Any]]:
@@ -106,7 +109,7 @@ class Dispatcher:
         try:
             async with asyncio.timeout(ADOPT_S_MAX):
                 await self.executor.recover(requests)
-        except Exception as error:  # noqa: BLE001  # as above
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # as above
             told = f"{len(requests)} attempts: {type(error).__name__}: {error}"
             _log.warning("The executor %r cannot adopt %s; it is tried again", self.name, told)
             return False
@@ -152,7 +155,7 @@ class Dispatcher:
             if not self._is_overdue():
                 raise
             self._later(request, TimeoutError(f"it did not take it within {SUBMIT_S_MAX:g} s"))
-        except Exception as error:  # noqa: BLE001  # a plugin may raise anything; it is contained here
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may raise anything; it is contained here
             self._later(request, error)
         else:
             self.circuit.succeeded()
@@ -189,12 +192,12 @@ class Dispatcher:
         for request in self._queue:
             self._reports.progress(request.id, AttemptPhase.WAITING_FOR_RESOURCES, self.circuit.why)
 
-    def _later(self, request: AttemptRequest, error: Exception) -> None:
+    def _later(self, request: AttemptRequest, error: BaseException) -> None:
         self.circuit.failed(request.id, error)
         self._lined.add(request.id)
         self._beside(self._again(request, error, 1), f"submit {request.id}")
 
-    async def _again(self, request: AttemptRequest, error: Exception, tries: int) -> None:
+    async def _again(self, request: AttemptRequest, error: BaseException, tries: int) -> None:
         """It is not known whether the attempt was accepted; submitting the same id again is safe."""
         time = asyncio.get_running_loop().time
         began = time()
@@ -209,7 +212,7 @@ class Dispatcher:
                     await self.executor.submit(request)
             except LeftAlone:
                 continue
-            except Exception as later:  # noqa: BLE001  # as above
+            except (Exception, SystemExit) as later:  # noqa: BLE001  # as above
                 error, tries = later, tries + 1
             else:
                 self._lined.discard(request.id)
@@ -234,7 +237,7 @@ class Dispatcher:
                     await self.executor.cancel(attempt, reason)
                 hit("cancel.after")
                 return
-            except Exception:  # noqa: BLE001  # an attempt must be seen gone; its end is awaited, so try for as long as it takes
+            except (Exception, SystemExit):  # noqa: BLE001  # an attempt must be seen gone; its end is awaited, so try for as long as it takes
                 tries += 1
                 await asyncio.sleep(_delay_s(tries))
 

@@ -39,5 +39,5 @@ async def evict(catalog: Catalog | None, eviction: Eviction) -> Evicted:
         raise
     except TimeoutError as error:
         raise WingbeatError(f"The catalog did not answer within {ANSWER_S_MAX:.0f} s.") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise WingbeatError(f"The catalog failed to evict: {type(error).__name__}: {error}") from error

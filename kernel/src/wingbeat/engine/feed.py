@@ -42,7 +42,7 @@ class _Told:
             if all(type(name) is type(value) is str for name, value in found.items()):
                 return found
             error = f"{found!r} are no environment variables"
-        except Exception as raised:  # noqa: BLE001  # it may raise anything, and no attempt fails for that
+        except (Exception, SystemExit) as raised:  # noqa: BLE001  # it may raise anything, and no attempt fails for that
             error = f"{type(raised).__name__}: {raised}"
         if not self._warned:
             _log.warning("%s gives attempts nothing: %s", self.circuit.name, error)
@@ -60,7 +60,7 @@ class _Told:
         try:
             async with asyncio.timeout(START_S_MAX) as limit:
                 await self.observer.start()
-        except Exception as error:  # noqa: BLE001  # it may raise anything, and harms nobody else
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # it may raise anything, and harms nobody else
             _log.warning("%s cannot be used: %s", self.circuit.name, _why(error, limit, START_S_MAX))
             return False
         return True
@@ -78,7 +78,7 @@ class _Told:
         try:
             async with asyncio.timeout(CLOSE_S_MAX) as limit:
                 await self.observer.close()
-        except Exception as error:  # noqa: BLE001  # it may raise anything, and harms nobody else
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # it may raise anything, and harms nobody else
             _log.warning("%s did not close: %s", self.circuit.name, _why(error, limit, CLOSE_S_MAX))
 
     async def run(self) -> None:
@@ -90,13 +90,13 @@ class _Told:
             try:
                 async with self.circuit.asked(object(), OBSERVE_S_MAX):
                     await self.observer.observe(told)
-            except Exception as error:  # noqa: BLE001  # an observer that fails harms nobody else
+            except (Exception, SystemExit) as error:  # noqa: BLE001  # an observer that fails harms nobody else
                 self.missed += count + len(events)
                 self._failed(error)
             finally:
                 self.queue.task_done()
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         """Say so, of its failures the first, second, fourth, …: who fails now and then is never left alone."""
         if isinstance(error, LeftAlone):
             return
@@ -105,7 +105,7 @@ class _Told:
             _log.warning("%s failed and misses events: %s: %s", self.circuit.name, type(error).__name__, error)
 
 
-def _why(error: Exception, limit: asyncio.Timeout, seconds: float) -> str:
+def _why(error: BaseException, limit: asyncio.Timeout, seconds: float) -> str:
     return f"no answer within {seconds:g} s" if limit.expired() else f"{type(error).__name__}: {error}"
 
 

@@ -62,7 +62,7 @@ class Memo:
         try:
             async with asyncio.timeout(START_S_MAX):
                 await self.catalog.start()
-        except Exception as error:  # noqa: BLE001  # it may raise anything, and tasks can run without it
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # it may raise anything, and tasks can run without it
             self._none = f"{self._circuit.name} cannot be used: {type(error).__name__}: {error}"
             self.catalog = None
             _log.warning("%s", self._none)
@@ -141,7 +141,7 @@ class Memo:
                 event = await self._answer(live, node, key, catalog)
         except ValueMismatch as error:  # the attempt will fail with the same words
             event = CacheMissed(self._clock.now(), node, CacheStatus.DISABLED, str(error), publish=False)
-        except Exception as error:  # noqa: BLE001  # a catalog may raise anything; the task can run without it
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # a catalog may raise anything; the task can run without it
             self.release(live, node)  # which may have been granted before it failed
             reason = (
                 str(error) if isinstance(error, LeftAlone) else f"the lookup failed: {type(error).__name__}: {error}"
@@ -226,7 +226,7 @@ class Memo:
             self._reservations.pop((live.id, node), None)  # it has ended with that
             self._ended(entry.key.digest, stored=True)
             hit("publish.after")
-        except Exception as error:  # noqa: BLE001  # what was computed stays valid without the catalog
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # what was computed stays valid without the catalog
             status, reason = (
                 CacheStatus.PUT_FAILURE,
                 f"the outputs could not be stored: {type(error).__name__}: {error}",
@@ -239,7 +239,7 @@ class Memo:
             hit("release.before")
             async with self._circuit.asked(owner, ANSWER_S_MAX):
                 await catalog.release(key, owner)
-        except Exception:  # noqa: BLE001  # it ends by itself
+        except (Exception, SystemExit):  # noqa: BLE001  # it ends by itself
             return
         self._ended(key.digest, stored=False)
 
@@ -254,7 +254,7 @@ class Memo:
         try:
             async with self._circuit.asked(owner, ANSWER_S_MAX):
                 await catalog.reserve(key, owner, RESERVATION_S)
-        except Exception:  # noqa: BLE001  # tried again in a third of its time
+        except (Exception, SystemExit):  # noqa: BLE001  # tried again in a third of its time
             return
 
 

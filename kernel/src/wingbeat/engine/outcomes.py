@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from wingbeat.contracts.executor import Outcome, Succeeded
-from wingbeat.spec.literal import Inline
+from wingbeat.spec.entities import Variable
+from wingbeat.spec.literal import Inline, Literals
+from wingbeat.types import LiteralType, Simple, ValueMismatch, check_wire
 
 EVIDENCE_BYTES_MAX = 2**20
 """Evidence goes into the journal."""
 
 _PLAIN = (float, str, bool, type(None))
 _INT_MAX = 2**63 - 1
+_SIMPLE: dict[LiteralType, type] = {
+    Simple("int"): int,
+    Simple("str"): str,
+    Simple("bool"): bool,
+    Simple("none"): type(None),
+}
 _READ: msgspec.msgpack.Decoder[Outcome] = msgspec.msgpack.Decoder(Outcome)
 
 
@@ -27,6 +36,22 @@ def wrong_outcome(outcome: object) -> str:
         _READ.decode(msgspec.msgpack.encode(outcome))
     except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
         return f"a {type(outcome).__name__} that cannot be written ({error})"
+    return ""
+
+
+def wrong_output(outputs: Literals, variables: Iterable[Variable]) -> str:
+    """What is wrong with a value that is reported inline, for the type of its output; empty if nothing is.
+
+    What is stored is not read: who consumes it finds out.
+    """
+    for variable in variables:
+        literal = outputs[variable.name]
+        if type(literal) is not Inline or type(literal.value) is _SIMPLE.get(variable.type):
+            continue
+        try:
+            check_wire(literal.value, variable.type)
+        except ValueMismatch as error:
+            return f"another type of output {variable.name!r} than is declared: {error}"
     return ""
 
 

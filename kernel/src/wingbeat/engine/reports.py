@@ -20,7 +20,7 @@ from wingbeat.engine.archive import Archive
 from wingbeat.engine.background import Broke
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.live import Live
-from wingbeat.engine.outcomes import kept_evidence, wrong_outcome
+from wingbeat.engine.outcomes import kept_evidence, wrong_outcome, wrong_output
 from wingbeat.engine.routes import Routes
 from wingbeat.machine.event import (
     AttemptAborted,
@@ -110,6 +110,9 @@ class Reports:
                 if missing:
                     message = f"The attempt ended without its output {missing[0]!r}."
                     return AttemptFailed(now, address, number, ErrorInfo("OutputsNotFound", message, retryable=True))
+                if task and (wrong := wrong_output(outcome.outputs, task.interface.outputs)):
+                    message = f"The executor {self._executor!r} reported {wrong}."
+                    return AttemptFailed(now, address, number, ErrorInfo("ExecutorFailed", message, ErrorKind.SYSTEM))
                 return AttemptSucceeded(now, address, number, outcome.outputs, kept_evidence(outcome.evidence))
             case Failed():
                 error = outcome.error

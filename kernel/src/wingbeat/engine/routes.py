@@ -151,7 +151,7 @@ def capabilities(executors: Mapping[str, Executor]) -> dict[str, Capabilities]:
     for name, executor in executors.items():
         try:
             can = executor.capabilities
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ConfigurationError(
                 f"The executor {name!r} cannot say what it can do: {type(error).__name__}: {error}."
             ) from error

@@ -138,7 +138,7 @@ def _call(manager: pluggy.PluginManager, plugin: object, name: str, hook: str, *
         answers = manager.subset_hook_caller(hook, others)(**arguments)
     except ConfigurationError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigurationError(
             f"Plugin {name!r} failed in {hook}: {type(error).__name__}: {error}.", hint=_off(name)
         ) from error
@@ -149,7 +149,7 @@ def _load(name: str, target: str) -> tuple[object, float]:
     known, begin = target in sys.modules, time.perf_counter()
     try:
         plugin = importlib.import_module(target)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigurationError(
             f"Plugin {name!r} cannot be loaded: {type(error).__name__}: {error}.", hint=_off(name)
         ) from error

@@ -121,7 +121,7 @@ class Registry:
             return factory(home)
         except ConfigurationError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             plugin = self._offers[seam][name][1]
             raise CannotBeMade(
                 f"The {seam} {name!r} of plugin {plugin!r} cannot be made: {type(error).__name__}: {error}.",

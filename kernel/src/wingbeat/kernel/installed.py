@@ -116,7 +116,7 @@ def _offer(registry: Registry, home: HomeFolder, seam: str, name: str) -> Offer:
     try:
         able = registry.make(seam, name, home).capabilities
         return Offer(seam, name, tuple(field for field in able.__struct_fields__ if getattr(able, field)))
-    except Exception as error:  # noqa: BLE001  # a plugin may raise anything, and the others are to be seen
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may raise anything, and the others are to be seen
         return Offer(seam, name, problem=str(error).partition("\n")[0])
 
 

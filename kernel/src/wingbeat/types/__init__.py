@@ -14,7 +14,7 @@ from wingbeat.types.content import digest, has_blobs
 from wingbeat.types.errors import LimitExceeded, UnsupportedType, ValueMismatch
 from wingbeat.types.failure import Failure
 from wingbeat.types.files import Directory, File
-from wingbeat.types.generic import decode_generic, encode_generic
+from wingbeat.types.generic import check_wire, decode_generic, encode_generic
 from wingbeat.types.markers import Columns, Format, HashWith, Pickle
 from wingbeat.types.model import (
     Blob,
@@ -80,6 +80,7 @@ __all__ = [
     "Wire",
     "annotation_doc",
     "check_depth",
+    "check_wire",
     "codec",
     "compatible",
     "convert",

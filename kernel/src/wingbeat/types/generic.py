@@ -32,12 +32,12 @@ from wingbeat.types.model import (
     Wire,
 )
 from wingbeat.types.node import Node
-from wingbeat.types.records import check_fields
+from wingbeat.types.records import NoIO, check_fields
 from wingbeat.types.scalars import SCALARS
 from wingbeat.types.scope import entered, resolved
 from wingbeat.types.text import describe
 
-__all__ = ["decode_generic", "encode_generic"]
+__all__ = ["check_wire", "decode_generic", "encode_generic"]
 
 _BY_NAME: dict[str, Node] = {node.type.name: node for node in SCALARS.values() if isinstance(node.type, Simple)}
 
@@ -49,6 +49,14 @@ def decode_generic(wire: Wire, type: LiteralType, io: BlobIO) -> Any:
     """
     check_wire_depth(wire)
     return _decode(wire, type, {}, io)
+
+
+def check_wire(wire: Any, type: LiteralType) -> None:
+    """Raises ValueMismatch for what is no wire form of a value of that type. Content that it refers to is not read."""
+    try:
+        decode_generic(wire, type, cast(BlobIO, NoIO()))
+    except (TypeError, ValueError) as error:
+        raise error if isinstance(error, ValueMismatch) else ValueMismatch.expected(describe(type), wire) from None
 
 
 def _decode(wire: Any, type: LiteralType, scope: Scope, io: BlobIO) -> Any:

@@ -164,7 +164,9 @@ class _NeedsStore(Exception):
     """A default that has content: it cannot be part of a type."""
 
 
-class _NoIO:
+class NoIO:
+    """A `BlobIO` for values that need none."""
+
     def __getattr__(self, name: str) -> Any:
         raise _NeedsStore
 
@@ -174,7 +176,7 @@ def field_of(field: Field, node: Node) -> RecordField:
     if field.default is UNSET:
         return RecordField(field.name, node.type, optional=field.optional)
     try:
-        return RecordField(field.name, node.type, node.encode(field.default, cast(BlobIO, _NoIO())))
+        return RecordField(field.name, node.type, node.encode(field.default, cast(BlobIO, NoIO())))
     except _NeedsStore:
         return RecordField(field.name, node.type, optional=True)
     except ValueMismatch as error:
