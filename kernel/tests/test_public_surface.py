@@ -28,6 +28,8 @@ NAMES = {
     "LimitReached",
     "NonRetryable",
     "NotFound",
+    "OnEnd",
+    "OnSuccess",
     "Pickle",
     "Pool",
     "Resources",
@@ -105,7 +107,6 @@ def test_what_authors_import_is_light(statement):
     [
         "attempt",
         "job",
-        "inputs",
         "outputs",
         "call",
         "compile",

@@ -15,6 +15,7 @@ UV = Path(sys.executable).with_name("uv")
 FOLDERS = {
     "wingbeat": "kernel",
     "wingbeat-cli": "cli",
+    "wingbeat-admin": "plugins/admin",
     "wingbeat-catalog": "plugins/catalog",
     "wingbeat-container": "plugins/container",
     "wingbeat-spark": "plugins/spark",
@@ -28,6 +29,7 @@ HEAVY = {
 }
 """Of those that need something heavy, the mark of their README's test, and what is installed for it."""
 MORE = {
+    "wingbeat-admin": ("wingbeat-admin[server]",),
     "wingbeat-cli": ("mypy", "ruff"),
     "wingbeat-spark": ("pandas", "polars", "pyarrow"),
     "wingbeat-tensorflow": ("numpy",),

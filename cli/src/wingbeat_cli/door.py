@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from wingbeat.kernel import Kernel
+    from wingbeat_cli.group import Session
 
 T = TypeVar("T")
 
@@ -58,14 +59,29 @@ def reading(work: Callable[[Kernel], Awaitable[T]]) -> T:
 
 
 def given() -> dict[str, dict[str, str]]:
-    """What ``--set`` said, by section and key."""
+    """What ``--set`` said, by section and key; and what ``--endpoint`` means in these words."""
+    session = _session()
+    if session is None:
+        return {}
+    if not session.endpoint:
+        return session.settings
+    kernel = {"engine": "http", **session.settings.get("kernel", {})}
+    return {**session.settings, "kernel": kernel, "admin": {"endpoint": session.endpoint}}
+
+
+def is_elsewhere() -> bool:
+    """Whether the command works with a server, not with the home here."""
+    session = _session()
+    return session is not None and bool(session.endpoint)
+
+
+def _session() -> Session | None:
     import click
 
     from wingbeat_cli.group import Session
 
     context = click.get_current_context(silent=True)
-    session = None if context is None else context.find_object(Session)
-    return {} if session is None else session.settings
+    return None if context is None else context.find_object(Session)
 
 
 def _show_warnings() -> None:
@@ -80,6 +96,8 @@ def is_driven() -> bool:
     """Whether a process holds the home, and so drives what has not ended."""
     from wingbeat.kernel import home_path, is_held
 
+    if is_elsewhere():
+        return True
     return is_held(home_path())
 
 
@@ -88,7 +106,7 @@ def _check_home() -> None:
     from wingbeat.kernel import home_path
 
     home = home_path()
-    if not home.is_dir():
+    if not is_elsewhere() and not home.is_dir():
         raise NotFound(
             f"nothing has run here yet: there is no home at {home}",
             hint="set WINGBEAT_HOME to the home of another folder",

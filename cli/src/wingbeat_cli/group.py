@@ -24,9 +24,12 @@ class Session:
         output: The chosen form of the output: ``table`` or ``json``.
 
         settings: What ``--set`` said, by section and key.
+
+        endpoint: URL of the server to work with; empty for the home here.
     """
 
     output: str = "table"
+    endpoint: str = field(default_factory=lambda: os.environ.get("WINGBEAT_ENDPOINT", ""))
     settings: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
@@ -85,9 +88,16 @@ def _set(ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) ->
             session.settings.setdefault(section, {})[key] = text
 
 
+def _endpoint(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    session = ctx.find_object(Session)
+    if value is not None and session is not None:
+        session.endpoint = value
+
+
 @click.command("wingbeat", cls=Lazy, context_settings=HELP, no_args_is_help=True)
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version)
 @click.option("--set", "pairs", multiple=True, metavar="SECTION.KEY=VALUE", expose_value=False, callback=_set)
+@click.option("--endpoint", metavar="URL", expose_value=False, callback=_endpoint)
 def cli() -> None:
     """Run typed workflows durably."""
 

@@ -10,7 +10,7 @@ import click
 from wingbeat.spec.entities import Interface, Variable
 from wingbeat_cli.values import default_text, is_bool, metavar, parse, summary
 
-RESERVED = frozenset({"--name", "--output", "--fresh", "--input", "--help", "-h", "-o"})
+RESERVED = frozenset({"--name", "--output", "--fresh", "--wait", "--label", "--input", "--help", "-h", "-o"})
 """Options of ours; an input of such a name is given as ``--input NAME=VALUE``."""
 
 _PREFIX = "input_"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 COMMANDS = {
     "run": "Run a workflow or a task of a Python file.",
-    "get": "List what is there: executions.",
+    "register": "Take up what a file or a folder defines, under a version.",
+    "launch": "Run a version of something registered.",
+    "get": "List what is there: executions, workflows, tasks, launch plans.",
     "describe": "Show one execution in full.",
     "logs": "Print the logs of an execution or of one node.",
     "approve": "Let an execution go on that waits for approval.",
@@ -13,8 +15,11 @@ COMMANDS = {
     "deck": "Show the page that a node has made.",
     "recover": "Run an execution again, keeping what succeeded.",
     "abort": "Stop an execution in order.",
+    "activate": "Have a version of a launch plan be started by its trigger.",
+    "deactivate": "Have a launch plan be started no more.",
     "explain": "Say why: the cache of a node.",
     "evict": "Forget what is kept: entries of the cache.",
+    "serve": "Make this home reachable for others, over HTTP.",
     "spec": "Show what is compiled, what differs, and what is wrong.",
     "config": "Show the settings, and where each comes from.",
     "plugins": "Show the plugins that are installed.",
@@ -24,6 +29,7 @@ COMMANDS = {
 """Every command with its one line. The module of a command has its name and is imported when it is called."""
 
 OPTIONS = {
+    "--endpoint URL": "Work with the server there, not with a home here; or WINGBEAT_ENDPOINT.",
     "--set SECTION.KEY=VALUE": "Set a setting for this command, as often as wanted.",
     "--version": "Print the version and exit.",
     "-h, --help": "Show this message, or that of a command, and exit.",

@@ -23,11 +23,11 @@ from wingbeat.contracts.storage import Storage, StorageRef
 from wingbeat.runtime import checkpoint, files, limits, logs, report
 from wingbeat.runtime.attempt import variables
 from wingbeat.runtime.claim import Claim, publish, read
-from wingbeat.runtime.inputs import materialise
 from wingbeat.runtime.job import Job
 from wingbeat.runtime.placed import PlacedSecrets
-from wingbeat.runtime.storageio import StorageIO, literal_of
+from wingbeat.runtime.storageio import StorageIO
 from wingbeat.spec.literal import Literal
+from wingbeat.spec.whole import literal_of, materialise
 from wingbeat.types import Blob, LiteralType, Wire
 
 CONTAINED = "wingbeat.runtime.contained"
@@ -208,7 +208,7 @@ class Values:
 
     def literal(self, wire: Wire, type_: LiteralType) -> Literal:
         """An output: inline, or stored where it is large."""
-        return literal_of(wire, type_, self.io)
+        return literal_of(wire, type_, self.io.put_bytes)
 
 
 __all__ = [

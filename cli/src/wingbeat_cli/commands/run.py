@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from wingbeat_cli.group import HELP, Session, output_option
 
 if TYPE_CHECKING:
     from wingbeat.kernel import Kernel
-    from wingbeat.spec.entities import Closure
+    from wingbeat.spec.entities import Closure, Interface
 
 
 @dataclass
@@ -70,7 +71,8 @@ def command(ctx: click.Context, /, file: str, entity: str | None, arguments: tup
         closure = compile_file(file, entity, settings=given())
     # Beside this command's context, not below it: usage lines would repeat FILE and ENTITY.
     path = f"{ctx.info_name} {file} {entity}"
-    with _entity_command(closure).make_context(path, list(arguments), parent=ctx.parent) as inner:
+    command = entity_command(closure.workflow.name, closure.workflow.interface, closure.workflow.doc, _ours)
+    with command.make_context(path, list(arguments), parent=ctx.parent) as inner:
         wish = _wish((file, entity), closure, ctx, inner)
     return within(lambda kernel: _run(kernel, wish))
 
@@ -123,36 +125,34 @@ def _list(ctx: click.Context, file: str, *, asked: bool) -> int:
     return 0
 
 
-def _entity_command(closure: Closure) -> click.Command:
+def entity_command(name: str, interface: Interface, doc: str, more: Callable[[Any], Any]) -> click.Command:
+    """A command whose options are the inputs of an interface, with `more` of its own."""
     from wingbeat_cli.options import input_option, input_options, normalized
 
-    workflow = closure.workflow
-
-    @_ours
+    @more
     def nothing(**_: Any) -> None:
         """Hold the options of ours."""
 
     ours = list(reversed(getattr(nothing, "__click_params__", [])))
-    options = input_options(workflow.interface)
+    options = input_options(interface)
     # Inputs first: they are what people look for.
     params: list[click.Parameter] = [*options, input_option(), *ours]
     return click.Command(
-        workflow.name,
+        name,
         context_settings={**HELP, "token_normalize_func": normalized},
         params=params,
-        help=_help(closure),
+        help=_help(name, interface, doc),
         options_metavar="[INPUTS]",
     )
 
 
-def _help(closure: Closure) -> str:
+def _help(name: str, interface: Interface, doc: str) -> str:
     from wingbeat.types.text import describe
     from wingbeat_cli.options import nameless
 
-    workflow = closure.workflow
-    outputs = [f"{v.name}: {describe(v.type)}" + (f"  {v.doc}" if v.doc else "") for v in workflow.interface.outputs]
-    parts = [_laid_out(paragraph) for paragraph in (workflow.doc or workflow.name).split("\n\n")]
-    for heading, lines in (("Outputs:", outputs), ("Inputs whose names are options:", nameless(workflow.interface))):
+    outputs = [f"{v.name}: {describe(v.type)}" + (f"  {v.doc}" if v.doc else "") for v in interface.outputs]
+    parts = [_laid_out(paragraph) for paragraph in (doc or name).split("\n\n")]
+    for heading, lines in (("Outputs:", outputs), ("Inputs whose names are options:", nameless(interface))):
         if lines:
             parts.append("\n".join(["\b", heading, *(f"  {line}" for line in lines)]))
     return "\n\n".join(parts)

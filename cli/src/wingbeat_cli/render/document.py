@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wingbeat.contracts.admin import Entity, ExecutionEntry
     from wingbeat.contracts.engine import (
         AttemptView,
         ExecutionView,
@@ -69,6 +70,39 @@ def items(view: ItemsView) -> dict[str, Any]:
         "running": view.running,
         "waiting": view.waiting,
         "failures": [{"item": each.item, "reason": each.reason} for each in view.failures],
+    }
+
+
+def entity(entity: Entity) -> dict[str, Any]:
+    """Something registered."""
+    import msgspec
+
+    return {
+        "id": entity.id,
+        "kind": entity.kind.value,
+        "active": entity.active,
+        "registered_at": timestamp(entity.created_at),
+        "by": entity.by,
+        "doc": entity.doc,
+        "interface": msgspec.to_builtins(entity.interface),
+        "fixed": entity.fixed,
+        "trigger": msgspec.to_builtins(entity.trigger),
+    }
+
+
+def entry(entry: ExecutionEntry) -> dict[str, Any]:
+    """One execution of the history."""
+    return {
+        "id": entry.id,
+        "workflow": entry.workflow,
+        "entity": entry.entity,
+        "project": entry.project,
+        "domain": entry.domain,
+        "phase": entry.phase.value,
+        "created_at": timestamp(entry.created_at),
+        "ended_at": timestamp(entry.ended_at),
+        "cause": entry.cause,
+        "labels": entry.labels,
     }
 
 

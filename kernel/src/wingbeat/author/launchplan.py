@@ -11,8 +11,9 @@ from wingbeat.author.dynamic import dispatch
 from wingbeat.author.options import Concurrency, as_concurrency
 from wingbeat.author.signature import Signature
 from wingbeat.author.source import caller
+from wingbeat.author.trigger import OnEnd
 from wingbeat.base.errors import CompileError
-from wingbeat.spec.entities import Interface, LaunchPlanSpec
+from wingbeat.spec.entities import Interface, LaunchPlanSpec, Variable
 from wingbeat.types import BlobIO, ValueMismatch, describe
 
 if TYPE_CHECKING:
@@ -44,8 +45,10 @@ class LaunchPlan(Callee, Generic[R]):
         concurrency: How many of its executions may be under way at once: a number, or a `Concurrency`. In place of the
             workflow's own.
 
+        trigger: What starts it once it is registered and active: `OnSuccess` or `OnEnd` of another workflow.
+
     Raises:
-        CompileError: An input is not one of the workflow's, or is given twice; the limit is none.
+        CompileError: An input is not one of the workflow's, or is given twice; the limit is none; the trigger is none.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class LaunchPlan(Callee, Generic[R]):
         labels: Mapping[str, str] | None = None,
         doc: str = "",
         concurrency: int | Concurrency | None = None,
+        trigger: OnEnd | None = None,
     ) -> None:
         from wingbeat.author.task import Task
         from wingbeat.author.workflow import Workflow
@@ -69,6 +73,12 @@ class LaunchPlan(Callee, Generic[R]):
         self.name, self.fn = name or workflow.name, workflow.fn
         self.inputs, self.fixed, self.labels, self.doc = dict(inputs or {}), dict(fixed or {}), dict(labels or {}), doc
         self.concurrency = as_concurrency(concurrency, self.name, where)
+        if not isinstance(trigger, OnEnd | None):
+            raise CompileError(
+                f"LaunchPlan {self.name}: trigger={trigger!r} is none ({where}): {where.text}",
+                hint='Such as OnSuccess("maps/production/maps.build", inputs={"roads": "o0"}).',
+            )
+        self.trigger = trigger
         both = self.inputs.keys() & self.fixed.keys()
         if both:
             raise CompileError(
@@ -126,6 +136,8 @@ class LaunchPlan(Callee, Generic[R]):
                 given = self._wire(variable.name, self.inputs[variable.name], io)
                 variable = type(variable)(variable.name, variable.type, given, variable.doc)  # noqa: PLW2901
             inputs.append(variable)
+        if self.trigger is not None:
+            self._check_trigger(self.trigger, inputs)
         return LaunchPlanSpec(
             name=self.name,
             workflow=workflow,
@@ -134,7 +146,24 @@ class LaunchPlan(Callee, Generic[R]):
             labels=self.labels,
             doc=self.doc,
             concurrency=self.concurrency,
+            trigger=None if self.trigger is None else self.trigger.spec,
         )
+
+    def _check_trigger(self, trigger: OnEnd, inputs: list[Variable]) -> None:
+        """Nobody is there to give an input when it fires."""
+        given = trigger.spec.inputs
+        stray = [name for name in given if name not in {v.name for v in inputs}]
+        if stray:
+            why = "it is fixed" if stray[0] in self.fixed else f"{self.workflow.name} has no such input"
+            raise CompileError(
+                f"LaunchPlan {self.name}: its trigger gives {stray[0]!r}, but {why} ({self.where}): {self.where.text}"
+            )
+        missing = [v.name for v in inputs if v.required and v.name not in given]
+        if missing:
+            raise CompileError(
+                f"LaunchPlan {self.name}: when its trigger fires nobody gives {missing[0]!r} ({self.where}): {self.where.text}",
+                hint="Take it from an output (inputs= of the trigger), or give the launch plan a default (inputs=) or fix it.",
+            )
 
     def _wire(self, name: str, value: object, io: BlobIO) -> Any:
         codec = self.workflow.signature.codecs[name]

@@ -21,11 +21,11 @@ from wingbeat.base.errors import ConfigurationError, ErrorKind, NonRetryable
 from wingbeat.contracts.executor import Aborted, AttemptRequest, Capabilities, Failed, Outcome, Sink, Succeeded
 from wingbeat.runtime import here, report
 from wingbeat.runtime.errors import AttemptInputError, describe
-from wingbeat.runtime.inputs import materialise
 from wingbeat.runtime.secrets import Secrets
-from wingbeat.runtime.storageio import StorageIO, literal_of
+from wingbeat.runtime.storageio import StorageIO
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.outcome import ErrorInfo
+from wingbeat.spec.whole import literal_of, materialise
 from wingbeat.types import ValueMismatch
 
 
@@ -188,7 +188,7 @@ class InlineExecutor:
         codecs = task.signature.output_codecs
         return Succeeded(
             {
-                name: literal_of(codecs[name].encode(part, self._io), codecs[name].type, self._io)
+                name: literal_of(codecs[name].encode(part, self._io), codecs[name].type, self._io.put_bytes)
                 for name, part in task.signature.split(value).items()
             }
         )

@@ -20,11 +20,12 @@ import aiosqlite
 import msgspec
 
 from wingbeat.base.errors import ConfigurationError, JournalDamaged, JournalUnknown, NotFound
+from wingbeat.builtin.changed import number_changes, take_numbers
 from wingbeat.builtin.lockers import lockers
 from wingbeat.builtin.settings import JournalSettings
 from wingbeat.builtin.unended import believed, count_live, end_crc
 from wingbeat.contracts.failpoints import hit
-from wingbeat.contracts.journal import Batch, FencedOut, Record, Row, Snapshot, StorageFull
+from wingbeat.contracts.journal import Batch, Change, FencedOut, Record, Row, Snapshot, StorageFull
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,7 +39,7 @@ CREATE TABLE IF NOT EXISTS closures(digest TEXT PRIMARY KEY, body BLOB NOT NULL)
 CREATE TABLE IF NOT EXISTS executions(
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, closure TEXT NOT NULL, workflow TEXT NOT NULL, inputs BLOB NOT NULL,
     launch_key TEXT NOT NULL, labels BLOB NOT NULL, created_at REAL NOT NULL, phase TEXT NOT NULL, ended_at REAL,
-    crc INTEGER, end_crc INTEGER);
+    crc INTEGER, end_crc INTEGER, changed INTEGER);
 CREATE INDEX IF NOT EXISTS executions_live ON executions(number) WHERE ended_at IS NULL;
 CREATE INDEX IF NOT EXISTS executions_key ON executions(launch_key) WHERE ended_at IS NULL;
 CREATE TABLE IF NOT EXISTS facts(
@@ -60,7 +61,8 @@ _RECORD = (
     "crc",
     "end_crc",
 )
-_CHECKSUMS = ("crc", "end_crc")
+_ADDED = ("crc", "end_crc", "changed")
+"""Columns that a file from before does not have."""
 
 
 class _Fenced(Exception):
@@ -78,6 +80,7 @@ class SQLiteJournal:
         self._looking: asyncio.Task[dict[str, Record]] | None = None
         self._failed = False
         self._record = ", ".join(_RECORD)
+        self._unnumbered = False
 
     async def open(self, owner: str) -> int:
         """See `Journal.open`."""
@@ -91,6 +94,7 @@ class SQLiteJournal:
             await self._db.executescript(SCHEMA)
             for name in await self._lacking():
                 await self._db.execute(f"ALTER TABLE executions ADD COLUMN {name} INTEGER")
+            await self._at_once(number_changes)
             hit("journal.opened")
             fence = await self._at_once(_take_fence, owner)
             await self._at_once(count_live)
@@ -111,6 +115,7 @@ class SQLiteJournal:
             await self._check_format()
             lacking = await self._lacking()
             self._record = ", ".join("NULL" if name in lacking else name for name in _RECORD)
+            self._unnumbered = "changed" in lacking
         except BaseException as error:
             await self._give_up(error)
             raise
@@ -164,6 +169,13 @@ class SQLiteJournal:
         query = f"SELECT {self._record} FROM executions WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?"
         return [_record(row) for row in await self._select(query, (*values, limit))]
 
+    async def changes(self, after: int = 0, limit: int = 1000) -> list[Change]:
+        """See `Journal.changes`."""
+        if self._unnumbered:
+            return []
+        query = f"SELECT changed, {self._record} FROM executions WHERE changed > ? ORDER BY changed LIMIT ?"
+        return [Change(row[0], _record(row[1:])) for row in await self._select(query, (after, limit))]
+
     async def read(self, execution: str, after: int = -1) -> list[Row]:
         """See `Journal.read`."""
         query = "SELECT sequence, crc, body FROM facts WHERE execution = ? AND sequence > ? ORDER BY sequence"
@@ -211,9 +223,9 @@ class SQLiteJournal:
             )
 
     async def _lacking(self) -> list[str]:
-        """Checksums that records do not have in a file from before."""
+        """Columns that records do not have in a file from before."""
         found = {name for (name,) in await self._select("SELECT name FROM pragma_table_info('executions')", ())}
-        return [name for name in _CHECKSUMS if name not in found]
+        return [name for name in _ADDED if name not in found]
 
     async def _at_once(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **_: P.kwargs) -> T:
         """Do several statements in one hop to the connection's thread, of which each costs more than most statements.
@@ -308,17 +320,22 @@ def _write(db: sqlite3.Connection, batch: Batch, fence: int) -> None:
         raise _Fenced
     if batch.closures:
         db.executemany("INSERT OR IGNORE INTO closures VALUES (?, ?)", list(batch.closures.items()))
+    number = take_numbers(db, len(batch.launches) + len(batch.phases))
     if batch.launches:
         db.executemany(
-            f"INSERT INTO executions({', '.join(_RECORD)}) VALUES ({', '.join('?' * len(_RECORD))})",
-            [_values(r) for r in batch.launches],
+            f"INSERT INTO executions({', '.join(_RECORD)}, changed) VALUES ({', '.join('?' * len(_RECORD))}, ?)",
+            [(*_values(record), number + i) for i, record in enumerate(batch.launches)],
         )
+        number += len(batch.launches)
     for start in range(0, len(batch.rows), ROWS_PER_STATEMENT):
         if not _insert(db, batch.rows[start : start + ROWS_PER_STATEMENT], fence):
             raise _Fenced
     if batch.phases:
-        ended = [(p.phase, p.at, end_crc(p.execution, p.phase, p.at), p.execution) for p in batch.phases]
-        db.executemany("UPDATE executions SET phase = ?, ended_at = ?, end_crc = ? WHERE id = ?", ended)
+        ended = [
+            (p.phase, p.at, end_crc(p.execution, p.phase, p.at), number + i, p.execution)
+            for i, p in enumerate(batch.phases)
+        ]
+        db.executemany("UPDATE executions SET phase = ?, ended_at = ?, end_crc = ?, changed = ? WHERE id = ?", ended)
     if more := len(batch.launches) - sum(p.at is not None for p in batch.phases):
         db.execute("UPDATE meta SET value = value + ? WHERE key = 'live'", (more,))
 

@@ -175,6 +175,17 @@ class Summary(Struct, frozen=True, omit_defaults=True):
     labels: dict[str, str] = {}
 
 
+class Change(Struct, frozen=True):
+    """That an execution was launched, or its phase has changed: the execution as it is now.
+
+    Attributes:
+        number: Later changes, of any execution, have greater numbers.
+    """
+
+    number: int
+    execution: Summary
+
+
 class ReuseDecision(enum.StrEnum):
     """What becomes of a node's result when an execution is recovered."""
 
@@ -257,6 +268,14 @@ class Engine(Protocol):
     def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
         """Everything that happened and happens in an execution behind `cursor`, until it has ended. Raises `NotFound`."""
 
+    def changes(self, after: int = 0) -> AsyncIterator[list[Change]]:
+        """Executions that were launched, or whose phase has changed, behind the number `after`: what there is, then what comes,
+        without an end. In the order of their numbers; several changes of one execution may come as one, the last.
+
+        Who goes on behind the last number that it was told misses no execution and no end.
+        Raises `EngineStopped`.
+        """
+
     async def explain_waiting(self, execution: str, node: str = "") -> str:
         """For what a node waits (every one that has not ended, if none is named), as text. Raises `NotFound`."""
 
@@ -271,3 +290,13 @@ class Engine(Protocol):
         Raises `InputError` (nothing says which entries), `ConfigurationError` (no catalog, or one for reading only),
         `WingbeatError` (the catalog failed; some may be gone).
         """
+
+
+class RemoteEngine(Engine, Protocol):
+    """An engine that is somewhere else."""
+
+    async def open(self) -> None:
+        """Connect. Called once, before anything else. Raises: `ConfigurationError` if nobody answers there."""
+
+    async def close(self) -> None:
+        """Let go of it. What runs goes on. Called last; also without `open`, and again: nothing happens then."""

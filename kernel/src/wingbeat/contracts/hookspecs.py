@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pluggy
 
 if TYPE_CHECKING:
+    from wingbeat.contracts.admin import Admin
     from wingbeat.contracts.catalog import Catalog
+    from wingbeat.contracts.engine import Engine, RemoteEngine
     from wingbeat.contracts.environment import Environments
     from wingbeat.contracts.executor import Executor
     from wingbeat.contracts.home import Home
@@ -42,6 +44,15 @@ class Registrar(Protocol):
 
     def environments(self, name: str, factory: Callable[[Home], Environments]) -> None:
         """Offer what makes the environments of tasks that run in processes."""
+
+    def admin(self, name: str, factory: Callable[[Home, Engine], Admin]) -> None:
+        """Offer an admin: the inventory and what launches from it, at the engine that it is given."""
+
+    def engine(self, name: str, factory: Callable[[Home], RemoteEngine]) -> None:
+        """Offer an engine that is somewhere else, for kernels that hold no home of their own."""
+
+    def server(self, name: str, target: str) -> None:
+        """Offer a server: ``module:function`` of a `wingbeat.contracts.server.Serve`."""
 
     def observer(self, name: str, factory: Callable[[Home], Observer | None]) -> None:
         """Offer an observer of published events. All that are offered are told; None is one that its settings switch off."""

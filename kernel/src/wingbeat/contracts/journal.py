@@ -55,6 +55,17 @@ class Record(Struct, frozen=True, omit_defaults=True):
     """The same of `phase` and `ended_at` alone: the facts tell what they should be."""
 
 
+class Change(Struct, frozen=True):
+    """An execution as it is now, under the number of what changed last: its launch, or its phase.
+
+    Attributes:
+        number: Counts launches and changes of phases, of all executions; later ones have greater numbers.
+    """
+
+    number: int
+    record: Record
+
+
 class Ended(Struct, frozen=True):
     """That an execution reached a terminal phase, or changed it."""
 
@@ -132,6 +143,12 @@ class Journal(Protocol):
         """Executions, those first that were launched here last: those that have not ended with `live`, those that have without,
         those of a launch key; `after` continues behind the execution of that id. `limit` may be any number: a kernel that starts
         asks for all that live."""
+
+    async def changes(self, after: int = 0, limit: int = 1000) -> list[Change]:
+        """Executions that were launched, or whose phase has changed, behind the number `after`: in the order of their numbers, each
+        once, as it is now. Who goes on behind the last number that it was told misses no execution and no end.
+
+        Raises `JournalUnknown`; what is damaged is marked in the record."""
 
     async def read(self, execution: str, after: int = -1) -> list[Row]:
         """The rows of an execution behind the sequence number `after`, in order. Raises `JournalUnknown` if one is damaged."""

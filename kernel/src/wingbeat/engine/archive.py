@@ -10,7 +10,7 @@ from wingbeat.base.errors import EngineStopped, JournalDamaged, JournalUnknown, 
 from wingbeat.base.ids import digest
 from wingbeat.compile.check import check
 from wingbeat.compile.flatten import flatten
-from wingbeat.contracts.engine import ExecutionView, Summary
+from wingbeat.contracts.engine import Change, ExecutionView, Summary
 from wingbeat.contracts.journal import Journal, Record, Snapshot, StorageFull
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.explain import explain_cache
@@ -117,6 +117,11 @@ class Archive:
         """A page of executions, newest first."""
         records = await self._journal.records(after=after, limit=limit)
         return [summary(await self._settled(record)) for record in records]
+
+    async def changes(self, after: int, limit: int) -> list[Change]:
+        """A page of executions in the order in which they changed."""
+        found = await self._journal.changes(after, limit)
+        return [Change(change.number, summary(await self._settled(change.record))) for change in found]
 
     async def _settled(self, record: Record) -> Record:
         """A record with the phase that its facts give, where its own cannot be believed."""

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from wingbeat.base.errors import ConfigurationError, ConflictError, EngineStopped, WingbeatError
 from wingbeat.base.ids import attempt_id, check_execution_id, short_id
 from wingbeat.contracts.catalog import Evicted, Eviction
-from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
+from wingbeat.contracts.engine import Change, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
 from wingbeat.contracts.executor import AttemptRequest, Executor
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.journal import Batch, Record, StorageFull
@@ -31,6 +31,7 @@ from wingbeat.contracts.observer import Published
 from wingbeat.engine.admission import Admission
 from wingbeat.engine.archive import Archive
 from wingbeat.engine.batch import batch_of, drop_launches
+from wingbeat.engine.changes import Changes
 from wingbeat.engine.checkpoints import checkpoint_of
 from wingbeat.engine.children import Children
 from wingbeat.engine.collecting import no_collection
@@ -98,6 +99,7 @@ class LocalEngine:
     def __init__(self, parts: Parts) -> None:
         self._parts, self._clock, self._journal = parts, parts.clock, parts.journal
         self._archive = Archive(parts.journal)
+        self._changes = Changes(self._archive, self._check_running)
         self._lives: dict[str, Live] = {}
         self._memo = Memo(parts.catalog, parts.catalog_name, parts.storage, parts.clock, self._post, self._quarantine)
         self._timers = Timers(parts.clock, self._timer_due)
@@ -313,6 +315,10 @@ class LocalEngine:
             async for event in following:
                 yield event
 
+    def changes(self, after: int = 0) -> AsyncIterator[list[Change]]:
+        """See `Engine.changes`."""
+        return self._changes.follow(after)
+
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""
         return await self._archive.explain_cache(execution, node, self._lives.get(execution))
@@ -410,6 +416,8 @@ class LocalEngine:
         hit("commit.before-append")
         await self._append(batch, launching)
         hit("commit.after-append")
+        if batch.launches or batch.phases:
+            self._changes.tell()
         for live_id, said in facts.items():
             live = touched[live_id]
             if live.dropped:
@@ -530,6 +538,7 @@ class LocalEngine:
         if self._stopped is not None:
             return
         self._stopped = error
+        self._changes.tell()
         self._timers.close()
         self._children.stop()  # whoever has taken over goes on with all this
         self._memo.stop()

@@ -13,10 +13,10 @@ from wingbeat.engine.background import Broke, watched
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.live import Live
 from wingbeat.machine.event import Event, Loaded
-from wingbeat.runtime.inputs import materialise
 from wingbeat.runtime.storageio import StorageIO
 from wingbeat.spec.literal import Inline, LiteralList
 from wingbeat.spec.outcome import ErrorInfo
+from wingbeat.spec.whole import materialise
 
 
 class Unreadable(WingbeatError):

@@ -89,6 +89,13 @@ def find_project(file: str) -> Project:
     return Project(own, entry, alone=is_shared(own))
 
 
+def settings_of(folder: str) -> BundleSettings:
+    """What the settings file in `folder` itself says about bundles."""
+    markers = (os.path.join(folder, name) for name in PROJECT_FILES)
+    found = next((marker for marker in markers if os.path.isfile(marker)), None)
+    return BundleSettings() if found is None else read_bundle_settings(found)
+
+
 def is_shared(folder: str) -> bool:
     """Whether a folder can never be a project: a user's home or above, the temporary folder, the root and its like."""
     return folder in _shared_folders()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ from wingbeat.contracts.plugin import PluginInfo
 from wingbeat.contracts.secrets import SourceRef
 from wingbeat.contracts.storage import StorageRef
 
-F = Callable[[Any], Any]
+F = Callable[..., Any]
 T = TypeVar("T")
 SEAM_OF_ENVIRONMENTS = "maker of environments"
 SEAM_OF_SECRETS = "source of secrets"
@@ -80,6 +81,18 @@ class Registry:
         """See `Registrar`."""
         self._add("observer", name, factory)
 
+    def admin(self, name: str, factory: F) -> None:
+        """See `Registrar`."""
+        self._add("admin", name, factory)
+
+    def engine(self, name: str, factory: F) -> None:
+        """See `Registrar`."""
+        self._add("engine", name, factory)
+
+    def server(self, name: str, target: str) -> None:
+        """See `Registrar`. The factory gives the function."""
+        self._add("server", name, lambda _: pkgutil.resolve_name(target))
+
     def secrets(self, name: str, target: str, settings: Callable[[Any], Mapping[str, Any]] | None = None) -> None:
         """See `Registrar`. The factory gives a `SourceRef`."""
         self._add(
@@ -114,11 +127,11 @@ class Registry:
             installed = ", ".join(self.names(seam)) or "none"
             raise ConfigurationError(f"There is no {seam} {name!r}.", hint=f"Installed: {installed}.") from None
 
-    def make(self, seam: str, name: str, home: Home) -> Any:
+    def make(self, seam: str, name: str, home: Home, *more: Any) -> Any:
         """What the factory of that name makes. Raises ConfigurationError for settings that it refuses, else `CannotBeMade`."""
         factory = self.factory(seam, name)
         try:
-            return factory(home)
+            return factory(home, *more)
         except ConfigurationError:
             raise
         except (Exception, SystemExit) as error:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.base.units import format_size
 from wingbeat.host.home import HOME_MARKER
-from wingbeat.host.project import SETTINGS_FILE, Project, pattern_regex
+from wingbeat.host.project import SETTINGS_FILE, Project, pattern_regex, settings_of
 from wingbeat.runtime.bundle import BUNDLE_FILE
 
 ENTRIES_MAX = 300_000
@@ -106,6 +106,23 @@ class _Walk:
                 f"{path} is included in the bundle, but the link leads out of the project, to {real}.",
                 hint=f"Copy it into the project, or exclude it in {self._project.settings_file}.",
             )
+
+
+def sources_below(folder: str, word: str) -> list[str]:
+    """Python files in a folder and below that speak of `word`, without those that a bundle leaves out; sorted."""
+    root = os.path.realpath(folder)
+    project = Project(root, root, settings=settings_of(root))
+    found = []
+    for relative, _ in _Walk(project).files():
+        path = os.path.join(root, relative)
+        if relative.endswith(".py") and word in _text(path):
+            found.append(os.path.join(folder, relative))
+    return sorted(found)
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="utf-8", errors="replace") as stream:
+        return stream.read()
 
 
 def _literal_prefix(pattern: str) -> str:

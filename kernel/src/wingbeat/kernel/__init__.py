@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wingbeat.host.home import home_path
-    from wingbeat.kernel.compiling import compile_file, entities_of
+    from wingbeat.kernel.compiling import compile_file, definitions_of, entities_of
     from wingbeat.kernel.execution import Execution
     from wingbeat.kernel.installed import configuration_of, plugins_of
     from wingbeat.kernel.kernel import Kernel
@@ -19,6 +19,7 @@ _MODULE_OF = {
     "Kernel": "wingbeat.kernel.kernel",
     "compile_file": "wingbeat.kernel.compiling",
     "configuration_of": "wingbeat.kernel.installed",
+    "definitions_of": "wingbeat.kernel.compiling",
     "entities_of": "wingbeat.kernel.compiling",
     "home_path": "wingbeat.host.home",
     "is_held": "wingbeat.kernel.lock",
@@ -27,7 +28,8 @@ _MODULE_OF = {
 }
 
 __all__ = [
-    "Execution", "Kernel", "compile_file", "configuration_of", "entities_of", "home_path", "is_held", "plugins_of", "run",
+    "Execution", "Kernel", "compile_file", "configuration_of", "definitions_of", "entities_of", "home_path", "is_held",
+    "plugins_of", "run",
 ]  # fmt: skip
 
 

@@ -21,6 +21,7 @@ import msgspec
 from wingbeat.base.errors import CompileError, ConfigurationError, InputError
 from wingbeat.base.ids import digest
 from wingbeat.builtin.durable import scratch_directory, write_atomic
+from wingbeat.contracts.admin import Definition, Kind
 from wingbeat.contracts.environment import Interpreter
 from wingbeat.contracts.failpoints import hit
 from wingbeat.host.bundle import Bundle, source_digest
@@ -28,9 +29,10 @@ from wingbeat.host.config import Configuration
 from wingbeat.host.discover import PluginSettings, boot
 from wingbeat.host.home import Choice, HomeFolder, home_path, make_home
 from wingbeat.host.installed import installed_plugins
+from wingbeat.host.sources import sources_below
 from wingbeat.kernel.code import freeze, pack
 from wingbeat.kernel.settings import OWN, KernelSettings
-from wingbeat.runtime.compile import Compiled, CompileRequest, Problem
+from wingbeat.runtime.compile import Compiled, CompileRequest, Planned, Problem
 from wingbeat.spec.entities import Closure, EnvironmentSpec, TaskSpec
 
 if TYPE_CHECKING:
@@ -73,6 +75,55 @@ def entities_of(file: str, home: str | os.PathLike[str] | None = None) -> list[s
     """Names of the workflows and tasks of `file`, its own first. Raises CompileError, InputError."""
     compiled = _compiled(file, home, Configuration())
     return [*compiled.closures, *compiled.problems]
+
+
+def definitions_of(
+    path: str,
+    home: str | os.PathLike[str] | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+) -> list[Definition]:
+    """What a file, or every file of a folder, defines: to be registered. In the order of their names.
+
+    Files of a folder are those of the project that its code bundle holds and that speak of ``wingbeat``.
+
+    Raises:
+        CompileError: Something cannot be compiled; says all that cannot.
+
+        InputError: There is no such file or folder, or nothing in it.
+    """
+    found: dict[str, Definition] = {}
+    problems: list[str] = []
+    for file in _files(path):
+        compiled = _compiled(file, home, Configuration(settings))
+        problems += [f"{file}: {name}: {problem.message}" for name, problem in compiled.problems.items()]
+        for name, closure in compiled.closures.items():
+            kind = Kind.TASK if name in compiled.tasks else Kind.WORKFLOW
+            _add(found, Definition(kind, closure.workflow.name, closure), file)
+        for planned in compiled.plans.values():
+            _add(found, Definition(Kind.LAUNCHPLAN, planned.plan.name, planned.closure, planned.plan), file)
+    if problems:
+        raise CompileError(*problems)
+    if not found:
+        raise InputError(f"{path} has no workflow, no task and no launch plan.")
+    return [found[name] for name in sorted(found)]
+
+
+def _files(path: str) -> list[str]:
+    if os.path.isfile(path):
+        return [path]
+    if not os.path.isdir(path):
+        raise InputError(f"There is no file or folder {path!r}.")
+    return sources_below(path, "wingbeat")
+
+
+def _add(found: dict[str, Definition], definition: Definition, file: str) -> None:
+    """Raises CompileError for another of the same name. The same one, imported elsewhere, comes as often as it is."""
+    other = found.setdefault(definition.name, definition)
+    if other.digest != definition.digest:
+        raise CompileError(
+            f"{file}: there are two of the name {definition.name!r}: a {other.kind.label} and a {definition.kind.label}.",
+            hint='Names are one space: give the launch plan a name of its own, as LaunchPlan(…, name="…").',
+        )
 
 
 def _compiled(
@@ -130,11 +181,16 @@ def _own_version() -> str:
 
 def _complete(compiled: Compiled, bundle: str, environment: str) -> Compiled:
     """Add code and environment to the closures, which their process does not know."""
-    closures = {}
-    for name, closure in compiled.closures.items():
+
+    def whole(closure: Closure) -> Closure:
         plain = any(isinstance(e, TaskSpec) and e.environment is None for e in closure.entities.values())
-        closures[name] = msgspec.structs.replace(closure, bundle=bundle, environment=environment if plain else "")
-    return msgspec.structs.replace(compiled, closures=closures)
+        return msgspec.structs.replace(closure, bundle=bundle, environment=environment if plain else "")
+
+    return msgspec.structs.replace(
+        compiled,
+        closures={name: whole(closure) for name, closure in compiled.closures.items()},
+        plans={name: Planned(planned.plan, whole(planned.closure)) for name, planned in compiled.plans.items()},
+    )
 
 
 def _compile(file: str, bundle: Bundle, home: HomeFolder, environment: str) -> Compiled:
@@ -298,8 +354,9 @@ def _constant(node: ast.expr, constants: dict[str, ast.expr]) -> Any:
 def _unknown(file: str, entity: str, compiled: Compiled) -> InputError:
     names = ", ".join([*compiled.closures, *compiled.problems]) or "none"
     if entity in compiled.plans:
+        launched = compiled.plans[entity].closure.workflow.name
         return InputError(
-            f"{entity!r} of {file} is a launch plan of {compiled.plans[entity]}; a file's workflows and tasks are run by name.",
+            f"{entity!r} of {file} is a launch plan of {launched}; a file's workflows and tasks are run by name.",
             hint=f"Launch the plan by a program: await kernel.launch({entity}); or call it in a workflow. To run by name there "
             f"is {names}.",
         )

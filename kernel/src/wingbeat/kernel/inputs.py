@@ -15,11 +15,11 @@ from wingbeat.base.ids import digest
 from wingbeat.contracts.engine import ExecutionView
 from wingbeat.host.home import HomeFolder
 from wingbeat.kernel.code import freeze, pack
-from wingbeat.runtime.inputs import materialise
-from wingbeat.runtime.storageio import StorageIO, literal_of
+from wingbeat.runtime.storageio import StorageIO
 from wingbeat.spec.codec import canonical
 from wingbeat.spec.entities import Closure, Interface, LaunchPlanSpec, TaskSpec, Variable
 from wingbeat.spec.literal import Inline, Literal, Literals
+from wingbeat.spec.whole import literal_of, materialise
 from wingbeat.types import (
     LiteralType,
     ValueMismatch,
@@ -92,7 +92,7 @@ class Prepared:
                 wire = encode_generic(value, variable.type, io)
         except (ValueMismatch, OSError) as error:
             raise InputError(f"Input {variable.name!r} of {name} takes {describe(variable.type)}: {error}") from error
-        return literal_of(wire, variable.type, io)
+        return literal_of(wire, variable.type, io.put_bytes)
 
     def _defaults(self, interface: Interface, given: Literals) -> Literals:
         missing = [v for v in interface.inputs if v.required and v.name not in given]
@@ -147,6 +147,20 @@ class Preparer:
         """What was prepared under a closure's digest in this process."""
         return self._known.get(closure)
 
+    def wires(self, interface: Interface, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Plain data as wire values. Raises InputError."""
+        found = {}
+        for name, value in values.items():
+            variable = interface.input(name)
+            if variable is None:
+                names = ", ".join(v.name for v in interface.inputs) or "none"
+                raise InputError(f"There is no input {name!r}.", hint=f"The inputs are: {names}.")
+            try:
+                found[name] = encode_generic(value, variable.type, self.io)
+            except (ValueMismatch, OSError) as error:
+                raise InputError(f"Input {name!r} takes {describe(variable.type)}: {error}") from error
+        return found
+
     def answer(self, name: str, value: Any, type_: LiteralType) -> Literal:
         """The answer to a gate: plain data, or a Python value of the type. Raises InputError."""
         try:
@@ -159,7 +173,7 @@ class Preparer:
                 wire = convert(own.encode(value, self.io), own.type, type_)
             except (ValueMismatch, TypeError):
                 raise InputError(f"{name!r} takes {describe(type_)}: {error}") from error
-        return literal_of(wire, type_, self.io)
+        return literal_of(wire, type_, self.io.put_bytes)
 
     def whole(self, literal: Literal) -> Any:
         """The wire form of a value that may be stored."""

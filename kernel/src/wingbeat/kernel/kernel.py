@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from wingbeat.author.options import Duration
     from wingbeat.author.task import Task
     from wingbeat.author.workflow import Workflow
+    from wingbeat.contracts.admin import Admin
     from wingbeat.contracts.catalog import Evicted
-    from wingbeat.contracts.engine import Engine, GateView, RecoveryPlan
+    from wingbeat.contracts.engine import Engine, GateView, RecoveryPlan, RemoteEngine
     from wingbeat.contracts.secrets import SourceRef
     from wingbeat.engine.engine import LocalEngine
     from wingbeat.host.registry import Registry
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from wingbeat.kernel.inputs import Prepared, Preparer
     from wingbeat.kernel.reader import Reader
     from wingbeat.kernel.shared import SharedEngine
-    from wingbeat.spec.entities import Closure
+    from wingbeat.spec.entities import Closure, Interface
     from wingbeat.spec.literal import Literals
 
 T = TypeVar("T")
@@ -80,6 +81,9 @@ class Kernel:
         self._engine: SharedEngine | None = None
         self._reader: Reader | None = None
         self._preparer: Preparer | None = None
+        self._remote: RemoteEngine | None = None
+        self._admin: Admin | None = None
+        self._registry: Registry | None = None
         self._launched: set[str] = set()
 
     async def __aenter__(self) -> Kernel:
@@ -91,17 +95,20 @@ class Kernel:
                 f"The top level of {load.importing} runs a workflow, and importing it for a task would run it again.",
                 hint="Put it under: if __name__ == '__main__':",
             )
+        if self._elsewhere != "local":
+            await self._connect()
+            return self
         if self._read_only:
             from wingbeat.kernel.reader import open_reader
 
-            registry = self._boot()
+            registry = self._registry = self._boot()
             self._reader = await _whole(open_reader(self._home, registry), lambda reader: reader.close())
             self._preparer = Preparer(self._home, frozenset())
             return self
         from wingbeat.kernel.shared import SharedEngine
 
         self._home.create()
-        registry = self._boot()
+        registry = self._registry = self._boot()
         self._preparer = Preparer(self._home, frozenset(task.name for task in self._inline))
         engine = SharedEngine(self._home.folder, lambda: self._start(registry))
         await _whole(engine.open(), lambda _: engine.close())
@@ -123,6 +130,12 @@ class Kernel:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            await _whole(admin.close())
+        remote, self._remote = self._remote, None
+        if remote is not None:
+            await _whole(remote.close())
         if self._reader is not None:
             reader, self._reader = self._reader, None
             await _whole(reader.close())
@@ -134,6 +147,69 @@ class Kernel:
                 await self._settle(engine)
         finally:
             await _whole(engine.close())
+
+    @property
+    def _elsewhere(self) -> str:
+        """The name of the engine, if that is somewhere else; ``local``."""
+        from wingbeat.kernel.settings import KernelSettings
+
+        return self._home.settings("kernel", KernelSettings).engine
+
+    async def _connect(self) -> None:
+        from wingbeat.kernel.inputs import Preparer
+
+        if self._inline:
+            raise ConfigurationError("Inline tasks run in the program that holds the home, not elsewhere.")
+        self._home.create()
+        self._registry = self._boot()
+        self._preparer = Preparer(self._home, frozenset())
+        remote: RemoteEngine = self._registry.make("engine", self._elsewhere, self._home)
+        await _whole(remote.open(), lambda _: remote.close())
+        self._remote = remote
+
+    async def admin(self) -> Admin:
+        """The admin of this kernel: what is registered, and what launches from it. Made and started when it is first asked for.
+
+        Raises:
+            ConfigurationError: None is installed, or it cannot work here.
+        """
+        from wingbeat.kernel.making import admin_of
+
+        if self._admin is None:
+            assert self._registry is not None, "use 'async with Kernel() as kernel'"
+            admin = admin_of(self._registry, self._home, self.engine)
+            await _whole(admin.start(), lambda _: admin.close())
+            self._admin = admin
+        return self._admin
+
+    async def serve(self, host: str = "127.0.0.1", port: int = 0, *, ready: Callable[[str], None] = print) -> None:
+        """Make this kernel and its admin reachable over HTTP, until this is cancelled.
+
+        Args:
+            host: Address to listen at.
+
+            port: 0 takes one that is free.
+
+            ready: Called with the URL, once it answers there.
+
+        Raises:
+            ConfigurationError: No server is installed, or it cannot listen there.
+        """
+        from wingbeat.kernel.making import server_of
+
+        admin = await self.admin()
+        assert self._registry is not None, "it has made the admin"
+        serve = server_of(self._registry, self._home)
+        await serve(self._home, self.engine, admin, host=host, port=port, ready=ready)
+
+    def wires(self, interface: Interface, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Plain data as wire values, by the types of an interface: what `Admin.launch` takes. Files are stored.
+
+        Raises:
+            InputError: One is of another type, or no input of that name.
+        """
+        assert self._preparer is not None, "use 'async with Kernel() as kernel'"
+        return self._preparer.wires(interface, values)
 
     def _boot(self) -> Registry:
         from wingbeat.host.discover import BUILTIN, PluginSettings, boot
@@ -162,7 +238,7 @@ class Kernel:
     @property
     def engine(self) -> Engine:
         """The engine itself: `wingbeat.contracts.engine.Engine`."""
-        engine = self._reader or self._engine
+        engine = self._reader or self._engine or self._remote
         if engine is None:
             raise ConfigurationError("The kernel is not open.", hint="Use 'async with Kernel() as kernel'.")
         return engine

@@ -6,10 +6,14 @@ import logging
 from collections.abc import Sequence
 
 from wingbeat.base.errors import ConfigurationError
+from wingbeat.contracts.admin import Admin
+from wingbeat.contracts.engine import Engine
 from wingbeat.contracts.executor import AttemptRequest, Capabilities, Executor, Sink
 from wingbeat.contracts.observer import Observer
+from wingbeat.contracts.server import Serve
 from wingbeat.host.home import HomeFolder
 from wingbeat.host.registry import CannotBeMade, Registry
+from wingbeat.kernel.settings import KernelSettings
 
 _log = logging.getLogger("wingbeat.plugins")
 
@@ -44,6 +48,28 @@ class Unmade:
 
     async def close(self) -> None:
         """There is nothing to let go of."""
+
+
+def admin_of(registry: Registry, home: HomeFolder, engine: Engine) -> Admin:
+    """The admin that configuration chooses; without a choice, the one of the engine's name. Raises ConfigurationError."""
+    chosen = home.settings("kernel", KernelSettings)
+    offered = registry.names("admin")
+    name = chosen.admin or (offered[0] if len(offered) == 1 else chosen.engine)
+    if not offered:
+        raise ConfigurationError(
+            "There is no admin: nothing keeps what is registered.", hint="Install one: pip install wingbeat-admin."
+        )
+    made: Admin = registry.make("admin", name, home, engine)
+    return made
+
+
+def server_of(registry: Registry, home: HomeFolder) -> Serve:
+    """The server that is installed. Raises ConfigurationError."""
+    offered = registry.names("server")
+    if not offered:
+        raise ConfigurationError("There is no server.", hint='Install one: pip install "wingbeat-admin[server]".')
+    made: Serve = registry.make("server", offered[0], home)
+    return made
 
 
 def executors_of(registry: Registry, home: HomeFolder, default: str) -> dict[str, Executor]:

@@ -11,10 +11,19 @@ from msgspec.structs import replace
 from wingbeat.base.errors import ConfigurationError, NotFound
 from wingbeat.base.ids import attempt_folder
 from wingbeat.contracts.catalog import Evicted, Eviction
-from wingbeat.contracts.engine import AttemptView, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
+from wingbeat.contracts.engine import (
+    AttemptView,
+    Change,
+    ExecutionView,
+    LaunchReply,
+    LaunchRequest,
+    RecoveryPlan,
+    Summary,
+)
 from wingbeat.contracts.journal import Journal
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.archive import Archive
+from wingbeat.engine.changes import PAGE
 from wingbeat.host.home import HomeFolder
 from wingbeat.host.registry import Registry
 from wingbeat.kernel.lock import holder_pid, is_held
@@ -74,6 +83,12 @@ class Reader:
         """See `Engine.events`; ends with what is there now."""
         for event in await self._archive.events(execution, cursor):
             yield event
+
+    async def changes(self, after: int = 0) -> AsyncIterator[list[Change]]:
+        """See `Engine.changes`; ends with what is there now."""
+        while found := await self._archive.changes(after, PAGE):
+            after = found[-1].number
+            yield found
 
     async def explain_cache(self, execution: str, node: str) -> str:
         """See `Engine.explain_cache`."""

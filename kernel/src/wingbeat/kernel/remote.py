@@ -13,7 +13,7 @@ import msgspec
 
 from wingbeat.base.errors import EngineStopped, WingbeatError
 from wingbeat.contracts.catalog import Evicted, Eviction
-from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
+from wingbeat.contracts.engine import Change, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.observer import Published
 from wingbeat.kernel.lock import holder_pid
@@ -133,13 +133,22 @@ class RemoteEngine:
 
     async def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
         """See `Engine.events`."""
-        call = Call(0, "events", execution, count=cursor)
+        async for events in self._stream(Call(0, "events", execution, count=cursor)):
+            for event in events:
+                yield event
+
+    def changes(self, after: int = 0) -> AsyncIterator[list[Change]]:
+        """See `Engine.changes`."""
+        return self._stream(Call(0, "changes", count=after))
+
+    async def _stream(self, call: Call) -> AsyncIterator[Any]:
+        """The parts of an answer that comes in several."""
         queue = self._send(call)
         try:
             while True:
                 reply = await self._next(queue)
-                for event in msgspec.msgpack.decode(reply.value, type=list[Published]):
-                    yield event
+                if found := msgspec.msgpack.decode(reply.value, type=RESULTS[call.method]):
+                    yield found
                 if reply.last:
                     return
         finally:

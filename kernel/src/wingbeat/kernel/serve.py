@@ -96,6 +96,11 @@ class Server:
                     writer.write(frame(Reply(call.number, _raw([event]), last=False)))
                     await writer.drain()
                 value: Any = []
+            elif call.method == "changes":
+                async for found in self._engine.changes(call.count):
+                    writer.write(frame(Reply(call.number, _raw(found), last=False)))
+                    await writer.drain()
+                value = []
             else:
                 value = await self._call(call)
             hit("serve.answering")

@@ -24,6 +24,10 @@ class KernelSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
         environments: Name of what makes the environments of tasks.
 
+        engine: ``local``, or the name of an engine that is somewhere else.
+
+        admin: Name of the admin; empty takes the only one that is installed, where there are several ``local``.
+
         rules: Executors of some tasks, whatever their spec says: the first rule that fits one wins.
     """
 
@@ -32,6 +36,8 @@ class KernelSettings(Struct, frozen=True, forbid_unknown_fields=True):
     catalog: str = ""
     storage: str = "store"
     environments: str = "uv"
+    engine: str = "local"
+    admin: str = ""
     rules: tuple[Rule, ...] = ()
 
     @property

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from wingbeat.base.errors import ConfigurationError, EngineStopped
 from wingbeat.contracts.catalog import Evicted, Eviction
-from wingbeat.contracts.engine import Engine, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
+from wingbeat.contracts.engine import Change, Engine, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.engine import LocalEngine
@@ -144,6 +144,17 @@ class SharedEngine:
                     cursor = event.cursor
                     yield event
                 return
+            except HolderGone:
+                await self._again(engine)
+
+    async def changes(self, after: int = 0) -> AsyncIterator[list[Change]]:
+        """See `Engine.changes`: goes on behind the last number when the holder ends."""
+        while True:
+            engine = self._engine
+            try:
+                async for found in engine.changes(after):
+                    after = found[-1].number
+                    yield found
             except HolderGone:
                 await self._again(engine)
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from wingbeat.base import errors
 from wingbeat.contracts.catalog import Evicted, Eviction
-from wingbeat.contracts.engine import ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
+from wingbeat.contracts.engine import Change, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
 from wingbeat.contracts.journal import StorageFull
 from wingbeat.contracts.observer import Published
 from wingbeat.spec.entities import Closure
@@ -37,6 +37,7 @@ RESULTS: dict[str, Any] = {
     "abort": None,
     "signal": None,
     "events": list[Published],
+    "changes": list[Change],
     "explain_cache": str,
     "explain_waiting": str,
     "evict_cache": Evicted,

@@ -19,12 +19,12 @@ from wingbeat.contracts.gang import Member
 from wingbeat.contracts.wrapper import Wrapper
 from wingbeat.runtime.blobio import AttemptIO
 from wingbeat.runtime.errors import AttemptInputError
-from wingbeat.runtime.inputs import materialise
 from wingbeat.runtime.job import Job
 from wingbeat.runtime.load import find_function, hints
 from wingbeat.runtime.outputs import encode_outputs
 from wingbeat.spec.entities import WrapperSpec
 from wingbeat.spec.literal import Literal, Literals
+from wingbeat.spec.whole import materialise
 from wingbeat.types import LimitExceeded, ValueMismatch, codec
 
 read_literals = msgspec.json.Decoder(Literals).decode

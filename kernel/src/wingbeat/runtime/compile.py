@@ -18,7 +18,7 @@ from wingbeat.base.errors import WingbeatError
 from wingbeat.contracts.storage import StorageRef
 from wingbeat.runtime.job import ParentConfig
 from wingbeat.runtime.load import import_module
-from wingbeat.spec.entities import Closure
+from wingbeat.spec.entities import Closure, LaunchPlanSpec
 
 _ONLY_DEFINES = "The top level of the file only defines; what runs belongs under: if __name__ == '__main__':"
 _OURS = os.path.dirname(os.path.dirname(os.path.realpath(__file__))) + os.sep
@@ -51,12 +51,29 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     missing: str = ""
 
 
+class Planned(Struct, frozen=True, omit_defaults=True):
+    """A launch plan, with the closure of what it launches."""
+
+    plan: LaunchPlanSpec
+    closure: Closure
+
+
 class Compiled(Struct, frozen=True, omit_defaults=True):
-    """What a file defines: closures by the name that it has in the file, and problems of those that have one; of launch plans,
-    which are for programs, the names of what they launch."""
+    """What a file defines, by the name that it has in the file.
+
+    Attributes:
+        closures: Of workflows and tasks.
+
+        tasks: Which of them are tasks.
+
+        plans: Launch plans.
+
+        problems: What could not be compiled.
+    """
 
     closures: dict[str, Closure] = {}
-    plans: dict[str, str] = {}
+    tasks: tuple[str, ...] = ()
+    plans: dict[str, Planned] = {}
     problems: dict[str, Problem] = {}
     failed: Problem | None = None
 
@@ -82,15 +99,22 @@ def _compile(request: CompileRequest) -> Compiled:
         return Compiled(failed=Problem(_located(error, request.roots), error.hint))
     except (Exception, SystemExit) as error:  # noqa: BLE001  # the user's module may raise anything
         return Compiled(failed=_problem(error, _ONLY_DEFINES))
-    closures, problems = {}, {}
-    for name, entity in _entities(module, request.file).items():
+    closures: dict[str, Closure] = {}
+    plans: dict[str, Planned] = {}
+    problems: dict[str, Problem] = {}
+    entities, launchplans = _entities(module, request.file), _plans(module)
+    for name, entity in (*entities.items(), *launchplans.items()):
         try:
-            closures[name] = _close(entity, request)
+            if name in launchplans:
+                plans[name] = _plan(entity, request)
+            else:
+                closures[name] = _close(entity, request)
         except WingbeatError as error:
             problems[name] = Problem(error.message, error.hint)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a workflow's body is the user's code
             problems[name] = _problem(error)
-    return Compiled(closures, _plans(module), problems)
+    tasks = tuple(name for name in closures if _is_task(entities[name]))
+    return Compiled(closures, tasks, plans, problems)
 
 
 def _close(entity: Any, request: CompileRequest) -> Closure:
@@ -113,10 +137,26 @@ def _entities(module: Any, file: str) -> dict[str, Any]:
     return {name: found[name] for name in sorted(found, key=lambda n: (n not in own, n))}
 
 
-def _plans(module: Any) -> dict[str, str]:
+def _is_task(entity: Any) -> bool:
+    from wingbeat.author.dynamicflow import Dynamic
+    from wingbeat.author.task import Task
+
+    return isinstance(entity, Task) and not isinstance(entity, Dynamic)
+
+
+def _plans(module: Any) -> dict[str, Any]:
     from wingbeat.author.launchplan import LaunchPlan
 
-    return {name: value.workflow.name for name, value in vars(module).items() if isinstance(value, LaunchPlan)}
+    return {name: value for name, value in vars(module).items() if isinstance(value, LaunchPlan)}
+
+
+def _plan(plan: Any, request: CompileRequest) -> Planned:
+    from wingbeat.runtime.blobio import AttemptIO
+
+    closure = _close(plan.workflow, request)
+    _ = plan.signature  # which is where it is told that it gives what the workflow does not take
+    io = AttemptIO(request.storages, request.scratch)
+    return Planned(plan.spec(io, closure.root, closure.workflow.interface), closure)
 
 
 def _located(error: WingbeatError, roots: tuple[str, ...]) -> str:

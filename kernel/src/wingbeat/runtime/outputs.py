@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from wingbeat.runtime.storageio import StorageIO, literal_of
+from wingbeat.runtime.storageio import StorageIO
 from wingbeat.spec.literal import Literal, Literals
+from wingbeat.spec.whole import literal_of
 from wingbeat.types import ValueMismatch, codec
 from wingbeat.types.returns import split_return
 
@@ -46,7 +47,7 @@ def _encode(task: str, name: str, value: object, hint: object, io: StorageIO) ->
         wire = made.encode(value, io)
     except ValueMismatch as error:
         raise OutputError(f"Task {task}: output {name}: {error}") from error
-    return literal_of(wire, made.type, io)
+    return literal_of(wire, made.type, io.put_bytes)
 
 
 def _shown(value: object) -> str:

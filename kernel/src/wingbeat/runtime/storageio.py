@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from wingbeat.contracts.storage import Storage
-from wingbeat.spec.codec import canonical
-from wingbeat.spec.literal import INLINE_BYTES_MAX, Inline, Literal, Offloaded
-from wingbeat.types import Blob, LiteralType, Wire, digest
+from wingbeat.spec.literal import Offloaded
+from wingbeat.types import Blob
 
 OFFLOADED_BYTES_MAX = 2**31
-_SMALL = (int, float, bool, type(None))
 
 
 class StorageIO:
@@ -64,14 +62,3 @@ class StorageIO:
         folder = Path(self._scratch, str(self._count))
         folder.mkdir(parents=True)
         return str(folder / name)
-
-
-def literal_of(wire: Wire, type_: LiteralType, io: StorageIO) -> Literal:
-    """A wire value as a literal: inline, or stored and by reference where it is large."""
-    if type(wire) in _SMALL or (type(wire) is str and len(wire) * 6 < INLINE_BYTES_MAX):
-        return Inline(wire)
-    data = canonical(wire)
-    if len(data) <= INLINE_BYTES_MAX:
-        return Inline(wire)
-    blob = io.put_bytes(data)
-    return Offloaded(uri=blob.uri, size=blob.size, digest=digest(wire, type_))

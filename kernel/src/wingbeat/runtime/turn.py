@@ -18,12 +18,12 @@ from wingbeat.base.errors import CompileError, ExecutionFailed, NonRetryable
 from wingbeat.base.ids import digest
 from wingbeat.contracts.executor import Call, Made, Recorded, Replay, Suspended
 from wingbeat.contracts.failpoints import hit
-from wingbeat.runtime.inputs import materialise
 from wingbeat.runtime.replayloop import ReplayLoop
-from wingbeat.runtime.storageio import StorageIO, literal_of
+from wingbeat.runtime.storageio import StorageIO
 from wingbeat.spec.codec import canonical
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Inline, Literals
+from wingbeat.spec.whole import literal_of, materialise
 from wingbeat.types import ValueMismatch
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ class Turn:
                     wire = made.encode(given[variable.name], self._io)
                 except ValueMismatch as error:
                     raise TypeError(f"{entity.name}: argument {variable.name!r}: {error} ({where})") from error
-                literals[variable.name] = literal_of(wire, made.type, self._io)
+                literals[variable.name] = literal_of(wire, made.type, self._io.put_bytes)
             elif variable.required:
                 raise CompileError(f"{entity.name} needs {variable.name!r} ({where}).")
             else:

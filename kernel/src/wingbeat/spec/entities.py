@@ -17,6 +17,7 @@ from wingbeat.spec.gang import GangSpec
 from wingbeat.spec.mention import Mention
 from wingbeat.spec.policies import CacheSpec, ConcurrencySpec, PoolSpec, ResourceSpec, RetrySpec, TimeoutSpec
 from wingbeat.spec.secrets import SecretSpec
+from wingbeat.spec.triggers import TriggerSpec
 from wingbeat.types import LiteralType
 from wingbeat.types.model import Strict
 
@@ -156,6 +157,8 @@ class LaunchPlanSpec(Strict, frozen=True, omit_defaults=True, tag_field="entity"
         fixed: Wire forms of the inputs that nobody can change.
 
         concurrency: Limit of its executions, in place of the workflow's own.
+
+        trigger: What starts it, while it is active.
     """
 
     name: str
@@ -165,6 +168,7 @@ class LaunchPlanSpec(Strict, frozen=True, omit_defaults=True, tag_field="entity"
     labels: dict[str, str] = {}
     doc: str = ""
     concurrency: ConcurrencySpec | None = None
+    trigger: TriggerSpec | None = None
 
     @property
     def calls(self) -> tuple[str, ...]:

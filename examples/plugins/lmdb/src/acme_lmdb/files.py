@@ -7,7 +7,7 @@ import threading
 
 import lmdb
 
-DATABASES = ("meta", "rows", "records", "numbers", "live", "keys", "snapshots", "closures")
+DATABASES = ("meta", "rows", "records", "numbers", "live", "keys", "snapshots", "closures", "changes", "changed")
 
 _lock = threading.Lock()
 _open: dict[tuple[int, str], tuple[lmdb.Environment, int]] = {}

@@ -33,7 +33,7 @@ from msgspec.structs import replace
 
 from acme_lmdb.files import DATABASES, acquire, release
 from wingbeat.base.errors import ConfigurationError, JournalDamaged, JournalUnknown, NotFound
-from wingbeat.contracts.journal import Batch, FencedOut, Record, Row, Snapshot, StorageFull
+from wingbeat.contracts.journal import Batch, Change, FencedOut, Record, Row, Snapshot, StorageFull
 from wingbeat.spec.phase import ExecutionPhase
 
 FORMAT = 1
@@ -96,7 +96,7 @@ class LmdbJournal:
             for digest, body in batch.closures.items():
                 txn.put(_hash(digest), _sealed(body), db=self._db["closures"])
             for launch in batch.launches:
-                number = self._next(txn)
+                number = self._next(txn, "records")
                 if not txn.put(_hash(launch.execution), number, overwrite=False, db=self._db["numbers"]):
                     raise ValueError(f"{launch.execution} was launched already")
                 txn.put(_hash(launch.launch_key) + number, b"", db=self._db["keys"])
@@ -147,6 +147,19 @@ class LmdbJournal:
                     break
                 if live is None or (txn.get(number, db=self._db["live"]) is not None) == live:
                     found.append(self._seen(txn, number, ""))
+            return found
+
+        return await self._read(look)
+
+    async def changes(self, after: int = 0, limit: int = 1000) -> list[Change]:
+        """Executions in the order of what changed last."""
+
+        def look(txn: lmdb.Transaction) -> list[Change]:
+            cursor, found = txn.cursor(self._db["changes"]), []
+            for key, number in cursor.iternext() if cursor.set_range(struct.pack(">Q", after + 1)) else ():
+                if len(found) >= limit:
+                    break
+                found.append(Change(struct.unpack(">Q", key)[0], self._seen(txn, number, "")))
             return found
 
         return await self._read(look)
@@ -222,13 +235,18 @@ class LmdbJournal:
     def _fence(self, txn: lmdb.Transaction) -> int:
         return int(txn.get(b"fence", b"0", self._db["meta"]))
 
-    def _next(self, txn: lmdb.Transaction) -> bytes:
-        cursor = txn.cursor(self._db["records"])
+    def _next(self, txn: lmdb.Transaction, name: str) -> bytes:
+        cursor = txn.cursor(self._db[name])
         last = struct.unpack(">Q", cursor.key())[0] if cursor.last() else 0
         return struct.pack(">Q", last + 1)
 
     def _keep(self, txn: lmdb.Transaction, number: bytes, record: Record) -> None:
         txn.put(number, _sealed(msgspec.msgpack.encode(record)), db=self._db["records"])
+        change = self._next(txn, "changes")  # before the last one is gone: no number is given twice
+        if (before := txn.get(number, db=self._db["changed"])) is not None:
+            txn.delete(before, db=self._db["changes"])
+        txn.put(change, number, db=self._db["changes"])
+        txn.put(number, change, db=self._db["changed"])
         if ExecutionPhase(record.phase).terminal:
             txn.delete(number, db=self._db["live"])
         else:

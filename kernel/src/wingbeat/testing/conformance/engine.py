@@ -149,6 +149,31 @@ class EngineContract(Kit):
                 after = page[-1].id
             assert pages == [f"e{number}" for number in reversed(range(5))]
 
+    async def test_changes_are_followed_across_executions(self, home: TemporaryHome) -> None:
+        """`changes`: what there is, then what comes; behind any number; also over a restart."""
+        async with self.opened(home) as engine:
+            await engine.wait((await engine.launch(self.request(flows.twice, "first", n=1))).id)
+            following: Any = engine.changes()
+            seen: dict[str, str] = {}
+            last = 0
+            async with asyncio.timeout(30), contextlib.aclosing(following) as found:
+                async for changes in found:
+                    for change in changes:
+                        assert change.number > last
+                        last, seen[change.execution.id] = change.number, change.execution.phase.value
+                    if seen.get("first") == "SUCCEEDED" and "second" not in seen:
+                        await engine.launch(self.request(flows.twice, "second", n=2))
+                    if seen.get("second") == "SUCCEEDED":
+                        break
+        async with self.opened(home) as engine:
+            await engine.launch(self.request(flows.twice, "third", n=3))
+            following = engine.changes(last)
+            async with asyncio.timeout(30), contextlib.aclosing(following) as found:
+                async for changes in found:
+                    assert {change.execution.id for change in changes} == {"third"}
+                    if changes[-1].execution.phase.terminal:
+                        break
+
     async def test_the_closure_is_what_was_launched(self, home: TemporaryHome) -> None:
         """`closure`: the spec that an execution runs, whole."""
         async with self.opened(home) as engine:

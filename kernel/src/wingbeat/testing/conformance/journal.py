@@ -275,6 +275,51 @@ class JournalContract(Kit):
         async with self.opened(home) as (journal, _):
             assert {r.execution for r in await journal.records(live=True, limit=10**9)} == set(names[1::2])
 
+    async def test_changes_are_told_behind_any_number(self, home: TemporaryHome) -> None:
+        """`changes`: launches and changes of phases, in their order, each execution once, as it is now."""
+        async with self.opened(home) as (journal, fence):
+            assert await journal.changes() == []
+            await journal.append(
+                Batch(rows=rows("a", b"0") + rows("b", b"0"), launches=[record("a"), record("b")]), fence
+            )
+            first = await journal.changes()
+            assert [change.record.execution for change in first] == ["a", "b"]
+            assert 0 < first[0].number < first[1].number
+            assert await journal.changes(first[1].number) == []
+            assert [change.record.execution for change in await journal.changes(first[0].number)] == ["b"]
+            await journal.append(Batch(rows=rows("b", b"1", start=1), phases=[Ended("b", "SUCCEEDED", 7.0)]), fence)
+            (ended,) = await journal.changes(first[1].number)
+            assert (ended.record.execution, ended.record.phase, ended.record.ended_at) == ("b", "SUCCEEDED", 7.0)
+            await journal.append(Batch(rows=rows("a", b"1", start=1)), fence)
+            assert await journal.changes(ended.number) == [], "neither a launch nor a phase"
+            await journal.append(Batch(rows=rows("a", b"2", start=2), phases=[Ended("a", "FAILED", 8.0)]), fence)
+        async with self.opened(home) as (journal, fence):
+            await journal.append(Batch(rows=rows("c", b"0"), launches=[record("c")]), fence)
+            every = await journal.changes()
+            assert [change.record.execution for change in every] == ["b", "a", "c"]
+            assert [change.record.phase for change in await journal.changes(every[0].number, 1)] == ["FAILED"]
+
+    async def test_no_change_is_missed_while_it_is_written(self, home: TemporaryHome) -> None:
+        """`changes`: who goes on behind the last number that it was told misses no execution and no end."""
+        async with self.opened(home) as (journal, fence):
+            names, told = [f"e{n}" for n in range(40)], {}
+
+            async def write() -> None:
+                for name in names:
+                    await journal.append(Batch(rows=rows(name, b"0"), launches=[record(name)]), fence)
+                    await journal.append(
+                        Batch(rows=rows(name, b"1", start=1), phases=[Ended(name, "SUCCEEDED", 2.0)]), fence
+                    )
+
+            writing, last = asyncio.create_task(write()), 0
+            while not writing.done() or await journal.changes(last, 1):
+                for change in await journal.changes(last, 3):
+                    assert change.number > last
+                    last, told[change.record.execution] = change.number, change.record.phase
+                await asyncio.sleep(0)
+            await writing
+            assert told == dict.fromkeys(names, "SUCCEEDED")
+
     async def test_the_newest_snapshot_is_kept(self, home: TemporaryHome) -> None:
         """`snapshot`: replaces the earlier one; the rows stay."""
         async with self.opened(home) as (journal, fence):

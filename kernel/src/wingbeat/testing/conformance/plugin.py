@@ -16,6 +16,7 @@ import importlib.util
 import inspect
 import json
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -28,12 +29,15 @@ import pluggy
 import pytest
 
 from wingbeat.contracts import hookspecs
+from wingbeat.contracts.admin import Admin
 from wingbeat.contracts.catalog import Catalog
+from wingbeat.contracts.engine import Engine
 from wingbeat.contracts.environment import Environments
 from wingbeat.contracts.executor import Executor
 from wingbeat.contracts.journal import Journal
 from wingbeat.contracts.observer import Observer
 from wingbeat.contracts.plugin import PluginInfo, fits
+from wingbeat.contracts.server import Serve
 from wingbeat.contracts.storage import Storage, StorageRef
 from wingbeat.host.discover import boot
 from wingbeat.runtime.storages import make_storage
@@ -42,7 +46,7 @@ from wingbeat.testing.home import TemporaryHome
 
 SEAMS: dict[str, type] = {
     "executor": Executor, "storage": Storage, "journal": Journal, "catalog": Catalog, "observer": Observer,
-    "environments": Environments,
+    "environments": Environments, "admin": Admin, "engine": Engine,
 }  # fmt: skip
 STANDARD = frozenset(sys.stdlib_module_names) | {"__main__", "__mp_main__"}
 DOORS = ("attempts", "base", "contracts", "spec", "testing", "trees", "types")
@@ -86,6 +90,15 @@ class Offers:
     def __init__(self) -> None:
         self.found: list[tuple[str, str, Callable[[Any], Any]]] = []
         self.sources: dict[str, str] = {}
+        self.servers: dict[str, str] = {}
+
+    def admin(self, name: str, factory: Callable[[Any, Any], Any]) -> None:
+        """An admin is made for an engine, at which nothing is launched here."""
+        self.found.append(("admin", name, lambda home: factory(home, object())))
+
+    def server(self, name: str, target: str) -> None:
+        """A server is a function."""
+        self.servers[name] = target
 
     def secrets(self, name: str, target: str, settings: Callable[[Any], Any] | None = None) -> None:
         """A source of secrets is made in attempts, from no factory."""
@@ -297,6 +310,17 @@ class PluginContract(Kit):
             module, _, attribute = target.partition(":")
             found = getattr(importlib.import_module(module), attribute, None)
             assert callable(getattr(found, "get", None)), f"the source of secrets {name!r} ({target}) has no get"
+
+    def test_its_servers_can_be_imported(self) -> None:
+        """`Registrar.server`: ``module:function`` of a `Serve`."""
+        for name, target in registered(self.module).servers.items():
+            found = pkgutil.resolve_name(target)
+            assert inspect.iscoroutinefunction(found), f"the server {name!r} ({target}) is no async function"
+            wanted = inspect.signature(Serve.__call__).parameters
+            given = inspect.signature(found).parameters
+            assert [*given] == [n for n in wanted if n != "self"], (
+                f"the server {name!r} takes other arguments: {[*given]}"
+            )
 
     def _check_guest(self) -> None:
         if self.package == "wingbeat":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wingbeat.base.errors import JournalUnknown
 from wingbeat.compile.flatten import flatten
-from wingbeat.contracts.journal import Batch, FencedOut, Record, Row, Snapshot, StorageFull
+from wingbeat.contracts.journal import Batch, Change, FencedOut, Record, Row, Snapshot, StorageFull
 from wingbeat.machine.fact import decode_facts
 from wingbeat.spec.codec import read_closure
 from wingbeat.spec.plan import Plan
@@ -164,6 +164,10 @@ class SimJournal:
             ids = ids[ids.index(after) + 1 :]
         found = [known[e] for e in ids if live is not False or e not in self.store.live]
         return [r for r in found if launch_key is None or r.launch_key == launch_key][:limit]
+
+    async def changes(self, after: int = 0, limit: int = 1000) -> list[Change]:
+        """Nobody follows a simulated home."""
+        raise NotImplementedError
 
     async def read(self, execution: str, after: int = -1) -> list[Row]:
         """See `Journal.read`."""

@@ -15,11 +15,11 @@ from wingbeat.machine.fold import apply
 from wingbeat.machine.graph import Graph, is_item
 from wingbeat.machine.state import AttemptState, initial
 from wingbeat.machine.step import Machine
-from wingbeat.runtime.inputs import materialise
 from wingbeat.spec.codec import canonical
 from wingbeat.spec.entities import TaskSpec
 from wingbeat.spec.literal import Inline, Literals, Offloaded
 from wingbeat.spec.plan import MapKind, Plan
+from wingbeat.spec.whole import materialise
 from wingbeat.types import ListType
 
 

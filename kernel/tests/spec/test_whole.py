@@ -2,9 +2,9 @@
 
 import pytest
 
-from wingbeat.runtime.inputs import materialise
 from wingbeat.spec.codec import canonical
 from wingbeat.spec.literal import Inline, LiteralList, LiteralMap, Offloaded, Picked
+from wingbeat.spec.whole import materialise
 from wingbeat.types import LimitExceeded, ValueMismatch, literal_type
 
 

@@ -1,4 +1,4 @@
-"""Deferred values, made whole: what a task's process (or an inline executor) does with its literals."""
+"""From wire values to literals and back: what is large is stored, and read again where the whole value is wanted."""
 
 from __future__ import annotations
 
@@ -7,8 +7,22 @@ from typing import Any
 
 import msgspec
 
-from wingbeat.spec.literal import Inline, Literal, LiteralList, LiteralMap, Offloaded
-from wingbeat.types import Wire, check_depth, convert, pick, select
+from wingbeat.spec.codec import canonical
+from wingbeat.spec.literal import INLINE_BYTES_MAX, Inline, Literal, LiteralList, LiteralMap, Offloaded
+from wingbeat.types import Blob, LiteralType, Wire, check_depth, convert, digest, pick, select
+
+_SMALL = frozenset({int, float, bool, type(None)})
+
+
+def literal_of(wire: Wire, type_: LiteralType, put: Callable[[bytes], Blob]) -> Literal:
+    """A wire value as a literal: inline, or stored by `put` and by reference where it is large."""
+    if type(wire) in _SMALL or (type(wire) is str and len(wire) * 6 < INLINE_BYTES_MAX):
+        return Inline(wire)
+    data = canonical(wire)
+    if len(data) <= INLINE_BYTES_MAX:
+        return Inline(wire)
+    blob = put(data)
+    return Offloaded(uri=blob.uri, size=blob.size, digest=digest(wire, type_))
 
 
 def materialise(literal: Literal, read: Callable[[Offloaded], bytes]) -> Wire:

@@ -1,0 +1,38 @@
+"""`wingbeat deactivate launchplan`: its trigger starts it no more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from wingbeat_cli.group import HELP, output_option
+
+if TYPE_CHECKING:
+    from wingbeat.kernel import Kernel
+
+
+@click.group("deactivate", context_settings=HELP)
+def command() -> None:
+    """Have no version of a launch plan be started by its trigger any more."""
+
+
+@command.command("launchplan")
+@click.argument("reference", metavar="PROJECT/DOMAIN/NAME")
+@output_option()
+def launchplan(reference: str, output: str) -> int:
+    """Have no version of a launch plan be started by its trigger any more."""
+    from wingbeat_cli.door import within
+
+    async def work(kernel: Kernel) -> None:
+        admin = await kernel.admin()
+        entity = await admin.deactivate(reference)
+        if output == "json":
+            from wingbeat_cli.render import document
+
+            document.dump(document.entity(entity))
+        else:
+            click.echo(f"{entity.id} is not active any more")
+
+    within(work)
+    return 0

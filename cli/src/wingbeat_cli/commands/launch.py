@@ -1,0 +1,103 @@
+"""`wingbeat launch PROJECT/DOMAIN/NAME@VERSION`: run something registered."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wingbeat_cli.group import HELP, Session, output_option
+
+if TYPE_CHECKING:
+    from wingbeat.contracts.admin import Entity
+    from wingbeat.kernel import Kernel
+
+
+def _ours(function: Any) -> Any:
+    """The options of `launch` itself; they stand behind the reference, with the inputs."""
+    name = click.option(
+        "--name", default="", metavar="ID", help="Id of the execution; the same name again starts nothing new."
+    )
+    wait = click.option("--wait", is_flag=True, help="Stay until it has ended, and print its outputs.")
+    label = click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="For finding it.")
+    return name(wait(label(output_option()(function))))
+
+
+@click.command("launch", context_settings={**HELP, "allow_interspersed_args": False}, options_metavar="")
+@click.argument("reference", metavar="PROJECT/DOMAIN/NAME[@VERSION]")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[INPUTS] [OPTIONS]")
+@click.pass_context
+def command(ctx: click.Context, reference: str, arguments: tuple[str, ...]) -> int:
+    """Run a version of a workflow, a task or a launch plan that is registered.
+
+    Its inputs are options; with --help behind it, they are listed. Without a version it is the active one of a launch plan,
+    and the newest of others. --wait stays until it has ended; --name, --label and -o are as of `run`.
+    """
+    from wingbeat_cli.door import within
+
+    session = ctx.find_object(Session)
+    line = " ".join(arguments)
+    if session is not None and any(form in line for form in ("-o json", "--output json", "--output=json")):
+        session.output = "json"  # also for what goes wrong before the options are read
+    return within(lambda kernel: _launch(kernel, ctx, reference, arguments))
+
+
+async def _launch(kernel: Kernel, ctx: click.Context, reference: str, arguments: tuple[str, ...]) -> int:
+    from wingbeat.contracts.admin import Launch
+    from wingbeat_cli.options import given
+
+    admin = await kernel.admin()
+    entity = await admin.entity(reference)
+    _check_fixed(entity, arguments, ctx)
+    with _context(entity, ctx, reference, arguments) as inner:
+        inputs = given(inner, entity.interface)
+        asked = inner.params
+    wires = kernel.wires(entity.interface, inputs)
+    reply = await admin.launch(Launch(entity.id, wires, asked["name"], _labels(asked["labels"], ctx)))
+    if asked["wait"]:
+        from wingbeat_cli.follow import follow
+
+        note = "" if reply.created else f"execution {reply.id} is there already"
+        return await follow(kernel, await kernel.get(reply.id), asked["output"], note=note)
+    if asked["output"] == "json":
+        from wingbeat_cli.render import document
+
+        document.dump({"id": reply.id, "entity": entity.id, "created": reply.created})
+    else:
+        click.echo(reply.id)
+    if kernel.holds:
+        sys.stderr.write(
+            "no process runs this home now: 'wingbeat serve' does, and any command that stays goes on with it\n"
+        )
+    return 0
+
+
+def _context(entity: Entity, ctx: click.Context, reference: str, arguments: tuple[str, ...]) -> click.Context:
+    from wingbeat_cli.commands.run import entity_command
+
+    command = entity_command(entity.id, entity.interface, entity.doc, _ours)
+    return command.make_context(f"{ctx.info_name} {reference}", list(arguments), parent=ctx.parent)
+
+
+def _check_fixed(entity: Entity, arguments: tuple[str, ...], ctx: click.Context) -> None:
+    from wingbeat_cli.options import normalized
+
+    for name in entity.fixed:
+        option = normalized(f"--{name}")
+        for argument in arguments:
+            word = normalized(argument.partition("=")[0])
+            if word == option or argument.startswith((f"{name}=", f"--input={name}=")):
+                raise click.UsageError(
+                    f"input {name!r} is fixed by the launch plan {entity.id}: nobody can give it", ctx
+                )
+
+
+def _labels(pairs: tuple[str, ...], ctx: click.Context) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise click.UsageError(f"--label takes NAME=VALUE, not {pair!r}", ctx)
+        found[name] = value
+    return found

@@ -1,0 +1,409 @@
+"""What every admin must do, wherever it is. Derive one test class and say how one is reached::
+
+    class TestMyAdmin(AdminContract):
+        @contextlib.asynccontextmanager
+        async def opened(self, home: TemporaryHome, engine: Engine) -> AsyncIterator[Admin]:
+            admin = MyAdmin(home.path, engine)
+            await admin.start()
+            try:
+                yield admin
+            finally:
+                await admin.close()
+
+Admins that are opened in one home, one after the other, are the same admin after a restart. The engine is a real one; what runs
+are the workflows of `wingbeat.testing.conformance.engine_flows`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wingbeat.author.launchplan import LaunchPlan
+from wingbeat.author.trigger import OnEnd, OnSuccess
+from wingbeat.base.errors import ConflictError, InputError, NotFound
+from wingbeat.contracts.admin import (
+    Admin,
+    Definition,
+    EntityQuery,
+    ExecutionEntry,
+    ExecutionQuery,
+    Kind,
+    Launch,
+    Registration,
+)
+from wingbeat.contracts.engine import Engine
+from wingbeat.kernel.kernel import Kernel
+from wingbeat.runtime.storageio import StorageIO
+from wingbeat.spec.literal import Inline
+from wingbeat.spec.phase import ExecutionPhase
+from wingbeat.testing.conformance import engine_flows as flows
+from wingbeat.testing.conformance.engine import closure_of
+from wingbeat.testing.conformance.kit import Kit, descriptors
+from wingbeat.testing.home import TemporaryHome
+
+TWICE = "eta/production/flows.twice"
+SOURCE = "maps/production/flows.twice"
+PLAN = "eta/production/plan"
+
+
+def workflow(flow: Any, name: str) -> Definition:
+    """A workflow as it is registered under a name."""
+    return Definition(Kind.WORKFLOW, name, closure_of(flow))
+
+
+def launchplan(flow: Any, name: str, **more: Any) -> Definition:
+    """A launch plan as it is registered."""
+    plan, closure = LaunchPlan(flow, name=name, **more), closure_of(flow)
+    spec = plan.spec(StorageIO(None, ""), closure.root, closure.workflow.interface)
+    return Definition(Kind.LAUNCHPLAN, name, closure, spec)
+
+
+class AdminContract(Kit):
+    """The contract of `wingbeat.contracts.admin.Admin` as tests."""
+
+    def opened(self, home: TemporaryHome, engine: Engine) -> contextlib.AbstractAsyncContextManager[Admin]:
+        """An admin that launches at `engine`, started; for as long as the context is entered."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has to say how an admin is reached: def opened(self, home, engine)"
+        )
+
+    @contextlib.asynccontextmanager
+    async def both(self, home: TemporaryHome) -> AsyncIterator[tuple[Admin, Engine]]:
+        """An engine of the home, and the admin over it."""
+        async with Kernel(home.path, discover=False) as kernel, self.opened(home, kernel.engine) as admin:
+            yield admin, kernel.engine
+
+    async def put(self, admin: Admin, *definitions: Definition, project: str = "eta", version: str = "v1") -> list[str]:
+        """Register; the ids."""
+        found = await admin.register(Registration(project, "production", definitions, version))
+        return [each.id for each in found]
+
+    async def history(self, admin: Admin, true: Any, **query: Any) -> list[ExecutionEntry]:
+        """The history, once `true` holds for it: it may lag."""
+        async with asyncio.timeout(self.patience_s * 2 / 3):
+            while True:
+                found = (await admin.executions(ExecutionQuery(**query))).items
+                if true(found):
+                    return found
+                await asyncio.sleep(0.02)
+
+    # The inventory
+
+    async def test_what_is_registered_is_found(self, home: TemporaryHome) -> None:
+        """`register`, `entity`, `definition`: a version, whole, also after a restart."""
+        definition = workflow(flows.twice, "flows.twice")
+        async with self.both(home) as (admin, _):
+            (registered,) = await admin.register(Registration("eta", "production", (definition,), "v1"))
+            assert (registered.id, registered.kind, registered.created) == (f"{TWICE}@v1", Kind.WORKFLOW, True)
+        async with self.both(home) as (admin, _):
+            entity = await admin.entity(f"{TWICE}@v1")
+            assert (entity.id, entity.kind, entity.digest) == (f"{TWICE}@v1", Kind.WORKFLOW, definition.digest)
+            assert entity.interface == definition.interface
+            assert entity.created_at > 0
+            assert await admin.definition(f"{TWICE}@v1") == definition
+
+    async def test_a_version_never_changes(self, home: TemporaryHome) -> None:
+        """`register` again: the same content is there already; another one is refused, and says what differs."""
+        async with self.both(home) as (admin, _):
+            await self.put(admin, workflow(flows.twice, "flows.twice"))
+            (again,) = await admin.register(
+                Registration("eta", "production", (workflow(flows.twice, "flows.twice"),), "v1")
+            )
+            assert not again.created
+            with pytest.raises(ConflictError) as refused:
+                await self.put(admin, workflow(flows.gated, "flows.twice"))
+            assert f"{TWICE}@v1" in str(refused.value)
+            assert len(str(refused.value).splitlines()) > 1, "it does not say what differs"
+            assert await admin.definition(f"{TWICE}@v1") == workflow(flows.twice, "flows.twice")
+            await self.put(admin, workflow(flows.gated, "flows.twice"), version="v2")
+
+    async def test_all_are_registered_or_none(self, home: TemporaryHome) -> None:
+        """`register`: one that is refused takes the others with it."""
+        async with self.both(home) as (admin, _):
+            await self.put(admin, workflow(flows.twice, "flows.twice"))
+            with pytest.raises(ConflictError):
+                await self.put(admin, workflow(flows.gated, "flows.gated"), workflow(flows.gated, "flows.twice"))
+            with pytest.raises(NotFound):
+                await admin.entity("eta/production/flows.gated")
+
+    async def test_many_who_register_the_same_at_once(self, home: TemporaryHome) -> None:
+        """`register`: one of them has made it; the others find it."""
+        async with self.both(home) as (admin, _):
+            registration = Registration("eta", "production", (workflow(flows.twice, "flows.twice"),), "v1")
+            found = await asyncio.gather(*(admin.register(registration) for _ in range(10)))
+            assert sum(one.created for (one,) in found) == 1
+
+    async def test_without_a_version_there_is_one_of_the_content(self, home: TemporaryHome) -> None:
+        """`register` without a version: the same content has the same one."""
+        async with self.both(home) as (admin, _):
+            first = await self.put(admin, workflow(flows.twice, "flows.twice"), version="")
+            assert await self.put(admin, workflow(flows.twice, "flows.twice"), version="") == first
+            assert await self.put(admin, workflow(flows.gated, "flows.twice"), version="") != first
+
+    async def test_without_a_version_the_newest_is_found(self, home: TemporaryHome) -> None:
+        """`entity`: the newest, of one name in one project."""
+        async with self.both(home) as (admin, _):
+            await self.put(admin, workflow(flows.twice, "flows.twice"), version="v9")
+            await self.put(admin, workflow(flows.gated, "flows.twice"), version="v10")
+            await self.put(admin, workflow(flows.twice, "flows.twice"), project="maps", version="v11")
+            assert (await admin.entity(TWICE)).id == f"{TWICE}@v10"
+
+    @pytest.mark.parametrize(
+        "reference", [f"{TWICE}@v2", "eta/production/flows.other", "eta/development/flows.twice", "x/y/z@v1"]
+    )
+    async def test_what_is_not_there_is_not_found(self, home: TemporaryHome, reference: str) -> None:
+        """Every call about a version raises `NotFound` for one that there is not."""
+        async with self.both(home) as (admin, _):
+            await self.put(admin, workflow(flows.twice, "flows.twice"))
+            calls = (admin.entity(reference), admin.definition(reference), admin.launch(Launch(reference, {"n": 1})),
+                     admin.activate(reference), admin.deactivate(reference))  # fmt: skip
+            found = await asyncio.gather(*calls, return_exceptions=True)
+            assert [type(error).__name__ for error in found] == ["NotFound"] * len(calls)
+
+    @pytest.mark.parametrize(
+        ("project", "name", "version"),
+        [("", "f", "v"), ("Eta", "f", "v"), ("..", "f", "v"), ("eta", "a/b", "v"), ("eta", "", "v"), ("eta", "f", "v 1"),
+         ("eta", "f", "@"), ("eta", "f", "x" * 200), ("eta", "f\0", "v")],
+    )  # fmt: skip
+    async def test_names_that_are_none_are_refused(
+        self, home: TemporaryHome, project: str, name: str, version: str
+    ) -> None:
+        """`register`: names become parts of URLs, paths and labels."""
+        async with self.both(home) as (admin, _):
+            with pytest.raises(InputError):
+                await self.put(admin, workflow(flows.twice, name), project=project, version=version)
+            assert (await admin.entities(EntityQuery())).items == []
+
+    async def test_entities_are_listed_in_pages(self, home: TemporaryHome) -> None:
+        """`entities`: the newest first, each once, by what is asked for."""
+        async with self.both(home) as (admin, _):
+            for number in range(7):
+                await self.put(admin, workflow(flows.twice, "flows.twice"), version=f"v{number}")
+            await self.put(admin, launchplan(flows.twice, "plan"))
+            await self.put(admin, workflow(flows.twice, "flows.twice"), project="maps")
+            seen: list[str] = []
+            query = EntityQuery(Kind.WORKFLOW, "eta", "production", limit=3)
+            while True:
+                page = await admin.entities(query)
+                assert len(page.items) <= 3
+                seen += [entity.id for entity in page.items]
+                if not page.following:
+                    break
+                query = EntityQuery(Kind.WORKFLOW, "eta", "production", after=page.following, limit=3)
+            assert seen == [f"{TWICE}@v{number}" for number in reversed(range(7))]
+            assert [e.id for e in (await admin.entities(EntityQuery(Kind.LAUNCHPLAN))).items] == [f"{PLAN}@v1"]
+            assert len((await admin.entities(EntityQuery(name="flows.twice"))).items) == 8
+
+    # Launches
+
+    async def test_what_is_registered_runs(self, home: TemporaryHome) -> None:
+        """`launch`: durable when it returns, in the history, with what it is of."""
+        async with self.both(home) as (admin, engine):
+            await self.put(admin, workflow(flows.twice, "flows.twice"))
+            reply = await admin.launch(Launch(f"{TWICE}@v1", {"n": 5}, labels={"for": "a test"}))
+            assert reply.created
+            assert await engine.wait(reply.id) is ExecutionPhase.SUCCEEDED
+            assert (await engine.describe(reply.id)).outputs == {"o0": Inline(7)}
+            (entry,) = await self.history(admin, lambda found: found and found[0].phase.terminal)
+            assert (entry.id, entry.phase, entry.entity) == (reply.id, ExecutionPhase.SUCCEEDED, f"{TWICE}@v1")
+            assert (entry.project, entry.domain, entry.labels) == ("eta", "production", {"for": "a test"})
+            assert entry.ended_at is not None
+
+    async def test_a_name_is_launched_once(self, home: TemporaryHome) -> None:
+        """`launch` again with the same name finds the first; with other inputs it is refused."""
+        async with self.both(home) as (admin, _):
+            await self.put(admin, workflow(flows.twice, "flows.twice"))
+            launch = Launch(TWICE, {"n": 5}, "mine")
+            replies = await asyncio.gather(*(admin.launch(launch) for _ in range(10)))
+            assert [reply.id for reply in replies] == ["mine"] * 10
+            assert sum(reply.created for reply in replies) == 1
+            with pytest.raises(ConflictError):
+                await admin.launch(Launch(TWICE, {"n": 6}, "mine"))
+
+    @pytest.mark.parametrize(
+        "inputs", [{}, {"m": 1}, {"n": 1, "m": 2}, {"n": "1"}, {"n": None}, {"n": {"k": 0}}, {"n": 1.5}]
+    )
+    async def test_inputs_are_checked_before_anything_runs(
+        self, home: TemporaryHome, inputs: Mapping[str, Any]
+    ) -> None:
+        """`launch`: `InputError` for what is missing, unknown, or of another type."""
+        async with self.both(home) as (admin, engine):
+            await self.put(admin, workflow(flows.twice, "flows.twice"))
+            with pytest.raises(InputError, match=r"[nm]"):
+                await admin.launch(Launch(TWICE, dict(inputs)))
+            assert await engine.executions() == []
+
+    async def test_a_launch_plan_gives_inputs(self, home: TemporaryHome) -> None:
+        """`launch` of a launch plan: its defaults, and what is fixed, which nobody can give."""
+        async with self.both(home) as (admin, engine):
+            await self.put(
+                admin, launchplan(flows.twice, "defaults", inputs={"n": 1}), launchplan(flows.twice, "fixed", fixed={"n": 2}),
+            )  # fmt: skip
+            for name, inputs, given in (("defaults", {}, 1), ("defaults", {"n": 5}, 5), ("fixed", {}, 2)):
+                reply = await admin.launch(Launch(f"eta/production/{name}@v1", inputs))
+                assert (await engine.describe(reply.id)).inputs == {"n": Inline(given)}
+            with pytest.raises(InputError, match="fixed"):
+                await admin.launch(Launch("eta/production/fixed@v1", {"n": 3}))
+            assert (await admin.entity("eta/production/fixed")).fixed == {"n": 2}
+
+    async def test_the_history_is_listed_in_pages(self, home: TemporaryHome, tmp_path: Path) -> None:
+        """`executions`: the newest first, each once, by project, phase and what they are of."""
+        async with self.both(home) as (admin, engine):
+            await self.put(admin, workflow(flows.twice, "flows.twice"), workflow(flows.fails, "flows.fails"))
+            await self.put(admin, workflow(flows.twice, "flows.twice"), project="maps")
+            for number in range(5):
+                await admin.launch(Launch(f"{TWICE}@v1", {"n": number}, f"e{number}"))
+                await engine.wait(f"e{number}")
+            await admin.launch(Launch("maps/production/flows.twice", {"n": 1}, "other"))
+            failing = {"n": 1, "least": str(tmp_path / "least")}
+            await admin.launch(Launch("eta/production/flows.fails", failing, "failed"))
+            await engine.wait("failed")
+            await engine.wait("other")
+            await self.history(admin, lambda found: len(found) == 7 and all(entry.phase.terminal for entry in found))
+            query, seen = ExecutionQuery("eta", "production", limit=2), list[str]()
+            while True:
+                page = await admin.executions(query)
+                assert len(page.items) <= 2
+                seen += [entry.id for entry in page.items]
+                if not page.following:
+                    break
+                query = ExecutionQuery("eta", "production", after=page.following, limit=2)
+            assert seen == ["failed", "e4", "e3", "e2", "e1", "e0"]
+            for more, ids in (
+                ({"phase": ExecutionPhase.FAILED}, ["failed"]), ({"project": "maps"}, ["other"]),
+                ({"entity": TWICE, "limit": 1}, ["e4"]), ({"entity": f"{TWICE}@v1", "limit": 1}, ["e4"]),
+                ({"entity": f"{TWICE}@v2"}, []), ({"domain": "staging"}, []),
+            ):  # fmt: skip
+                assert [entry.id for entry in (await admin.executions(ExecutionQuery(**more))).items] == ids
+
+    # Triggers
+
+    async def triggered(self, admin: Admin, *, version: str = "v1", trigger: OnEnd | None = None) -> None:
+        """Have a plan wait for another team's workflow."""
+        given = trigger or OnSuccess(SOURCE, inputs={"n": "o0"})
+        await self.put(admin, workflow(flows.twice, "flows.twice"), project="maps", version=version)
+        await self.put(admin, launchplan(flows.twice, "plan", trigger=given), version=version)
+
+    async def test_a_trigger_launches_once_with_the_outputs(self, home: TemporaryHome) -> None:
+        """An active plan runs when what it watches succeeds: with its outputs, and says what has fired it."""
+        async with self.both(home) as (admin, engine):
+            await self.triggered(admin)
+            assert not (await admin.entity(f"{PLAN}@v1")).active
+            assert (await admin.activate(f"{PLAN}@v1")).active
+            await admin.activate(f"{PLAN}@v1")
+            await asyncio.gather(*(admin.launch(Launch(SOURCE, {"n": n}, f"m{n}")) for n in range(5)))
+            found = await self.history(
+                admin, lambda found: len(found) == 5 and all(entry.phase.terminal for entry in found), project="eta"
+            )
+            assert sorted(entry.cause for entry in found) == [f"m{n}" for n in range(5)]
+            for entry in found:
+                assert entry.entity == f"{PLAN}@v1"
+                view = await engine.describe(entry.id)
+                assert view.outputs == {"o0": Inline(int(entry.cause[1:]) + 4)}
+
+    async def test_what_is_not_active_is_not_launched(self, home: TemporaryHome) -> None:
+        """A trigger counts from its activation on, until it is deactivated."""
+        async with self.both(home) as (admin, engine):
+            await self.triggered(admin)
+            for name, before in (("before", None), ("while", admin.activate), ("after", admin.deactivate)):
+                if before is not None:
+                    await before(f"{PLAN}@v1")
+                await admin.launch(Launch(SOURCE, {"n": 1}, name))
+                await engine.wait(name)
+                await self.history(admin, lambda found: found and found[0].phase.terminal, project="maps")
+            (entry,) = await self.history(admin, bool, project="eta")
+            assert entry.cause == "while"
+            assert not (await admin.entity(f"{PLAN}@v1")).active
+
+    async def test_who_fails_fires_what_asks_for_it(self, home: TemporaryHome, tmp_path: Path) -> None:
+        """A trigger on success is not fired by a failure; one on any end is."""
+        async with self.both(home) as (admin, engine):
+            await self.put(admin, workflow(flows.fails, "flows.fails"), project="maps")
+            watched = "maps/production/flows.fails"
+            await self.put(
+                admin, launchplan(flows.twice, "success", inputs={"n": 1}, trigger=OnSuccess(watched)),
+                launchplan(flows.twice, "end", inputs={"n": 1}, trigger=OnEnd(watched)),
+            )  # fmt: skip
+            for name in ("success", "end"):
+                await admin.activate(f"eta/production/{name}@v1")
+            await admin.launch(Launch(watched, {"n": 1, "least": str(tmp_path / "least")}, "bad"))
+            await engine.wait("bad")
+            (entry,) = await self.history(admin, lambda found: found and found[0].phase.terminal, project="eta")
+            assert (entry.entity, entry.cause) == ("eta/production/end@v1", "bad")
+
+    async def test_a_restart_loses_and_doubles_no_trigger(self, home: TemporaryHome) -> None:
+        """What ended while nobody looked fires when somebody does again: once."""
+        async with self.both(home) as (admin, _):
+            await self.triggered(admin)
+            await admin.activate(f"{PLAN}@v1")
+        async with self.both(home) as (admin, engine):
+            for n in range(3):
+                await admin.launch(Launch(SOURCE, {"n": n}, f"m{n}"))
+            await engine.wait("m0")
+        async with Kernel(home.path, discover=False) as kernel:  # it ends without an admin
+            for n in range(3):
+                await kernel.engine.wait(f"m{n}")
+        for _ in range(3):
+            async with self.both(home) as (admin, _):
+                found = await self.history(
+                    admin, lambda found: len(found) >= 3 and all(entry.phase.terminal for entry in found), project="eta"
+                )
+                assert sorted(entry.cause for entry in found) == ["m0", "m1", "m2"]
+
+    async def test_the_active_version_is_launched(self, home: TemporaryHome) -> None:
+        """`activate`: another version takes the place of the first; what triggers decided before stays."""
+        async with self.both(home) as (admin, engine):
+            await self.triggered(admin)
+            await self.triggered(admin, version="v2")
+            for version in ("v1", "v2"):
+                await admin.activate(f"{PLAN}@{version}")
+                await admin.launch(Launch(f"{SOURCE}@v1", {"n": 1}, f"for-{version}"))
+                await engine.wait(f"for-{version}")
+                await self.history(
+                    admin, lambda found: found and found[0].phase.terminal, project="eta", entity=f"{PLAN}@{version}"
+                )
+            assert (await admin.entity(PLAN)).id == f"{PLAN}@v2"
+            assert [e.active for e in (await admin.entities(EntityQuery(Kind.LAUNCHPLAN))).items] == [True, False]
+
+    async def test_only_launch_plans_are_activated(self, home: TemporaryHome) -> None:
+        """`activate`: `InputError` for others, and for a trigger that takes what the other workflow does not give."""
+        async with self.both(home) as (admin, _):
+            await self.triggered(admin, trigger=OnSuccess(SOURCE, inputs={"n": "o7"}))
+            for reference, why in ((f"{SOURCE}@v1", "launch plan"), (f"{PLAN}@v1", "o7")):
+                with pytest.raises(InputError, match=why):
+                    await admin.activate(reference)
+
+    # Around it
+
+    async def test_a_call_that_is_cancelled_took_place_or_did_not(self, home: TemporaryHome) -> None:
+        """Cancellation at any await: the next call works, and what was registered is whole."""
+        async with self.both(home) as (admin, _):
+            for number in range(30):
+                definitions = workflow(flows.twice, "flows.twice"), workflow(flows.gated, "flows.gated")
+                calling = asyncio.create_task(self.put(admin, *definitions, version=f"v{number}"))
+                for _ in range(number):
+                    await asyncio.sleep(0)
+                calling.cancel()
+                await asyncio.gather(calling, return_exceptions=True)
+            page = await admin.entities(EntityQuery(limit=1000))
+            ids = {entity.id for entity in page.items}
+            assert {each.replace("gated", "twice") for each in ids} == {each for each in ids if "twice" in each}
+            assert len(ids) % 2 == 0
+
+    async def test_nothing_is_left_open(self, home: TemporaryHome) -> None:
+        """`close`: no file and no connection stays."""
+        async with Kernel(home.path, discover=False) as kernel:
+            counts = []
+            for _ in range(4):
+                async with self.opened(home, kernel.engine) as admin:
+                    await self.put(admin, workflow(flows.twice, "flows.twice"))
+                counts.append(descriptors())
+            await self.closed(counts[1], counts)
+            assert os.path.isdir(home.path)

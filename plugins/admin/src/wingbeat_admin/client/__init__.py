@@ -1,0 +1,1 @@
+"""The admin and the engine of a server elsewhere, over HTTP."""

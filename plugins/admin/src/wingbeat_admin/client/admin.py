@@ -1,0 +1,86 @@
+"""The admin of a server elsewhere."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from wingbeat.base.ids import short_id
+from wingbeat.contracts.admin import (
+    Definition,
+    Entity,
+    EntityPage,
+    EntityQuery,
+    ExecutionPage,
+    ExecutionQuery,
+    Launch,
+    Registered,
+    Registration,
+)
+from wingbeat.contracts.engine import LaunchReply
+from wingbeat.spec.identity import parse_reference
+from wingbeat_admin.client.api import Api
+
+T = TypeVar("T")
+
+LATEST = "latest"
+"""In a path, for the active version of a launch plan, and the newest of others."""
+
+
+class HttpAdmin:
+    """A `wingbeat.contracts.admin.Admin` over HTTP."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def start(self) -> None:
+        """See `Admin.start`."""
+        self._api.open()
+
+    async def close(self) -> None:
+        """See `Admin.close`."""
+        await self._api.close()
+
+    async def register(self, registration: Registration, *, by: str = "") -> list[Registered]:
+        """See `Admin.register`. The server knows who asks."""
+        return await self._call(list[Registered], "POST", "/registrations", body=registration)
+
+    async def entity(self, reference: str) -> Entity:
+        """See `Admin.entity`."""
+        return await self._call(Entity, "GET", _path(reference))
+
+    async def definition(self, reference: str) -> Definition:
+        """See `Admin.definition`."""
+        return await self._call(Definition, "GET", f"{_path(reference)}/definition")
+
+    async def entities(self, query: EntityQuery) -> EntityPage:
+        """See `Admin.entities`."""
+        return await self._call(EntityPage, "GET", "/entities", params=msgspec.to_builtins(query))
+
+    async def activate(self, reference: str, *, by: str = "") -> Entity:
+        """See `Admin.activate`."""
+        return await self._call(Entity, "POST", f"{_path(reference)}/activate")
+
+    async def deactivate(self, reference: str, *, by: str = "") -> Entity:
+        """See `Admin.deactivate`."""
+        return await self._call(Entity, "POST", f"{_path(reference)}/deactivate")
+
+    async def launch(self, launch: Launch, *, by: str = "") -> LaunchReply:
+        """See `Admin.launch`. The id is made here, so that the call can be repeated."""
+        named = launch if launch.name else msgspec.structs.replace(launch, name=short_id(os.urandom(16)))
+        return await self._call(LaunchReply, "POST", "/executions", body=named)
+
+    async def executions(self, query: ExecutionQuery) -> ExecutionPage:
+        """See `Admin.executions`."""
+        return await self._call(ExecutionPage, "GET", "/executions", params=msgspec.to_builtins(query))
+
+    async def _call(self, kind: type[T], method: str, path: str, **given: Any) -> T:
+        return msgspec.json.decode(await self._api.call(method, path, **given), type=kind)
+
+
+def _path(reference: str) -> str:
+    name, version = parse_reference(reference)
+    return f"/entities/{name}/{quote(version or LATEST, safe='')}"

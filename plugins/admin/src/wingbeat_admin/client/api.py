@@ -1,0 +1,114 @@
+"""Calls of the HTTP API: connections, retries, request ids, errors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import msgspec
+from httpx_sse import ServerSentEvent, aconnect_sse
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+
+from wingbeat.base.errors import ConfigurationError, EngineStopped, WingbeatError
+from wingbeat.base.ids import short_id
+from wingbeat_admin.problems import Problem, error_of
+
+RETRY_S_MAX = 30.0
+"""For so long a call is tried again while nobody answers: a server that restarts is away for a moment."""
+_AWAY = frozenset({502, 503, 504})
+
+
+class _Away(Exception):
+    """Nobody answers, or not now."""
+
+
+class Api:
+    """The API of a server at `endpoint`. Every call may be repeated, so it is, while nobody answers."""
+
+    def __init__(self, endpoint: str, timeout_s: float) -> None:
+        self.endpoint = endpoint.rstrip("/")
+        self._timeout_s = timeout_s
+        self._client: httpx.AsyncClient | None = None
+
+    def open(self) -> None:
+        """Get ready. Raises ConfigurationError for an endpoint that is none."""
+        if self._client is not None:
+            return
+        if not self.endpoint.startswith(("http://", "https://")):
+            raise ConfigurationError(
+                f"{self.endpoint!r} is no endpoint of a server.",
+                hint="Give its URL, as http://127.0.0.1:8765: by --endpoint, WINGBEAT_ENDPOINT, or admin.endpoint.",
+            )
+        self._client = httpx.AsyncClient(base_url=f"{self.endpoint}/api/v1", timeout=self._timeout_s)
+
+    async def close(self) -> None:
+        """Hang up."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def call(self, method: str, path: str, *, params: dict[str, Any] | None = None, body: Any = None) -> bytes:
+        """The answer's body. Raises what the server says; WingbeatError if nobody answers for a while."""
+        content = None if body is None else msgspec.json.encode(body)
+        given = {name: value for name, value in (params or {}).items() if value not in (None, "")}
+        headers = {"x-request-id": short_id(os.urandom(16))}
+        if content is not None:
+            headers["content-type"] = "application/json"
+        try:
+            async for attempt in _tries():
+                with attempt:
+                    return await self._once(method, path, given, content, headers)
+        except _Away as error:
+            raise WingbeatError(
+                f"Nobody answers at {self.endpoint}: {error}.", hint="Is 'wingbeat serve' running there?"
+            ) from None
+        raise AssertionError("it is tried at least once")
+
+    async def _once(
+        self, method: str, path: str, params: dict[str, Any], content: bytes | None, headers: dict[str, str]
+    ) -> bytes:
+        try:
+            answer = await self._open.request(method, path, params=params, content=content, headers=headers)
+        except httpx.TransportError as error:
+            raise _Away(str(error) or type(error).__name__) from error
+        if answer.status_code in _AWAY:
+            raise _Away(_problem(answer.content).title)
+        if answer.is_error:
+            raise error_of(_problem(answer.content))
+        return answer.content
+
+    async def stream(self, path: str, params: dict[str, Any]) -> AsyncIterator[ServerSentEvent]:
+        """Events of the server, until it ends the stream. Raises what the server says, and EngineStopped when it is gone."""
+        timeout = httpx.Timeout(self._timeout_s, read=None)
+        try:
+            async with aconnect_sse(self._open, "GET", path, params=params, timeout=timeout) as source:
+                if source.response.is_error:
+                    raise error_of(_problem(await source.response.aread()))
+                async for event in source.aiter_sse():
+                    yield event
+        except httpx.TransportError as error:
+            raise EngineStopped(f"The server at {self.endpoint} is gone: {error}.") from error
+
+    @property
+    def _open(self) -> httpx.AsyncClient:
+        if self._client is None:
+            raise ConfigurationError("It is not open.")
+        return self._client
+
+
+def _tries() -> AsyncRetrying:
+    return AsyncRetrying(
+        retry=retry_if_exception_type(_Away),
+        stop=stop_after_delay(RETRY_S_MAX),
+        wait=wait_exponential_jitter(multiplier=0.05, max=2.0, jitter=0.1),
+        reraise=True,
+    )
+
+
+def _problem(body: bytes) -> Problem:
+    try:
+        return msgspec.json.decode(body, type=Problem)
+    except msgspec.DecodeError:
+        return Problem(f"the server says: {body[:200].decode(errors='replace')}", 500)

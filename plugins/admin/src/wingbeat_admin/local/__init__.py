@@ -1,0 +1,1 @@
+"""The admin in this process, over one SQLite file."""

@@ -1,0 +1,128 @@
+"""Follows the engine: keeps the history, and launches what triggers have decided on.
+
+Whatever happens, nothing is lost and nothing doubled: a change is taken note of together with the cursor and with what follows
+from it, and what follows is launched under a name worked out from why. A crash between the two launches it again under that name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from wingbeat.base.errors import (
+    ConflictError,
+    EngineStopped,
+    InputError,
+    LimitReached,
+    NotFound,
+)
+from wingbeat.contracts.engine import Engine, LaunchReply
+from wingbeat.contracts.failpoints import hit
+from wingbeat.spec.identity import parse_identity
+from wingbeat.spec.literal import Literals
+from wingbeat.types import ValueMismatch
+from wingbeat_admin.local.firing import check_taken, taken
+from wingbeat_admin.local.inputs import completed
+from wingbeat_admin.local.store import Due, Store
+
+AGAIN_S = 0.5
+AGAIN_S_MAX = 30.0
+DUE_PAGE = 100
+_DEFINITE = (ConflictError, InputError, LimitReached, NotFound, ValueMismatch)
+"""Launching it again would end the same way."""
+
+_log = logging.getLogger("wingbeat.admin")
+
+
+class Follower:
+    """Two tasks: one takes note of changes, one launches what is due.
+
+    Args:
+        do: Does something with the file.
+
+        run: Launches at the engine: `LocalAdmin.run`.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        do: Callable[..., Awaitable[Any]],
+        run: Callable[..., Awaitable[LaunchReply]],
+        clock: Callable[[], float],
+    ) -> None:
+        self._engine, self._do, self._run, self._clock = engine, do, run, clock
+        self._due = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin."""
+        self._due.set()  # what was decided before
+        self._tasks = [
+            asyncio.create_task(self._again(self._note), name="admin history"),
+            asyncio.create_task(self._again(self._launch), name="admin launches"),
+        ]
+
+    async def close(self) -> None:
+        """Stop; what is due stays in the file."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _again(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do it for ever: what fails is tried again, ever later."""
+        pause = AGAIN_S
+        while True:
+            began = self._clock()
+            try:
+                await work()
+            except EngineStopped:
+                return
+            except Exception as error:  # noqa: BLE001  # nobody else would go on with it
+                _log.warning("It is tried again in %g s: %s: %s", pause, type(error).__name__, error)
+            if self._clock() - began > AGAIN_S_MAX:
+                pause = AGAIN_S
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, AGAIN_S_MAX)
+
+    async def _note(self) -> None:
+        async for changes in self._engine.changes(await self._do(Store.cursor)):
+            hit("admin.change")
+            if await self._do(Store.project, changes, self._clock()):
+                self._due.set()
+            hit("admin.noted")
+
+    async def _launch(self) -> None:
+        while True:
+            self._due.clear()
+            found: list[Due] = await self._do(Store.due, DUE_PAGE)
+            for due in found:
+                await self._launch_one(due)
+            if not found:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(AGAIN_S_MAX):
+                        await self._due.wait()
+
+    async def _launch_one(self, due: Due) -> None:
+        try:
+            id = parse_identity(due.entity)
+            definition = await self._do(Store.definition, id)
+            assert definition.plan is not None
+            assert definition.plan.trigger is not None
+            inputs = await self._taken(definition.plan.trigger.inputs, definition.interface, due.cause)
+            await self._run(id, definition, completed(definition, inputs, due.entity), due.execution, cause=due.cause)
+        except _DEFINITE as error:
+            _log.warning("%s cannot be launched for %s: %s", due.entity, due.cause, error)
+            await self._do(Store.refused, due.execution, str(error))
+        else:
+            await self._do(Store.launched, due.execution)
+
+    async def _taken(self, takes: dict[str, str], inputs: Any, cause: str) -> Literals:
+        if not takes:
+            return {}
+        outputs = (await self._engine.closure(cause)).workflow.interface
+        check_taken(takes, inputs, outputs, cause)
+        view = await self._engine.describe(cause, nodes=False)
+        return taken(takes, inputs, outputs, view.outputs or {})

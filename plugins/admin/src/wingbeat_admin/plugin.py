@@ -1,0 +1,60 @@
+"""What the admin offers to the kernel: its hook implementations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wingbeat.contracts.hookspecs import hookimpl
+from wingbeat.contracts.plugin import PluginInfo
+from wingbeat_admin.settings import AdminSettings
+
+if TYPE_CHECKING:
+    from wingbeat.contracts.admin import Admin
+    from wingbeat.contracts.engine import Engine, RemoteEngine
+    from wingbeat.contracts.home import Home
+    from wingbeat.contracts.hookspecs import Registrar
+    from wingbeat_admin.client.api import Api
+
+
+@hookimpl
+def wingbeat_plugin() -> PluginInfo:
+    """Built for the first contracts; reads the section ``admin``."""
+    return PluginInfo(api=(0, 1), settings={"admin": AdminSettings})
+
+
+@hookimpl
+def wingbeat_register(registrar: Registrar) -> None:
+    """Offer the admin of this home under the name ``local``; admin and engine of a server as ``http``; and that server."""
+    registrar.admin("local", _local)
+    registrar.admin("http", _http)
+    registrar.engine("http", _engine)
+    registrar.server("http", "wingbeat_admin.server.serving:serve")
+
+
+def _local(home: Home, engine: Engine) -> Admin:
+    from wingbeat_admin.local.admin import LocalAdmin
+
+    return LocalAdmin(Path(home.path, "admin.sqlite"), engine, home.storage())
+
+
+def _http(home: Home, engine: Engine) -> Admin:
+    from wingbeat_admin.client.admin import HttpAdmin
+    from wingbeat_admin.client.engine import HttpEngine
+
+    if isinstance(engine, HttpEngine):
+        return HttpAdmin(engine.api)
+    return HttpAdmin(_api(home))
+
+
+def _engine(home: Home) -> RemoteEngine:
+    from wingbeat_admin.client.engine import HttpEngine
+
+    return HttpEngine(_api(home))
+
+
+def _api(home: Home) -> Api:
+    from wingbeat_admin.client.api import Api
+
+    settings = home.settings("admin", AdminSettings)
+    return Api(settings.endpoint, settings.timeout_s)

@@ -1,0 +1,60 @@
+"""Errors over HTTP, as problem details (RFC 9457): which status stands for which error, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from wingbeat.base import errors
+from wingbeat.base.errors import WingbeatError
+from wingbeat.contracts.journal import StorageFull
+
+MEDIA_TYPE = "application/problem+json"
+
+_STATUS: tuple[tuple[type[WingbeatError], int], ...] = (
+    (errors.NotFound, 404),
+    (errors.ConflictError, 409),
+    (errors.InputError, 422),
+    (errors.CompileError, 422),
+    (errors.LimitReached, 429),
+    (errors.ConfigurationError, 400),
+    (StorageFull, 507),
+    (errors.EngineStopped, 503),
+    (errors.JournalUnknown, 503),
+)
+_KINDS: dict[str, Callable[..., WingbeatError]] = {
+    kind.__name__: kind for kind, _ in _STATUS if kind is not errors.EngineStopped
+}
+
+
+class Problem(Struct, omit_defaults=True):
+    """What went wrong.
+
+    Attributes:
+        title: The sentence; the whole message where it has several lines is in `detail`.
+
+        code: Name of the error's class.
+
+        hint: What to do about it.
+    """
+
+    title: str
+    status: int
+    detail: str = ""
+    code: str = ""
+    hint: str = ""
+    type: str = "about:blank"
+
+
+def problem_of(error: WingbeatError) -> Problem:
+    """An error of ours as it is told."""
+    status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    title, more, _ = error.message.partition("\n")
+    return Problem(title, status, error.message if more else "", type(error).__name__, error.hint)
+
+
+def error_of(problem: Problem) -> WingbeatError:
+    """The error again."""
+    kind = _KINDS.get(problem.code, WingbeatError)
+    return kind(problem.detail or problem.title, hint=problem.hint)

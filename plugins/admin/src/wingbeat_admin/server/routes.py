@@ -1,0 +1,293 @@
+"""The routes: each calls the admin or the engine, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Router, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter, SkipValidation
+from litestar.response import Response, ServerSentEvent, ServerSentEventMessage
+from msgspec import Struct
+
+from wingbeat.base.errors import InputError
+from wingbeat.contracts.admin import (
+    PAGE_MAX,
+    Admin,
+    Entity,
+    EntityPage,
+    EntityQuery,
+    ExecutionPage,
+    ExecutionQuery,
+    Kind,
+    Launch,
+    Registered,
+    Registration,
+)
+from wingbeat.contracts.catalog import Evicted, Eviction
+from wingbeat.contracts.engine import Engine, LaunchReply, LaunchRequest, RecoveryPlan, Summary
+from wingbeat.contracts.home import Home
+from wingbeat.spec.entities import Closure
+from wingbeat.spec.literal import Literal, Offloaded
+from wingbeat.spec.phase import ExecutionPhase
+from wingbeat.types import Blob
+from wingbeat_admin.client.admin import LATEST
+from wingbeat_admin.views import shown
+
+WAIT_S_MAX = 30.0
+
+TheAdmin = SkipValidation[NamedDependency[Admin]]
+TheEngine = SkipValidation[NamedDependency[Engine]]
+TheHome = SkipValidation[NamedDependency[Home]]
+Part = FromPath[str]
+Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)]
+
+
+class Abort(Struct):
+    """Why an execution is to stop."""
+
+    reason: str = ""
+
+
+class Signal(Struct):
+    """The answer to a gate; the same `id` again changes nothing."""
+
+    name: str
+    value: Literal
+    id: str
+
+
+def _reference(project: str, domain: str, name: str, version: str) -> str:
+    return f"{project}/{domain}/{name}" + ("" if version == LATEST else f"@{version}")
+
+
+# -- the inventory
+
+
+@get("/health")
+async def health() -> dict[str, str]:
+    """That it answers."""
+    return {"status": "ok"}
+
+
+@post("/registrations")
+async def register(request: Request[Any, Any, Any], admin: TheAdmin) -> Response[list[Registered]]:
+    """Register definitions, all or none."""
+    registration = await _body(request, Registration)
+    return Response(await admin.register(registration), status_code=201)
+
+
+@get("/entities")
+async def entities(
+    admin: TheAdmin,
+    kind: FromQuery[Kind | None] = None,
+    project: FromQuery[str] = "",
+    domain: FromQuery[str] = "",
+    name: FromQuery[str] = "",
+    after: FromQuery[str] = "",
+    limit: Limit = 100,
+) -> EntityPage:
+    """What is registered, the newest first."""
+    return await admin.entities(EntityQuery(kind, project, domain, name, after, limit))
+
+
+@get("/entities/{project:str}/{domain:str}/{name:str}/{version:str}")
+async def entity(admin: TheAdmin, project: Part, domain: Part, name: Part, version: Part) -> Entity:
+    """One version; `latest` stands for the active one of a launch plan, the newest of others."""
+    return await admin.entity(_reference(project, domain, name, version))
+
+
+@get("/entities/{project:str}/{domain:str}/{name:str}/{version:str}/definition")
+async def definition(admin: TheAdmin, project: Part, domain: Part, name: Part, version: Part) -> Response[bytes]:
+    """What was registered: its specification."""
+    return _json(await admin.definition(_reference(project, domain, name, version)))
+
+
+@post("/entities/{project:str}/{domain:str}/{name:str}/{version:str}/activate", status_code=200)
+async def activate(admin: TheAdmin, project: Part, domain: Part, name: Part, version: Part) -> Entity:
+    """Make a version of a launch plan the active one."""
+    return await admin.activate(_reference(project, domain, name, version))
+
+
+@post("/entities/{project:str}/{domain:str}/{name:str}/{version:str}/deactivate", status_code=200)
+async def deactivate(admin: TheAdmin, project: Part, domain: Part, name: Part, version: Part) -> Entity:
+    """Have no version of a launch plan be active."""
+    return await admin.deactivate(_reference(project, domain, name, version))
+
+
+# -- executions
+
+
+@post("/executions")
+async def launch(admin: TheAdmin, data: JSONBody[Launch]) -> Response[LaunchReply]:
+    """Begin an execution of something registered; it is durable when this answers."""
+    reply = await admin.launch(data)
+    headers = {"location": f"/api/v1/executions/{reply.id}"}
+    return Response(reply, status_code=201 if reply.created else 200, headers=headers)
+
+
+@get("/executions")
+async def executions(
+    admin: TheAdmin,
+    project: FromQuery[str] = "",
+    domain: FromQuery[str] = "",
+    entity: FromQuery[str] = "",
+    phase: FromQuery[ExecutionPhase | None] = None,
+    after: FromQuery[str] = "",
+    limit: Limit = 100,
+) -> ExecutionPage:
+    """The history, the newest first."""
+    return await admin.executions(ExecutionQuery(project, domain, entity, phase, after, limit))
+
+
+@get("/executions/{execution:str}")
+async def describe(
+    engine: TheEngine, home: TheHome, execution: Part, *, nodes: FromQuery[bool] = True
+) -> dict[str, Any]:
+    """One execution as it is now."""
+    view = await engine.describe(execution, nodes=nodes)
+    storage = home.storage()
+
+    def read(literal: Offloaded) -> bytes:
+        return storage.read_bytes(Blob(literal.uri, literal.uri.partition(":")[2], literal.size, ""))
+
+    return await asyncio.to_thread(shown, view, read)
+
+
+@get("/executions/{execution:str}/closure")
+async def closure(engine: TheEngine, execution: Part) -> Response[bytes]:
+    """The specification that it runs."""
+    found: Closure = await engine.closure(execution)
+    return _json(found)
+
+
+@get("/executions/{execution:str}/wait")
+async def wait(
+    engine: TheEngine,
+    execution: Part,
+    seconds: Annotated[float, QueryParameter(ge=0, le=WAIT_S_MAX)] = WAIT_S_MAX,
+) -> Response[bytes]:
+    """Its phase, when it has ended; or as it is after some seconds."""
+    try:
+        async with asyncio.timeout(seconds):
+            return _json(await engine.wait(execution))
+    except TimeoutError:
+        return _json((await engine.describe(execution, nodes=False)).phase)
+
+
+@get("/executions/{execution:str}/events")
+async def events(
+    engine: TheEngine,
+    execution: Part,
+    after: FromQuery[int] = -1,
+    last: Annotated[int | None, HeaderParameter(name="last-event-id")] = None,
+) -> ServerSentEvent:
+    """What happens in it, as server-sent events, behind a cursor: `after`, or the header that browsers send when they resume."""
+    await engine.describe(execution, nodes=False)  # what is not there is told by the status
+
+    async def following() -> AsyncIterator[ServerSentEventMessage]:
+        async for event in engine.events(execution, after if last is None else last):
+            data = msgspec.json.encode(event).decode()
+            yield ServerSentEventMessage(data=data, id=event.cursor)
+        yield ServerSentEventMessage(event="end", data="")
+
+    return ServerSentEvent(following())
+
+
+@post("/executions/{execution:str}/abort", status_code=202)
+async def abort(engine: TheEngine, execution: Part, data: JSONBody[Abort]) -> dict[str, str]:
+    """Stop it. It has not ended yet when this answers: wait for it."""
+    await engine.describe(execution, nodes=False)
+    try:
+        async with asyncio.timeout(1.0):
+            await engine.abort(execution, data.reason)
+    except TimeoutError:
+        return {"status": "aborting"}
+    return {"status": "ended"}
+
+
+@post("/executions/{execution:str}/signals", status_code=204)
+async def signal(engine: TheEngine, execution: Part, request: Request[Any, Any, Any]) -> None:
+    """Answer a gate."""
+    given = await _body(request, Signal)
+    await engine.signal(execution, given.name, given.value, given.id)
+
+
+@get("/executions/{execution:str}/waiting")
+async def waiting(engine: TheEngine, execution: Part, node: FromQuery[str] = "") -> Response[bytes]:
+    """For what a node waits, or every one that has not ended; as text."""
+    return _json(await engine.explain_waiting(execution, node))
+
+
+@get("/executions/{execution:str}/cache")
+async def cache(engine: TheEngine, execution: Part, node: FromQuery[str]) -> Response[bytes]:
+    """Why the outputs of a node were taken from the catalog or not; as text."""
+    return _json(await engine.explain_cache(execution, node))
+
+
+# -- the engine itself, for kernels elsewhere
+
+
+@post("/engine/launches", status_code=200)
+async def engine_launch(engine: TheEngine, request: Request[Any, Any, Any]) -> LaunchReply:
+    """Begin an execution of a specification that is not registered."""
+    return await engine.launch(await _body(request, LaunchRequest))
+
+
+@post("/engine/recovery-plans", status_code=200)
+async def recovery_plan(engine: TheEngine, request: Request[Any, Any, Any]) -> RecoveryPlan:
+    """What recovering an execution would take over."""
+    return await engine.recovery_plan(await _body(request, LaunchRequest))
+
+
+@get("/engine/executions")
+async def engine_executions(engine: TheEngine, after: FromQuery[str] = "", limit: Limit = 100) -> list[Summary]:
+    """Executions as the journal has them, the newest first."""
+    return await engine.executions(after=after, limit=limit)
+
+
+@get("/engine/changes")
+async def changes(
+    engine: TheEngine,
+    after: FromQuery[int] = 0,
+    last: Annotated[int | None, HeaderParameter(name="last-event-id")] = None,
+) -> ServerSentEvent:
+    """Executions that are launched or change their phase, as server-sent events, behind a number."""
+
+    async def following() -> AsyncIterator[ServerSentEventMessage]:
+        async for found in engine.changes(after if last is None else last):
+            yield ServerSentEventMessage(data=msgspec.json.encode(found).decode(), id=found[-1].number)
+
+    return ServerSentEvent(following())
+
+
+@post("/engine/evictions", status_code=200)
+async def evict(engine: TheEngine, data: JSONBody[Eviction]) -> Evicted:
+    """Remove entries from the catalog."""
+    return await engine.evict_cache(data)
+
+
+async def _body(request: Request[Any, Any, Any], kind: type[Any]) -> Any:
+    """The body as one of our structures: they are decoded as strictly here as everywhere, not by the framework."""
+    try:
+        return msgspec.json.decode(await request.body(), type=kind)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InputError(f"The body is not what is expected: {error}.") from error
+
+
+def _json(value: Any) -> Response[bytes]:
+    return Response(msgspec.json.encode(value), media_type="application/json")
+
+
+ROUTES = Router(
+    "/api/v1",
+    route_handlers=[
+        health, register, entities, entity, definition, activate, deactivate, launch, executions, describe, closure, wait, events,
+        abort, signal, waiting, cache, engine_launch, recovery_plan, engine_executions, changes, evict,
+    ],
+)  # fmt: skip
+
+__all__ = ["ROUTES"]

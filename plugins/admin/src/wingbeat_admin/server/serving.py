@@ -1,0 +1,174 @@
+"""Serving: the application, and the process's part of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import socket
+from collections.abc import Callable, Iterator
+
+import uvicorn
+from litestar import Litestar, Request, Response
+from litestar.di import Provide
+from litestar.enums import ScopeType
+from litestar.exceptions import HTTPException
+from litestar.openapi.config import OpenAPIConfig
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from wingbeat.base.errors import ConfigurationError, WingbeatError
+from wingbeat.contracts.admin import Admin
+from wingbeat.contracts.engine import Engine
+from wingbeat.contracts.home import Home
+from wingbeat_admin.problems import MEDIA_TYPE, Problem, problem_of
+from wingbeat_admin.server.routes import ROUTES
+
+BODY_BYTES_MAX = 64 * 2**20
+"""A registration of a large project; everything else is far smaller."""
+CLOSE_S_MAX = 1
+"""For so long requests that are under way may go on when it stops; streams end then."""
+
+_log = logging.getLogger("wingbeat.admin")
+
+
+def application(home: Home, engine: Engine, admin: Admin, hosts: frozenset[str]) -> Litestar:
+    """The ASGI application.
+
+    Args:
+        hosts: What a request may call us in its header ``Host``: a page of somebody else's that has its own name lead here
+            (DNS rebinding) is refused.
+    """
+    return Litestar(
+        route_handlers=[ROUTES],
+        dependencies={
+            "home": Provide(lambda: home, sync_to_thread=False),
+            "engine": Provide(lambda: engine, sync_to_thread=False),
+            "admin": Provide(lambda: admin, sync_to_thread=False),
+        },
+        middleware=[lambda app: _Guard(app, hosts)],
+        exception_handlers={WingbeatError: _told, HTTPException: _refused, Exception: _failed},
+        openapi_config=OpenAPIConfig(title="Wingbeat", version="1", path="/api/openapi"),
+        logging_config=None,
+        request_max_body_size=BODY_BYTES_MAX,
+    )
+
+
+async def serve(
+    home: Home, engine: Engine, admin: Admin, *, host: str, port: int, ready: Callable[[str], None]
+) -> None:
+    """See `wingbeat.contracts.server.Serve`."""
+    if not _is_loopback(host):
+        raise ConfigurationError(
+            f"Nobody has to prove who they are yet, so the server listens at the loopback only, not at {host!r}.",
+            hint="Use 127.0.0.1, and a reverse proxy that authenticates in front of it.",
+        )
+    listening = _listen(host, port)
+    name = f"[{host}]" if ":" in host else host
+    port = listening.getsockname()[1]
+    hosts = frozenset(f"{each}:{port}" for each in (name, "localhost", "127.0.0.1", "[::1]"))
+    with listening:
+        config = uvicorn.Config(
+            application(home, engine, admin, hosts), log_config=None, access_log=False, lifespan="off",
+            server_header=False, timeout_graceful_shutdown=CLOSE_S_MAX,
+        )  # fmt: skip
+        server = _Server(config, lambda: ready(f"http://{name}:{port}"))
+        serving = asyncio.ensure_future(server.serve(sockets=[listening]))
+        try:
+            await asyncio.shield(serving)
+        except asyncio.CancelledError:
+            server.should_exit = True  # else it would leave its sockets to the loop
+            await serving
+            raise
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to whoever serves, and says when it answers."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+class _Guard:
+    """Refuses what a browser sends for somebody else's page: another host or origin, and bodies that are no JSON."""
+
+    def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
+        self._app, self._hosts = app, hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.HTTP:
+            headers = dict(scope["headers"])
+            host, origin = headers.get(b"host", b"").decode("latin-1"), headers.get(b"origin", b"").decode("latin-1")
+            problem = None
+            if host.lower() not in self._hosts:
+                problem = Problem(f"This server is not {host[:200]!r}.", 421)
+            elif origin and origin.lower() not in {f"http://{each}" for each in self._hosts}:
+                problem = Problem("Pages of others may not use this server.", 403)
+            elif scope["method"] not in ("GET", "HEAD", "OPTIONS") and not _has_json(headers):
+                problem = Problem("The body has to be JSON, and to say so.", 415, hint="content-type: application/json")
+            if problem is not None:
+                await _answer(problem).to_asgi_response(None, Request(scope))(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _has_json(headers: dict[bytes, bytes]) -> bool:
+    if headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers:
+        return b"content-type" not in headers or headers[b"content-type"].startswith(b"application/json")
+    return headers.get(b"content-type", b"").startswith(b"application/json")
+
+
+def _answer(problem: Problem) -> Response[Problem]:
+    return Response(problem, status_code=problem.status, media_type=MEDIA_TYPE)
+
+
+def _told(_: object, error: WingbeatError) -> Response[Problem]:
+    problem = problem_of(error)
+    if problem.status == 500:
+        _log.warning("A request failed: %s", error)
+    return _answer(problem)
+
+
+def _refused(_: object, error: HTTPException) -> Response[Problem]:
+    if error.status_code >= 500:
+        _log.error("A request failed by a mistake of ours.", exc_info=error)
+    extra = "; ".join(str(each.get("message", "")) for each in error.extra or () if isinstance(each, dict))
+    return _answer(Problem(error.detail or type(error).__name__, error.status_code, extra))
+
+
+def _failed(_: object, error: Exception) -> Response[Problem]:
+    _log.error("A request failed by a mistake of ours.", exc_info=error)
+    return _answer(Problem("A mistake of ours; the log of the server says more.", 500))
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listening.close()
+        raise ConfigurationError(
+            f"The server cannot listen at {host}:{port}: {getattr(error, 'strerror', None) or error}."
+        ) from error
+    return listening
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
