@@ -68,6 +68,19 @@ class HttpAdmin:
         """See `Admin.deactivate`."""
         return await self._call(Entity, "POST", f"{_path(reference)}/deactivate")
 
+    async def ticks(self, reference: str, after: float, count: int = 10) -> list[float]:
+        """See `Admin.ticks`."""
+        params = {"after": after, "count": count}
+        return await self._call(list[float], "GET", f"{_path(reference)}/ticks", params=params)
+
+    async def pause(self, reference: str, reason: str, *, by: str = "") -> Entity:
+        """See `Admin.pause`."""
+        return await self._call(Entity, "POST", f"{_path(reference)}/pause", body={"reason": reason})
+
+    async def resume(self, reference: str, *, by: str = "") -> Entity:
+        """See `Admin.resume`."""
+        return await self._call(Entity, "POST", f"{_path(reference)}/resume")
+
     async def launch(self, launch: Launch, *, by: str = "") -> LaunchReply:
         """See `Admin.launch`. The id is made here, so that the call can be repeated."""
         named = launch if launch.name else msgspec.structs.replace(launch, name=short_id(os.urandom(16)))

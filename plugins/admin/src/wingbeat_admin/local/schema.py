@@ -14,8 +14,8 @@ BUSY_S = 10.0
 
 _STEPS = (
     # `entities` holds what was registered; what is in `body` and `closures` decides, the other columns are what queries ask by.
-    # `due` holds what triggers have decided on and what is still to be launched. `executions` is the history, projected from the
-    # engine up to the change `cursor` in `meta`.
+    # `due` holds what triggers have decided on and what is still to be launched; one with `serial` stays until its execution has
+    # ended. `executions` is the history, projected from the engine up to the change `cursor` in `meta`.
     """
     CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
     INSERT INTO meta VALUES ('cursor', 0);
@@ -29,14 +29,17 @@ _STEPS = (
     CREATE INDEX entities_by_kind ON entities (kind, project, domain, number);
     CREATE TABLE active (
         project TEXT NOT NULL, domain TEXT NOT NULL, name TEXT NOT NULL,
-        version TEXT NOT NULL, since REAL NOT NULL, watched TEXT NOT NULL,
+        version TEXT NOT NULL, since REAL NOT NULL, watched TEXT NOT NULL, next REAL, paused TEXT NOT NULL DEFAULT '',
         PRIMARY KEY (project, domain, name)
     ) WITHOUT ROWID;
     CREATE INDEX active_by_watched ON active (watched) WHERE watched != '';
+    CREATE INDEX active_by_next ON active (next) WHERE next IS NOT NULL;
     CREATE TABLE due (
-        execution TEXT PRIMARY KEY, entity TEXT NOT NULL, cause TEXT NOT NULL, decided_at REAL NOT NULL,
-        failed TEXT NOT NULL DEFAULT ''
+        execution TEXT PRIMARY KEY, entity TEXT NOT NULL, plan TEXT NOT NULL, cause TEXT NOT NULL, tick REAL, at REAL NOT NULL,
+        serial INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'waiting', failed TEXT NOT NULL DEFAULT ''
     );
+    CREATE INDEX due_by_state ON due (state, at);
+    CREATE INDEX due_by_plan ON due (plan, state) WHERE serial;
     CREATE TABLE executions (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
         id TEXT NOT NULL UNIQUE, workflow TEXT NOT NULL, phase TEXT NOT NULL, created_at REAL NOT NULL, ended_at REAL,

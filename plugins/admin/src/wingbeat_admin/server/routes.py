@@ -46,8 +46,8 @@ Part = FromPath[str]
 Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)]
 
 
-class Abort(Struct):
-    """Why an execution is to stop."""
+class Reason(Struct):
+    """Why an execution is to stop, or a schedule to pause."""
 
     reason: str = ""
 
@@ -116,6 +116,28 @@ async def activate(admin: TheAdmin, project: Part, domain: Part, name: Part, ver
 async def deactivate(admin: TheAdmin, project: Part, domain: Part, name: Part, version: Part) -> Entity:
     """Have no version of a launch plan be active."""
     return await admin.deactivate(_reference(project, domain, name, version))
+
+
+@get("/entities/{project:str}/{domain:str}/{name:str}/{version:str}/ticks")
+async def ticks(
+    admin: TheAdmin, project: Part, domain: Part, name: Part, version: Part, after: FromQuery[float], count: Limit = 10
+) -> list[float]:
+    """When the schedule of a launch plan is due, behind a moment; all in epoch seconds."""
+    return await admin.ticks(_reference(project, domain, name, version), after, count)
+
+
+@post("/entities/{project:str}/{domain:str}/{name:str}/{version:str}/pause", status_code=200)
+async def pause(
+    admin: TheAdmin, project: Part, domain: Part, name: Part, version: Part, data: JSONBody[Reason]
+) -> Entity:
+    """Let the ticks of an active launch plan pass without a launch."""
+    return await admin.pause(_reference(project, domain, name, version), data.reason)
+
+
+@post("/entities/{project:str}/{domain:str}/{name:str}/{version:str}/resume", status_code=200)
+async def resume(admin: TheAdmin, project: Part, domain: Part, name: Part, version: Part) -> Entity:
+    """Let its ticks launch again, those from now on."""
+    return await admin.resume(_reference(project, domain, name, version))
 
 
 # -- executions
@@ -198,7 +220,7 @@ async def events(
 
 
 @post("/executions/{execution:str}/abort", status_code=202)
-async def abort(engine: TheEngine, execution: Part, data: JSONBody[Abort]) -> dict[str, str]:
+async def abort(engine: TheEngine, execution: Part, data: JSONBody[Reason]) -> dict[str, str]:
     """Stop it. It has not ended yet when this answers: wait for it."""
     await engine.describe(execution, nodes=False)
     try:
@@ -285,8 +307,9 @@ def _json(value: Any) -> Response[bytes]:
 ROUTES = Router(
     "/api/v1",
     route_handlers=[
-        health, register, entities, entity, definition, activate, deactivate, launch, executions, describe, closure, wait, events,
-        abort, signal, waiting, cache, engine_launch, recovery_plan, engine_executions, changes, evict,
+        health, register, entities, entity, definition, activate, deactivate, ticks, pause, resume, launch, executions,
+        describe, closure, wait, events, abort, signal, waiting, cache, engine_launch, recovery_plan, engine_executions,
+        changes, evict,
     ],
 )  # fmt: skip
 
