@@ -46,7 +46,7 @@ class Kind(enum.StrEnum):
         return "launch plan" if self is Kind.LAUNCHPLAN else self.value
 
 
-class Definition(Struct, frozen=True, omit_defaults=True):
+class Definition(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What is registered under a name: all that is needed to run it, without its sources.
 
     Attributes:
@@ -71,7 +71,7 @@ class Definition(Struct, frozen=True, omit_defaults=True):
         return self.closure.workflow.interface if self.plan is None else self.plan.interface
 
 
-class Registration(Struct, frozen=True, omit_defaults=True):
+class Registration(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """Definitions that are registered together, or not at all.
 
     Attributes:
@@ -139,7 +139,7 @@ class EntityPage(Struct, frozen=True):
     following: str = ""
 
 
-class Launch(Struct, frozen=True, omit_defaults=True):
+class Launch(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """An execution to be.
 
     Attributes:

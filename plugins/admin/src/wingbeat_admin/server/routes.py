@@ -8,15 +8,12 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Router, get, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter, SkipValidation
+from litestar.params import FromQuery, HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Response, ServerSentEvent, ServerSentEventMessage
 from msgspec import Struct
 
 from wingbeat.base.errors import InputError
 from wingbeat.contracts.admin import (
-    PAGE_MAX,
-    Admin,
     Entity,
     EntityPage,
     EntityQuery,
@@ -28,31 +25,25 @@ from wingbeat.contracts.admin import (
     Registration,
 )
 from wingbeat.contracts.catalog import Evicted, Eviction
-from wingbeat.contracts.engine import Engine, LaunchReply, LaunchRequest, RecoveryPlan, Summary
-from wingbeat.contracts.home import Home
+from wingbeat.contracts.engine import LaunchReply, LaunchRequest, RecoveryPlan, Summary
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literal, Offloaded
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.types import Blob
 from wingbeat_admin.client.admin import LATEST
+from wingbeat_admin.server.dependencies import Limit, Part, TheAdmin, TheEngine, TheHome
 from wingbeat_admin.views import shown
 
 WAIT_S_MAX = 30.0
 
-TheAdmin = SkipValidation[NamedDependency[Admin]]
-TheEngine = SkipValidation[NamedDependency[Engine]]
-TheHome = SkipValidation[NamedDependency[Home]]
-Part = FromPath[str]
-Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)]
 
-
-class Reason(Struct):
+class Reason(Struct, forbid_unknown_fields=True):
     """Why an execution is to stop, or a schedule to pause."""
 
     reason: str = ""
 
 
-class Signal(Struct):
+class Signal(Struct, forbid_unknown_fields=True):
     """The answer to a gate; the same `id` again changes nothing."""
 
     name: str

@@ -22,6 +22,7 @@ from wingbeat.contracts.admin import Admin
 from wingbeat.contracts.engine import Engine
 from wingbeat.contracts.home import Home
 from wingbeat_admin.problems import MEDIA_TYPE, Problem, problem_of
+from wingbeat_admin.server.content import CONTENT
 from wingbeat_admin.server.routes import ROUTES
 
 BODY_BYTES_MAX = 64 * 2**20
@@ -40,14 +41,19 @@ def application(home: Home, engine: Engine, admin: Admin, hosts: frozenset[str])
             (DNS rebinding) is refused.
     """
     return Litestar(
-        route_handlers=[ROUTES],
+        route_handlers=[ROUTES, CONTENT],
         dependencies={
             "home": Provide(lambda: home, sync_to_thread=False),
             "engine": Provide(lambda: engine, sync_to_thread=False),
             "admin": Provide(lambda: admin, sync_to_thread=False),
         },
         middleware=[lambda app: _Guard(app, hosts)],
-        exception_handlers={WingbeatError: _told, HTTPException: _refused, Exception: _failed},
+        exception_handlers={
+            WingbeatError: _told,
+            HTTPException: _refused,
+            RecursionError: _too_deep,
+            Exception: _failed,
+        },
         openapi_config=OpenAPIConfig(title="Wingbeat", version="1", path="/api/openapi"),
         logging_config=None,
         request_max_body_size=BODY_BYTES_MAX,
@@ -100,7 +106,8 @@ class _Server(uvicorn.Server):
 
 
 class _Guard:
-    """Refuses what a browser sends for somebody else's page: another host or origin, and bodies that are no JSON."""
+    """Refuses what a browser sends for somebody else's page: another host or origin, and posts that are no JSON (other methods it
+    asks for first, and is not allowed)."""
 
     def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
         self._app, self._hosts = app, hosts
@@ -114,7 +121,7 @@ class _Guard:
                 problem = Problem(f"This server is not {host[:200]!r}.", 421)
             elif origin and origin.lower() not in {f"http://{each}" for each in self._hosts}:
                 problem = Problem("Pages of others may not use this server.", 403)
-            elif scope["method"] not in ("GET", "HEAD", "OPTIONS") and not _has_json(headers):
+            elif scope["method"] == "POST" and not _has_json(headers):
                 problem = Problem("The body has to be JSON, and to say so.", 415, hint="content-type: application/json")
             if problem is not None:
                 await _answer(problem).to_asgi_response(None, Request(scope))(scope, receive, send)
@@ -144,6 +151,10 @@ def _refused(_: object, error: HTTPException) -> Response[Problem]:
         _log.error("A request failed by a mistake of ours.", exc_info=error)
     extra = "; ".join(str(each.get("message", "")) for each in error.extra or () if isinstance(each, dict))
     return _answer(Problem(error.detail or type(error).__name__, error.status_code, extra))
+
+
+def _too_deep(_: object, __: RecursionError) -> Response[Problem]:
+    return _answer(Problem("The body is nested too deeply.", 400))
 
 
 def _failed(_: object, error: Exception) -> Response[Problem]:
