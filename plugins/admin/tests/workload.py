@@ -1,4 +1,7 @@
-"""Two teams and a schedule, as a program that is killed and begun again until it has done everything. Arguments: the home, and how many ticks."""
+"""Two teams and a schedule: a program that is killed and begun again until it has done everything.
+
+Arguments: the home, and how many ticks.
+"""
 
 import asyncio
 import sys
