@@ -46,6 +46,9 @@ _STEPS = (
         project TEXT NOT NULL, domain TEXT NOT NULL, name TEXT NOT NULL, entity TEXT NOT NULL, cause TEXT NOT NULL,
         labels BLOB NOT NULL
     );
+    CREATE INDEX executions_by_project ON executions (project, number);
+    CREATE INDEX executions_by_domain ON executions (domain, number);
+    CREATE INDEX executions_by_any_phase ON executions (phase, number);
     CREATE INDEX executions_by_place ON executions (project, domain, number);
     CREATE INDEX executions_by_phase ON executions (project, domain, phase, number);
     CREATE INDEX executions_by_name ON executions (project, domain, name, number);
