@@ -37,7 +37,12 @@ def wingbeat_register(registrar: Registrar) -> None:
 
 def _local(home: Home, engine: Engine) -> Admin:
     from wingbeat_admin.local.admin import LocalAdmin
+    from wingbeat_admin.place import server_of
 
+    if url := server_of(home.path):  # it has the file for itself
+        from wingbeat_admin.client.admin import HttpAdmin
+
+        return HttpAdmin(*_client(home, url))
     return LocalAdmin(Path(home.path, "admin.sqlite"), engine, home.storage())
 
 
@@ -56,10 +61,10 @@ def _engine(home: Home) -> RemoteEngine:
     return HttpEngine(*_client(home))
 
 
-def _client(home: Home) -> tuple[Api, Transfer]:
+def _client(home: Home, url: str = "") -> tuple[Api, Transfer]:
     from wingbeat_admin.client.api import Api
     from wingbeat_admin.client.transfer import Transfer
 
     settings = home.settings("admin", AdminSettings)
-    api = Api(settings.endpoint, settings.timeout_s)
+    api = Api(url or settings.endpoint, settings.timeout_s)
     return api, Transfer(api, home.storage(), str(Path(home.path, "scratch")))

@@ -49,6 +49,8 @@ T = TypeVar("T")
 
 VERSION_DIGITS = 16
 """Of the digest that is the version where none is given."""
+MOMENT_MAX = 32_503_680_000.0
+"""The year 3000, in epoch seconds."""
 RESERVED = "wingbeat/"
 """What labels of ours begin with."""
 
@@ -141,6 +143,8 @@ class LocalAdmin:
 
     async def ticks(self, reference: str, after: float, count: int = 10) -> list[float]:
         """See `Admin.ticks`."""
+        if not 0 <= after <= MOMENT_MAX:
+            raise InputError(f"{after!r} is no moment in epoch seconds.")
         schedule = await self._scheduled(reference)
         return list(islice(ticks(schedule[1].when, after), max(0, min(count, PAGE_MAX))))
 

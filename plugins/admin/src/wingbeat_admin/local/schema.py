@@ -76,7 +76,7 @@ def open_file(path: Path) -> sqlite3.Connection:
         if "locked" in str(error):
             raise ConfigurationError(
                 f"Another process works with the admin's file {path}.",
-                hint="That is 'wingbeat serve': reach it by WINGBEAT_ENDPOINT, or --endpoint, with the URL that it has printed.",
+                hint="A program that keeps its kernel's admin open, or a command that takes long: let it end, or go through it.",
             ) from error
         raise ConfigurationError(f"The admin's file {path} cannot be used: {error}.") from error
     except BaseException:

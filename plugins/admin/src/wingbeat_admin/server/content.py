@@ -8,14 +8,14 @@ import os
 import tempfile
 from typing import Any
 
-from litestar import Request, Router, get, post, put
+from litestar import Request, Router
 from litestar.params import JSONBody
 from litestar.response import File, Response
 
 from wingbeat.base.errors import InputError, NotFound
 from wingbeat.trees import manifest_bytes
 from wingbeat_admin.content import Digests, file_blob, local, manifest_of, missing, put_tree, tree_blob
-from wingbeat_admin.server.dependencies import Part, TheHome
+from wingbeat_admin.server.dependencies import Part, TheHome, get, post, put
 
 FILE_BYTES_MAX = 16 * 2**30
 ASKED_MAX = 10_000
@@ -55,7 +55,7 @@ async def put_manifest(request: Request[Any, Any, Any], home: TheHome, digest: P
     await asyncio.to_thread(put_tree, home.storage(), body, digest, _scratch(home))
 
 
-@get("/files/{digest:str}")
+@get("/files/{digest:str}", media_type="application/octet-stream")
 async def get_file(home: TheHome, digest: Part) -> File:
     """A file, streamed."""
     storage = home.storage()
@@ -65,7 +65,7 @@ async def get_file(home: TheHome, digest: Part) -> File:
     return File(path, filename=digest.partition(":")[2], media_type="application/octet-stream")
 
 
-@get("/trees/{digest:str}")
+@get("/trees/{digest:str}", media_type="application/json")
 async def get_tree(home: TheHome, digest: Part) -> Response[bytes]:
     """The manifest of a tree; its files are got one by one."""
     storage = home.storage()

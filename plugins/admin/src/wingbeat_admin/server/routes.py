@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, Router, get, post
+from litestar import Request, Router
 from litestar.params import FromQuery, HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Response, ServerSentEvent, ServerSentEventMessage
 from msgspec import Struct
@@ -31,7 +31,7 @@ from wingbeat.spec.literal import Literal, Offloaded
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.types import Blob
 from wingbeat_admin.client.admin import LATEST
-from wingbeat_admin.server.dependencies import Limit, Part, TheAdmin, TheEngine, TheHome
+from wingbeat_admin.server.dependencies import Limit, Number, Part, TheAdmin, TheEngine, TheHome, get, post
 from wingbeat_admin.views import shown
 
 WAIT_S_MAX = 30.0
@@ -91,7 +91,7 @@ async def entity(admin: TheAdmin, project: Part, domain: Part, name: Part, versi
     return await admin.entity(_reference(project, domain, name, version))
 
 
-@get("/entities/{project:str}/{domain:str}/{name:str}/{version:str}/definition")
+@get("/entities/{project:str}/{domain:str}/{name:str}/{version:str}/definition", media_type="application/json")
 async def definition(admin: TheAdmin, project: Part, domain: Part, name: Part, version: Part) -> Response[bytes]:
     """What was registered: its specification."""
     return _json(await admin.definition(_reference(project, domain, name, version)))
@@ -170,14 +170,14 @@ async def describe(
     return await asyncio.to_thread(shown, view, read)
 
 
-@get("/executions/{execution:str}/closure")
+@get("/executions/{execution:str}/closure", media_type="application/json")
 async def closure(engine: TheEngine, execution: Part) -> Response[bytes]:
     """The specification that it runs."""
     found: Closure = await engine.closure(execution)
     return _json(found)
 
 
-@get("/executions/{execution:str}/wait")
+@get("/executions/{execution:str}/wait", media_type="application/json")
 async def wait(
     engine: TheEngine,
     execution: Part,
@@ -195,8 +195,8 @@ async def wait(
 async def events(
     engine: TheEngine,
     execution: Part,
-    after: FromQuery[int] = -1,
-    last: Annotated[int | None, HeaderParameter(name="last-event-id")] = None,
+    after: Number = -1,
+    last: Annotated[int | None, HeaderParameter(name="last-event-id", ge=-1, le=2**62)] = None,
 ) -> ServerSentEvent:
     """What happens in it, as server-sent events, behind a cursor: `after`, or the header that browsers send when they resume."""
     await engine.describe(execution, nodes=False)  # what is not there is told by the status
@@ -229,13 +229,13 @@ async def signal(engine: TheEngine, execution: Part, request: Request[Any, Any, 
     await engine.signal(execution, given.name, given.value, given.id)
 
 
-@get("/executions/{execution:str}/waiting")
+@get("/executions/{execution:str}/waiting", media_type="application/json")
 async def waiting(engine: TheEngine, execution: Part, node: FromQuery[str] = "") -> Response[bytes]:
     """For what a node waits, or every one that has not ended; as text."""
     return _json(await engine.explain_waiting(execution, node))
 
 
-@get("/executions/{execution:str}/cache")
+@get("/executions/{execution:str}/cache", media_type="application/json")
 async def cache(engine: TheEngine, execution: Part, node: FromQuery[str]) -> Response[bytes]:
     """Why the outputs of a node were taken from the catalog or not; as text."""
     return _json(await engine.explain_cache(execution, node))
@@ -265,8 +265,8 @@ async def engine_executions(engine: TheEngine, after: FromQuery[str] = "", limit
 @get("/engine/changes")
 async def changes(
     engine: TheEngine,
-    after: FromQuery[int] = 0,
-    last: Annotated[int | None, HeaderParameter(name="last-event-id")] = None,
+    after: Number = 0,
+    last: Annotated[int | None, HeaderParameter(name="last-event-id", ge=-1, le=2**62)] = None,
 ) -> ServerSentEvent:
     """Executions that are launched or change their phase, as server-sent events, behind a number."""
 

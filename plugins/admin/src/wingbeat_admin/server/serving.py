@@ -21,6 +21,7 @@ from wingbeat.base.errors import ConfigurationError, WingbeatError
 from wingbeat.contracts.admin import Admin
 from wingbeat.contracts.engine import Engine
 from wingbeat.contracts.home import Home
+from wingbeat_admin.place import announce, announced
 from wingbeat_admin.problems import MEDIA_TYPE, Problem, problem_of
 from wingbeat_admin.server.content import CONTENT
 from wingbeat_admin.server.routes import ROUTES
@@ -73,12 +74,17 @@ async def serve(
     name = f"[{host}]" if ":" in host else host
     port = listening.getsockname()[1]
     hosts = frozenset(f"{each}:{port}" for each in (name, "localhost", "127.0.0.1", "[::1]"))
-    with listening:
+    with listening, announced(home.path) as place:
         config = uvicorn.Config(
             application(home, engine, admin, hosts), log_config=None, access_log=False, lifespan="off",
             server_header=False, timeout_graceful_shutdown=CLOSE_S_MAX,
         )  # fmt: skip
-        server = _Server(config, lambda: ready(f"http://{name}:{port}"))
+
+        def answers() -> None:
+            announce(place, f"http://{name}:{port}")
+            ready(f"http://{name}:{port}")
+
+        server = _Server(config, answers)
         serving = asyncio.ensure_future(server.serve(sockets=[listening]))
         try:
             await asyncio.shield(serving)
