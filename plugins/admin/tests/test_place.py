@@ -3,6 +3,9 @@
 import subprocess
 import sys
 
+import pytest
+
+from wingbeat.base.errors import ConfigurationError
 from wingbeat.testing.home import TemporaryHome
 from wingbeat_admin import plugin
 from wingbeat_admin.client.admin import HttpAdmin
@@ -24,6 +27,12 @@ def test_a_server_is_found_while_it_runs(tmp_path):
     with announced(str(tmp_path)) as place:
         announce(place, "http://127.0.0.1:12345")
         announce(place, "http://[::1]:1")
+        assert server_of(str(tmp_path)) == "http://[::1]:1"
+        with (
+            pytest.raises(ConfigurationError, match=r"is served already, at http://\[::1\]:1"),
+            announced(str(tmp_path)),
+        ):
+            pass
         assert server_of(str(tmp_path)) == "http://[::1]:1"
     assert server_of(str(tmp_path)) == ""
 

@@ -7,19 +7,30 @@ import fcntl
 import os
 from collections.abc import Iterator
 
+from wingbeat.base.errors import ConfigurationError
+
 FILE = "server"
 _URL_BYTES_MAX = 200
 
 
 @contextlib.contextmanager
 def announced(home: str) -> Iterator[int]:
-    """While entered, this process is the home's server. Gives a file to write the URL to; its lock ends with the process."""
+    """While entered, this process is the home's server. Gives a file to write the URL to; its lock ends with the process.
+
+    Raises:
+        ConfigurationError: Another process is.
+    """
     handle = os.open(os.path.join(home, FILE), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # by the admin's file, there is only one
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigurationError(
+                f"The home {home} is served already, at {server_of(home) or 'a URL that it has not said yet'}."
+            ) from None
         yield handle
-    finally:
         os.ftruncate(handle, 0)
+    finally:
         os.close(handle)
 
 
