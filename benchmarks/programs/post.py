@@ -25,4 +25,5 @@ async def main(port: int, launches: int, connections: int, entity: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*map(int, sys.argv[1:4]), sys.argv[4]))
+    port_, launches_, connections_ = map(int, sys.argv[1:4])
+    asyncio.run(main(port_, launches_, connections_, sys.argv[4]))
