@@ -14,6 +14,7 @@ COMMANDS = {
     "signal": "Give an execution the value that it waits for.",
     "deck": "Show the page that a node has made.",
     "recover": "Run an execution again, keeping what succeeded.",
+    "relaunch": "Run an execution anew, with its inputs.",
     "abort": "Stop an execution in order.",
     "activate": "Have a version of a launch plan be started by its trigger.",
     "deactivate": "Have a launch plan be started no more.",

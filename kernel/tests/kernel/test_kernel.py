@@ -219,6 +219,23 @@ async def test_recover_runs_what_did_not_succeed(kernel_at):
         assert [n.phase for n in (await new.describe()).nodes] == ["RECOVERED", "FAILED", "NOT_STARTED"]
 
 
+async def test_relaunch_runs_everything_again_with_the_same_inputs_and_labels(kernel_at):
+    async with kernel_at() as kernel:
+        first = await kernel.launch(double, {"n": 4}, labels={"team": "eta", "wingbeat/entity": "a/b/c@v1"})
+        assert await first.result() == 8
+        again = await kernel.relaunch(first.id)
+        assert (again.id != first.id, again.recovered, await again.result()) == (True, 0, 8)
+        labels = (await again.describe()).labels
+        assert {**labels, "team": "eta", "wingbeat/entity": "a/b/c@v1"} == labels
+        assert (await kernel.relaunch(first.id, name=again.id)).created is False
+        other = await kernel.relaunch(first.id, double)
+        assert "wingbeat/entity" not in (await other.describe()).labels, (
+            "what is compiled anew is not what was registered"
+        )
+        with pytest.raises(NotFound):
+            await kernel.relaunch("nope")
+
+
 async def test_recover_of_something_else_takes_over_nothing(kernel_at):
     async with kernel_at() as kernel:
         await (await kernel.launch(chain, {"n": 1}, name="old")).result()

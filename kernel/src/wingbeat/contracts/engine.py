@@ -270,7 +270,8 @@ class Engine(Protocol):
 
     def changes(self, after: int = 0) -> AsyncIterator[list[Change]]:
         """Executions that were launched, or whose phase has changed, behind the number `after`: what there is, then what comes,
-        without an end. In the order of their numbers; several changes of one execution may come as one, the last.
+        without an end. In the order of their numbers; several changes of one execution may come as one, the last. An empty list
+        says that this was all there is now.
 
         Who goes on behind the last number that it was told misses no execution and no end.
         Raises `EngineStopped`.

@@ -32,14 +32,18 @@ class Changes:
 
     async def follow(self, after: int) -> AsyncIterator[list[Change]]:
         """See `wingbeat.contracts.engine.Engine.changes`."""
+        said = False
         while True:
             self._check()
             told = self._told  # before the look: what comes behind it is told
             found = await self._archive.changes(after, PAGE)
             if found:
-                after = found[-1].number
+                after, said = found[-1].number, False
                 yield found
             else:
+                if not said:
+                    said = True
+                    yield []
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_S):
                         await told.wait()

@@ -183,14 +183,7 @@ class Kernel:
         return self._admin
 
     async def serve(self, host: str = "127.0.0.1", port: int = 0, *, ready: Callable[[str], None] = print) -> None:
-        """Make this kernel and its admin reachable over HTTP, until this is cancelled.
-
-        Args:
-            host: Address to listen at.
-
-            port: 0 takes one that is free.
-
-            ready: Called with the URL, once it answers there.
+        """Make this kernel and its admin reachable over HTTP, until this is cancelled: see `wingbeat.contracts.server.Serve`.
 
         Raises:
             ConfigurationError: No server is installed, or it cannot listen there.
@@ -309,8 +302,21 @@ class Kernel:
 
             ConflictError: It is under way.
         """
-        prepared, literals = await self._again(id, entity)
-        return await self._launch(prepared, literals, None, recover=id, resume=resume)
+        prepared, literals, labels = await self._again(id, entity)
+        return await self._launch(prepared, literals, None, recover=id, resume=resume, labels=labels)
+
+    async def relaunch(
+        self,
+        id: str,
+        entity: Workflow[..., Any] | Task[..., Any] | Closure | None = None,
+        name: str | None = None,
+    ) -> Execution:
+        """Run an execution anew, with its inputs: everything of it, but what the cache has. It may be under way.
+
+        Args: as of `recover`, and `name` as of `launch`. Raises NotFound.
+        """
+        prepared, literals, labels = await self._again(id, entity)
+        return await self._launch(prepared, literals, name, labels=labels)
 
     async def recovery_plan(
         self, id: str, entity: Workflow[..., Any] | Task[..., Any] | Closure | None = None
@@ -327,17 +333,21 @@ class Kernel:
         """
         from wingbeat.contracts.engine import LaunchRequest
 
-        prepared, literals = await self._again(id, entity)
+        prepared, literals, _ = await self._again(id, entity)
         return await self.engine.recovery_plan(LaunchRequest(prepared.closure, literals, recover=id))
 
     async def _again(
         self, id: str, entity: Workflow[..., Any] | Task[..., Any] | Closure | None
-    ) -> tuple[Prepared, Literals]:
-        """What is to be run in the place of an execution, with its inputs."""
+    ) -> tuple[Prepared, Literals, dict[str, str]]:
+        """What is to be run in the place of an execution, with its inputs, and its labels."""
+        from wingbeat.contracts.admin import ENTITY_LABEL
+
         view = await self.engine.describe(id, nodes=False)
         known = self._preparer.known(view.closure) if self._preparer is not None and entity is None else None
         prepared = known or await self._prepare(entity if entity is not None else await self.engine.closure(id))
-        return prepared, await prepared.adapt(view)
+        ours = [ENTITY_LABEL] if entity is None else []  # what is compiled anew is not the version that is registered
+        labels = {name: view.labels[name] for name in view.labels if name in ours or not name.startswith("wingbeat/")}
+        return prepared, await prepared.adapt(view), labels
 
     async def signal(self, id: str, name: str, value: Any) -> None:
         """Answer a gate: True or False to an approval, a value to an input. Returns when the answer is durable.

@@ -147,10 +147,9 @@ class RemoteEngine:
         try:
             while True:
                 reply = await self._next(queue)
-                if found := msgspec.msgpack.decode(reply.value, type=RESULTS[call.method]):
-                    yield found
                 if reply.last:
                     return
+                yield msgspec.msgpack.decode(reply.value, type=RESULTS[call.method])
         finally:
             self._forget(call.number)
 

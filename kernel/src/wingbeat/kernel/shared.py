@@ -153,7 +153,7 @@ class SharedEngine:
             engine = self._engine
             try:
                 async for found in engine.changes(after):
-                    after = found[-1].number
+                    after = found[-1].number if found else after
                     yield found
             except HolderGone:
                 await self._again(engine)

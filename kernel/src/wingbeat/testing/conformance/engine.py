@@ -170,9 +170,16 @@ class EngineContract(Kit):
             following = engine.changes(last)
             async with asyncio.timeout(30), contextlib.aclosing(following) as found:
                 async for changes in found:
-                    assert {change.execution.id for change in changes} == {"third"}
-                    if changes[-1].execution.phase.terminal:
+                    assert {change.execution.id for change in changes} <= {"third"}
+                    if changes and changes[-1].execution.phase.terminal:
                         break
+            seen, following = {}, engine.changes()
+            async with asyncio.timeout(30), contextlib.aclosing(following) as found:
+                async for changes in found:
+                    if not changes:
+                        break
+                    seen |= {change.execution.id: "" for change in changes}
+            assert set(seen) == {"first", "second", "third"}, "an empty list says that this was all there is"
 
     async def test_the_closure_is_what_was_launched(self, home: TemporaryHome) -> None:
         """`closure`: the spec that an execution runs, whole."""

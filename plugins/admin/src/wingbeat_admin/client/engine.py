@@ -102,7 +102,7 @@ class HttpEngine:
             try:
                 async for event in self.api.stream("/engine/changes", {"after": after}):
                     found = msgspec.json.decode(event.data, type=list[Change])
-                    after = found[-1].number
+                    after = found[-1].number if found else after
                     yield found
             except EngineStopped:
                 await self.executions(limit=1)  # as above

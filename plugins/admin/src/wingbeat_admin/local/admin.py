@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import time
@@ -49,6 +50,8 @@ T = TypeVar("T")
 
 VERSION_DIGITS = 16
 """Of the digest that is the version where none is given."""
+ABREAST_S_MAX = 5.0
+"""For so long it waits at its start for what has happened meanwhile."""
 MOMENT_MAX = 32_503_680_000.0
 """The year 3000, in epoch seconds."""
 RESERVED = "wingbeat/"
@@ -86,6 +89,9 @@ class LocalAdmin:
         hit("admin.opened")
         self._follower = Follower(self._engine, self.do, self.run, self._clock)
         self._follower.start()
+        with contextlib.suppress(TimeoutError):  # a long history is told as far as it is known
+            async with asyncio.timeout(ABREAST_S_MAX):
+                await self._follower.abreast.wait()
 
     async def close(self) -> None:
         """See `Admin.close`."""

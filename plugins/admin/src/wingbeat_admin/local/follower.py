@@ -56,6 +56,8 @@ class Follower:
         clock: Callable[[], float],
     ) -> None:
         self._engine, self._do, self._run, self._clock = engine, do, run, clock
+        self.abreast = asyncio.Event()
+        """Set once all that there was is in the history."""
         self._due, self._looked = asyncio.Event(), asyncio.Event()
         self._aborting: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -98,6 +100,9 @@ class Follower:
 
     async def _note(self) -> None:
         async for changes in self._engine.changes(await self._do(Store.cursor)):
+            if not changes:
+                self.abreast.set()
+                continue
             hit("admin.change")
             if await self._do(Store.project, changes, self._clock()):
                 self._due.set()

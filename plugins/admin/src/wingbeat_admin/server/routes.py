@@ -271,8 +271,10 @@ async def changes(
     """Executions that are launched or change their phase, as server-sent events, behind a number."""
 
     async def following() -> AsyncIterator[ServerSentEventMessage]:
-        async for found in engine.changes(after if last is None else last):
-            yield ServerSentEventMessage(data=msgspec.json.encode(found).decode(), id=found[-1].number)
+        number = after if last is None else last
+        async for found in engine.changes(number):
+            number = found[-1].number if found else number
+            yield ServerSentEventMessage(data=msgspec.json.encode(found).decode(), id=number)
 
     return ServerSentEvent(following())
 
