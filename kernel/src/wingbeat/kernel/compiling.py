@@ -82,7 +82,7 @@ def definitions_of(
     home: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[Definition]:
-    """What a file, or every file of a folder, defines: to be registered. In the order of their names.
+    """What a file, or every file of a folder, defines itself: to be registered. In the order of their names.
 
     Files of a folder are those of the project that its code bundle holds and that speak of ``wingbeat``.
 
@@ -95,12 +95,16 @@ def definitions_of(
     problems: list[str] = []
     for file in _files(path):
         compiled = _compiled(file, home, Configuration(settings))
-        problems += [f"{file}: {name}: {problem.message}" for name, problem in compiled.problems.items()]
-        for name, closure in compiled.closures.items():
-            kind = Kind.TASK if name in compiled.tasks else Kind.WORKFLOW
-            _add(found, Definition(kind, closure.workflow.name, closure), file)
-        for planned in compiled.plans.values():
-            _add(found, Definition(Kind.LAUNCHPLAN, planned.plan.name, planned.closure, planned.plan), file)
+        for name in compiled.own:
+            if (problem := compiled.problems.get(name)) is not None:
+                hint = "".join(f"\n  {line}" for line in problem.hint.splitlines())
+                problems.append(f"{file}: {name}: {problem.message}{hint}")
+            elif (planned := compiled.plans.get(name)) is not None:
+                _add(found, Definition(Kind.LAUNCHPLAN, planned.plan.name, planned.closure, planned.plan), file)
+            else:
+                closure = compiled.closures[name]
+                kind = Kind.TASK if name in compiled.tasks else Kind.WORKFLOW
+                _add(found, Definition(kind, closure.workflow.name, closure), file)
     if problems:
         raise CompileError(*problems)
     if not found:
@@ -117,7 +121,7 @@ def _files(path: str) -> list[str]:
 
 
 def _add(found: dict[str, Definition], definition: Definition, file: str) -> None:
-    """Raises CompileError for another of the same name. The same one, imported elsewhere, comes as often as it is."""
+    """Raises CompileError for another of the same name. One object may have several names in its file."""
     other = found.setdefault(definition.name, definition)
     if other.digest != definition.digest:
         raise CompileError(

@@ -66,6 +66,8 @@ class Compiled(Struct, frozen=True, omit_defaults=True):
 
         tasks: Which of them are tasks.
 
+        own: What the file itself defines; the others it imports.
+
         plans: Launch plans.
 
         problems: What could not be compiled.
@@ -73,6 +75,7 @@ class Compiled(Struct, frozen=True, omit_defaults=True):
 
     closures: dict[str, Closure] = {}
     tasks: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
     plans: dict[str, Planned] = {}
     problems: dict[str, Problem] = {}
     failed: Problem | None = None
@@ -114,7 +117,9 @@ def _compile(request: CompileRequest) -> Compiled:
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a workflow's body is the user's code
             problems[name] = _problem(error)
     tasks = tuple(name for name in closures if _is_task(entities[name]))
-    return Compiled(closures, tasks, plans, problems)
+    own = [name for name, entity in entities.items() if getattr(entity.fn, "__module__", "") == module.__name__]
+    own += [name for name, plan in launchplans.items() if os.path.realpath(plan.where.file) == request.file]
+    return Compiled(closures, tasks, tuple(own), plans, problems)
 
 
 def _close(entity: Any, request: CompileRequest) -> Closure:
