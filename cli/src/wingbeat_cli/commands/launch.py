@@ -74,9 +74,13 @@ async def _launch(kernel: Kernel, ctx: click.Context, reference: str, arguments:
 
 
 def _context(entity: Entity, ctx: click.Context, reference: str, arguments: tuple[str, ...]) -> click.Context:
+    import json
+
     from wingbeat_cli.commands.run import entity_command
 
-    command = entity_command(entity.id, entity.interface, entity.doc, _ours)
+    fixed = [f"  {name} = {json.dumps(wire, ensure_ascii=False)}" for name, wire in entity.fixed.items()]
+    told = ["\n".join(["\b", "Fixed by the launch plan:", *fixed])] if fixed else []
+    command = entity_command(entity.id, entity.interface, "\n\n".join([entity.doc or entity.id, *told]), _ours)
     return command.make_context(f"{ctx.info_name} {reference}", list(arguments), parent=ctx.parent)
 
 

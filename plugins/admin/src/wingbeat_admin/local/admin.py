@@ -143,6 +143,8 @@ class LocalAdmin:
 
     async def executions(self, query: ExecutionQuery) -> ExecutionPage:
         """See `Admin.executions`."""
+        if self._follower is not None and not query.after:
+            await self._follower.catch_up()
         return await self.do(Store.executions, query)
 
     # -- for the follower

@@ -23,6 +23,7 @@ from wingbeat.contracts.engine import Engine, LaunchReply
 from wingbeat.contracts.failpoints import hit
 from wingbeat.spec.identity import parse_identity
 from wingbeat.spec.literal import Literals
+from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.types import ValueMismatch
 from wingbeat_admin.local.firing import check_taken, taken
 from wingbeat_admin.local.inputs import completed
@@ -31,6 +32,9 @@ from wingbeat_admin.local.store import Due, Store
 AGAIN_S = 0.5
 AGAIN_S_MAX = 30.0
 DUE_PAGE = 100
+NEWEST = 100
+"""Of so many executions the history is as new as the engine when it is asked for."""
+BEHIND_S_MAX = 2.0
 _DEFINITE = (ConflictError, InputError, LimitReached, NotFound, ValueMismatch)
 """Launching it again would end the same way."""
 
@@ -55,6 +59,7 @@ class Follower:
     ) -> None:
         self._engine, self._do, self._run, self._clock = engine, do, run, clock
         self._due = asyncio.Event()
+        self._noted = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -70,6 +75,23 @@ class Follower:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def catch_up(self) -> None:
+        """Wait until the newest executions are noted as the engine has them now; not for long: then the history lags behind.
+
+        A command that lists it may be the first to follow the engine since another one has launched something.
+        """
+        now = {each.id: each.phase for each in await self._engine.executions(limit=NEWEST)}
+        noted: dict[str, ExecutionPhase] = await self._do(Store.phases, list(now))
+        behind = {id: noted.get(id) for id, phase in now.items() if noted.get(id) != phase}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BEHIND_S_MAX):
+                while behind:
+                    told = self._noted  # before the look: what comes behind it is told
+                    noted = await self._do(Store.phases, list(behind))
+                    behind = {id: before for id, before in behind.items() if noted.get(id) == before}
+                    if behind:
+                        await told.wait()
 
     async def _again(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do it for ever: what fails is tried again, ever later."""
@@ -93,6 +115,8 @@ class Follower:
             if await self._do(Store.project, changes, self._clock()):
                 self._due.set()
             hit("admin.noted")
+            self._noted.set()
+            self._noted = asyncio.Event()
 
     async def _launch(self) -> None:
         while True:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 from wingbeat.base.errors import ConfigurationError
@@ -11,6 +14,11 @@ FORMAT = 1
 """Version of the file's format: the number of steps in `_STEPS`."""
 BUSY_S = 10.0
 """For so long another process may hold the file: a command that registers or lists."""
+
+SERVED_BUSY_S = 1.0
+"""For so long where that is a server: it stays."""
+SERVER_FILE = "server"
+"""Beside the file: URL and process id of the server that works with it."""
 
 _STEPS = (
     # `entities` holds what was registered; what is in `body` and `closures` decides, the other columns are what queries ask by.
@@ -59,8 +67,11 @@ def open_file(path: Path) -> sqlite3.Connection:
     Raises:
         ConfigurationError: Another process has it, it is no admin's, was written by a newer version, or cannot be used.
     """
+    server = server_of(path)
     try:
-        db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        db = sqlite3.connect(
+            path, timeout=SERVED_BUSY_S if server else BUSY_S, isolation_level=None, check_same_thread=False
+        )
     except sqlite3.Error as error:
         raise ConfigurationError(f"The admin's file {path} cannot be opened: {error}.") from error
     try:
@@ -68,15 +79,44 @@ def open_file(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         db.close()
         if "locked" in str(error):
-            raise ConfigurationError(
-                f"Another process works with the admin's file {path}.",
-                hint="That is 'wingbeat serve': reach it by WINGBEAT_ENDPOINT, or --endpoint, with the URL that it has printed.",
-            ) from error
+            raise _taken(path, server or server_of(path)) from error
         raise ConfigurationError(f"The admin's file {path} cannot be used: {error}.") from error
     except BaseException:
         db.close()
         raise
     return db
+
+
+def server_of(path: Path) -> str:
+    """The URL of the server that works with the file; empty if none does."""
+    with contextlib.suppress(OSError, ValueError):
+        url, pid = path.with_name(SERVER_FILE).read_text().split()
+        os.kill(int(pid), 0)
+        return url
+    return ""
+
+
+@contextlib.contextmanager
+def served(folder: Path, url: str) -> Iterator[None]:
+    """While it is entered, those who find the file in use are told that this process serves it at the URL."""
+    file = folder / SERVER_FILE
+    file.write_text(f"{url} {os.getpid()}\n")
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def _taken(path: Path, server: str) -> ConfigurationError:
+    if server:
+        return ConfigurationError(
+            f"'wingbeat serve' works with the admin's file {path}, at {server}.",
+            hint=f"Work with it: set WINGBEAT_ENDPOINT={server}, or give --endpoint {server}.",
+        )
+    return ConfigurationError(
+        f"Another process works with the admin's file {path}.",
+        hint="A command or a program that stays. With 'wingbeat serve' many work at once, by WINGBEAT_ENDPOINT or --endpoint.",
+    )
 
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:

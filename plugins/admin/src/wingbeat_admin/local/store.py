@@ -222,6 +222,12 @@ class Store:
             self._db.execute("UPDATE meta SET value = ? WHERE key = 'cursor'", (changes[-1].number,))
         return decided
 
+    def phases(self, executions: Sequence[str]) -> dict[str, ExecutionPhase]:
+        """Of executions, as far as they are noted; hundreds at most."""
+        marks = ", ".join("?" * len(executions))
+        rows = self._db.execute(f"SELECT id, phase FROM executions WHERE id IN ({marks})", tuple(executions))
+        return {id: ExecutionPhase(phase) for id, phase in rows}
+
     def _phase(self, execution: str) -> ExecutionPhase | None:
         row = self._db.execute("SELECT phase FROM executions WHERE id = ?", (execution,)).fetchone()
         return None if row is None else ExecutionPhase(row[0])

@@ -13,7 +13,8 @@ from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, Quer
 from litestar.response import Response, ServerSentEvent, ServerSentEventMessage
 from msgspec import Struct
 
-from wingbeat.base.errors import InputError
+from wingbeat.attempts import fetch_bundle
+from wingbeat.base.errors import ConfigurationError, InputError
 from wingbeat.contracts.admin import (
     PAGE_MAX,
     Admin,
@@ -74,9 +75,10 @@ async def health() -> dict[str, str]:
 
 
 @post("/registrations")
-async def register(request: Request[Any, Any, Any], admin: TheAdmin) -> Response[list[Registered]]:
+async def register(request: Request[Any, Any, Any], admin: TheAdmin, home: TheHome) -> Response[list[Registered]]:
     """Register definitions, all or none."""
     registration = await _body(request, Registration)
+    await _check_code(home, {definition.closure.bundle for definition in registration.definitions})
     return Response(await admin.register(registration), status_code=201)
 
 
@@ -232,9 +234,11 @@ async def cache(engine: TheEngine, execution: Part, node: FromQuery[str]) -> Res
 
 
 @post("/engine/launches", status_code=200)
-async def engine_launch(engine: TheEngine, request: Request[Any, Any, Any]) -> LaunchReply:
+async def engine_launch(engine: TheEngine, home: TheHome, request: Request[Any, Any, Any]) -> LaunchReply:
     """Begin an execution of a specification that is not registered."""
-    return await engine.launch(await _body(request, LaunchRequest))
+    wanted = await _body(request, LaunchRequest)
+    await _check_code(home, {wanted.closure.bundle})
+    return await engine.launch(wanted)
 
 
 @post("/engine/recovery-plans", status_code=200)
@@ -268,6 +272,18 @@ async def changes(
 async def evict(engine: TheEngine, data: JSONBody[Eviction]) -> Evicted:
     """Remove entries from the catalog."""
     return await engine.evict_cache(data)
+
+
+async def _check_code(home: Home, bundles: set[str]) -> None:
+    """Whether code is where this home finds it: else its tasks would wait for it for ever. Raises ConfigurationError."""
+    for bundle in bundles:
+        try:
+            await asyncio.to_thread(fetch_bundle, home.storage(), bundle)
+        except OSError:
+            raise ConfigurationError(
+                "The code is not in the storage of the server's home.",
+                hint="Code is stored where WINGBEAT_HOME is: use the server's, or a storage (kernel.storage) that both reach.",
+            ) from None
 
 
 async def _body(request: Request[Any, Any, Any], kind: type[Any]) -> Any:

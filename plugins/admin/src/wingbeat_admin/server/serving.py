@@ -8,6 +8,7 @@ import ipaddress
 import logging
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import uvicorn
 from litestar import Litestar, Request, Response
@@ -21,6 +22,7 @@ from wingbeat.base.errors import ConfigurationError, WingbeatError
 from wingbeat.contracts.admin import Admin
 from wingbeat.contracts.engine import Engine
 from wingbeat.contracts.home import Home
+from wingbeat_admin.local.schema import served
 from wingbeat_admin.problems import MEDIA_TYPE, Problem, problem_of
 from wingbeat_admin.server.routes import ROUTES
 
@@ -67,12 +69,13 @@ async def serve(
     name = f"[{host}]" if ":" in host else host
     port = listening.getsockname()[1]
     hosts = frozenset(f"{each}:{port}" for each in (name, "localhost", "127.0.0.1", "[::1]"))
-    with listening:
+    url = f"http://{name}:{port}"
+    with listening, served(Path(home.path), url):
         config = uvicorn.Config(
             application(home, engine, admin, hosts), log_config=None, access_log=False, lifespan="off",
             server_header=False, timeout_graceful_shutdown=CLOSE_S_MAX,
         )  # fmt: skip
-        server = _Server(config, lambda: ready(f"http://{name}:{port}"))
+        server = _Server(config, lambda: ready(url))
         serving = asyncio.ensure_future(server.serve(sockets=[listening]))
         try:
             await asyncio.shield(serving)
