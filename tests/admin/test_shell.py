@@ -210,6 +210,8 @@ def test_it_runs_without_its_sources(shell: Shell) -> None:
     assert done.status == 0
     assert done.json["phase"] == "SUCCEEDED"
     assert done.json["outputs"] == {"o0": ["sf 0"]}
+    before = shell("launch", "--wait", "-o", "json", "--label", "team=a", "maps/production/short@v1")
+    assert before.json["outputs"] == {"o0": ["sf 0"]}
     task = shell("launch", "maps/production/flow.survey@v1", "--city=la", "--input", "streets=1", "--wait")
     assert task.out == 'o0 = ["la 0"]\n'
 
@@ -323,6 +325,11 @@ def test_active_launch_plans(shell: Shell) -> None:
     assert [(each["id"], each["active"]) for each in listed] == [(f"{plan}@v2", False), (f"{plan}@v1", True)]
     assert shell("activate", "launchplan", f"{plan}@v2", "-o", "json").json["active"] is True
     assert shell("deactivate", "launchplan", plan).out == f"{plan}@v2 is not active any more\n"
+    assert shell("activate", "launchplan", f"{plan}@v1").status == 0
+    versioned = shell("deactivate", "launchplan", f"{plan}@v2")
+    assert versioned.status == 2
+    assert f"name it without one, as {plan}" in versioned.err
+    assert shell("get", "launchplans", "--name", "trained", "-o", "json").json["items"][1]["active"] is True
     nothing = shell("activate", "launchplan", "maps/production/none@v1")
     assert nothing.status == 4
     workflow = shell("activate", "launchplan", f"{BUILD}@v1")

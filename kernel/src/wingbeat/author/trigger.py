@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from wingbeat.author.source import caller
+from wingbeat.author.source import Location, caller
 from wingbeat.base.errors import CompileError, InputError
 from wingbeat.spec.identity import parse_name
 from wingbeat.spec.phase import ExecutionPhase
@@ -36,25 +36,7 @@ class OnEnd:
         inputs: Mapping[str, str] = _NONE,
         phases: tuple[str, ...] = ("SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"),
     ) -> None:
-        where = caller()
-        try:
-            name = str(parse_name(workflow))
-            chosen = tuple(ExecutionPhase(phase) for phase in phases)
-        except InputError as error:
-            raise CompileError(f"{error.message} ({where}): {where.text}", hint=error.hint) from None
-        except ValueError as error:
-            raise CompileError(f"{error} ({where}): {where.text}") from None
-        if not chosen or not all(phase.terminal for phase in chosen):
-            raise CompileError(
-                f"An execution does not end in {' or '.join(phases) or 'no phase'} ({where}): {where.text}",
-                hint="Phases in which one ends are SUCCEEDED, FAILED, ABORTED and TIMED_OUT.",
-            )
-        if inputs and chosen != (ExecutionPhase.SUCCEEDED,):
-            raise CompileError(
-                f"{type(self).__name__} takes outputs of executions that may not have succeeded ({where}): {where.text}",
-                hint="Only those that succeed have outputs: use OnSuccess.",
-            )
-        self.spec = OnEndSpec(name, chosen, dict(inputs))
+        self.spec = _spec(type(self).__name__, workflow, inputs, phases, caller())
 
 
 class OnSuccess(OnEnd):
@@ -70,4 +52,25 @@ class OnSuccess(OnEnd):
     """
 
     def __init__(self, workflow: str, *, inputs: Mapping[str, str] = _NONE) -> None:
-        super().__init__(workflow, inputs=inputs, phases=("SUCCEEDED",))
+        self.spec = _spec(type(self).__name__, workflow, inputs, ("SUCCEEDED",), caller())
+
+
+def _spec(kind: str, workflow: str, inputs: Mapping[str, str], phases: tuple[str, ...], where: Location) -> OnEndSpec:
+    try:
+        name = str(parse_name(workflow))
+        chosen = tuple(ExecutionPhase(phase) for phase in phases)
+    except InputError as error:
+        raise CompileError(f"{error.message} ({where}): {where.text}", hint=error.hint) from None
+    except ValueError as error:
+        raise CompileError(f"{error} ({where}): {where.text}") from None
+    if not chosen or not all(phase.terminal for phase in chosen):
+        raise CompileError(
+            f"An execution does not end in {' or '.join(phases) or 'no phase'} ({where}): {where.text}",
+            hint="Phases in which one ends are SUCCEEDED, FAILED, ABORTED and TIMED_OUT.",
+        )
+    if inputs and chosen != (ExecutionPhase.SUCCEEDED,):
+        raise CompileError(
+            f"{kind} takes outputs of executions that may not have succeeded ({where}): {where.text}",
+            hint="Only those that succeed have outputs: use OnSuccess.",
+        )
+    return OnEndSpec(name, chosen, dict(inputs))
