@@ -20,7 +20,7 @@ import pytest
 FLOW = '''
 import os, time
 from pathlib import Path
-from wingbeat import LaunchPlan, OnSuccess, approve, task, wait_for_input, workflow
+from wingbeat import File, LaunchPlan, OnSuccess, approve, task, wait_for_input, workflow
 
 ROOT = Path(os.environ["TEST_ROOT"])
 
@@ -60,6 +60,19 @@ def waiting(x: int) -> int:
 @workflow
 def dividing(x: int) -> float:
     return divide(x)
+
+@task
+def blow(n: int) -> str:
+    return "x" * n
+
+@task
+def write(text: str) -> File:
+    Path("out.txt").write_text(text)
+    return File("out.txt")
+
+@workflow
+def both(text: str) -> tuple[str, File]:
+    return blow(2_000_000), write(text)
 
 @workflow
 def gated() -> float:
@@ -450,6 +463,22 @@ def test_code_that_the_server_cannot_find_is_refused(there: Shell) -> None:
     done = there("launch", "maps/production/short", "--name", "far", "--wait", **elsewhere)  # the code is there
     assert (done.status, done.out) == (0, 'o0 = ["sf 0"]\n')
     assert "logs stay on the machine of the server" in there("logs", "far", **elsewhere).err
+
+
+def test_values_that_are_in_the_storage_of_the_server_are_named(there: Shell) -> None:
+    there.register()
+    elsewhere = {"WINGBEAT_HOME": str(there.root / "another")}
+    line = ("launch", "maps/production/flow.both", "--text", "hello", "--name", "both", "--wait", "-o", "json")
+    done = there(*line, **elsewhere)
+    assert (done.status, done.json["phase"]) == (0, "SUCCEEDED")
+    for value in done.json["outputs"].values():
+        assert value["stored"].startswith("store:sha256:")
+    described = there("describe", "execution", "both", **elsewhere)
+    assert (described.status, described.err) == (0, "")
+    assert 'o1 = {"stored": "store:sha256:' in described.out
+    here = there(*line).json["outputs"]
+    assert len(here["o0"]) == 2_000_000
+    assert Path(here["o1"]).read_text() == "hello"
 
 
 class Stranger(BaseHTTPRequestHandler):
