@@ -433,6 +433,21 @@ def test_who_waits_goes_on_with_the_next_server(shell: Shell) -> None:
     assert (waiting.returncode, out) == (0, "o0 = 7\n"), err
 
 
+def test_a_server_that_is_stopped_while_others_follow_says_nothing_more(shell: Shell) -> None:
+    with serving(shell) as (url, server):
+        there, port = Shell(shell.root, url), url.rpartition(":")[2]
+        there.environment["HTTP_PROXY"] = "http://127.0.0.1:9"  # is not for this machine
+        waiting = there.start("run", "flow.py", "waiting", "--x", "7", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        there.until("begun")
+        server.send_signal(signal.SIGTERM)
+        out, err = server.communicate(timeout=30)
+        assert (server.returncode, err) == (0, "stopped; nothing is lost\n")
+    with serving(shell, "--port", port):
+        (shell.root / "go").touch()
+        out, err = waiting.communicate(timeout=30)
+    assert (waiting.returncode, out) == (0, "o0 = 7\n"), err
+
+
 def test_a_home_that_is_served_says_where(shell: Shell) -> None:
     shell.register()
     with serving(shell) as (url, _):

@@ -38,6 +38,7 @@ class Api:
         self.endpoint = endpoint.rstrip("/")
         self._timeout_s = timeout_s
         self._client: httpx.AsyncClient | None = None
+        self._told = False
 
     def open(self) -> None:
         """Get ready. Raises ConfigurationError for an endpoint that is none."""
@@ -48,7 +49,9 @@ class Api:
                 f"{self.endpoint!r} is no endpoint of a server.",
                 hint="Give its URL, as http://127.0.0.1:8765: by --endpoint, WINGBEAT_ENDPOINT, or admin.endpoint.",
             )
-        self._client = httpx.AsyncClient(base_url=f"{self.endpoint}/api/v1", timeout=self._timeout_s)
+        self._client = httpx.AsyncClient(
+            base_url=f"{self.endpoint}/api/v1", timeout=self._timeout_s, trust_env=not _is_here(self.endpoint)
+        )
 
     async def close(self) -> None:
         """Hang up."""
@@ -80,6 +83,7 @@ class Api:
             answer = await self._open.request(method, path, params=params, content=content, headers=headers)
         except httpx.TransportError as error:
             raise _Away(str(error) or type(error).__name__) from error
+        self._told = self._told and answer.status_code in _AWAY
         if answer.status_code in _AWAY:
             raise _Away(self._said(answer, answer.content).message)
         if answer.is_error:
@@ -91,6 +95,8 @@ class Api:
         timeout = httpx.Timeout(self._timeout_s, read=None)
         try:
             async with aconnect_sse(self._open, "GET", path, params=params, timeout=timeout) as source:
+                if source.response.status_code in _AWAY:
+                    raise EngineStopped(f"The server at {self.endpoint} is stopping.")
                 if source.response.is_error:
                     raise self._said(source.response, await source.response.aread())
                 async for event in source.aiter_sse():
@@ -118,12 +124,11 @@ class Api:
             return self.another(f"{answer.status_code} {answer.reason_phrase}".rstrip())
 
     def _tries(self) -> AsyncRetrying:
-        began, told = time.monotonic(), False
+        began = time.monotonic()
 
         def tell(_: RetryCallState) -> None:
-            nonlocal told
-            if not told and time.monotonic() - began > TELL_S:
-                told = True
+            if not self._told and time.monotonic() - began > TELL_S:
+                self._told = True
                 _log.warning("Nobody answers at %s; it is tried for %g s.", self.endpoint, RETRY_S_MAX)
 
         return AsyncRetrying(
@@ -133,6 +138,12 @@ class Api:
             before_sleep=tell,
             reraise=True,
         )
+
+
+def _is_here(endpoint: str) -> bool:
+    """Whether it is this machine: what the environment says of proxies is not for that."""
+    host = urlsplit(endpoint).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def _is_url(text: str) -> bool:

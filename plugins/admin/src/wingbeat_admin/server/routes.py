@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from litestar.response import Response, ServerSentEvent, ServerSentEventMessage
 from msgspec import Struct
 
 from wingbeat.attempts import fetch_bundle
-from wingbeat.base.errors import ConfigurationError, InputError
+from wingbeat.base.errors import ConfigurationError, EngineStopped, InputError
 from wingbeat.contracts.admin import (
     PAGE_MAX,
     Admin,
@@ -36,6 +37,7 @@ from wingbeat.spec.literal import Literal, Offloaded
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.types import Blob
 from wingbeat_admin.client.admin import LATEST
+from wingbeat_admin.server.ending import before
 from wingbeat_admin.views import shown
 
 WAIT_S_MAX = 30.0
@@ -43,6 +45,7 @@ WAIT_S_MAX = 30.0
 TheAdmin = SkipValidation[NamedDependency[Admin]]
 TheEngine = SkipValidation[NamedDependency[Engine]]
 TheHome = SkipValidation[NamedDependency[Home]]
+TheEnd = SkipValidation[NamedDependency[asyncio.Event]]
 Part = FromPath[str]
 Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)]
 
@@ -169,20 +172,24 @@ async def closure(engine: TheEngine, execution: Part) -> Response[bytes]:
 @get("/executions/{execution:str}/wait")
 async def wait(
     engine: TheEngine,
+    end: TheEnd,
     execution: Part,
     seconds: Annotated[float, QueryParameter(ge=0, le=WAIT_S_MAX)] = WAIT_S_MAX,
 ) -> Response[bytes]:
     """Its phase, when it has ended; or as it is after some seconds."""
     try:
         async with asyncio.timeout(seconds):
-            return _json(await engine.wait(execution))
+            async for phase in before(end, _phase(engine, execution)):
+                return _json(phase)
     except TimeoutError:
-        return _json((await engine.describe(execution, nodes=False)).phase)
+        pass
+    return _json((await engine.describe(execution, nodes=False)).phase)
 
 
 @get("/executions/{execution:str}/events")
 async def events(
     engine: TheEngine,
+    end: TheEnd,
     execution: Part,
     after: FromQuery[int] = -1,
     last: Annotated[int | None, HeaderParameter(name="last-event-id")] = None,
@@ -191,10 +198,12 @@ async def events(
     await engine.describe(execution, nodes=False)  # what is not there is told by the status
 
     async def following() -> AsyncIterator[ServerSentEventMessage]:
-        async for event in engine.events(execution, after if last is None else last):
-            data = msgspec.json.encode(event).decode()
-            yield ServerSentEventMessage(data=data, id=event.cursor)
-        yield ServerSentEventMessage(event="end", data="")
+        with contextlib.suppress(EngineStopped):  # whoever follows goes on with the next server
+            async for event in before(end, engine.events(execution, after if last is None else last)):
+                data = msgspec.json.encode(event).decode()
+                yield ServerSentEventMessage(data=data, id=event.cursor)
+            if not end.is_set():
+                yield ServerSentEventMessage(event="end", data="")
 
     return ServerSentEvent(following())
 
@@ -256,14 +265,16 @@ async def engine_executions(engine: TheEngine, after: FromQuery[str] = "", limit
 @get("/engine/changes")
 async def changes(
     engine: TheEngine,
+    end: TheEnd,
     after: FromQuery[int] = 0,
     last: Annotated[int | None, HeaderParameter(name="last-event-id")] = None,
 ) -> ServerSentEvent:
     """Executions that are launched or change their phase, as server-sent events, behind a number."""
 
     async def following() -> AsyncIterator[ServerSentEventMessage]:
-        async for found in engine.changes(after if last is None else last):
-            yield ServerSentEventMessage(data=msgspec.json.encode(found).decode(), id=found[-1].number)
+        with contextlib.suppress(EngineStopped):  # as above
+            async for found in before(end, engine.changes(after if last is None else last)):
+                yield ServerSentEventMessage(data=msgspec.json.encode(found).decode(), id=found[-1].number)
 
     return ServerSentEvent(following())
 
@@ -272,6 +283,10 @@ async def changes(
 async def evict(engine: TheEngine, data: JSONBody[Eviction]) -> Evicted:
     """Remove entries from the catalog."""
     return await engine.evict_cache(data)
+
+
+async def _phase(engine: Engine, execution: str) -> AsyncIterator[ExecutionPhase]:
+    yield await engine.wait(execution)
 
 
 async def _check_code(home: Home, bundles: set[str]) -> None:
