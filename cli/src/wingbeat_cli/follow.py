@@ -99,11 +99,12 @@ def plain_values(kernel: Kernel, literals: Literals, closure: Closure, *, inputs
     if not is_elsewhere():
         return kernel.plain(literals, closure, inputs=inputs)
     found: dict[str, Any] = {}
-    for name, literal in literals.items():
+    interface = closure.workflow.interface
+    for name in (v.name for v in (interface.inputs if inputs else interface.outputs) if v.name in literals):
         try:
-            found |= kernel.plain({name: literal}, closure, inputs=inputs)
+            found |= kernel.plain({name: literals[name]}, closure, inputs=inputs)
         except FileNotFoundError:
-            found[name] = {"stored": _uri(literal)}
+            found[name] = {"stored": _uri(literals[name])}
     return found
 
 

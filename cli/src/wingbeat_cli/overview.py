@@ -17,6 +17,7 @@ COMMANDS = {
     "abort": "Stop an execution in order.",
     "activate": "Have a version of a launch plan be started by its trigger.",
     "deactivate": "Have a launch plan be started no more.",
+    "schedule": "Show when launch plans are due; pause them, and go on.",
     "explain": "Say why: the cache of a node.",
     "evict": "Forget what is kept: entries of the cache.",
     "serve": "Make this home reachable for others, over HTTP.",

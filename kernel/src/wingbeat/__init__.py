@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from wingbeat.author.launchplan import LaunchPlan
     from wingbeat.author.mapping import map_task
     from wingbeat.author.options import Cache, Concurrency, Environment, Pool, Resources, Retry, Secret, Timeout
+    from wingbeat.author.schedule import Cron, FixedRate
     from wingbeat.author.task import Task, task
     from wingbeat.author.trigger import OnEnd, OnSuccess
     from wingbeat.author.workflow import Workflow, workflow
@@ -50,6 +51,7 @@ _WHERE = {
         "Secret",
         "Timeout",
     ),
+    "wingbeat.author.schedule": ("Cron", "FixedRate"),
     "wingbeat.author.task": ("Task", "task"),
     "wingbeat.author.trigger": ("OnEnd", "OnSuccess"),
     "wingbeat.author.workflow": ("Workflow", "workflow"),
@@ -72,11 +74,11 @@ _WHERE = {
 _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
 
 __all__ = [
-    "Cache", "Columns", "CompileError", "Concurrency", "ConflictError", "Directory", "Environment", "Execution",
-    "ExecutionFailed", "Failure", "FailurePolicy", "File", "Format", "HashWith", "InputError", "Kernel", "LaunchPlan",
-    "LimitReached", "NonRetryable", "NotFound", "OnEnd", "OnSuccess", "Pickle", "Pool", "Resources", "Retry", "Secret", "Task",
-    "Timeout", "WingbeatError", "Workflow", "approve", "case", "cond", "current", "gather", "map_task", "run", "sleep", "step",
-    "task", "wait_for_input", "where", "workflow",
+    "Cache", "Columns", "CompileError", "Concurrency", "ConflictError", "Cron", "Directory", "Environment", "Execution",
+    "ExecutionFailed", "Failure", "FailurePolicy", "File", "FixedRate", "Format", "HashWith", "InputError", "Kernel",
+    "LaunchPlan", "LimitReached", "NonRetryable", "NotFound", "OnEnd", "OnSuccess", "Pickle", "Pool", "Resources", "Retry",
+    "Secret", "Task", "Timeout", "WingbeatError", "Workflow", "approve", "case", "cond", "current", "gather", "map_task",
+    "run", "sleep", "step", "task", "wait_for_input", "where", "workflow",
 ]  # fmt: skip
 
 

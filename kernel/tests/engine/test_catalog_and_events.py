@@ -78,6 +78,14 @@ async def test_a_catalog_that_hangs_is_done_without(bench, monkeypatch):
     assert (view.phase, view.nodes[0].cache) == ("SUCCEEDED", "LOOKUP_FAILURE")
 
 
+@pytest.mark.parametrize("size", [-1, 2**63, 10**30])
+async def test_what_is_no_size_evicts_nothing(bench, size):
+    bench.catalog = MemoryCatalog()
+    async with bench.engine() as engine:
+        with pytest.raises(InputError, match="is no size"):
+            await engine.evict_cache(Eviction(size_max=size))
+
+
 async def test_what_was_evicted_is_computed_again(bench):
     bench.catalog = MemoryCatalog()
     async with bench.engine() as engine:

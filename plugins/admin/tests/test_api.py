@@ -5,9 +5,11 @@ import socket
 import pytest
 
 from wingbeat.base.errors import ConfigurationError, EngineStopped
+from wingbeat.testing.home import TemporaryHome
 from wingbeat_admin.client import api
 from wingbeat_admin.client.admin import HttpAdmin
 from wingbeat_admin.client.api import Api
+from wingbeat_admin.client.transfer import Transfer
 
 BROKEN = ("", "nonsense", "ftp://127.0.0.1:1", "http://", "http://127.0.0.1:99999", "http://a b:1", "http://[::1")
 
@@ -25,10 +27,11 @@ def test_what_is_no_url_is_refused(endpoint):
         Api(endpoint, 1.0).open()
 
 
-async def test_a_call_that_nobody_answers_may_be_made_again_later(closed_port, monkeypatch, caplog):
+async def test_a_call_that_nobody_answers_may_be_made_again_later(closed_port, monkeypatch, caplog, tmp_path):
     monkeypatch.setattr(api, "RETRY_S_MAX", 0.3)
     monkeypatch.setattr(api, "TELL_S", 0.0)
-    admin = HttpAdmin(Api(f"http://127.0.0.1:{closed_port}", 1.0))
+    client = Api(f"http://127.0.0.1:{closed_port}", 1.0)
+    admin = HttpAdmin(client, Transfer(client, TemporaryHome(tmp_path).storage(), str(tmp_path)))
     await admin.start()
     try:
         with pytest.raises(EngineStopped, match="Nobody answers at"):

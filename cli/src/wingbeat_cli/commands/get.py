@@ -77,7 +77,7 @@ def _entities(found: list[Entity]) -> None:
     for each in found:
         inputs = ", ".join(f"{v.name}: {describe(v.type)}" for v in each.interface.inputs)
         outputs = ", ".join(describe(v.type) for v in each.interface.outputs)
-        state = ("active" if each.active else "",) if plans else ()
+        state = (("paused" if each.paused else "active" if each.active else ""),) if plans else ()
         rows.append((each.id, *state, moment(each.created_at), each.by, f"({inputs}) -> {outputs or 'None'}"))
     heading = ("ID", *(("",) if plans else ()), "REGISTERED", "BY", "INTERFACE")
     echo(columns(rows, heading=heading, colour=coloured(sys.stdout)))

@@ -87,6 +87,8 @@ def entity(entity: Entity) -> dict[str, Any]:
         "interface": msgspec.to_builtins(entity.interface),
         "fixed": entity.fixed,
         "trigger": msgspec.to_builtins(entity.trigger),
+        "paused": entity.paused,
+        "next": timestamp(entity.next),
     }
 
 

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 from wingbeat.author.compose import Callee
 from wingbeat.author.dynamic import dispatch
 from wingbeat.author.options import Concurrency, as_concurrency
+from wingbeat.author.schedule import Schedule
 from wingbeat.author.signature import Signature
 from wingbeat.author.source import caller
 from wingbeat.author.trigger import OnEnd
 from wingbeat.base.errors import CompileError
 from wingbeat.spec.entities import Interface, LaunchPlanSpec, Variable
-from wingbeat.types import BlobIO, ValueMismatch, describe
+from wingbeat.spec.triggers import OnEndSpec, ScheduleSpec
+from wingbeat.types import BlobIO, Simple, ValueMismatch, compatible, describe
 
 if TYPE_CHECKING:
     from wingbeat.author.task import Task
@@ -45,7 +47,8 @@ class LaunchPlan(Callee, Generic[R]):
         concurrency: How many of its executions may be under way at once: a number, or a `Concurrency`. In place of the
             workflow's own.
 
-        trigger: What starts it once it is registered and active: `OnSuccess` or `OnEnd` of another workflow.
+        trigger: What starts it once it is registered and active: `OnSuccess` or `OnEnd` of another workflow, or the time: `Cron`
+            or `FixedRate`.
 
     Raises:
         CompileError: An input is not one of the workflow's, or is given twice; the limit is none; the trigger is none.
@@ -61,7 +64,7 @@ class LaunchPlan(Callee, Generic[R]):
         labels: Mapping[str, str] | None = None,
         doc: str = "",
         concurrency: int | Concurrency | None = None,
-        trigger: OnEnd | None = None,
+        trigger: OnEnd | Schedule | None = None,
     ) -> None:
         from wingbeat.author.task import Task
         from wingbeat.author.workflow import Workflow
@@ -73,10 +76,10 @@ class LaunchPlan(Callee, Generic[R]):
         self.name, self.fn = name or workflow.name, workflow.fn
         self.inputs, self.fixed, self.labels, self.doc = dict(inputs or {}), dict(fixed or {}), dict(labels or {}), doc
         self.concurrency = as_concurrency(concurrency, self.name, where)
-        if not isinstance(trigger, OnEnd | None):
+        if not isinstance(trigger, OnEnd | Schedule | None):
             raise CompileError(
                 f"LaunchPlan {self.name}: trigger={trigger!r} is none ({where}): {where.text}",
-                hint='Such as OnSuccess("maps/production/maps.build", inputs={"roads": "o0"}).',
+                hint='Such as OnSuccess("maps/production/maps.build", inputs={"roads": "o0"}), or Cron("0 3 * * *").',
             )
         self.trigger = trigger
         both = self.inputs.keys() & self.fixed.keys()
@@ -149,20 +152,27 @@ class LaunchPlan(Callee, Generic[R]):
             trigger=None if self.trigger is None else self.trigger.spec,
         )
 
-    def _check_trigger(self, trigger: OnEnd, inputs: list[Variable]) -> None:
+    def _check_trigger(self, trigger: OnEnd | Schedule, inputs: list[Variable]) -> None:
         """Nobody is there to give an input when it fires."""
-        given = trigger.spec.inputs
+        spec = trigger.spec
+        given = spec.inputs if isinstance(spec, OnEndSpec) else {spec.input: ""} if spec.input else {}
         stray = [name for name in given if name not in {v.name for v in inputs}]
         if stray:
             why = "it is fixed" if stray[0] in self.fixed else f"{self.workflow.name} has no such input"
             raise CompileError(
                 f"LaunchPlan {self.name}: its trigger gives {stray[0]!r}, but {why} ({self.where}): {self.where.text}"
             )
+        kickoff = next((v for v in inputs if isinstance(spec, ScheduleSpec) and v.name == spec.input), None)
+        if kickoff is not None and (differs := compatible(Simple("datetime"), kickoff.type)) is not None:
+            raise CompileError(
+                f"LaunchPlan {self.name}: {kickoff.name!r} takes {describe(kickoff.type)}, and a tick is a datetime: {differs} "
+                f"({self.where}): {self.where.text}"
+            )
         missing = [v.name for v in inputs if v.required and v.name not in given]
         if missing:
             raise CompileError(
                 f"LaunchPlan {self.name}: when its trigger fires nobody gives {missing[0]!r} ({self.where}): {self.where.text}",
-                hint="Take it from an output (inputs= of the trigger), or give the launch plan a default (inputs=) or fix it.",
+                hint="Have the trigger give it (inputs= or input=), or give the launch plan a default (inputs=), or fix it.",
             )
 
     def _wire(self, name: str, value: object, io: BlobIO) -> Any:

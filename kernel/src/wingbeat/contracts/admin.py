@@ -29,7 +29,7 @@ from wingbeat.spec.triggers import TriggerSpec
 ENTITY_LABEL = "wingbeat/entity"
 """Label of an execution: what it is of, ``project/domain/name@version``."""
 CAUSE_LABEL = "wingbeat/cause"
-"""Label of an execution that a trigger has launched: the execution that fired it."""
+"""Label of an execution that a trigger has launched: the execution that fired it, or ``tick`` and when it was due."""
 PAGE_MAX = 1000
 
 
@@ -46,7 +46,7 @@ class Kind(enum.StrEnum):
         return "launch plan" if self is Kind.LAUNCHPLAN else self.value
 
 
-class Definition(Struct, frozen=True, omit_defaults=True):
+class Definition(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """What is registered under a name: all that is needed to run it, without its sources.
 
     Attributes:
@@ -71,7 +71,7 @@ class Definition(Struct, frozen=True, omit_defaults=True):
         return self.closure.workflow.interface if self.plan is None else self.plan.interface
 
 
-class Registration(Struct, frozen=True, omit_defaults=True):
+class Registration(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """Definitions that are registered together, or not at all.
 
     Attributes:
@@ -101,6 +101,10 @@ class Entity(Struct, frozen=True, omit_defaults=True):
         digest: Of its content.
 
         active: Of a launch plan, whether this is the version that triggers start.
+
+        paused: Why its schedule is paused, if it is.
+
+        next: When it is started next by its schedule, in epoch seconds.
     """
 
     id: str
@@ -113,6 +117,8 @@ class Entity(Struct, frozen=True, omit_defaults=True):
     active: bool = False
     fixed: dict[str, Any] = {}
     trigger: TriggerSpec | None = None
+    paused: str = ""
+    next: float | None = None
 
 
 class EntityQuery(Struct, frozen=True, omit_defaults=True):
@@ -133,7 +139,7 @@ class EntityPage(Struct, frozen=True):
     following: str = ""
 
 
-class Launch(Struct, frozen=True, omit_defaults=True):
+class Launch(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """An execution to be.
 
     Attributes:
@@ -158,7 +164,7 @@ class ExecutionEntry(Struct, frozen=True, omit_defaults=True):
     Attributes:
         entity: What it is of, if that is registered.
 
-        cause: The execution that has fired the trigger which launched it.
+        cause: What has launched it, if that was a trigger: the execution that fired it, or ``tick`` and when it was due.
     """
 
     id: str
@@ -232,6 +238,19 @@ class Admin(Protocol):
 
     async def deactivate(self, reference: str, *, by: str = "") -> Entity:
         """Have no version of a launch plan be active. What its trigger is to launch already is launched. Raises `NotFound`."""
+
+    async def ticks(self, reference: str, after: float, count: int = 10) -> list[float]:
+        """When the schedule of a launch plan is due, behind a moment, all in epoch seconds: also of one that is not active.
+
+        Raises: `NotFound`; `InputError` for what has no schedule.
+        """
+
+    async def pause(self, reference: str, reason: str, *, by: str = "") -> Entity:
+        """Let the ticks of an active launch plan pass without a launch, until `resume`. Raises as of `ticks`, and `InputError` for
+        one that is not active."""
+
+    async def resume(self, reference: str, *, by: str = "") -> Entity:
+        """Let its ticks launch again, those from now on. Raises as of `pause`."""
 
     async def launch(self, launch: Launch, *, by: str = "") -> LaunchReply:
         """Begin an execution. Returns when it is durable.

@@ -11,6 +11,7 @@ ANSWER_S_MAX = 300.0
 """A catalog of millions of entries takes a while; one that takes longer is broken."""
 ANY_AGE_S = -100 * 365 * 86400.0
 """No entry is newer than a century from now."""
+SIZE_MAX = 2**63 - 1
 
 
 async def evict(catalog: Catalog | None, eviction: Eviction) -> Evicted:
@@ -20,6 +21,8 @@ async def evict(catalog: Catalog | None, eviction: Eviction) -> Evicted:
             "Nothing says which entries of the cache are to be evicted.",
             hint="Give a key, a task or an age, or ask for everything.",
         )
+    if eviction.size_max is not None and not 0 <= eviction.size_max <= SIZE_MAX:
+        raise InputError(f"{eviction.size_max} is no size in bytes.")
     if catalog is None:
         raise ConfigurationError(
             "There is no catalog, hence nothing to evict.",

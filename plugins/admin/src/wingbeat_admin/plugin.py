@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from wingbeat.contracts.home import Home
     from wingbeat.contracts.hookspecs import Registrar
     from wingbeat_admin.client.api import Api
+    from wingbeat_admin.client.transfer import Transfer
+
+KITS = tuple(f"wingbeat_admin.kits:{name}" for name in ("TestLocal", "TestOverHttp", "TestEngineOverHttp"))
 
 
 @hookimpl
 def wingbeat_plugin() -> PluginInfo:
     """Built for the first contracts; reads the section ``admin``."""
-    return PluginInfo(api=(0, 1), settings={"admin": AdminSettings})
+    return PluginInfo(api=(0, 1), settings={"admin": AdminSettings}, kits=KITS)
 
 
 @hookimpl
@@ -34,7 +37,12 @@ def wingbeat_register(registrar: Registrar) -> None:
 
 def _local(home: Home, engine: Engine) -> Admin:
     from wingbeat_admin.local.admin import LocalAdmin
+    from wingbeat_admin.place import server_of
 
+    if url := server_of(home.path):  # it has the file for itself
+        from wingbeat_admin.client.admin import HttpAdmin
+
+        return HttpAdmin(*_client(home, url))
     return LocalAdmin(Path(home.path, "admin.sqlite"), engine, home.storage())
 
 
@@ -42,19 +50,21 @@ def _http(home: Home, engine: Engine) -> Admin:
     from wingbeat_admin.client.admin import HttpAdmin
     from wingbeat_admin.client.engine import HttpEngine
 
-    if isinstance(engine, HttpEngine):
-        return HttpAdmin(engine.api)
-    return HttpAdmin(_api(home))
+    if isinstance(engine, HttpEngine):  # one connection for both
+        return HttpAdmin(engine.api, engine.transfer)
+    return HttpAdmin(*_client(home))
 
 
 def _engine(home: Home) -> RemoteEngine:
     from wingbeat_admin.client.engine import HttpEngine
 
-    return HttpEngine(_api(home))
+    return HttpEngine(*_client(home))
 
 
-def _api(home: Home) -> Api:
+def _client(home: Home, url: str = "") -> tuple[Api, Transfer]:
     from wingbeat_admin.client.api import Api
+    from wingbeat_admin.client.transfer import Transfer
 
     settings = home.settings("admin", AdminSettings)
-    return Api(settings.endpoint, settings.timeout_s)
+    api = Api(url or settings.endpoint, settings.timeout_s)
+    return api, Transfer(api, home.storage(), str(Path(home.path, "scratch")))

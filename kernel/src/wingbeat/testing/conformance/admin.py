@@ -20,12 +20,14 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from wingbeat.author.launchplan import LaunchPlan
+from wingbeat.author.schedule import Cron, FixedRate
 from wingbeat.author.trigger import OnEnd, OnSuccess
 from wingbeat.base.errors import ConflictError, InputError, NotFound
 from wingbeat.contracts.admin import (
@@ -371,6 +373,134 @@ class AdminContract(Kit):
                 )
             assert (await admin.entity(PLAN)).id == f"{PLAN}@v2"
             assert [e.active for e in (await admin.entities(EntityQuery(Kind.LAUNCHPLAN))).items] == [True, False]
+
+    # Schedules
+
+    async def scheduled(
+        self, admin: Admin, when: Any, flow: Any = flows.twice, *, activate: bool = True, **more: Any
+    ) -> None:
+        """Have a plan be due."""
+        given = {"inputs": {"n": 1}} if flow is flows.twice else {}
+        await self.put(admin, launchplan(flow, "plan", trigger=when, **{**given, **more}))
+        if activate:
+            await admin.activate(f"{PLAN}@v1")
+
+    async def test_a_schedule_launches_each_tick_once(self, home: TemporaryHome) -> None:
+        """An active plan runs at its ticks, under one name each, also over a restart."""
+        async with self.both(home) as (admin, _):
+            await self.scheduled(admin, FixedRate("1s", catch_up="all", overlap="allow_all"))
+            entity = await admin.entity(PLAN)
+            assert entity.next is not None
+            found = await self.history(admin, lambda found: len(found) >= 2, project="eta")
+        async with self.both(home) as (admin, _):
+            more = len(found) + 2
+            found = await self.history(admin, lambda found: len(found) >= more, project="eta")
+            causes = [entry.cause for entry in found]
+            assert len(set(causes)) == len(causes)
+            assert all(cause.startswith("tick ") for cause in causes)
+            moments = sorted(datetime.fromisoformat(cause.removeprefix("tick ")).timestamp() for cause in causes)
+            assert moments == [moments[0] + n for n in range(len(moments))], "a tick is missing"
+            await admin.deactivate(PLAN)
+            assert (await admin.entity(PLAN)).next is None
+
+    async def test_a_schedule_gives_its_tick(self, home: TemporaryHome) -> None:
+        """The input that takes it is the moment, in the time zone of the schedule; a fixed rate's is UTC."""
+        async with self.both(home) as (admin, engine):
+            await self.scheduled(admin, FixedRate("1s", input="at"), flows.dated)
+            (entry, *_) = await self.history(admin, lambda found: found and found[-1].phase.terminal, project="eta")
+            view = await engine.describe(entry.id)
+            at = view.inputs["at"]
+            assert isinstance(at, Inline)
+            assert f"tick {at.value}" == entry.cause
+
+    async def test_ticks_are_told_before_they_come(self, home: TemporaryHome) -> None:
+        """`ticks`: behind a moment, also of what is not active; `InputError` for what has no schedule."""
+        async with self.both(home) as (admin, _):
+            await self.scheduled(admin, Cron("30 2 * * *", timezone="Europe/Berlin"), activate=False)
+            after = datetime(2026, 10, 24, 12, tzinfo=UTC).timestamp()
+            found = [datetime.fromtimestamp(tick, UTC) for tick in await admin.ticks(f"{PLAN}@v1", after, 3)]
+            assert [(at.day, at.hour, at.minute) for at in found] == [(25, 0, 30), (26, 1, 30), (27, 1, 30)]
+            await self.put(
+                admin, workflow(flows.twice, "flows.twice"), launchplan(flows.twice, "none", inputs={"n": 1})
+            )
+            for reference in (TWICE, "eta/production/none"):
+                with pytest.raises(InputError):
+                    await admin.ticks(reference, after)
+
+    @pytest.mark.parametrize("expression", ["61 * * * *", "0 0 30 2 *", "a b c d e"])
+    async def test_what_is_no_schedule_is_refused(self, home: TemporaryHome, expression: str) -> None:
+        """`register`: a cron expression that is none, or never comes."""
+        async with self.both(home) as (admin, _):
+            with pytest.raises(InputError):
+                await self.scheduled(admin, Cron(expression))
+            assert (await admin.entities(EntityQuery())).items == []
+
+    async def test_a_schedule_pauses_and_goes_on(self, home: TemporaryHome) -> None:
+        """`pause`: ticks pass without a launch, for the reason that is told; `resume`: those from then on launch again."""
+        async with self.both(home) as (admin, _):
+            await self.scheduled(admin, FixedRate("1s", catch_up="all", overlap="allow_all"))
+            await self.history(admin, bool, project="eta")
+            assert (await admin.pause(PLAN, "for a while")).paused == "for a while"
+            await asyncio.sleep(0.2)
+            before = len((await admin.executions(ExecutionQuery("eta"))).items)
+            await asyncio.sleep(2.2)
+            assert len((await admin.executions(ExecutionQuery("eta"))).items) == before
+            assert (await admin.resume(PLAN)).paused == ""
+            found = await self.history(admin, lambda found: len(found) > before, project="eta")
+            assert len(found) <= before + 2, "ticks of the pause were launched"
+
+    async def test_a_schedule_pauses_when_it_fails(self, home: TemporaryHome, tmp_path: Path) -> None:
+        """`pause_on_failure`: the reason names the execution."""
+        async with self.both(home) as (admin, _):
+            given = {"n": 1, "least": str(tmp_path / "least")}
+            await self.scheduled(admin, FixedRate("1s", pause_on_failure=True), flows.fails, inputs=given)
+            (entry, *_) = await self.history(admin, lambda found: found and found[-1].phase.terminal, project="eta")
+            async with asyncio.timeout(self.patience_s / 2):
+                while not (paused := (await admin.entity(PLAN)).paused):
+                    await asyncio.sleep(0.02)
+            assert entry.id in paused
+
+    @pytest.mark.parametrize(
+        ("overlap", "begun"),
+        [
+            ("skip", 1),
+            ("buffer_one", 1),
+            ("buffer_all", 1),
+            ("cancel_other", 2),
+            ("terminate_other", 2),
+            ("allow_all", 2),
+        ],
+    )
+    async def test_ticks_that_overlap(self, home: TemporaryHome, tmp_path: Path, overlap: Any, begun: int) -> None:
+        """What becomes of a tick while the execution of the one before has not ended: the six policies."""
+        gate = tmp_path / "gate"
+        async with self.both(home) as (admin, engine):
+            await self.scheduled(
+                admin, FixedRate("1s", catch_up="all", overlap=overlap), flows.endless, inputs={"path": str(gate)}
+            )  # fmt: skip
+            await self.history(admin, lambda found: len(found) >= begun, project="eta")
+            await asyncio.sleep(2.5)
+            await admin.deactivate(PLAN)
+            found = (await admin.executions(ExecutionQuery("eta"))).items
+            running = [entry for entry in found if not entry.phase.terminal]
+            aborted = [entry for entry in found if entry.phase is ExecutionPhase.ABORTED]
+            if begun == 1:
+                assert (len(running), len(aborted)) == (1, 0)
+            elif overlap == "allow_all":
+                assert len(running) >= 2
+            else:
+                assert aborted, "the one before goes on"
+                assert len(running) <= 2
+            gate.touch()
+            most = {"skip": 1, "buffer_one": 2}
+            least = {"buffer_one": 2, "buffer_all": 3}
+            found = await self.history(
+                admin,
+                lambda found: len(found) >= least.get(overlap, 1) and all(each.phase.terminal for each in found),
+                project="eta",
+            )
+            assert len(found) <= most.get(overlap, 100)
+            assert await engine.executions(limit=1)
 
     async def test_only_launch_plans_are_activated(self, home: TemporaryHome) -> None:
         """`activate`: `InputError` for others, and for a trigger that takes what the other workflow does not give."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from pathlib import Path
 
 from wingbeat import approve, task, workflow
@@ -47,6 +48,18 @@ def fails(n: int, least: str) -> int:
 def gated(n: int) -> int:
     """A node behind an approval."""
     return add_one(approve("go", n))
+
+
+@task
+def year_of(at: datetime) -> int:
+    """Of a moment."""
+    return at.year
+
+
+@workflow
+def dated(at: datetime) -> int:
+    """A node that takes a moment."""
+    return year_of(at)
 
 
 @workflow

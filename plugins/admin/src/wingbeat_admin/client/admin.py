@@ -23,6 +23,7 @@ from wingbeat.contracts.admin import (
 from wingbeat.contracts.engine import LaunchReply
 from wingbeat.spec.identity import parse_reference
 from wingbeat_admin.client.api import Api
+from wingbeat_admin.client.transfer import Transfer
 
 T = TypeVar("T")
 
@@ -33,8 +34,8 @@ LATEST = "latest"
 class HttpAdmin:
     """A `wingbeat.contracts.admin.Admin` over HTTP."""
 
-    def __init__(self, api: Api) -> None:
-        self._api = api
+    def __init__(self, api: Api, transfer: Transfer) -> None:
+        self._api, self._transfer = api, transfer
 
     async def start(self) -> None:
         """See `Admin.start`."""
@@ -46,6 +47,7 @@ class HttpAdmin:
 
     async def register(self, registration: Registration, *, by: str = "") -> list[Registered]:
         """See `Admin.register`. The server knows who asks."""
+        await self._transfer.closures(definition.closure for definition in registration.definitions)
         return await self._call(list[Registered], "POST", "/registrations", body=registration)
 
     async def entity(self, reference: str) -> Entity:
@@ -68,9 +70,23 @@ class HttpAdmin:
         """See `Admin.deactivate`."""
         return await self._call(Entity, "POST", f"{_path(reference)}/deactivate")
 
+    async def ticks(self, reference: str, after: float, count: int = 10) -> list[float]:
+        """See `Admin.ticks`."""
+        params = {"after": after, "count": count}
+        return await self._call(list[float], "GET", f"{_path(reference)}/ticks", params=params)
+
+    async def pause(self, reference: str, reason: str, *, by: str = "") -> Entity:
+        """See `Admin.pause`."""
+        return await self._call(Entity, "POST", f"{_path(reference)}/pause", body={"reason": reason})
+
+    async def resume(self, reference: str, *, by: str = "") -> Entity:
+        """See `Admin.resume`."""
+        return await self._call(Entity, "POST", f"{_path(reference)}/resume")
+
     async def launch(self, launch: Launch, *, by: str = "") -> LaunchReply:
         """See `Admin.launch`. The id is made here, so that the call can be repeated."""
         named = launch if launch.name else msgspec.structs.replace(launch, name=short_id(os.urandom(16)))
+        await self._transfer.closures((), launch.inputs)
         return await self._call(LaunchReply, "POST", "/executions", body=named)
 
     async def executions(self, query: ExecutionQuery) -> ExecutionPage:

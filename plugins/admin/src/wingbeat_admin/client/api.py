@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -71,13 +71,40 @@ class Api:
                 with attempt:
                     return await self._once(method, path, given, content, headers)
         except _Away as error:
-            raise EngineStopped(
-                f"Nobody answers at {self.endpoint}: {error}.", hint="Is 'wingbeat serve' running there?"
-            ) from None
+            raise self._unanswered(error) from None
         raise AssertionError("it is tried at least once")
 
+    async def send(self, method: str, path: str, content: bytes | Callable[[], AsyncIterator[bytes]]) -> None:
+        """Send a body as it is, in one piece or several. Raises as `call`."""
+        headers = {"x-request-id": short_id(os.urandom(16)), "content-type": "application/octet-stream"}
+        try:
+            async for attempt in self._tries():
+                with attempt:
+                    await self._once(method, path, {}, content if isinstance(content, bytes) else content(), headers)
+        except _Away as error:
+            raise self._unanswered(error) from None
+
+    async def receive(self, path: str) -> AsyncIterator[bytes]:
+        """The body of an answer, in pieces. Raises as `call`."""
+        try:
+            async with self._open.stream("GET", path) as answer:
+                if answer.is_error:
+                    raise self._said(answer, await answer.aread())
+                async for part in answer.aiter_bytes():
+                    yield part
+        except httpx.TransportError as error:
+            raise self._unanswered(error) from None
+
+    def _unanswered(self, error: Exception) -> EngineStopped:
+        return EngineStopped(f"Nobody answers at {self.endpoint}: {error}.", hint="Is 'wingbeat serve' running there?")
+
     async def _once(
-        self, method: str, path: str, params: dict[str, Any], content: bytes | None, headers: dict[str, str]
+        self,
+        method: str,
+        path: str,
+        params: dict[str, Any],
+        content: bytes | AsyncIterator[bytes] | None,
+        headers: dict[str, str],
     ) -> bytes:
         try:
             answer = await self._open.request(method, path, params=params, content=content, headers=headers)

@@ -18,6 +18,7 @@ from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literal
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat_admin.client.api import Api
+from wingbeat_admin.client.transfer import Transfer
 from wingbeat_admin.views import view_of
 
 T = TypeVar("T")
@@ -29,8 +30,8 @@ WAIT_S = 20.0
 class HttpEngine:
     """A `wingbeat.contracts.engine.RemoteEngine` over HTTP."""
 
-    def __init__(self, api: Api) -> None:
-        self.api = api
+    def __init__(self, api: Api, transfer: Transfer) -> None:
+        self.api, self.transfer = api, transfer
 
     async def open(self) -> None:
         """See `RemoteEngine.open`."""
@@ -43,6 +44,7 @@ class HttpEngine:
     async def launch(self, request: LaunchRequest) -> LaunchReply:
         """See `Engine.launch`. The id is made here, so that the call can be repeated."""
         named = request if request.name else msgspec.structs.replace(request, name=short_id(os.urandom(16)))
+        await self.transfer.closures((request.closure,), msgspec.to_builtins(request.inputs))
         return await self._call(LaunchReply, "POST", "/engine/launches", body=named)
 
     async def recovery_plan(self, request: LaunchRequest) -> RecoveryPlan:
@@ -57,9 +59,11 @@ class HttpEngine:
                 return phase
 
     async def describe(self, execution: str, *, nodes: bool = True) -> ExecutionView:
-        """See `Engine.describe`."""
+        """See `Engine.describe`. Files among the outputs of the execution are got, too."""
         params = {"nodes": "true" if nodes else "false"}
-        return view_of(await self._call(dict[str, Any], "GET", _path(execution), params=params))
+        found = await self._call(dict[str, Any], "GET", _path(execution), params=params)
+        await self.transfer.outputs(found.get("outputs"))
+        return view_of(found)
 
     async def executions(self, *, after: str = "", limit: int = 100) -> list[Summary]:
         """See `Engine.executions`."""

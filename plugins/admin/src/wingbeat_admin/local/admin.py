@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -16,6 +17,7 @@ from wingbeat.base.ids import digest, short_id
 from wingbeat.contracts.admin import (
     CAUSE_LABEL,
     ENTITY_LABEL,
+    PAGE_MAX,
     Definition,
     Entity,
     EntityPage,
@@ -34,17 +36,21 @@ from wingbeat.spec.codec import canonical
 from wingbeat.spec.entities import LaunchPlanSpec
 from wingbeat.spec.identity import Identity, check_place, check_version, parse_identity, parse_name, parse_reference
 from wingbeat.spec.literal import Literals
+from wingbeat.spec.triggers import OnEndSpec, ScheduleSpec
 from wingbeat_admin.local.firing import check_taken
 from wingbeat_admin.local.follower import Follower
 from wingbeat_admin.local.inputs import literals_of
 from wingbeat_admin.local.schema import open_file
 from wingbeat_admin.local.store import Store
+from wingbeat_admin.local.ticks import check, ticks
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 VERSION_DIGITS = 16
 """Of the digest that is the version where none is given."""
+MOMENT_MAX = 32_503_680_000.0
+"""The year 3000, in epoch seconds."""
 RESERVED = "wingbeat/"
 """What labels of ours begin with."""
 
@@ -114,13 +120,16 @@ class LocalAdmin:
     async def activate(self, reference: str, *, by: str = "") -> Entity:
         """See `Admin.activate`."""
         id, definition = await self._resolved(reference)
-        plan = _launchplan(id, definition)
-        watched = ""
-        if plan.trigger is not None:
-            watched = plan.trigger.workflow
-            await self._check_watched(definition)
-        await self.do(Store.activate, id, watched, self._clock())
+        trigger, now = _launchplan(id, definition).trigger, self._clock()
+        watched, first = "", None
+        if isinstance(trigger, OnEndSpec):
+            watched = trigger.workflow
+            await self._check_watched(trigger, definition)
+        elif trigger is not None:
+            first = next(ticks(trigger.when, now), None)
+        await self.do(Store.activate, id, watched, first, now)
         hit("admin.activated")
+        self._look()
         _log.info("launch plan %s is active, by %s", id, by or "its owner")
         return await self.entity(str(id))
 
@@ -130,6 +139,28 @@ class LocalAdmin:
         _launchplan(id, definition)
         await self.do(Store.deactivate, id.entity)
         _log.info("launch plan %s is not active any more, by %s", id.entity, by or "its owner")
+        return await self.entity(str(id))
+
+    async def ticks(self, reference: str, after: float, count: int = 10) -> list[float]:
+        """See `Admin.ticks`."""
+        if not 0 <= after <= MOMENT_MAX:
+            raise InputError(f"{after!r} is no moment in epoch seconds.")
+        schedule = await self._scheduled(reference)
+        return list(islice(ticks(schedule[1].when, after), max(0, min(count, PAGE_MAX))))
+
+    async def pause(self, reference: str, reason: str, *, by: str = "") -> Entity:
+        """See `Admin.pause`."""
+        id, _ = await self._scheduled(reference)
+        if not await self.do(Store.pause, id.entity, reason or f"paused by {by or 'its owner'}", None):
+            raise InputError(f"{id.entity} is not active, so nothing has to be paused.")
+        return await self.entity(str(id))
+
+    async def resume(self, reference: str, *, by: str = "") -> Entity:
+        """See `Admin.resume`."""
+        id, schedule = await self._scheduled(reference)
+        if not await self.do(Store.pause, id.entity, "", next(ticks(schedule.when, self._clock()), None)):
+            raise InputError(f"{id.entity} is not active.", hint=f"wingbeat activate launchplan {id}")
+        self._look()
         return await self.entity(str(id))
 
     async def launch(self, launch: Launch, *, by: str = "") -> LaunchReply:
@@ -187,11 +218,20 @@ class LocalAdmin:
         id = name.at(version)
         return id, await self.do(Store.definition, id)
 
-    async def _check_watched(self, definition: Definition) -> None:
+    def _look(self) -> None:
+        if self._follower is not None:
+            self._follower.look()
+
+    async def _scheduled(self, reference: str) -> tuple[Identity, ScheduleSpec]:
+        """A launch plan that has a schedule: the active version, where none is named. Raises InputError."""
+        id, definition = await self._resolved(reference)
+        trigger = _launchplan(id, definition).trigger
+        if not isinstance(trigger, ScheduleSpec):
+            raise InputError(f"{id} has no schedule.", hint='LaunchPlan(…, trigger=Cron("0 3 * * *")) has one.')
+        return id, trigger
+
+    async def _check_watched(self, trigger: OnEndSpec, definition: Definition) -> None:
         """Whether what a trigger takes is given, as far as the other workflow is registered yet."""
-        assert definition.plan is not None
-        trigger = definition.plan.trigger
-        assert trigger is not None
         try:
             watched = await self.do(Store.entity, parse_name(trigger.workflow), "")
         except NotFound:
@@ -211,6 +251,8 @@ def _identities(registration: Registration) -> list[Identity]:
     check_version(version)
     ids = []
     for definition in registration.definitions:
+        if definition.plan is not None and isinstance(definition.plan.trigger, ScheduleSpec):
+            check(definition.plan.trigger)
         name = parse_name(f"{registration.project}/{registration.domain}/{definition.name}")
         ids.append(name.at(version))
     if len(set(ids)) != len(ids):
@@ -220,5 +262,5 @@ def _identities(registration: Registration) -> list[Identity]:
 
 def _launchplan(id: Identity, definition: Definition) -> LaunchPlanSpec:
     if definition.kind is not Kind.LAUNCHPLAN or definition.plan is None:
-        raise InputError(f"{id} is a {definition.kind.label}; only launch plans are active or not.")
+        raise InputError(f"{id} is a {definition.kind.label}; only launch plans start by themselves.")
     return definition.plan

@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from datetime import datetime
+from typing import cast
 
 from wingbeat.base.errors import InputError
 from wingbeat.spec.entities import Interface
 from wingbeat.spec.identity import Name
-from wingbeat.spec.literal import Literal, Literals, Picked
-from wingbeat.types import compatible, describe
+from wingbeat.spec.literal import Inline, Literal, Literals, Picked
+from wingbeat.spec.triggers import ScheduleSpec
+from wingbeat.types import BlobIO, codec, compatible, describe
+from wingbeat_admin.local.ticks import moment
 
 _HEAD = 40
 
@@ -21,6 +25,13 @@ def execution_id(plan: Name, cause: str) -> str:
     what = hashlib.sha256(f"{plan} {cause}".encode()).hexdigest()[:16]
     head = re.sub(r"[^a-z0-9]+", "-", plan.name.lower()).strip("-")[:_HEAD].rstrip("-")
     return f"{head}-{what}" if head else what
+
+
+def kickoff(schedule: ScheduleSpec, tick: float) -> Literals:
+    """The input that takes the tick, if one does."""
+    if not schedule.input:
+        return {}
+    return {schedule.input: Inline(codec(datetime).encode(moment(schedule, tick), cast(BlobIO, None)))}
 
 
 def check_taken(takes: Mapping[str, str], inputs: Interface, outputs: Interface, who: str) -> None:

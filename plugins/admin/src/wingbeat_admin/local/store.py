@@ -29,9 +29,12 @@ from wingbeat.contracts.engine import Change, Summary
 from wingbeat.spec.codec import canonical
 from wingbeat.spec.diff import differences
 from wingbeat.spec.entities import Closure, Interface, LaunchPlanSpec
-from wingbeat.spec.identity import Identity, Name, parse_name
+from wingbeat.spec.identity import Identity, Name, parse_identity, parse_name
 from wingbeat.spec.phase import ExecutionPhase
-from wingbeat_admin.local.firing import execution_id
+from wingbeat.spec.triggers import OnEndSpec, ScheduleSpec
+from wingbeat_admin.local import due
+from wingbeat_admin.local.due import Due
+from wingbeat_admin.local.ticks import decided
 
 DIFFERENCES_MAX = 20
 """How many differences a refusal tells."""
@@ -47,20 +50,15 @@ class _Body(Struct, frozen=True, omit_defaults=True):
     plan: LaunchPlanSpec | None = None
 
 
-class Due(Struct, frozen=True):
-    """A launch that a trigger has decided on: the id that it gets, of what, and the execution that has fired it."""
-
-    execution: str
-    entity: str
-    cause: str
-
-
 _PLACE = ("project", "domain")
 
 _body = msgspec.json.Decoder(_Body)
 _closure = msgspec.json.Decoder(Closure)
 _labels = msgspec.json.Decoder(dict[str, str])
-_ENTITY = "entities.number, entities.project, entities.domain, entities.name, entities.version, kind, digest, body, active.version"
+_ENTITY = (
+    "entities.number, entities.project, entities.domain, entities.name, entities.version, kind, digest, body, active.version, "
+    "active.paused, active.next"
+)
 _ENTITIES = f"""
     SELECT {_ENTITY} FROM entities LEFT JOIN active USING (project, domain, name)
 """
@@ -197,14 +195,21 @@ class Store:
 
     # -- launch plans
 
-    def activate(self, id: Identity, watched: str, at: float) -> None:
-        """Make a version the active one. Its trigger counts from `at` on; as before, if it is active already."""
+    def activate(self, id: Identity, watched: str, first: float | None, at: float) -> None:
+        """Make a version the active one. Its trigger counts from `at` on, with the tick `first` if it is a schedule; as before, if
+        it is active already."""
         with self._transaction():
             self._db.execute(
-                "INSERT INTO active VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET version = excluded.version, "
-                "since = CASE WHEN watched = excluded.watched THEN since ELSE excluded.since END, watched = excluded.watched",
-                (id.project, id.domain, id.name, id.version, at, watched),
+                "INSERT INTO active VALUES (?, ?, ?, ?, ?, ?, ?, '') ON CONFLICT DO UPDATE SET "
+                "since = CASE WHEN watched = excluded.watched THEN since ELSE excluded.since END, watched = excluded.watched, "
+                "next = CASE WHEN version = excluded.version THEN next ELSE excluded.next END, version = excluded.version",
+                (id.project, id.domain, id.name, id.version, at, watched, first),
             )
+
+    def pause(self, name: Name, reason: str, next_: float | None) -> bool:
+        """Pause with a reason, or (without) go on with the tick `next_`; False if it is not active."""
+        set_ = "UPDATE active SET paused = ?, next = coalesce(?, next) WHERE project = ? AND domain = ? AND name = ?"
+        return self._db.execute(set_, (reason, next_, name.project, name.domain, name.name)).rowcount > 0
 
     def deactivate(self, name: Name) -> None:
         """Have none be active."""
@@ -220,16 +225,30 @@ class Store:
         return int(value)
 
     def project(self, changes: Sequence[Change], at: float) -> int:
-        """Take note of changes, and of what triggers decide for them, at once; says how many launches are due."""
-        decided = 0
+        """Take note of changes, and of what triggers decide for them, at once; says how many launches may be due."""
+        found = 0
         with self._transaction():
             for change in changes:
                 before = self._phase(change.execution.id)
                 self._write(change.execution)
                 if change.execution.phase.terminal and not (before or ExecutionPhase.RUNNING).terminal:
-                    decided += self._fire(change.execution, at)
+                    found += due.ended(self._db, change.execution.id)
+                    found += self._fire(change.execution, at)
+                    self._pause_failed(change.execution)
             self._db.execute("UPDATE meta SET value = ? WHERE key = 'cursor'", (changes[-1].number,))
-        return decided
+        return found
+
+    def _pause_failed(self, summary: Summary) -> None:
+        """Pause the schedule that has launched it, if it says so."""
+        entity, cause = summary.labels.get(ENTITY_LABEL, ""), summary.labels.get(CAUSE_LABEL, "")
+        if not cause.startswith("tick ") or summary.phase not in (ExecutionPhase.FAILED, ExecutionPhase.TIMED_OUT):
+            return
+        id = parse_identity(entity)
+        if self._found(id) is None:
+            return
+        schedule = self._schedule(id)
+        if schedule is not None and schedule.pause_on_failure:
+            self.pause(id.entity, f"the execution {summary.id} has failed", None)
 
     def phases(self, executions: Sequence[str]) -> dict[str, ExecutionPhase]:
         """Of executions, as far as they are noted; hundreds at most."""
@@ -268,28 +287,62 @@ class Store:
         for project, domain, name, version, since in self._db.execute(query, (watched,)).fetchall():
             id = Identity(project, domain, name, version)
             plan = _body.decode(self._row(id.entity, version)[7]).plan
-            if plan is None or plan.trigger is None or summary.phase not in plan.trigger.phases:
+            trigger = None if plan is None else plan.trigger
+            if not isinstance(trigger, OnEndSpec) or summary.phase not in trigger.phases:
                 continue
             if summary.ended_at is not None and summary.ended_at < since:
                 continue
-            count += self._db.execute(
-                "INSERT OR IGNORE INTO due (execution, entity, cause, decided_at) VALUES (?, ?, ?, ?)",
-                (execution_id(id.entity, summary.id), str(id), summary.id, at),
-            ).rowcount
+            count += due.add_fired(self._db, id, summary.id, at)
         return count
 
-    def due(self, limit: int) -> list[Due]:
-        """What is to be launched, the oldest decision first."""
-        query = "SELECT execution, entity, cause FROM due WHERE failed = '' ORDER BY decided_at, execution LIMIT ?"
-        return [Due(*row) for row in self._db.execute(query, (limit,))]
+    def look(self, now: float) -> tuple[int, float | None]:
+        """Decide about the ticks that have come; says how many launches are due, and when to look again."""
+        decided_ = 0
+        with self._transaction():
+            where = "next <= ? AND paused = '' ORDER BY next LIMIT 1000"
+            query = f"SELECT project, domain, name, version, next FROM active WHERE {where}"
+            for project, domain, name, version, next_ in self._db.execute(query, (now,)).fetchall():
+                id = Identity(project, domain, name, version)
+                schedule = self._schedule(id)
+                if schedule is None:
+                    self._set_next(id.entity, None)
+                    continue
+                found = decided(schedule, next_, now)
+                for tick in found.ticks:
+                    decided_ += due.add_tick(self._db, id, schedule, tick)
+                self._set_next(id.entity, found.next)
+        (again,) = self._db.execute("SELECT min(next) FROM active WHERE paused = ''").fetchone()
+        return decided_, again
+
+    def _set_next(self, name: Name, next_: float | None) -> None:
+        where = "project = ? AND domain = ? AND name = ?"
+        self._db.execute(f"UPDATE active SET next = ? WHERE {where}", (next_, name.project, name.domain, name.name))
+
+    def _schedule(self, id: Identity) -> ScheduleSpec | None:
+        plan = _body.decode(self._row(id.entity, id.version)[7]).plan
+        trigger = None if plan is None else plan.trigger
+        return trigger if isinstance(trigger, ScheduleSpec) else None
+
+    def ready(self, now: float, limit: int) -> list[Due]:
+        """What is to be launched now."""
+        return due.ready(self._db, now, limit)
+
+    def earliest(self, now: float) -> float | None:
+        """When the next launch is due that waits for its time."""
+        return due.earliest(self._db, now)
+
+    def others(self, one: Due) -> list[str]:
+        """Executions of the same schedule that have not ended."""
+        return due.others(self._db, one)
 
     def launched(self, execution: str) -> None:
         """It is in the engine's journal."""
-        self._db.execute("DELETE FROM due WHERE execution = ?", (execution,))
+        with self._transaction():
+            due.launched(self._db, execution)
 
     def refused(self, execution: str, why: str) -> None:
         """It cannot be launched, now or later; that is kept."""
-        self._db.execute("UPDATE due SET failed = ? WHERE execution = ?", (why, execution))
+        due.refused(self._db, execution, why)
 
     def executions(self, query: ExecutionQuery) -> ExecutionPage:
         """A page. Raises NotFound for an `after` that is not there."""
@@ -329,12 +382,13 @@ def _own(definition: Definition) -> LaunchPlanSpec | None:
 
 
 def _entity(row: Sequence[Any]) -> Entity:
-    _, project, domain, name, version, kind, digest, body, active = row
+    _, project, domain, name, version, kind, digest, body, active, paused, next_ = row
     found = _body.decode(body)
     plan = found.plan
     return Entity(
         str(Identity(project, domain, name, version)), Kind(kind), digest, found.interface, found.created_at, found.by, found.doc,
         active == version, {} if plan is None else plan.fixed, None if plan is None else plan.trigger,
+        paused if active == version else "", next_ if active == version and not paused else None,
     )  # fmt: skip
 
 

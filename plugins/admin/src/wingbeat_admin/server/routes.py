@@ -8,17 +8,13 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, Router, get, post
-from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter, SkipValidation
+from litestar import Request, Router
+from litestar.params import FromQuery, HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Response, ServerSentEvent, ServerSentEventMessage
 from msgspec import Struct
 
-from wingbeat.attempts import fetch_bundle
-from wingbeat.base.errors import ConfigurationError, EngineStopped, InputError
+from wingbeat.base.errors import EngineStopped, InputError
 from wingbeat.contracts.admin import (
-    PAGE_MAX,
-    Admin,
     Entity,
     EntityPage,
     EntityQuery,
@@ -30,33 +26,26 @@ from wingbeat.contracts.admin import (
     Registration,
 )
 from wingbeat.contracts.catalog import Evicted, Eviction
-from wingbeat.contracts.engine import Engine, LaunchReply, LaunchRequest, RecoveryPlan, Summary
-from wingbeat.contracts.home import Home
+from wingbeat.contracts.engine import LaunchReply, LaunchRequest, RecoveryPlan, Summary
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literal, Offloaded
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.types import Blob
 from wingbeat_admin.client.admin import LATEST
+from wingbeat_admin.server.dependencies import Limit, Number, Part, TheAdmin, TheEnd, TheEngine, TheHome, get, post
 from wingbeat_admin.server.ending import before
 from wingbeat_admin.views import shown
 
 WAIT_S_MAX = 30.0
 
-TheAdmin = SkipValidation[NamedDependency[Admin]]
-TheEngine = SkipValidation[NamedDependency[Engine]]
-TheHome = SkipValidation[NamedDependency[Home]]
-TheEnd = SkipValidation[NamedDependency[asyncio.Event]]
-Part = FromPath[str]
-Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)]
 
-
-class Abort(Struct):
-    """Why an execution is to stop."""
+class Reason(Struct, forbid_unknown_fields=True):
+    """Why an execution is to stop, or a schedule to pause."""
 
     reason: str = ""
 
 
-class Signal(Struct):
+class Signal(Struct, forbid_unknown_fields=True):
     """The answer to a gate; the same `id` again changes nothing."""
 
     name: str
@@ -78,10 +67,9 @@ async def health() -> dict[str, str]:
 
 
 @post("/registrations")
-async def register(request: Request[Any, Any, Any], admin: TheAdmin, home: TheHome) -> Response[list[Registered]]:
+async def register(request: Request[Any, Any, Any], admin: TheAdmin) -> Response[list[Registered]]:
     """Register definitions, all or none."""
     registration = await _body(request, Registration)
-    await _check_code(home, {definition.closure.bundle for definition in registration.definitions})
     return Response(await admin.register(registration), status_code=201)
 
 
@@ -105,7 +93,7 @@ async def entity(admin: TheAdmin, project: Part, domain: Part, name: Part, versi
     return await admin.entity(_reference(project, domain, name, version))
 
 
-@get("/entities/{project:str}/{domain:str}/{name:str}/{version:str}/definition")
+@get("/entities/{project:str}/{domain:str}/{name:str}/{version:str}/definition", media_type="application/json")
 async def definition(admin: TheAdmin, project: Part, domain: Part, name: Part, version: Part) -> Response[bytes]:
     """What was registered: its specification."""
     return _json(await admin.definition(_reference(project, domain, name, version)))
@@ -121,6 +109,28 @@ async def activate(admin: TheAdmin, project: Part, domain: Part, name: Part, ver
 async def deactivate(admin: TheAdmin, project: Part, domain: Part, name: Part, version: Part) -> Entity:
     """Have no version of a launch plan be active."""
     return await admin.deactivate(_reference(project, domain, name, version))
+
+
+@get("/entities/{project:str}/{domain:str}/{name:str}/{version:str}/ticks")
+async def ticks(
+    admin: TheAdmin, project: Part, domain: Part, name: Part, version: Part, after: FromQuery[float], count: Limit = 10
+) -> list[float]:
+    """When the schedule of a launch plan is due, behind a moment; all in epoch seconds."""
+    return await admin.ticks(_reference(project, domain, name, version), after, count)
+
+
+@post("/entities/{project:str}/{domain:str}/{name:str}/{version:str}/pause", status_code=200)
+async def pause(
+    admin: TheAdmin, project: Part, domain: Part, name: Part, version: Part, data: JSONBody[Reason]
+) -> Entity:
+    """Let the ticks of an active launch plan pass without a launch."""
+    return await admin.pause(_reference(project, domain, name, version), data.reason)
+
+
+@post("/entities/{project:str}/{domain:str}/{name:str}/{version:str}/resume", status_code=200)
+async def resume(admin: TheAdmin, project: Part, domain: Part, name: Part, version: Part) -> Entity:
+    """Let its ticks launch again, those from now on."""
+    return await admin.resume(_reference(project, domain, name, version))
 
 
 # -- executions
@@ -162,14 +172,14 @@ async def describe(
     return await asyncio.to_thread(shown, view, read)
 
 
-@get("/executions/{execution:str}/closure")
+@get("/executions/{execution:str}/closure", media_type="application/json")
 async def closure(engine: TheEngine, execution: Part) -> Response[bytes]:
     """The specification that it runs."""
     found: Closure = await engine.closure(execution)
     return _json(found)
 
 
-@get("/executions/{execution:str}/wait")
+@get("/executions/{execution:str}/wait", media_type="application/json")
 async def wait(
     engine: TheEngine,
     end: TheEnd,
@@ -191,8 +201,8 @@ async def events(
     engine: TheEngine,
     end: TheEnd,
     execution: Part,
-    after: FromQuery[int] = -1,
-    last: Annotated[int | None, HeaderParameter(name="last-event-id")] = None,
+    after: Number = -1,
+    last: Annotated[int | None, HeaderParameter(name="last-event-id", ge=-1, le=2**62)] = None,
 ) -> ServerSentEvent:
     """What happens in it, as server-sent events, behind a cursor: `after`, or the header that browsers send when they resume."""
     await engine.describe(execution, nodes=False)  # what is not there is told by the status
@@ -209,7 +219,7 @@ async def events(
 
 
 @post("/executions/{execution:str}/abort", status_code=202)
-async def abort(engine: TheEngine, execution: Part, data: JSONBody[Abort]) -> dict[str, str]:
+async def abort(engine: TheEngine, execution: Part, data: JSONBody[Reason]) -> dict[str, str]:
     """Stop it. It has not ended yet when this answers: wait for it."""
     await engine.describe(execution, nodes=False)
     try:
@@ -227,13 +237,13 @@ async def signal(engine: TheEngine, execution: Part, request: Request[Any, Any, 
     await engine.signal(execution, given.name, given.value, given.id)
 
 
-@get("/executions/{execution:str}/waiting")
+@get("/executions/{execution:str}/waiting", media_type="application/json")
 async def waiting(engine: TheEngine, execution: Part, node: FromQuery[str] = "") -> Response[bytes]:
     """For what a node waits, or every one that has not ended; as text."""
     return _json(await engine.explain_waiting(execution, node))
 
 
-@get("/executions/{execution:str}/cache")
+@get("/executions/{execution:str}/cache", media_type="application/json")
 async def cache(engine: TheEngine, execution: Part, node: FromQuery[str]) -> Response[bytes]:
     """Why the outputs of a node were taken from the catalog or not; as text."""
     return _json(await engine.explain_cache(execution, node))
@@ -243,11 +253,9 @@ async def cache(engine: TheEngine, execution: Part, node: FromQuery[str]) -> Res
 
 
 @post("/engine/launches", status_code=200)
-async def engine_launch(engine: TheEngine, home: TheHome, request: Request[Any, Any, Any]) -> LaunchReply:
+async def engine_launch(engine: TheEngine, request: Request[Any, Any, Any]) -> LaunchReply:
     """Begin an execution of a specification that is not registered."""
-    wanted = await _body(request, LaunchRequest)
-    await _check_code(home, {wanted.closure.bundle})
-    return await engine.launch(wanted)
+    return await engine.launch(await _body(request, LaunchRequest))
 
 
 @post("/engine/recovery-plans", status_code=200)
@@ -266,8 +274,8 @@ async def engine_executions(engine: TheEngine, after: FromQuery[str] = "", limit
 async def changes(
     engine: TheEngine,
     end: TheEnd,
-    after: FromQuery[int] = 0,
-    last: Annotated[int | None, HeaderParameter(name="last-event-id")] = None,
+    after: Number = 0,
+    last: Annotated[int | None, HeaderParameter(name="last-event-id", ge=-1, le=2**62)] = None,
 ) -> ServerSentEvent:
     """Executions that are launched or change their phase, as server-sent events, behind a number."""
 
@@ -285,20 +293,8 @@ async def evict(engine: TheEngine, data: JSONBody[Eviction]) -> Evicted:
     return await engine.evict_cache(data)
 
 
-async def _phase(engine: Engine, execution: str) -> AsyncIterator[ExecutionPhase]:
+async def _phase(engine: TheEngine, execution: str) -> AsyncIterator[ExecutionPhase]:
     yield await engine.wait(execution)
-
-
-async def _check_code(home: Home, bundles: set[str]) -> None:
-    """Whether code is where this home finds it: else its tasks would wait for it for ever. Raises ConfigurationError."""
-    for bundle in bundles:
-        try:
-            await asyncio.to_thread(fetch_bundle, home.storage(), bundle)
-        except OSError:
-            raise ConfigurationError(
-                "The code is not in the storage of the server's home.",
-                hint="Code is stored where WINGBEAT_HOME is: use the server's, or a storage (kernel.storage) that both reach.",
-            ) from None
 
 
 async def _body(request: Request[Any, Any, Any], kind: type[Any]) -> Any:
@@ -316,8 +312,9 @@ def _json(value: Any) -> Response[bytes]:
 ROUTES = Router(
     "/api/v1",
     route_handlers=[
-        health, register, entities, entity, definition, activate, deactivate, launch, executions, describe, closure, wait, events,
-        abort, signal, waiting, cache, engine_launch, recovery_plan, engine_executions, changes, evict,
+        health, register, entities, entity, definition, activate, deactivate, ticks, pause, resume, launch, executions,
+        describe, closure, wait, events, abort, signal, waiting, cache, engine_launch, recovery_plan, engine_executions,
+        changes, evict,
     ],
 )  # fmt: skip
 

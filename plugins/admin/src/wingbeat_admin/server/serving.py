@@ -8,7 +8,6 @@ import ipaddress
 import logging
 import socket
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import uvicorn
 from litestar import Litestar, Request, Response
@@ -22,8 +21,9 @@ from wingbeat.base.errors import ConfigurationError, WingbeatError
 from wingbeat.contracts.admin import Admin
 from wingbeat.contracts.engine import Engine
 from wingbeat.contracts.home import Home
-from wingbeat_admin.local.schema import served
+from wingbeat_admin.place import announce, announced
 from wingbeat_admin.problems import MEDIA_TYPE, Problem, problem_of
+from wingbeat_admin.server.content import CONTENT
 from wingbeat_admin.server.routes import ROUTES
 
 BODY_BYTES_MAX = 64 * 2**20
@@ -44,7 +44,7 @@ def application(home: Home, engine: Engine, admin: Admin, hosts: frozenset[str],
         end: Set when the server stops: requests that wait are answered then, and streams end.
     """
     return Litestar(
-        route_handlers=[ROUTES],
+        route_handlers=[ROUTES, CONTENT],
         dependencies={
             "home": Provide(lambda: home, sync_to_thread=False),
             "engine": Provide(lambda: engine, sync_to_thread=False),
@@ -52,7 +52,12 @@ def application(home: Home, engine: Engine, admin: Admin, hosts: frozenset[str],
             "end": Provide(lambda: end, sync_to_thread=False),
         },
         middleware=[lambda app: _Guard(app, hosts)],
-        exception_handlers={WingbeatError: _told, HTTPException: _refused, Exception: _failed},
+        exception_handlers={
+            WingbeatError: _told,
+            HTTPException: _refused,
+            RecursionError: _too_deep,
+            Exception: _failed,
+        },
         openapi_config=OpenAPIConfig(title="Wingbeat", version="1", path="/api/openapi"),
         logging_config=None,
         request_max_body_size=BODY_BYTES_MAX,
@@ -72,14 +77,18 @@ async def serve(
     name = f"[{host}]" if ":" in host else host
     port = listening.getsockname()[1]
     hosts = frozenset(f"{each}:{port}" for each in (name, "localhost", "127.0.0.1", "[::1]"))
-    url = f"http://{name}:{port}"
     end = asyncio.Event()
-    with listening, served(Path(home.path), url):
+    with listening, announced(home.path) as place:
         config = uvicorn.Config(
             application(home, engine, admin, hosts, end), log_config=None, access_log=False, lifespan="off",
             server_header=False, timeout_graceful_shutdown=CLOSE_S_MAX,
         )  # fmt: skip
-        server = _Server(config, lambda: ready(url))
+
+        def answers() -> None:
+            announce(place, f"http://{name}:{port}")
+            ready(f"http://{name}:{port}")
+
+        server = _Server(config, answers)
         serving = asyncio.ensure_future(server.serve(sockets=[listening]))
         try:
             await asyncio.shield(serving)
@@ -108,7 +117,8 @@ class _Server(uvicorn.Server):
 
 
 class _Guard:
-    """Refuses what a browser sends for somebody else's page: another host or origin, and bodies that are no JSON."""
+    """Refuses what a browser sends for somebody else's page: another host or origin, and posts that are no JSON (other methods it
+    asks for first, and is not allowed)."""
 
     def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
         self._app, self._hosts = app, hosts
@@ -122,7 +132,7 @@ class _Guard:
                 problem = Problem(f"This server is not {host[:200]!r}.", 421)
             elif origin and origin.lower() not in {f"http://{each}" for each in self._hosts}:
                 problem = Problem("Pages of others may not use this server.", 403)
-            elif scope["method"] not in ("GET", "HEAD", "OPTIONS") and not _has_json(headers):
+            elif scope["method"] == "POST" and not _has_json(headers):
                 problem = Problem("The body has to be JSON, and to say so.", 415, hint="content-type: application/json")
             if problem is not None:
                 await _answer(problem).to_asgi_response(None, Request(scope))(scope, receive, send)
@@ -154,6 +164,10 @@ def _refused(_: object, error: HTTPException) -> Response[Problem]:
     return _answer(Problem(error.detail or type(error).__name__, error.status_code, extra))
 
 
+def _too_deep(_: object, __: RecursionError) -> Response[Problem]:
+    return _answer(Problem("The body is nested too deeply.", 400))
+
+
 def _failed(_: object, error: Exception) -> Response[Problem]:
     _log.error("A request failed by a mistake of ours.", exc_info=error)
     return _answer(Problem("A mistake of ours; the log of the server says more.", 500))
@@ -161,7 +175,8 @@ def _failed(_: object, error: Exception) -> Response[Problem]:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # With the protocol, which asyncio looks at before it sets TCP_NODELAY on connections: 40 ms an answer.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))

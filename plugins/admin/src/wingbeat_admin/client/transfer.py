@@ -1,0 +1,126 @@
+"""Content that the server lacks, and content that is lacking here."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+from urllib.parse import quote
+
+import anyio
+import msgspec
+
+from wingbeat.base.errors import InputError
+from wingbeat.contracts.storage import Storage
+from wingbeat.spec.entities import Closure
+from wingbeat.trees import manifest_bytes, read_manifest
+from wingbeat.types import Blob
+from wingbeat_admin.client.api import Api
+from wingbeat_admin.content import READ_BYTES, Digests, blobs_in, file_blob, local, manifest_of, put_tree, tree_blob
+
+AT_ONCE = 8
+DOWNLOAD_BYTES_MAX = 256 * 2**20
+"""Outputs that are larger stay where they are."""
+
+
+class Transfer:
+    """Between a storage here and the server's.
+
+    Args:
+        scratch: A folder for what is on its way.
+    """
+
+    def __init__(self, api: Api, storage: Storage, scratch: str) -> None:
+        self._api, self._storage, self._scratch = api, storage, scratch
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    async def closures(self, closures: Iterable[Closure], values: Any = None) -> None:
+        """See that the server has what closures need (code, locks, files among defaults), and what values refer to.
+
+        Raises:
+            InputError: Something is not here either.
+        """
+        files, trees = set[str](), set[str]()
+        for closure in closures:
+            trees |= {closure.bundle} - {""}
+            files |= {closure.environment} - {""}
+            self._add(msgspec.to_builtins(closure), files, trees)
+        self._add(values, files, trees)
+        if not files | trees:
+            return
+        lacking = await self._missing(Digests(sorted(files), sorted(trees)))
+        manifests = {digest: await asyncio.to_thread(manifest_of, self._tree(digest)) for digest in lacking.trees}
+        inside = {file.digest: (digest, file.path) for digest, found in manifests.items() for file in found.files}
+        more = await self._missing(Digests(sorted(set(inside) - files), []))
+        uploads = [self._put(digest, self._file(digest)) for digest in lacking.files]
+        for digest in more.files:
+            tree, path = inside[digest]
+            uploads.append(self._put(digest, os.path.join(self._tree(tree), path)))
+        await asyncio.gather(*uploads)
+        for digest, manifest in manifests.items():
+            await self._api.send("PUT", f"/content/trees/{_quoted(digest)}", manifest_bytes(manifest))
+
+    async def outputs(self, values: Any) -> None:
+        """Get the files and trees that values refer to, unless they are here, or very large."""
+        for blob in blobs_in(values):
+            if blob.size > DOWNLOAD_BYTES_MAX or local(self._storage, blob) is not None:
+                continue
+            if blob.layout == "directory":
+                await self._get_tree(blob.digest)
+            else:
+                await self._get(blob.digest)
+
+    def _add(self, value: Any, files: set[str], trees: set[str]) -> None:
+        for blob in blobs_in(value):
+            (trees if blob.layout == "directory" else files).add(blob.uri.partition(":")[2])
+
+    async def _missing(self, asked: Digests) -> Digests:
+        if not asked.files and not asked.trees:
+            return asked
+        return msgspec.json.decode(await self._api.call("POST", "/content/missing", body=asked), type=Digests)
+
+    def _file(self, digest: str) -> str:
+        return self._here(file_blob(self._storage, digest))
+
+    def _tree(self, digest: str) -> str:
+        return self._here(tree_blob(self._storage, digest))
+
+    def _here(self, blob: Blob) -> str:
+        path = local(self._storage, blob)
+        if path is None:
+            raise InputError(f"The content {blob.digest} is neither at the server nor here.")
+        return path
+
+    async def _put(self, digest: str, path: str) -> None:
+        async with self._slots:
+            await self._api.send("PUT", f"/content/files/{_quoted(digest)}", lambda: _read(path))
+
+    async def _get(self, digest: str) -> None:
+        os.makedirs(self._scratch, exist_ok=True)
+        handle, path = tempfile.mkstemp(dir=self._scratch)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                async for part in self._api.receive(f"/content/files/{_quoted(digest)}"):
+                    stream.write(part)
+            await asyncio.to_thread(self._storage.put_file, path, "")
+        finally:
+            os.unlink(path)
+
+    async def _get_tree(self, digest: str) -> None:
+        body = await self._api.call("GET", f"/content/trees/{_quoted(digest)}")
+        for file in read_manifest(body).files:
+            if local(self._storage, file_blob(self._storage, file.digest)) is None:
+                await self._get(file.digest)
+        await asyncio.to_thread(put_tree, self._storage, body, digest, self._scratch)
+
+
+async def _read(path: str) -> AsyncIterator[bytes]:
+    async with await anyio.open_file(path, "rb") as stream:
+        while part := await stream.read(READ_BYTES):
+            yield part
+
+
+def _quoted(digest: str) -> str:
+    return quote(digest, safe="")

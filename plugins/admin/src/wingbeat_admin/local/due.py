@@ -1,0 +1,109 @@
+"""What is due: launches that triggers have decided on, from the decision until they are in the engine's journal, and those that
+others of their schedule wait for until they have ended. Statements within the transactions of `Store`."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime
+
+from msgspec import Struct
+
+from wingbeat.spec.identity import Identity
+from wingbeat.spec.triggers import ScheduleSpec
+from wingbeat_admin.local.firing import execution_id
+from wingbeat_admin.local.ticks import jitter_s
+
+BUFFERED_MAX = 1000
+"""So many ticks of a schedule may wait for their turn; what comes then is left out."""
+
+# `serial`: 0 for what nobody waits for, 1 for what others may wait for, 2 for what waits itself.
+_READY = """
+    SELECT execution, entity, cause, tick FROM due AS one WHERE state = 'waiting' AND at <= :now AND (serial != 2 OR NOT EXISTS (
+        SELECT 1 FROM due AS other WHERE other.plan = one.plan AND other.serial AND other.execution != one.execution AND (
+            other.state = 'launched' OR (other.state = 'waiting' AND (other.tick, other.execution) < (one.tick, one.execution)))))
+    ORDER BY at, execution LIMIT :limit
+"""
+
+
+class Due(Struct, frozen=True):
+    """A launch: the id that it gets, of what, why, and the tick, if it is of a schedule."""
+
+    execution: str
+    entity: str
+    cause: str
+    tick: float | None
+
+
+def add_fired(db: sqlite3.Connection, id: Identity, cause: str, at: float) -> int:
+    """What the end of an execution has fired; 0 if that was decided already."""
+    values = (execution_id(id.entity, cause), str(id), str(id.entity), cause, None, at, 0)
+    return _insert(db, values)
+
+
+def add_tick(db: sqlite3.Connection, id: Identity, schedule: ScheduleSpec, tick: float) -> int:
+    """A tick, as its overlap policy has it; 0 if nothing is to be launched for it."""
+    plan, cause = str(id.entity), tick_cause(tick)
+    others = dict(
+        db.execute(
+            "SELECT state, count(*) FROM due WHERE plan = ? AND serial AND state != 'refused' GROUP BY state", (plan,)
+        ).fetchall()
+    )
+    waiting, launched = others.get("waiting", 0), others.get("launched", 0)
+    match schedule.overlap:
+        case "skip" if waiting or launched:
+            return 0
+        case "buffer_one" if waiting:
+            return 0
+        case "buffer_all" if waiting >= BUFFERED_MAX:
+            return 0
+        case "cancel_other" | "terminate_other":  # those that have not begun are not begun any more
+            db.execute("DELETE FROM due WHERE plan = ? AND serial AND state = 'waiting'", (plan,))
+    serial = 0 if schedule.overlap == "allow_all" else 2 if schedule.overlap.startswith("buffer") else 1
+    at = tick + jitter_s(schedule, id.entity, tick)
+    return _insert(db, (execution_id(id.entity, cause), str(id), plan, cause, tick, at, serial))
+
+
+def tick_cause(tick: float) -> str:
+    """What is said to have launched the execution of a tick."""
+    return f"tick {datetime.fromtimestamp(tick, UTC).isoformat()}"
+
+
+def _insert(db: sqlite3.Connection, values: tuple[object, ...]) -> int:
+    columns = "execution, entity, plan, cause, tick, at, serial"
+    return db.execute(f"INSERT OR IGNORE INTO due ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", values).rowcount
+
+
+def ready(db: sqlite3.Connection, now: float, limit: int) -> list[Due]:
+    """What is to be launched now."""
+    return [Due(*row) for row in db.execute(_READY, {"now": now, "limit": limit})]
+
+
+def others(db: sqlite3.Connection, due: Due) -> list[str]:
+    """Executions of the same schedule that were launched and have not ended, as far as is known."""
+    query = (
+        "SELECT execution FROM due WHERE plan = (SELECT plan FROM due WHERE execution = ?) AND serial AND state = 'launched' "
+        "AND execution != ?"
+    )
+    return [execution for (execution,) in db.execute(query, (due.execution, due.execution))]
+
+
+def launched(db: sqlite3.Connection, execution: str) -> None:
+    """It is in the engine's journal. One that others wait for stays until it has ended; it may have, already."""
+    db.execute("DELETE FROM due WHERE execution = ? AND NOT serial", (execution,))
+    db.execute("UPDATE due SET state = 'launched' WHERE execution = ?", (execution,))
+
+
+def ended(db: sqlite3.Connection, execution: str) -> int:
+    """It has ended: nothing waits for it any more; 1 if something might have."""
+    return db.execute("DELETE FROM due WHERE execution = ? AND state != 'refused'", (execution,)).rowcount
+
+
+def refused(db: sqlite3.Connection, execution: str, why: str) -> None:
+    """It cannot be launched, now or later; that is kept."""
+    db.execute("UPDATE due SET state = 'refused', failed = ? WHERE execution = ?", (why, execution))
+
+
+def earliest(db: sqlite3.Connection, now: float) -> float | None:
+    """When the next one is due that waits for its time."""
+    (found,) = db.execute("SELECT min(at) FROM due WHERE state = 'waiting' AND at > ?", (now,)).fetchone()
+    return None if found is None else float(found)

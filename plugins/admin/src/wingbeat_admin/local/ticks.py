@@ -1,0 +1,114 @@
+"""When a schedule is due: its moments, and which of those that have passed still count. Pure."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+from msgspec import Struct
+
+from wingbeat.base.errors import InputError
+from wingbeat.spec.identity import Name
+from wingbeat.spec.triggers import CronSpec, RateSpec, ScheduleSpec
+
+MISSED_S = 60.0
+"""A tick that is older when it is looked at was missed: whether it counts is said by the catch-up."""
+TICKS_MAX = 100
+"""So many ticks are taken at once; the others are still there at the next look."""
+
+
+class Decision(Struct, frozen=True):
+    """Ticks to launch, in their order, and the one that is next looked at; None if there is none ever again."""
+
+    ticks: list[float]
+    next: float | None
+
+
+def check(schedule: ScheduleSpec) -> None:
+    """Raises InputError for a cron expression that is none, a time zone that is not known, or one that never comes."""
+    try:
+        first = next(ticks(schedule.when, datetime(2026, 1, 1, tzinfo=UTC).timestamp()), None)
+    except CronSimError as error:
+        raise InputError(f"{_shown(schedule.when)} is no cron expression: {error}.") from error
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InputError(f"{_shown(schedule.when)}: {error}.") from error
+    if first is None:
+        raise InputError(f"{_shown(schedule.when)} never comes.")
+
+
+def ticks(when: CronSpec | RateSpec, after: float) -> Iterator[float]:
+    """The moments behind `after`, in epoch seconds."""
+    if isinstance(when, RateSpec):
+        number = math.floor(after / when.seconds) + 1
+        while True:
+            yield number * when.seconds
+            number += 1
+    # A moment within the minute counts as that minute: what follows is behind it.
+    for moment in CronSim(when.expression, datetime.fromtimestamp(after, ZoneInfo(when.timezone))):
+        yield moment.timestamp()
+
+
+def decided(schedule: ScheduleSpec, due: float, now: float) -> Decision:
+    """What to do about the tick `due` and those behind it, at `now`.
+
+    Args:
+        due: A tick; the first one that has not been looked at.
+    """
+    begin = due
+    if schedule.catch_up == "none":
+        begin = max(begin, now - MISSED_S)
+    if schedule.window_s is not None:
+        begin = max(begin, now - max(schedule.window_s, MISSED_S))
+    if schedule.catch_up == "last":
+        return _last(schedule, begin, now)
+    coming = ticks(
+        schedule.when, math.nextafter(begin, -math.inf) if isinstance(schedule.when, RateSpec) else begin - 1
+    )
+    found = list(islice(coming, TICKS_MAX + 1))
+    passed = [tick for tick in found if begin <= tick <= now]
+    behind = [tick for tick in found if tick > now]
+    if len(passed) > TICKS_MAX:
+        return Decision(passed[:TICKS_MAX], passed[TICKS_MAX])
+    return Decision(passed, behind[0] if behind else next(ticks(schedule.when, now), None))
+
+
+def _last(schedule: ScheduleSpec, begin: float, now: float) -> Decision:
+    """The newest of those that have passed."""
+    following = next(ticks(schedule.when, now), None)
+    newest = _newest(schedule.when, now)
+    return Decision([newest] if newest is not None and newest >= begin else [], following)
+
+
+def _newest(when: CronSpec | RateSpec, now: float) -> float | None:
+    if isinstance(when, RateSpec):
+        return math.floor(now / when.seconds) * when.seconds
+    # Backwards from the next minute, so that this one is among them.
+    found = next(
+        CronSim(when.expression, datetime.fromtimestamp(now + 60, ZoneInfo(when.timezone)), reverse=True), None
+    )
+    while found is not None and found.timestamp() > now:
+        found = next(CronSim(when.expression, found, reverse=True), None)
+    return None if found is None else found.timestamp()
+
+
+def jitter_s(schedule: ScheduleSpec, plan: Name, tick: float) -> float:
+    """How much later than its tick it starts: the same whoever works it out."""
+    share = zlib.crc32(f"{plan} {tick:.3f}".encode()) / 2**32
+    return schedule.jitter_s * share
+
+
+def moment(schedule: ScheduleSpec, tick: float) -> datetime:
+    """A tick as a datetime of its time zone."""
+    zone = ZoneInfo(schedule.when.timezone) if isinstance(schedule.when, CronSpec) else UTC
+    return datetime.fromtimestamp(tick, zone)
+
+
+def _shown(when: CronSpec | RateSpec) -> str:
+    if isinstance(when, RateSpec):
+        return f"Every {when.seconds:g} s"
+    return f"{when.expression!r} in {when.timezone}"

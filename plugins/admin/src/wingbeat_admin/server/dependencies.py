@@ -1,0 +1,50 @@
+"""What every route may ask for, and what it may answer."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Annotated
+
+import litestar
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, QueryParameter, SkipValidation
+
+from wingbeat.contracts.admin import PAGE_MAX, Admin
+from wingbeat.contracts.engine import Engine
+from wingbeat.contracts.home import Home
+from wingbeat_admin.problems import MEDIA_TYPE, Problem
+
+TheAdmin = SkipValidation[NamedDependency[Admin]]
+TheEngine = SkipValidation[NamedDependency[Engine]]
+TheHome = SkipValidation[NamedDependency[Home]]
+TheEnd = SkipValidation[NamedDependency[asyncio.Event]]
+"""Set when the server stops: what waits is answered then, and streams end."""
+Part = FromPath[str]
+Number = Annotated[int, QueryParameter(ge=-1, le=2**62)]
+Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)]
+
+REFUSALS = {
+    400: "The request is not what is expected.",
+    403: "Pages of others may not use this server.",
+    404: "There is no such thing.",
+    409: "There is another one already.",
+    413: "The body is too large.",
+    415: "The body is no JSON.",
+    421: "This server is not the one that was asked for.",
+    422: "A value is not what is expected.",
+    429: "As many are under way as may be at once.",
+    500: "A mistake of ours.",
+    503: "The engine does not answer now.",
+    507: "The disk is full.",
+}
+"""What every route may answer instead: a problem (RFC 9457), by status."""
+_RESPONSES = {
+    status: ResponseSpec(Problem, generate_examples=False, description=text, media_type=MEDIA_TYPE)
+    for status, text in REFUSALS.items()
+}
+
+get = partial(litestar.get, responses=_RESPONSES, raises=[])
+post = partial(litestar.post, responses=_RESPONSES, raises=[])
+put = partial(litestar.put, responses=_RESPONSES, raises=[])

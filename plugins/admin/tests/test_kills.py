@@ -1,0 +1,75 @@
+"""Kill -9 at every failpoint of the admin, and at random moments: no trigger and no tick is lost or doubled."""
+
+import asyncio
+import os
+import random
+import re
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+import wingbeat_admin
+from wingbeat import Kernel
+from wingbeat.contracts.admin import CAUSE_LABEL
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
+
+WORKLOAD = Path(__file__).with_name("workload.py")
+SOURCES = sorted(Path(wingbeat_admin.__file__).parent.rglob("*.py"))
+POINTS = sorted({name for path in SOURCES for name in re.findall(r'\bhit\("([^"]+)"\)', path.read_text())})
+KILLS, KILLS_MIN, TICKS = 20, 8, 12
+
+
+def begin(tmp_path, failpoint="", ticks=3):
+    environment = {**os.environ, "WINGBEAT_FAILPOINT": failpoint} if failpoint else dict(os.environ)
+    log = (tmp_path / "log").open("a")
+    with log:
+        return subprocess.Popen(
+            [sys.executable, WORKLOAD, tmp_path / "home", str(ticks)], env=environment, stdout=log, stderr=log
+        )
+
+
+async def check(tmp_path):
+    """What is in the journal, after everything was done."""
+    async with Kernel(tmp_path / "home", discover=False, read_only=True) as kernel:
+        found = await kernel.engine.executions(limit=1000)
+    causes = [each.labels.get(CAUSE_LABEL, "") for each in found]
+    fired = sorted(cause for cause in causes if cause.startswith("m"))
+    assert fired == [f"m{n}" for n in range(8)], fired
+    ticks = sorted(datetime.fromisoformat(c.removeprefix("tick ")).timestamp() for c in causes if c.startswith("tick "))
+    assert ticks == [ticks[0] + n for n in range(len(ticks))], "a tick is missing, or was launched twice"
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("point", POINTS)
+async def test_killed_at_a_failpoint_everything_is_launched_once(tmp_path, point, number):
+    points = tmp_path / "points"
+    points.mkdir()
+    first = begin(tmp_path, f"{point}:kill:{number}:{points}")
+    code = first.wait(60)
+    passed = (points / point).stat().st_size if (points / point).exists() else 0
+    if number == 1 or passed >= number:
+        assert code == -9, f"{point} is never passed\n{(tmp_path / 'log').read_text()}"
+    if code != 0:
+        assert begin(tmp_path).wait(60) == 0, (tmp_path / "log").read_text()
+    await check(tmp_path)
+
+
+async def test_killed_at_random_moments_everything_is_launched_once(tmp_path):
+    seed = random.randrange(2**32)
+    dice, kills = random.Random(seed), 0
+    while kills < KILLS:
+        program = begin(tmp_path, ticks=TICKS)
+        await asyncio.sleep(dice.uniform(0.3, 1.2))
+        if program.poll() is not None:
+            assert program.returncode == 0, (tmp_path / "log").read_text()
+            break
+        program.kill()
+        program.wait()
+        kills += 1
+    assert kills >= KILLS_MIN, f"seed {seed}: the program was faster"
+    assert begin(tmp_path, ticks=TICKS).wait(60) == 0, f"seed {seed}: {(tmp_path / 'log').read_text()}"
+    await check(tmp_path)
