@@ -551,3 +551,15 @@ def test_numbers_of_the_process_are_shown_for_what_they_explain(world, wingbeat,
     assert ("pid: 123" in out) is shown
     assert "pod: p7" in out
     assert json.loads(wingbeat("describe", "execution", "e1", "-o", "json").out)["error"]["evidence"]["pid"] == 123
+
+
+def test_a_server_is_named_beside_other_settings(world, wingbeat, monkeypatch):
+    monkeypatch.setenv("WINGBEAT_ENDPOINT", "http://127.0.0.1:1")
+    wingbeat("--set", "admin.timeout_s=3", "get", "execution", "e1")
+    wingbeat("--endpoint", "http://127.0.0.1:2", "get", "execution", "e1")
+    wingbeat("--endpoint", "", "get", "execution", "e1")
+    assert world.settings == [
+        {"kernel": {"engine": "http"}, "admin": {"timeout_s": "3", "endpoint": "http://127.0.0.1:1"}},
+        {"kernel": {"engine": "http"}, "admin": {"endpoint": "http://127.0.0.1:2"}},
+        {},
+    ]

@@ -66,7 +66,8 @@ def given() -> dict[str, dict[str, str]]:
     if not session.endpoint:
         return session.settings
     kernel = {"engine": "http", **session.settings.get("kernel", {})}
-    return {**session.settings, "kernel": kernel, "admin": {"endpoint": session.endpoint}}
+    admin = {**session.settings.get("admin", {}), "endpoint": session.endpoint}
+    return {**session.settings, "kernel": kernel, "admin": admin}
 
 
 def is_elsewhere() -> bool:

@@ -18,6 +18,8 @@ from wingbeat_cli.render.table import echo
 if TYPE_CHECKING:
     from wingbeat.contracts.engine import ExecutionView
     from wingbeat.kernel import Execution, Kernel
+    from wingbeat.spec.entities import Closure
+    from wingbeat.spec.literal import Literal, Literals
 
 
 LOOK_S = 0.5
@@ -87,8 +89,32 @@ async def plain_outputs(kernel: Kernel, view: ExecutionView) -> dict[str, Any] |
     """The outputs as plain data; None where there are none yet."""
     if view.outputs is None:
         return None
-    closure = await kernel.engine.closure(view.id)
-    return kernel.plain(view.outputs, closure)
+    return plain_values(kernel, view.outputs, await kernel.engine.closure(view.id))
+
+
+def plain_values(kernel: Kernel, literals: Literals, closure: Closure, *, inputs: bool = False) -> dict[str, Any]:
+    """Values as plain data. Of a server elsewhere, those that are in its storage only are named: ``{"stored": URI}``."""
+    from wingbeat_cli.door import is_elsewhere
+
+    if not is_elsewhere():
+        return kernel.plain(literals, closure, inputs=inputs)
+    found: dict[str, Any] = {}
+    interface = closure.workflow.interface
+    for name in (v.name for v in (interface.inputs if inputs else interface.outputs) if v.name in literals):
+        try:
+            found |= kernel.plain({name: literals[name]}, closure, inputs=inputs)
+        except FileNotFoundError:
+            found[name] = {"stored": _uri(literals[name])}
+    return found
+
+
+def _uri(literal: Literal) -> str:
+    from wingbeat.spec.literal import Inline, Offloaded
+
+    if isinstance(literal, Offloaded):
+        return literal.uri
+    value = literal.value if isinstance(literal, Inline) else None
+    return str(value.get("uri", "")) if isinstance(value, dict) else ""
 
 
 class Interrupts:

@@ -24,6 +24,10 @@ def launchplan(reference: str, output: str) -> int:
     """Have no version of a launch plan be started by its trigger any more."""
     from wingbeat_cli.door import within
 
+    if "@" in reference:
+        name = reference.partition("@")[0]
+        raise click.UsageError(f"no version of a launch plan stays active: name it without one, as {name}")
+
     async def work(kernel: Kernel) -> None:
         admin = await kernel.admin()
         entity = await admin.deactivate(reference)

@@ -33,13 +33,13 @@ def execution(id_: str, output: str) -> int:
 
 
 async def _show(kernel: Kernel, id_: str, output: str) -> None:
-    from wingbeat_cli.follow import plain_outputs
+    from wingbeat_cli.follow import plain_outputs, plain_values
     from wingbeat_cli.render import document, report
     from wingbeat_cli.render.table import coloured, echo
 
     view = await (await kernel.get(id_)).describe()
     closure = await kernel.engine.closure(id_)
-    inputs = kernel.plain(view.inputs, closure, inputs=True)
+    inputs = plain_values(kernel, view.inputs, closure, inputs=True)
     outputs = await plain_outputs(kernel, view)
     if output == "json":
         document.dump(document.details(view, outputs, inputs))

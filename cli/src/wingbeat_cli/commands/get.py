@@ -85,7 +85,12 @@ def _entities(found: list[Entity]) -> None:
 
 @command.command("executions")
 @_place
-@click.option("--entity", default="", metavar="NAME[@VERSION]", help="Of this workflow, task or launch plan only.")
+@click.option(
+    "--entity",
+    default="",
+    metavar="PROJECT/DOMAIN/NAME[@VERSION]",
+    help="Of this workflow, task or launch plan only.",
+)
 @click.option("--phase", default="", help="Of this phase only, as FAILED.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many at most.")
 @click.option(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _ours(function: Any) -> Any:
-    """The options of `launch` itself; they stand behind the reference, with the inputs."""
+    """The options of `launch` itself; they may stand before the reference or behind it."""
     name = click.option(
         "--name", default="", metavar="ID", help="Id of the execution; the same name again starts nothing new."
     )
@@ -24,15 +24,16 @@ def _ours(function: Any) -> Any:
     return name(wait(label(output_option()(function))))
 
 
-@click.command("launch", context_settings={**HELP, "allow_interspersed_args": False}, options_metavar="")
+@click.command("launch", context_settings={**HELP, "allow_interspersed_args": False}, options_metavar="[OPTIONS]")
 @click.argument("reference", metavar="PROJECT/DOMAIN/NAME[@VERSION]")
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[INPUTS] [OPTIONS]")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[INPUTS]")
+@_ours
 @click.pass_context
-def command(ctx: click.Context, reference: str, arguments: tuple[str, ...]) -> int:
+def command(ctx: click.Context, /, reference: str, arguments: tuple[str, ...], **_: Any) -> int:
     """Run a version of a workflow, a task or a launch plan that is registered.
 
     Its inputs are options; with --help behind it, they are listed. Without a version it is the active one of a launch plan,
-    and the newest of others. --wait stays until it has ended; --name, --label and -o are as of `run`.
+    and the newest of others.
     """
     from wingbeat_cli.door import within
 
@@ -52,7 +53,7 @@ async def _launch(kernel: Kernel, ctx: click.Context, reference: str, arguments:
     _check_fixed(entity, arguments, ctx)
     with _context(entity, ctx, reference, arguments) as inner:
         inputs = given(inner, entity.interface)
-        asked = inner.params
+        asked = _asked(ctx, inner)
     wires = kernel.wires(entity.interface, inputs)
     reply = await admin.launch(Launch(entity.id, wires, asked["name"], _labels(asked["labels"], ctx)))
     if asked["wait"]:
@@ -73,10 +74,26 @@ async def _launch(kernel: Kernel, ctx: click.Context, reference: str, arguments:
     return 0
 
 
+def _asked(outer: click.Context, inner: click.Context) -> dict[str, Any]:
+    """What both halves of the command line ask for together; what stands behind the reference wins."""
+    said: dict[str, Any] = {}
+    for name in ("name", "wait", "labels", "output"):
+        context = inner if inner.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE else outer
+        said[name] = context.params[name]
+    session = outer.find_object(Session)
+    if session is not None:
+        session.output = said["output"]
+    return said
+
+
 def _context(entity: Entity, ctx: click.Context, reference: str, arguments: tuple[str, ...]) -> click.Context:
+    import json
+
     from wingbeat_cli.commands.run import entity_command
 
-    command = entity_command(entity.id, entity.interface, entity.doc, _ours)
+    fixed = [f"  {name} = {json.dumps(wire, ensure_ascii=False)}" for name, wire in entity.fixed.items()]
+    told = ["\n".join(["\b", "Fixed by the launch plan:", *fixed])] if fixed else []
+    command = entity_command(entity.id, entity.interface, "\n\n".join([entity.doc or entity.id, *told]), _ours)
     return command.make_context(f"{ctx.info_name} {reference}", list(arguments), parent=ctx.parent)
 
 

@@ -42,6 +42,8 @@ def command(id_: str, node: str | None, attempt: int | None, following: bool) ->
 async def _print(kernel: Kernel, id_: str, node: str | None, attempt: int | None, following: bool) -> None:
     import asyncio
 
+    from wingbeat_cli.door import is_elsewhere
+
     execution = await kernel.get(id_)
     view = await execution.describe()
     chosen = Chosen(view, node, kernel)
@@ -62,6 +64,8 @@ async def _print(kernel: Kernel, id_: str, node: str | None, attempt: int | None
         chosen = Chosen(view, node, kernel)
     if not printer.printed:
         _say_why(chosen.nodes)
+        if is_elsewhere():
+            sys.stderr.write("logs stay on the machine of the server, in its home: they are printed there\n")
     for map_, count in chosen.hidden:
         sys.stderr.write(f"{map_} has {count} more items with logs: wingbeat logs {id_} {map_}.N prints one\n")
 

@@ -94,7 +94,11 @@ class HttpAdmin:
         return await self._call(ExecutionPage, "GET", "/executions", params=msgspec.to_builtins(query))
 
     async def _call(self, kind: type[T], method: str, path: str, **given: Any) -> T:
-        return msgspec.json.decode(await self._api.call(method, path, **given), type=kind)
+        body = await self._api.call(method, path, **given)
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except msgspec.DecodeError as error:
+            raise self._api.another(error) from error
 
 
 def _path(reference: str) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 from httpx_sse import ServerSentEvent, aconnect_sse
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
 from wingbeat.base.errors import ConfigurationError, EngineStopped, WingbeatError
 from wingbeat.base.ids import short_id
@@ -17,7 +20,11 @@ from wingbeat_admin.problems import Problem, error_of
 
 RETRY_S_MAX = 30.0
 """For so long a call is tried again while nobody answers: a server that restarts is away for a moment."""
+TELL_S = 1.0
+"""After so long it is told that nobody answers: somebody may be waiting in front of a wrong URL."""
 _AWAY = frozenset({502, 503, 504})
+
+_log = logging.getLogger("wingbeat.admin")
 
 
 class _Away(Exception):
@@ -31,17 +38,20 @@ class Api:
         self.endpoint = endpoint.rstrip("/")
         self._timeout_s = timeout_s
         self._client: httpx.AsyncClient | None = None
+        self._told = False
 
     def open(self) -> None:
         """Get ready. Raises ConfigurationError for an endpoint that is none."""
         if self._client is not None:
             return
-        if not self.endpoint.startswith(("http://", "https://")):
+        if not _is_url(self.endpoint):
             raise ConfigurationError(
                 f"{self.endpoint!r} is no endpoint of a server.",
                 hint="Give its URL, as http://127.0.0.1:8765: by --endpoint, WINGBEAT_ENDPOINT, or admin.endpoint.",
             )
-        self._client = httpx.AsyncClient(base_url=f"{self.endpoint}/api/v1", timeout=self._timeout_s)
+        self._client = httpx.AsyncClient(
+            base_url=f"{self.endpoint}/api/v1", timeout=self._timeout_s, trust_env=not _is_here(self.endpoint)
+        )
 
     async def close(self) -> None:
         """Hang up."""
@@ -57,7 +67,7 @@ class Api:
         if content is not None:
             headers["content-type"] = "application/json"
         try:
-            async for attempt in _tries():
+            async for attempt in self._tries():
                 with attempt:
                     return await self._once(method, path, given, content, headers)
         except _Away as error:
@@ -68,7 +78,7 @@ class Api:
         """Send a body as it is, in one piece or several. Raises as `call`."""
         headers = {"x-request-id": short_id(os.urandom(16)), "content-type": "application/octet-stream"}
         try:
-            async for attempt in _tries():
+            async for attempt in self._tries():
                 with attempt:
                     await self._once(method, path, {}, content if isinstance(content, bytes) else content(), headers)
         except _Away as error:
@@ -79,14 +89,14 @@ class Api:
         try:
             async with self._open.stream("GET", path) as answer:
                 if answer.is_error:
-                    raise error_of(_problem(await answer.aread()))
+                    raise self._said(answer, await answer.aread())
                 async for part in answer.aiter_bytes():
                     yield part
         except httpx.TransportError as error:
             raise self._unanswered(error) from None
 
-    def _unanswered(self, error: Exception) -> WingbeatError:
-        return WingbeatError(f"Nobody answers at {self.endpoint}: {error}.", hint="Is 'wingbeat serve' running there?")
+    def _unanswered(self, error: Exception) -> EngineStopped:
+        return EngineStopped(f"Nobody answers at {self.endpoint}: {error}.", hint="Is 'wingbeat serve' running there?")
 
     async def _once(
         self,
@@ -100,10 +110,11 @@ class Api:
             answer = await self._open.request(method, path, params=params, content=content, headers=headers)
         except httpx.TransportError as error:
             raise _Away(str(error) or type(error).__name__) from error
+        self._told = self._told and answer.status_code in _AWAY
         if answer.status_code in _AWAY:
-            raise _Away(_problem(answer.content).title)
+            raise _Away(self._said(answer, answer.content).message)
         if answer.is_error:
-            raise error_of(_problem(answer.content))
+            raise self._said(answer, answer.content)
         return answer.content
 
     async def stream(self, path: str, params: dict[str, Any]) -> AsyncIterator[ServerSentEvent]:
@@ -111,12 +122,21 @@ class Api:
         timeout = httpx.Timeout(self._timeout_s, read=None)
         try:
             async with aconnect_sse(self._open, "GET", path, params=params, timeout=timeout) as source:
+                if source.response.status_code in _AWAY:
+                    raise EngineStopped(f"The server at {self.endpoint} is stopping.")
                 if source.response.is_error:
-                    raise error_of(_problem(await source.response.aread()))
+                    raise self._said(source.response, await source.response.aread())
                 async for event in source.aiter_sse():
                     yield event
         except httpx.TransportError as error:
             raise EngineStopped(f"The server at {self.endpoint} is gone: {error}.") from error
+
+    def another(self, why: object) -> WingbeatError:
+        """The error for an answer that no server of ours gives."""
+        return WingbeatError(
+            f"What answers at {self.endpoint} is no Wingbeat server, or of another version: {why}.",
+            hint="Give the URL that 'wingbeat serve' has printed.",
+        )
 
     @property
     def _open(self) -> httpx.AsyncClient:
@@ -124,18 +144,40 @@ class Api:
             raise ConfigurationError("It is not open.")
         return self._client
 
+    def _said(self, answer: httpx.Response, body: bytes) -> WingbeatError:
+        try:
+            return error_of(msgspec.json.decode(body, type=Problem))
+        except msgspec.DecodeError:
+            return self.another(f"{answer.status_code} {answer.reason_phrase}".rstrip())
 
-def _tries() -> AsyncRetrying:
-    return AsyncRetrying(
-        retry=retry_if_exception_type(_Away),
-        stop=stop_after_delay(RETRY_S_MAX),
-        wait=wait_exponential_jitter(multiplier=0.05, max=2.0, jitter=0.1),
-        reraise=True,
-    )
+    def _tries(self) -> AsyncRetrying:
+        began = time.monotonic()
+
+        def tell(_: RetryCallState) -> None:
+            if not self._told and time.monotonic() - began > TELL_S:
+                self._told = True
+                _log.warning("Nobody answers at %s; it is tried for %g s.", self.endpoint, RETRY_S_MAX)
+
+        return AsyncRetrying(
+            retry=retry_if_exception_type(_Away),
+            stop=stop_after_delay(RETRY_S_MAX),
+            wait=wait_exponential_jitter(multiplier=0.05, max=2.0, jitter=0.1),
+            before_sleep=tell,
+            reraise=True,
+        )
 
 
-def _problem(body: bytes) -> Problem:
+def _is_here(endpoint: str) -> bool:
+    """Whether it is this machine: what the environment says of proxies is not for that."""
+    host = urlsplit(endpoint).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _is_url(text: str) -> bool:
     try:
-        return msgspec.json.decode(body, type=Problem)
-    except msgspec.DecodeError:
-        return Problem(f"the server says: {body[:200].decode(errors='replace')}", 500)
+        found = urlsplit(text)
+        return (
+            found.scheme in ("http", "https") and bool(found.hostname) and found.port != 0 and not {*text} & {*" \t\n"}
+        )
+    except ValueError:  # no such port, half of an IPv6 address
+        return False

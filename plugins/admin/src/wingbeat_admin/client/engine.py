@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from wingbeat.base.errors import EngineStopped, WingbeatError
+from wingbeat.base.errors import EngineStopped
 from wingbeat.base.ids import short_id
 from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import Change, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
@@ -124,7 +124,7 @@ class HttpEngine:
         try:
             return msgspec.json.decode(body, type=kind)
         except msgspec.DecodeError as error:
-            raise WingbeatError(f"The server at {self.api.endpoint} answers something else: {error}.") from error
+            raise self.api.another(error) from error
 
 
 def _path(execution: str, rest: str = "") -> str:

@@ -91,14 +91,17 @@ class Store:
         self, ids: Sequence[Identity], definitions: Sequence[Definition], at: float, by: str
     ) -> list[Registered]:
         """All or none. Raises ConflictError."""
+        given = list(zip(ids, definitions, strict=True))
         with self._transaction():
-            return [self._register(id, definition, at, by) for id, definition in zip(ids, definitions, strict=True)]
+            there = [self._found(id) for id in ids]
+            others = [each for each, row in zip(given, there, strict=True) if row and row[6] != each[1].digest]
+            if others:
+                raise self._conflict(others)
+            return [self._register(id, definition, at, by) for id, definition in given]
 
     def _register(self, id: Identity, definition: Definition, at: float, by: str) -> Registered:
-        digest, there = definition.digest, self._found(id)
-        if there is not None:
-            if there[6] != digest:
-                raise self._conflict(id, definition)
+        digest = definition.digest
+        if self._found(id) is not None:
             return Registered(str(id), definition.kind, created=False)
         closure = canonical(definition.closure)
         name = msgspec.json.encode([definition.closure.root, definition.closure.bundle, definition.closure.environment])
@@ -111,13 +114,10 @@ class Store:
         )
         return Registered(str(id), definition.kind, created=True)
 
-    def _conflict(self, id: Identity, definition: Definition) -> ConflictError:
-        there = self.definition(id)
-        found = [str(difference) for difference in differences(there.closure, definition.closure)]
-        if there.kind is not definition.kind:
-            found.insert(0, f"it is a {there.kind.label}, not a {definition.kind.label}")
-        if there.plan != definition.plan:
-            found.append("the launch plan: changed")
+    def _conflict(self, others: Sequence[tuple[Identity, Definition]]) -> ConflictError:
+        """The error for those that have another content: it tells of the one that says most, as of all the bundle has changed."""
+        every = [(id, self._differences(id, definition)) for id, definition in others]
+        id, found = max(every, key=lambda each: len(each[1]))
         more = len(found) - DIFFERENCES_MAX
         told = "\n".join(f"    {line}" for line in found[:DIFFERENCES_MAX]) + (
             f"\n    and {more} more" if more > 0 else ""
@@ -126,6 +126,15 @@ class Store:
             f"{id} is registered already, with another content:\n{told}",
             hint="A version never changes: register under another one.",
         )
+
+    def _differences(self, id: Identity, definition: Definition) -> list[str]:
+        there = self.definition(id)
+        found = [str(difference) for difference in differences(there.closure, definition.closure)]
+        if there.kind is not definition.kind:
+            found.insert(0, f"it is a {there.kind.label}, not a {definition.kind.label}")
+        if _own(there) != _own(definition):
+            found.append("the launch plan: changed")
+        return found
 
     def entity(self, name: Name, version: str) -> Entity:
         """One version; without it, the active or else the newest one. Raises NotFound."""
@@ -359,6 +368,11 @@ class Store:
         ).fetchall()
         items = [_entry(row) for row in rows[:limit]]
         return ExecutionPage(items, items[-1].id if len(rows) > limit else "")
+
+
+def _own(definition: Definition) -> LaunchPlanSpec | None:
+    """What a launch plan says itself: its workflow is among what it runs."""
+    return None if definition.plan is None else msgspec.structs.replace(definition.plan, workflow="")
 
 
 def _entity(row: Sequence[Any]) -> Entity:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import Annotated
 
@@ -18,6 +19,8 @@ from wingbeat_admin.problems import MEDIA_TYPE, Problem
 TheAdmin = SkipValidation[NamedDependency[Admin]]
 TheEngine = SkipValidation[NamedDependency[Engine]]
 TheHome = SkipValidation[NamedDependency[Home]]
+TheEnd = SkipValidation[NamedDependency[asyncio.Event]]
+"""Set when the server stops: what waits is answered then, and streams end."""
 Part = FromPath[str]
 Number = Annotated[int, QueryParameter(ge=-1, le=2**62)]
 Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ from litestar.params import FromQuery, HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Response, ServerSentEvent, ServerSentEventMessage
 from msgspec import Struct
 
-from wingbeat.base.errors import InputError
+from wingbeat.base.errors import EngineStopped, InputError
 from wingbeat.contracts.admin import (
     Entity,
     EntityPage,
@@ -31,7 +32,8 @@ from wingbeat.spec.literal import Literal, Offloaded
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.types import Blob
 from wingbeat_admin.client.admin import LATEST
-from wingbeat_admin.server.dependencies import Limit, Number, Part, TheAdmin, TheEngine, TheHome, get, post
+from wingbeat_admin.server.dependencies import Limit, Number, Part, TheAdmin, TheEnd, TheEngine, TheHome, get, post
+from wingbeat_admin.server.ending import before
 from wingbeat_admin.views import shown
 
 WAIT_S_MAX = 30.0
@@ -180,20 +182,24 @@ async def closure(engine: TheEngine, execution: Part) -> Response[bytes]:
 @get("/executions/{execution:str}/wait", media_type="application/json")
 async def wait(
     engine: TheEngine,
+    end: TheEnd,
     execution: Part,
     seconds: Annotated[float, QueryParameter(ge=0, le=WAIT_S_MAX)] = WAIT_S_MAX,
 ) -> Response[bytes]:
     """Its phase, when it has ended; or as it is after some seconds."""
     try:
         async with asyncio.timeout(seconds):
-            return _json(await engine.wait(execution))
+            async for phase in before(end, _phase(engine, execution)):
+                return _json(phase)
     except TimeoutError:
-        return _json((await engine.describe(execution, nodes=False)).phase)
+        pass
+    return _json((await engine.describe(execution, nodes=False)).phase)
 
 
 @get("/executions/{execution:str}/events")
 async def events(
     engine: TheEngine,
+    end: TheEnd,
     execution: Part,
     after: Number = -1,
     last: Annotated[int | None, HeaderParameter(name="last-event-id", ge=-1, le=2**62)] = None,
@@ -202,10 +208,12 @@ async def events(
     await engine.describe(execution, nodes=False)  # what is not there is told by the status
 
     async def following() -> AsyncIterator[ServerSentEventMessage]:
-        async for event in engine.events(execution, after if last is None else last):
-            data = msgspec.json.encode(event).decode()
-            yield ServerSentEventMessage(data=data, id=event.cursor)
-        yield ServerSentEventMessage(event="end", data="")
+        with contextlib.suppress(EngineStopped):  # whoever follows goes on with the next server
+            async for event in before(end, engine.events(execution, after if last is None else last)):
+                data = msgspec.json.encode(event).decode()
+                yield ServerSentEventMessage(data=data, id=event.cursor)
+            if not end.is_set():
+                yield ServerSentEventMessage(event="end", data="")
 
     return ServerSentEvent(following())
 
@@ -265,6 +273,7 @@ async def engine_executions(engine: TheEngine, after: FromQuery[str] = "", limit
 @get("/engine/changes")
 async def changes(
     engine: TheEngine,
+    end: TheEnd,
     after: Number = 0,
     last: Annotated[int | None, HeaderParameter(name="last-event-id", ge=-1, le=2**62)] = None,
 ) -> ServerSentEvent:
@@ -272,9 +281,10 @@ async def changes(
 
     async def following() -> AsyncIterator[ServerSentEventMessage]:
         number = after if last is None else last
-        async for found in engine.changes(number):
-            number = found[-1].number if found else number
-            yield ServerSentEventMessage(data=msgspec.json.encode(found).decode(), id=number)
+        with contextlib.suppress(EngineStopped):  # as above
+            async for found in before(end, engine.changes(number)):
+                number = found[-1].number if found else number
+                yield ServerSentEventMessage(data=msgspec.json.encode(found).decode(), id=number)
 
     return ServerSentEvent(following())
 
@@ -283,6 +293,10 @@ async def changes(
 async def evict(engine: TheEngine, data: JSONBody[Eviction]) -> Evicted:
     """Remove entries from the catalog."""
     return await engine.evict_cache(data)
+
+
+async def _phase(engine: TheEngine, execution: str) -> AsyncIterator[ExecutionPhase]:
+    yield await engine.wait(execution)
 
 
 async def _body(request: Request[Any, Any, Any], kind: type[Any]) -> Any:

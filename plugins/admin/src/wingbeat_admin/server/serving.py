@@ -34,12 +34,14 @@ CLOSE_S_MAX = 1
 _log = logging.getLogger("wingbeat.admin")
 
 
-def application(home: Home, engine: Engine, admin: Admin, hosts: frozenset[str]) -> Litestar:
+def application(home: Home, engine: Engine, admin: Admin, hosts: frozenset[str], end: asyncio.Event) -> Litestar:
     """The ASGI application.
 
     Args:
         hosts: What a request may call us in its header ``Host``: a page of somebody else's that has its own name lead here
             (DNS rebinding) is refused.
+
+        end: Set when the server stops: requests that wait are answered then, and streams end.
     """
     return Litestar(
         route_handlers=[ROUTES, CONTENT],
@@ -47,6 +49,7 @@ def application(home: Home, engine: Engine, admin: Admin, hosts: frozenset[str])
             "home": Provide(lambda: home, sync_to_thread=False),
             "engine": Provide(lambda: engine, sync_to_thread=False),
             "admin": Provide(lambda: admin, sync_to_thread=False),
+            "end": Provide(lambda: end, sync_to_thread=False),
         },
         middleware=[lambda app: _Guard(app, hosts)],
         exception_handlers={
@@ -74,9 +77,10 @@ async def serve(
     name = f"[{host}]" if ":" in host else host
     port = listening.getsockname()[1]
     hosts = frozenset(f"{each}:{port}" for each in (name, "localhost", "127.0.0.1", "[::1]"))
+    end = asyncio.Event()
     with listening, announced(home.path) as place:
         config = uvicorn.Config(
-            application(home, engine, admin, hosts), log_config=None, access_log=False, lifespan="off",
+            application(home, engine, admin, hosts, end), log_config=None, access_log=False, lifespan="off",
             server_header=False, timeout_graceful_shutdown=CLOSE_S_MAX,
         )  # fmt: skip
 
@@ -89,6 +93,7 @@ async def serve(
         try:
             await asyncio.shield(serving)
         except asyncio.CancelledError:
+            end.set()
             server.should_exit = True  # else it would leave its sockets to the loop
             await serving
             raise

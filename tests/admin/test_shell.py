@@ -1,0 +1,524 @@
+"""What is registered, from the shell: `wingbeat` with `wingbeat-admin`, in a home and through a server."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+FLOW = '''
+import os, time
+from pathlib import Path
+from wingbeat import File, LaunchPlan, OnSuccess, approve, task, wait_for_input, workflow
+
+ROOT = Path(os.environ["TEST_ROOT"])
+
+@task
+def survey(city: str, streets: int) -> list[str]:
+    print("surveying", city)
+    return [f"{city} {n}" for n in range(streets)]
+
+@workflow
+def build(city: str, streets: int = 3) -> list[str]:
+    """The streets of a city."""
+    return survey(city, streets)
+
+@task
+def count(roads: list[str]) -> int:
+    return len(roads)
+
+@workflow
+def train(roads: list[str]) -> int:
+    return count(roads)
+
+@task(cache=True)
+def wait(x: int) -> int:
+    (ROOT / "begun").touch()
+    while not (ROOT / "go").exists():
+        time.sleep(0.01)
+    return x
+
+@task
+def divide(x: int) -> float:
+    return 1 / x
+
+@workflow
+def waiting(x: int) -> int:
+    return wait(x)
+
+@workflow
+def dividing(x: int) -> float:
+    return divide(x)
+
+@task
+def blow(n: int) -> str:
+    return "x" * n
+
+@task
+def write(text: str) -> File:
+    Path("out.txt").write_text(text)
+    return File("out.txt")
+
+@workflow
+def both(text: str) -> tuple[str, File]:
+    return blow(2_000_000), write(text)
+
+@workflow
+def gated() -> float:
+    return divide(approve("good", wait_for_input("number", int)))
+
+short = LaunchPlan(build, name="short", inputs={"city": "sf"}, fixed={"streets": 1}, doc="One street.")
+trained = LaunchPlan(train, name="trained", trigger=OnSuccess("maps/production/flow.build", inputs={"roads": "o0"}))
+mistaken = LaunchPlan(train, name="mistaken", trigger=OnSuccess("maps/production/flow.build", inputs={"roads": "o7"}))
+'''
+BUILD = "maps/production/flow.build"
+
+
+@dataclass
+class Done:
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+
+class Shell:
+    """A folder with workflows, and a home of its own."""
+
+    def __init__(self, root: Path, endpoint: str = "") -> None:
+        self.root = root
+        without = {name: value for name, value in os.environ.items() if not name.startswith("WINGBEAT_")}
+        self.environment = {**without, "WINGBEAT_HOME": str(root / "home"), "TEST_ROOT": str(root)}
+        if endpoint:
+            self.environment["WINGBEAT_ENDPOINT"] = endpoint
+        self.command = str(Path(sys.executable).with_name("wingbeat"))
+        (root / "wingbeat.toml").touch()
+        (root / "flow.py").write_text(FLOW)
+
+    def __call__(self, *line: str, **environment: str) -> Done:
+        done = subprocess.run(
+            [self.command, *line], capture_output=True, text=True, cwd=self.root, timeout=50, check=False,
+            env={**self.environment, **environment},
+        )  # fmt: skip
+        assert "fault of Wingbeat" not in done.stderr
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *line: str, **more: Any) -> subprocess.Popen[str]:
+        return subprocess.Popen([self.command, *line], cwd=self.root, env=self.environment, text=True, **more)
+
+    def register(self, version: str = "v1") -> Done:
+        return self("register", "flow.py", "-p", "maps", "-d", "production", "--version", version)
+
+    def change(self) -> None:
+        """Let `survey` be another one."""
+        (self.root / "flow.py").write_text(FLOW.replace("range(streets)", "range(1, streets + 1)"))
+
+    def until(self, name: str) -> None:
+        end = time.monotonic() + 30
+        while not (self.root / name).exists():
+            assert time.monotonic() < end, f"there is no {name}"
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    yield Shell(tmp_path)
+    (tmp_path / "go").touch()
+
+
+@contextmanager
+def serving(shell: Shell, *more: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A server of the home, by its URL, and its process."""
+    server = shell.start("serve", "--port", "0", *more, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert server.stdout is not None
+        ready, _, url = server.stdout.readline().strip().partition(" ")
+        assert ready == "ready"
+        yield url, server
+    finally:
+        server.kill()
+        server.communicate()
+
+
+@pytest.fixture
+def there(shell: Shell) -> Iterator[Shell]:
+    """The same, where everything goes to a server."""
+    with serving(shell) as (url, _):
+        yield Shell(shell.root, url)
+
+
+# -- register, launch, lists
+
+
+def test_a_version_never_changes(shell: Shell) -> None:
+    done = shell.register()
+    assert done.status == 0, done.err
+    assert "maps/production/flow.build@v1     workflow     new" in done.out
+    assert "maps/production/short@v1          launch plan  new" in done.out
+    again = shell.register()
+    assert again.status == 0
+    assert "already there" in again.out
+    assert " new" not in again.out
+    shell.change()
+    other = shell.register()
+    assert (other.status, other.out) == (6, "")
+    assert "maps/production/flow.build@v1 is registered already, with another content:" in other.err
+    assert "task flow.survey: code: changed" in other.err
+    assert "register under another one" in other.err
+    assert shell.register("v2").status == 0
+    as_it_was = shell("launch", f"{BUILD}@v1", "--city", "sf", "--streets", "1", "--wait")
+    assert (as_it_was.status, as_it_was.out) == (0, 'o0 = ["sf 0"]\n')
+    newest = shell("launch", BUILD, "--city", "sf", "--streets", "1", "--wait")
+    assert newest.out == 'o0 = ["sf 1"]\n'
+
+
+def test_registered_as_json_and_by_a_version_of_its_content(shell: Shell) -> None:
+    first = shell("register", "flow.py", "-o", "json").json
+    version = first["version"]
+    assert len(version) == 16
+    assert {"id": f"default/development/short@{version}", "kind": "launchplan", "created": True} in first["entities"]
+    again = shell("register", "flow.py", "-o", "json").json
+    assert again["version"] == version
+    assert not any(each["created"] for each in again["entities"])
+    shell.change()
+    assert shell("register", "flow.py", "-o", "json").json["version"] != version
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (["register", "flow.py", "-p", "Maps"], "'Maps' cannot name a project"),
+        (["register", "flow.py", "--version", "a b"], "'a b' cannot be a version"),
+        (["register", "none.py"], "'none.py' does not exist"),
+        (["register", "nothing"], "nothing has no workflow, no task and no launch plan"),
+    ],
+    ids=["project", "version", "no file", "no entity"],
+)
+def test_what_cannot_be_registered(shell: Shell, line: list[str], said: str) -> None:
+    (shell.root / "nothing").mkdir()
+    done = shell(*line)
+    assert (done.status, done.out) == (2, "")
+    assert said in done.err
+
+
+def test_it_runs_without_its_sources(shell: Shell) -> None:
+    shell.register()
+    (shell.root / "flow.py").unlink()
+    done = shell("launch", f"{BUILD}@v1", "--city", "sf", "--streets", "1", "--wait", "-o", "json")
+    assert done.status == 0
+    assert done.json["phase"] == "SUCCEEDED"
+    assert done.json["outputs"] == {"o0": ["sf 0"]}
+    before = shell("launch", "--wait", "-o", "json", "--label", "team=a", "maps/production/short@v1")
+    assert before.json["outputs"] == {"o0": ["sf 0"]}
+    task = shell("launch", "maps/production/flow.survey@v1", "--city=la", "--input", "streets=1", "--wait")
+    assert task.out == 'o0 = ["la 0"]\n'
+
+
+def test_inputs_of_a_launch_are_checked(shell: Shell) -> None:
+    shell.register()
+
+    def refused(*line: str) -> str:
+        done = shell("launch", *line)
+        assert (done.status, done.out) == (2, ""), done
+        return done.err
+
+    assert "input 'city' is missing; give it as --city STR" in refused(f"{BUILD}@v1")
+    assert "No such option '--town'" in refused(f"{BUILD}@v1", "--town", "sf")
+    assert "there is no input 'town'; the inputs are: city, streets" in refused(f"{BUILD}@v1", "--input", "town=sf")
+    assert "input 'streets'" in refused(f"{BUILD}@v1", "--city", "sf", "--streets", "many")
+    for line in (["--streets", "2"], ["--streets=2"], ["--input", "streets=2"], ["--input=streets=2"]):
+        assert "input 'streets' is fixed by the launch plan maps/production/short@v1" in refused(
+            "maps/production/short", *line
+        )
+    assert "--label takes NAME=VALUE" in refused("maps/production/short", "--label", "x")
+    assert "The label 'project' is ours" in refused("maps/production/short", "--label", "project=x")
+    assert "there are no executions" in shell("get", "executions").err
+
+
+def test_references_that_are_none(shell: Shell) -> None:
+    shell.register()
+    nothing = shell("launch", "maps/production/flow.nothing", "--city", "sf")
+    assert nothing.status == 4
+    assert "Nothing is registered as maps/production/flow.nothing" in nothing.err
+    assert "wingbeat get workflows" in nothing.err
+    version = shell("launch", f"{BUILD}@v9", "--city", "sf", "-o", "json")
+    assert version.status == 4
+    assert "Its versions are v1" in version.err
+    assert version.json["error"]["code"] == "NotFound"
+    assert shell("launch", "flow.build", "--city", "sf").status == 2
+
+
+def test_a_launch_has_a_name_and_labels(shell: Shell) -> None:
+    shell.register()
+    line = ("launch", "maps/production/short", "--name", "one", "--label", "team=a", "-o", "json")
+    first = shell(*line)
+    assert first.json == {"id": "one", "entity": "maps/production/short@v1", "created": True}
+    assert "wingbeat serve" in first.err  # nobody goes on with it now
+    assert shell(*line).json["created"] is False
+    other = shell("launch", "maps/production/short", "--name", "one", "--city", "la")
+    assert other.status == 6
+    waited = shell("launch", "maps/production/short", "--name", "one", "--wait", "--label", "team=a")
+    assert (waited.status, waited.out) == (0, 'o0 = ["sf 0"]\n')
+    (entry,) = shell("get", "executions", "-p", "maps", "-o", "json").json["items"]
+    assert (entry["entity"], entry["labels"], entry["phase"]) == (
+        "maps/production/short@v1",
+        {"team": "a"},
+        "SUCCEEDED",
+    )
+
+
+def test_help_of_a_launch_names_inputs_and_what_is_fixed(shell: Shell) -> None:
+    shell.register()
+    plan = shell("launch", "maps/production/short", "--help")
+    assert plan.status == 0
+    assert "One street." in plan.out
+    assert "--city STR" in plan.out
+    assert "Fixed by the launch plan:\n    streets = 1" in plan.out
+    assert "--streets" not in plan.out
+
+
+def test_lists_come_in_pages(shell: Shell) -> None:
+    for version in ("v1", "v2", "v3"):
+        shell.register(version)
+    line = ("get", "workflows", "-p", "maps", "-d", "production", "--name", "flow.build", "-o", "json", "--limit", "2")
+    first = shell(*line).json
+    assert [each["id"] for each in first["items"]] == [f"{BUILD}@v3", f"{BUILD}@v2"]
+    rest = shell(*line, "--after", first["next"]).json
+    assert ([each["id"] for each in rest["items"]], rest["next"]) == ([f"{BUILD}@v1"], None)
+    assert shell("get", "tasks", "-p", "nobody").err == "there are no tasks\n"
+    table = shell("get", "tasks", "--name", "flow.survey", "--limit", "1").out
+    assert "maps/production/flow.survey@v3" in table
+    assert "(city: str, streets: int) -> list[str]" in table
+    plans = shell("get", "launchplans", "--name", "short", "--limit", "1", "-o", "json").json
+    assert plans["items"][0]["fixed"] == {"streets": 1}
+    assert shell("get", "workflows", "--after", "nonsense").status == 2
+    assert shell("get", "workflows", "--after", f"{BUILD}@v9").status == 4
+    assert shell("get", "workflows", "--limit", "0").status == 2
+
+
+def test_the_history_knows_what_was_launched_before_it_was_asked(shell: Shell) -> None:
+    """Also where the command that asks is the first one that follows the engine since."""
+    shell.register()
+    for name in ("a", "b"):
+        shell("launch", "maps/production/short", "--name", name)
+        found = shell("get", "executions", "--entity", "maps/production/short", "-o", "json").json
+        assert found["items"][0]["id"] == name
+    page = shell("get", "executions", "-p", "maps", "--limit", "1", "-o", "json").json
+    assert page["next"] == "b"
+    rest = shell("get", "executions", "-p", "maps", "--limit", "1", "--after", "b", "-o", "json").json
+    assert [each["id"] for each in rest["items"]] == ["a"]
+    assert shell("get", "executions", "--phase", "NEVER").status == 2
+    assert shell("get", "executions", "-p", "maps", "--after", "none").status == 4
+    assert shell("get", "executions", "--entity", "nonsense").status == 2
+    assert shell("get", "executions", "-p", "nobody").err == "there are no such executions\n"
+
+
+def test_active_launch_plans(shell: Shell) -> None:
+    for version in ("v1", "v2"):
+        shell.register(version)
+    plan = "maps/production/trained"
+    done = shell("activate", "launchplan", f"{plan}@v1")
+    assert (done.status, done.out) == (0, f"{plan}@v1 is active\n")
+    listed = shell("get", "launchplans", "--name", "trained", "-o", "json").json["items"]
+    assert [(each["id"], each["active"]) for each in listed] == [(f"{plan}@v2", False), (f"{plan}@v1", True)]
+    assert shell("activate", "launchplan", f"{plan}@v2", "-o", "json").json["active"] is True
+    assert shell("deactivate", "launchplan", plan).out == f"{plan}@v2 is not active any more\n"
+    assert shell("activate", "launchplan", f"{plan}@v1").status == 0
+    versioned = shell("deactivate", "launchplan", f"{plan}@v2")
+    assert versioned.status == 2
+    assert f"name it without one, as {plan}" in versioned.err
+    assert shell("get", "launchplans", "--name", "trained", "-o", "json").json["items"][1]["active"] is True
+    nothing = shell("activate", "launchplan", "maps/production/none@v1")
+    assert nothing.status == 4
+    workflow = shell("activate", "launchplan", f"{BUILD}@v1")
+    assert workflow.status == 2
+    assert "only launch plans start by themselves" in workflow.err
+    mistaken = shell("activate", "launchplan", "maps/production/mistaken@v1")
+    assert mistaken.status == 2
+    assert "has no output 'o7'" in mistaken.err
+
+
+# -- through a server
+
+
+def test_a_server_serves_until_it_is_told_to_stop(shell: Shell) -> None:
+    with serving(shell) as (url, server):
+        host, _, port = url.removeprefix("http://").partition(":")
+        assert host == "127.0.0.1"
+        assert int(port) > 0
+        server.send_signal(signal.SIGTERM)
+        out, err = server.communicate(timeout=30)
+        assert (server.returncode, out, err) == (0, "", "stopped; nothing is lost\n")
+
+
+def test_what_works_in_a_home_works_through_a_server(there: Shell) -> None:
+    assert there.register().status == 0
+    assert "already there" in there.register().out
+    there.change()
+    conflict = there.register()
+    assert conflict.status == 6
+    assert "task flow.survey: code: changed" in conflict.err
+    assert there("launch", f"{BUILD}@v9", "--city", "sf").status == 4
+    assert there("launch", f"{BUILD}@v1").status == 2
+    assert there("launch", "maps/production/short", "--streets", "2").status == 2
+    assert there("activate", "launchplan", "maps/production/trained@v1").status == 0
+    assert there("activate", "launchplan", "maps/production/mistaken@v1").status == 2
+    done = there("launch", f"{BUILD}@v1", "--city", "sf", "--name", "made", "--wait")
+    assert (done.status, done.out) == (0, 'o0 = ["sf 0", "sf 1", "sf 2"]\n')
+    end = time.monotonic() + 30
+    while not (found := there("get", "executions", "--entity", "maps/production/trained", "-o", "json").json["items"]):
+        assert time.monotonic() < end
+    assert (found[0]["cause"], found[0]["entity"]) == ("made", "maps/production/trained@v1")
+    assert there("deactivate", "launchplan", "maps/production/trained").status == 0
+
+
+def test_other_commands_through_a_server(there: Shell) -> None:
+    failed = there("run", "flow.py", "dividing", "--x", "0", "--name", "failed")
+    assert failed.status == 1
+    assert "ZeroDivisionError" in failed.err
+    assert there("get", "execution", "failed", "-o", "json").json["error"]["code"] == "ZeroDivisionError"
+    assert "flow.dividing" in there("describe", "execution", "failed").out
+    assert "ZeroDivisionError: division by zero" in there("logs", "failed", "n0").out
+    assert "not cached" in there("explain", "cache", "failed", "n0").out
+    assert "RUNS" in there("recover", "failed", "--plan").out
+    assert there("recover", "failed").status == 1
+    assert "failed" in there("get", "executions").out
+    assert there("get", "execution", "none").status == 4
+
+
+def test_gates_and_aborts_through_a_server(there: Shell) -> None:
+    there.register()
+    there("launch", "maps/production/flow.gated", "--name", "gated")
+    assert there("signal", "gated", "number", "many").status == 2
+    assert there("signal", "gated", "number", "4").status == 0
+    assert there("approve", "gated", "good").status == 0
+    done = there("launch", "maps/production/flow.gated", "--name", "gated", "--wait")
+    assert (done.status, done.out) == (0, "o0 = 0.25\n")
+    launched = there("launch", "maps/production/flow.waiting", "--x", "1", "--name", "long")
+    assert (launched.status, launched.err) == (0, "")
+    there.until("begun")
+    assert "n0" in there("explain", "waiting", "long").out
+    assert there("abort", "long", "--reason", "enough").out == "long ABORTED: enough\n"
+    assert there("get", "executions", "-p", "maps", "--phase", "ABORTED", "-o", "json").json["items"][0]["id"] == "long"
+
+
+def test_who_waits_goes_on_with_the_next_server(shell: Shell) -> None:
+    with serving(shell) as (url, server):
+        there, port = Shell(shell.root, url), url.rpartition(":")[2]
+        there.register()
+        line = ("launch", "maps/production/flow.waiting", "--x", "7", "--wait")
+        waiting = there.start(*line, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        there.until("begun")
+        server.kill()
+        server.wait()
+    with serving(shell, "--port", port):
+        (shell.root / "go").touch()
+        out, err = waiting.communicate(timeout=30)
+    assert (waiting.returncode, out) == (0, "o0 = 7\n"), err
+
+
+def test_a_server_that_is_stopped_while_others_follow_says_nothing_more(shell: Shell) -> None:
+    with serving(shell) as (url, server):
+        there, port = Shell(shell.root, url), url.rpartition(":")[2]
+        there.environment["HTTP_PROXY"] = "http://127.0.0.1:9"  # is not for this machine
+        waiting = there.start("run", "flow.py", "waiting", "--x", "7", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        there.until("begun")
+        server.send_signal(signal.SIGTERM)
+        out, err = server.communicate(timeout=30)
+        assert (server.returncode, err) == (0, "stopped; nothing is lost\n")
+    with serving(shell, "--port", port):
+        (shell.root / "go").touch()
+        out, err = waiting.communicate(timeout=30)
+    assert (waiting.returncode, out) == (0, "o0 = 7\n"), err
+
+
+def test_commands_find_the_server_of_their_home(shell: Shell) -> None:
+    shell.register()
+    with serving(shell) as (url, _):
+        assert f"{BUILD}@v1" in shell("get", "workflows").out
+        assert shell("launch", "maps/production/short", "--name", "beside", "--wait").status == 0
+        assert shell("get", "executions", "-p", "maps", "-o", "json").json["items"][0]["id"] == "beside"
+        assert shell("run", "flow.py", "dividing", "--x", "1").status == 0
+        again = shell("serve", "--port", "0")
+        assert (again.status, again.out) == (2, "")
+        assert f"is served already, at {url}" in again.err
+        other = Shell(shell.root)
+        other.environment["WINGBEAT_HOME"] = str(shell.root / "another")
+        taken = other("serve", "--port", url.rpartition(":")[2])
+        assert taken.status == 2
+        assert "Address already in use" in taken.err
+        open_to_all = other("serve", "--host", "0.0.0.0", "--port", "0")
+        assert open_to_all.status == 2
+        assert "loopback only" in open_to_all.err
+
+
+def test_a_server_is_used_from_another_home(there: Shell) -> None:
+    """Code goes there with what is registered or run, files with the inputs; files come back, large values are named."""
+    there.environment["WINGBEAT_HOME"] = str(there.root / "another")
+    assert there.register().status == 0
+    assert there("run", "flow.py", "dividing", "--x", "4").out == "o0 = 0.25\n"
+    done = there("launch", "maps/production/flow.both", "--text", "hello", "--name", "both", "--wait", "-o", "json")
+    assert (done.status, done.json["phase"]) == (0, "SUCCEEDED")
+    large, file = done.json["outputs"].values()
+    assert large["stored"].startswith("store:sha256:")
+    assert Path(file).read_text() == "hello"
+    described = there("describe", "execution", "both")
+    assert described.status == 0
+    assert 'o0 = {"stored": "store:sha256:' in described.out
+    assert "logs stay on the machine of the server" in there("logs", "both").err
+
+
+class Stranger(BaseHTTPRequestHandler):
+    """Some other server."""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if "entities" in self.path else 404)
+        self.end_headers()
+        self.wfile.write(b"<html>hello</html>")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_endpoints_that_are_none(shell: Shell) -> None:
+    for url in ("nonsense", "ftp://127.0.0.1:1", "http://", "http://127.0.0.1:99999", "http://a b:1", "http://[::1"):
+        done = shell("--endpoint", url, "get", "workflows")
+        assert done.status == 2, url
+        assert "is no endpoint of a server" in done.err
+    stranger = HTTPServer(("127.0.0.1", 0), Stranger)
+    Thread(target=stranger.serve_forever, daemon=True).start()
+    try:
+        for listed in ("workflows", "executions"):
+            done = shell("--endpoint", f"http://127.0.0.1:{stranger.server_port}", "get", listed)
+            assert done.status == 1
+            assert "is no Wingbeat server" in done.err
+            assert "<html>" not in done.err
+    finally:
+        stranger.shutdown()
+        stranger.server_close()
+
+
+def test_that_nobody_answers_is_told_soon(shell: Shell) -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # and does not listen
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        trying = shell.start("--endpoint", url, "get", "workflows", stderr=subprocess.PIPE)
+        assert trying.stderr is not None
+        assert trying.stderr.readline() == f"warning: Nobody answers at {url}; it is tried for 30 s.\n"
+        trying.kill()
+        trying.communicate()
