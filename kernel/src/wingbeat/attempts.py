@@ -31,7 +31,9 @@ from wingbeat.spec.whole import literal_of, materialise
 from wingbeat.types import Blob, LiteralType, Wire
 
 CONTAINED = "wingbeat.runtime.contained"
-"""``python -m`` this, with a directory, is the process of a Python task: it finds there what `AttemptFiles.write_job` wrote."""
+"""``python -m`` this, with a directory, is the process of a Python task: it finds there what `write_job` wrote.
+
+Variables of its environment that begin with ``WINGBEAT_SECRET_`` are taken out of that before anything of the user's runs."""
 
 
 class AttemptFiles:

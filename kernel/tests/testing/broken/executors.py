@@ -246,6 +246,15 @@ class TestAdoptsOnlyTheFirst(InProcesses):
             await super().recover(requests[:1])
 
 
+class TestGivesAttemptsTheKernelsWholeEnvironment(InProcesses):
+    __test__ = True
+    caught_by = {"test_variables_of_the_kernel_that_hold_secrets_stay_there"}
+
+    class Faulty(ProcessExecutor):
+        async def submit(self, request):
+            await super().submit(replace(request, variables={**os.environ, **request.variables}))
+
+
 class TestReportsAsLostWhatStillRuns(InProcesses):
     __test__ = True
     caught_by = {

@@ -29,6 +29,7 @@ from wingbeat.testing.conformance.kit import descriptors
 from wingbeat.testing.home import TemporaryHome
 
 ONE, OTHER = "e/n/0", "e/other/0"
+CANARY = "canary-7d02f1-in-a-secret"
 
 
 class ExecutorContract(AdoptionTests):
@@ -100,6 +101,18 @@ class ExecutorContract(AdoptionTests):
             outcome = await stage.run(ONE, "variable", variables={"KIT_NUMBER": "11"})
             assert isinstance(outcome, Succeeded)
             assert outcome.outputs == {"o0": Inline(11)}
+
+    async def test_variables_of_the_kernel_that_hold_secrets_stay_there(
+        self, home: TemporaryHome, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """`AttemptRequest.secrets`: no attempt finds a variable ``WINGBEAT_SECRET_…``. Only for functions that are isolated."""
+        monkeypatch.setenv("WINGBEAT_SECRET_KIT_HIDDEN", CANARY)
+        async with self.started(home) as stage:
+            if not (stage.can.functions and stage.can.isolates):
+                pytest.skip("it does not isolate, or runs no functions")
+            outcome = await stage.run(ONE, "withheld")
+            assert isinstance(outcome, Succeeded), f"it was to succeed: {outcome}"
+            assert outcome.outputs == {"o0": Inline(0)}, "the task found the variables that hold secrets of the kernel"
 
     async def test_a_running_attempt_is_reported_and_listed(self, home: TemporaryHome) -> None:
         """`list`: the attempts that hold resources now. `Sink.running`: told when an attempt begins to run."""

@@ -86,6 +86,12 @@ def variable(place: str) -> int:
         return int(os.environ["KIT_NUMBER"])
 
 
+def withheld(place: str) -> int:
+    """Give how many variables there are that hold secrets of the kernel."""
+    with alive(place):
+        return sum(name.startswith("WINGBEAT_SECRET_") for name in os.environ)
+
+
 def advance(place: str) -> int:
     """Say how far it is, wait, say it again, and give 7."""
     from wingbeat import current
