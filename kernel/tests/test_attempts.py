@@ -17,10 +17,12 @@ from wingbeat.attempts import (
     job_outcome,
     write_job,
 )
+from wingbeat.base.errors import ConfigurationError
 from wingbeat.builtin.filestore import FileStore
 from wingbeat.contracts.executor import AttemptRequest, Failed, Succeeded
+from wingbeat.contracts.secrets import SourceRef
 from wingbeat.runtime.bundle import BUNDLE_FILE, bundle_info_bytes
-from wingbeat.spec.entities import Entry, Interface, TaskSpec, Variable
+from wingbeat.spec.entities import Entry, Interface, SecretSpec, TaskSpec, Variable
 from wingbeat.spec.literal import Inline, Offloaded
 from wingbeat.types import Blob, literal_type
 
@@ -109,6 +111,15 @@ def test_variables_that_hold_secrets_are_taken_out_of_the_environment(tmp_path):
     source = "import os\ndef f() -> int: return sum(name.startswith('WINGBEAT_SECRET_') for name in os.environ)\n"
     outcome, said = contained(tmp_path, source, {"WINGBEAT_SECRET_TOP": "x"})
     assert outcome == Succeeded({"o0": Inline(0)}), said
+
+
+def test_a_job_with_secrets_has_to_say_where_they_are(tmp_path):
+    task = TaskSpec("m.f", Interface(), Entry("m", "f"), secrets=(SecretSpec("db/password"),))
+    request = AttemptRequest("e/n/0", task, {}, secrets=SourceRef("mine", "m:Source"))
+    with pytest.raises(ConfigurationError, match="m.f has secrets, and its executor has not said where") as told:
+        write_job(request, str(tmp_path), inside="/in", bundle="", storages=(files_at("/in/s"),))
+    assert "PlacedSecrets" in told.value.hint
+    assert not os.listdir(tmp_path)
 
 
 def test_large_values_go_to_storage_and_come_back(tmp_path):

@@ -160,10 +160,12 @@ class AttemptRequest(Struct, frozen=True, gc=False, omit_defaults=True):
     keeps it in storage under the attempt's id.
 
     Secrets are looked up where the function is called, and only there (`wingbeat.contracts.secrets`): an executor hands the
-    reference on. One whose attempts cannot ask the source has `wingbeat.attempts.PlacedSecrets`. The variables and files that
-    `TaskSpec.secrets` names are seen by that attempt alone. Variables of the kernel that begin with ``WINGBEAT_SECRET_`` hold
-    secrets too: no attempt finds one in its environment (`wingbeat.attempts.CONTAINED` takes them out). Values are masked in
-    everything that the attempt says: its log, also what other programs print to it, its error, its progress, its page.
+    reference on. One whose attempts cannot ask the source, or that keeps what they print itself and so has to know what to mask
+    there, looks the values up when the attempt begins and puts them where it finds them: `wingbeat.attempts.PlacedSecrets`, which
+    `wingbeat.attempts.write_job` wants. The variables and files that `TaskSpec.secrets` names are seen by that attempt alone.
+    Variables of the kernel that begin with ``WINGBEAT_SECRET_`` hold secrets too: no attempt finds one in its environment
+    (`wingbeat.attempts.CONTAINED` takes them out). Values are masked in everything that the attempt says: its log, also what
+    other programs print to it, its error, its progress, its page.
     """
 
     id: str
