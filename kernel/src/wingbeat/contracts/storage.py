@@ -17,6 +17,8 @@ The kit is `wingbeat.testing.conformance.storage.StorageContract`. What holds fo
   is made cheaply, and holds nothing that a fork would break.
 - *Called again*: every call may be repeated. An interrupted `put_*` leaves nothing that could be taken for its content.
 - *Raises*: besides what is said below, OSError where the store cannot be reached or is full. A `put_*` that raised may be repeated.
+  Whoever calls is told `StorageFailed` then, which names the storage; and for an answer of another type, or anything else that is
+  raised. An attempt for which its storage fails has failed by the system.
 """
 
 from __future__ import annotations
@@ -26,7 +28,12 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from wingbeat.base.errors import WingbeatError
 from wingbeat.types import Blob
+
+
+class StorageFailed(WingbeatError, OSError):
+    """A storage cannot be reached, is full, or has done what is none of the contract. Not raised by storages: by who calls them."""
 
 
 class StorageRef(Struct, frozen=True, omit_defaults=True):

@@ -13,6 +13,7 @@ import msgspec
 from wingbeat.base.errors import InputError
 from wingbeat.base.ids import digest
 from wingbeat.contracts.engine import ExecutionView
+from wingbeat.contracts.storage import StorageFailed
 from wingbeat.host.home import HomeFolder
 from wingbeat.kernel.code import freeze, pack
 from wingbeat.runtime.storageio import StorageIO
@@ -90,6 +91,8 @@ class Prepared:
                 wire = self._signature.codecs[variable.name].encode(value, io)
             else:
                 wire = encode_generic(value, variable.type, io)
+        except StorageFailed:
+            raise
         except (ValueMismatch, OSError) as error:
             raise InputError(f"Input {variable.name!r} of {name} takes {describe(variable.type)}: {error}") from error
         return literal_of(wire, variable.type, io.put_bytes)
@@ -157,6 +160,8 @@ class Preparer:
                 raise InputError(f"There is no input {name!r}.", hint=f"The inputs are: {names}.")
             try:
                 found[name] = encode_generic(value, variable.type, self.io)
+            except StorageFailed:
+                raise
             except (ValueMismatch, OSError) as error:
                 raise InputError(f"Input {name!r} takes {describe(variable.type)}: {error}") from error
         return found
@@ -165,6 +170,8 @@ class Preparer:
         """The answer to a gate: plain data, or a Python value of the type. Raises InputError."""
         try:
             wire = encode_generic(value, type_, self.io)
+        except StorageFailed:
+            raise
         except (ValueMismatch, OSError) as error:
             try:
                 own = codec(type(value))
