@@ -48,11 +48,12 @@ from wingbeat.contracts.executor import (
     Succeeded,
 )
 from wingbeat.contracts.failpoints import hit
-from wingbeat.contracts.storage import StorageRef
+from wingbeat.contracts.storage import StorageFailed, StorageRef
 from wingbeat.runtime import claim, files
 from wingbeat.runtime.checkpoint import carry
 from wingbeat.runtime.job import Exit, Job
 from wingbeat.runtime.reap import kill_group
+from wingbeat.runtime.threads import in_thread
 from wingbeat.spec.entities import Isolation
 from wingbeat.spec.phase import AttemptPhase
 
@@ -226,6 +227,8 @@ class ProcessExecutor:
                     outcome = await self._outcome(attempt, fresh)
                     hit("executor.ended")
                     break
+                except StorageFailed:
+                    raise
                 except OSError as error:
                     # Whether it runs cannot be told now (no descriptors, full disk), so nothing may be concluded.
                     self._tell.progress(attempt.id, AttemptPhase.WAITING_FOR_RESOURCES, f"the machine refuses: {error}")
@@ -233,6 +236,8 @@ class ProcessExecutor:
                     fresh = False
         except ConfigurationError as error:
             outcome = Failed(ErrorInfo("EnvironmentError", str(error), retryable=False))
+        except StorageFailed as error:
+            outcome = Failed(ErrorInfo("StorageFailed", str(error), ErrorKind.SYSTEM))
         except ParentError as error:
             outcome = Failed(ErrorInfo("ParentError", str(error), ErrorKind.SYSTEM))
         except Exception as error:  # noqa: BLE001 - an attempt that is never heard of again would hang its execution
@@ -331,7 +336,7 @@ class ProcessExecutor:
             self._environments_seen.add(seen)
             bundle = self._bundles.get(request.bundle)
             if bundle is None:
-                bundle = await asyncio.to_thread(self._bundle_path, request.bundle)
+                bundle = await in_thread(self._bundle_path, request.bundle)
                 self._bundles[request.bundle] = bundle = os.path.realpath(bundle)
         return ParentKey(interpreter, bundle, tuple(sorted(request.task.variables.items())))
 
