@@ -31,6 +31,7 @@ from wingbeat.contracts.observer import Published
 from wingbeat.engine.admission import Admission
 from wingbeat.engine.archive import Archive
 from wingbeat.engine.batch import batch_of, drop_launches
+from wingbeat.engine.bounded import BoundedJournal
 from wingbeat.engine.changes import Changes
 from wingbeat.engine.checkpoints import checkpoint_of
 from wingbeat.engine.children import Children
@@ -97,8 +98,9 @@ class LocalEngine:
     """The engine of this process: a `wingbeat.contracts.engine.Engine`."""
 
     def __init__(self, parts: Parts) -> None:
-        self._parts, self._clock, self._journal = parts, parts.clock, parts.journal
-        self._archive = Archive(parts.journal)
+        self._parts, self._clock = parts, parts.clock
+        self._journal = BoundedJournal(parts.journal, parts.journal_name)
+        self._archive = Archive(self._journal)
         self._changes = Changes(self._archive, self._check_running)
         self._lives: dict[str, Live] = {}
         self._memo = Memo(parts.catalog, parts.catalog_name, parts.storage, parts.clock, self._post, self._quarantine)
@@ -134,7 +136,7 @@ class LocalEngine:
             self._archive, self._routes, self._loading, self._memo, self._pools, self._admission, self._dispatchers,
             self._lives, self.quarantined, self._request, self._perform, self._feed,
         )  # fmt: skip
-        self._earlier = Earlier(self._lives, self._recovery.left, self._archive, parts.journal, self._loading)
+        self._earlier = Earlier(self._lives, self._recovery.left, self._archive, self._journal, self._loading)
 
     # -- life
 
