@@ -127,9 +127,54 @@ async def test_without_the_default_executor_there_is_no_engine(bench):
             pass
 
 
-async def test_capabilities_of_another_type_are_refused_with_the_executors_name(bench, other):
-    other.capabilities = {"adopts": True}
-    with pytest.raises(ConfigurationError, match="The capabilities of the executor 'other' are a dict"):
+class Incapable(ScriptedExecutor):
+    started = 0
+
+    async def start(self, sink):
+        self.started += 1
+
+    @property
+    def capabilities(self):
+        return self.answer()
+
+    @capabilities.setter
+    def capabilities(self, _):
+        pass
+
+
+def leave():
+    raise SystemExit(3)
+
+
+def strike():
+    raise RuntimeError("on strike")
+
+
+INCAPABLE = [
+    (lambda: {"adopts": True}, "its capabilities are a dict"),
+    (leave, "it cannot say what it can do: SystemExit: 3"),
+    (strike, "it cannot say what it can do: RuntimeError: on strike"),
+]
+
+
+@pytest.mark.parametrize(("answer", "why"), INCAPABLE)
+async def test_an_executor_that_does_not_say_what_it_can_is_done_without(bench, answer, why, caplog):
+    bench.more["other"] = odd = Incapable()
+    odd.answer = answer
+    async with bench.engine() as engine:
+        assert (await run(engine, bench.request(ONE))).phase == "SUCCEEDED"
+        with pytest.raises(ConfigurationError, match=f"on the executor 'other', which cannot be used: {why}"):
+            await engine.launch(bench.request(OTHER))
+    assert f"The executor 'other' cannot be used: {why}" in caplog.text
+    assert "plugins.disabled" in caplog.text
+    assert (odd.started, odd.closed) == (0, 1)
+
+
+@pytest.mark.parametrize(("answer", "why"), INCAPABLE)
+async def test_of_the_default_executor_capabilities_are_refused_with_its_name(bench, answer, why):
+    bench.executor = Incapable()
+    bench.executor.answer = answer
+    with pytest.raises(ConfigurationError, match=f"The executor 'process' cannot be used: {why}"):
         async with bench.engine():
             pass
 

@@ -258,7 +258,7 @@ class Executor(Protocol):
         """What this executor can do.
 
         Called when: a kernel is put together, before `start`, and whenever. Called again: the same answer, for as long as the
-        object lives. Raises: nothing.
+        object lives. Raises: nothing. One that raises, or answers with something else, is done without, as one that cannot start.
         """
 
     async def start(self, sink: Sink) -> None:

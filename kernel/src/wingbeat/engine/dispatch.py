@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from wingbeat.base.errors import ErrorKind
+from wingbeat.base.errors import ConfigurationError, ErrorKind
 from wingbeat.contracts.executor import AttemptRequest, Executor, Failed
 from wingbeat.contracts.failpoints import hit
 from wingbeat.engine.circuit import Circuit, LeftAlone
@@ -19,6 +19,8 @@ from wingbeat.spec.phase import AttemptPhase
 TRIES_MAX = 5
 TRY_DELAY_S = 0.2
 TRY_DELAY_S_MAX = 30.0
+START_S_MAX = 60.0
+"""An executor that has not started by then is done without."""
 SUBMIT_S_MAX = 60.0
 """An executor that has not taken an attempt by then is asked again."""
 OUTAGE_S_MAX = 600.0
@@ -51,6 +53,24 @@ class Dispatcher:
         self._watch: asyncio.TimerHandle | None = None
         self._overdue = False
         self._background: set[asyncio.Task[Any]] = set()
+
+    async def open(self, *, needed: bool) -> str:
+        """Start the executor, and begin to submit. Says why it cannot be used; raises that for one that is `needed`."""
+        try:
+            async with asyncio.timeout(START_S_MAX) as limit:
+                await self.executor.start(self._reports)
+        except (Exception, SystemExit) as error:
+            late = limit.expired()
+            why = f"it was not ready within {START_S_MAX:g} s" if late else f"{type(error).__name__}: {error}"
+            if not needed:
+                return why
+            if isinstance(error, ConfigurationError):
+                raise
+            raise ConfigurationError(
+                f"The executor {self.name!r} cannot be used: {why}.", hint="It is the one of tasks that name none."
+            ) from error
+        self.start()
+        return ""
 
     def start(self) -> None:
         """Begin to submit."""
