@@ -28,6 +28,7 @@ import msgspec
 
 from wingbeat.base.errors import ConfigurationError, ErrorKind
 from wingbeat.base.ids import attempt_folder
+from wingbeat.builtin.ensured import ensured
 from wingbeat.builtin.process import gang
 from wingbeat.builtin.process.adopt import until_gone
 from wingbeat.builtin.process.parents import Answer, ParentError, ParentKey, Parents
@@ -35,7 +36,7 @@ from wingbeat.builtin.process.progress import Watch
 from wingbeat.builtin.process.settings import ProcessSettings
 from wingbeat.builtin.process.slots import Slots
 from wingbeat.builtin.process.verdict import ended, verdict, written
-from wingbeat.contracts.environment import Environments, Interpreter
+from wingbeat.contracts.environment import Environments
 from wingbeat.contracts.executor import (
     Aborted,
     AttemptRequest,
@@ -240,7 +241,7 @@ class ProcessExecutor:
             outcome = Failed(ErrorInfo("StorageFailed", str(error), ErrorKind.SYSTEM))
         except ParentError as error:
             outcome = Failed(ErrorInfo("ParentError", str(error), ErrorKind.SYSTEM))
-        except Exception as error:  # noqa: BLE001 - an attempt that is never heard of again would hang its execution
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - an attempt that is never heard of again would hang its execution
             trace = "".join(traceback.format_exception(error))
             outcome = Failed(
                 ErrorInfo("ExecutorError", f"{type(error).__name__}: {error}", ErrorKind.SYSTEM, trace=trace)
@@ -328,11 +329,7 @@ class ProcessExecutor:
         ]:  # in order of arrival: who waits while it is made is not overtaken
             if seen not in self._environments_seen:
                 self._tell.progress(request.id, AttemptPhase.INITIALIZING, "preparing the environment")
-            interpreter = await self._environments.ensure(*seen)
-            if not isinstance(interpreter, Interpreter):
-                raise ConfigurationError(
-                    f"What makes environments (kernel.environments) answered {type(interpreter).__name__}, not an Interpreter."
-                )
+            interpreter = await ensured(self._environments, *seen)
             self._environments_seen.add(seen)
             bundle = self._bundles.get(request.bundle)
             if bundle is None:
