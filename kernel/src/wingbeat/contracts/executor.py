@@ -297,7 +297,7 @@ class Executor(Protocol):
 
     async def cancel(self, attempt: str, reason: str) -> None:
         """Stop an attempt. Returns when nothing of it runs; its end is reported through the sink (`Aborted`, or how it
-        really ended).
+        really ended), before or within a minute: then it counts as aborted.
 
         Called when: an execution is aborted, a node fails fast or times out, an attempt was not taken; also while it starts, and
         for attempts that this object never heard of. Other attempts of the node and the execution go on.
