@@ -34,6 +34,15 @@ class TestIgnoresTheFence(Broken):
             await super().append(batch, fence)
 
 
+class TestAnswersWithTuples(Broken):
+    __test__ = True
+    caught_by = {"test_answers_are_of_the_declared_types", "test_changes_are_told_behind_any_number"}
+
+    class Faulty(SQLiteJournal):
+        async def changes(self, *asked, **named):
+            return tuple(await super().changes(*asked, **named))
+
+
 class TestLosesTheLastRowOfALargeBatch(Broken):
     __test__ = True
     caught_by = {"test_more_rows_than_fit_one_statement"}
