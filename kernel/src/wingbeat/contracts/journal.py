@@ -122,7 +122,8 @@ class Journal(Protocol):
 
         Called when: something became true; whatever did at the same time is in one batch, which may be large. Called again: with
         the same batch after `StorageFull` only. A row or launch that is there already is an error, and nothing of its batch is
-        written; a closure that is there already is not.
+        written: any exception but `StorageFull`, after which the same would be tried again, and `FencedOut`. A closure that is
+        there already is none.
         Raises: `FencedOut` (the fence is not the newest one, whatever the batch holds) and `StorageFull`: nothing was written. The
         engine tries again after a full disk, and stops after anything else. `JournalUnknown`: it may have been written.
         """

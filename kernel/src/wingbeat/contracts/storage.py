@@ -70,7 +70,8 @@ class Storage(Protocol):
 
     def put_directory(self, path: str, name: str = "") -> Blob:
         """Store a local tree of regular files. Raises ValueError on links out of the tree, devices, pipes and sockets, and names
-        what it is about; never waits for one. Links inside the tree are stored as what they point to; empty folders are not."""
+        what it is about; never waits for one. Links inside the tree are stored as what they point to; empty folders are not. A
+        file may be executed if its owner may (mode 0o100); no other bit of its mode counts."""
 
     def put_files(self, files: Mapping[str, str | bytes]) -> Blob:
         """Store a tree of the given files: relative path in it, and a local path to read or the content itself.

@@ -193,6 +193,7 @@ class StorageContract(Kit):
         }
         assert len(digests - {digest}) == len(others)
         (two / "a").chmod(0o755)
+        (two / "b/c").chmod(0o654)  # its group may, which does not count
         blob = storage.put_directory(str(two))
         assert blob.digest == tree_digest({"b/c": b"2", "a": b"1"}, runs={"a"})
         assert blob.digest != digest
