@@ -122,14 +122,15 @@ def _patient(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Co
             with _alarm(self.patience_s + BLOCKED_S):  # a call that holds up the loop
                 async with asyncio.timeout(self.patience_s) as limit:
                     await test(self, *args, **kwargs)
+            return
         except TimeoutError as error:
             if not limit.expired():
                 raise
             where = _place(traceback.extract_tb(error.__cause__.__traceback__ if error.__cause__ else None))
-            pytest.fail(f"it hangs: a call of the plugin has not answered for {self.patience_s:g} s{where}")
+            told = f"it hangs: a call of the plugin has not answered for {self.patience_s:g} s{where}"
         except SystemExit as error:  # beyond this it would end the loop, and pytest with it
-            where = _place(traceback.extract_tb(error.__traceback__))
-            pytest.fail(f"a call of the plugin has ended in sys.exit({error.code}){where}")
+            told = f"a call of the plugin has ended in sys.exit({error.code}){_place(traceback.extract_tb(error.__traceback__))}"
+        pytest.fail(told)  # not within the above, whose frames would keep alive what the plugin has open
 
     return patient
 
