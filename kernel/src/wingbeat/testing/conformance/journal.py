@@ -68,7 +68,13 @@ class JournalContract(Kit):
 
     async def test_answers_are_of_the_declared_types(self, home: TemporaryHome) -> None:
         """A number from `open`, nothing from what writes, and what the contract says from what reads."""
-        journal: Any = self.make(home)
+        journal = self.make(home)
+        try:
+            await self._look_at_answers(journal)
+        finally:
+            await journal.close()
+
+    async def _look_at_answers(self, journal: Any) -> None:
         fence = await journal.open("me")
         assert type(fence) is int, f"open answers with {fence!r}, which is no number"
         batch = Batch(rows=rows("a", b"0"), launches=[record("a")], closures={"sha256:c": b"closure"})
