@@ -1,14 +1,28 @@
 """The door for executors outside of the kernel: claims, and content of stores that nobody vouches for."""
 
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from wingbeat.attempts import AttemptFiles, Values, attempt_variables, fetch_bundle, files_at, job_outcome, write_job
+from wingbeat.attempts import (
+    CONTAINED,
+    AttemptFiles,
+    Values,
+    attempt_variables,
+    fetch_bundle,
+    files_at,
+    job_outcome,
+    write_job,
+)
+from wingbeat.base.errors import ConfigurationError
 from wingbeat.builtin.filestore import FileStore
 from wingbeat.contracts.executor import AttemptRequest, Failed, Succeeded
-from wingbeat.spec.entities import Entry, Interface, TaskSpec
+from wingbeat.contracts.secrets import SourceRef
+from wingbeat.runtime.bundle import BUNDLE_FILE, bundle_info_bytes
+from wingbeat.spec.entities import Entry, Interface, SecretSpec, TaskSpec, Variable
 from wingbeat.spec.literal import Inline, Offloaded
 from wingbeat.types import Blob, literal_type
 
@@ -77,6 +91,35 @@ def test_a_job_is_written_and_its_outcome_read(tmp_path):
         "/in/checkpoint",
         "n",
     )
+
+
+def contained(tmp_path, source, variables):
+    """Have the function `f` of a bundle called in a process that an executor has started; what it left."""
+    storage = FileStore(str(tmp_path / "s"))
+    blob = storage.put_files({"m.py": source.encode(), BUNDLE_FILE: bundle_info_bytes((".",))})
+    bundle, folder = fetch_bundle(storage, blob.digest), tmp_path / "attempt"
+    folder.mkdir()
+    task = TaskSpec("m.f", Interface((), (Variable("o0", literal_type(int)),)), Entry("m", "f"))
+    request = AttemptRequest("e/n/0", task, {})
+    write_job(request, str(folder), inside=str(folder), bundle=bundle, storages=(files_at(str(tmp_path / "s")),))
+    command = [sys.executable, "-m", CONTAINED, str(folder)]
+    done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=False)
+    return job_outcome(str(folder)), done.stdout + done.stderr
+
+
+def test_variables_that_hold_secrets_are_taken_out_of_the_environment(tmp_path):
+    source = "import os\ndef f() -> int: return sum(name.startswith('WINGBEAT_SECRET_') for name in os.environ)\n"
+    outcome, said = contained(tmp_path, source, {"WINGBEAT_SECRET_TOP": "x"})
+    assert outcome == Succeeded({"o0": Inline(0)}), said
+
+
+def test_a_job_with_secrets_has_to_say_where_they_are(tmp_path):
+    task = TaskSpec("m.f", Interface(), Entry("m", "f"), secrets=(SecretSpec("db/password"),))
+    request = AttemptRequest("e/n/0", task, {}, secrets=SourceRef("mine", "m:Source"))
+    with pytest.raises(ConfigurationError, match="m.f has secrets, and its executor has not said where") as told:
+        write_job(request, str(tmp_path), inside="/in", bundle="", storages=(files_at("/in/s"),))
+    assert "PlacedSecrets" in told.value.hint
+    assert not os.listdir(tmp_path)
 
 
 def test_large_values_go_to_storage_and_come_back(tmp_path):

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from wingbeat.base.errors import ConfigurationError
 from wingbeat.base.ids import attempt_folder, split_attempt_id
 from wingbeat.builtin.process.progress import Watch
 from wingbeat.builtin.process.slots import Slots
@@ -31,7 +32,9 @@ from wingbeat.spec.whole import literal_of, materialise
 from wingbeat.types import Blob, LiteralType, Wire
 
 CONTAINED = "wingbeat.runtime.contained"
-"""``python -m`` this, with a directory, is the process of a Python task: it finds there what `AttemptFiles.write_job` wrote."""
+"""``python -m`` this, with a directory, is the process of a Python task: it finds there what `write_job` wrote.
+
+Variables of its environment that begin with ``WINGBEAT_SECRET_`` are taken out of that before anything of the user's runs."""
 
 
 class AttemptFiles:
@@ -144,8 +147,16 @@ def write_job(
 
         secrets: Where it finds its secrets, which were put there (`PlacedSecrets`); empty if it has none. Whoever keeps its log
             masks that.
+
+    Raises ConfigurationError if the task has secrets and nothing says where they are.
     """
     task = request.task
+    if task.secrets and not secrets:
+        raise ConfigurationError(
+            f"Task {task.name} has secrets, and its executor has not said where the attempt finds them.",
+            hint="Whoever keeps what an attempt prints has to mask it: look them up by PlacedSecrets, put them into a folder, "
+            "and give that as write_job(…, secrets=…).",
+        )
     job = Job(
         id=request.id,
         directory=inside,
@@ -157,7 +168,7 @@ def write_job(
         storages=tuple(storages),
         wrappers=task.wrappers,
         variables={**task.variables, **request.variables},
-        secrets=task.secrets if secrets else (),
+        secrets=task.secrets,
         source=SourceRef("placed", "wingbeat.runtime.placed:FolderSource", {"folder": secrets}) if secrets else None,
         cpu=task.resources.cpu,
         memory_bytes=task.resources.memory_bytes,

@@ -42,6 +42,7 @@ class Bench:
                 clock=SystemClock(),
                 catalog=self.catalog,
                 catalog_name="memory",
+                journal_name="test",
                 observers={str(n): observer for n, observer in enumerate(self.observers)},
                 pools=self.pools,
             )

@@ -127,9 +127,54 @@ async def test_without_the_default_executor_there_is_no_engine(bench):
             pass
 
 
-async def test_capabilities_of_another_type_are_refused_with_the_executors_name(bench, other):
-    other.capabilities = {"adopts": True}
-    with pytest.raises(ConfigurationError, match="The capabilities of the executor 'other' are a dict"):
+class Incapable(ScriptedExecutor):
+    started = 0
+
+    async def start(self, sink):
+        self.started += 1
+
+    @property
+    def capabilities(self):
+        return self.answer()
+
+    @capabilities.setter
+    def capabilities(self, _):
+        pass
+
+
+def leave():
+    raise SystemExit(3)
+
+
+def strike():
+    raise RuntimeError("on strike")
+
+
+INCAPABLE = [
+    (lambda: {"adopts": True}, "its capabilities are a dict"),
+    (leave, "it cannot say what it can do: SystemExit: 3"),
+    (strike, "it cannot say what it can do: RuntimeError: on strike"),
+]
+
+
+@pytest.mark.parametrize(("answer", "why"), INCAPABLE)
+async def test_an_executor_that_does_not_say_what_it_can_is_done_without(bench, answer, why, caplog):
+    bench.more["other"] = odd = Incapable()
+    odd.answer = answer
+    async with bench.engine() as engine:
+        assert (await run(engine, bench.request(ONE))).phase == "SUCCEEDED"
+        with pytest.raises(ConfigurationError, match=f"on the executor 'other', which cannot be used: {why}"):
+            await engine.launch(bench.request(OTHER))
+    assert f"The executor 'other' cannot be used: {why}" in caplog.text
+    assert "plugins.disabled" in caplog.text
+    assert (odd.started, odd.closed) == (0, 1)
+
+
+@pytest.mark.parametrize(("answer", "why"), INCAPABLE)
+async def test_of_the_default_executor_capabilities_are_refused_with_its_name(bench, answer, why):
+    bench.executor = Incapable()
+    bench.executor.answer = answer
+    with pytest.raises(ConfigurationError, match=f"The executor 'process' cannot be used: {why}"):
         async with bench.engine():
             pass
 
@@ -263,7 +308,10 @@ async def test_a_report_from_another_thread_is_refused_where_it_is_made(bench, o
         thread = threading.Thread(target=report, args=(f"{reply.id}/a/0",))
         thread.start()
         thread.join()
-        assert "from the kernel's event loop only: loop.call_soon_threadsafe" in refused[0]
+        assert (
+            "The sink of the executor 'other' is called from the kernel's event loop only: loop.call_soon_threadsafe"
+            in refused[0]
+        )
         asyncio.get_running_loop().call_soon_threadsafe(other.sink.ended, f"{reply.id}/a/0", success())
         await engine.wait(reply.id)
 
@@ -293,6 +341,47 @@ async def test_an_executor_that_does_not_let_go_does_not_keep_the_kernel(bench, 
         await asked.wait()
     assert "The executor 'other' does not let go of 'dispatch other', which was cancelled." in caplog.text
     end.set()
+
+
+async def test_what_was_cancelled_and_is_never_reported_has_an_end(bench, other, monkeypatch, caplog):
+    monkeypatch.setattr(dispatch, "REPORT_S_MAX", 0.05)
+    other.behaviour = lambda request: None
+
+    async def cancel(attempt, reason):
+        other.running.pop(attempt)
+
+    other.cancel = cancel
+    async with bench.engine() as engine:
+        reply = await engine.launch(bench.request(OTHER))
+        await until(lambda: other.running)
+        await engine.abort(reply.id, "enough")
+        assert (await engine.describe(reply.id)).phase == "ABORTED"
+        assert f"The executor 'other' has cancelled {reply.id}/a/0 and does not report its end" in caplog.text
+        caplog.clear()
+        other.sink.ended(f"{reply.id}/a/0", success())  # too late
+
+
+async def test_of_what_was_cancelled_and_reported_nothing_is_said(bench, other, monkeypatch, caplog):
+    monkeypatch.setattr(dispatch, "REPORT_S_MAX", 0.05)
+    other.behaviour = lambda request: None
+    async with bench.engine() as engine:
+        reply = await engine.launch(bench.request(OTHER))
+        await until(lambda: other.running)
+        await engine.abort(reply.id, "enough")
+        await asyncio.sleep(0.1)
+    assert "does not report" not in caplog.text
+
+
+async def test_an_executor_that_cannot_cancel_is_named_ever_less_often(bench, other, caplog):
+    other.behaviour = lambda request: None
+    other.fail_cancels = 5
+    async with bench.engine() as engine:
+        reply = await engine.launch(bench.request(OTHER))
+        await until(lambda: other.running)
+        await engine.abort(reply.id, "enough")
+    told = [r.getMessage() for r in caplog.records if "cannot cancel" in r.getMessage()]
+    why = "OSError: the executor is away; it is tried again"
+    assert told == [f"The executor 'other' cannot cancel {reply.id}/a/0: {why}"] * 3
 
 
 @pytest.mark.parametrize("call", ["submit", "recover", "cancel", "close"])

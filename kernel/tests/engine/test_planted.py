@@ -25,7 +25,7 @@ SEEDS_MAX = 300
 
 def the_fence_is_not_checked(patch):
     async def append(self, batch, launching):
-        await self._journal.append(batch, self._journal.store.fence)
+        await self._journal.append(batch, self._parts.journal.store.fence)
 
     patch.setattr(LocalEngine, "_append", append)
 

@@ -8,12 +8,13 @@ import textwrap
 import pytest
 
 from wingbeat import Kernel
-from wingbeat.base.errors import ConfigurationError, NotFound
+from wingbeat.base.errors import ConfigurationError, ExecutionFailed, NotFound, WingbeatError
 from wingbeat.builtin.sqlite import SQLiteJournal
 from wingbeat.contracts.environment import Interpreter
 from wingbeat.contracts.hookspecs import hookimpl
 from wingbeat.contracts.plugin import PluginInfo
 from wingbeat.contracts.storage import StorageRef
+from wingbeat.host.home import HomeFolder
 from wingbeat.kernel.compiling import compile_file
 from wingbeat.runtime.storages import Storages
 from wingbeat.spec.literal import Offloaded
@@ -234,3 +235,43 @@ async def test_what_cannot_be_made_is_done_without_where_nobody_has_chosen_it(pr
     with pytest.raises(ConfigurationError, match="'unlicensed' of plugin .* cannot be made: RuntimeError: no licence"):
         async with Kernel("home", plugins=[Unlicensed()], settings={"kernel": {"executor": "unlicensed"}}):
             raise AssertionError("it is open")
+
+
+class OddEnvironments(Others):
+    def __init__(self, path, answer):
+        super().__init__(path)
+        self.answer = answer
+
+    async def ensure(self, environment, project_lock):
+        return self.answer()
+
+
+def leave():
+    sys.exit(9)
+
+
+def full():
+    raise OSError(28, "No space left on device")
+
+
+ODD_ENVIRONMENTS = [
+    (leave, r"kernel.environments\) failed: SystemExit: 9"),
+    (lambda: sys.executable, r"kernel.environments\) answered str, not an Interpreter"),
+    (full, r"No environment can be made \(kernel.environments\): .*No space left"),
+    (lambda: Interpreter("gone", "/nonexistent/python"), "The interpreter /nonexistent/python cannot be started"),
+]
+
+
+@pytest.mark.parametrize(("answer", "why"), ODD_ENVIRONMENTS)
+def test_a_command_tells_who_has_made_no_environment(project, tmp_path, answer, why, monkeypatch):
+    monkeypatch.setattr(HomeFolder, "environments", lambda self: OddEnvironments(tmp_path, answer))
+    with pytest.raises(WingbeatError, match=why):
+        compile_file("project/chosen_project.py", "flow", "home")
+
+
+@pytest.mark.parametrize(("answer", "why"), [each for each in ODD_ENVIRONMENTS if each[0] is not full])
+async def test_an_attempt_tells_who_has_made_no_environment(project, tmp_path, answer, why):
+    odd, settings = OddEnvironments(tmp_path, answer), {"kernel": {"environments": "other"}}
+    async with Kernel("home", settings=settings, plugins=[odd]) as kernel:
+        with pytest.raises(ExecutionFailed, match=why.replace("The interpreter ", "")):
+            await (await kernel.launch(project.flow, {"n": 3})).result()

@@ -55,6 +55,13 @@ def test_when_too_many_hang_the_rest_is_not_waited_for(monkeypatch):
     assert len(results) == 11
 
 
+def test_what_makes_environments_is_tested_by_its_name():
+    results = list(check.run("wingbeat.builtin.plugin", "environments", "uv"))
+    assert all(result.passed for result in results)
+    assert outcomes(results)["test_interpreters_run_wingbeat"] == "passed"
+    assert outcomes(results)["test_a_lock_of_a_project_is_read_and_made"] == "skipped"
+
+
 def test_settings_are_given_to_the_factory():
     results = list(check.run("wingbeat.builtin.plugin", "journal", "sqlite", settings={"journal": {"busy": 1}}))
     assert {result.outcome for result in results} == {"failed"}

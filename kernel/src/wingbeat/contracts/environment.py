@@ -3,6 +3,10 @@
 A plugin registers a factory (`Registrar.environments`), configuration chooses by `kernel.environments`, and executors that run
 attempts on this machine ask for it (`Home.environments`). The kit is
 `wingbeat.testing.conformance.environment.EnvironmentsContract`.
+
+Attempts run in these interpreters, so each has Wingbeat itself (the distribution ``wingbeat``, and what that needs) in the version
+that runs the kernel, whether an environment names it or not; pins of Wingbeat's own distributions do not count. How it gets there
+is up to whoever makes environments: from an index, or, as the one in the box does, in wheels made of what is installed here.
 """
 
 from __future__ import annotations
@@ -16,6 +20,9 @@ from wingbeat.spec.entities import EnvironmentSpec
 
 class ProjectLock(Struct, frozen=True, omit_defaults=True):
     """The environment of tasks that declare none: what the project, or the interpreter that ran it, has installed.
+
+    It is in the storage of the home, a file with its JSON, and known by the digest of that: whoever makes environments is given
+    the digest and reads it, by ``home.storage().read_bytes(Blob(f"{scheme}:{digest}", digest, 0, ""))``.
 
     Attributes:
         python: Version, for example ``3.11.7``.
@@ -58,7 +65,8 @@ class Environments(Protocol):
         Neither: the interpreter that runs this. Equal environments have one interpreter, others another digest.
         Called when: an attempt is about to start; by many attempts at once, of several kernels.
         Called again: answers from the cache, at once, and so does another object; builds anew what somebody has removed.
-        Raises: `ConfigurationError` for packages that exclude each other (names both), a Python that is not there (lists
-        what is), a missing tool, a lock that is not in storage. The attempt fails then, and is not retried.
+        Raises: OSError for trouble of the machine, after which it is asked again. `ConfigurationError` for packages that exclude
+        each other (names both), a Python that is not there (lists what is), a missing tool, a lock that is not in storage. The
+        attempt fails then, and is not retried.
         Cancelled: at any await; the next call goes on or begins anew.
         """

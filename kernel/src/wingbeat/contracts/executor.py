@@ -160,9 +160,12 @@ class AttemptRequest(Struct, frozen=True, gc=False, omit_defaults=True):
     keeps it in storage under the attempt's id.
 
     Secrets are looked up where the function is called, and only there (`wingbeat.contracts.secrets`): an executor hands the
-    reference on. One whose attempts cannot ask the source has `wingbeat.attempts.PlacedSecrets`. The variables and files that
-    `TaskSpec.secrets` names are seen by that attempt alone. Values are masked in everything that the attempt says: its log, also
-    what other programs print to it, its error, its progress, its page.
+    reference on. One whose attempts cannot ask the source, or that keeps what they print itself and so has to know what to mask
+    there, looks the values up when the attempt begins and puts them where it finds them: `wingbeat.attempts.PlacedSecrets`, which
+    `wingbeat.attempts.write_job` wants. The variables and files that `TaskSpec.secrets` names are seen by that attempt alone.
+    Variables of the kernel that begin with ``WINGBEAT_SECRET_`` hold secrets too: no attempt finds one in its environment
+    (`wingbeat.attempts.CONTAINED` takes them out). Values are masked in everything that the attempt says: its log, also what
+    other programs print to it, its error, its progress, its page.
     """
 
     id: str
@@ -255,7 +258,7 @@ class Executor(Protocol):
         """What this executor can do.
 
         Called when: a kernel is put together, before `start`, and whenever. Called again: the same answer, for as long as the
-        object lives. Raises: nothing.
+        object lives. Raises: nothing. One that raises, or answers with something else, is done without, as one that cannot start.
         """
 
     async def start(self, sink: Sink) -> None:
@@ -294,7 +297,7 @@ class Executor(Protocol):
 
     async def cancel(self, attempt: str, reason: str) -> None:
         """Stop an attempt. Returns when nothing of it runs; its end is reported through the sink (`Aborted`, or how it
-        really ended).
+        really ended), before or within a minute: then it counts as aborted.
 
         Called when: an execution is aborted, a node fails fast or times out, an attempt was not taken; also while it starts, and
         for attempts that this object never heard of. Other attempts of the node and the execution go on.

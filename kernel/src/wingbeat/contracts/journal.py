@@ -8,6 +8,9 @@ The kit is `wingbeat.testing.conformance.journal.JournalContract`. What holds fo
 - *Order*: `open` or `open_to_read` first, then everything else, from many tasks at once (one `append` at a time, reads meanwhile);
   `close` is last, may come without an `open` or after one that raised, and twice. Before `open` and after `close`, calls raise
   `JournalUnknown`.
+- *Hanging*: each call has a time in which it has to return (`open`, `append` a minute, reading two, `close` half a minute), and is
+  cancelled then. An append that has not answered may have been written: the engine stops, as after `JournalUnknown`; so it does
+  for any other exception, and for answers of another type.
 - *Cancellation*: of an `append` leaves it in doubt whether it took place, whole; the journal goes on to work.
 - *Reading* raises `JournalUnknown` if it cannot, `JournalDamaged` for other bytes than were written; never less than there is.
 """
@@ -119,7 +122,8 @@ class Journal(Protocol):
 
         Called when: something became true; whatever did at the same time is in one batch, which may be large. Called again: with
         the same batch after `StorageFull` only. A row or launch that is there already is an error, and nothing of its batch is
-        written; a closure that is there already is not.
+        written: any exception but `StorageFull`, after which the same would be tried again, and `FencedOut`. A closure that is
+        there already is none.
         Raises: `FencedOut` (the fence is not the newest one, whatever the batch holds) and `StorageFull`: nothing was written. The
         engine tries again after a full disk, and stops after anything else. `JournalUnknown`: it may have been written.
         """

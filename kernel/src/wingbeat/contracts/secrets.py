@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from wingbeat.base.errors import ConfigurationError
+from wingbeat.base.errors import ConfigurationError, WingbeatError
 
 
 class SourceRef(Struct, frozen=True, omit_defaults=True):
@@ -37,6 +37,14 @@ class SecretMissing(ConfigurationError):
     """The source has no secret of that name, or none that may be used. The attempt fails and is not tried again."""
 
 
+class SecretUnavailable(WingbeatError):
+    """The source cannot be asked now, or has not answered. The attempt fails, as a failure of the system, and is tried again.
+
+    Args:
+        message: Why, without a value.
+    """
+
+
 class SecretSource(Protocol):
     """Looks secrets up. Constructed in the process of each attempt that declares secrets, by keyword with
     `SourceRef.settings`; importing its module and constructing it are cheap."""
@@ -50,9 +58,10 @@ class SecretSource(Protocol):
         a dot.
 
         Raises `SecretMissing` where trying again cannot help: its message says where it was looked for and what to do, and
-        holds no value. Anything else is tried again, as a failure of the system.
+        holds no value. `SecretUnavailable`, whose message holds none either, is tried again, as a failure of the system. So is
+        anything else, and of that only the class is told: there may be a value in its text, and nobody can mask it yet.
         """
         ...
 
 
-__all__ = ["SecretMissing", "SecretSource", "SourceRef"]
+__all__ = ["SecretMissing", "SecretSource", "SecretUnavailable", "SourceRef"]

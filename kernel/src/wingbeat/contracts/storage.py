@@ -17,6 +17,8 @@ The kit is `wingbeat.testing.conformance.storage.StorageContract`. What holds fo
   is made cheaply, and holds nothing that a fork would break.
 - *Called again*: every call may be repeated. An interrupted `put_*` leaves nothing that could be taken for its content.
 - *Raises*: besides what is said below, OSError where the store cannot be reached or is full. A `put_*` that raised may be repeated.
+  Whoever calls is told `StorageFailed` then, which names the storage; and for an answer of another type, or anything else that is
+  raised. An attempt for which its storage fails has failed by the system.
 """
 
 from __future__ import annotations
@@ -26,7 +28,12 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from wingbeat.base.errors import WingbeatError
 from wingbeat.types import Blob
+
+
+class StorageFailed(WingbeatError, OSError):
+    """A storage cannot be reached, is full, or has done what is none of the contract. Not raised by storages: by who calls them."""
 
 
 class StorageRef(Struct, frozen=True, omit_defaults=True):
@@ -63,7 +70,8 @@ class Storage(Protocol):
 
     def put_directory(self, path: str, name: str = "") -> Blob:
         """Store a local tree of regular files. Raises ValueError on links out of the tree, devices, pipes and sockets, and names
-        what it is about; never waits for one. Links inside the tree are stored as what they point to; empty folders are not."""
+        what it is about; never waits for one. Links inside the tree are stored as what they point to; empty folders are not. A
+        file may be executed if its owner may (mode 0o100); no other bit of its mode counts."""
 
     def put_files(self, files: Mapping[str, str | bytes]) -> Blob:
         """Store a tree of the given files: relative path in it, and a local path to read or the content itself.

@@ -51,16 +51,20 @@ class Circuit:
         return max(0.0, self._until - asyncio.get_running_loop().time()) or (PAUSE_S if self._trying else 0.0)
 
     @asynccontextmanager
-    async def asked(self, what: Hashable, seconds: float) -> AsyncIterator[None]:
+    async def asked(self, what: Hashable, seconds: float) -> AsyncIterator[asyncio.Timeout]:
         """Within this it is asked for `what`, and has `seconds` to answer. Raises LeftAlone where it is not to be asked."""
         if self.rest_s():
             raise LeftAlone(f"{self.why}.")
         self._trying = True
         try:
             async with asyncio.timeout(seconds) as limit:
-                yield
+                yield limit
         except (Exception, SystemExit) as error:
-            self.failed(what, f"it did not answer within {seconds:g} s" if limit.expired() else error)
+            if limit.expired():
+                late = f"it did not answer within {seconds:g} s"
+                self.failed(what, late)
+                raise TimeoutError(f"{self.name}: {late}") from error
+            self.failed(what, error)
             raise
         else:
             self.succeeded()

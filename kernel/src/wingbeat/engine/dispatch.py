@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from wingbeat.base.errors import ErrorKind
-from wingbeat.contracts.executor import AttemptRequest, Executor, Failed
+from wingbeat.base.errors import ConfigurationError, ErrorKind
+from wingbeat.contracts.executor import Aborted, AttemptRequest, Executor, Failed
 from wingbeat.contracts.failpoints import hit
 from wingbeat.engine.circuit import Circuit, LeftAlone
 from wingbeat.engine.reports import Reports
@@ -19,11 +19,15 @@ from wingbeat.spec.phase import AttemptPhase
 TRIES_MAX = 5
 TRY_DELAY_S = 0.2
 TRY_DELAY_S_MAX = 30.0
+START_S_MAX = 60.0
+"""An executor that has not started by then is done without."""
 SUBMIT_S_MAX = 60.0
 """An executor that has not taken an attempt by then is asked again."""
 OUTAGE_S_MAX = 600.0
 """For how long attempts wait for an executor that fails for all of them, before they fail."""
 CANCEL_S_MAX = 300.0
+REPORT_S_MAX = 60.0
+"""So long after it was cancelled the end of an attempt has to be reported."""
 ADOPT_S_MAX = 120.0
 CLOSE_S_MAX = 30.0
 
@@ -51,6 +55,24 @@ class Dispatcher:
         self._watch: asyncio.TimerHandle | None = None
         self._overdue = False
         self._background: set[asyncio.Task[Any]] = set()
+
+    async def open(self, *, needed: bool) -> str:
+        """Start the executor, and begin to submit. Says why it cannot be used; raises that for one that is `needed`."""
+        try:
+            async with asyncio.timeout(START_S_MAX) as limit:
+                await self.executor.start(self._reports)
+        except (Exception, SystemExit) as error:
+            late = limit.expired()
+            why = f"it was not ready within {START_S_MAX:g} s" if late else f"{type(error).__name__}: {error}"
+            if not needed:
+                return why
+            if isinstance(error, ConfigurationError):
+                raise
+            raise ConfigurationError(
+                f"The executor {self.name!r} cannot be used: {why}.", hint="It is the one of tasks that name none."
+            ) from error
+        self.start()
+        return ""
 
     def start(self) -> None:
         """Begin to submit."""
@@ -233,13 +255,26 @@ class Dispatcher:
         while True:
             try:
                 hit("cancel.before")
-                async with asyncio.timeout(CANCEL_S_MAX):
+                async with asyncio.timeout(CANCEL_S_MAX) as limit:
                     await self.executor.cancel(attempt, reason)
                 hit("cancel.after")
-                return
-            except (Exception, SystemExit):  # noqa: BLE001  # an attempt must be seen gone; its end is awaited, so try for as long as it takes
+            except (Exception, SystemExit) as error:  # noqa: BLE001  # an attempt must be seen gone; its end is awaited, so try for as long as it takes
                 tries += 1
+                if tries & (tries - 1) == 0:  # the first, second, fourth, …
+                    late = f"it did not answer within {CANCEL_S_MAX:g} s"
+                    why = late if limit.expired() else f"{type(error).__name__}: {error}"
+                    _log.warning("The executor %r cannot cancel %s: %s; it is tried again", self.name, attempt, why)
                 await asyncio.sleep(_delay_s(tries))
+            else:
+                asyncio.get_running_loop().call_later(REPORT_S_MAX, self._gone, attempt, reason)
+                return
+
+    def _gone(self, attempt: str, reason: str) -> None:
+        """See to it that what was stopped has an end, also if nobody reports one: else its execution waits for ever."""
+        stopped = self._task is None or self._task.done()
+        if not stopped and self._reports.waits(attempt):
+            _log.warning("The executor %r has cancelled %s and does not report its end.", self.name, attempt)
+            self._reports.ended(attempt, Aborted(reason))
 
 
 def _delay_s(tries: int) -> float:

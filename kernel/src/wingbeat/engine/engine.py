@@ -24,13 +24,14 @@ from wingbeat.base.errors import ConfigurationError, ConflictError, EngineStoppe
 from wingbeat.base.ids import attempt_id, check_execution_id, short_id
 from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import Change, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
-from wingbeat.contracts.executor import AttemptRequest, Executor
+from wingbeat.contracts.executor import AttemptRequest
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.journal import Batch, Record, StorageFull
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.admission import Admission
 from wingbeat.engine.archive import Archive
 from wingbeat.engine.batch import batch_of, drop_launches
+from wingbeat.engine.bounded import BoundedJournal
 from wingbeat.engine.changes import Changes
 from wingbeat.engine.checkpoints import checkpoint_of
 from wingbeat.engine.children import Children
@@ -87,8 +88,6 @@ from wingbeat.types import ValueMismatch
 DRAIN_MAX = 5000
 LINGER_S = 0.005
 FULL_AGAIN_S = 1.0
-EXECUTOR_S_MAX = 60.0
-"""An executor that has not started by then is done without."""
 ENDED_S = 1.0
 """How long an execution stays in memory behind its end: who waited for it asks for its outputs next."""
 
@@ -97,18 +96,22 @@ class LocalEngine:
     """The engine of this process: a `wingbeat.contracts.engine.Engine`."""
 
     def __init__(self, parts: Parts) -> None:
-        self._parts, self._clock, self._journal = parts, parts.clock, parts.journal
-        self._archive = Archive(parts.journal)
+        self._parts, self._clock = parts, parts.clock
+        self._journal = BoundedJournal(parts.journal, parts.journal_name)
+        self._archive = Archive(self._journal)
         self._changes = Changes(self._archive, self._check_running)
         self._lives: dict[str, Live] = {}
         self._memo = Memo(parts.catalog, parts.catalog_name, parts.storage, parts.clock, self._post, self._quarantine)
         self._timers = Timers(parts.clock, self._timer_due)
         self._loading = Loading(parts.storage, parts.clock, self._post, self._quarantine)
         self._children = Children(self, parts.clock, self._post, self._quarantine)
+        able, unusable = capabilities(parts.executors, parts.default_executor)
         self._routes = Routes(
-            capabilities(parts.executors), parts.inline, parts.default_executor, frozenset(parts.pools), parts.rules,
+            able, parts.inline, parts.default_executor, frozenset(parts.pools), parts.rules,
             parts.secrets,
         )  # fmt: skip
+        for name, why in unusable.items():
+            self._routes.without(name, why)
         self._feed = Feed(parts.observers)
         self._inbox: deque[tuple[Live, Event]] = deque()
         self._wake = asyncio.Event()
@@ -134,7 +137,7 @@ class LocalEngine:
             self._archive, self._routes, self._loading, self._memo, self._pools, self._admission, self._dispatchers,
             self._lives, self.quarantined, self._request, self._perform, self._feed,
         )  # fmt: skip
-        self._earlier = Earlier(self._lives, self._recovery.left, self._archive, parts.journal, self._loading)
+        self._earlier = Earlier(self._lives, self._recovery.left, self._archive, self._journal, self._loading)
 
     # -- life
 
@@ -145,8 +148,10 @@ class LocalEngine:
             hit("start.fenced")
             await self._feed.start()
             await self._memo.start()
-            for name, executor in self._parts.executors.items():
-                await self._start_executor(name, executor)
+            for name, dispatcher in self._dispatchers.items():
+                needed = name == self._parts.default_executor
+                if self._routes.usable(name) and (why := await dispatcher.open(needed=needed)):
+                    self._routes.without(name, why)
             with no_collection():
                 wrong = await self._recovery.start(await self._journal.records(live=True, limit=10**9))
             if wrong:
@@ -169,24 +174,6 @@ class LocalEngine:
         await self._children.close()
         await self._feed.close()
         await self._journal.close()
-
-    async def _start_executor(self, name: str, executor: Executor) -> None:
-        """Only without the one that most tasks run on there is no engine."""
-        try:
-            async with asyncio.timeout(EXECUTOR_S_MAX) as limit:
-                await executor.start(self._sinks[name])
-        except Exception as error:
-            late = limit.expired()
-            why = f"it was not ready within {EXECUTOR_S_MAX:g} s" if late else f"{type(error).__name__}: {error}"
-            if name == self._parts.default_executor:
-                if isinstance(error, ConfigurationError):
-                    raise
-                raise ConfigurationError(
-                    f"The executor {name!r} cannot be used: {why}.", hint="It is the one of tasks that name none."
-                ) from error
-            self._routes.without(name, why)
-        else:
-            self._dispatchers[name].start()
 
     def idle(self) -> bool:
         """Whether no execution is under way."""

@@ -14,6 +14,7 @@ from wingbeat.engine.clock import Clock
 from wingbeat.engine.live import Live
 from wingbeat.machine.event import Event, Loaded
 from wingbeat.runtime.storageio import StorageIO
+from wingbeat.runtime.threads import in_thread
 from wingbeat.spec.literal import Inline, LiteralList
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.whole import materialise
@@ -45,7 +46,7 @@ class Loading:
     async def event(self, live: Live, node: int) -> Loaded:
         """What a node needs, as the event that tells it."""
         try:
-            values = await asyncio.to_thread(self._values, live, node)
+            values = await in_thread(self._values, live, node)
         except Exception as error:  # noqa: BLE001  # storage may raise anything
             failed = ErrorInfo(
                 "InputLost", f"An input cannot be read: {type(error).__name__}: {error}", retryable=False

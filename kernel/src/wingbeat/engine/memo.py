@@ -20,6 +20,7 @@ from wingbeat.engine.clock import Clock
 from wingbeat.engine.held import Held
 from wingbeat.engine.live import Live
 from wingbeat.machine.event import CacheHeld, CacheHit, CacheMissed, CacheStored, Event
+from wingbeat.runtime.threads import in_thread
 from wingbeat.spec.entities import TaskSpec
 from wingbeat.spec.literal import Inline, Literals, Offloaded
 from wingbeat.spec.phase import CacheStatus
@@ -30,6 +31,8 @@ CONCURRENCY = 16
 RESERVATION_S = 60.0
 ANSWER_S_MAX = 30.0
 """A catalog that has not answered by then is done without."""
+VERIFY_S_MAX = 60.0
+"""A storage that has not verified a value by then is done without, too."""
 START_S_MAX = 60.0
 
 Post = Callable[[Live, Event], None]
@@ -48,6 +51,7 @@ class Memo:
     ) -> None:
         self.catalog, self._storage, self._clock, self._post, self._broke = catalog, storage, clock, post, broke
         self._circuit, self._none = Circuit(f"The catalog {name!r}"), NO_CATALOG
+        self._verifying = Circuit(f"The storage {storage.scheme!r}")
         self.looking = 0
         self._limit = asyncio.Semaphore(CONCURRENCY)
         self._held = Held(clock.entropy)
@@ -137,16 +141,13 @@ class Memo:
     async def _lookup(self, live: Live, node: int, catalog: Catalog) -> None:
         try:
             key = cache_key(live, node)
-            async with self._limit, self._circuit.asked((live.id, node), ANSWER_S_MAX):
-                event = await self._answer(live, node, key, catalog)
+            async with self._limit, self._circuit.asked((live.id, node), ANSWER_S_MAX) as limit:
+                event = await self._answer(live, node, key, catalog, limit)
         except ValueMismatch as error:  # the attempt will fail with the same words
             event = CacheMissed(self._clock.now(), node, CacheStatus.DISABLED, str(error), publish=False)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a catalog may raise anything; the task can run without it
             self.release(live, node)  # which may have been granted before it failed
-            reason = (
-                str(error) if isinstance(error, LeftAlone) else f"the lookup failed: {type(error).__name__}: {error}"
-            )
-            event = CacheMissed(self._clock.now(), node, CacheStatus.LOOKUP_FAILURE, reason, publish=False)
+            event = self._failed(node, error)
         finally:
             self.looking -= 1
         if not isinstance(event, CacheHeld):
@@ -154,7 +155,11 @@ class Memo:
         hit("lookup.after")
         self._post(live, event)
 
-    async def _answer(self, live: Live, node: int, key: CacheKey, catalog: Catalog) -> Event:
+    def _failed(self, node: int, error: BaseException) -> CacheMissed:
+        told = str(error) if isinstance(error, LeftAlone) else f"the lookup failed: {type(error).__name__}: {error}"
+        return CacheMissed(self._clock.now(), node, CacheStatus.LOOKUP_FAILURE, told, publish=False)
+
+    async def _answer(self, live: Live, node: int, key: CacheKey, catalog: Catalog, limit: asyncio.Timeout) -> Event:
         hit("lookup.before")
         task = live.machine.graph.task(node)
         assert task is not None
@@ -165,7 +170,12 @@ class Memo:
             _check(entry, CacheEntry, "lookup")
             if entry.key.digest != key.digest:
                 raise ValueError(f"the catalog answered with a foreign key {entry.key.digest}")
-            damage = await self._damage(task, entry.outputs)
+            limit.reschedule(None)  # the storage has a time of its own
+            try:
+                damage = await self._damage(task, entry.outputs)
+            except Exception as error:  # noqa: BLE001  # it may raise anything, and the entry and the catalog cannot help it
+                return self._failed(node, error)
+            limit.reschedule(asyncio.get_running_loop().time() + ANSWER_S_MAX)
             if damage is None:
                 hit("lookup.hit")
                 return CacheHit(self._clock.now(), node, entry.outputs, entry.source)
@@ -181,7 +191,7 @@ class Memo:
             self._reservations[live.id, node] = (key, owner)
             if damage is None and await catalog.lookup(key) is not None:  # stored since we looked
                 self.release(live, node)
-                return await self._answer(live, node, key, catalog)
+                return await self._answer(live, node, key, catalog, limit)
         reason = f"the entry was damaged: {damage}"
         if not damage:
             explanation = await catalog.explain(key)
@@ -193,7 +203,8 @@ class Memo:
         """What is wrong with the stored values that a hit refers to, if anything."""
         stored = [blob for v in task.interface.outputs for blob in _stored(outputs[v.name], v.type)]
         for blob in stored:
-            damage = await asyncio.to_thread(self._storage.verify, blob)
+            async with self._verifying.asked(blob.uri, VERIFY_S_MAX):
+                damage = await in_thread(self._storage.verify, blob)
             if damage is not None:
                 return damage
         return None

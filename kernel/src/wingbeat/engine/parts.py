@@ -31,6 +31,7 @@ class Parts(Struct, frozen=True):
     clock: Clock
     catalog: Catalog | None = None
     catalog_name: str = ""
+    journal_name: str = ""
     observers: Mapping[str, Observer] = {}
     default_executor: str = DEFAULT
     rules: Sequence[Rule] = ()

@@ -84,6 +84,10 @@ class Reports:
             except Exception as error:  # noqa: BLE001  # the executor could do nothing about it, and nobody would tell again
                 self._broke(found[0], error)
 
+    def waits(self, attempt: str) -> bool:
+        """Whether the end of an attempt is still to be reported."""
+        return self._open(attempt) is not None
+
     def refused(self, attempt: str, failed: Failed) -> None:
         """An executor did not take an attempt, as far as is known. When it is seen gone, that is how it ended."""
         self._refused[attempt] = failed
@@ -150,7 +154,8 @@ class Reports:
         """The execution, node and number of an attempt of this executor; None for one that nobody waits for any more."""
         if threading.get_ident() != self._thread:
             raise RuntimeError(
-                "A sink is called from the kernel's event loop only: loop.call_soon_threadsafe(sink.ended, …)."
+                f"The sink of the executor {self._executor!r} is called from the kernel's event loop only: "
+                "loop.call_soon_threadsafe(sink.ended, …)."
             )
         if (found := find(self._lives, attempt)) is None:
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from wingbeat.base.errors import ConfigurationError
@@ -11,6 +12,8 @@ from wingbeat.contracts.secrets import SourceRef
 from wingbeat.engine.live import Live
 from wingbeat.engine.rules import DEFAULT, LABEL, Rule, executor_of, label_of
 from wingbeat.spec.entities import Closure, TaskSpec, WorkflowSpec
+
+_log = logging.getLogger("wingbeat.plugins")
 
 INLINE = "wingbeat/inline"
 """Label with the names of the tasks that run in the program that launched them."""
@@ -51,6 +54,12 @@ class Routes:
         """An executor is installed and cannot be used: who wants it is told why."""
         self._installed.pop(name, None)
         self._unusable[name] = why
+        leave = "To do without it in silence, name its plugin in plugins.disabled."
+        _log.warning("The executor %r cannot be used: %s. %s", name, why.rstrip("."), leave)
+
+    def usable(self, name: str) -> bool:
+        """Whether an executor can be used, as far as is known."""
+        return name in self._installed
 
     def labels(self, closure: Closure, given: Mapping[str, str]) -> dict[str, str]:
         """Labels of an execution that is launched with those `given`: all these, and what it will be routed by."""
@@ -145,17 +154,22 @@ def _tasks(closure: Closure) -> Iterator[TaskSpec]:
                     yield overridden(task, node.override)
 
 
-def capabilities(executors: Mapping[str, Executor]) -> dict[str, Capabilities]:
-    """What each can do. Raises ConfigurationError for one that does not say it rightly."""
-    able = {}
+def capabilities(executors: Mapping[str, Executor], default: str) -> tuple[dict[str, Capabilities], dict[str, str]]:
+    """What each can do, and of those that do not say it rightly, what is wrong. Raises ConfigurationError for the default one."""
+    able, unusable = {}, {}
     for name, executor in executors.items():
         try:
-            can = executor.capabilities
-        except (Exception, SystemExit) as error:
-            raise ConfigurationError(
-                f"The executor {name!r} cannot say what it can do: {type(error).__name__}: {error}."
-            ) from error
-        if not isinstance(can, Capabilities):
-            raise ConfigurationError(f"The capabilities of the executor {name!r} are a {type(can).__name__}.")
-        able[name] = can
-    return able
+            can: object = executor.capabilities
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # it may raise anything, and harms nobody else
+            unusable[name] = f"it cannot say what it can do: {type(error).__name__}: {error}"
+            continue
+        if isinstance(can, Capabilities):
+            able[name] = can
+        else:
+            unusable[name] = f"its capabilities are a {type(can).__name__}"
+    if default in unusable:
+        raise ConfigurationError(
+            f"The executor {default!r} cannot be used: {unusable[default]}.",
+            hint="It is the one of tasks that name none.",
+        )
+    return able, unusable

@@ -22,7 +22,7 @@ from wingbeat.base.errors import CompileError, ConfigurationError, InputError
 from wingbeat.base.ids import digest
 from wingbeat.builtin.durable import scratch_directory, write_atomic
 from wingbeat.contracts.admin import Definition, Kind
-from wingbeat.contracts.environment import Interpreter
+from wingbeat.contracts.environment import Environments, Interpreter
 from wingbeat.contracts.failpoints import hit
 from wingbeat.host.bundle import Bundle, source_digest
 from wingbeat.host.config import Configuration
@@ -204,18 +204,13 @@ def _compile(file: str, bundle: Bundle, home: HomeFolder, environment: str) -> C
     environments = home.environments()
     interpreter = environments.ready(environment) if isinstance(environments, UvEnvironments) else None
     if interpreter is None:
-        import asyncio
-
-        interpreter = asyncio.run(environments.ensure(None, environment))
+        interpreter = _ensured(environments, None, environment)
     compiled = _in_process(interpreter, file, bundle, home, ahead=True)
     if compiled.failed is None or not compiled.failed.missing:
         return compiled
     declared, unclear = declared_environments(file)
     if len(declared) == 1 and not unclear:
-        import asyncio
-
-        interpreter = asyncio.run(environments.ensure(declared[0], ""))
-        return _in_process(interpreter, file, bundle, home)
+        return _in_process(_ensured(environments, declared[0], ""), file, bundle, home)
     missing = compiled.failed.missing
     where = "several environments" if declared else "no environment of their own"
     if unclear:
@@ -226,6 +221,17 @@ def _compile(file: str, bundle: Bundle, home: HomeFolder, environment: str) -> C
         f"          import {missing}\n\n  or give the tasks of each environment a module of their own."
     )
     return Compiled(failed=Problem(compiled.failed.message, hint, compiled.failed.trace))
+
+
+def _ensured(environments: Environments, environment: EnvironmentSpec | None, project_lock: str) -> Interpreter:
+    import asyncio
+
+    from wingbeat.builtin.ensured import ensured
+
+    try:
+        return asyncio.run(ensured(environments, environment, project_lock))
+    except OSError as error:
+        raise ConfigurationError(f"No environment can be made (kernel.environments): {error}.") from error
 
 
 def _in_process(
@@ -248,11 +254,17 @@ def _in_process(
             if offer is not None:
                 request = msgspec.structs.replace(request, parent=offer.config, listener=offer.listener, log=offer.log)
             path.write_bytes(msgspec.json.encode(request))
-            with _ctrl_c_held_back():
-                process = subprocess.Popen(
-                    arguments, stdin=subprocess.DEVNULL, stdout=sys.stderr, env=variables(interpreter),
-                    pass_fds=() if offer is None else (offer.listener,),
-                )  # fmt: skip
+            try:
+                with _ctrl_c_held_back():
+                    process = subprocess.Popen(
+                        arguments, stdin=subprocess.DEVNULL, stdout=sys.stderr, env=variables(interpreter),
+                        pass_fds=() if offer is None else (offer.listener,),
+                    )  # fmt: skip
+            except OSError as error:
+                raise ConfigurationError(
+                    f"The interpreter {interpreter.python} cannot be started: {error}.",
+                    hint="It is what kernel.environments has made.",
+                ) from error
         hit("compile.started")
         code = _wait(process, file)
         if not os.path.exists(answer):

@@ -3,7 +3,6 @@ by the literal types."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +12,11 @@ import msgspec
 from wingbeat.base.errors import InputError
 from wingbeat.base.ids import digest
 from wingbeat.contracts.engine import ExecutionView
+from wingbeat.contracts.storage import StorageFailed
 from wingbeat.host.home import HomeFolder
 from wingbeat.kernel.code import freeze, pack
 from wingbeat.runtime.storageio import StorageIO
+from wingbeat.runtime.threads import in_thread
 from wingbeat.spec.codec import canonical
 from wingbeat.spec.entities import Closure, Interface, LaunchPlanSpec, TaskSpec, Variable
 from wingbeat.spec.literal import Inline, Literal, Literals
@@ -52,14 +53,14 @@ class Prepared:
     async def encode(self, values: Mapping[str, Any]) -> Literals:
         """Inputs as literals, defaults filled in. Raises InputError."""
         if self._blobs:  # files are read and stored: not in the event loop
-            return await asyncio.to_thread(self._encode, values)
+            return await in_thread(self._encode, values)
         return self._encode(values)
 
     async def adapt(self, view: ExecutionView) -> Literals:
         """The inputs of another execution, as far as there are inputs of the same name."""
         variables = self.closure.workflow.interface.inputs
         literals = {v.name: view.inputs[v.name] for v in variables if v.name in view.inputs}
-        return {**await asyncio.to_thread(self._defaults, self.closure.workflow.interface, literals), **literals}
+        return {**await in_thread(self._defaults, self.closure.workflow.interface, literals), **literals}
 
     def decode(self, outputs: Literals) -> Any:
         """Outputs as the function would return them (for a closure: plain)."""
@@ -90,6 +91,8 @@ class Prepared:
                 wire = self._signature.codecs[variable.name].encode(value, io)
             else:
                 wire = encode_generic(value, variable.type, io)
+        except StorageFailed:
+            raise
         except (ValueMismatch, OSError) as error:
             raise InputError(f"Input {variable.name!r} of {name} takes {describe(variable.type)}: {error}") from error
         return literal_of(wire, variable.type, io.put_bytes)
@@ -130,7 +133,7 @@ class Preparer:
         closure, locations = close(launched, self.io)
         check(closure, locations)
         if any(isinstance(e, TaskSpec) and e.name not in self._inline for e in closure.entities.values()):
-            closure = await asyncio.to_thread(self._with_code, closure, entity)
+            closure = await in_thread(self._with_code, closure, entity)
         plan = None
         if isinstance(entity, LaunchPlan):
             _ = entity.signature  # which is where it is told that it gives what the workflow does not take
@@ -157,6 +160,8 @@ class Preparer:
                 raise InputError(f"There is no input {name!r}.", hint=f"The inputs are: {names}.")
             try:
                 found[name] = encode_generic(value, variable.type, self.io)
+            except StorageFailed:
+                raise
             except (ValueMismatch, OSError) as error:
                 raise InputError(f"Input {name!r} takes {describe(variable.type)}: {error}") from error
         return found
@@ -165,6 +170,8 @@ class Preparer:
         """The answer to a gate: plain data, or a Python value of the type. Raises InputError."""
         try:
             wire = encode_generic(value, type_, self.io)
+        except StorageFailed:
+            raise
         except (ValueMismatch, OSError) as error:
             try:
                 own = codec(type(value))

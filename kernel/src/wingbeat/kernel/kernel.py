@@ -546,6 +546,7 @@ class Kernel:
             clock=SystemClock(),
             catalog=made,
             catalog_name=catalog,
+            journal_name=chosen.journal,
             observers=observers_of(registry, home),
             default_executor=chosen.executor,
             rules=chosen.rules,

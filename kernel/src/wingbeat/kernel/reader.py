@@ -23,6 +23,7 @@ from wingbeat.contracts.engine import (
 from wingbeat.contracts.journal import Journal
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.archive import Archive
+from wingbeat.engine.bounded import BoundedJournal
 from wingbeat.engine.changes import PAGE
 from wingbeat.host.home import HomeFolder
 from wingbeat.host.registry import Registry
@@ -39,15 +40,17 @@ LOOK_S = 0.1
 
 
 async def open_reader(home: HomeFolder, registry: Registry) -> Reader:
-    """A reader of a home. Raises NotFound if there is none."""
+    """A reader of a home. Raises NotFound if there is none, or its journal has nothing there."""
+    hint = "Run something first, or set WINGBEAT_HOME."
+    if not home.folder.is_dir():
+        raise NotFound(f"There is no home at {home.path}.", hint=hint)
+    name = home.settings("kernel", KernelSettings).journal
+    journal = BoundedJournal(registry.make("journal", name, home), name)
     try:
-        if not home.folder.is_dir():
-            raise NotFound("There is no folder.")  # noqa: TRY301  # told below, as the other
-        journal: Journal = registry.make("journal", home.settings("kernel", KernelSettings).journal, home)
         await journal.open_to_read()
     except NotFound:
-        hint = "Run something first, or set WINGBEAT_HOME."
-        raise NotFound(f"There is no home at {home.path}.", hint=hint) from None
+        told = f"There is no home at {home.path}: the journal {name!r} has nothing there."
+        raise NotFound(told, hint=f"{hint} Another journal is asked by kernel.journal.") from None
     return Reader(journal, home)
 
 

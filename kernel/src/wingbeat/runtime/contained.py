@@ -12,10 +12,12 @@ from wingbeat.runtime import files
 from wingbeat.runtime.attempt import own_streams, run, variables
 from wingbeat.runtime.job import read_job
 from wingbeat.runtime.load import enter_bundle
+from wingbeat.runtime.withheld import withhold
 
 
 def main(directory: str) -> None:
     """Run the attempt of `directory`."""
+    withhold()  # its executor may have given it the kernel's whole environment
     request = files.read_file(directory, files.REQUEST)
     if request is None:
         sys.exit(f"{directory} has no {files.REQUEST}; the executor writes it before it starts this.")

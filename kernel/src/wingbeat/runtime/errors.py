@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from wingbeat.base.errors import ConfigurationError, ErrorKind, ExecutionFailed, NonRetryable
 from wingbeat.contracts.executor import ErrorInfo
+from wingbeat.contracts.storage import StorageFailed
 from wingbeat.runtime.outputs import OutputError
 
 TRACE_CHARS_MAX = 32_000
@@ -52,6 +53,8 @@ def describe(
     if (failed := _call_of_the_body(error)) is not None:
         kind, trace = ErrorKind(failed.kind), _trace(error, bundle, mask)
         return ErrorInfo(failed.code, mask(failed.message), kind, failed.retryable, trace, node=failed.node)
+    if isinstance(error, StorageFailed):  # whoever met it: the frames of the task that lead there are in the trace
+        return ErrorInfo(type(error).__name__, _text(error, mask), ErrorKind.SYSTEM, trace=_trace(error, bundle, mask))
     kind = ErrorKind.SYSTEM if isinstance(error, OSError) and error.errno in MACHINE_TROUBLE else ErrorKind.USER
     retryable = not isinstance(error, NonRetryable)
     message = _text(error, mask)

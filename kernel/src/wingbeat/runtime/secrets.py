@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import cast
 
 from wingbeat.base.errors import ConfigurationError, ErrorKind
-from wingbeat.contracts.secrets import SecretSource, SourceRef
+from wingbeat.contracts.secrets import SecretSource, SecretUnavailable, SourceRef
 from wingbeat.runtime.errors import AttemptInputError
 from wingbeat.runtime.files import write_all
 from wingbeat.runtime.mask import MASKED_CHARS_MIN, Mask, forms
@@ -69,12 +69,13 @@ class Secrets:
             value: object = made.get(name)
         except ConfigurationError as error:
             error.message = f"Task {self._task}: {error.message}"
-            raise
-        except Exception as error:
+            raise error from None  # what it was made from may hold the value, which nobody can mask yet
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it may raise anything; what is raised here says so
+            told = error.message if isinstance(error, SecretUnavailable) else type(error).__name__
             raise AttemptInputError(
-                f"{where} cannot be read from the source {source.name!r}: {type(error).__name__}: {error}",
+                f"{where} cannot be read from the source {source.name!r}: {told}",
                 "SecretUnavailable", ErrorKind.SYSTEM, retryable=True,
-            ) from error  # fmt: skip
+            ) from None  # fmt: skip
         if not isinstance(value, str):
             raise ConfigurationError(f"{where} is {type(value).__name__}, not text, in the source {source.name!r}.")
         if not value or "\0" in value or not _encodable(value):
@@ -114,7 +115,18 @@ def load_source(ref: SourceRef) -> SecretSource:
             f"The source of secrets {ref.name!r} ({ref.target}) cannot be imported where the task runs: {error}.",
             hint=f"Install the distribution that provides {module.partition('.')[0]!r} in the task's environment.",
         ) from error
-    return cast(SecretSource, made(**ref.settings))
+    except (Exception, SystemExit) as error:
+        raise _unmade(ref, error) from error
+    try:
+        return cast(SecretSource, made(**ref.settings))
+    except (Exception, SystemExit) as error:
+        raise _unmade(ref, error) from error
+
+
+def _unmade(ref: SourceRef, error: BaseException) -> ConfigurationError:
+    return ConfigurationError(
+        f"The source of secrets {ref.name!r} ({ref.target}) cannot be made: {type(error).__name__}: {error}."
+    )
 
 
 def _encodable(value: str) -> bool:

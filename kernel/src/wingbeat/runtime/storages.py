@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar, cast
+from collections.abc import Mapping, Sequence
+from types import UnionType
+from typing import Any, cast
 
 from wingbeat.base.errors import ConfigurationError
-from wingbeat.contracts.storage import Storage, StorageRef
+from wingbeat.contracts.storage import Storage, StorageFailed, StorageRef
 from wingbeat.types import Blob
 
-T = TypeVar("T")
+_SAID = (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError, ConfigurationError)
+"""What a storage says by the contract about what it was asked for; all else is about itself."""
 
 
 def make_storage(ref: StorageRef) -> Storage:
@@ -25,7 +27,7 @@ def make_storage(ref: StorageRef) -> Storage:
             f"The storage {ref.scheme!r} cannot be imported here: {error}.",
             hint="Add the distribution that has it to the packages of the task's environment.",
         ) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigurationError(
             f"The storage {ref.scheme!r} cannot be made: {type(error).__name__}: {error}."
         ) from error
@@ -55,51 +57,64 @@ class Storages:
 
     def put_bytes(self, data: bytes) -> Blob:
         """See `Storage`."""
-        return self.of(self.scheme).put_bytes(data)
+        return cast(Blob, self._ask(Blob, self.scheme, "put_bytes", data))
 
     def put_file(self, path: str, name: str = "") -> Blob:
         """See `Storage`."""
-        return self.of(self.scheme).put_file(path, name)
+        return cast(Blob, self._ask(Blob, self.scheme, "put_file", path, name))
 
     def put_directory(self, path: str, name: str = "") -> Blob:
         """See `Storage`."""
-        return self.of(self.scheme).put_directory(path, name)
+        return cast(Blob, self._ask(Blob, self.scheme, "put_directory", path, name))
 
     def put_files(self, files: Mapping[str, str | bytes]) -> Blob:
         """See `Storage`."""
-        return self.of(self.scheme).put_files(files)
+        return cast(Blob, self._ask(Blob, self.scheme, "put_files", files))
 
     def read_bytes(self, blob: Blob, bytes_max: int = 256 * 2**20) -> bytes:
         """See `Storage`."""
-        return self._found(blob, lambda storage, found: storage.read_bytes(found, bytes_max))
+        return cast(bytes, self._find(bytes, "read_bytes", blob, bytes_max))
 
     def fetch(self, blob: Blob) -> str:
         """See `Storage`."""
-        return self._found(blob, lambda storage, found: storage.fetch(found))
+        return cast(str, self._find(str, "fetch", blob))
 
     def verify(self, blob: Blob) -> str | None:
         """See `Storage`."""
         try:
-            return self.of(_scheme(blob)).verify(blob)
+            return cast(str | None, self._ask(str | None, _scheme(blob), "verify", blob))
         except (ConfigurationError, ValueError) as error:
             return str(error)
 
-    def _found(self, blob: Blob, read: Callable[[Storage, Blob], T]) -> T:
+    def _find(self, kind: type, call: str, blob: Blob, *args: Any) -> Any:
         """Code and locks are known by their digest alone, and are looked for in the storage that is chosen now: those of
         executions from before another one was chosen are in that one."""
         scheme = _scheme(blob)
         try:
-            return read(self.of(scheme), blob)
+            return self._ask(kind, scheme, call, blob, *args)
         except FileNotFoundError:
             if scheme == self.scheme:
                 for other in self._refs:
                     if other != scheme:
                         moved = Blob(f"{other}:{blob.digest}", blob.digest, blob.size, blob.name, layout=blob.layout)
                         try:
-                            return read(self.of(other), moved)
+                            return self._ask(kind, other, call, moved, *args)
                         except (OSError, ConfigurationError):
                             continue
             raise
+
+    def _ask(self, kind: type | UnionType, scheme: str, call: str, *args: Any) -> Any:
+        """What a storage answers. Raises what its contract says, and StorageFailed for all else."""
+        storage = self.of(scheme)
+        try:
+            answer = getattr(storage, call)(*args)
+        except _SAID:
+            raise
+        except (Exception, SystemExit) as error:
+            raise StorageFailed(f"The storage {scheme!r} failed ({call}): {type(error).__name__}: {error}") from error
+        if not isinstance(answer, kind):
+            raise StorageFailed(f"The storage {scheme!r} answers {call} with {type(answer).__name__}.")
+        return answer
 
 
 def _scheme(blob: Blob) -> str:

@@ -49,8 +49,8 @@ class Result(Struct, frozen=True):
     """What became of one test of a kit.
 
     Attributes:
-        seam: Which kit: ``executor``, ``storage``, ``journal``, ``catalog``, ``observer`` or ``plugin``; ``kit`` for a test class
-            of the plugin's own.
+        seam: Which kit: ``executor``, ``storage``, ``journal``, ``catalog``, ``observer``, ``environments`` or ``plugin``; ``kit``
+            for a test class of the plugin's own.
 
         name: What it was run on.
 

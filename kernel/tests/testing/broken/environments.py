@@ -5,7 +5,7 @@ import itertools
 import sys
 
 from wingbeat.base.errors import ConfigurationError
-from wingbeat.contracts.environment import Interpreter
+from wingbeat.contracts.environment import Interpreter, ProjectLock
 from wingbeat.spec.entities import EnvironmentSpec
 from wingbeat.testing.conformance.environment import NO_LOCK, NO_PYTHON, EnvironmentsContract
 
@@ -62,6 +62,15 @@ class TestMakesDoWithAnother(Broken):
     class Faulty(Own):
         async def ensure(self, environment, project_lock):
             return await super().ensure(None if environment == NO_PYTHON else environment, "")
+
+
+class TestMakesOneForAllLocks(Broken):
+    __test__ = True
+    caught_by = {"test_a_lock_of_a_project_is_read_and_made"}
+    Faulty = Own
+
+    def locks(self):
+        return (ProjectLock("3.11.7", sys.executable, ("one==1",)), ProjectLock("3.11.7", sys.executable, ("two==2",)))
 
 
 class TestIsNotIsolated(Broken):

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import threading
 from collections import OrderedDict
 
@@ -110,6 +111,7 @@ class TestReportsSuccessWhateverHappened(InLoop):
     __test__ = True
     caught_by = {
         "test_failure_comes_with_the_error",
+        "test_what_an_attempt_says_of_its_secrets_is_masked",
         "test_a_value_of_another_type_is_a_failure",
         "test_many_attempts_at_once_all_end",
         "test_whatever_is_called_in_whatever_order_each_attempt_has_one_fate",
@@ -135,6 +137,7 @@ class TestReportsWhatIsNoOutcome(InLoop):
     __test__ = True
     caught_by = {
         "test_success_comes_with_the_outputs",
+        "test_an_attempt_has_the_secrets_of_its_task",
         "test_the_same_attempt_twice_runs_once",
         "test_many_submits_of_one_attempt_at_once_run_once",
         "test_a_submit_that_is_cancelled_may_be_repeated",
@@ -159,6 +162,7 @@ class TestReportsFromAnotherThread(InLoop):
     __test__ = True
     caught_by = {
         "test_failure_comes_with_the_error",
+        "test_what_an_attempt_says_of_its_secrets_is_masked",
         "test_a_value_of_another_type_is_a_failure",
         "test_many_attempts_at_once_all_end",
         "test_whatever_is_called_in_whatever_order_each_attempt_has_one_fate",
@@ -244,6 +248,39 @@ class TestAdoptsOnlyTheFirst(InProcesses):
     class Faulty(ProcessExecutor):
         async def recover(self, requests):
             await super().recover(requests[:1])
+
+
+class TestGivesAttemptsTheKernelsWholeEnvironment(InProcesses):
+    __test__ = True
+    caught_by = {"test_variables_of_the_kernel_that_hold_secrets_stay_there"}
+
+    class Faulty(ProcessExecutor):
+        async def submit(self, request):
+            await super().submit(replace(request, variables={**os.environ, **request.variables}))
+
+
+class TestLeavesSecretsOut(InProcesses):
+    __test__ = True
+    caught_by = {
+        "test_an_attempt_has_the_secrets_of_its_task",
+        "test_what_an_attempt_says_of_its_secrets_is_masked",
+        "test_an_attempt_whose_secret_is_missing_fails_for_good",
+    }
+
+    class Faulty(ProcessExecutor):
+        async def submit(self, request):
+            await super().submit(replace(request, task=replace(request.task, secrets=()), secrets=None))
+
+
+class TestKeepsValuesOfSecrets(InProcesses):
+    __test__ = True
+    caught_by = {"test_what_an_attempt_says_of_its_secrets_is_masked"}
+
+    class Faulty(ProcessExecutor):
+        async def submit(self, request):
+            if request.secrets is not None and os.listdir(place := f"{request.secrets.settings['folder']}/kit"):
+                shutil.copytree(place, f"{self._directory(request.id)}.secrets")
+            await super().submit(request)
 
 
 class TestReportsAsLostWhatStillRuns(InProcesses):

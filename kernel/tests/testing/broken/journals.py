@@ -6,8 +6,9 @@ from pathlib import Path
 import test_sqlite as sqlite
 from msgspec.structs import replace
 
+from wingbeat.base.errors import WingbeatError
 from wingbeat.builtin.sqlite import SQLiteJournal
-from wingbeat.contracts.journal import Batch, StorageFull
+from wingbeat.contracts.journal import Batch, FencedOut, StorageFull
 from wingbeat.testing.conformance.journal import JournalContract
 
 
@@ -32,6 +33,32 @@ class TestIgnoresTheFence(Broken):
         async def append(self, batch, fence):
             ((fence,),) = await self._select("SELECT value FROM meta WHERE key = 'fence'", ())
             await super().append(batch, fence)
+
+
+class TestAnswersWithTuples(Broken):
+    __test__ = True
+    caught_by = {"test_answers_are_of_the_declared_types", "test_changes_are_told_behind_any_number"}
+
+    class Faulty(SQLiteJournal):
+        async def changes(self, *asked, **named):
+            return tuple(await super().changes(*asked, **named))
+
+
+class TestTakesARowThatIsThereForAFullDisk(Broken):
+    __test__ = True
+    caught_by = {
+        "test_the_same_row_twice_is_refused_and_nothing_of_its_batch_is_there",
+        "test_an_execution_is_launched_once",
+    }
+
+    class Faulty(SQLiteJournal):
+        async def append(self, batch, fence):
+            try:
+                await super().append(batch, fence)
+            except FencedOut:
+                raise
+            except WingbeatError as error:
+                raise StorageFull(error.message) from error
 
 
 class TestLosesTheLastRowOfALargeBatch(Broken):

@@ -47,6 +47,15 @@ class TestWritesInPlace(Broken):
             os.chmod(self._object(digest), 0o444)
 
 
+class TestFetchesPaths(Broken):
+    __test__ = True
+    caught_by = {"test_answers_are_of_the_declared_types"}
+
+    class Faulty(FileStore):
+        def fetch(self, blob):
+            return Path(super().fetch(blob))
+
+
 class TestListsTreesInItsOwnWay(Broken):
     """By which nobody finds a tree who has worked out what it is called."""
 

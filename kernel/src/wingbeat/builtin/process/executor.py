@@ -28,6 +28,7 @@ import msgspec
 
 from wingbeat.base.errors import ConfigurationError, ErrorKind
 from wingbeat.base.ids import attempt_folder
+from wingbeat.builtin.ensured import ensured
 from wingbeat.builtin.process import gang
 from wingbeat.builtin.process.adopt import until_gone
 from wingbeat.builtin.process.parents import Answer, ParentError, ParentKey, Parents
@@ -35,7 +36,7 @@ from wingbeat.builtin.process.progress import Watch
 from wingbeat.builtin.process.settings import ProcessSettings
 from wingbeat.builtin.process.slots import Slots
 from wingbeat.builtin.process.verdict import ended, verdict, written
-from wingbeat.contracts.environment import Environments, Interpreter
+from wingbeat.contracts.environment import Environments
 from wingbeat.contracts.executor import (
     Aborted,
     AttemptRequest,
@@ -48,11 +49,12 @@ from wingbeat.contracts.executor import (
     Succeeded,
 )
 from wingbeat.contracts.failpoints import hit
-from wingbeat.contracts.storage import StorageRef
+from wingbeat.contracts.storage import StorageFailed, StorageRef
 from wingbeat.runtime import claim, files
 from wingbeat.runtime.checkpoint import carry
 from wingbeat.runtime.job import Exit, Job
 from wingbeat.runtime.reap import kill_group
+from wingbeat.runtime.threads import in_thread
 from wingbeat.spec.entities import Isolation
 from wingbeat.spec.phase import AttemptPhase
 
@@ -226,6 +228,8 @@ class ProcessExecutor:
                     outcome = await self._outcome(attempt, fresh)
                     hit("executor.ended")
                     break
+                except StorageFailed:
+                    raise
                 except OSError as error:
                     # Whether it runs cannot be told now (no descriptors, full disk), so nothing may be concluded.
                     self._tell.progress(attempt.id, AttemptPhase.WAITING_FOR_RESOURCES, f"the machine refuses: {error}")
@@ -233,9 +237,11 @@ class ProcessExecutor:
                     fresh = False
         except ConfigurationError as error:
             outcome = Failed(ErrorInfo("EnvironmentError", str(error), retryable=False))
+        except StorageFailed as error:
+            outcome = Failed(ErrorInfo("StorageFailed", str(error), ErrorKind.SYSTEM))
         except ParentError as error:
             outcome = Failed(ErrorInfo("ParentError", str(error), ErrorKind.SYSTEM))
-        except Exception as error:  # noqa: BLE001 - an attempt that is never heard of again would hang its execution
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - an attempt that is never heard of again would hang its execution
             trace = "".join(traceback.format_exception(error))
             outcome = Failed(
                 ErrorInfo("ExecutorError", f"{type(error).__name__}: {error}", ErrorKind.SYSTEM, trace=trace)
@@ -323,15 +329,11 @@ class ProcessExecutor:
         ]:  # in order of arrival: who waits while it is made is not overtaken
             if seen not in self._environments_seen:
                 self._tell.progress(request.id, AttemptPhase.INITIALIZING, "preparing the environment")
-            interpreter = await self._environments.ensure(*seen)
-            if not isinstance(interpreter, Interpreter):
-                raise ConfigurationError(
-                    f"What makes environments (kernel.environments) answered {type(interpreter).__name__}, not an Interpreter."
-                )
+            interpreter = await ensured(self._environments, *seen)
             self._environments_seen.add(seen)
             bundle = self._bundles.get(request.bundle)
             if bundle is None:
-                bundle = await asyncio.to_thread(self._bundle_path, request.bundle)
+                bundle = await in_thread(self._bundle_path, request.bundle)
                 self._bundles[request.bundle] = bundle = os.path.realpath(bundle)
         return ParentKey(interpreter, bundle, tuple(sorted(request.task.variables.items())))
 

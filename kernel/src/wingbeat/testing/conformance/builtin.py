@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from wingbeat.builtin.environments import UvEnvironments
+from wingbeat.builtin.environments import UvEnvironments, freeze_project
 from wingbeat.builtin.log import LogObserver
 from wingbeat.builtin.secrets import file_settings, variable_of
 from wingbeat.builtin.settings import LogSettings, SecretSettings
+from wingbeat.contracts.environment import ProjectLock
 from wingbeat.contracts.observer import Observer
 from wingbeat.contracts.secrets import SourceRef
 from wingbeat.testing.conformance.environment import EnvironmentsContract
@@ -43,6 +44,10 @@ class TestUvEnvironments(EnvironmentsContract):
     def make(self, home: TemporaryHome) -> UvEnvironments:
         """In the home, with a cache of its own."""
         return UvEnvironments(home.storage(), cache=str(Path(home.path, "cache")), cache_dir=home.path)
+
+    def locks(self) -> Sequence[ProjectLock]:
+        """What the interpreter that runs this has installed, which needs no network either."""
+        return (freeze_project(""),)
 
 
 class TestEnvironmentSource(SecretSourceContract):

@@ -23,7 +23,8 @@ from typing import Any, ClassVar
 import pytest
 
 from wingbeat.base.errors import ConfigurationError
-from wingbeat.contracts.environment import Environments, Interpreter
+from wingbeat.contracts.environment import Environments, Interpreter, ProjectLock
+from wingbeat.spec.codec import canonical
 from wingbeat.spec.entities import EnvironmentSpec
 from wingbeat.testing.conformance.kit import Kit
 from wingbeat.testing.home import TemporaryHome
@@ -48,6 +49,10 @@ class EnvironmentsContract(Kit):
     def make(self, home: TemporaryHome) -> Environments:
         """What makes environments, in `home`; what is made twice in one home is made once."""
         raise NotImplementedError(f"{type(self).__name__} has to say how it is made: def make(self, home)")
+
+    def locks(self) -> Sequence[ProjectLock]:
+        """Locks of projects that can be made real here, no two of them equal; without any, nothing is said about that."""
+        return ()
 
     async def _all(self, made: Environments) -> list[Interpreter]:
         return [await made.ensure(None, ""), *[await made.ensure(environment, "") for environment in self.possible]]
@@ -106,6 +111,23 @@ class EnvironmentsContract(Kit):
                     await made.ensure(environment, "")
                 assert len(str(caught.value)) > 20, "say what was wrong"
         assert isinstance(await made.ensure(None, ""), Interpreter)
+
+    async def test_a_lock_of_a_project_is_read_and_made(self, home: TemporaryHome) -> None:
+        """`ProjectLock`: in the storage of the home, by its digest. One has one interpreter, whoever asks, others another."""
+        locks = self.locks()
+        if not locks:
+            pytest.skip("nobody knows which can be made here: override locks()")
+        digests = [home.storage().put_bytes(canonical(lock)).digest for lock in locks]
+        found = [await self.made_and_runs(home, digest) for digest in digests]
+        assert [await self.made_and_runs(home, digest) for digest in digests] == found
+        assert len({interpreter.digest for interpreter in found}) == len(found)
+
+    async def made_and_runs(self, home: TemporaryHome, digest: str) -> Interpreter:
+        """The interpreter for a lock, by a new object."""
+        interpreter = await self.make(home).ensure(None, digest)
+        assert isinstance(interpreter, Interpreter), f"ensure answers with {interpreter!r}, which is no Interpreter"
+        assert await _run(interpreter, "import wingbeat.runtime.attempt; print(7)") == "7"
+        return interpreter
 
     async def test_a_lock_that_is_not_there_is_told(self, home: TemporaryHome) -> None:
         """`ensure`: raises `ConfigurationError` for a project's lock that is not in the storage."""

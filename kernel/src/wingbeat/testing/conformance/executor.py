@@ -14,8 +14,10 @@ What an executor cannot do it says in its `Capabilities`; the tests of that are 
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any, ClassVar
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -29,6 +31,7 @@ from wingbeat.testing.conformance.kit import descriptors
 from wingbeat.testing.home import TemporaryHome
 
 ONE, OTHER = "e/n/0", "e/other/0"
+CANARY = "canary-7d02f1-in-a-secret"
 
 
 class ExecutorContract(AdoptionTests):
@@ -101,6 +104,18 @@ class ExecutorContract(AdoptionTests):
             assert isinstance(outcome, Succeeded)
             assert outcome.outputs == {"o0": Inline(11)}
 
+    async def test_variables_of_the_kernel_that_hold_secrets_stay_there(
+        self, home: TemporaryHome, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """`AttemptRequest.secrets`: no attempt finds a variable ``WINGBEAT_SECRET_…``. Only for functions that are isolated."""
+        monkeypatch.setenv("WINGBEAT_SECRET_KIT_HIDDEN", CANARY)
+        async with self.started(home) as stage:
+            if not (stage.can.functions and stage.can.isolates):
+                pytest.skip("it does not isolate, or runs no functions")
+            outcome = await stage.run(ONE, "withheld")
+            assert isinstance(outcome, Succeeded), f"it was to succeed: {outcome}"
+            assert outcome.outputs == {"o0": Inline(0)}, "the task found the variables that hold secrets of the kernel"
+
     async def test_a_running_attempt_is_reported_and_listed(self, home: TemporaryHome) -> None:
         """`list`: the attempts that hold resources now. `Sink.running`: told when an attempt begins to run."""
         async with self.started(home) as stage:
@@ -113,6 +128,35 @@ class ExecutorContract(AdoptionTests):
             if stage.can.reports_running:
                 assert ONE in stage.reports.began
             assert list(await stage.executor.list()) == []
+
+    # Secrets
+
+    async def test_an_attempt_has_the_secrets_of_its_task(self, home: TemporaryHome, tmp_path: Path) -> None:
+        """`Capabilities.secrets`: as `AttemptRequest` says, in the variables that the task names too, where it isolates."""
+        async with self.started(home) as stage:
+            outcome = await stage.run_with_secret(ONE, "secret", tmp_path / "secrets", CANARY)
+            assert isinstance(outcome, Succeeded), f"it was to succeed: {outcome}"
+            times = 2 if stage.can.isolates else 1
+            assert outcome.outputs == {"o0": Inline(times * len(CANARY))}
+
+    async def test_what_an_attempt_says_of_its_secrets_is_masked(self, home: TemporaryHome, tmp_path: Path) -> None:
+        """`AttemptRequest.secrets`: values are masked in its log and its error, and no file in the home has one."""
+        async with self.started(home) as stage:
+            outcome = await stage.run_with_secret(ONE, "tell", tmp_path / "secrets", CANARY)
+            assert isinstance(outcome, Failed)
+            assert outcome.error.code == "ValueError", f"it was to fail as asked: {outcome.error}"
+            assert CANARY not in msgspec.json.encode(outcome).decode(), "its error has the value of a secret"
+        held = [path for path in Path(home.path).rglob("*") if path.is_file() and CANARY.encode() in path.read_bytes()]
+        assert held == [], "files have the value of a secret"
+
+    async def test_an_attempt_whose_secret_is_missing_fails_for_good(self, home: TemporaryHome, tmp_path: Path) -> None:
+        """`SecretMissing`: the attempt fails and is not tried again; its function is not called."""
+        async with self.started(home) as stage:
+            outcome = await stage.run_with_secret(ONE, "secret", tmp_path / "secrets", "")
+            assert isinstance(outcome, Failed)
+            assert not outcome.error.retryable, f"nothing is mended by another try: {outcome.error}"
+            assert "kit/token" in outcome.error.message
+            assert stage.starts(ONE) == 0
 
     # The second call
 

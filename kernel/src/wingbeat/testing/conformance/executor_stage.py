@@ -27,8 +27,9 @@ from wingbeat.contracts.executor import (
     Succeeded,
     Suspended,
 )
+from wingbeat.contracts.secrets import SourceRef
 from wingbeat.runtime.bundle import BUNDLE_FILE, bundle_info_bytes
-from wingbeat.spec.entities import Entry, Interface, TaskSpec, Variable
+from wingbeat.spec.entities import Entry, Interface, SecretSpec, TaskSpec, Variable
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.phase import AttemptPhase
 from wingbeat.testing.conformance import tasks
@@ -153,6 +154,19 @@ class Stage:
         """Submit an attempt, and wait for its end."""
         await self.submit(name, kind, **changed)
         return await self.reports.outcome(name)
+
+    async def run_with_secret(self, name: str, kind: str, folder: Path, value: str) -> Outcome:
+        """As `run`, for a task with the secret ``kit/token``, in a source that has it in `folder`, unless it is empty."""
+        if not (self.can.functions and self.can.secrets):
+            pytest.skip("its tasks have no secrets, or are no functions")
+        (folder / "kit").mkdir(parents=True)
+        if value:
+            (folder / "kit/token").write_text(value)
+            (folder / "kit/token").chmod(0o600)
+        source = SourceRef("file", "wingbeat.builtin.secrets:FileSource", {"folder": str(folder)})
+        secret = SecretSpec("kit/token", env="KIT_TOKEN" if self.can.isolates else "")
+        task = replace(self.request(name, kind).task, secrets=(secret,))
+        return await self.run(name, kind, task=task, secrets=source)
 
     def place(self, name: str) -> Path:
         """The folder of an attempt."""

@@ -13,8 +13,9 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any, ClassVar, NoReturn
 
 import pytest
@@ -25,6 +26,8 @@ BLOCKED_S = 5.0
 """So much longer than its patience a test may hold up the event loop."""
 CALLS = 3
 """So many times its patience a test takes at most that is no coroutine: it calls more than once."""
+_ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
+_KITS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 @pytest.mark.anyio
@@ -120,12 +123,24 @@ def _patient(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Co
                 async with asyncio.timeout(self.patience_s) as limit:
                     await test(self, *args, **kwargs)
             return
-        except TimeoutError:
+        except TimeoutError as error:
             if not limit.expired():
                 raise
-        pytest.fail(f"it hangs: a call of the plugin has not answered for {self.patience_s:g} s")
+            where = _place(traceback.extract_tb(error.__cause__.__traceback__ if error.__cause__ else None))
+            told = f"it hangs: a call of the plugin has not answered for {self.patience_s:g} s{where}"
+        except SystemExit as error:  # beyond this it would end the loop, and pytest with it
+            told = f"a call of the plugin has ended in sys.exit({error.code}){_place(traceback.extract_tb(error.__traceback__))}"
+        pytest.fail(told)  # not within the above, whose frames would keep alive what the plugin has open
 
     return patient
+
+
+def _place(frames: Sequence[traceback.FrameSummary]) -> str:
+    """For a message: the line of the kit that called, and the last one that is not asyncio's."""
+    frames = [frame for frame in frames if not frame.filename.startswith(_ASYNCIO) and frame.filename != __file__]
+    calls = [frame for frame in frames if frame.filename.startswith(_KITS)]
+    told = [f"; {os.path.basename(f.filename)}:{f.lineno}, {f.name}: {f.line}" for f in (*calls[-1:], *frames[-1:])]
+    return "".join(dict.fromkeys(told))
 
 
 def _interrupted(test: Callable[..., None]) -> Callable[..., None]:
@@ -145,8 +160,9 @@ def _alarm(seconds: float) -> Iterator[None]:
         yield
         return
 
-    def ring(*_: object) -> None:
-        pytest.fail(f"it hangs: a call of the plugin has blocked for {seconds:g} s")
+    def ring(_: int, frame: FrameType | None) -> None:
+        where = _place(traceback.extract_stack(frame))
+        pytest.fail(f"it hangs: a call of the plugin has blocked for {seconds:g} s{where}")
 
     signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds)

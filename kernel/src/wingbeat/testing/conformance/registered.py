@@ -16,6 +16,7 @@ import pytest
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.testing.conformance.catalog import CatalogContract
+from wingbeat.testing.conformance.environment import EnvironmentsContract
 from wingbeat.testing.conformance.executor import ExecutorContract
 from wingbeat.testing.conformance.journal import JournalContract
 from wingbeat.testing.conformance.kit import Kit
@@ -29,6 +30,7 @@ KITS: dict[str, type[Kit]] = {
     "journal": JournalContract,
     "catalog": CatalogContract,
     "observer": ObserverContract,
+    "environments": EnvironmentsContract,
 }
 """The kits that need nothing but a factory, by seam."""
 OWN = "kit"

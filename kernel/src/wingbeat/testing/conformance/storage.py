@@ -77,6 +77,29 @@ class StorageContract(Kit):
         """Change a byte of what is kept of `blob`, behind the storage's back. False where that cannot be brought about."""
         return False
 
+    # Answers
+
+    def test_answers_are_of_the_declared_types(self, home: TemporaryHome, tmp_path: Path) -> None:
+        """`put_*`: a `Blob`. `read_bytes`: bytes. `fetch`: a path as text. `verify`: None, or text for people."""
+        storage: Any = self.make(home)
+        assert isinstance(storage.scheme, str), f"scheme is {storage.scheme!r}"
+        folder = lay_out(tmp_path / "tree", {"a": b"content"})
+        puts = {
+            "put_bytes": storage.put_bytes(b"content"),
+            "put_file": storage.put_file(str(folder / "a")),
+            "put_directory": storage.put_directory(str(folder)),
+            "put_files": storage.put_files({"a": b"content"}),
+        }
+        for call, answer in puts.items():
+            assert isinstance(answer, Blob), f"{call} answers with {answer!r}, which is no Blob"
+        blob = puts["put_bytes"]
+        assert type(storage.read_bytes(blob)) is bytes, "read_bytes answers with bytes"
+        fetched, whole = storage.fetch(blob), storage.verify(blob)
+        assert isinstance(fetched, str), f"fetch answers with {fetched!r}, which is no text"
+        assert whole is None, f"verify answers with {whole!r} for what is whole"
+        wrong = storage.verify(replace(blob, uri=f"{storage.scheme}:sha256:{NOWHERE}", digest=f"sha256:{NOWHERE}"))
+        assert isinstance(wrong, str), f"verify answers with {wrong!r} for what is not there"
+
     # What was put comes back
 
     @pytest.mark.parametrize(
@@ -170,6 +193,7 @@ class StorageContract(Kit):
         }
         assert len(digests - {digest}) == len(others)
         (two / "a").chmod(0o755)
+        (two / "b/c").chmod(0o654)  # its group may, which does not count
         blob = storage.put_directory(str(two))
         assert blob.digest == tree_digest({"b/c": b"2", "a": b"1"}, runs={"a"})
         assert blob.digest != digest

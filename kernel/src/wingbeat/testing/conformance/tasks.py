@@ -86,6 +86,31 @@ def variable(place: str) -> int:
         return int(os.environ["KIT_NUMBER"])
 
 
+def withheld(place: str) -> int:
+    """Give how many variables there are that hold secrets of the kernel."""
+    with alive(place):
+        return sum(name.startswith("WINGBEAT_SECRET_") for name in os.environ)
+
+
+def secret(place: str) -> int:
+    """Give the length of the secret ``kit/token``, and that of the variable ``KIT_TOKEN``."""
+    from wingbeat import current
+
+    with alive(place):
+        return len(current().secret("kit/token")) + len(os.environ.get("KIT_TOKEN", ""))
+
+
+def tell(place: str) -> int:
+    """Print the secret ``kit/token``, have a program print it, and raise it."""
+    from wingbeat import current
+
+    with alive(place):
+        token = current().secret("kit/token")
+        sys.stdout.write(f"{token}\n")
+        subprocess.run([sys.executable, "-c", "import sys; print(sys.argv[1])", token], check=True)
+        raise ValueError(f"as asked: {token}")
+
+
 def advance(place: str) -> int:
     """Say how far it is, wait, say it again, and give 7."""
     from wingbeat import current

@@ -1,0 +1,114 @@
+"""The journal as the engine calls it: each call has to end in time, and what fails is named.
+
+Whatever a journal does that is none of its contract is a `JournalUnknown`: what became of an append is not known then, and the
+engine stops. A full disk answers, and may be asked as often as it takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, TypeVar, cast
+
+from wingbeat.base.errors import JournalUnknown, WingbeatError
+from wingbeat.contracts.journal import Batch, Change, Journal, Record, Row, Snapshot
+
+T = TypeVar("T")
+
+OPEN_S_MAX = 60.0
+APPEND_S_MAX = 60.0
+READ_S_MAX = 120.0
+CLOSE_S_MAX = 30.0
+
+_log = logging.getLogger("wingbeat.plugins")
+
+
+class BoundedJournal:
+    """A `wingbeat.contracts.journal.Journal`.
+
+    Args:
+        name: What configuration knows it by, for messages.
+    """
+
+    def __init__(self, journal: Journal, name: str) -> None:
+        self._journal, self._name = journal, f"The journal {name!r}"
+
+    async def open(self, owner: str) -> int:
+        """See `Journal.open`."""
+        return self._is(int, "open", await self._ask(OPEN_S_MAX, "open", owner))
+
+    async def open_to_read(self) -> None:
+        """See `Journal.open_to_read`."""
+        await self._ask(OPEN_S_MAX, "open_to_read")
+
+    async def append(self, batch: Batch, fence: int) -> None:
+        """See `Journal.append`."""
+        await self._ask(APPEND_S_MAX, "append", batch, fence)
+
+    async def snapshot(self, snapshot: Snapshot, fence: int) -> None:
+        """See `Journal.snapshot`."""
+        await self._ask(APPEND_S_MAX, "snapshot", snapshot, fence)
+
+    async def closure(self, digest: str) -> bytes | None:
+        """See `Journal.closure`."""
+        found = await self._ask(READ_S_MAX, "closure", digest)
+        return None if found is None else self._is(bytes, "closure", found)
+
+    async def record(self, execution: str) -> Record | None:
+        """See `Journal.record`."""
+        found = await self._ask(READ_S_MAX, "record", execution)
+        return None if found is None else self._is(Record, "record", found)
+
+    async def records(
+        self, *, live: bool | None = None, launch_key: str | None = None, after: str = "", limit: int = 100
+    ) -> list[Record]:
+        """See `Journal.records`."""
+        asked = {"live": live, "launch_key": launch_key, "after": after, "limit": limit}
+        return self._are(Record, "records", await self._ask(READ_S_MAX, "records", **asked))
+
+    async def changes(self, after: int = 0, limit: int = 1000) -> list[Change]:
+        """See `Journal.changes`."""
+        return self._are(Change, "changes", await self._ask(READ_S_MAX, "changes", after, limit))
+
+    async def read(self, execution: str, after: int = -1) -> list[Row]:
+        """See `Journal.read`."""
+        return self._are(Row, "read", await self._ask(READ_S_MAX, "read", execution, after))
+
+    async def latest(self, execution: str) -> Snapshot | None:
+        """See `Journal.latest`."""
+        found = await self._ask(READ_S_MAX, "latest", execution)
+        return None if found is None else self._is(Snapshot, "latest", found)
+
+    async def close(self) -> None:
+        """See `Journal.close`. What was appended is there, so that it fails is only told."""
+        try:
+            await self._ask(CLOSE_S_MAX, "close")
+        except WingbeatError as error:
+            _log.warning("%s", error)
+
+    async def _ask(self, seconds: float, call: str, *args: Any, **named: Any) -> Any:
+        """What it answers. Raises what its contract says, and JournalUnknown for all else."""
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                return await getattr(self._journal, call)(*args, **named)
+        except WingbeatError:
+            raise
+        except (Exception, SystemExit) as error:
+            how = (
+                f"did not answer within {seconds:g} s"
+                if limit.expired()
+                else f"failed: {type(error).__name__}: {error}"
+            )
+            raise JournalUnknown(f"{self._name} {how} ({call}).") from error
+
+    def _is(self, kind: type[T], call: str, answer: object) -> T:
+        if not isinstance(answer, kind):
+            raise JournalUnknown(
+                f"{self._name} answered {call} with {type(answer).__name__}, not with {kind.__name__}."
+            )
+        return answer
+
+    def _are(self, kind: type[T], call: str, answer: object) -> list[T]:
+        for each in self._is(list, call, answer):
+            self._is(kind, call, each)
+        return cast(list[T], answer)

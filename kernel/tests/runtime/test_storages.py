@@ -1,0 +1,78 @@
+"""Storages of plugins that raise, exit, or answer with something else are named, and whoever calls knows that it was them."""
+
+import sys
+
+import pytest
+
+from wingbeat.base.errors import ErrorKind
+from wingbeat.contracts.storage import StorageFailed, StorageRef
+from wingbeat.runtime.errors import describe
+from wingbeat.runtime.storages import Storages
+from wingbeat.types import Blob
+
+BLOB = Blob("odd:sha256:" + "0" * 64, "sha256:" + "0" * 64, 1, "")
+CALLS = {
+    "put_bytes": (b"x",), "put_file": ("x",), "put_directory": ("x",), "put_files": ({},), "read_bytes": (BLOB,),
+    "fetch": (BLOB,), "verify": (BLOB,),
+}  # fmt: skip
+
+
+class Odd:
+    """Does in each call what it is made with: raises it, exits, or answers with it."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def __getattr__(self, call):
+        if call not in CALLS:
+            raise AttributeError(call)
+
+        def answer(*_):
+            if self.answer == "exit":
+                sys.exit(3)
+            if isinstance(self.answer, Exception):
+                raise self.answer
+            return self.answer
+
+        return answer
+
+
+def storages(answer):
+    return Storages([StorageRef("odd", f"{__name__}:Odd", {"answer": answer})])
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ("exit", "SystemExit: 3"), (RuntimeError("on strike"), "RuntimeError: on strike"), (OSError(28, "full"), "full"),
+        (7, "answers CALL with int"),
+    ],
+)  # fmt: skip
+def test_what_goes_wrong_is_told_with_the_name_of_the_storage(call, answer, why):
+    with pytest.raises(StorageFailed, match=f"The storage 'odd' .*{why.replace('CALL', call)}") as told:
+        getattr(storages(answer), call)(*CALLS[call])
+    assert call in told.value.message
+    assert isinstance(told.value, OSError)
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError("gone"), ValueError("no tree"), IsADirectoryError("a tree")])
+def test_what_it_says_about_what_it_was_asked_for_is_not_changed(error):
+    with pytest.raises(type(error), match=str(error)) as told:
+        storages(error).put_file("x")
+    assert not isinstance(told.value, StorageFailed)
+
+
+def test_an_attempt_whose_storage_fails_has_failed_by_the_system():
+    try:
+        storages("exit").put_file("x")
+    except StorageFailed as error:
+        info = describe(error)
+    assert (info.code, info.kind, info.retryable) == ("StorageFailed", ErrorKind.SYSTEM, True)
+    assert info.message == "The storage 'odd' failed (put_file): SystemExit: 3"
+
+
+def test_a_storage_whose_class_exits_cannot_be_made(monkeypatch):
+    monkeypatch.setattr(Odd, "__init__", lambda self, answer: sys.exit(4))
+    with pytest.raises(Exception, match="The storage 'odd' cannot be made: SystemExit: 4"):
+        storages(7).put_bytes(b"x")
