@@ -40,9 +40,9 @@ test: $(SYNCED) $(ETA_SYNCED) ## run the tests (at most ten minutes)
 	@$(ACTIVATE) pytest kernel cli plugins tests examples --ignore examples/eta --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 	@$(ETA_PYTEST) $(ARGS)
 
-test-heavy: $(SYNCED) $(SPARK_SYNCED) $(TENSORFLOW_SYNCED) $(ETA_SYNCED) ## run the slow tests too: environments, containers, faults, Spark, TensorFlow
+test-heavy: $(SYNCED) $(SPARK_SYNCED) $(TENSORFLOW_SYNCED) $(ETA_SYNCED) ## run the slow tests too: environments, containers, faults, servers, Spark, TensorFlow
 	@failed=0; \
-	($(ACTIVATE) pytest -m "containers or environments or faults or spark" --ignore examples/eta $(ARGS)) || failed=1; \
+	($(ACTIVATE) pytest -m "containers or environments or faults or servers or spark" --ignore examples/eta $(ARGS)) || failed=1; \
 	($(ETA_PYTEST) -m spark $(ARGS)) || failed=1; \
 	($(TENSORFLOW_PYTEST) -m tensorflow $(ARGS)) || failed=1; \
 	exit $$failed

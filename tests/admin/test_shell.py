@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.servers
+
 FLOW = '''
 import os, time
 from pathlib import Path
