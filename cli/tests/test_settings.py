@@ -95,7 +95,7 @@ def test_what_is_switched_on_is_tested(wingbeat):
     ("arguments", "says"),
     [
         (("catlog",), "there is no plugin 'catlog'; installed: "),
-        (("builtin", "--seam", "catalog"), "builtin offers no 'catalog'; it offers: plugin, "),
+        (("builtin", "--seam", "catalog"), "builtin offers no 'catalog'; it offers: "),
     ],
 )
 def test_what_cannot_be_checked_is_told(wingbeat, arguments, says):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 KITS = ("executor", "storage", "journal", "catalog", "observer")
 """Seams with a kit for what a plugin has registered by name."""
+CALLED = {"maker of environments": "environments"}
+"""Seams whose kit has another name."""
 
 
 @click.group("plugins", context_settings=HELP)
@@ -77,12 +79,14 @@ def check(ctx: click.Context, /, name: str, seam: str, output: str) -> int:
         )
     entry = "" if name == "builtin" else name  # what is in the box has no entry point
     offered = [("plugin", entry), *((offer.seam, offer.name) for offer in plugin.offers if offer.seam in KITS)]
+    if not plugin.kits:  # which know more of what they test
+        offered += [(CALLED[offer.seam], offer.name) for offer in plugin.offers if offer.seam in CALLED]
     offered += [("kit", target) for target in plugin.kits]
     chosen = [offer for offer in offered if not seam or offer[0] == seam]
     if not chosen:
-        raise click.UsageError(f"{name} offers no {seam!r}; it offers: {', '.join(s for s, _ in offered)}", ctx)
+        raise click.UsageError(_unchecked(name, seam, plugin, [s for s, _ in offered]), ctx)
     status = _checked(plugin, chosen, _said(plugin, session), output)
-    untested = [f"{offer.seam} {offer.name}".rstrip() for offer in plugin.offers if offer.seam not in KITS]
+    untested = [f"{offer.seam} {offer.name}".rstrip() for offer in plugin.offers if offer.seam not in (*KITS, *CALLED)]
     if untested and not plugin.kits and not seam:
         click.echo(
             f"not tested: {', '.join(untested)}. A name is not enough for that; "
@@ -103,6 +107,18 @@ def _said(plugin: PluginView, session: Session) -> dict[str, dict[str, Any]]:
         section: {s.key: msgspec.to_builtins(s.said[0].value) for s in found[section] if len(s.said) > 1}
         for section in plugin.sections
     }
+
+
+def _unchecked(name: str, seam: str, plugin: PluginView, known: list[str]) -> str:
+    """Why nothing of a seam can be checked."""
+    can = ", ".join(dict.fromkeys(known))
+    if any(seam in (offer.seam, CALLED.get(offer.seam)) for offer in plugin.offers):
+        return (
+            f"{name} offers a {seam}, for which there is no kit by its name: let the plugin name a test class in "
+            f"PluginInfo.kits; what can be checked is: {can}"
+        )
+    offers = ", ".join(dict.fromkeys(offer.seam for offer in plugin.offers)) or "nothing"
+    return f"{name} offers no {seam!r}; it offers: {offers}; what can be checked is: {can}"
 
 
 def _checked(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import getpass
 import logging
 import os
 import time
@@ -109,7 +110,7 @@ class LocalAdmin:
         """See `Admin.register`."""
         ids = _identities(registration)
         hit("admin.register")
-        return await self.do(Store.register, ids, registration.definitions, self._clock(), by)
+        return await self.do(Store.register, ids, registration.definitions, self._clock(), by or _owner())
 
     async def entity(self, reference: str) -> Entity:
         """See `Admin.entity`."""
@@ -136,7 +137,7 @@ class LocalAdmin:
         await self.do(Store.activate, id, watched, first, now)
         hit("admin.activated")
         self._look()
-        _log.info("launch plan %s is active, by %s", id, by or "its owner")
+        _log.info("launch plan %s is active, by %s", id, by or _owner())
         return await self.entity(str(id))
 
     async def deactivate(self, reference: str, *, by: str = "") -> Entity:
@@ -144,7 +145,7 @@ class LocalAdmin:
         id, definition = await self._resolved(reference)
         _launchplan(id, definition)
         await self.do(Store.deactivate, id.entity)
-        _log.info("launch plan %s is not active any more, by %s", id.entity, by or "its owner")
+        _log.info("launch plan %s is not active any more, by %s", id.entity, by or _owner())
         return await self.entity(str(id))
 
     async def ticks(self, reference: str, after: float, count: int = 10) -> list[float]:
@@ -241,6 +242,14 @@ class LocalAdmin:
         except NotFound:
             return
         check_taken(trigger.inputs, definition.interface, watched.interface, watched.id)
+
+
+def _owner() -> str:
+    """Who works with the home: the user of this process, where nobody has to prove who they are."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # one without a name, as in a container
+        return str(os.getuid())
 
 
 def _identities(registration: Registration) -> list[Identity]:
