@@ -176,6 +176,7 @@ async def test_a_query_that_is_wrong_is_refused_with_a_reason(tmp_path, query):
 async def test_the_document_of_the_api_names_every_route(tmp_path):
     async with server(tmp_path) as (http, _):
         document = (await http.get("/api/openapi/openapi.json")).json()
+        assert (await http.get("/api/openapi")).json() == document
         assert {
             "/api/v1/executions",
             "/api/v1/entities",

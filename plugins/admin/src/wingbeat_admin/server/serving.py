@@ -15,6 +15,7 @@ from litestar.di import Provide
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from wingbeat.base.errors import ConfigurationError, WingbeatError
@@ -58,7 +59,12 @@ def application(home: Home, engine: Engine, admin: Admin, hosts: frozenset[str],
             RecursionError: _too_deep,
             Exception: _failed,
         },
-        openapi_config=OpenAPIConfig(title="Wingbeat", version="1", path="/api/openapi"),
+        openapi_config=OpenAPIConfig(
+            title="Wingbeat",
+            version="1",
+            path="/api/openapi",
+            render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],  # pages for it come from elsewhere
+        ),
         logging_config=None,
         request_max_body_size=BODY_BYTES_MAX,
     )
