@@ -7,9 +7,11 @@ from typing import Any
 
 import msgspec
 
+from wingbeat.base.errors import ErrorKind
 from wingbeat.contracts.executor import Outcome, Succeeded
 from wingbeat.spec.entities import Variable
 from wingbeat.spec.literal import Inline, Literals
+from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.types import LiteralType, Simple, ValueMismatch, check_wire
 
 EVIDENCE_BYTES_MAX = 2**20
@@ -39,20 +41,26 @@ def wrong_outcome(outcome: object) -> str:
     return ""
 
 
-def wrong_output(outputs: Literals, variables: Iterable[Variable]) -> str:
-    """What is wrong with a value that is reported inline, for the type of its output; empty if nothing is.
+def wrong_output(outputs: Literals, variables: Iterable[Variable], executor: str) -> ErrorInfo | None:
+    """What is wrong with reported outputs: one is not there, or is inline and of another type. None if nothing is.
 
     What is stored is not read: who consumes it finds out.
     """
     for variable in variables:
-        literal = outputs[variable.name]
-        if type(literal) is not Inline or type(literal.value) is _SIMPLE.get(variable.type):
+        literal = outputs.get(variable.name)
+        if type(literal) is Inline and type(literal.value) is _SIMPLE.get(variable.type):
+            continue  # as most are
+        if literal is None:
+            message = f"The attempt ended without its output {variable.name!r}."
+            return ErrorInfo("OutputsNotFound", message, retryable=True)
+        if type(literal) is not Inline:
             continue
         try:
             check_wire(literal.value, variable.type)
         except ValueMismatch as error:
-            return f"another type of output {variable.name!r} than is declared: {error}"
-    return ""
+            message = f"The executor {executor!r} reported another type of output {variable.name!r} than is declared: {error}."
+            return ErrorInfo("ExecutorFailed", message, ErrorKind.SYSTEM)
+    return None
 
 
 def kept_evidence(evidence: object) -> dict[str, Any] | None:

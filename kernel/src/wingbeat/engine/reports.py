@@ -110,13 +110,8 @@ class Reports:
         match outcome:
             case Succeeded():
                 task = live.machine.graph.task(address)
-                missing = [v.name for v in task.interface.outputs if v.name not in outcome.outputs] if task else []
-                if missing:
-                    message = f"The attempt ended without its output {missing[0]!r}."
-                    return AttemptFailed(now, address, number, ErrorInfo("OutputsNotFound", message, retryable=True))
-                if task and (wrong := wrong_output(outcome.outputs, task.interface.outputs)):
-                    message = f"The executor {self._executor!r} reported {wrong}."
-                    return AttemptFailed(now, address, number, ErrorInfo("ExecutorFailed", message, ErrorKind.SYSTEM))
+                if task and (wrong := wrong_output(outcome.outputs, task.interface.outputs, self._executor)):
+                    return AttemptFailed(now, address, number, wrong)
                 return AttemptSucceeded(now, address, number, outcome.outputs, kept_evidence(outcome.evidence))
             case Failed():
                 error = outcome.error
