@@ -46,7 +46,7 @@ class Circuit:
 
     def rest_s(self) -> float:
         """For how long it is left alone, in seconds; 0 when it may be asked."""
-        if not self.open:
+        if not self._failed or not self.open:
             return 0.0
         return max(0.0, self._until - asyncio.get_running_loop().time()) or (PAUSE_S if self._trying else 0.0)
 

@@ -31,6 +31,7 @@ from wingbeat.machine.event import (
     Called,
     Event,
 )
+from wingbeat.spec.entities import TaskSpec
 from wingbeat.spec.outcome import ErrorInfo
 
 
@@ -65,7 +66,7 @@ class Reports:
     def running(self, attempt: str, evidence: dict[str, Any] | None = None) -> None:
         """See `Sink.running`."""
         if (found := self._find(attempt)) is not None:
-            live, node, number = found
+            live, node, number, _ = found
             self._post(live, AttemptRunning(self._clock.now(), node, number, kept_evidence(evidence)))
 
     def ended(self, attempt: str, outcome: Outcome) -> None:
@@ -77,12 +78,13 @@ class Reports:
         if refused is not None and isinstance(outcome, Aborted):
             outcome = refused
         if (found := self._find(attempt)) is not None:
-            found[0].progress.pop(found[1], None)
+            live, address, number, task = found
+            live.progress.pop(address, None)
             try:
                 hit("outcome.received")
-                self._post(found[0], self._event(*found, outcome))
+                self._post(live, self._event(live, address, number, task, outcome))
             except Exception as error:  # noqa: BLE001  # the executor could do nothing about it, and nobody would tell again
-                self._broke(found[0], error)
+                self._broke(live, error)
 
     def waits(self, attempt: str) -> bool:
         """Whether the end of an attempt is still to be reported."""
@@ -96,21 +98,20 @@ class Reports:
     def progress(self, attempt: str, phase: str, reason: str) -> None:
         """See `Sink.progress`."""
         if (found := self._open(attempt)) is not None:
-            live, address, _ = found
+            live, address, _, _ = found
             live.machine.notes[address] = f"{phase.lower().replace('_', ' ')}: {reason}"
 
     def advanced(self, attempt: str, progress: Progress) -> None:
         """See `Sink.advanced`."""
         if (found := self._open(attempt)) is not None:
-            live, address, number = found
+            live, address, number, _ = found
             live.progress[address] = number, progress
 
-    def _event(self, live: Live, address: int, number: int, outcome: Outcome) -> Event:
+    def _event(self, live: Live, address: int, number: int, task: TaskSpec, outcome: Outcome) -> Event:
         now = self._clock.now()
         match outcome:
             case Succeeded():
-                task = live.machine.graph.task(address)
-                if task and (wrong := wrong_output(outcome.outputs, task.interface.outputs, self._executor)):
+                if wrong := wrong_output(outcome.outputs, task.interface.outputs, self._executor):
                     return AttemptFailed(now, address, number, wrong)
                 return AttemptSucceeded(now, address, number, outcome.outputs, kept_evidence(outcome.evidence))
             case Failed():
@@ -135,18 +136,18 @@ class Reports:
         calls = tuple(Called(call.key, call.template, call.inputs) for call in outcome.calls)
         return AttemptSuspended(now, address, number, calls, outcome.cancels, outcome.wake_at)
 
-    def _open(self, attempt: str) -> tuple[Live, int, int] | None:
+    def _open(self, attempt: str) -> tuple[Live, int, int, TaskSpec] | None:
         """As `_find`, of an attempt that has not ended."""
         found = self._find(attempt)
         if found is None:
             return None
-        live, address, number = found
+        live, address, number, _ = found
         node = live.machine.state.seen(address)
         seen = None if node is None else node.open_attempt
         return found if seen is not None and seen.number == number else None
 
-    def _find(self, attempt: str) -> tuple[Live, int, int] | None:
-        """The execution, node and number of an attempt of this executor; None for one that nobody waits for any more."""
+    def _find(self, attempt: str) -> tuple[Live, int, int, TaskSpec] | None:
+        """The execution, node, number and task of an attempt of this executor; None for one that nobody waits for any more."""
         if threading.get_ident() != self._thread:
             raise RuntimeError(
                 f"The sink of the executor {self._executor!r} is called from the kernel's event loop only: "
@@ -154,10 +155,11 @@ class Reports:
             )
         if (found := find(self._lives, attempt)) is None:
             return None
-        live, address, _ = found
+        live, address, number = found
         task = live.machine.graph.task(address)
-        theirs = task is None or self._routes.executor(task, live.record.labels) != self._executor
-        return None if theirs else found
+        if task is None or self._routes.executor(task, live.record.labels) != self._executor:
+            return None
+        return live, address, number, task
 
 
 def find(lives: Mapping[str, Live], attempt: str) -> tuple[Live, int, int] | None:

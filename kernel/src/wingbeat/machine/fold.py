@@ -84,7 +84,12 @@ def _lined(graph: Graph, state: State, fact: Lined) -> None:
 
 def _queued(graph: Graph, state: State, fact: AttemptQueued) -> None:
     address = fact.node
-    node = _begin_item(state, address) if is_item(address) else state.nodes[address]
+    if is_item(address):
+        node, mapping = _begin_item(state, address)
+        live, retrying = mapping.live, mapping.retrying
+    else:
+        node, scope = state.nodes[address], state.scopes[graph.scope_of(address)]
+        live, retrying = scope.live, scope.retrying
     if fact.attempt != node.turns + len(node.attempts):
         raise transitions.ForbiddenTransition(f"attempt {fact.attempt} after {node.next_attempt} attempts")
     dynamic = state.bodies.get(address)
@@ -101,7 +106,6 @@ def _queued(graph: Graph, state: State, fact: AttemptQueued) -> None:
             node.phase = transitions.node(node.phase, NodePhase.QUEUED)
     node.attempts.append(AttemptState(AttemptPhase.QUEUED, fact.at, number=fact.attempt, chosen=fact.chosen))
     node.retry_at, node.publish = None, fact.publish
-    live, retrying = state.under_way(graph, address)
     retrying.discard(address)
     live.add(address)
 
@@ -170,8 +174,11 @@ def _cancel_decided(graph: Graph, state: State, fact: CancelDecided) -> None:
 
 
 def _succeeded(graph: Graph, state: State, fact: NodeSucceeded) -> None:
-    address, item = fact.node, is_item(fact.node)
-    node = _begin_item(state, address) if item else state.nodes[address]
+    address, mapping = fact.node, None
+    if is_item(address):
+        node, mapping = _begin_item(state, address)
+    else:
+        node = state.nodes[address]
     hit = fact.cache == CacheStatus.HIT
     recovered = fact.attempt < 0 and not hit and node.phase is NodePhase.NOT_STARTED
     node.phase = transitions.node(node.phase, NodePhase.RECOVERED if recovered else NodePhase.SUCCEEDED)
@@ -187,8 +194,8 @@ def _succeeded(graph: Graph, state: State, fact: NodeSucceeded) -> None:
     if fact.cache:
         node.cache = fact.cache
     node.outputs, node.ended_at, node.source = fact.outputs, fact.at, fact.source
-    if item:
-        _compact(state, address, node, hit)
+    if mapping is not None:
+        _compact(state, mapping, address, node, hit)
         return
     scope_number = graph.scope_of(address)
     scope = state.scopes[scope_number]
@@ -227,7 +234,7 @@ def _end(graph: Graph, state: State, address: int, phase: NodePhase, at: float, 
         mapping = state.maps[node_of(address)]
         if phase is not NodePhase.ABORTED and (error is not None) and mapping.first_error is None:
             mapping.first_error, mapping.first_failed = error, item_of(address)
-        _compact(state, address, node, hit=False)
+        _compact(state, mapping, address, node, hit=False)
         return
     scope = state.scopes[graph.scope_of(address)]
     scope.remaining -= 1
@@ -243,7 +250,7 @@ def _end(graph: Graph, state: State, address: int, phase: NodePhase, at: float, 
 # -- maps
 
 
-def _begin_item(state: State, address: int) -> NodeState:
+def _begin_item(state: State, address: int) -> tuple[NodeState, MapState]:
     """An item that is under way has a state like a node; the catalog has answered."""
     found = state.items.get(address)
     mapping = state.maps[node_of(address)]
@@ -252,12 +259,11 @@ def _begin_item(state: State, address: int) -> NodeState:
         if address not in mapping.looking:
             mapping.upto += 1
     mapping.looking.discard(address)
-    return found
+    return found, mapping
 
 
-def _compact(state: State, address: int, node: NodeState, hit: bool) -> None:
+def _compact(state: State, mapping: MapState, address: int, node: NodeState, hit: bool) -> None:
     """Keep of an item that has ended what its map needs."""
-    mapping = state.maps[node_of(address)]
     item = item_of(address)
     mapping.phases[item] = _BYTE[node.phase]
     mapping.live.discard(address)
@@ -312,7 +318,7 @@ def _node_started(graph: Graph, state: State, fact: Started) -> None:
 
 
 def _under_way(graph: Graph, state: State, address: int, at: float) -> None:
-    node = _begin_item(state, address) if is_item(address) else state.nodes[address]
+    node = _begin_item(state, address)[0] if is_item(address) else state.nodes[address]
     node.phase = transitions.node(node.phase, NodePhase.RUNNING)
     node.began_at = at
     state.under_way(graph, address)[0].add(address)

@@ -88,12 +88,12 @@ class Graph:
 
     def task(self, address: int) -> TaskSpec | None:
         """The task that a node or item calls, if it calls one."""
-        if address < self._root:  # asked several times for every node; most are there from the beginning
-            index = self.nodes[address].task
-            return None if index < 0 else self.plan.tasks[index]
         number = address & _MASK
         index = self.nodes[number].task
-        return None if index < 0 else self.plans[self.scope_of(number)].tasks[index]
+        if index < 0:
+            return None
+        # asked several times for every node and item; most are there from the beginning
+        return self.plan.tasks[index] if number < self._root else self.plans[self.scope_of(number)].tasks[index]
 
     def kind(self, address: int) -> Kind | None:
         """What a node is, for an item what its map is; None for a task."""
@@ -158,15 +158,17 @@ class Graph:
         """The node or item of that id."""
         if self._told < len(self.plans):
             self._tell()
-        found = self._grown.get(id)  # first: the only node of a workflow has the id of the node that runs the workflow
-        if found is None:
-            found = self.plan.index.get(id)
+        found = self._named(id)
         if found is None:
             head, _, item = id.rpartition(".")
-            number = self.find(head) if head and item.isdecimal() and len(item) < 10 else None
-            if number is not None and not is_item(number) and isinstance(self.nodes[number].kind, MapKind):
+            number = self._named(head) if item.isdecimal() and len(item) < 10 else None
+            if number is not None and isinstance(self.nodes[number].kind, MapKind):
                 found = item_address(number, int(item))
         return found
+
+    def _named(self, id: str) -> int | None:
+        found = self._grown.get(id)  # first: the only node of a workflow has the id of the node that runs the workflow
+        return self.plan.index.get(id) if found is None else found
 
     def _tell(self) -> None:
         """Write down the ids of what was opened since somebody asked for one. A replay asks for none."""

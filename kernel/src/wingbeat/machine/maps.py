@@ -151,7 +151,8 @@ def ready(m: Machine, number: int) -> bool:
 def item_values(m: Machine, address: int) -> Literals:
     """The inputs of an item."""
     number = node_of(address)
-    assert ready(m, number), "the lists of a map were not loaded"
+    if number not in m.mapped and not ready(m, number):
+        raise AssertionError("the lists of a map were not loaded")
     return m.mapped[number].item(item_of(address))
 
 
@@ -166,7 +167,7 @@ def item_ended(m: Machine, address: int, at: float) -> None:
     kind = m.graph.nodes[number].kind
     assert isinstance(kind, MapKind)
     mapping = m.state.maps[number]
-    if goes_on(m, number) and mapping.total - mapping.failed < kind.spec.needed(mapping.total):
+    if mapping.failed and goes_on(m, number) and mapping.total - mapping.failed < kind.spec.needed(mapping.total):
         m.say(CancelDecided(number, -1, at, "failing", "too many items failed"))
         _stop_items(m, number, "failing", f"item {mapping.first_failed} failed", at)
         feeder_lost(m, number, at)

@@ -77,7 +77,7 @@ from wingbeat.spec.plan import BranchKind, ChildKind, GateKind, MapKind, Plan, S
 from wingbeat.types import ValueMismatch
 
 TIMED_OUT = "TimedOut"
-_OF_ALL = (Launched, Admitted, AbortAsked, Signalled)
+_OF_ALL = frozenset({Launched, Admitted, AbortAsked, Signalled})
 """Events of the execution, not of one of its nodes."""
 
 
@@ -156,7 +156,7 @@ class Machine:
     def _concerns(self, event: Event) -> bool:
         """Whether the event is about something that this execution has."""
         if not isinstance(event, TimerFired):
-            return isinstance(event, _OF_ALL) or self.knows(event.node)
+            return type(event) in _OF_ALL or self.knows(event.node)  # type: ignore[union-attr]
         if event.kind == "execution":
             return self.plan.timeout_s is not None
         known = self.knows(event.node)
@@ -192,9 +192,12 @@ class Machine:
 
     def settled(self, address: int, attempt: AttemptState | None = None) -> TaskSpec:
         """The task of a node or item as an attempt is made with it, the open one if none is given."""
+        task = self._task(address)
+        if not task.formulas:
+            return task
         if attempt is None and (node := self.state.seen(address)) is not None:
             attempt = node.open_attempt
-        return settled(self._task(address), None if attempt is None else attempt.chosen)
+        return settled(task, None if attempt is None else attempt.chosen)
 
     def _outputs(self, node: int) -> Literals | None:
         return self.state.nodes[node].outputs
@@ -239,9 +242,8 @@ class Machine:
             self.ask(SetTimer(event.at + task.timeout.run_s, "run", event.node, event.attempt))
 
     def _attempt_succeeded(self, event: AttemptSucceeded) -> None:
-        if self._current(event.node, event.attempt) is None:
-            return
-        if event.node in self.state.bodies and bodies.returned(self, event):
+        attempt = self._current(event.node, event.attempt)
+        if attempt is None or (event.node in self.state.bodies and bodies.returned(self, event)):
             return
         self.attempt_succeeded(event.node, event.attempt, event.outputs, event.evidence, event.at)
 
@@ -426,7 +428,7 @@ class Machine:
                 return
         self.say(AttemptQueued(address, number, at, publish, chosen))
         self.ask(Submit(address, number))
-        timeout = settled(task, chosen).timeout
+        timeout = settled(task, chosen).timeout if chosen else task.timeout
         if timeout.queue_s is not None:
             self.ask(SetTimer(at + timeout.queue_s, "queue", address, number))
         if timeout.total_s is not None and number == 0:

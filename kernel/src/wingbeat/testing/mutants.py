@@ -12,7 +12,6 @@ from wingbeat.machine import attempts, bodies, branches, fold, gates, maps, rest
 from wingbeat.machine.effect import Cancel
 from wingbeat.machine.event import Signalled
 from wingbeat.machine.fact import AttemptLost, NodeSucceeded, Turned
-from wingbeat.machine.graph import node_of
 from wingbeat.machine.state import PHASES, MapState
 from wingbeat.machine.step import Machine
 from wingbeat.spec.chosen import choose as choose_options
@@ -122,9 +121,9 @@ def _items_that_were_fed_are_forgotten() -> Any:
 def _failed_items_are_not_counted() -> Any:
     real = fold._compact  # noqa: SLF001
 
-    def compact(state: Any, address: int, node: Any, hit: bool) -> None:
-        real(state, address, node, hit)
-        state.maps[node_of(address)].failed = 0
+    def compact(state: Any, mapping: MapState, address: int, node: Any, hit: bool) -> None:
+        real(state, mapping, address, node, hit)
+        mapping.failed = 0
 
     return patch.object(fold, "_compact", compact)
 
