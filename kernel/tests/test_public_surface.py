@@ -47,6 +47,7 @@ NAMES = {
     "current",
     "gather",
     "map_task",
+    "reference",
     "run",
     "sleep",
     "step",

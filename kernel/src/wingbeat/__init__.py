@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from wingbeat.author.launchplan import LaunchPlan
     from wingbeat.author.mapping import map_task
     from wingbeat.author.options import Cache, Concurrency, Environment, Pool, Resources, Retry, Secret, Timeout
+    from wingbeat.author.reference import reference
     from wingbeat.author.schedule import Cron, FixedRate
     from wingbeat.author.task import Task, task
     from wingbeat.author.trigger import OnEnd, OnSuccess
@@ -51,6 +52,7 @@ _WHERE = {
         "Secret",
         "Timeout",
     ),
+    "wingbeat.author.reference": ("reference",),
     "wingbeat.author.schedule": ("Cron", "FixedRate"),
     "wingbeat.author.task": ("Task", "task"),
     "wingbeat.author.trigger": ("OnEnd", "OnSuccess"),
@@ -78,7 +80,7 @@ __all__ = [
     "ExecutionFailed", "Failure", "FailurePolicy", "File", "FixedRate", "Format", "HashWith", "InputError", "Kernel",
     "LaunchPlan", "LimitReached", "NonRetryable", "NotFound", "OnEnd", "OnSuccess", "Pickle", "Pool", "Resources", "Retry",
     "Secret", "Task", "Timeout", "WingbeatError", "Workflow", "approve", "case", "cond", "current", "gather", "map_task",
-    "run", "sleep", "step", "task", "wait_for_input", "where", "workflow",
+    "reference", "run", "sleep", "step", "task", "wait_for_input", "where", "workflow",
 ]  # fmt: skip
 
 

@@ -39,6 +39,7 @@ from wingbeat.spec.entities import (
     ResourceSpec,
     RetrySpec,
     SecretSpec,
+    StoredDefinition,
     TaskSpec,
     TimeoutSpec,
     Variable,
@@ -277,14 +278,14 @@ def test_what_only_a_newer_wingbeat_can_have_written_is_told(gallery, trusted):
 
 
 def test_a_newer_format_is_refused_also_where_the_bytes_are_known(gallery):
-    body = canonical(msgspec.structs.replace(gallery["small"](), format=2))
-    with pytest.raises(ConfigurationError, match="format 2"):
+    body = canonical(msgspec.structs.replace(gallery["small"](), format=3))
+    with pytest.raises(ConfigurationError, match="format 3"):
         read_known(body, digest(body))
 
 
 def test_a_newer_format_is_refused(gallery):
-    with pytest.raises(ConfigurationError, match="format 2; this Wingbeat reads formats up to 1"):
-        check_closure(msgspec.structs.replace(gallery["small"](), format=2))
+    with pytest.raises(ConfigurationError, match="format 3; this Wingbeat reads formats up to 2"):
+        check_closure(msgspec.structs.replace(gallery["small"](), format=3))
 
 
 def test_an_entity_that_is_not_what_its_digest_says_is_refused(gallery):
@@ -320,7 +321,7 @@ OTHER = {
     "environment": EnvironmentSpec(("p",)), "wrappers": (WrapperSpec("w", "m:w"),), "variables": {"A": "1"},
     "pool": PoolSpec("p"), "formulas": {"resources.cpu": Number(1)}, "mentions": (Mention("m.f", "", ""),),
     "container": ContainerSpec("image"), "gang": GangSpec((RoleSpec("worker"),)),
-    "secrets": (SecretSpec("db/password"),),
+    "secrets": (SecretSpec("db/password"),), "references": {"a/b/c@v1": StoredDefinition("file:1", "1", 1)},
 }  # fmt: skip
 """Of every field of a task, a value that is not its default."""
 

@@ -43,6 +43,7 @@ def node(view: NodeView) -> dict[str, Any]:
     return {
         "id": view.id,
         "task": view.task,
+        "of": view.of,
         "phase": view.phase.value,
         "cache": str(view.cache),
         "attempts": len(view.attempts),

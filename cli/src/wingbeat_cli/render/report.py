@@ -242,7 +242,8 @@ def _node(node: NodeView) -> tuple[str, ...]:
     if node.until is not None and not node.phase.terminal:
         reason = f"{reason} until {moment(node.until)}".lstrip()
     count = str(len(node.attempts)) if node.attempts else ""
-    return node.id, node.task, node.phase.value, str(node.cache), count, took, short(reason)
+    task = f"{node.task} of {node.of}" if node.of else node.task
+    return node.id, task, node.phase.value, str(node.cache), count, took, short(reason)
 
 
 def _counts(items: ItemsView) -> str:

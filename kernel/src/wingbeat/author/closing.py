@@ -10,13 +10,26 @@ import msgspec
 from wingbeat.author.compose import Callee
 from wingbeat.author.dynamicflow import Dynamic
 from wingbeat.author.launchplan import LaunchPlan
-from wingbeat.author.mentions import mentions
+from wingbeat.author.mentions import mentions, references
+from wingbeat.author.reference import Reference, store
 from wingbeat.author.source import Location, location_of
 from wingbeat.author.task import Task
 from wingbeat.author.workflow import Workflow
 from wingbeat.base.errors import CompileError
-from wingbeat.spec.codec import spec_digest
-from wingbeat.spec.entities import Binding, Closure, Entity, GateSpec, Interface, NodeSpec, Promise, WorkflowSpec
+from wingbeat.spec.codec import borrowing, spec_digest
+from wingbeat.spec.definition import Kind
+from wingbeat.spec.entities import (
+    Binding,
+    Borrowed,
+    Closure,
+    Entity,
+    GateSpec,
+    Interface,
+    NodeSpec,
+    Promise,
+    TaskSpec,
+    WorkflowSpec,
+)
 from wingbeat.spec.mapped import mapped
 from wingbeat.types import BlobIO
 
@@ -43,7 +56,7 @@ def close(entity: Callee, io: BlobIO, *, mentioning: bool = True) -> tuple[Closu
         root = closing.single(entity)
     else:
         raise CompileError(f"{entity!r} is neither a task nor a workflow.", hint="Decorate it with @task or @workflow.")
-    return Closure(root=root, entities=closing.entities), closing.locations
+    return closing.closure(root), closing.locations
 
 
 class _Closing:
@@ -55,6 +68,18 @@ class _Closing:
             int, tuple[Callee, str]
         ] = {}  # the callees too: an id is only unique while its object lives
         self._open: list[Workflow[Any, Any]] = []
+        self._own: set[str] = set()
+        self._borrowed: dict[str, Borrowed] = {}
+
+    def closure(self, root: str) -> Closure:
+        """All that was added. Raises CompileError where a task is both borrowed and the author's own."""
+        for digest in self._own & self._borrowed.keys():
+            task, of = self.entities[digest].name, self._borrowed[digest].of
+            raise CompileError(
+                f"{task} is called as it is here, and as it is registered with {of}: they are the same.",
+                hint="Call one of them.",
+            )
+        return borrowing(Closure(root=root, entities=self.entities), self._borrowed)
 
     def add(self, entity: Entity) -> str:
         digest = spec_digest(entity)
@@ -64,8 +89,31 @@ class _Closing:
     def task(self, task: Task[..., Any]) -> str:
         spec = task.spec(self.io)
         if isinstance(task, Dynamic) and self._mentioning:
-            spec = msgspec.structs.replace(spec, mentions=mentions(task, self.io))
-        return self.add(spec)
+            stored = {each.name: store(each.definition, self.io) for each in references(task)}
+            spec = msgspec.structs.replace(spec, mentions=mentions(task, self.io), references=stored)
+        digest = self.add(spec)
+        self._own.add(digest)
+        return digest
+
+    def reference(self, reference: Reference) -> str:
+        """The digest of what others have registered; with all that it reaches."""
+        definition = reference.definition
+        closure = definition.closure
+        for digest, entity in closure.entities.items():
+            self.entities[digest] = entity
+            if not isinstance(entity, TaskSpec):
+                continue
+            code = closure.borrowed.get(digest, Borrowed(reference.name, closure.bundle, closure.environment))
+            other = self._borrowed.setdefault(digest, code)
+            if (other.bundle, other.environment) != (code.bundle, code.environment):
+                raise CompileError(
+                    f"{entity.name} is called as it is registered with {other.of} and with {code.of}: the task is the same, and "
+                    f"what is around it is not.",
+                    hint="Refer to one version.",
+                )
+        if definition.plan is not None:
+            return self.add(definition.plan)
+        return closure.workflow.calls[0] if definition.kind is Kind.TASK else closure.root
 
     def callee(self, callee: Callee) -> str:
         """The digest of what a node calls."""
@@ -82,6 +130,8 @@ class _Closing:
                 return self.task(callee)
             case Workflow():
                 return self.workflow(callee)
+            case Reference():
+                return self.reference(callee)
             case LaunchPlan(workflow=workflow):
                 digest = self.callee(workflow) if isinstance(workflow, Workflow) else self.single(workflow)
                 return self.add(callee.spec(self.io, digest, self.entities[digest].interface))

@@ -167,7 +167,10 @@ class _Walk:
             self._foreign(value)
 
     def decorated(self, value: Any) -> None:
-        self._compound(value.fn)
+        if value.fn is None:  # a reference to what others have registered, where nothing changes
+            self.put("reference", value.name)
+        else:
+            self._compound(value.fn)
 
     def _class(self, value: type) -> None:
         self.put("class", value.__qualname__)

@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from wingbeat.author.compose import Callee
+from wingbeat.author.constants import TypeOnly
 from wingbeat.author.dynamic import dispatch
 from wingbeat.author.promise import Node
 from wingbeat.author.signature import Signature
 from wingbeat.author.source import Location, caller
 from wingbeat.base.errors import CompileError
 from wingbeat.spec.entities import MapSpec, OverrideSpec
-from wingbeat.types import BlobIO
+from wingbeat.spec.mapped import optional
+from wingbeat.types import BlobIO, ListType
 from wingbeat.types.returns import Output
 
 P = ParamSpec("P")
@@ -147,9 +149,9 @@ class MapCall(Callee):
                 f"({self.where}): {self.where.text}",
                 hint="Let it return a dataclass, which is one value with several fields.",
             )
-        inputs = {n: list[h] if n in self.over else h for n, h in own.inputs.items()}  # type: ignore[valid-type]
+        inputs = {n: _listed(h) if n in self.over else h for n, h in own.inputs.items()}
         defaults = {n: v for n, v in own.defaults.items() if n not in self.over}
-        outputs = [Output(o.name, list[o.hint | None] if self._spec.tolerant else list[o.hint]) for o in own.outputs]  # type: ignore[name-defined]
+        outputs = [Output(o.name, _listed(o.hint, tolerant=self._spec.tolerant)) for o in own.outputs]
         return Signature.of(self.label, self.where, inputs, outputs, defaults)
 
     @property
@@ -195,6 +197,13 @@ class MapCall(Callee):
             except Exception as error:  # noqa: BLE001  # may be tolerated
                 results.failed(error)
         return results.given(self.callee.signature)
+
+
+def _listed(hint: Any, *, tolerant: bool = False) -> Any:
+    """A list of that; with None among it, where an item may fail."""
+    if isinstance(hint, TypeOnly):
+        return type(hint)(ListType(optional(hint.type) if tolerant else hint.type))
+    return list[hint | None] if tolerant else list[hint]
 
 
 class _Results:

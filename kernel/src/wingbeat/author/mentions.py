@@ -10,6 +10,7 @@ import msgspec
 from wingbeat.author.compose import Callee
 from wingbeat.author.dynamicflow import Dynamic
 from wingbeat.author.fingerprint import own_code
+from wingbeat.author.reference import Reference
 from wingbeat.author.task import Task
 from wingbeat.author.workflow import Workflow
 from wingbeat.spec.codec import mention
@@ -26,6 +27,8 @@ def mentions(body: Dynamic[..., Any], io: BlobIO) -> tuple[Mention, ...]:
     """
     found: set[Mention] = set()
     for task in _named(body):
+        if isinstance(task, Reference):
+            continue
         try:
             found.add(mention(task.spec(io)))
         except Exception:  # noqa: BLE001, S112  # it runs the author's annotations; what cannot be compiled cannot be called
@@ -35,7 +38,12 @@ def mentions(body: Dynamic[..., Any], io: BlobIO) -> tuple[Mention, ...]:
     return tuple(sorted(found, key=msgspec.structs.astuple))
 
 
-def _named(body: Dynamic[..., Any]) -> Iterator[Task[..., Any]]:
+def references(body: Dynamic[..., Any]) -> list[Reference]:
+    """What others have registered that `body` and the workflows that it names name, in the order of the ids."""
+    return sorted((each for each in _named(body) if isinstance(each, Reference)), key=lambda each: each.name)
+
+
+def _named(body: Dynamic[..., Any]) -> Iterator[Task[..., Any] | Reference]:
     """Each once, however workflows name each other."""
     seen: dict[int, Callee] = {}  # the objects too: an id is only unique while its object lives
     todo: list[Dynamic[..., Any] | Workflow[..., Any]] = [body]
@@ -48,5 +56,5 @@ def _named(body: Dynamic[..., Any]) -> Iterator[Task[..., Any]]:
             seen[id(target)] = target
             if isinstance(target, Dynamic | Workflow):
                 todo.append(target)
-            if isinstance(target, Task):
+            if isinstance(target, Task | Reference):
                 yield target

@@ -13,6 +13,7 @@ from wingbeat.compile.interfaces import node_interface
 from wingbeat.spec.codec import spec_digest
 from wingbeat.spec.entities import (
     Binding,
+    Borrowed,
     BranchSpec,
     Closure,
     Constant,
@@ -78,6 +79,7 @@ def _plan(closure: Closure, workflow: WorkflowSpec, made: dict[str, Plan]) -> Pl
         index={node.id: i for i, node in enumerate(flat.nodes)},
         plain=all(node.kind is None and not flat.tasks[node.task].dynamic for node in flat.nodes),
         handler=None if workflow.on_failure is None else _plan(closure, handling(closure, workflow), made),
+        borrowed=flat.borrowed,
     )
     for i, node in enumerate(plan.nodes):
         for upstream in node.upstream:
@@ -113,6 +115,7 @@ class _Flatten:
         self.nodes: list[PlanNode] = []
         self.tasks: list[TaskSpec] = []
         self.digests: list[str] = []
+        self.borrowed: dict[int, Borrowed] = {}
         self._task_index: dict[str, int] = {}
 
     def workflow(
@@ -186,6 +189,7 @@ class _Flatten:
         return task, child
 
     def _task(self, digest: str, task: TaskSpec, override: OverrideSpec | None) -> int:
+        borrowed = self.closure.borrowed.get(digest)
         if override is not None:
             task = overridden(task, override)
             digest = spec_digest(task)
@@ -194,6 +198,8 @@ class _Flatten:
             index = self._task_index[digest] = len(self.tasks)
             self.tasks.append(task)
             self.digests.append(digest)
+            if borrowed is not None:
+                self.borrowed[index] = borrowed
         return index
 
     def _add(

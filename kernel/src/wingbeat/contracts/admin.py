@@ -14,15 +14,13 @@ It launches at an `Engine` under names that it derives, so that a launch that is
 
 from __future__ import annotations
 
-import enum
 from typing import Any, Protocol
 
 from msgspec import Struct
 
-from wingbeat.base.ids import digest
 from wingbeat.contracts.engine import LaunchReply
-from wingbeat.spec.codec import canonical
-from wingbeat.spec.entities import Closure, Interface, LaunchPlanSpec
+from wingbeat.spec.definition import Definition, Kind
+from wingbeat.spec.entities import Interface
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.spec.triggers import TriggerSpec
 
@@ -31,44 +29,6 @@ ENTITY_LABEL = "wingbeat/entity"
 CAUSE_LABEL = "wingbeat/cause"
 """Label of an execution that a trigger has launched: the execution that fired it, or ``tick`` and when it was due."""
 PAGE_MAX = 1000
-
-
-class Kind(enum.StrEnum):
-    """What can be registered."""
-
-    TASK = "task"
-    WORKFLOW = "workflow"
-    LAUNCHPLAN = "launchplan"
-
-    @property
-    def label(self) -> str:
-        """For people."""
-        return "launch plan" if self is Kind.LAUNCHPLAN else self.value
-
-
-class Definition(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What is registered under a name: all that is needed to run it, without its sources.
-
-    Attributes:
-        closure: What it runs; with the digests of the code bundle and of the environment.
-
-        plan: Of a launch plan.
-    """
-
-    kind: Kind
-    name: str
-    closure: Closure
-    plan: LaunchPlanSpec | None = None
-
-    @property
-    def digest(self) -> str:
-        """Its identity by content."""
-        return digest(canonical([self.kind, self.closure, self.plan]))
-
-    @property
-    def interface(self) -> Interface:
-        """What is to be given, and what comes out."""
-        return self.closure.workflow.interface if self.plan is None else self.plan.interface
 
 
 class Registration(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -218,7 +178,7 @@ class Admin(Protocol):
 
         Called again: with the same content, answers what is there.
         Raises: `ConflictError`, with what differs, if one of them is there under this version with another content;
-        `InputError` for names that are none.
+        `InputError` for names that are none, and for what borrows (`wingbeat.spec.definition.check_borrowed`) what is not there.
         """
 
     async def entity(self, reference: str) -> Entity:
@@ -261,3 +221,22 @@ class Admin(Protocol):
 
     async def executions(self, query: ExecutionQuery) -> ExecutionPage:
         """The history. It may lag behind the engine by a moment; it misses nothing."""
+
+
+__all__ = [
+    "CAUSE_LABEL",
+    "ENTITY_LABEL",
+    "PAGE_MAX",
+    "Admin",
+    "Definition",
+    "Entity",
+    "EntityPage",
+    "EntityQuery",
+    "ExecutionEntry",
+    "ExecutionPage",
+    "ExecutionQuery",
+    "Kind",
+    "Launch",
+    "Registered",
+    "Registration",
+]  # fmt: skip

@@ -125,6 +125,8 @@ class NodeView(Struct, frozen=True, omit_defaults=True):
 
         until: When it goes on by itself, or gives up, where it waits for a time: a sleep, a gate with a timeout, a body, a
             node that has another attempt.
+
+        of: What its task was registered with, where it is somebody else's: ``project/domain/name@version``.
     """
 
     id: str
@@ -139,6 +141,7 @@ class NodeView(Struct, frozen=True, omit_defaults=True):
     gate: GateView | None = None
     items: ItemsView | None = None
     until: float | None = None
+    of: str = ""
 
     @property
     def progress(self) -> Progress | None:

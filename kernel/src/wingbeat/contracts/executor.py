@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from wingbeat.contracts.secrets import SourceRef
-from wingbeat.spec.entities import Closure, EnvironmentSpec, TaskSpec
+from wingbeat.spec.entities import Closure, EnvironmentSpec, StoredDefinition, TaskSpec
 from wingbeat.spec.literal import Literals
 from wingbeat.spec.outcome import ErrorInfo
 
@@ -103,11 +103,14 @@ class Replay(Struct, frozen=True, gc=False, omit_defaults=True):
         calls: What it has called.
 
         history: What became of that, in the order in which it happened.
+
+        references: What it names of what others have registered, by the ids.
     """
 
     began_at: float
     calls: tuple[Made, ...] = ()
     history: tuple[Recorded, ...] = ()
+    references: dict[str, StoredDefinition] = {}
 
 
 class Progress(Struct, frozen=True, gc=False, omit_defaults=True):

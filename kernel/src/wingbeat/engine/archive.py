@@ -22,7 +22,7 @@ from wingbeat.machine.fold import replay
 from wingbeat.machine.graph import Graph
 from wingbeat.machine.state import State, decode_state, encode_state, graph_of, initial
 from wingbeat.machine.step import Machine
-from wingbeat.spec.codec import canonical, check_closure, read_known
+from wingbeat.spec.codec import canonical, check_closure, read_known, template_id
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literals
 from wingbeat.spec.phase import ExecutionPhase
@@ -69,12 +69,12 @@ class Archive:
         return name
 
     def template(self, closure: Closure) -> tuple[Closure, Plan]:
-        """Take up what a dynamic workflow called: check it, make its plan. It is known by the digest of its root.
+        """Take up what a dynamic workflow called: check it, make its plan. See `wingbeat.spec.codec.template_id`.
 
         Raises:
             WingbeatError: It cannot be run.
         """
-        name = closure.root
+        name = template_id(closure)
         if name not in self._plans:
             check_closure(closure)
             check(closure)

@@ -17,6 +17,7 @@ from wingbeat.engine.identity import launch_key
 from wingbeat.engine.live import Live
 from wingbeat.engine.rules import PLACE
 from wingbeat.machine.event import ChildEnded, Event
+from wingbeat.spec.codec import borrowing
 from wingbeat.spec.entities import Closure, Entity, LaunchPlanSpec, WorkflowSpec
 from wingbeat.spec.literal import Inline, Literals
 from wingbeat.spec.outcome import ErrorInfo
@@ -70,7 +71,7 @@ class Children:
 
     async def _ended(self, live: Live, address: int) -> ChildEnded:
         name, plan, inputs = child_name(live, address), launch_plan(live, address), live.machine.values(address)
-        closure = closure_of(live, plan)
+        closure = closure_of(live, address, plan)
         given: Literals = {**inputs, **{n: Inline(value) for n, value in plan.fixed.items()}}
         node = live.machine.graph.id(address)
         place = {name: value for name, value in live.record.labels.items() if name in PLACE}
@@ -132,8 +133,8 @@ def launch_plan(live: Live, address: int) -> LaunchPlanSpec:
     return child.launchplan
 
 
-def closure_of(live: Live, plan: LaunchPlanSpec) -> Closure:
-    """What a launch plan launches, out of the closure that calls it."""
+def closure_of(live: Live, address: int, plan: LaunchPlanSpec) -> Closure:
+    """What a launch plan launches that a node or item calls, out of the closure of that."""
     whole = next(c for c in live.closures() if plan.workflow in c.entities)
     found: dict[str, Entity] = {}
     todo = [plan.workflow]
@@ -142,7 +143,8 @@ def closure_of(live: Live, plan: LaunchPlanSpec) -> Closure:
         if digest not in found:
             found[digest] = whole.entities[digest]
             todo += _calls(found[digest])
-    return live.code(Closure(plan.workflow, found))
+    borrowed = {digest: code for digest, code in whole.borrowed.items() if digest in found}
+    return live.with_code(borrowing(Closure(plan.workflow, found), borrowed), address)
 
 
 def _calls(entity: Any) -> tuple[str, ...]:

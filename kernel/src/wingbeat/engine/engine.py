@@ -505,8 +505,9 @@ class LocalEngine:
             return None
         replay = replay_of(live.machine, node) if node in live.machine.state.bodies else None
         id = attempt_id(live.id, live.node_id(node), number)
+        code = live.code(node)
         return AttemptRequest(
-            id, task, inputs, live.closure.bundle, environment=live.closure.environment,
+            id, task, inputs, code.bundle, environment=code.environment,
             variables=self._feed.variables(id), checkpoint=checkpoint_of(live.machine, node, inputs), replay=replay,
             secrets=secrets,
         )  # fmt: skip

@@ -11,4 +11,5 @@ from wingbeat.spec.entities import Closure
 
 def launch_key(closure: Closure, inputs: Any) -> str:
     """Identity of a piece of work: what runs, on what. Code and environment are part of the closure."""
-    return digest(canonical([closure.root, closure.bundle, closure.environment, inputs]))
+    parts = [closure.root, closure.bundle, closure.environment, inputs]
+    return digest(canonical([*parts, closure.borrowed] if closure.borrowed else parts))

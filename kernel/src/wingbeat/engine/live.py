@@ -19,7 +19,8 @@ from wingbeat.machine.effect import Effect
 from wingbeat.machine.event import Signalled
 from wingbeat.machine.fact import Fact
 from wingbeat.machine.step import Machine
-from wingbeat.spec.entities import Closure
+from wingbeat.spec.codec import template_id
+from wingbeat.spec.entities import Borrowed, Closure
 from wingbeat.spec.plan import Plan
 
 SNAPSHOT_FACTS_MIN = 5000
@@ -133,18 +134,24 @@ class Live:
 
     def call(self, closure: Closure, plan: Plan) -> None:
         """Know what a dynamic workflow has called."""
-        if closure.root not in self.called:
-            self.called[closure.root] = closure
-            self.machine.graph.templates[closure.root] = plan
+        name = template_id(closure)
+        if name not in self.called:
+            self.called[name] = closure
+            self.machine.graph.templates[name] = plan
 
     def closures(self) -> Iterator[Closure]:
         """All that the execution may run: what was launched, and what dynamic workflows called."""
         yield self.closure
         yield from self.called.values()
 
-    def code(self, closure: Closure) -> Closure:
-        """A closure with the code and environment of this execution."""
-        return msgspec.structs.replace(closure, bundle=self.closure.bundle, environment=self.closure.environment)
+    def code(self, address: int) -> Borrowed | Closure:
+        """Where code and environment of a node or item are: those of this execution, unless they are somebody else's."""
+        return self.machine.graph.borrowed(address) or self.closure
+
+    def with_code(self, closure: Closure, address: int) -> Closure:
+        """A closure with the code and environment of the node or item that calls it."""
+        code = self.code(address)
+        return msgspec.structs.replace(closure, bundle=code.bundle, environment=code.environment)
 
     @property
     def snapshot_due(self) -> bool:

@@ -23,7 +23,9 @@ def replay_of(machine: Machine, address: int) -> Replay:
         Recorded(entry) if isinstance(entry, float) else _recorded(machine, entry)
         for entry in body.history[: body.seen]
     )
-    return Replay(node.began_at or 0.0, made, history)
+    task = machine.graph.task(address)
+    assert task is not None
+    return Replay(node.began_at or 0.0, made, history, task.references)
 
 
 def inputs_digest(inputs: Literals) -> str:

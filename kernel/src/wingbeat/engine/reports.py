@@ -129,7 +129,7 @@ class Reports:
         try:
             for closure in outcome.closures:
                 self._routes.check(closure, live.record.labels)
-                live.call(*self._archive.template(live.code(closure)))
+                live.call(*self._archive.template(live.with_code(closure, address)))
         except Exception as error:  # noqa: BLE001  # it comes out of the user's process
             message = f"What the body called cannot be run: {error}"
             return AttemptFailed(now, address, number, ErrorInfo("CompileError", message, retryable=False))

@@ -113,6 +113,7 @@ def _node(
         gate=_gate(machine, address) if address in state.gates else None,
         items=None if mapping is None else _items(machine, address, mapping),
         until=_until(machine, address, node),
+        of=borrowed.of if task is not None and (borrowed := graph.borrowed(address)) is not None else "",
     )
 
 

@@ -54,6 +54,10 @@ class Configuration:
         """A section as `struct`. Raises ConfigurationError."""
         return settings(name, struct, self._layers(name))
 
+    def merged(self, name: str) -> dict[str, Any]:
+        """What is said of a section, whoever reads it; unread, and so not checked."""
+        return {key: value for _, layer in reversed(self._layers(name)) for key, value in layer.items()}
+
     def explained(self, name: str, struct: type[Struct]) -> list[Setting]:
         """Every setting of a section, with where it comes from. Raises ConfigurationError."""
         from wingbeat.author.docstring import read_docstring

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wingbeat.contracts.storage import Storage
+from wingbeat.spec.entities import Closure, TaskSpec
 
 if TYPE_CHECKING:
     from wingbeat.host.bundle import Bundle
@@ -23,3 +24,13 @@ def freeze(root: str, storage: Storage, cache: Path) -> str:
     from wingbeat.builtin.environments import freeze_project, store_project_lock
 
     return store_project_lock(freeze_project(root, cache_dir=str(cache)), storage)
+
+
+def own_tasks(closure: Closure) -> list[TaskSpec]:
+    """The tasks whose functions are the author's own."""
+    return [e for name, e in closure.entities.items() if isinstance(e, TaskSpec) and name not in closure.borrowed]
+
+
+def runs_plain(closure: Closure) -> bool:
+    """Whether one of them runs in the project's own environment."""
+    return any(task.environment is None for task in own_tasks(closure))

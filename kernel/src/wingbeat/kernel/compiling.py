@@ -11,17 +11,16 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from wingbeat.base.errors import CompileError, ConfigurationError, InputError
+from wingbeat.base.errors import CompileError, ConfigurationError, InputError, NotFound
 from wingbeat.base.ids import digest
 from wingbeat.builtin.durable import scratch_directory, write_atomic
-from wingbeat.contracts.admin import Definition, Kind
 from wingbeat.contracts.environment import Environments, Interpreter
 from wingbeat.contracts.failpoints import hit
 from wingbeat.host.bundle import Bundle, source_digest
@@ -30,13 +29,16 @@ from wingbeat.host.discover import PluginSettings, boot
 from wingbeat.host.home import Choice, HomeFolder, home_path, make_home
 from wingbeat.host.installed import installed_plugins
 from wingbeat.host.sources import sources_below
-from wingbeat.kernel.code import freeze, pack
+from wingbeat.kernel.code import freeze, pack, runs_plain
 from wingbeat.kernel.settings import OWN, KernelSettings
 from wingbeat.runtime.compile import Compiled, CompileRequest, Planned, Problem
-from wingbeat.spec.entities import Closure, EnvironmentSpec, TaskSpec
+from wingbeat.spec.definition import Definition, Kind
+from wingbeat.spec.entities import Closure, EnvironmentSpec
 
 if TYPE_CHECKING:
     from wingbeat.builtin.process.sockets import Offer
+
+_Settings = Mapping[str, Mapping[str, Any]]
 
 COMPILE_S_MAX = 300
 TRIES_MAX = 5
@@ -63,7 +65,7 @@ def compile_file(
 
         InputError: There is no such file or entity; says what there is.
     """
-    compiled = _compiled(file, home, Configuration(settings))
+    compiled = _compiled(file, home, settings)
     if entity in compiled.problems:
         raise _error(file, compiled.problems[entity])
     if entity not in compiled.closures:
@@ -73,7 +75,7 @@ def compile_file(
 
 def entities_of(file: str, home: str | os.PathLike[str] | None = None) -> list[str]:
     """Names of the workflows and tasks of `file`, its own first. Raises CompileError, InputError."""
-    compiled = _compiled(file, home, Configuration())
+    compiled = _compiled(file, home, None)
     return [*compiled.closures, *compiled.problems]
 
 
@@ -94,7 +96,7 @@ def definitions_of(
     found: dict[str, Definition] = {}
     problems: list[str] = []
     for file in _files(path):
-        compiled = _compiled(file, home, Configuration(settings))
+        compiled = _compiled(file, home, settings)
         for name in compiled.own:
             if (problem := compiled.problems.get(name)) is not None:
                 hint = "".join(f"\n  {line}" for line in problem.hint.splitlines())
@@ -131,21 +133,22 @@ def _add(found: dict[str, Definition], definition: Definition, file: str) -> Non
 
 
 def _compiled(
-    file: str, home: str | os.PathLike[str] | None, configuration: Configuration, tries: int = TRIES_MAX
+    file: str, home: str | os.PathLike[str] | None, settings: _Settings | None, tries: int = TRIES_MAX
 ) -> Compiled:
     if not Path(file).is_file():
         raise InputError(f"There is no file {file!r}.")
-    folder = home_path(home)
+    folder, configuration = home_path(home), Configuration(settings)
     make_home(folder)
     opened = _open(folder, configuration)
     bundle = pack(file, opened.storage(), folder / "bundles")
     environment = freeze(bundle.root, opened.storage(), folder / "bundles")
     identity = f"{bundle.digest} {environment} {os.path.realpath(file)} {sys.executable} {_own_version()}"
     identity += f" {opened.storage().scheme}"  # defaults may be stored
+    identity += f" {configuration.merged('admin')}"  # which says what references stand for
     kept = folder / "compiled" / f"{digest(identity.encode())[7:]}.json"
     with suppress(OSError, msgspec.DecodeError):  # not there, or emptied by a power cut
         return msgspec.json.decode(kept.read_bytes(), type=Compiled)
-    compiled = _complete(_compile(file, bundle, opened, environment), bundle.digest, environment)
+    compiled = _complete(_defined(file, bundle, opened, environment, settings), bundle.digest, environment)
     if compiled.failed is not None:
         raise _error(file, compiled.failed)
     if source_digest(file, str(folder / "bundles")) != bundle.digest:  # somebody saved a file meanwhile
@@ -153,7 +156,7 @@ def _compiled(
             raise ConfigurationError(
                 f"The files of {bundle.root} keep changing while they are compiled.", hint="Run it again."
             )
-        return _compiled(file, home, configuration, tries - 1)
+        return _compiled(file, home, settings, tries - 1)
     hit("compile.done")
     kept.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(str(kept), msgspec.json.encode(compiled))
@@ -187,8 +190,7 @@ def _complete(compiled: Compiled, bundle: str, environment: str) -> Compiled:
     """Add code and environment to the closures, which their process does not know."""
 
     def whole(closure: Closure) -> Closure:
-        plain = any(isinstance(e, TaskSpec) and e.environment is None for e in closure.entities.values())
-        return msgspec.structs.replace(closure, bundle=bundle, environment=environment if plain else "")
+        return msgspec.structs.replace(closure, bundle=bundle, environment=environment if runs_plain(closure) else "")
 
     return msgspec.structs.replace(
         compiled,
@@ -197,7 +199,38 @@ def _complete(compiled: Compiled, bundle: str, environment: str) -> Compiled:
     )
 
 
-def _compile(file: str, bundle: Bundle, home: HomeFolder, environment: str) -> Compiled:
+def _defined(file: str, bundle: Bundle, home: HomeFolder, environment: str, settings: _Settings | None) -> Compiled:
+    """Compile, and again with what references stand for, where there are any."""
+    definitions: dict[str, Definition] = {}
+    while True:
+        compiled = _compile(file, bundle, home, environment, definitions)
+        if not compiled.wanted:
+            return compiled
+        definitions |= _definitions(file, compiled.wanted, home, settings)
+
+
+def _definitions(
+    file: str, wanted: Iterable[str], home: HomeFolder, settings: _Settings | None
+) -> dict[str, Definition]:
+    """What is registered under these ids. Raises CompileError where nothing is."""
+    import asyncio
+
+    from wingbeat.kernel.kernel import Kernel
+
+    async def ask() -> dict[str, Definition]:
+        async with Kernel(home.folder, settings=settings) as kernel:
+            admin = await kernel.admin()
+            return {id: await admin.definition(id) for id in wanted}
+
+    try:
+        return asyncio.run(ask())
+    except NotFound as error:
+        raise CompileError(f"{file} refers to what is not there: {error.message}", hint=error.hint) from None
+
+
+def _compile(
+    file: str, bundle: Bundle, home: HomeFolder, environment: str, definitions: dict[str, Definition]
+) -> Compiled:
     """In the project's environment; where a module is missing there, in the one that the file's tasks declare."""
     from wingbeat.builtin.environments import UvEnvironments
 
@@ -205,12 +238,12 @@ def _compile(file: str, bundle: Bundle, home: HomeFolder, environment: str) -> C
     interpreter = environments.ready(environment) if isinstance(environments, UvEnvironments) else None
     if interpreter is None:
         interpreter = _ensured(environments, None, environment)
-    compiled = _in_process(interpreter, file, bundle, home, ahead=True)
+    compiled = _in_process(interpreter, file, bundle, home, definitions, ahead=not definitions)
     if compiled.failed is None or not compiled.failed.missing:
         return compiled
     declared, unclear = declared_environments(file)
     if len(declared) == 1 and not unclear:
-        return _in_process(_ensured(environments, declared[0], ""), file, bundle, home)
+        return _in_process(_ensured(environments, declared[0], ""), file, bundle, home, definitions)
     missing = compiled.failed.missing
     where = "several environments" if declared else "no environment of their own"
     if unclear:
@@ -235,7 +268,13 @@ def _ensured(environments: Environments, environment: EnvironmentSpec | None, pr
 
 
 def _in_process(
-    interpreter: Interpreter, file: str, bundle: Bundle, home: HomeFolder, *, ahead: bool = False
+    interpreter: Interpreter,
+    file: str,
+    bundle: Bundle,
+    home: HomeFolder,
+    definitions: dict[str, Definition],
+    *,
+    ahead: bool = False,
 ) -> Compiled:
     """Compile in a process of its own; `ahead` lets it fork the warm parent for the bundle too."""
     from wingbeat.builtin.process.sockets import variables
@@ -247,7 +286,9 @@ def _in_process(
     with scratch_directory(scratches) as scratch:
         answer = os.path.join(scratch, "answer")
         module = module_name(file, bundle.root)
-        request = CompileRequest(module, os.path.realpath(file), roots, home.storages(), scratch, answer)
+        request = CompileRequest(
+            module, os.path.realpath(file), roots, home.storages(), scratch, answer, definitions=definitions
+        )
         path = Path(scratch) / "request"
         arguments = [interpreter.python, "-P", "-m", "wingbeat.runtime.first", str(path)]
         with _offer(interpreter, bundle, home) if ahead else nullcontext() as offer:

@@ -3,22 +3,23 @@ by the literal types."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from wingbeat.base.errors import InputError
+from wingbeat.base.errors import CompileError, InputError
 from wingbeat.base.ids import digest
 from wingbeat.contracts.engine import ExecutionView
 from wingbeat.contracts.storage import StorageFailed
 from wingbeat.host.home import HomeFolder
-from wingbeat.kernel.code import freeze, pack
+from wingbeat.kernel.code import freeze, own_tasks, pack, runs_plain
 from wingbeat.runtime.storageio import StorageIO
 from wingbeat.runtime.threads import in_thread
 from wingbeat.spec.codec import canonical
-from wingbeat.spec.entities import Closure, Interface, LaunchPlanSpec, TaskSpec, Variable
+from wingbeat.spec.definition import Definition
+from wingbeat.spec.entities import Closure, Interface, LaunchPlanSpec, Variable
 from wingbeat.spec.literal import Inline, Literal, Literals
 from wingbeat.spec.whole import literal_of, materialise
 from wingbeat.types import (
@@ -108,15 +109,21 @@ class Prepared:
 class Preparer:
     """Closures of one kernel, made once for each workflow of the program.
 
+    Args:
+        definition: Answers with what is registered under an id, for references. Raises NotFound.
+
     Attributes:
         io: Where content of inputs and outputs is stored and fetched.
     """
 
-    def __init__(self, home: HomeFolder, inline: frozenset[str]) -> None:
-        self._home, self._inline = home, inline
+    def __init__(
+        self, home: HomeFolder, inline: frozenset[str], definition: Callable[[str], Awaitable[Definition]]
+    ) -> None:
+        self._home, self._inline, self._definition = home, inline, definition
         self.io = StorageIO(home.storage(), str(home.folder / "scratch"))
         self._prepared: dict[int, tuple[object, Prepared]] = {}
         self._known: dict[str, Prepared] = {}
+        self._definitions: dict[str, Definition] = {}
 
     async def prepare(self, entity: Workflow[..., Any] | Task[..., Any] | LaunchPlan[Any] | Closure) -> Prepared:
         """Compile and check. Raises CompileError with every finding."""
@@ -125,6 +132,16 @@ class Preparer:
             return known[1]
         if isinstance(entity, Closure):  # not kept: each may be another object, as those that `recover` reads
             return Prepared(self, entity, None)
+        from wingbeat.author.reference import NotDefined, defined
+
+        while True:
+            try:
+                with defined(self._definitions):
+                    return await self._prepare(entity)
+            except NotDefined as error:
+                self._definitions[error.reference] = await self._definition(error.reference)
+
+    async def _prepare(self, entity: Workflow[..., Any] | Task[..., Any] | LaunchPlan[Any]) -> Prepared:
         from wingbeat.author.closing import close  # the command line launches closures, and never needs it
         from wingbeat.author.launchplan import LaunchPlan
         from wingbeat.compile.check import check
@@ -132,7 +149,13 @@ class Preparer:
         launched = entity.workflow if isinstance(entity, LaunchPlan) else entity
         closure, locations = close(launched, self.io)
         check(closure, locations)
-        if any(isinstance(e, TaskSpec) and e.name not in self._inline for e in closure.entities.values()):
+        for name, borrowed in closure.borrowed.items():
+            if (task := closure.entities[name].name) in self._inline:
+                raise CompileError(
+                    f"{task} is given to this kernel as inline, and is to run as it is registered with {borrowed.of}.",
+                    hint="Give the kernel no task of that name, or call that one.",
+                )
+        if any(task.name not in self._inline for task in own_tasks(closure)):
             closure = await in_thread(self._with_code, closure, entity)
         plan = None
         if isinstance(entity, LaunchPlan):
@@ -193,7 +216,7 @@ class Preparer:
         storage, cache = self._home.storage(), self._home.folder / "bundles"
         bundle = pack(file, storage, cache) if file else None
         environment = ""
-        if any(isinstance(e, TaskSpec) and e.environment is None for e in closure.entities.values()):
+        if runs_plain(closure):
             environment = freeze(bundle.root if bundle else str(Path.cwd()), storage, cache)
         return msgspec.structs.replace(closure, bundle=bundle.digest if bundle else "", environment=environment)
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from wingbeat.kernel.inputs import Prepared, Preparer
     from wingbeat.kernel.reader import Reader
     from wingbeat.kernel.shared import SharedEngine
+    from wingbeat.spec.definition import Definition
     from wingbeat.spec.entities import Closure, Interface
     from wingbeat.spec.literal import Literals
 
@@ -103,13 +104,13 @@ class Kernel:
 
             registry = self._registry = self._boot()
             self._reader = await _whole(open_reader(self._home, registry), lambda reader: reader.close())
-            self._preparer = Preparer(self._home, frozenset())
+            self._preparer = Preparer(self._home, frozenset(), self._definition)
             return self
         from wingbeat.kernel.shared import SharedEngine
 
         self._home.create()
         registry = self._registry = self._boot()
-        self._preparer = Preparer(self._home, frozenset(task.name for task in self._inline))
+        self._preparer = Preparer(self._home, frozenset(task.name for task in self._inline), self._definition)
         engine = SharedEngine(self._home.folder, lambda: self._start(registry))
         await _whole(engine.open(), lambda _: engine.close())
         self._engine = engine
@@ -162,7 +163,7 @@ class Kernel:
             raise ConfigurationError("Inline tasks run in the program that holds the home, not elsewhere.")
         self._home.create()
         self._registry = self._boot()
-        self._preparer = Preparer(self._home, frozenset())
+        self._preparer = Preparer(self._home, frozenset(), self._definition)
         remote: RemoteEngine = self._registry.make("engine", self._elsewhere, self._home)
         await _whole(remote.open(), lambda _: remote.close())
         self._remote = remote
@@ -506,6 +507,9 @@ class Kernel:
         if self._preparer is None:
             raise ConfigurationError("The kernel is not open.", hint="Use 'async with Kernel() as kernel'.")
         return await self._preparer.prepare(entity)
+
+    async def _definition(self, id: str) -> Definition:
+        return await (await self.admin()).definition(id)
 
     def _generic(self, outputs: Literals, interface: Any) -> Any:
         from wingbeat.types import decode_generic

@@ -377,7 +377,7 @@ def _opened(graph: Graph, state: State, fact: Opened) -> None:
         prefix = f"{graph.id(fact.parent)}.{fact.key}" + (f"~{again}" if again else "")
     else:
         prefix = graph.id(fact.parent)
-    graph.open(plan, prefix, fact.parent, fact.key)
+    graph.open(plan, prefix, fact.parent, fact.key, fact.handler_of)
     state.nodes += [NodeState() for _ in plan.nodes]
     state.waits += waits(plan)
     scope = Scope(

@@ -10,7 +10,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Mapping
 
-from wingbeat.spec.entities import TaskSpec
+from wingbeat.spec.entities import Borrowed, TaskSpec
 from wingbeat.spec.plan import Kind, MapKind, Plan, PlanNode, ScopeKind
 
 HANDLER = "on_failure"
@@ -60,6 +60,8 @@ class Graph:
 
         bases: By scope, the number of its first node.
 
+        parents: By scope, the node or item for which it runs, for a failure handler that of what has failed; -1 for none.
+
         inside: By node or item that runs a workflow, its scope.
 
         calls: By body and key, how often that was called: again, where it had failed.
@@ -71,6 +73,7 @@ class Graph:
         self.nodes: list[PlanNode] = plan.nodes
         self.plans = [plan]
         self.bases = [0]
+        self.parents = [-1]
         self.inside: dict[int, int] = {}
         self.calls: dict[tuple[int, str], int] = {}
         self._prefixes = [""]
@@ -104,6 +107,16 @@ class Graph:
         number = node_of(address)
         return self.plans[self.scope_of(number)].digests[self.nodes[number].task]
 
+    def borrowed(self, address: int) -> Borrowed | None:
+        """Where the function of its task is, if that is elsewhere: it is borrowed itself, or was called by a body that is."""
+        while True:
+            number = address & _MASK
+            scope = self.scope_of(number)
+            found = self.plans[scope].borrowed.get(self.nodes[number].task)
+            address = self.parents[scope]
+            if found is not None or address < 0:
+                return found
+
     def template(self, parent: int, digest: str, handler_of: int = -1) -> Plan:
         """The plan of a scope to be: what a dynamic workflow called, or what its parent says."""
         if handler_of >= 0:
@@ -117,15 +130,16 @@ class Graph:
         assert kind.plan is not None
         return kind.plan
 
-    def open(self, plan: Plan, prefix: str, parent: int, key: str = "") -> int:
-        """Add the nodes of `plan`, which runs for `parent` (-1 for none), or which that, a body, has called under `key`; answers
-        with the number of the first."""
+    def open(self, plan: Plan, prefix: str, parent: int, key: str = "", handler_of: int = -1) -> int:
+        """Add the nodes of `plan`, which runs for `parent` (-1 for none), or which that, a body, has called under `key`, or which
+        handles the failure of a scope; answers with the number of the first."""
         base = len(self.nodes)
         if self.nodes is self.plan.nodes:
             self.nodes = list(self.nodes)
         self.nodes += plan.nodes
         self.plans.append(plan)
         self.bases.append(base)
+        self.parents.append(parent if handler_of < 0 else self.parents[handler_of])
         self._prefixes.append(prefix)
         if key:
             self.calls[parent, key] = self.calls.get((parent, key), 0) + 1

@@ -306,5 +306,5 @@ def graph_of(graph: Graph, state: State) -> Graph:
     """Add to a new graph what a state from a snapshot says was opened."""
     for scope in state.scopes[1:]:
         plan = graph.template(scope.parent, scope.template, scope.handler_of)
-        graph.open(plan, scope.prefix, scope.parent, scope.key)
+        graph.open(plan, scope.prefix, scope.parent, scope.key, scope.handler_of)
     return graph

@@ -18,6 +18,7 @@ from wingbeat.base.errors import WingbeatError
 from wingbeat.contracts.storage import StorageRef
 from wingbeat.runtime.job import ParentConfig
 from wingbeat.runtime.load import import_module
+from wingbeat.spec.definition import Definition
 from wingbeat.spec.entities import Closure, LaunchPlanSpec
 
 _ONLY_DEFINES = "The top level of the file only defines; what runs belongs under: if __name__ == '__main__':"
@@ -29,6 +30,8 @@ class CompileRequest(Struct, frozen=True):
 
     Attributes:
         parent: A warm parent to fork first, with the descriptor of its listening socket and the path of its log.
+
+        definitions: What references stand for, by their ids.
     """
 
     module: str
@@ -40,6 +43,7 @@ class CompileRequest(Struct, frozen=True):
     parent: ParentConfig | None = None
     listener: int = -1
     log: str = ""
+    definitions: dict[str, Definition] = {}
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):
@@ -71,6 +75,8 @@ class Compiled(Struct, frozen=True, omit_defaults=True):
         plans: Launch plans.
 
         problems: What could not be compiled.
+
+        wanted: Ids of references whose definitions have to be given, before anything can be said of the file.
     """
 
     closures: dict[str, Closure] = {}
@@ -79,6 +85,7 @@ class Compiled(Struct, frozen=True, omit_defaults=True):
     plans: dict[str, Planned] = {}
     problems: dict[str, Problem] = {}
     failed: Problem | None = None
+    wanted: tuple[str, ...] = ()
 
 
 def read_request(path: str) -> CompileRequest:
@@ -89,13 +96,18 @@ def read_request(path: str) -> CompileRequest:
 
 def answer(request: CompileRequest) -> None:
     """Compile and write the answer."""
+    from wingbeat.author.reference import defined
+
     sys.path[:0] = [root for root in request.roots if root not in sys.path]
-    found = _compile(request)
+    with defined(request.definitions):
+        found = _compile(request)
     with open(request.answer, "wb") as file:
         file.write(msgspec.json.encode(found))
 
 
 def _compile(request: CompileRequest) -> Compiled:
+    from wingbeat.author.reference import NotDefined
+
     try:
         module = import_module(request.module)
     except WingbeatError as error:
@@ -105,6 +117,7 @@ def _compile(request: CompileRequest) -> Compiled:
     closures: dict[str, Closure] = {}
     plans: dict[str, Planned] = {}
     problems: dict[str, Problem] = {}
+    wanted = _references(module) - request.definitions.keys()
     entities, launchplans = _entities(module, request.file), _plans(module)
     for name, entity in (*entities.items(), *launchplans.items()):
         try:
@@ -112,10 +125,14 @@ def _compile(request: CompileRequest) -> Compiled:
                 plans[name] = _plan(entity, request)
             else:
                 closures[name] = _close(entity, request)
+        except NotDefined as error:
+            wanted.add(error.reference)
         except WingbeatError as error:
             problems[name] = Problem(error.message, error.hint)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a workflow's body is the user's code
             problems[name] = _problem(error)
+    if wanted:
+        return Compiled(wanted=tuple(sorted(wanted)))
     tasks = tuple(name for name in closures if _is_task(entities[name]))
     own = [name for name, entity in entities.items() if getattr(entity.fn, "__module__", "") == module.__name__]
     own += [name for name, plan in launchplans.items() if os.path.realpath(plan.where.file) == request.file]
@@ -140,6 +157,12 @@ def _entities(module: Any, file: str) -> dict[str, Any]:
     found = {name: value for name, value in vars(module).items() if isinstance(value, Task | Workflow)}
     own = [name for name, value in found.items() if getattr(value.fn, "__module__", "") == module.__name__]
     return {name: found[name] for name in sorted(found, key=lambda n: (n not in own, n))}
+
+
+def _references(module: Any) -> set[str]:
+    from wingbeat.author.reference import Reference
+
+    return {value.name for value in vars(module).values() if isinstance(value, Reference)}
 
 
 def _is_task(entity: Any) -> bool:

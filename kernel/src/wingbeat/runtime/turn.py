@@ -20,7 +20,7 @@ from wingbeat.contracts.executor import Call, Made, Recorded, Replay, Suspended
 from wingbeat.contracts.failpoints import hit
 from wingbeat.runtime.replayloop import ReplayLoop
 from wingbeat.runtime.storageio import StorageIO
-from wingbeat.spec.codec import canonical
+from wingbeat.spec.codec import canonical, template_id
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Inline, Literals
 from wingbeat.spec.whole import literal_of, materialise
@@ -59,6 +59,7 @@ class Turn:
         self._made: dict[str, Made] = {made.key: made for made in replay.calls}
         self._templates = {made.template for made in replay.calls}
         self._history = deque(replay.history)
+        self._references = replay.references
         self._taken: Counter[str] = Counter()
         self._called: dict[str, str] = {}
         self._waiting: dict[str, asyncio.Future[Recorded]] = {}
@@ -71,9 +72,14 @@ class Turn:
     def run(self, function: Callable[..., Coroutine[Any, Any, Any]], arguments: Mapping[str, Any]) -> Any:
         """See `run_turn`."""
         from wingbeat.author.dynamic import body
+        from wingbeat.author.reference import defined, stored
 
         body.set(self)
         asyncio.set_event_loop(self._loop)
+        with defined({name: stored(blob, self._io) for name, blob in self._references.items()}):
+            return self._run(function, arguments)
+
+    def _run(self, function: Callable[..., Coroutine[Any, Any, Any]], arguments: Mapping[str, Any]) -> Any:
         hit("turn.begun")
         try:
             value = self._loop.run_until_complete(self._loop.create_task(function(**arguments)))
@@ -102,11 +108,12 @@ class Turn:
         self, key: str, entity: Any, args: Sequence[Any], kwargs: Mapping[str, Any], where: Location
     ) -> Any:
         template, inputs = self._closure(entity), self._inputs(entity, args, kwargs, where)
-        self._check(key, template.root, inputs, where)
+        name = template_id(template)
+        self._check(key, name, inputs, where)
         if key not in self._made:
-            self._calls[key] = Call(key, template.root, inputs)
-            if template.root not in self._templates:
-                self._closures[template.root] = template
+            self._calls[key] = Call(key, name, inputs)
+            if name not in self._templates:
+                self._closures[name] = template
         future = self._waiting[key] = self._loop.create_future()
         try:
             recorded = await future
@@ -152,7 +159,9 @@ class Turn:
     # -- calls
 
     def _key(self, name: str, frame: FrameType | None) -> str:
-        path = [name.rpartition(".")[2]]
+        path = [
+            name.rpartition("/")[2].partition("@")[0].rpartition(".")[2]
+        ]  # of references, which may name another version
         names: list[str] = []
         while frame is not None:
             code = frame.f_code

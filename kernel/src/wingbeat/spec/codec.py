@@ -7,13 +7,14 @@ because a decoder can be made to exhaust the stack of its process by nesting.
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.base.ids import digest
-from wingbeat.spec.entities import FORMAT, Closure, Entity, TaskSpec, WorkflowSpec
+from wingbeat.spec.entities import FORMAT_BORROWING, Borrowed, Closure, Entity, TaskSpec, WorkflowSpec
 from wingbeat.spec.mention import Mention
 from wingbeat.types import LimitExceeded
 from wingbeat.types.bounds import check_depth
@@ -102,9 +103,9 @@ def _as_told(error: msgspec.ValidationError) -> Exception:
 
 
 def _check_format(closure: Closure) -> None:
-    if closure.format > FORMAT:
+    if closure.format > FORMAT_BORROWING:
         raise ConfigurationError(
-            f"The spec has format {closure.format}; this Wingbeat reads formats up to {FORMAT}.",
+            f"The spec has format {closure.format}; this Wingbeat reads formats up to {FORMAT_BORROWING}.",
             hint="Upgrade wingbeat.",
         )
 
@@ -148,6 +149,22 @@ def check_closure(closure: Closure) -> None:
         raise ConfigurationError(
             f"The spec refers to {len(missing)} entities that it does not hold: {min(missing)[:19]}…."
         )
+    for name, borrowed in closure.borrowed.items():
+        if not isinstance(closure.entities.get(name), TaskSpec):
+            raise ConfigurationError(f"The spec borrows {name[:19]}… of {borrowed.of}, which is no task of it.")
+
+
+def borrowing(closure: Closure, borrowed: Mapping[str, Borrowed]) -> Closure:
+    """The closure, with the tasks that it borrows."""
+    if not borrowed:
+        return closure
+    return msgspec.structs.replace(closure, borrowed=dict(borrowed), format=FORMAT_BORROWING)
+
+
+def template_id(closure: Closure) -> str:
+    """What a closure that a body calls is known by: its root, and what of it is borrowed. Code and environment of the rest are
+    those of the body."""
+    return digest(canonical([closure.root, closure.borrowed])) if closure.borrowed else closure.root
 
 
 def json_schema() -> dict[str, Any]:

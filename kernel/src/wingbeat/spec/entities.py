@@ -23,6 +23,8 @@ from wingbeat.types.model import Strict
 
 FORMAT = 1
 """Version of the wire format, raised when a reader of the old one could misread the new one."""
+FORMAT_BORROWING = 2
+"""That of closures with borrowed tasks: who does not know them would look for their functions in the wrong bundle."""
 
 
 class Variable(Strict, frozen=True, omit_defaults=True):
@@ -101,6 +103,14 @@ class Entry(Strict, frozen=True):
     function: str
 
 
+class StoredDefinition(Strict, frozen=True):
+    """Where the definition of what somebody else has registered is stored, as canonical JSON."""
+
+    uri: str
+    digest: str
+    size: int
+
+
 class Isolation(enum.StrEnum):
     """How an attempt's process comes to be: forked from a warm parent, or started fresh."""
 
@@ -144,6 +154,8 @@ class TaskSpec(Strict, frozen=True, omit_defaults=True, tag_field="entity", tag=
     container: ContainerSpec | None = None
     gang: GangSpec | None = None
     secrets: tuple[SecretSpec, ...] = ()
+    references: dict[str, StoredDefinition] = {}
+    """Of a body: what it names of what others have registered, by the ids."""
 
 
 class LaunchPlanSpec(Strict, frozen=True, omit_defaults=True, tag_field="entity", tag="launchplan"):
@@ -449,6 +461,22 @@ class WorkflowSpec(Strict, frozen=True, omit_defaults=True, tag_field="entity", 
 Entity = TaskSpec | WorkflowSpec | LaunchPlanSpec
 
 
+class Borrowed(Strict, frozen=True, omit_defaults=True):
+    """Where the function of a task is that somebody else has registered.
+
+    Attributes:
+        of: What it came with: ``project/domain/name@version``.
+
+        bundle: Digest of the code bundle that holds it.
+
+        environment: Digest of the environment lock for it, where it declares no environment.
+    """
+
+    of: str
+    bundle: str = ""
+    environment: str = ""
+
+
 class Closure(Struct, frozen=True, omit_defaults=True):
     """A workflow with everything that it reaches: what is registered, launched and sent between processes.
 
@@ -460,6 +488,8 @@ class Closure(Struct, frozen=True, omit_defaults=True):
         bundle: Digest of the code bundle that holds the functions; empty where the code is at hand.
 
         environment: Digest of the project's environment lock; empty for tasks that all declare their own.
+
+        borrowed: By digest, tasks of `entities` that somebody else has registered: their functions are elsewhere.
     """
 
     root: str
@@ -467,6 +497,7 @@ class Closure(Struct, frozen=True, omit_defaults=True):
     bundle: str = ""
     environment: str = ""
     format: int = FORMAT
+    borrowed: dict[str, Borrowed] = {}
 
     @property
     def workflow(self) -> WorkflowSpec:
@@ -478,11 +509,13 @@ class Closure(Struct, frozen=True, omit_defaults=True):
 
 __all__ = [
     "FORMAT",
+    "FORMAT_BORROWING",
     "UNSET",
     "AllOf",
     "AnyOf",
     "Arm",
     "Binding",
+    "Borrowed",
     "BranchSpec",
     "CacheSpec",
     "Case",
@@ -518,6 +551,7 @@ __all__ = [
     "ResourceSpec",
     "RetrySpec",
     "SecretSpec",
+    "StoredDefinition",
     "TaskSpec",
     "Text",
     "TimeoutSpec",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from wingbeat.spec.entities import (
+    Borrowed,
     BranchSpec,
     Condition,
     FailurePolicy,
@@ -160,3 +161,5 @@ class Plan(Struct):
     """Whether every node is simply a task."""
     handler: Plan | None = None
     """What runs when it has failed or was aborted."""
+    borrowed: dict[int, Borrowed] = {}
+    """By index, tasks whose functions are elsewhere."""

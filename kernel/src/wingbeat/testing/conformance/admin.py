@@ -43,6 +43,8 @@ from wingbeat.contracts.admin import (
 from wingbeat.contracts.engine import Engine
 from wingbeat.kernel.kernel import Kernel
 from wingbeat.runtime.storageio import StorageIO
+from wingbeat.spec.codec import borrowing
+from wingbeat.spec.entities import Borrowed, TaskSpec
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.testing.conformance import engine_flows as flows
@@ -110,6 +112,27 @@ class AdminContract(Kit):
             assert entity.interface == definition.interface
             assert entity.created_at > 0
             assert await admin.definition(f"{TWICE}@v1") == definition
+
+    async def test_only_what_is_registered_can_be_borrowed(self, home: TemporaryHome) -> None:
+        """`register`: of what others have registered, as it is there; anything else is refused, and nothing is registered."""
+        own = workflow(flows.twice, "flows.twice")
+        (task,) = [name for name, each in own.closure.entities.items() if isinstance(each, TaskSpec)]
+
+        def borrower(of: str, bundle: str) -> Definition:
+            closure = borrowing(own.closure, {task: Borrowed(of, bundle, own.closure.environment)})
+            return Definition(Kind.WORKFLOW, "rides.ride", closure)
+
+        async with self.both(home) as (admin, _):
+            for of, bundle in ((f"{SOURCE}@v1", ""), ("nobody/production/flows.twice@v1", ""), ("no id", "")):
+                with pytest.raises(InputError):
+                    await self.put(admin, borrower(of, bundle))
+            await self.put(admin, own, project="maps")
+            for version, bundle in (("v2", own.closure.bundle), ("v1", "sha256:" + "0" * 64)):
+                with pytest.raises(InputError):
+                    await self.put(admin, borrower(f"{SOURCE}@{version}", bundle))
+            assert not (await admin.entities(EntityQuery(project="eta"))).items
+            (id,) = await self.put(admin, borrower(f"{SOURCE}@v1", own.closure.bundle))
+            assert (await admin.definition(id)).closure.borrowed[task].of == f"{SOURCE}@v1"
 
     async def test_a_version_never_changes(self, home: TemporaryHome) -> None:
         """`register` again: the same content is there already; another one is refused, and says what differs."""

@@ -14,7 +14,7 @@ import msgspec
 
 from wingbeat.base.errors import InputError
 from wingbeat.contracts.storage import Storage
-from wingbeat.spec.entities import Closure
+from wingbeat.spec.entities import Borrowed, Closure
 from wingbeat.trees import manifest_bytes, read_manifest
 from wingbeat.types import Blob
 from wingbeat_admin.client.api import Api
@@ -44,8 +44,10 @@ class Transfer:
         """
         files, trees = set[str](), set[str]()
         for closure in closures:
-            trees |= {closure.bundle} - {""}
-            files |= {closure.environment} - {""}
+            codes: list[Closure | Borrowed] = [closure, *closure.borrowed.values()]
+            for code in codes:
+                trees |= {code.bundle} - {""}
+                files |= {code.environment} - {""}
             self._add(msgspec.to_builtins(closure), files, trees)
         self._add(values, files, trees)
         if not files | trees:

@@ -35,6 +35,7 @@ from wingbeat.contracts.engine import Engine, LaunchReply, LaunchRequest
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.storage import Storage
 from wingbeat.spec.codec import canonical
+from wingbeat.spec.definition import borrowed_of, check_borrowed
 from wingbeat.spec.entities import LaunchPlanSpec
 from wingbeat.spec.identity import Identity, check_place, check_version, parse_identity, parse_name, parse_reference
 from wingbeat.spec.literal import Literals
@@ -109,6 +110,11 @@ class LocalAdmin:
     async def register(self, registration: Registration, *, by: str = "") -> list[Registered]:
         """See `Admin.register`."""
         ids = _identities(registration)
+        registered: dict[str, Definition] = {}
+        for id in borrowed_of(registration.definitions):
+            with contextlib.suppress(NotFound):
+                registered[id] = await self.definition(id)
+        check_borrowed(registration.definitions, registered)
         hit("admin.register")
         return await self.do(Store.register, ids, registration.definitions, self._clock(), by or _owner())
 

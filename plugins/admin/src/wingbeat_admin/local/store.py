@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from wingbeat.base import ids
 from wingbeat.base.errors import ConflictError, NotFound
 from wingbeat.contracts.admin import (
     CAUSE_LABEL,
@@ -104,13 +105,13 @@ class Store:
         if self._found(id) is not None:
             return Registered(str(id), definition.kind, created=False)
         closure = canonical(definition.closure)
-        name = msgspec.json.encode([definition.closure.root, definition.closure.bundle, definition.closure.environment])
-        self._db.execute("INSERT OR IGNORE INTO closures VALUES (?, ?)", (name.decode(), closure))
+        name = ids.digest(closure)
+        self._db.execute("INSERT OR IGNORE INTO closures VALUES (?, ?)", (name, closure))
         doc = definition.plan.doc if definition.plan is not None else definition.closure.workflow.doc
         body = msgspec.json.encode(_Body(definition.interface, at, by, doc, definition.plan))
         self._db.execute(
             "INSERT INTO entities (project, domain, name, version, kind, digest, closure, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (id.project, id.domain, id.name, id.version, definition.kind, digest, name.decode(), body),
+            (id.project, id.domain, id.name, id.version, definition.kind, digest, name, body),
         )
         return Registered(str(id), definition.kind, created=True)
 
