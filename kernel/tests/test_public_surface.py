@@ -8,6 +8,10 @@ import pytest
 import wingbeat
 
 NAMES = {
+    "Artifact",
+    "Newest",
+    "OnArtifact",
+    "OnVersion",
     "Cache",
     "Columns",
     "CompileError",

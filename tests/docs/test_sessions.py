@@ -22,7 +22,7 @@ BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"^```python\n# (\w+)\.py\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"(\w*)\$ (.*)")
 PORT = "8765"
-PAGES = ("share-and-launch",)
+PAGES = ("artifacts", "share-and-launch")
 
 
 class Step(NamedTuple):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from asyncio import gather
 
+    from wingbeat.author.artifact import Artifact, Newest
     from wingbeat.author.branch import case, cond
     from wingbeat.author.formula import where
     from wingbeat.author.gate import approve, sleep, wait_for_input
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from wingbeat.author.reference import reference
     from wingbeat.author.schedule import Cron, FixedRate
     from wingbeat.author.task import Task, task
-    from wingbeat.author.trigger import OnEnd, OnSuccess
+    from wingbeat.author.trigger import OnArtifact, OnEnd, OnSuccess, OnVersion
     from wingbeat.author.workflow import Workflow, workflow
     from wingbeat.base.errors import (
         CompileError,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "asyncio": ("gather",),
+    "wingbeat.author.artifact": ("Artifact", "Newest"),
     "wingbeat.author.branch": ("case", "cond"),
     "wingbeat.author.formula": ("where",),
     "wingbeat.author.gate": ("approve", "sleep", "wait_for_input"),
@@ -55,7 +57,7 @@ _WHERE = {
     "wingbeat.author.reference": ("reference",),
     "wingbeat.author.schedule": ("Cron", "FixedRate"),
     "wingbeat.author.task": ("Task", "task"),
-    "wingbeat.author.trigger": ("OnEnd", "OnSuccess"),
+    "wingbeat.author.trigger": ("OnArtifact", "OnEnd", "OnSuccess", "OnVersion"),
     "wingbeat.author.workflow": ("Workflow", "workflow"),
     "wingbeat.base.errors": (
         "CompileError",
@@ -76,11 +78,12 @@ _WHERE = {
 _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
 
 __all__ = [
-    "Cache", "Columns", "CompileError", "Concurrency", "ConflictError", "Cron", "Directory", "Environment", "Execution",
-    "ExecutionFailed", "Failure", "FailurePolicy", "File", "FixedRate", "Format", "HashWith", "InputError", "Kernel",
-    "LaunchPlan", "LimitReached", "NonRetryable", "NotFound", "OnEnd", "OnSuccess", "Pickle", "Pool", "Resources", "Retry",
-    "Secret", "Task", "Timeout", "WingbeatError", "Workflow", "approve", "case", "cond", "current", "gather", "map_task",
-    "reference", "run", "sleep", "step", "task", "wait_for_input", "where", "workflow",
+    "Artifact", "Cache", "Columns", "CompileError", "Concurrency", "ConflictError", "Cron", "Directory", "Environment",
+    "Execution", "ExecutionFailed", "Failure", "FailurePolicy", "File", "FixedRate", "Format", "HashWith", "InputError",
+    "Kernel", "LaunchPlan", "LimitReached", "Newest", "NonRetryable", "NotFound", "OnArtifact", "OnEnd", "OnSuccess",
+    "OnVersion", "Pickle", "Pool", "Resources", "Retry", "Secret", "Task", "Timeout", "WingbeatError", "Workflow", "approve",
+    "case", "cond", "current", "gather", "map_task", "reference", "run", "sleep", "step", "task", "wait_for_input", "where",
+    "workflow",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Kill -9 at every failpoint of the admin, and at random moments: no trigger and no tick is lost or doubled."""
+"""Kill -9 at every failpoint of the admin, and at random moments: no trigger, no tick and no artifact is lost or doubled."""
 
 import asyncio
 import os
@@ -37,8 +37,10 @@ async def check(tmp_path):
     async with Kernel(tmp_path / "home", discover=False, read_only=True) as kernel:
         found = await kernel.engine.executions(limit=1000)
     causes = [each.labels.get(CAUSE_LABEL, "") for each in found]
-    fired = sorted(cause for cause in causes if cause.startswith("m"))
+    fired = sorted(cause for cause in causes if re.fullmatch(r"m\d", cause))
     assert fired == [f"m{n}" for n in range(8)], fired
+    taken = sorted(cause for cause in causes if cause.startswith("maps/"))
+    assert taken == [f"maps/production/numbers@a{n}" for n in range(4)], taken
     ticks = sorted(datetime.fromisoformat(c.removeprefix("tick ")).timestamp() for c in causes if c.startswith("tick "))
     assert ticks == [ticks[0] + n for n in range(len(ticks))], "a tick is missing, or was launched twice"
 

@@ -1,4 +1,4 @@
-"""Two teams and a schedule: a program that is killed and begun again until it has done everything.
+"""Two teams, a schedule and artifacts: a program that is killed and begun again until it has done everything.
 
 Arguments: the home, and how many ticks.
 """
@@ -9,14 +9,15 @@ from pathlib import Path
 
 from wingbeat import Kernel
 from wingbeat.author.schedule import FixedRate
-from wingbeat.author.trigger import OnSuccess
+from wingbeat.author.trigger import OnArtifact, OnSuccess
 from wingbeat.contracts.admin import EntityQuery, ExecutionQuery, Kind, Launch, Registration
+from wingbeat.contracts.artifacts import ArtifactQuery
 from wingbeat.testing.conformance import engine_flows as flows
 from wingbeat.testing.conformance.admin import launchplan, workflow
 from wingbeat.testing.home import TemporaryHome
 from wingbeat_admin.local.admin import LocalAdmin
 
-SOURCES = 8
+SOURCES, ARTIFACTS = 8, 4
 SOURCE = "maps/production/flows.twice"
 
 
@@ -31,10 +32,12 @@ async def main(home: str, ticks: int) -> None:
 
 
 async def work(admin: LocalAdmin, ticks: int) -> None:
-    await admin.register(Registration("maps", "production", (workflow(flows.twice, "flows.twice"),), "v1"))
+    sources = (workflow(flows.twice, "flows.twice"), workflow(flows.numbered, "flows.numbered"))
+    await admin.register(Registration("maps", "production", sources, "v1"))
     often = FixedRate("1s", catch_up="all", overlap="allow_all")
     plans = (
         launchplan(flows.twice, "fired", trigger=OnSuccess(SOURCE, inputs={"n": "o0"})),
+        launchplan(flows.twice, "taken", trigger=OnArtifact("maps/production/numbers", input="n")),
         launchplan(flows.twice, "often", inputs={"n": 1}, trigger=often),
     )
     await admin.register(Registration("eta", "production", plans, "v1"))
@@ -43,10 +46,15 @@ async def work(admin: LocalAdmin, ticks: int) -> None:
             await admin.activate(plan.id)
     for number in range(SOURCES):
         await admin.launch(Launch(f"{SOURCE}@v1", {"n": number}, f"m{number}"))
+    for number in range(ARTIFACTS):
+        await admin.launch(Launch("maps/production/flows.numbered", {"n": number, "city": "sf"}, f"a{number}"))
     while True:
         fired = (await admin.executions(ExecutionQuery("eta", entity="eta/production/fired"))).items
+        taken = (await admin.executions(ExecutionQuery("eta", entity="eta/production/taken"))).items
         often_ = (await admin.executions(ExecutionQuery("eta", entity="eta/production/often"))).items
-        if len(fired) >= SOURCES and len(often_) >= ticks and all(each.phase.terminal for each in (*fired, *often_)):
+        enough = len(fired) >= SOURCES and len(taken) >= ARTIFACTS and len(often_) >= ticks
+        if enough and all(each.phase.terminal for each in (*fired, *taken, *often_)):
+            assert len((await admin.artifacts(ArtifactQuery())).items) == ARTIFACTS
             return
         await asyncio.sleep(0.02)
 

@@ -12,7 +12,8 @@ from wingbeat_cli.group import HELP, output_option
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wingbeat.contracts.admin import Entity, ExecutionEntry
+    from wingbeat.contracts.admin import Admin, Entity, ExecutionEntry
+    from wingbeat.contracts.artifacts import ArtifactEntry, Artifacts
     from wingbeat.contracts.engine import Summary
     from wingbeat.kernel import Kernel
 
@@ -66,6 +67,65 @@ def _inventory(name: str, kind: str, what: str) -> None:
 _inventory("workflows", "workflow", "workflows")
 _inventory("tasks", "task", "tasks")
 _inventory("launchplans", "launchplan", "launch plans")
+
+
+@command.command("artifacts")
+@_place
+@click.option("--name", default="", help="Of this name only.")
+@click.option("--partition", "partitions", multiple=True, metavar="KEY=VALUE", help="Of these keys only.")
+@_page
+def artifacts(
+    project: str, domain: str, name: str, partitions: tuple[str, ...], limit: int, after: str, output: str
+) -> int:
+    """List the artifacts that workflows have published: every version, the newest first."""
+    from wingbeat.contracts.artifacts import ArtifactPage, ArtifactQuery
+    from wingbeat_cli.door import within
+
+    keys = {}
+    for pair in partitions:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise click.UsageError(f"--partition takes KEY=VALUE, not {pair!r}")
+        keys[key] = value
+
+    async def work(kernel: Kernel) -> ArtifactPage:
+        return await keeping(await kernel.admin()).artifacts(ArtifactQuery(project, domain, name, keys, after, limit))
+
+    page = within(work)
+    if output == "json":
+        from wingbeat_cli.render import document
+
+        document.dump({"items": [document.artifact(each) for each in page.items], "next": page.following or None})
+    elif page.items:
+        _artifacts(page.items)
+    else:
+        click.echo(
+            "there are no such artifacts" if project or domain or name or keys else "there are no artifacts", err=True
+        )
+    return 0
+
+
+def keeping(admin: Admin) -> Artifacts:
+    """The admin, as one that keeps artifacts. Raises ConfigurationError."""
+    from wingbeat.base.errors import ConfigurationError
+    from wingbeat.contracts.artifacts import Artifacts
+
+    if not isinstance(admin, Artifacts):
+        raise ConfigurationError(
+            "the admin that is chosen keeps no artifacts", hint="wingbeat config show kernel.admin"
+        )
+    return admin
+
+
+def _artifacts(found: list[ArtifactEntry]) -> None:
+    from wingbeat.types.text import describe
+    from wingbeat_cli.render.table import coloured, columns, echo, moment
+
+    rows = []
+    for each in found:
+        keys = ", ".join(f"{key}={value}" for key, value in each.partitions.items())
+        rows.append((each.id, keys, describe(each.type), moment(each.created_at), each.entity))
+    echo(columns(rows, heading=("ID", "PARTITION", "TYPE", "PUBLISHED", "BY"), colour=coloured(sys.stdout)))
 
 
 def _entities(found: list[Entity]) -> None:

@@ -12,6 +12,7 @@ from wingbeat_cli.group import HELP, Session, output_option
 if TYPE_CHECKING:
     from wingbeat.contracts.admin import Entity
     from wingbeat.kernel import Kernel
+    from wingbeat.spec.entities import Interface
 
 
 def _ours(function: Any) -> Any:
@@ -52,7 +53,7 @@ async def _launch(kernel: Kernel, ctx: click.Context, reference: str, arguments:
     entity = await admin.entity(reference)
     _check_fixed(entity, arguments, ctx)
     with _context(entity, ctx, reference, arguments) as inner:
-        inputs = given(inner, entity.interface)
+        inputs = given(inner, _asked_for(entity))
         asked = _asked(ctx, inner)
     wires = kernel.wires(entity.interface, inputs)
     reply = await admin.launch(Launch(entity.id, wires, asked["name"], _labels(asked["labels"], ctx)))
@@ -93,8 +94,17 @@ def _context(entity: Entity, ctx: click.Context, reference: str, arguments: tupl
 
     fixed = [f"  {name} = {json.dumps(wire, ensure_ascii=False)}" for name, wire in entity.fixed.items()]
     told = ["\n".join(["\b", "Fixed by the launch plan:", *fixed])] if fixed else []
-    command = entity_command(entity.id, entity.interface, "\n\n".join([entity.doc or entity.id, *told]), _ours)
+    command = entity_command(entity.id, _asked_for(entity), "\n\n".join([entity.doc or entity.id, *told]), _ours)
     return command.make_context(f"{ctx.info_name} {reference}", list(arguments), parent=ctx.parent)
+
+
+def _asked_for(entity: Entity) -> Interface:
+    """What is to be given: what takes an artifact by itself is not."""
+    from msgspec.structs import replace
+
+    newest = {name: f"the newest {spec.artifact}" for name, spec in entity.newest.items()}
+    inputs = [replace(v, default=newest[v.name]) if v.name in newest else v for v in entity.interface.inputs]
+    return replace(entity.interface, inputs=tuple(inputs))
 
 
 def _check_fixed(entity: Entity, arguments: tuple[str, ...], ctx: click.Context) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wingbeat.contracts.admin import Entity, ExecutionEntry
+    from wingbeat.contracts.artifacts import ArtifactEntry
     from wingbeat.contracts.engine import (
         AttemptView,
         ExecutionView,
@@ -90,6 +91,21 @@ def entity(entity: Entity) -> dict[str, Any]:
         "trigger": msgspec.to_builtins(entity.trigger),
         "paused": entity.paused,
         "next": timestamp(entity.next),
+    }
+
+
+def artifact(entry: ArtifactEntry) -> dict[str, Any]:
+    """A version of an artifact."""
+    import msgspec
+
+    return {
+        "id": entry.id,
+        "partitions": entry.partitions,
+        "execution": entry.execution,
+        "output": entry.output,
+        "entity": entry.entity,
+        "type": msgspec.to_builtins(entry.type),
+        "published_at": timestamp(entry.created_at),
     }
 
 

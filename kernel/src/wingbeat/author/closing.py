@@ -186,4 +186,5 @@ class _Closing:
             doc=doc,
             on_failure=None if handler is None else len(calls),
             concurrency=callee.concurrency if isinstance(callee, Dynamic) else None,
+            publishes=callee.publishes if isinstance(callee, Dynamic) else {},
         )

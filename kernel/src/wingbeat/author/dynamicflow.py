@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
+from wingbeat.author.artifact import Artifact, as_publishes
 from wingbeat.author.dynamic import plain_dynamic, settled
 from wingbeat.author.fingerprint import own_code
 from wingbeat.author.options import (
@@ -47,6 +48,7 @@ class Dynamic(Task[P, Coroutine[Any, Any, R]]):
         on_failure: Any = None,
         concurrency: int | Concurrency | None = None,
         secrets: Sequence[str | Secret] = (),
+        publishes: Mapping[str, Artifact] | None = None,
     ) -> None:
         options = TaskOptions(
             retries=retries,
@@ -58,6 +60,7 @@ class Dynamic(Task[P, Coroutine[Any, Any, R]]):
         super().__init__(fn, options, name)
         self.timeout, self.on_failure = options.timeout.total_s, on_failure
         self.concurrency = as_concurrency(concurrency, self.name, location_of(fn))
+        self.publishes = as_publishes(publishes, self.name, location_of(fn))
 
     def plain(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
         """Run the body as plain Python: each call that it awaits is the plain function."""

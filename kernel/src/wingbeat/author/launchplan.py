@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
+from wingbeat.author.artifact import Newest
 from wingbeat.author.compose import Callee
 from wingbeat.author.dynamic import dispatch
 from wingbeat.author.options import Concurrency, as_concurrency
 from wingbeat.author.schedule import Schedule
 from wingbeat.author.signature import Signature
 from wingbeat.author.source import caller
-from wingbeat.author.trigger import OnEnd
+from wingbeat.author.trigger import Trigger
 from wingbeat.base.errors import CompileError
 from wingbeat.spec.entities import Interface, LaunchPlanSpec, Variable
-from wingbeat.spec.triggers import OnEndSpec, ScheduleSpec
-from wingbeat.types import BlobIO, Simple, ValueMismatch, compatible, describe
+from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec, TriggerSpec
+from wingbeat.types import BlobIO, LiteralType, Simple, ValueMismatch, compatible, describe
 
 if TYPE_CHECKING:
     from wingbeat.author.task import Task
@@ -36,7 +37,7 @@ class LaunchPlan(Callee, Generic[R]):
 
         name: Its name in the inventory; the workflow's by default.
 
-        inputs: Defaults of inputs, in place of the workflow's own.
+        inputs: Defaults of inputs, in place of the workflow's own; or `Newest` artifacts, for which the admin looks.
 
         fixed: Inputs that nobody can give.
 
@@ -47,8 +48,8 @@ class LaunchPlan(Callee, Generic[R]):
         concurrency: How many of its executions may be under way at once: a number, or a `Concurrency`. In place of the
             workflow's own.
 
-        trigger: What starts it once it is registered and active: `OnSuccess` or `OnEnd` of another workflow, or the time: `Cron`
-            or `FixedRate`.
+        trigger: What starts it once it is registered and active: `OnSuccess` or `OnEnd` of another workflow, `OnArtifact`,
+            `OnVersion`, or the time: `Cron` or `FixedRate`.
 
     Raises:
         CompileError: An input is not one of the workflow's, or is given twice; the limit is none; the trigger is none.
@@ -64,7 +65,7 @@ class LaunchPlan(Callee, Generic[R]):
         labels: Mapping[str, str] | None = None,
         doc: str = "",
         concurrency: int | Concurrency | None = None,
-        trigger: OnEnd | Schedule | None = None,
+        trigger: Trigger | Schedule | None = None,
     ) -> None:
         from wingbeat.author.task import Task
         from wingbeat.author.workflow import Workflow
@@ -74,15 +75,17 @@ class LaunchPlan(Callee, Generic[R]):
             raise CompileError(f"LaunchPlan takes a workflow, not {workflow!r} ({where}): {where.text}")
         self.workflow: Workflow[..., R] | Task[..., R] = workflow
         self.name, self.fn = name or workflow.name, workflow.fn
-        self.inputs, self.fixed, self.labels, self.doc = dict(inputs or {}), dict(fixed or {}), dict(labels or {}), doc
+        self.newest = {name: given.spec for name, given in (inputs or {}).items() if isinstance(given, Newest)}
+        self.inputs = {name: given for name, given in (inputs or {}).items() if name not in self.newest}
+        self.fixed, self.labels, self.doc = dict(fixed or {}), dict(labels or {}), doc
         self.concurrency = as_concurrency(concurrency, self.name, where)
-        if not isinstance(trigger, OnEnd | Schedule | None):
+        if not isinstance(trigger, Trigger | Schedule | None):
             raise CompileError(
                 f"LaunchPlan {self.name}: trigger={trigger!r} is none ({where}): {where.text}",
                 hint='Such as OnSuccess("maps/production/maps.build", inputs={"roads": "o0"}), or Cron("0 3 * * *").',
             )
         self.trigger = trigger
-        both = self.inputs.keys() & self.fixed.keys()
+        both = (self.inputs.keys() | self.newest.keys()) & self.fixed.keys()
         if both:
             raise CompileError(
                 f"LaunchPlan {self.name}: {min(both)!r} is among the inputs and fixed ({where}): {where.text}",
@@ -111,7 +114,7 @@ class LaunchPlan(Callee, Generic[R]):
             CompileError: The plan gives an input that the workflow does not have.
         """
         own = self.workflow.signature
-        stray = [n for n in (*self.inputs, *self.fixed) if n not in own.inputs]
+        stray = [n for n in (*self.inputs, *self.newest, *self.fixed) if n not in own.inputs]
         if stray:
             raise CompileError(
                 f"LaunchPlan {self.name}: {self.workflow.name} has no input {stray[0]!r} ({self.where}): {self.where.text}",
@@ -150,25 +153,26 @@ class LaunchPlan(Callee, Generic[R]):
             doc=self.doc,
             concurrency=self.concurrency,
             trigger=None if self.trigger is None else self.trigger.spec,
+            newest=self.newest,
         )
 
-    def _check_trigger(self, trigger: OnEnd | Schedule, inputs: list[Variable]) -> None:
+    def _check_trigger(self, trigger: Trigger | Schedule, inputs: list[Variable]) -> None:
         """Nobody is there to give an input when it fires."""
-        spec = trigger.spec
-        given = spec.inputs if isinstance(spec, OnEndSpec) else {spec.input: ""} if spec.input else {}
+        given = _given(trigger.spec)
         stray = [name for name in given if name not in {v.name for v in inputs}]
         if stray:
             why = "it is fixed" if stray[0] in self.fixed else f"{self.workflow.name} has no such input"
             raise CompileError(
                 f"LaunchPlan {self.name}: its trigger gives {stray[0]!r}, but {why} ({self.where}): {self.where.text}"
             )
-        kickoff = next((v for v in inputs if isinstance(spec, ScheduleSpec) and v.name == spec.input), None)
-        if kickoff is not None and (differs := compatible(Simple("datetime"), kickoff.type)) is not None:
-            raise CompileError(
-                f"LaunchPlan {self.name}: {kickoff.name!r} takes {describe(kickoff.type)}, and a tick is a datetime: {differs} "
-                f"({self.where}): {self.where.text}"
-            )
-        missing = [v.name for v in inputs if v.required and v.name not in given]
+        for variable in inputs:
+            type_, what = given.get(variable.name, (None, ""))
+            if type_ is not None and (differs := compatible(type_, variable.type)) is not None:
+                raise CompileError(
+                    f"LaunchPlan {self.name}: {variable.name!r} takes {describe(variable.type)}, and {what} is a "
+                    f"{describe(type_)}: {differs} ({self.where}): {self.where.text}"
+                )
+        missing = [v.name for v in inputs if v.required and v.name not in given.keys() | self.newest.keys()]
         if missing:
             raise CompileError(
                 f"LaunchPlan {self.name}: when its trigger fires nobody gives {missing[0]!r} ({self.where}): {self.where.text}",
@@ -184,3 +188,20 @@ class LaunchPlan(Callee, Generic[R]):
                 f"LaunchPlan {self.name} gives {name!r} of another type: {error}; {self.workflow.name} takes "
                 f"{describe(codec.type)} ({self.where}): {self.where.text}"
             ) from error
+
+
+def _given(trigger: TriggerSpec) -> dict[str, tuple[LiteralType | None, str]]:
+    """The inputs that a trigger gives: of which type, where that is known before it fires, and what that is."""
+    text = Simple("str")
+    found: dict[str, tuple[LiteralType | None, str]] = {}
+    match trigger:
+        case OnEndSpec():
+            found = dict.fromkeys(trigger.inputs, (None, ""))
+        case ScheduleSpec():
+            found = {trigger.input: (Simple("datetime"), "a tick")}
+        case OnArtifactSpec():
+            found = {trigger.input: (None, ""), **dict.fromkeys(trigger.keys, (text, "a key of a partition"))}
+        case OnVersionSpec():
+            found = {trigger.input: (text, "a version")}
+    found.pop("", None)
+    return found

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Literal
 
 from wingbeat.author.source import Location, caller
 from wingbeat.base.errors import CompileError, InputError
 from wingbeat.spec.identity import parse_name
 from wingbeat.spec.phase import ExecutionPhase
-from wingbeat.spec.triggers import OnEndSpec
+from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
-class OnEnd:
+class Trigger:
+    """What these have in common: each is something that happens elsewhere."""
+
+    spec: OnEndSpec | OnArtifactSpec | OnVersionSpec
+
+
+class OnEnd(Trigger):
     """Start when an execution of another workflow has ended, however it has.
 
     Args:
@@ -55,13 +62,67 @@ class OnSuccess(OnEnd):
         self.spec = _spec(type(self).__name__, caller(), workflow, inputs, ("SUCCEEDED",))
 
 
-def _spec(kind: str, where: Location, workflow: str, inputs: Mapping[str, str], phases: tuple[str, ...]) -> OnEndSpec:
-    """What was written at that line. Raises CompileError."""
+class OnArtifact(Trigger):
+    """Start when there is a new version of an artifact: see `Artifact`.
+
+    Args:
+        artifact: Its name, ``project/domain/name``.
+
+        partitions: Only those whose keys have these values: ``{"city": "sf"}``.
+
+        input: Input of the launch plan that takes the value.
+
+        keys: Inputs of the launch plan, by the keys of the partition that they take, as texts: ``{"city": "city"}``.
+
+    Raises:
+        CompileError: It is no such name.
+    """
+
+    def __init__(
+        self, artifact: str, *, partitions: Mapping[str, str] = _NONE, input: str = "", keys: Mapping[str, str] = _NONE
+    ) -> None:
+        name = _named(artifact, caller())
+        self.spec = OnArtifactSpec(name, dict(partitions), input, {target: key for key, target in keys.items()})
+
+
+class OnVersion(Trigger):
+    """Start when there is a new version of something registered, or another version of a launch plan is the active one.
+
+    Args:
+        entity: Its name, ``project/domain/name``.
+
+        event: ``"registered"`` or ``"activated"``.
+
+        input: Input of the launch plan that takes ``project/domain/name@version``.
+
+    Raises:
+        CompileError: It is no such name, or event.
+    """
+
+    def __init__(
+        self, entity: str, *, event: Literal["registered", "activated"] = "registered", input: str = ""
+    ) -> None:
+        where = caller()
+        if event not in ("registered", "activated"):
+            raise CompileError(
+                f"A version is registered or activated, not {event!r} ({where}): {where.text}",
+            )
+        self.spec = OnVersionSpec(_named(entity, where), event, input)
+
+
+def _named(name: str, where: Location) -> str:
+    """Raises CompileError."""
     try:
-        name = str(parse_name(workflow))
-        chosen = tuple(ExecutionPhase(phase) for phase in phases)
+        return str(parse_name(name))
     except InputError as error:
         raise CompileError(f"{error.message} ({where}): {where.text}", hint=error.hint) from None
+
+
+def _spec(kind: str, where: Location, workflow: str, inputs: Mapping[str, str], phases: tuple[str, ...]) -> OnEndSpec:
+    """What was written at that line. Raises CompileError."""
+    name = _named(workflow, where)
+    try:
+        chosen = tuple(ExecutionPhase(phase) for phase in phases)
     except ValueError as error:
         raise CompileError(f"{error} ({where}): {where.text}") from None
     if not chosen or not all(phase.terminal for phase in chosen):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
+from wingbeat.author.artifact import Artifact, as_publishes
 from wingbeat.author.compose import Callee, Composer, composing
 from wingbeat.author.dynamic import dispatch, plain_static
 from wingbeat.author.dynamicflow import Dynamic
@@ -53,6 +54,7 @@ class Workflow(Callee, Generic[P, R]):
         timeout: Duration | None = None,
         on_failure: Task[..., Any] | Workflow[..., Any] | None = None,
         concurrency: int | Concurrency | None = None,
+        publishes: Mapping[str, Artifact] | None = None,
     ) -> None:
         self.fn = fn
         self.name = name or f"{module_of(fn)}.{fn.__qualname__}"
@@ -63,6 +65,7 @@ class Workflow(Callee, Generic[P, R]):
             raise CompileError(f"@workflow: {error} ({location_of(fn)}).") from error
         self.on_failure = on_failure
         self.concurrency = as_concurrency(concurrency, self.name, location_of(fn))
+        self.publishes = as_publishes(publishes, self.name, location_of(fn))
         functools.update_wrapper(self, fn)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:  # as of a task
@@ -143,6 +146,7 @@ class Composition:
             doc=workflow.signature.documented.description,
             on_failure=self._handler,
             concurrency=workflow.concurrency,
+            publishes=workflow.publishes,
         )
 
     def _place(self, handler: Callee) -> int:
@@ -167,6 +171,7 @@ def workflow(
     timeout: Duration | None = None,
     on_failure: Task[..., Any] | Workflow[..., Any] | None = None,
     concurrency: int | Concurrency | None = None,
+    publishes: Mapping[str, Artifact] | None = None,
 ) -> _Decorator: ...
 
 
@@ -181,6 +186,7 @@ def workflow(
     resources: Resources | None = None,
     environment: Environment | None = None,
     secrets: Sequence[str | Secret] = (),
+    publishes: Mapping[str, Artifact] | None = None,
 ) -> _DynamicDecorator: ...
 
 
@@ -202,6 +208,9 @@ def workflow(fn: Any = None, /, **options: Any) -> Any:
 
         concurrency: How many executions of it may be under way at once: a number, beyond which they queue, or a `Concurrency`.
             Not for where it is called in another workflow, which makes it a part of that one's execution.
+
+        publishes: Outputs that become artifacts when an execution of it, registered, has succeeded: ``{"o0": Artifact("roads")}``.
+            Not for where it is called in another workflow.
 
         retries: How often the body is run again when it fails, without what succeeded. Dynamic workflows only, as are
             `resources`, `environment` and `secrets`, which are those of its body.
@@ -225,8 +234,18 @@ class _DynamicDecorator(Protocol):
     def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]], /) -> Dynamic[P, R]: ...
 
 
-_STATIC = {"name", "failure_policy", "timeout", "on_failure", "concurrency"}
-_DYNAMIC = {"name", "timeout", "on_failure", "concurrency", "retries", "resources", "environment", "secrets"}
+_STATIC = {"name", "failure_policy", "timeout", "on_failure", "concurrency", "publishes"}
+_DYNAMIC = {
+    "name",
+    "timeout",
+    "on_failure",
+    "concurrency",
+    "publishes",
+    "retries",
+    "resources",
+    "environment",
+    "secrets",
+}
 
 
 def _made(fn: Any, **options: Any) -> Any:

@@ -11,6 +11,7 @@ from wingbeat.base.errors import CompileError
 from wingbeat.compile.branches import Arms, condition_findings, nodes_of
 from wingbeat.compile.handlers import handler_findings
 from wingbeat.compile.interfaces import gate_findings, launchplan_findings, node_interface
+from wingbeat.compile.publishing import publishing_findings
 from wingbeat.spec.chosen import check_formulas
 from wingbeat.spec.entities import (
     Arm,
@@ -92,6 +93,7 @@ class _Check:
                     what = f"{self.workflow.name} returns {variable.name!r} as {describe(variable.type)}"
                     yield f"{what}{wrong}{where}."
         yield from handler_findings(self.closure, self.workflow)
+        yield from publishing_findings(self.workflow, f" ({self.lines['']})" if "" in self.lines else "")
 
     def _where(self, node: NodeSpec) -> str:
         return f" ({self.lines[node.id]})" if node.id in self.lines else f" (node {node.id} of {self.workflow.name})"

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from wingbeat.contracts.engine import LaunchReply
+from wingbeat.spec.artifacts import NewestSpec
 from wingbeat.spec.definition import Definition, Kind
 from wingbeat.spec.entities import Interface
 from wingbeat.spec.phase import ExecutionPhase
@@ -65,6 +66,8 @@ class Entity(Struct, frozen=True, omit_defaults=True):
         paused: Why its schedule is paused, if it is.
 
         next: When it is started next by its schedule, in epoch seconds.
+
+        newest: Of a launch plan, inputs that take an artifact where nobody gives them.
     """
 
     id: str
@@ -79,6 +82,7 @@ class Entity(Struct, frozen=True, omit_defaults=True):
     trigger: TriggerSpec | None = None
     paused: str = ""
     next: float | None = None
+    newest: dict[str, NewestSpec] = {}
 
 
 class EntityQuery(Struct, frozen=True, omit_defaults=True):

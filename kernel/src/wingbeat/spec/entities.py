@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from wingbeat.spec.artifacts import NewestSpec, PublishSpec
 from wingbeat.spec.container import ContainerSpec
 from wingbeat.spec.gang import GangSpec
 from wingbeat.spec.mention import Mention
@@ -181,6 +182,8 @@ class LaunchPlanSpec(Strict, frozen=True, omit_defaults=True, tag_field="entity"
     doc: str = ""
     concurrency: ConcurrencySpec | None = None
     trigger: TriggerSpec | None = None
+    newest: dict[str, NewestSpec] = {}
+    """Inputs that take an artifact, where nobody gives them."""
 
     @property
     def calls(self) -> tuple[str, ...]:
@@ -456,6 +459,8 @@ class WorkflowSpec(Strict, frozen=True, omit_defaults=True, tag_field="entity", 
     inputs of the workflow that it has too, and an input ``error`` where it has one."""
     concurrency: ConcurrencySpec | None = None
     """Limit of its executions. It is for those alone: a workflow that is called in another one is part of that one's."""
+    publishes: dict[str, PublishSpec] = {}
+    """Outputs that become artifacts. Those of its executions alone, too."""
 
 
 Entity = TaskSpec | WorkflowSpec | LaunchPlanSpec
@@ -540,6 +545,7 @@ __all__ = [
     "ListBinding",
     "MapBinding",
     "MapSpec",
+    "NewestSpec",
     "NodeSpec",
     "Not",
     "Number",
@@ -548,6 +554,7 @@ __all__ = [
     "OverrideSpec",
     "PoolSpec",
     "Promise",
+    "PublishSpec",
     "ResourceSpec",
     "RetrySpec",
     "SecretSpec",

@@ -70,4 +70,39 @@ class ScheduleSpec(Strict, frozen=True, omit_defaults=True, tag_field="on", tag=
     pause_on_failure: bool = False
 
 
-TriggerSpec = OnEndSpec | ScheduleSpec
+class OnArtifactSpec(Strict, frozen=True, omit_defaults=True, tag_field="on", tag="artifact"):
+    """There is a new version of an artifact.
+
+    Attributes:
+        artifact: ``project/domain/name``.
+
+        partitions: Values that keys of its partition have to have.
+
+        input: Input of the launch plan that takes the value; empty for none.
+
+        keys: Inputs of the launch plan that take a key of the partition, as a text.
+    """
+
+    artifact: str
+    partitions: dict[str, str] = {}
+    input: str = ""
+    keys: dict[str, str] = {}
+
+
+class OnVersionSpec(Strict, frozen=True, omit_defaults=True, tag_field="on", tag="version"):
+    """There is a new version of something registered, or one has been made the active one.
+
+    Attributes:
+        entity: ``project/domain/name`` of the workflow, task or launch plan.
+
+        event: Which of both.
+
+        input: Input of the launch plan that takes ``project/domain/name@version``, a text; empty for none.
+    """
+
+    entity: str
+    event: Literal["registered", "activated"] = "registered"
+    input: str = ""
+
+
+TriggerSpec = OnEndSpec | ScheduleSpec | OnArtifactSpec | OnVersionSpec

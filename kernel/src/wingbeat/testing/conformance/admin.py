@@ -69,8 +69,8 @@ def launchplan(flow: Any, name: str, **more: Any) -> Definition:
     return Definition(Kind.LAUNCHPLAN, name, closure, spec)
 
 
-class AdminContract(Kit):
-    """The contract of `wingbeat.contracts.admin.Admin` as tests."""
+class AdminKit(Kit):
+    """How the kits of admins reach one."""
 
     def opened(self, home: TemporaryHome, engine: Engine) -> contextlib.AbstractAsyncContextManager[Admin]:
         """An admin that launches at `engine`, started; for as long as the context is entered."""
@@ -97,6 +97,10 @@ class AdminContract(Kit):
                 if true(found):
                     return found
                 await asyncio.sleep(0.02)
+
+
+class AdminContract(AdminKit):
+    """The contract of `wingbeat.contracts.admin.Admin` as tests."""
 
     # The inventory
 

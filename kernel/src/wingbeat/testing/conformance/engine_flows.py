@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from wingbeat import approve, task, workflow
+from wingbeat import Artifact, approve, task, workflow
 
 
 @task
@@ -66,3 +66,47 @@ def dated(at: datetime) -> int:
 def endless(path: str) -> int:
     """A node that waits."""
     return wait_for(path)
+
+
+@task
+def positive(n: int) -> int:
+    """Fail below zero."""
+    if n < 0:
+        raise ValueError("as asked")
+    return n
+
+
+@task
+def as_text(n: int, text: str) -> str:
+    """Both in one."""
+    return f"{n} {text}"
+
+
+@task
+def shouted(text: str) -> str:
+    """In capitals."""
+    return f"{text.upper()}!"
+
+
+@workflow(publishes={"o0": Artifact("numbers", partitions={"city": "city", "n": "n"})})
+def numbered(n: int, city: str) -> int:
+    """What publishes an artifact."""
+    return positive(n)
+
+
+@workflow
+def outer(n: int) -> int:
+    """What calls it."""
+    return numbered(n, "sf")
+
+
+@workflow
+def told(n: int, text: str) -> str:
+    """What takes two inputs."""
+    return as_text(n, text)
+
+
+@workflow
+def shout(text: str) -> str:
+    """What takes a text."""
+    return shouted(text)

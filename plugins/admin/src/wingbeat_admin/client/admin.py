@@ -20,6 +20,7 @@ from wingbeat.contracts.admin import (
     Registered,
     Registration,
 )
+from wingbeat.contracts.artifacts import ArtifactEntry, ArtifactPage, ArtifactQuery, Lineage
 from wingbeat.contracts.engine import LaunchReply
 from wingbeat.spec.identity import parse_reference
 from wingbeat_admin.client.api import Api
@@ -32,7 +33,7 @@ LATEST = "latest"
 
 
 class HttpAdmin:
-    """A `wingbeat.contracts.admin.Admin` over HTTP."""
+    """A `wingbeat.contracts.admin.Admin` over HTTP, of a server that keeps artifacts."""
 
     def __init__(self, api: Api, transfer: Transfer) -> None:
         self._api, self._transfer = api, transfer
@@ -93,6 +94,20 @@ class HttpAdmin:
         """See `Admin.executions`."""
         return await self._call(ExecutionPage, "GET", "/executions", params=msgspec.to_builtins(query))
 
+    async def artifacts(self, query: ArtifactQuery) -> ArtifactPage:
+        """See `Artifacts.artifacts`."""
+        params = {**msgspec.to_builtins(query), "partitions": _pairs(query.partitions)}
+        return await self._call(ArtifactPage, "GET", "/artifacts", params=params)
+
+    async def artifact(self, reference: str, partitions: dict[str, str] | None = None) -> ArtifactEntry:
+        """See `Artifacts.artifact`."""
+        params = {"partitions": _pairs(partitions or {})}
+        return await self._call(ArtifactEntry, "GET", _path(reference, "artifacts"), params=params)
+
+    async def lineage(self, id: str) -> Lineage:
+        """See `Artifacts.lineage`."""
+        return await self._call(Lineage, "GET", "/lineage", params={"of": id})
+
     async def _call(self, kind: type[T], method: str, path: str, **given: Any) -> T:
         body = await self._api.call(method, path, **given)
         try:
@@ -101,6 +116,10 @@ class HttpAdmin:
             raise self._api.another(error) from error
 
 
-def _path(reference: str) -> str:
+def _path(reference: str, what: str = "entities") -> str:
     name, version = parse_reference(reference)
-    return f"/entities/{name}/{quote(version or LATEST, safe='')}"
+    return f"/{what}/{name}/{quote(version or LATEST, safe='')}"
+
+
+def _pairs(partitions: dict[str, str]) -> list[str]:
+    return [f"{key}={value}" for key, value in partitions.items()]

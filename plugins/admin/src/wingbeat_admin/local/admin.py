@@ -31,6 +31,7 @@ from wingbeat.contracts.admin import (
     Registered,
     Registration,
 )
+from wingbeat.contracts.artifacts import USES_LABEL, ArtifactEntry, ArtifactPage, ArtifactQuery, Lineage
 from wingbeat.contracts.engine import Engine, LaunchReply, LaunchRequest
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.storage import Storage
@@ -39,7 +40,7 @@ from wingbeat.spec.definition import borrowed_of, check_borrowed
 from wingbeat.spec.entities import LaunchPlanSpec
 from wingbeat.spec.identity import Identity, check_place, check_version, parse_identity, parse_name, parse_reference
 from wingbeat.spec.literal import Literals
-from wingbeat.spec.triggers import OnEndSpec, ScheduleSpec
+from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec
 from wingbeat_admin.local.firing import check_taken
 from wingbeat_admin.local.follower import Follower
 from wingbeat_admin.local.inputs import literals_of
@@ -63,7 +64,7 @@ _log = logging.getLogger("wingbeat.admin")
 
 
 class LocalAdmin:
-    """A `wingbeat.contracts.admin.Admin` over a file, which it has for itself, and an engine.
+    """A `wingbeat.contracts.admin.Admin` that keeps artifacts, over a file, which it has for itself, and an engine.
 
     Args:
         path: The file. It is created, its folder is not.
@@ -116,7 +117,9 @@ class LocalAdmin:
                 registered[id] = await self.definition(id)
         check_borrowed(registration.definitions, registered)
         hit("admin.register")
-        return await self.do(Store.register, ids, registration.definitions, self._clock(), by or _owner())
+        found = await self.do(Store.register, ids, registration.definitions, self._clock(), by or _owner())
+        self._look()
+        return found
 
     async def entity(self, reference: str) -> Entity:
         """See `Admin.entity`."""
@@ -135,11 +138,16 @@ class LocalAdmin:
         id, definition = await self._resolved(reference)
         trigger, now = _launchplan(id, definition).trigger, self._clock()
         watched, first = "", None
-        if isinstance(trigger, OnEndSpec):
-            watched = trigger.workflow
-            await self._check_watched(trigger, definition)
-        elif trigger is not None:
-            first = next(ticks(trigger.when, now), None)
+        match trigger:
+            case OnEndSpec():
+                watched = trigger.workflow
+                await self._check_watched(trigger, definition)
+            case OnArtifactSpec():
+                watched = f"artifact {trigger.artifact}"
+            case OnVersionSpec():
+                watched = f"version {trigger.entity}"
+            case ScheduleSpec():
+                first = next(ticks(trigger.when, now), None)
         await self.do(Store.activate, id, watched, first, now)
         hit("admin.activated")
         self._look()
@@ -182,12 +190,29 @@ class LocalAdmin:
             if name.startswith(RESERVED) or name in ("project", "domain"):
                 raise InputError(f"The label {name!r} is ours.", hint="Choose another name.")
         id, definition = await self._resolved(launch.entity)
-        inputs = await asyncio.to_thread(literals_of, definition, launch.inputs, self._storage, str(id))
-        return await self.run(id, definition, inputs, launch.name or short_id(os.urandom(16)), labels=launch.labels)
+        given = await asyncio.to_thread(literals_of, definition, launch.inputs, self._storage, str(id))
+        if self._follower is None:
+            raise ConfigurationError("The admin is not open.")
+        inputs, uses = await self._follower.completed(definition, given, {}, str(id))
+        return await self.run(
+            id, definition, inputs, uses, launch.name or short_id(os.urandom(16)), labels=launch.labels
+        )
 
     async def executions(self, query: ExecutionQuery) -> ExecutionPage:
         """See `Admin.executions`."""
         return await self.do(Store.executions, query)
+
+    async def artifacts(self, query: ArtifactQuery) -> ArtifactPage:
+        """See `Artifacts.artifacts`."""
+        return await self.do(Store.artifacts, query)
+
+    async def artifact(self, reference: str, partitions: dict[str, str] | None = None) -> ArtifactEntry:
+        """See `Artifacts.artifact`."""
+        return await self.do(Store.artifact, reference, partitions or {})
+
+    async def lineage(self, id: str) -> Lineage:
+        """See `Artifacts.lineage`."""
+        return await self.do(Store.lineage, id)
 
     # -- for the follower
 
@@ -196,21 +221,26 @@ class LocalAdmin:
         id: Identity,
         definition: Definition,
         inputs: Literals,
+        uses: dict[str, str],
         name: str,
         *,
         cause: str = "",
         labels: dict[str, str] | None = None,
     ) -> LaunchReply:
-        """Launch at the engine, under a name that makes it idempotent."""
+        """Launch at the engine, under a name that makes it idempotent; `uses` are the artifacts among the inputs."""
         plan = definition.plan
         told = {**({} if plan is None else plan.labels), **(labels or {}), ENTITY_LABEL: str(id)}
         told |= {"project": id.project, "domain": id.domain}
+        if uses:
+            told[USES_LABEL] = canonical(uses).decode()
+        # What a trigger launches is the same the second time, though there may be newer artifacts then.
+        key = digest(canonical([str(id), cause])) if cause and uses else ""
         if cause:
             told[CAUSE_LABEL] = cause
         concurrency = None if plan is None else plan.concurrency
         hit("admin.launch")
         reply = await self._engine.launch(
-            LaunchRequest(definition.closure, inputs, name, labels=told, concurrency=concurrency)
+            LaunchRequest(definition.closure, inputs, name, key, labels=told, concurrency=concurrency)
         )
         hit("admin.launched")
         return reply

@@ -19,15 +19,20 @@ from wingbeat.base.errors import (
     LimitReached,
     NotFound,
 )
+from wingbeat.contracts.artifacts import ArtifactEntry
 from wingbeat.contracts.engine import Engine, LaunchReply
 from wingbeat.contracts.failpoints import hit
+from wingbeat.spec.definition import Definition
+from wingbeat.spec.entities import Interface, Variable
 from wingbeat.spec.identity import parse_identity
-from wingbeat.spec.literal import Literals
-from wingbeat.spec.triggers import ScheduleSpec
+from wingbeat.spec.literal import Inline, Literals
+from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec
 from wingbeat.types import ValueMismatch
+from wingbeat_admin.local.artifacts import Publishing
 from wingbeat_admin.local.due import Due
 from wingbeat_admin.local.firing import check_taken, kickoff, taken
 from wingbeat_admin.local.inputs import completed
+from wingbeat_admin.local.publishing import entries, keys_taken
 from wingbeat_admin.local.store import Store
 
 AGAIN_S = 0.5
@@ -40,7 +45,7 @@ _log = logging.getLogger("wingbeat.admin")
 
 
 class Follower:
-    """Three tasks: one takes note of changes, one looks at the time, one launches what is due.
+    """Four tasks: one takes note of changes, one publishes artifacts, one looks at the time, one launches what is due.
 
     Args:
         do: Does something with the file.
@@ -57,8 +62,9 @@ class Follower:
     ) -> None:
         self._engine, self._do, self._run, self._clock = engine, do, run, clock
         self.abreast = asyncio.Event()
-        """Set once all that there was is in the history."""
-        self._due, self._looked = asyncio.Event(), asyncio.Event()
+        """Set once all that there was is in the history, and what followed from it is published and launched."""
+        self._all_noted, self._all_published = asyncio.Event(), asyncio.Event()
+        self._due, self._looked, self._noted = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._aborting: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -67,13 +73,15 @@ class Follower:
         self._due.set()  # what was decided before
         self._tasks = [
             asyncio.create_task(self._again(self._note), name="admin history"),
+            asyncio.create_task(self._again(self._publish), name="admin artifacts"),
             asyncio.create_task(self._again(self._tick), name="admin ticks"),
             asyncio.create_task(self._again(self._launch), name="admin launches"),
         ]
 
     def look(self) -> None:
-        """Look at schedules now: something has changed."""
+        """Look at schedules and at what is due now: something has changed."""
         self._looked.set()
+        self._due.set()
 
     async def close(self) -> None:
         """Stop; what is due stays in the file."""
@@ -101,12 +109,41 @@ class Follower:
     async def _note(self) -> None:
         async for changes in self._engine.changes(await self._do(Store.cursor)):
             if not changes:
-                self.abreast.set()
+                self._all_noted.set()
+                self._noted.set()
                 continue
             hit("admin.change")
             if await self._do(Store.project, changes, self._clock()):
                 self._due.set()
+                self._noted.set()
             hit("admin.noted")
+
+    async def _publish(self) -> None:
+        while True:
+            self._noted.clear()
+            all_noted = self._all_noted.is_set()
+            found: list[Publishing] = await self._do(Store.publishing, DUE_PAGE)
+            for one in found:
+                await self._publish_one(one)
+            if not found:
+                if all_noted:
+                    self._all_published.set()
+                    self._due.set()
+                await self._noted.wait()
+
+    async def _publish_one(self, one: Publishing) -> None:
+        id = parse_identity(one.entity)
+        try:
+            workflow = (await self._do(Store.definition, id)).closure.workflow
+            view = await self._engine.describe(one.execution, nodes=False)
+            made = entries(id, workflow, view, one.at)
+        except _DEFINITE as error:
+            _log.warning("The execution %s of %s publishes nothing: %s", one.execution, id, error)
+            made = []
+        hit("admin.publish")
+        if await self._do(Store.publish, one.execution, made, self._clock()):
+            self._due.set()
+        hit("admin.published")
 
     async def _tick(self) -> None:
         while True:
@@ -120,10 +157,12 @@ class Follower:
     async def _launch(self) -> None:
         while True:
             self._due.clear()
-            now = self._clock()
+            now, all_published = self._clock(), self._all_published.is_set()
             found: list[Due] = await self._do(Store.ready, now, DUE_PAGE)
             await asyncio.gather(*(self._launch_one(due) for due in found))
             if not found:
+                if all_published:
+                    self.abreast.set()
                 earliest = await self._do(Store.earliest, now)
                 await _either(self._due, None if earliest is None else earliest - self._clock())
 
@@ -132,21 +171,57 @@ class Follower:
             id = parse_identity(due.entity)
             definition = await self._do(Store.definition, id)
             assert definition.plan is not None
-            trigger = definition.plan.trigger
-            if isinstance(trigger, ScheduleSpec):
-                assert due.tick is not None
-                inputs = kickoff(trigger, due.tick)
-                await self._make_way(due, trigger)
-            else:
-                assert trigger is not None
-                inputs = await self._taken(trigger.inputs, definition.interface, due.cause)
-            await self._run(id, definition, completed(definition, inputs, due.entity), due.execution, cause=due.cause)
+            await self._run(id, definition, *await self._inputs(due, definition), due.execution, cause=due.cause)
         except _DEFINITE as error:
             _log.warning("%s cannot be launched for %s: %s", due.entity, due.cause, error)
             await self._do(Store.refused, due.execution, str(error))
         else:
             hit("admin.due-launched")
             await self._do(Store.launched, due.execution)
+
+    async def _inputs(self, due: Due, definition: Definition) -> tuple[Literals, dict[str, str]]:
+        """What it is launched with, and the artifacts among that."""
+        assert definition.plan is not None
+        given: Literals = {}
+        uses: dict[str, str] = {}
+        match definition.plan.trigger:
+            case ScheduleSpec() as schedule:
+                assert due.tick is not None
+                given = kickoff(schedule, due.tick)
+                await self._make_way(due, schedule)
+            case OnEndSpec() as trigger:
+                given = await self._taken(trigger.inputs, definition.interface, due.cause)
+            case OnArtifactSpec() as trigger:
+                entry: ArtifactEntry = await self._do(Store.artifact, due.cause, {})
+                given = keys_taken(trigger.keys, entry.partitions, entry.id)
+                if trigger.input:
+                    given |= await self.value(entry, trigger.input, definition.interface)
+                    uses[trigger.input] = entry.id
+            case OnVersionSpec(input=input) if input:
+                given = {input: Inline(due.cause.split(" ")[1])}
+        return await self.completed(definition, given, uses, due.entity)
+
+    async def completed(
+        self, definition: Definition, given: Literals, uses: dict[str, str], name: str
+    ) -> tuple[Literals, dict[str, str]]:
+        """Inputs with newest artifacts, defaults and what is fixed filled in; and the artifacts among them. Raises InputError."""
+        newest = {} if definition.plan is None else definition.plan.newest
+        for input, spec in newest.items():
+            if input not in given:
+                try:
+                    entry = await self._do(Store.artifact, spec.artifact, spec.partitions)
+                except NotFound as error:
+                    raise InputError(f"{name} takes {input!r} of what is not there yet: {error.message}") from error
+                given = {**given, **await self.value(entry, input, definition.interface)}
+                uses = {**uses, input: entry.id}
+        return completed(definition, given, name), uses
+
+    async def value(self, entry: ArtifactEntry, input: str, inputs: Interface) -> Literals:
+        """The value of an artifact as an input. Raises InputError where the types do not fit."""
+        takes, outputs = {input: entry.output}, Interface((), (Variable(entry.output, entry.type),))
+        check_taken(takes, inputs, outputs, entry.id)
+        view = await self._engine.describe(entry.execution, nodes=False)
+        return taken(takes, inputs, outputs, view.outputs or {})
 
     async def _make_way(self, due: Due, schedule: ScheduleSpec) -> None:
         """Stop other executions of the schedule, where its overlap policy says so; wait for their end, or not."""

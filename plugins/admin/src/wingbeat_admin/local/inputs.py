@@ -15,10 +15,10 @@ from wingbeat.types import ValueMismatch, check_wire, describe
 
 
 def literals_of(definition: Definition, wires: Mapping[str, Any], storage: Storage, name: str) -> Literals:
-    """Checked inputs with defaults and what is fixed filled in; large ones are stored.
+    """Checked inputs; large ones are stored.
 
     Raises:
-        InputError: One is missing, unknown, fixed, or of another type.
+        InputError: One is unknown, fixed, or of another type.
     """
     interface = definition.interface
     _check_known(definition, wires, name)
@@ -32,7 +32,7 @@ def literals_of(definition: Definition, wires: Mapping[str, Any], storage: Stora
         except ValueMismatch as error:
             raise InputError(f"Input {variable.name!r} of {name} takes {describe(variable.type)}: {error}") from error
         given[variable.name] = literal_of(wire, variable.type, storage.put_bytes)
-    return completed(definition, given, name)
+    return given
 
 
 def completed(definition: Definition, given: Literals, name: str) -> Literals:

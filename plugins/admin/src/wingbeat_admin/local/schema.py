@@ -6,9 +6,8 @@ import sqlite3
 from pathlib import Path
 
 from wingbeat.base.errors import ConfigurationError
+from wingbeat_admin.local import artifacts
 
-FORMAT = 1
-"""Version of the file's format: the number of steps in `_STEPS`."""
 BUSY_S = 10.0
 """For so long another process may hold the file: a command that registers or lists."""
 
@@ -54,7 +53,10 @@ _STEPS = (
     CREATE INDEX executions_by_name ON executions (project, domain, name, number);
     CREATE INDEX executions_by_entity ON executions (entity, number);
     """,
+    artifacts.SCHEMA,
 )
+FORMAT = len(_STEPS)
+"""Version of the file's format."""
 
 _APPLICATION_ID = 0x57424144  # "WBAD", by which `file` and we tell it from other databases
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.base import ids
-from wingbeat.base.errors import ConflictError, NotFound
+from wingbeat.base.errors import ConflictError, InputError, NotFound
 from wingbeat.contracts.admin import (
     CAUSE_LABEL,
     ENTITY_LABEL,
@@ -26,14 +27,15 @@ from wingbeat.contracts.admin import (
     Kind,
     Registered,
 )
+from wingbeat.contracts.artifacts import USES_LABEL, ArtifactEntry, ArtifactPage, ArtifactQuery, Lineage
 from wingbeat.contracts.engine import Change, Summary
 from wingbeat.spec.codec import canonical
 from wingbeat.spec.diff import differences
 from wingbeat.spec.entities import Closure, Interface, LaunchPlanSpec
 from wingbeat.spec.identity import Identity, Name, parse_identity, parse_name
 from wingbeat.spec.phase import ExecutionPhase
-from wingbeat.spec.triggers import OnEndSpec, ScheduleSpec
-from wingbeat_admin.local import due
+from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec, TriggerSpec
+from wingbeat_admin.local import artifacts, due
 from wingbeat_admin.local.due import Due
 from wingbeat_admin.local.ticks import decided
 
@@ -98,7 +100,11 @@ class Store:
             others = [each for each, row in zip(given, there, strict=True) if row and row[6] != each[1].digest]
             if others:
                 raise self._conflict(others)
-            return [self._register(id, definition, at, by) for id, definition in given]
+            found = [self._register(id, definition, at, by) for id, definition in given]
+            for id, each in zip(ids, found, strict=True):
+                if each.created:
+                    self._fire_version("registered", id, at)
+            return found
 
     def _register(self, id: Identity, definition: Definition, at: float, by: str) -> Registered:
         digest = definition.digest
@@ -200,12 +206,20 @@ class Store:
         """Make a version the active one. Its trigger counts from `at` on, with the tick `first` if it is a schedule; as before, if
         it is active already."""
         with self._transaction():
+            if self._active(id.entity) != id.version:
+                self._fire_version("activated", id, at)
             self._db.execute(
                 "INSERT INTO active VALUES (?, ?, ?, ?, ?, ?, ?, '') ON CONFLICT DO UPDATE SET "
                 "since = CASE WHEN watched = excluded.watched THEN since ELSE excluded.since END, watched = excluded.watched, "
                 "next = CASE WHEN version = excluded.version THEN next ELSE excluded.next END, version = excluded.version",
                 (id.project, id.domain, id.name, id.version, at, watched, first),
             )
+
+    def _active(self, name: Name) -> str:
+        where = "project = ? AND domain = ? AND name = ?"
+        values = (name.project, name.domain, name.name)
+        row = self._db.execute(f"SELECT version FROM active WHERE {where}", values).fetchone()
+        return "" if row is None else str(row[0])
 
     def pause(self, name: Name, reason: str, next_: float | None) -> bool:
         """Pause with a reason, or (without) go on with the tick `next_`; False if it is not active."""
@@ -235,17 +249,72 @@ class Store:
                 if change.execution.phase.terminal and not (before or ExecutionPhase.RUNNING).terminal:
                     found += due.ended(self._db, change.execution.id)
                     found += self._fire(change.execution, at)
+                    found += self._succeeded(change.execution, at)
                     self._pause_failed(change.execution)
             self._db.execute("UPDATE meta SET value = ? WHERE key = 'cursor'", (changes[-1].number,))
         return found
 
+    def _succeeded(self, summary: Summary, at: float) -> int:
+        """Take note of what is to be published; 1 if something is."""
+        id = _of(summary)
+        if summary.phase is not ExecutionPhase.SUCCEEDED or id is None or self._found(id) is None:
+            return 0
+        if not self.definition(id).closure.workflow.publishes:
+            return 0
+        ended = at if summary.ended_at is None else summary.ended_at
+        return artifacts.add_publishing(self._db, summary.id, str(id), ended)
+
+    def publishing(self, limit: int) -> list[artifacts.Publishing]:
+        """Executions whose artifacts are still to be made."""
+        return artifacts.publishing(self._db, limit)
+
+    def publish(self, execution: str, entries: Sequence[ArtifactEntry], at: float) -> int:
+        """Make the artifacts of an execution, and decide what follows; says how many launches may be due."""
+        found = 0
+        with self._transaction():
+            for entry in entries:
+                name = parse_identity(entry.id).entity
+                if artifacts.add(self._db, name, entry):
+                    found += self._fire_artifact(name, entry, at)
+            artifacts.published(self._db, execution)
+        return found
+
+    def _fire_artifact(self, name: Name, entry: ArtifactEntry, at: float) -> int:
+        count = 0
+        for id, trigger, since in self._watching(f"artifact {name}"):
+            if not isinstance(trigger, OnArtifactSpec) or entry.created_at < since:
+                continue
+            if trigger.partitions.items() <= entry.partitions.items():
+                count += due.add_fired(self._db, id, entry.id, at)
+        return count
+
+    def _fire_version(self, event: str, id: Identity, at: float) -> int:
+        """Decide what a new version starts, or one that is the active one now."""
+        cause = f"{event} {id}" if event == "registered" else f"{event} {id} {at!r}"
+        count = 0
+        for plan, trigger, _ in self._watching(f"version {id.entity}"):
+            if isinstance(trigger, OnVersionSpec) and trigger.event == event:
+                count += due.add_fired(self._db, plan, cause, at)
+        return count
+
+    def artifacts(self, query: ArtifactQuery) -> ArtifactPage:
+        """A page. Raises NotFound for an `after` that is not there."""
+        return artifacts.page(self._db, query)
+
+    def artifact(self, reference: str, partitions: dict[str, str]) -> ArtifactEntry:
+        """A version, or the newest. Raises NotFound."""
+        return artifacts.one(self._db, reference, partitions)
+
+    def lineage(self, id: str) -> Lineage:
+        """Both ways. Raises NotFound."""
+        return artifacts.lineage(self._db, id)
+
     def _pause_failed(self, summary: Summary) -> None:
         """Pause the schedule that has launched it, if it says so."""
-        entity, cause = summary.labels.get(ENTITY_LABEL, ""), summary.labels.get(CAUSE_LABEL, "")
+        id, cause = _of(summary), summary.labels.get(CAUSE_LABEL, "")
         if not cause.startswith("tick ") or summary.phase not in (ExecutionPhase.FAILED, ExecutionPhase.TIMED_OUT):
             return
-        id = parse_identity(entity)
-        if self._found(id) is None:
+        if id is None or self._found(id) is None:
             return
         schedule = self._schedule(id)
         if schedule is not None and schedule.pause_on_failure:
@@ -271,24 +340,31 @@ class Store:
                 labels.get("domain", ""), name, entity, cause, shown,
             ),
         )  # fmt: skip
+        if uses := labels.get(USES_LABEL):
+            with contextlib.suppress(msgspec.DecodeError):  # a label that is none of ours
+                artifacts.add_uses(self._db, summary.id, _labels.decode(uses).items())
 
     def _fire(self, summary: Summary, at: float) -> int:
         """Decide which launch plans its end starts. A child execution is its parent's affair."""
         watched = summary.labels.get(ENTITY_LABEL, "").partition("@")[0]
         if not watched:
             return 0
-        query = "SELECT project, domain, name, version, since FROM active WHERE watched = ?"
         count = 0
-        for project, domain, name, version, since in self._db.execute(query, (watched,)).fetchall():
-            id = Identity(project, domain, name, version)
-            plan = _body.decode(self._row(id.entity, version)[7]).plan
-            trigger = None if plan is None else plan.trigger
+        for id, trigger, since in self._watching(watched):
             if not isinstance(trigger, OnEndSpec) or summary.phase not in trigger.phases:
                 continue
             if summary.ended_at is not None and summary.ended_at < since:
                 continue
             count += due.add_fired(self._db, id, summary.id, at)
         return count
+
+    def _watching(self, watched: str) -> Iterator[tuple[Identity, TriggerSpec | None, float]]:
+        """Active launch plans that wait for that, their triggers, and since when."""
+        query = "SELECT project, domain, name, version, since FROM active WHERE watched = ?"
+        for project, domain, name, version, since in self._db.execute(query, (watched,)).fetchall():
+            id = Identity(project, domain, name, version)
+            plan = _body.decode(self._row(id.entity, version)[7]).plan
+            yield id, None if plan is None else plan.trigger, since
 
     def look(self, now: float) -> tuple[int, float | None]:
         """Decide about the ticks that have come; says how many launches are due, and when to look again."""
@@ -371,6 +447,14 @@ class Store:
         return ExecutionPage(items, items[-1].id if len(rows) > limit else "")
 
 
+def _of(summary: Summary) -> Identity | None:
+    """What an execution is of; None if that is nothing registered."""
+    try:
+        return parse_identity(summary.labels.get(ENTITY_LABEL, ""))
+    except InputError:
+        return None
+
+
 def _own(definition: Definition) -> LaunchPlanSpec | None:
     """What a launch plan says itself: its workflow is among what it runs."""
     return None if definition.plan is None else msgspec.structs.replace(definition.plan, workflow="")
@@ -384,6 +468,7 @@ def _entity(row: Sequence[Any]) -> Entity:
         str(Identity(project, domain, name, version)), Kind(kind), digest, found.interface, found.created_at, found.by, found.doc,
         active == version, {} if plan is None else plan.fixed, None if plan is None else plan.trigger,
         paused if active == version else "", next_ if active == version and not paused else None,
+        {} if plan is None else plan.newest,
     )  # fmt: skip
 
 

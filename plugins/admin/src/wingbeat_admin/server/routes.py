@@ -32,6 +32,7 @@ from wingbeat.spec.literal import Literal, Offloaded
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.types import Blob
 from wingbeat_admin.client.admin import LATEST
+from wingbeat_admin.server.artifacts import artifact, artifacts, lineage
 from wingbeat_admin.server.dependencies import Limit, Number, Part, TheAdmin, TheEnd, TheEngine, TheHome, get, post
 from wingbeat_admin.server.ending import before
 from wingbeat_admin.views import shown
@@ -316,7 +317,7 @@ ROUTES = Router(
     route_handlers=[
         health, register, entities, entity, definition, activate, deactivate, ticks, pause, resume, launch, executions,
         describe, closure, wait, events, abort, signal, waiting, cache, engine_launch, recovery_plan, engine_executions,
-        changes, evict,
+        changes, evict, artifacts, artifact, lineage,
     ],
 )  # fmt: skip
 

@@ -1,0 +1,73 @@
+"""`wingbeat lineage ARTIFACT|ID`: where something comes from, and what came of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from wingbeat_cli.group import HELP, output_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wingbeat.contracts.artifacts import Lineage
+    from wingbeat.kernel import Kernel
+
+
+_BACK = {"published": "published by", "taken by": "took", "fired": "fired by"}
+
+
+@click.command("lineage", context_settings=HELP)
+@click.argument("id_", metavar="PROJECT/DOMAIN/NAME[@EXECUTION]|ID")
+@output_option()
+def command(id_: str, output: str) -> int:
+    """Show where an artifact or an execution comes from, and what came of it.
+
+    An artifact without a version is its newest one. Executions publish artifacts and take them; and their ends start others.
+    """
+    from wingbeat_cli.commands.get import keeping
+    from wingbeat_cli.door import within
+
+    async def work(kernel: Kernel) -> Lineage:
+        return await keeping(await kernel.admin()).lineage(id_)
+
+    found = within(work)
+    if output == "json":
+        import msgspec
+
+        from wingbeat_cli.render import document
+
+        document.dump(msgspec.to_builtins(found))
+    else:
+        _tell(found)
+    return 0
+
+
+def _tell(found: Lineage) -> None:
+    if not found.sources and not found.effects:
+        click.echo(f"{found.id} comes from nothing that is known, and nothing came of it", err=True)
+        return
+    if found.sources:
+        click.echo(f"{found.id} comes from:")
+        _tree(found.id, [(tie.target, _BACK[tie.kind], tie.source) for tie in found.sources])
+    if found.effects:
+        click.echo(f"{found.id} led to:")
+        _tree(found.id, [(tie.source, tie.kind, tie.target) for tie in found.effects])
+    if not found.whole:
+        click.echo("… and more than is shown")
+
+
+def _tree(root: str, ties: Sequence[tuple[str, str, str]]) -> None:
+    """What hangs on something, each with what hangs on that below it; once. Ties may be as deep as there are any."""
+    below: dict[str, list[tuple[str, str]]] = {}
+    for near, kind, far in ties:
+        below.setdefault(near, []).append((kind, far))
+    seen, todo = {root}, [(1, *each) for each in reversed(below.get(root, []))]
+    while todo:
+        depth, kind, name = todo.pop()
+        again = name in seen and name in below
+        click.echo(f"{'  ' * depth}{kind} {name}" + (" (see above)" if again else ""))
+        if name not in seen:
+            seen.add(name)
+            todo += [(depth + 1, *each) for each in reversed(below.get(name, []))]

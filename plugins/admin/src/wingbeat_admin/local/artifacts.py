@@ -1,0 +1,197 @@
+"""Artifacts in the file: what is still to be published, what there is, who took it. Statements within the transactions of
+`Store`."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from wingbeat.base.errors import NotFound
+from wingbeat.contracts.admin import PAGE_MAX
+from wingbeat.contracts.artifacts import TIES_MAX, ArtifactEntry, ArtifactPage, ArtifactQuery, Lineage, Tie
+from wingbeat.spec.identity import Identity, Name, parse_reference
+from wingbeat.types import LiteralType
+
+SCHEMA = """
+    CREATE TABLE publishing (execution TEXT PRIMARY KEY, entity TEXT NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
+    CREATE TABLE artifacts (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        project TEXT NOT NULL, domain TEXT NOT NULL, name TEXT NOT NULL, execution TEXT NOT NULL,
+        output TEXT NOT NULL, entity TEXT NOT NULL, type BLOB NOT NULL, partitions TEXT NOT NULL, created_at REAL NOT NULL,
+        UNIQUE (project, domain, name, execution)
+    );
+    CREATE INDEX artifacts_by_domain ON artifacts (project, domain, number);
+    CREATE INDEX artifacts_by_name ON artifacts (project, domain, name, number);
+    CREATE INDEX artifacts_by_execution ON artifacts (execution);
+    CREATE TABLE uses (
+        execution TEXT NOT NULL, input TEXT NOT NULL, artifact TEXT NOT NULL, PRIMARY KEY (execution, input)
+    ) WITHOUT ROWID;
+    CREATE INDEX uses_by_artifact ON uses (artifact);
+    CREATE INDEX executions_by_cause ON executions (cause) WHERE cause != '';
+    """
+"""`publishing` holds executions that have succeeded and whose artifacts are still to be made; `uses` is of the history."""
+
+_COLUMNS = "project, domain, name, execution, output, entity, type, partitions, created_at"
+_type: msgspec.json.Decoder[LiteralType] = msgspec.json.Decoder(LiteralType)
+_keys = msgspec.json.Decoder(dict[str, str])
+
+
+class Publishing(Struct, frozen=True):
+    """An execution of something that publishes, and when it ended."""
+
+    execution: str
+    entity: str
+    at: float
+
+
+def add_publishing(db: sqlite3.Connection, execution: str, entity: str, at: float) -> int:
+    """It has succeeded; 0 if that was known, or published already."""
+    where = "WHERE NOT EXISTS (SELECT 1 FROM artifacts WHERE execution = ?)"
+    query = f"INSERT OR IGNORE INTO publishing SELECT ?, ?, ? {where}"
+    return db.execute(query, (execution, entity, at, execution)).rowcount
+
+
+def publishing(db: sqlite3.Connection, limit: int) -> list[Publishing]:
+    """The oldest ones."""
+    rows = db.execute("SELECT execution, entity, at FROM publishing ORDER BY at, execution LIMIT ?", (limit,))
+    return [Publishing(*row) for row in rows]
+
+
+def published(db: sqlite3.Connection, execution: str) -> None:
+    """Nothing of it is to be published any more."""
+    db.execute("DELETE FROM publishing WHERE execution = ?", (execution,))
+
+
+def add(db: sqlite3.Connection, name: Name, entry: ArtifactEntry) -> int:
+    """A version; 0 if it is there."""
+    values = (
+        name.project, name.domain, name.name, entry.execution, entry.output, entry.entity, msgspec.json.encode(entry.type),
+        msgspec.json.encode(entry.partitions, order="sorted").decode(), entry.created_at,
+    )  # fmt: skip
+    marks = ", ".join("?" * len(values))
+    return db.execute(f"INSERT OR IGNORE INTO artifacts ({_COLUMNS}) VALUES ({marks})", values).rowcount
+
+
+def add_uses(db: sqlite3.Connection, execution: str, uses: Iterable[tuple[str, str]]) -> None:
+    """The inputs of an execution that took artifacts."""
+    rows = [(execution, input, artifact) for input, artifact in uses]
+    db.executemany("INSERT OR IGNORE INTO uses VALUES (?, ?, ?)", rows)
+
+
+def page(db: sqlite3.Connection, query: ArtifactQuery) -> ArtifactPage:
+    """A page. Raises NotFound for an `after` that is not there."""
+    where, values = _selected(query.project, query.domain, query.name, query.partitions)
+    if query.after:
+        row = _row(db, query.after)
+        where.append("number < ?")
+        values.append(row[0])
+    limit = max(1, min(query.limit, PAGE_MAX))
+    rows = db.execute(
+        f"SELECT number, {_COLUMNS} FROM artifacts WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?",
+        (*values, limit + 1),
+    ).fetchall()
+    items = [_entry(row) for row in rows[:limit]]
+    return ArtifactPage(items, items[-1].id if len(rows) > limit else "")
+
+
+def one(db: sqlite3.Connection, reference: str, partitions: dict[str, str]) -> ArtifactEntry:
+    """A version, or the newest. Raises NotFound."""
+    name, version = parse_reference(reference)
+    if version:
+        return _entry(_row(db, reference))
+    where, values = _selected(name.project, name.domain, name.name, partitions)
+    row = db.execute(
+        f"SELECT number, {_COLUMNS} FROM artifacts WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT 1", values
+    ).fetchone()
+    if row is None:
+        told = ", ".join(f"{key}={value}" for key, value in partitions.items())
+        raise NotFound(
+            f"There is no artifact {name}" + (f" with {told}." if told else "."),
+            hint="'wingbeat get artifacts' lists them.",
+        )
+    return _entry(row)
+
+
+def _selected(project: str, domain: str, name: str, partitions: dict[str, str]) -> tuple[list[str], list[Any]]:
+    where, values = ["1"], list[Any]()
+    for column, value in (("project", project), ("domain", domain), ("name", name)):
+        if value:
+            where.append(f"{column} = ?")
+            values.append(value)
+    for key, value in partitions.items():
+        where.append("EXISTS (SELECT 1 FROM json_each(partitions) AS each WHERE each.key = ? AND each.value = ?)")
+        values += [key, value]
+    return where, values
+
+
+def _row(db: sqlite3.Connection, id: str) -> tuple[Any, ...]:
+    name, version = parse_reference(id)
+    where = "project = ? AND domain = ? AND name = ? AND execution = ?"
+    row: tuple[Any, ...] | None = db.execute(
+        f"SELECT number, {_COLUMNS} FROM artifacts WHERE {where}", (name.project, name.domain, name.name, version)
+    ).fetchone()
+    if row is None:
+        raise NotFound(f"There is no artifact {id}.", hint="'wingbeat get artifacts' lists them.")
+    return row
+
+
+def _entry(row: Sequence[Any]) -> ArtifactEntry:
+    _, project, domain, name, execution, output, entity, type_, partitions, created_at = row
+    id = str(Identity(project, domain, name, execution))
+    keys = _keys.decode(partitions)
+    return ArtifactEntry(id, execution, output, entity, _type.decode(type_), created_at, keys)
+
+
+# -- lineage
+
+
+def lineage(db: sqlite3.Connection, id: str) -> Lineage:
+    """Both ways, the nearest first. Raises NotFound."""
+    start = one(db, id, {}).id if "/" in id else id
+    if "/" not in id and db.execute("SELECT 1 FROM executions WHERE id = ?", (id,)).fetchone() is None:
+        raise NotFound(
+            f"There is no execution {id!r} in the history.", hint="An artifact is named PROJECT/DOMAIN/NAME."
+        )
+    sources, all_sources = _walk(start, lambda each: _sources(db, each), lambda tie: tie.source)
+    effects, all_effects = _walk(start, lambda each: _effects(db, each), lambda tie: tie.target)
+    return Lineage(start, sources, effects, all_sources and all_effects)
+
+
+def _walk(start: str, ties: Any, end: Any) -> tuple[list[Tie], bool]:
+    found: dict[Tie, None] = {}
+    seen, todo = {start}, [start]
+    for each in todo:  # which grows
+        for tie in ties(each):
+            if len(found) == TIES_MAX and tie not in found:
+                return list(found), False
+            found[tie] = None
+            if end(tie) not in seen:
+                seen.add(end(tie))
+                todo.append(end(tie))
+    return list(found), True
+
+
+def _sources(db: sqlite3.Connection, id: str) -> list[Tie]:
+    if "/" in id:
+        return [Tie(id.rpartition("@")[2], "published", id)]
+    taken = db.execute("SELECT DISTINCT artifact FROM uses WHERE execution = ? ORDER BY artifact", (id,)).fetchall()
+    found = [Tie(artifact, "taken by", id) for (artifact,) in taken]
+    query = "SELECT other.id FROM executions AS one JOIN executions AS other ON other.id = one.cause WHERE one.id = ?"
+    return found + [Tie(cause, "fired", id) for (cause,) in db.execute(query, (id,))]
+
+
+def _effects(db: sqlite3.Connection, id: str) -> list[Tie]:
+    limit = TIES_MAX + 1
+    if "/" in id:
+        rows = db.execute(
+            "SELECT DISTINCT execution FROM uses WHERE artifact = ? ORDER BY execution LIMIT ?", (id, limit)
+        )
+        return [Tie(id, "taken by", execution) for (execution,) in rows]
+    rows = db.execute("SELECT project, domain, name FROM artifacts WHERE execution = ? ORDER BY number", (id,))
+    found = [Tie(id, "published", str(Name(*row).at(id))) for row in rows]
+    fired = db.execute("SELECT id FROM executions WHERE cause = ? ORDER BY number LIMIT ?", (id, limit))
+    return found + [Tie(id, "fired", execution) for (execution,) in fired]

@@ -1,0 +1,61 @@
+"""The routes of artifacts, where the admin keeps any."""
+
+from __future__ import annotations
+
+from litestar.params import FromQuery
+
+from wingbeat.base.errors import InputError, NotFound
+from wingbeat.contracts.admin import Admin
+from wingbeat.contracts.artifacts import ArtifactEntry, ArtifactPage, ArtifactQuery, Artifacts, Lineage
+from wingbeat_admin.client.admin import LATEST
+from wingbeat_admin.server.dependencies import Limit, Part, TheAdmin, get
+
+KEYS_MAX = 20
+
+
+@get("/artifacts")
+async def artifacts(
+    admin: TheAdmin,
+    project: FromQuery[str] = "",
+    domain: FromQuery[str] = "",
+    name: FromQuery[str] = "",
+    partitions: FromQuery[list[str] | None] = None,
+    after: FromQuery[str] = "",
+    limit: Limit = 100,
+) -> ArtifactPage:
+    """Artifacts, the newest first; `partitions` are `key=value`, as many as are wanted."""
+    query = ArtifactQuery(project, domain, name, _keys(partitions), after, limit)
+    return await _keeping(admin).artifacts(query)
+
+
+@get("/artifacts/{project:str}/{domain:str}/{name:str}/{version:str}")
+async def artifact(
+    admin: TheAdmin,
+    project: Part,
+    domain: Part,
+    name: Part,
+    version: Part,
+    partitions: FromQuery[list[str] | None] = None,
+) -> ArtifactEntry:
+    """One version, named by its execution; `latest` stands for the newest one."""
+    reference = f"{project}/{domain}/{name}" + ("" if version == LATEST else f"@{version}")
+    return await _keeping(admin).artifact(reference, _keys(partitions))
+
+
+@get("/lineage")
+async def lineage(admin: TheAdmin, of: FromQuery[str]) -> Lineage:
+    """Where an execution, or an artifact, comes from, and what came of it."""
+    return await _keeping(admin).lineage(of)
+
+
+def _keeping(admin: Admin) -> Artifacts:
+    if not isinstance(admin, Artifacts):
+        raise NotFound("This server keeps no artifacts.")
+    return admin
+
+
+def _keys(pairs: list[str] | None) -> dict[str, str]:
+    found = dict(pair.partition("=")[::2] for pair in pairs or ())
+    if len(found) > KEYS_MAX or "" in found:
+        raise InputError("Keys of a partition are given as key=value.", hint=f"At most {KEYS_MAX}.")
+    return found
