@@ -14,7 +14,7 @@ It launches at an `Engine` under names that it derives, so that a launch that is
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
@@ -30,6 +30,7 @@ ENTITY_LABEL = "wingbeat/entity"
 CAUSE_LABEL = "wingbeat/cause"
 """Label of an execution that a trigger has launched: the execution that fired it, or ``tick`` and when it was due."""
 PAGE_MAX = 1000
+Order = Literal["-created_at", "created_at", "-ended_at", "ended_at"]
 
 
 class Registration(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -144,10 +145,23 @@ class ExecutionEntry(Struct, frozen=True, omit_defaults=True):
 
 
 class ExecutionQuery(Struct, frozen=True, omit_defaults=True):
-    """Which executions are listed: those that all that is given selects; the newest first, behind the id `after`.
+    """Which executions are listed: those that all that is given selects; behind the id `after`.
 
     Attributes:
         entity: ``project/domain/name``, with or without a version.
+
+        workflow: Name of the workflow, whether it is registered or not.
+
+        labels: Values of labels.
+
+        since: In epoch seconds; those that were launched then or later.
+
+        until: Those that were launched before.
+
+        values: Conditions on inputs and outputs: ``inputs.city=sf``, ``outputs.o0>=0.5`` (`wingbeat.spec.valuefilter`). Texts of up
+            to 255 characters, numbers, truth values and what is written as a text are looked for; outputs, once it has ended.
+
+        order: The newest, or the oldest, first; by launch or by end. By end, only those that have ended.
     """
 
     project: str = ""
@@ -156,6 +170,12 @@ class ExecutionQuery(Struct, frozen=True, omit_defaults=True):
     phase: ExecutionPhase | None = None
     after: str = ""
     limit: int = 100
+    workflow: str = ""
+    labels: dict[str, str] = {}
+    since: float | None = None
+    until: float | None = None
+    values: tuple[str, ...] = ()
+    order: Order = "-created_at"
 
 
 class ExecutionPage(Struct, frozen=True):
@@ -224,7 +244,10 @@ class Admin(Protocol):
         """
 
     async def executions(self, query: ExecutionQuery) -> ExecutionPage:
-        """The history. It may lag behind the engine by a moment; it misses nothing."""
+        """The history. It may lag behind the engine by a moment; it misses nothing.
+
+        Raises: `NotFound` for an `after` that is not there; `InputError` for a condition that is none.
+        """
 
 
 __all__ = [
@@ -241,6 +264,7 @@ __all__ = [
     "ExecutionQuery",
     "Kind",
     "Launch",
+    "Order",
     "Registered",
     "Registration",
 ]  # fmt: skip

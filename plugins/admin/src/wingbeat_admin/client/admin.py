@@ -92,7 +92,8 @@ class HttpAdmin:
 
     async def executions(self, query: ExecutionQuery) -> ExecutionPage:
         """See `Admin.executions`."""
-        return await self._call(ExecutionPage, "GET", "/executions", params=msgspec.to_builtins(query))
+        params = {**msgspec.to_builtins(query), "labels": _pairs(query.labels), "values": list(query.values)}
+        return await self._call(ExecutionPage, "GET", "/executions", params=params)
 
     async def artifacts(self, query: ArtifactQuery) -> ArtifactPage:
         """See `Artifacts.artifacts`."""

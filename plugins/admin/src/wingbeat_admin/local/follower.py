@@ -16,6 +16,7 @@ from wingbeat.base.errors import (
     ConflictError,
     EngineStopped,
     InputError,
+    JournalDamaged,
     LimitReached,
     NotFound,
 )
@@ -31,6 +32,7 @@ from wingbeat.types import ValueMismatch
 from wingbeat_admin.local.artifacts import Publishing
 from wingbeat_admin.local.due import Due
 from wingbeat_admin.local.firing import check_taken, kickoff, taken
+from wingbeat_admin.local.history import Values, texts_of
 from wingbeat_admin.local.inputs import completed
 from wingbeat_admin.local.publishing import entries, keys_taken
 from wingbeat_admin.local.store import Store
@@ -45,7 +47,7 @@ _log = logging.getLogger("wingbeat.admin")
 
 
 class Follower:
-    """Four tasks: one takes note of changes, one publishes artifacts, one looks at the time, one launches what is due.
+    """Five tasks: for changes, for the values of what has changed, for artifacts, for the time, and for what is to be launched.
 
     Args:
         do: Does something with the file.
@@ -64,7 +66,8 @@ class Follower:
         self.abreast = asyncio.Event()
         """Set once all that there was is in the history, and what followed from it is published and launched."""
         self._all_noted, self._all_published = asyncio.Event(), asyncio.Event()
-        self._due, self._looked, self._noted = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._due, self._looked = asyncio.Event(), asyncio.Event()
+        self._noted, self._changed = asyncio.Event(), asyncio.Event()
         self._aborting: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -73,6 +76,7 @@ class Follower:
         self._due.set()  # what was decided before
         self._tasks = [
             asyncio.create_task(self._again(self._note), name="admin history"),
+            asyncio.create_task(self._again(self._read), name="admin values"),
             asyncio.create_task(self._again(self._publish), name="admin artifacts"),
             asyncio.create_task(self._again(self._tick), name="admin ticks"),
             asyncio.create_task(self._again(self._launch), name="admin launches"),
@@ -116,7 +120,26 @@ class Follower:
             if await self._do(Store.project, changes, self._clock()):
                 self._due.set()
                 self._noted.set()
+            self._changed.set()
             hit("admin.noted")
+
+    async def _read(self) -> None:
+        """Look at the values of executions, so that they are found by them."""
+        while True:
+            self._changed.clear()
+            found: list[tuple[str, int]] = await self._do(Store.unread, DUE_PAGE)
+            await self._do(Store.add_values, [await self._values(*one) for one in found])
+            hit("admin.values-read")
+            if not found:
+                await self._changed.wait()
+
+    async def _values(self, execution: str, mark: int) -> Values:
+        try:
+            view = await self._engine.describe(execution, nodes=False)
+        except (JournalDamaged, NotFound) as error:
+            _log.warning("The execution %s is not found by its values: %s", execution, error)
+            return Values(execution, mark, {}, {})
+        return Values(execution, mark, texts_of(view.inputs), texts_of(view.outputs or {}))
 
     async def _publish(self) -> None:
         while True:

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from wingbeat.base.errors import ConfigurationError
-from wingbeat_admin.local import artifacts
+from wingbeat_admin.local import artifacts, history
 
 BUSY_S = 10.0
 """For so long another process may hold the file: a command that registers or lists."""
@@ -53,7 +53,7 @@ _STEPS = (
     CREATE INDEX executions_by_name ON executions (project, domain, name, number);
     CREATE INDEX executions_by_entity ON executions (entity, number);
     """,
-    artifacts.SCHEMA,
+    artifacts.SCHEMA + history.SCHEMA,
 )
 FORMAT = len(_STEPS)
 """Version of the file's format."""

@@ -21,7 +21,6 @@ from wingbeat.contracts.admin import (
     Entity,
     EntityPage,
     EntityQuery,
-    ExecutionEntry,
     ExecutionPage,
     ExecutionQuery,
     Kind,
@@ -35,7 +34,7 @@ from wingbeat.spec.entities import Closure, Interface, LaunchPlanSpec
 from wingbeat.spec.identity import Identity, Name, parse_identity, parse_name
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec, TriggerSpec
-from wingbeat_admin.local import artifacts, due
+from wingbeat_admin.local import artifacts, due, history
 from wingbeat_admin.local.due import Due
 from wingbeat_admin.local.ticks import decided
 
@@ -328,18 +327,19 @@ class Store:
         labels = summary.labels
         entity, cause = labels.get(ENTITY_LABEL, ""), labels.get(CAUSE_LABEL, "")
         name = entity.partition("@")[0].rpartition("/")[2]
-        shown = msgspec.json.encode(
-            {key: value for key, value in labels.items() if not key.startswith("wingbeat/") and key not in _PLACE}
-        )
+        shown = {key: value for key, value in labels.items() if not key.startswith("wingbeat/") and key not in _PLACE}
         self._db.execute(
             "INSERT INTO executions (id, workflow, phase, created_at, ended_at, project, domain, name, entity, cause, labels) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (id) DO UPDATE SET phase = excluded.phase, ended_at = excluded.ended_at",
             (
                 summary.id, summary.workflow, summary.phase, summary.created_at, summary.ended_at, labels.get("project", ""),
-                labels.get("domain", ""), name, entity, cause, shown,
+                labels.get("domain", ""), name, entity, cause, msgspec.json.encode(shown),
             ),
         )  # fmt: skip
+        history.add_labels(self._db, summary.id, shown)
+        if entity:
+            history.mark_unread(self._db, summary.id)
         if uses := labels.get(USES_LABEL):
             with contextlib.suppress(msgspec.DecodeError):  # a label that is none of ours
                 artifacts.add_uses(self._db, summary.id, _labels.decode(uses).items())
@@ -416,35 +416,17 @@ class Store:
         due.refused(self._db, execution, why)
 
     def executions(self, query: ExecutionQuery) -> ExecutionPage:
-        """A page. Raises NotFound for an `after` that is not there."""
-        where, values = ["1"], []
-        for column in ("project", "domain", "phase"):
-            if value := getattr(query, column):
-                where.append(f"{column} = ?")
-                values.append(value)
-        if query.entity:
-            name, at, _ = query.entity.partition("@")
-            if at:
-                where.append("entity = ?")
-                values.append(query.entity)
-            else:
-                found = parse_name(name)
-                where.append("project = ? AND domain = ? AND name = ?")
-                values += [found.project, found.domain, found.name]
-        if query.after:
-            row = self._db.execute("SELECT number FROM executions WHERE id = ?", (query.after,)).fetchone()
-            if row is None:
-                raise NotFound(f"There is no execution {query.after!r} in the history.")
-            where.append("number < ?")
-            values.append(row[0])
-        limit = max(1, min(query.limit, PAGE_MAX))
-        columns = "id, workflow, phase, created_at, ended_at, project, domain, entity, cause, labels"
-        rows = self._db.execute(
-            f"SELECT {columns} FROM executions WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?",
-            (*values, limit + 1),
-        ).fetchall()
-        items = [_entry(row) for row in rows[:limit]]
-        return ExecutionPage(items, items[-1].id if len(rows) > limit else "")
+        """A page. Raises NotFound for an `after` that is not there, InputError for a condition that is none."""
+        return history.page(self._db, query)
+
+    def unread(self, limit: int) -> list[tuple[str, int]]:
+        """Executions whose values are still to be looked at, with their marks."""
+        return history.unread(self._db, limit)
+
+    def add_values(self, found: Sequence[history.Values]) -> None:
+        """They were looked at."""
+        with self._transaction():
+            history.add_values(self._db, found)
 
 
 def _of(summary: Summary) -> Identity | None:
@@ -470,19 +452,3 @@ def _entity(row: Sequence[Any]) -> Entity:
         paused if active == version else "", next_ if active == version and not paused else None,
         {} if plan is None else plan.newest,
     )  # fmt: skip
-
-
-def _entry(row: Sequence[Any]) -> ExecutionEntry:
-    id, workflow, phase, created_at, ended_at, project, domain, entity, cause, labels = row
-    return ExecutionEntry(
-        id,
-        workflow,
-        ExecutionPhase(phase),
-        created_at,
-        ended_at,
-        project,
-        domain,
-        entity,
-        cause,
-        _labels.decode(labels),
-    )

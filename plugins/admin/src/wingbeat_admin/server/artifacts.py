@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from litestar.params import FromQuery
 
-from wingbeat.base.errors import InputError, NotFound
+from wingbeat.base.errors import NotFound
 from wingbeat.contracts.admin import Admin
 from wingbeat.contracts.artifacts import ArtifactEntry, ArtifactPage, ArtifactQuery, Artifacts, Lineage
 from wingbeat_admin.client.admin import LATEST
 from wingbeat_admin.server.dependencies import Limit, Part, TheAdmin, get
-
-KEYS_MAX = 20
+from wingbeat_admin.server.filters import pairs
 
 
 @get("/artifacts")
@@ -24,7 +23,7 @@ async def artifacts(
     limit: Limit = 100,
 ) -> ArtifactPage:
     """Artifacts, the newest first; `partitions` are `key=value`, as many as are wanted."""
-    query = ArtifactQuery(project, domain, name, _keys(partitions), after, limit)
+    query = ArtifactQuery(project, domain, name, pairs(partitions), after, limit)
     return await _keeping(admin).artifacts(query)
 
 
@@ -39,7 +38,7 @@ async def artifact(
 ) -> ArtifactEntry:
     """One version, named by its execution; `latest` stands for the newest one."""
     reference = f"{project}/{domain}/{name}" + ("" if version == LATEST else f"@{version}")
-    return await _keeping(admin).artifact(reference, _keys(partitions))
+    return await _keeping(admin).artifact(reference, pairs(partitions))
 
 
 @get("/lineage")
@@ -52,10 +51,3 @@ def _keeping(admin: Admin) -> Artifacts:
     if not isinstance(admin, Artifacts):
         raise NotFound("This server keeps no artifacts.")
     return admin
-
-
-def _keys(pairs: list[str] | None) -> dict[str, str]:
-    found = dict(pair.partition("=")[::2] for pair in pairs or ())
-    if len(found) > KEYS_MAX or "" in found:
-        raise InputError("Keys of a partition are given as key=value.", hint=f"At most {KEYS_MAX}.")
-    return found

@@ -22,6 +22,7 @@ from wingbeat.contracts.admin import (
     ExecutionQuery,
     Kind,
     Launch,
+    Order,
     Registered,
     Registration,
 )
@@ -35,6 +36,7 @@ from wingbeat_admin.client.admin import LATEST
 from wingbeat_admin.server.artifacts import artifact, artifacts, lineage
 from wingbeat_admin.server.dependencies import Limit, Number, Part, TheAdmin, TheEnd, TheEngine, TheHome, get, post
 from wingbeat_admin.server.ending import before
+from wingbeat_admin.server.filters import conditions, pairs
 from wingbeat_admin.views import shown
 
 WAIT_S_MAX = 30.0
@@ -154,9 +156,18 @@ async def executions(
     phase: FromQuery[ExecutionPhase | None] = None,
     after: FromQuery[str] = "",
     limit: Limit = 100,
+    workflow: FromQuery[str] = "",
+    labels: FromQuery[list[str] | None] = None,
+    since: FromQuery[float | None] = None,
+    until: FromQuery[float | None] = None,
+    values: FromQuery[list[str] | None] = None,
+    order: FromQuery[Order] = "-created_at",
 ) -> ExecutionPage:
-    """The history, the newest first."""
-    return await admin.executions(ExecutionQuery(project, domain, entity, phase, after, limit))
+    """The history. `labels` are `name=value`, `values` conditions as `inputs.city=sf` or `outputs.o0>=0.5`; all have to hold."""
+    query = ExecutionQuery(
+        project, domain, entity, phase, after, limit, workflow, pairs(labels), since, until, conditions(values), order
+    )
+    return await admin.executions(query)
 
 
 @get("/executions/{execution:str}")
