@@ -34,6 +34,7 @@ SCHEMA = """
 looked at, each with a mark that is another one when it has changed again."""
 
 LABELS = "labels"
+FEW = 1000
 _labels = msgspec.json.Decoder(dict[str, str])
 _ORDERS = {
     "-created_at": ("number", "<", "DESC"),
@@ -104,7 +105,7 @@ def _number(text: str) -> float | None:
 
 def page(db: sqlite3.Connection, query: ExecutionQuery) -> ExecutionPage:
     """A page. Raises NotFound for an `after` that is not there, InputError for a condition that is none."""
-    where, values = _selected(query)
+    where, values = _selected(db, query)
     column, than, direction = _ORDERS[query.order]
     if column == "ended_at":
         where.append("ended_at IS NOT NULL")
@@ -128,7 +129,7 @@ def page(db: sqlite3.Connection, query: ExecutionQuery) -> ExecutionPage:
     return ExecutionPage(items, items[-1].id if len(rows) > limit else "")
 
 
-def _selected(query: ExecutionQuery) -> tuple[list[str], list[Any]]:
+def _selected(db: sqlite3.Connection, query: ExecutionQuery) -> tuple[list[str], list[Any]]:
     where, values = ["1"], list[Any]()
     for column in ("project", "domain", "phase", "workflow"):
         if value := getattr(query, column):
@@ -145,30 +146,40 @@ def _selected(query: ExecutionQuery) -> tuple[list[str], list[Any]]:
             values += [found.project, found.domain, found.name]
     for sign, moment in ((">=", query.since), ("<", query.until)):
         if moment is not None:
-            where.append(f"created_at {sign} ?")
-            values.append(moment)
+            few = f"SELECT number FROM executions WHERE created_at {sign} ?"
+            _add_condition(db, where, values, few, f"+created_at {sign} ?", [moment])
     for name, text in query.labels.items():
-        _add_condition(where, values, LABELS, name, "text = ?", text)
+        _add_value(db, where, values, LABELS, name, "text = ?", text)
     for one in map(parse_value_filter, query.values):
-        _add_filter(where, values, one)
+        operator = "IS NOT" if one.operator == "!=" else one.operator
+        if one.number is not None:  # 1 is 1.0
+            _add_value(db, where, values, one.side, one.name, f"number {operator} ?", one.number)
+        else:
+            _add_value(db, where, values, one.side, one.name, f"text {operator} ?", one.value)
     return where, values
 
 
-def _add_filter(where: list[str], values: list[Any], one: ValueFilter) -> None:
-    """By the number where both are numbers: 1 is 1.0. A text that is compared by its order is less than what comes behind it."""
-    operator = "IS NOT" if one.operator == "!=" else one.operator
-    if one.number is not None:
-        _add_condition(where, values, one.side, one.name, f"number {operator} ?", one.number)
-    else:
-        _add_condition(where, values, one.side, one.name, f"text {operator} ?", one.value)
+def _add_value(
+    db: sqlite3.Connection,
+    where: list[str],
+    values: list[Any],
+    side: str,
+    name: str,
+    condition: str,
+    value: str | float,
+) -> None:
+    few = f"SELECT execution FROM execution_values WHERE side = ? AND name = ? AND {condition}"
+    one = "SELECT 1 FROM execution_values WHERE execution = executions.number AND side = ? AND name = ? AND +"
+    _add_condition(db, where, values, few, f"EXISTS ({one}{condition})", [side, name, value])
 
 
 def _add_condition(
-    where: list[str], values: list[Any], side: str, name: str, condition: str, value: str | float
+    db: sqlite3.Connection, where: list[str], values: list[Any], few: str, many: str, given: Sequence[Any]
 ) -> None:
-    inner = f"SELECT execution FROM execution_values WHERE side = ? AND name = ? AND {condition}"
-    where.append(f"number IN ({inner})")
-    values += [side, name, value]
+    """A condition that holds for `few` executions, which are found first; or for many, so that each is asked at its turn."""
+    (count,) = db.execute(f"SELECT count(*) FROM ({few} LIMIT {FEW + 1})", given).fetchone()
+    where.append(f"number IN ({few})" if count <= FEW else many)
+    values += given
 
 
 def _entry(row: Sequence[Any]) -> ExecutionEntry:
