@@ -28,7 +28,8 @@ def build(source: Path, folder: Path) -> None:
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheels")
-    build(ROOT / "kernel", folder)
+    for member in ("kernel", "plugins/admin", "cli"):
+        build(ROOT / member, folder)
     return folder
 
 
