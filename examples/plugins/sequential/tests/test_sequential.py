@@ -6,13 +6,13 @@ import contextlib
 
 import pytest
 
-from acme_sequential import plugin
+from acme_sequential import kits
+from acme_sequential.kits import opened
 from wingbeat import Kernel, current, map_task, sleep, task, workflow
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.spec.literal import Inline, Offloaded
 from wingbeat.testing.conformance import engine_flows as flows
 from wingbeat.testing.conformance.admin import AdminContract
-from wingbeat.testing.conformance.engine import EngineContract
 from wingbeat.testing.conformance.plugin import PluginContract
 
 SETTINGS = {"kernel": {"engine": "sequential", "admin": "local"}}
@@ -66,16 +66,6 @@ def sleepy(n: int) -> int:
     return double(sleep("1s", n))
 
 
-@contextlib.asynccontextmanager
-async def opened(home):
-    engine = plugin.make(home)
-    await engine.open()
-    try:
-        yield engine
-    finally:
-        await engine.close()
-
-
 async def running(engine, execution):
     """Wait until user code runs."""
     async for event in engine.events(execution):
@@ -83,10 +73,7 @@ async def running(engine, execution):
             return
 
 
-class TestEngine(EngineContract):
-    def opened(self, home):
-        return opened(home)
-
+class TestEngine(kits.TestEngine):
     async def test_an_attempt_outlives_the_engine(self, home, tmp_path):
         """`close`: what runs goes on, and is found again: it is not run a second time."""
         gate = tmp_path / "gate"

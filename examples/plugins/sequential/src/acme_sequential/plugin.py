@@ -30,7 +30,9 @@ class SequentialSettings(Struct, frozen=True):
 @hookimpl
 def wingbeat_plugin() -> PluginInfo:
     """Built for the first contracts."""
-    return PluginInfo(api=(0, 1), settings={"sequential": SequentialSettings})
+    return PluginInfo(
+        api=(0, 1), settings={"sequential": SequentialSettings}, kits=("acme_sequential.kits:TestEngine",)
+    )
 
 
 @hookimpl

@@ -240,7 +240,8 @@ def told(before: State | None, after: State, at: float) -> Iterator[Published]:
         was = None if old is None else old.nodes[number]
         yield from (event("attempt", a.phase, node.task, node=node.id, attempt=a.number, evidence=a.evidence, **_wrong(a.error))
                     for a in node.attempts[-1:] if _changed(was, a))  # fmt: skip
-        if (was is not None and was.phase is not node.phase) or (was is None and node.phase.terminal):
+        shown = node.phase.terminal or node.gate is not None  # of a task under way, its attempts tell
+        if shown and (was is None or was.phase is not node.phase):
             last = node.attempts[-1] if node.attempts else None
             more = {"gate": node.gate.name, "approval": node.gate.approval} if node.gate is not None else {}
             wrong = _wrong(last.error) if last is not None and not node.phase.success else {"reason": node.reason}

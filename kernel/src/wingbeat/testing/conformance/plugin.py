@@ -263,7 +263,7 @@ class PluginContract(Kit):
         assert points.get(self.name) == self.module, f"entry points of the group {GROUP!r}: {points}"
 
     def test_it_imports_nothing_private_of_the_kernel(self) -> None:
-        """Public doors are `wingbeat`, `contracts`, `spec`, `types`, `base`, `attempts`, `plans`, `trees` and `testing`. Nothing else is."""
+        """Public doors are `wingbeat`, `contracts`, `spec`, `types`, `base`, `attempts`, `plans`, `trees`, `testing`; no others."""
         self._check_guest()
         private = {
             f"{file.name}:{line}: {name}"
