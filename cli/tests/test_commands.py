@@ -538,6 +538,8 @@ def test_what_nobody_drives_is_marked_in_the_table_only(world, wingbeat):
     }
     world.view = world.view_of()
     assert "no kernel" not in wingbeat("get", "executions").out
+    world.view = world.view_of(ExecutionPhase.RUNNING)
+    assert "no kernel" not in wingbeat("--set", "kernel.engine=another", "get", "executions").out
     assert "goes on with all of them" in " ".join(wingbeat("get", "executions", "--help").out.split())
 
 

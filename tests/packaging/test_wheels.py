@@ -94,7 +94,10 @@ def python(wheels: Path, tmp_path_factory: pytest.TempPathFactory):
             environment = tmp_path_factory.mktemp("environment")
             found = made[distributions] = environment / "bin/python"
             run(UV, "venv", "--quiet", "--python", sys.executable, environment)
-            run(UV, "pip", "install", "--quiet", "--python", found, "--find-links", wheels, *distributions)
+            ours = {wheel.name.partition("-")[0].replace("_", "-") for wheel in wheels.glob("*.whl")}
+            # uv knows a wheel by its path; there may have been another of that name.
+            fresh = [f"--refresh-package={name}" for name in sorted(ours)]
+            run(UV, "pip", "install", "--quiet", "--python", found, "--find-links", wheels, *fresh, *distributions)
         return made[distributions]
 
     return make

@@ -94,10 +94,10 @@ def _show_warnings() -> None:
 
 
 def is_driven() -> bool:
-    """Whether a process holds the home, and so drives what has not ended."""
-    from wingbeat.kernel import home_path, is_held
+    """Whether a process holds the home, and so drives what has not ended. Of another engine than that of the home nobody says."""
+    from wingbeat.kernel import engine_of, home_path, is_held
 
-    if is_elsewhere():
+    if is_elsewhere() or engine_of(given()) != "local":
         return True
     return is_held(home_path())
 

@@ -275,3 +275,57 @@ async def test_an_attempt_tells_who_has_made_no_environment(project, tmp_path, a
     async with Kernel("home", settings=settings, plugins=[odd]) as kernel:
         with pytest.raises(ExecutionFailed, match=why.replace("The interpreter ", "")):
             await (await kernel.launch(project.flow, {"n": 3})).result()
+
+
+class Far:
+    """An engine that is somewhere else."""
+
+    async def open(self):
+        self.is_open = True
+
+    async def close(self):
+        self.is_open = False
+
+
+class Chief:
+    """An admin, of which it is asked what it was given."""
+
+    def __init__(self, name, engine):
+        self.name, self.engine = name, engine
+
+    async def start(self):
+        assert self.engine.is_open
+
+    async def close(self):
+        assert self.engine.is_open, "it may still ask the engine"
+
+
+class Elsewhere:
+    """A plugin with an engine and two admins."""
+
+    @hookimpl
+    def wingbeat_plugin(self):
+        return PluginInfo(api=(0, 1))
+
+    @hookimpl
+    def wingbeat_register(self, registrar):
+        registrar.engine("far", lambda home: Far())
+        registrar.admin("one", lambda home, engine: Chief("one", engine))
+        registrar.admin("two", lambda home, engine: Chief("two", engine))
+
+
+async def test_any_admin_is_put_over_any_engine(tmp_path):
+    chosen = {"kernel": {"engine": "far", "admin": "two"}}
+    async with Kernel(tmp_path, plugins=[Elsewhere()], discover=False, settings=chosen) as kernel:
+        admin = await kernel.admin()
+        assert (admin.name, admin.engine) == ("two", kernel.engine)
+
+
+async def test_of_several_admins_one_has_to_be_chosen(tmp_path):
+    chosen = {"kernel": {"engine": "far"}}
+    async with Kernel(tmp_path, plugins=[Elsewhere()], discover=False, settings=chosen) as kernel:
+        with pytest.raises(
+            ConfigurationError, match=r"one, two\), and none has the name of the engine, 'far'"
+        ) as error:
+            await kernel.admin()
+        assert "kernel.admin" in error.value.hint

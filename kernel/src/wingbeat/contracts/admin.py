@@ -237,7 +237,8 @@ class Admin(Protocol):
         """Let its ticks launch again, those from now on. Raises as of `pause`."""
 
     async def launch(self, launch: Launch, *, by: str = "") -> LaunchReply:
-        """Begin an execution. Returns when it is durable.
+        """Begin an execution. Returns when it is durable. What it is of is told by its labels: ``project``, ``domain`` and
+        `ENTITY_LABEL`; what a trigger launches has `CAUSE_LABEL`, too. Nobody else gives these.
 
         Raises: `NotFound`; `InputError` for inputs that are missing, unknown, fixed or of another type; `ConflictError` and others
         as of `Engine.launch`.

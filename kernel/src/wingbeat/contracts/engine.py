@@ -240,7 +240,8 @@ class Engine(Protocol):
 
         Called again: with the same name and content, answers with the execution that is there.
         Raises `ConflictError` (same name, other content), `NotFound` (nothing to recover from), `ConfigurationError` (an
-        executor that is not installed), `LimitReached` (its limit is, and it is not to wait).
+        executor that is not installed; anything else that this engine cannot do: nothing that a workflow asks for is left out in
+        silence), `LimitReached` (its limit is, and it is not to wait).
         """
 
     async def recovery_plan(self, request: LaunchRequest) -> RecoveryPlan:

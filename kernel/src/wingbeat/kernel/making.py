@@ -59,6 +59,11 @@ def admin_of(registry: Registry, home: HomeFolder, engine: Engine) -> Admin:
         raise ConfigurationError(
             "There is no admin: nothing keeps what is registered.", hint="Install one: pip install wingbeat-admin."
         )
+    if not chosen.admin and name not in offered:
+        raise ConfigurationError(
+            f"Several admins are installed ({', '.join(offered)}), and none has the name of the engine, {name!r}.",
+            hint="Choose with kernel.admin.",
+        )
     made: Admin = registry.make("admin", name, home, engine)
     return made
 

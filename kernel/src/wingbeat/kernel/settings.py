@@ -26,7 +26,7 @@ class KernelSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
         engine: ``local``, or the name of an engine that is somewhere else.
 
-        admin: Name of the admin; empty takes the only one that is installed, where there are several ``local``.
+        admin: Name of the admin; empty takes the only one that is installed, where there are several that of the engine's name.
 
         rules: Executors of some tasks, whatever their spec says: the first rule that fits one wins.
     """

@@ -11,7 +11,8 @@
                 await admin.close()
 
 Admins that are opened in one home, one after the other, are the same admin after a restart. The engine is a real one; what runs
-are the workflows of `wingbeat.testing.conformance.engine_flows`.
+are the workflows of `wingbeat.testing.conformance.engine_flows`. Another engine can be put under the admin, by `engine`: so the kit
+tells whether an admin works over it.
 """
 
 from __future__ import annotations
@@ -79,10 +80,16 @@ class AdminKit(Kit):
         )
 
     @contextlib.asynccontextmanager
+    async def engine(self, home: TemporaryHome) -> AsyncIterator[Engine]:
+        """The engine of the home, for as long as the context is entered; the kernel's, unless this is overridden."""
+        async with Kernel(home.path, discover=False) as kernel:
+            yield kernel.engine
+
+    @contextlib.asynccontextmanager
     async def both(self, home: TemporaryHome) -> AsyncIterator[tuple[Admin, Engine]]:
         """An engine of the home, and the admin over it."""
-        async with Kernel(home.path, discover=False) as kernel, self.opened(home, kernel.engine) as admin:
-            yield admin, kernel.engine
+        async with self.engine(home) as engine, self.opened(home, engine) as admin:
+            yield admin, engine
 
     async def put(self, admin: Admin, *definitions: Definition, project: str = "eta", version: str = "v1") -> list[str]:
         """Register; the ids."""
@@ -383,9 +390,9 @@ class AdminContract(AdminKit):
             for n in range(3):
                 await admin.launch(Launch(SOURCE, {"n": n}, f"m{n}"))
             await engine.wait("m0")
-        async with Kernel(home.path, discover=False) as kernel:  # it ends without an admin
+        async with self.engine(home) as engine:  # it ends without an admin
             for n in range(3):
-                await kernel.engine.wait(f"m{n}")
+                await engine.wait(f"m{n}")
         for _ in range(3):
             async with self.both(home) as (admin, _):
                 found = await self.history(
@@ -563,10 +570,10 @@ class AdminContract(AdminKit):
 
     async def test_nothing_is_left_open(self, home: TemporaryHome) -> None:
         """`close`: no file and no connection stays."""
-        async with Kernel(home.path, discover=False) as kernel:
+        async with self.engine(home) as engine:
             counts = []
             for _ in range(4):
-                async with self.opened(home, kernel.engine) as admin:
+                async with self.opened(home, engine) as admin:
                     await self.put(admin, workflow(flows.twice, "flows.twice"))
                 counts.append(descriptors())
             await self.closed(counts[1], counts)

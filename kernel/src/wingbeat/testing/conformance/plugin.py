@@ -49,7 +49,7 @@ SEAMS: dict[str, type] = {
     "environments": Environments, "admin": Admin, "engine": Engine,
 }  # fmt: skip
 STANDARD = frozenset(sys.stdlib_module_names) | {"__main__", "__mp_main__"}
-DOORS = ("attempts", "base", "contracts", "spec", "testing", "trees", "types")
+DOORS = ("attempts", "base", "contracts", "plans", "spec", "testing", "trees", "types")
 """What plugins may import of the kernel, beside `wingbeat` itself."""
 NAME = re.compile(r"[a-z][a-z0-9_+.-]*\Z")
 GROUP = "wingbeat"
@@ -263,7 +263,7 @@ class PluginContract(Kit):
         assert points.get(self.name) == self.module, f"entry points of the group {GROUP!r}: {points}"
 
     def test_it_imports_nothing_private_of_the_kernel(self) -> None:
-        """Public doors are `wingbeat`, `contracts`, `spec`, `types`, `base`, `attempts`, `trees` and `testing`. Nothing else is."""
+        """Public doors are `wingbeat`, `contracts`, `spec`, `types`, `base`, `attempts`, `plans`, `trees`, `testing`; no others."""
         self._check_guest()
         private = {
             f"{file.name}:{line}: {name}"

@@ -1,0 +1,1 @@
+"""An admin of Wingbeat whose inventory is a folder of files that people can review."""

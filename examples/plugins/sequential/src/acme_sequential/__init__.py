@@ -1,0 +1,1 @@
+"""An engine of Wingbeat that runs the nodes of an execution one after another."""
