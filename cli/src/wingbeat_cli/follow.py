@@ -33,7 +33,7 @@ async def follow(
     """Follow an execution to its end, print it, and return the exit status.
 
     Args:
-        output: ``table`` or ``json``.
+        output: ``table``, ``json`` or ``yaml``.
 
         note: What to say first, for example that it was resumed.
 
@@ -77,8 +77,8 @@ async def _look(execution: Execution, screen: Screen) -> None:
 async def show(kernel: Kernel, view: ExecutionView, output: str, source: tuple[str, str] | None = None) -> None:
     """Print the outcome: an object, or the outputs and what went wrong."""
     outputs = await plain_outputs(kernel, view)
-    if output == "json":
-        document.dump(document.execution(view, outputs))
+    if output != "table":
+        document.dump(document.execution(view, outputs), output)
     else:
         echo(values(outputs or {}))
     if view.phase.value != "SUCCEEDED":

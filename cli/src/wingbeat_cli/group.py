@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from wingbeat_cli.overview import COMMANDS, overview
 
@@ -21,7 +22,7 @@ class Session:
     """What a command tells those that report its errors.
 
     Attributes:
-        output: The chosen form of the output: ``table`` or ``json``.
+        output: The chosen form of the output: ``table``, ``json`` or ``yaml``.
 
         settings: What ``--set`` said, by section and key.
 
@@ -102,9 +103,13 @@ def cli() -> None:
     """Run typed workflows durably."""
 
 
-def _choose(ctx: click.Context, _param: click.Parameter, value: str) -> str:
+DOCUMENTS = ("json", "yaml")
+"""Forms of the output that programs read."""
+
+
+def _choose(ctx: click.Context, param: click.Parameter, value: str) -> str:
     session = ctx.find_object(Session)
-    if session is not None:
+    if session is not None and ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE:
         session.output = value
     return value
 
@@ -112,13 +117,30 @@ def _choose(ctx: click.Context, _param: click.Parameter, value: str) -> str:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def output_option() -> Callable[[F], F]:
-    """The option of every command that prints data."""
-    kinds = click.Choice(["table", "json"])
+def output_option(*forms: str) -> Callable[[F], F]:
+    """The option of every command that prints data. The first form is what it prints unasked; by default ``table``."""
+    kinds = click.Choice(forms or ("table", *DOCUMENTS))
     text = "Form of the output."
     return click.option(
-        "-o", "--output", type=kinds, default="table", show_default=True, is_eager=True, callback=_choose, help=text
+        "-o",
+        "--output",
+        type=kinds,
+        default=kinds.choices[0],
+        show_default=True,
+        is_eager=True,
+        callback=_choose,
+        help=text,
     )
+
+
+def foresee_output(ctx: click.Context, arguments: Sequence[str]) -> None:
+    """Have what goes wrong before `arguments` are read be told in the form that they ask for."""
+    import re
+
+    asked = re.findall(rf"(?:^| )(?:-o ?|--output[ =])({'|'.join(DOCUMENTS)})(?= |$)", " ".join(arguments))
+    session = ctx.find_object(Session)
+    if asked and session is not None:
+        session.output = asked[-1]
 
 
 def invoke(arguments: list[str]) -> int:

@@ -26,10 +26,10 @@ def command(id_: str, reason: str, output: str) -> int:
         execution = await kernel.get(id_)
         await execution.abort(reason)
         view = await execution.describe()
-        if output == "json":
+        if output != "table":
             from wingbeat_cli.render import document
 
-            document.dump(document.execution(view, None))
+            document.dump(document.execution(view, None), output)
         else:
             click.echo(f"{view.id} {view.phase.value}" + (f": {view.reason}" if view.reason else ""))
 

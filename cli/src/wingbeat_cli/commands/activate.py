@@ -27,10 +27,10 @@ def launchplan(reference: str, output: str) -> int:
     async def work(kernel: Kernel) -> None:
         admin = await kernel.admin()
         entity = await admin.activate(reference)
-        if output == "json":
+        if output != "table":
             from wingbeat_cli.render import document
 
-            document.dump(document.entity(entity))
+            document.dump(document.entity(entity), output)
         else:
             click.echo(f"{entity.id} is active")
 

@@ -41,8 +41,8 @@ async def _show(kernel: Kernel, id_: str, output: str) -> None:
     closure = await kernel.engine.closure(id_)
     inputs = plain_values(kernel, view.inputs, closure, inputs=True)
     outputs = await plain_outputs(kernel, view)
-    if output == "json":
-        document.dump(document.details(view, outputs, inputs))
+    if output != "table":
+        document.dump(document.details(view, outputs, inputs), output)
     else:
         history = await _history(kernel, view, closure)
         echo(report.describe(view, outputs, inputs, history, colour=coloured(sys.stdout)))

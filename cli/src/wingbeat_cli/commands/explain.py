@@ -28,10 +28,10 @@ def cache(id_: str, node: str, output: str) -> int:
     from wingbeat_cli.door import reading
 
     text = reading(lambda kernel: _explain(kernel, id_, node))
-    if output == "json":
+    if output != "table":
         from wingbeat_cli.render import document
 
-        document.dump({"execution": id_, "node": node, "explanation": text})
+        document.dump({"execution": id_, "node": node, "explanation": text}, output)
     else:
         click.echo(text)
     return 0
@@ -52,10 +52,10 @@ def waiting(id_: str, node: str, output: str) -> int:
         return kernel.engine.explain_waiting(id_, node)
 
     text = reading(ask)
-    if output == "json":
+    if output != "table":
         from wingbeat_cli.render import document
 
-        document.dump({"execution": id_, "node": node, "explanation": text})
+        document.dump({"execution": id_, "node": node, "explanation": text}, output)
     else:
         click.echo(text)
     return 0

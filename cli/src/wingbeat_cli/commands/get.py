@@ -52,10 +52,12 @@ def _inventory(name: str, kind: str, what: str) -> None:
             return await admin.entities(EntityQuery(Kind(kind), project, domain, name, after, limit))
 
         page = within(work)
-        if output == "json":
+        if output != "table":
             from wingbeat_cli.render import document
 
-            document.dump({"items": [document.entity(each) for each in page.items], "next": page.following or None})
+            document.dump(
+                {"items": [document.entity(each) for each in page.items], "next": page.following or None}, output
+            )
         elif page.items:
             _entities(page.items)
         else:
@@ -112,11 +114,11 @@ def executions(project: str, domain: str, entity: str, phase: str, limit: int, a
     found = []
     if is_elsewhere() or home_path().is_dir():
         found = reading(lambda kernel: kernel.engine.executions(after=after, limit=limit))
-    if output == "json":
+    if output != "table":
         from wingbeat_cli.render import document
 
         following = found[-1].id if len(found) == limit else None
-        document.dump({"items": [document.summary(each) for each in found], "next": following})
+        document.dump({"items": [document.summary(each) for each in found], "next": following}, output)
     elif found:
         _table(found, driven=all(each.phase.terminal for each in found) or is_driven())
     else:
@@ -138,10 +140,10 @@ def _history(project: str, domain: str, entity: str, phase: str, after: str, lim
         return await (await kernel.admin()).executions(wanted)
 
     page = within(work)
-    if output == "json":
+    if output != "table":
         from wingbeat_cli.render import document
 
-        document.dump({"items": [document.entry(each) for each in page.items], "next": page.following or None})
+        document.dump({"items": [document.entry(each) for each in page.items], "next": page.following or None}, output)
     elif page.items:
         _table(page.items, driven=all(each.phase.terminal for each in page.items) or is_driven())
     else:

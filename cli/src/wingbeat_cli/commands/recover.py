@@ -62,7 +62,7 @@ async def _plan(kernel: Kernel, id_: str, closure: Closure | None, output: str) 
     from wingbeat_cli.render.table import coloured, echo
 
     plan = await kernel.recovery_plan(id_, closure)
-    if output == "json":
-        document.dump(document.recovery(plan))
+    if output != "table":
+        document.dump(document.recovery(plan), output)
     else:
         echo(report.recovery(plan, colour=coloured(sys.stdout)))

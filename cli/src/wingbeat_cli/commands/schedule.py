@@ -36,10 +36,10 @@ def preview(reference: str, count: int, output: str) -> int:
 
     entity, ticks = within(work)
     moments = [_moment(entity, tick) for tick in ticks]
-    if output == "json":
+    if output != "table":
         from wingbeat_cli.render import document
 
-        document.dump({"id": entity.id, "active": entity.active, "paused": entity.paused, "ticks": moments})
+        document.dump({"id": entity.id, "active": entity.active, "paused": entity.paused, "ticks": moments}, output)
     else:
         for each in moments:
             click.echo(each)
@@ -91,10 +91,10 @@ def resume(reference: str, output: str) -> int:
 
 
 def _print(entity: Entity, words: str, output: str) -> None:
-    if output == "json":
+    if output != "table":
         from wingbeat_cli.render import document
 
-        document.dump(document.entity(entity))
+        document.dump(document.entity(entity), output)
     else:
         next_ = "" if entity.next is None else f"; next at {_moment(entity, entity.next)}"
         click.echo(f"{entity.id} {words}{next_}")

@@ -51,10 +51,10 @@ async def _answer(kernel: Kernel, id_: str, name: str, given: Any, output: str) 
 
     value = given(await kernel.gate(id_, name))
     await kernel.signal(id_, name, value)
-    if output == "json":
+    if output != "table":
         from wingbeat_cli.render import document
 
-        document.dump({"execution": id_, "name": name, "value": value})
+        document.dump({"execution": id_, "name": name, "value": value}, output)
     else:
         click.echo(f"{id_}: {name!r} is answered")
     if kernel.holds:

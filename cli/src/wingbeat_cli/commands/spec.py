@@ -39,12 +39,12 @@ def diff(old: str, new: str, output: str) -> int:
     from wingbeat.spec.diff import differences
 
     found = differences(_closure(old), _closure(new))
-    if output == "json":
+    if output != "table":
         import msgspec
 
         from wingbeat_cli.render import document
 
-        document.dump({"old": old, "new": new, "differences": [msgspec.to_builtins(each) for each in found]})
+        document.dump({"old": old, "new": new, "differences": [msgspec.to_builtins(each) for each in found]}, output)
     else:
         for each in found:
             click.echo(str(each))
@@ -70,10 +70,10 @@ def lint(file: str, output: str) -> int:
             compile_file(file, name, settings=given())
         except CompileError as error:
             wrong[name] = str(error)
-    if output == "json":
+    if output != "table":
         from wingbeat_cli.render import document
 
-        document.dump({"file": file, "entities": names, "problems": wrong})
+        document.dump({"file": file, "entities": names, "problems": wrong}, output)
     else:
         for name in names:
             click.echo(f"{name}: {wrong.get(name, 'ok')}")

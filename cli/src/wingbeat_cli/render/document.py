@@ -1,4 +1,4 @@
-"""Views as JSON: the same object wherever an execution is printed."""
+"""Views as documents: the same one wherever an execution is printed."""
 
 from __future__ import annotations
 
@@ -21,14 +21,20 @@ if TYPE_CHECKING:
     from wingbeat.spec.outcome import ErrorInfo
 
 
-def dump(document: dict[str, Any]) -> None:
-    """Print one object on standard output."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, default=str) + "\n")
+def dump(document: dict[str, Any], form: str) -> None:
+    """Print one document on standard output, in the form ``json`` or ``yaml``."""
+    text = json.dumps(document, ensure_ascii=False, default=str)
+    if form == "yaml":
+        from wingbeat_cli.render.yaml import rewritten
+
+        sys.stdout.write(rewritten(text))
+    else:
+        sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 def execution(view: ExecutionView, outputs: dict[str, Any] | None) -> dict[str, Any]:
-    """An execution as `-o json` prints it; `outputs` are its outputs as plain data."""
+    """An execution as `-o json` and `-o yaml` print it; `outputs` are its outputs as plain data."""
     return {
         "id": view.id,
         "phase": view.phase.value,
