@@ -16,6 +16,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+import yaml
 
 pytestmark = pytest.mark.servers
 
@@ -353,6 +354,56 @@ def test_active_launch_plans(shell: Shell) -> None:
     mistaken = shell("activate", "launchplan", "maps/production/mistaken@v1")
     assert mistaken.status == 2
     assert "has no output 'o7'" in mistaken.err
+
+
+# -- specs
+
+
+def test_what_differs_between_versions(shell: Shell) -> None:
+    shell.register()
+    same = shell("spec", "diff", f"{BUILD}@v1", "flow.py", "build")
+    assert (same.status, same.out) == (0, "They are the same.\n")
+    assert shell("spec", "diff", "maps/production/short@v1", "flow.py:short").status == 0
+    (shell.root / "flow.py").write_text(
+        FLOW.replace("streets: int = 3", "streets: int = 5").replace('s": 1}', 's": 2}')
+    )
+    shell.register("v2")
+    other = shell("spec", "diff", f"{BUILD}@v1", BUILD)
+    told = "workflow flow.build: interface.inputs.streets.default: 3 → 5"
+    assert other.status == 1
+    assert other.out.splitlines() == [told, "bundle: changed"]
+    assert other.err == f"without a version: {BUILD}@v2\n"
+    plan = shell("spec", "diff", "maps/production/short@v1", "maps/production/short@v2")
+    assert plan.status == 1
+    assert plan.out.splitlines() == [told, "launch plan short: fixed.streets: 1 → 2", "bundle: changed"]
+    found = shell("spec", "diff", f"{BUILD}@v1", BUILD, "-o", "json")
+    assert (found.status, found.err) == (1, "")
+    assert (found.json["old"], found.json["new"]) == (f"{BUILD}@v1", f"{BUILD}@v2")
+    assert found.json["differences"][0] == {
+        "entity": "workflow flow.build", "path": "interface.inputs.streets.default", "old": 3, "new": 5,
+    }  # fmt: skip
+    assert shell("spec", "diff", f"{BUILD}@v9", BUILD).status == 4
+    assert shell("spec", "diff", "maps/production/none", BUILD).status == 4
+    assert shell("spec", "diff", "maps/flow.build", BUILD).status == 2
+
+
+def test_registered_specs_are_shown_through_a_server(there: Shell) -> None:
+    there.register()
+    shown = there("spec", "show", f"{BUILD}@v1")
+    assert shown.status == 0
+    assert shown.json == there("spec", "show", "flow.py:build").json
+    plan = there("spec", "show", "maps/production/short", "-o", "json").json
+    assert (plan["root"], plan["launchplan"]["fixed"]) == (shown.json["root"], {"streets": 1})
+    text = there("spec", "show", f"{BUILD}@v1", "-o", "yaml").out
+    assert yaml.safe_load(text) == shown.json
+    assert there("spec", "diff", f"{BUILD}@v1", "maps/production/flow.survey", "-o", "yaml").status == 1
+
+
+def test_registered_specs_need_a_home(shell: Shell) -> None:
+    done = shell("spec", "show", f"{BUILD}@v1")
+    assert done.status == 4
+    assert "there is no home" in done.err
+    assert not (shell.root / "home").exists()
 
 
 # -- through a server
