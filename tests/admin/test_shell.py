@@ -406,6 +406,34 @@ def test_registered_specs_need_a_home(shell: Shell) -> None:
     assert not (shell.root / "home").exists()
 
 
+# -- completion
+
+
+def completed(shell: Shell, line: str) -> list[str]:
+    words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1), "_WINGBEAT_COMPLETE": "zsh_complete"}
+    done = shell(**words)
+    assert done.err == ""
+    return done.out.splitlines()[1::3]
+
+
+def test_what_commands_have_registered_or_listed_is_completed(shell: Shell) -> None:
+    assert completed(shell, "wingbeat launch maps/production/sh") == []
+    shell.register()
+    assert completed(shell, "wingbeat launch maps/production/sh") == ["maps/production/short@v1"]
+    assert completed(shell, "wingbeat deactivate launchplan maps/production/t") == ["maps/production/trained"]
+    (shell.root / "home" / "registered").unlink()
+    assert shell("get", "launchplans").status == 0
+    assert len(completed(shell, "wingbeat activate launchplan ")) == 3
+
+
+def test_what_a_server_has_is_completed(there: Shell) -> None:
+    there.register()
+    there("launch", "maps/production/short", "--name", "one", "--wait")
+    assert completed(there, "wingbeat launch maps/production/sh") == ["maps/production/short@v1"]
+    assert len(completed(there, "wingbeat schedule pause ")) == 3
+    assert completed(there, "wingbeat abort ") == ["one"]
+
+
 # -- through a server
 
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "config": "Show the settings, and where each comes from.",
     "plugins": "Show the plugins that are installed.",
     "init": "Begin a plugin from a template.",
+    "completion": "Print the script that completes commands in a shell.",
     "version": "Print the versions of what is installed.",
 }
 """Every command with its one line. The module of a command has its name and is imported when it is called."""

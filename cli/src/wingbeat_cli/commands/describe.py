@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wingbeat_cli.arguments import execution_argument
 from wingbeat_cli.group import HELP, output_option
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def command() -> None:
 
 
 @command.command("execution")
-@click.argument("id_", metavar="ID")
+@execution_argument()
 @output_option()
 def execution(id_: str, output: str) -> int:
     """Show an execution: its inputs, outputs, nodes and attempts, and what went wrong."""

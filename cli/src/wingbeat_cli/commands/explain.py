@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wingbeat_cli.arguments import execution_argument
 from wingbeat_cli.group import HELP, output_option
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def command() -> None:
 
 
 @command.command("cache")
-@click.argument("id_", metavar="ID")
+@execution_argument()
 @click.argument("node")
 @output_option()
 def cache(id_: str, node: str, output: str) -> int:
@@ -38,7 +39,7 @@ def cache(id_: str, node: str, output: str) -> int:
 
 
 @command.command("waiting")
-@click.argument("id_", metavar="ID")
+@execution_argument()
 @click.argument("node", required=False, default="")
 @output_option()
 def waiting(id_: str, node: str, output: str) -> int:

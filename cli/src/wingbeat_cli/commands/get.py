@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wingbeat_cli.arguments import complete_references, execution_argument
 from wingbeat_cli.group import HELP, output_option
 
 if TYPE_CHECKING:
@@ -46,12 +47,14 @@ def _inventory(name: str, kind: str, what: str) -> None:
     def listing(project: str, domain: str, name: str, limit: int, after: str, output: str) -> int:
         from wingbeat.contracts.admin import EntityPage, EntityQuery, Kind
         from wingbeat_cli.door import within
+        from wingbeat_cli.remembered import remember
 
         async def work(kernel: Kernel) -> EntityPage:
             admin = await kernel.admin()
             return await admin.entities(EntityQuery(Kind(kind), project, domain, name, after, limit))
 
         page = within(work)
+        remember((each.kind, each.id) for each in page.items)
         if output != "table":
             from wingbeat_cli.render import document
 
@@ -85,15 +88,22 @@ def _entities(found: list[Entity]) -> None:
     echo(columns(rows, heading=heading, colour=coloured(sys.stdout)))
 
 
+def _phases(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from wingbeat.spec.phase import ExecutionPhase
+
+    return [phase for phase in ExecutionPhase if phase.startswith(incomplete.upper())]
+
+
 @command.command("executions")
 @_place
 @click.option(
     "--entity",
     default="",
     metavar="PROJECT/DOMAIN/NAME[@VERSION]",
+    shell_complete=complete_references,
     help="Of this workflow, task or launch plan only.",
 )
-@click.option("--phase", default="", help="Of this phase only, as FAILED.")
+@click.option("--phase", default="", shell_complete=_phases, help="Of this phase only, as FAILED.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many at most.")
 @click.option(
     "--after", default="", metavar="ID", help="Continue behind this execution, the last one of the list before."
@@ -173,7 +183,7 @@ def _phase(each: Summary | ExecutionEntry, *, driven: bool) -> str:
 
 
 @command.command("execution")
-@click.argument("id_", metavar="ID")
+@execution_argument()
 @output_option()
 def execution(id_: str, output: str) -> int:
     """Print one execution, as `run` prints it when it has ended."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wingbeat_cli.arguments import reference_argument
 from wingbeat_cli.group import HELP, Session, foresee_output, output_option
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def _ours(function: Any) -> Any:
 
 
 @click.command("launch", context_settings={**HELP, "allow_interspersed_args": False}, options_metavar="[OPTIONS]")
-@click.argument("reference", metavar="PROJECT/DOMAIN/NAME[@VERSION]")
+@reference_argument("PROJECT/DOMAIN/NAME[@VERSION]")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[INPUTS]")
 @_ours
 @click.pass_context

@@ -39,8 +39,11 @@ def command(path: str, project: str, domain: str, version: str, output: str) -> 
 
 
 async def _register(kernel: Kernel, registration: Registration, output: str) -> None:
+    from wingbeat_cli.remembered import remember
+
     admin = await kernel.admin()
     found = await admin.register(registration)
+    remember((each.kind, each.id) for each in found)
     if output != "table":
         import msgspec
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wingbeat_cli.arguments import execution_argument
 from wingbeat_cli.group import HELP, output_option
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("signal", context_settings={**HELP, "ignore_unknown_options": True})
-@click.argument("id_", metavar="ID")
+@execution_argument()
 @click.argument("name")
 @click.argument("value", required=False)
 @click.option(

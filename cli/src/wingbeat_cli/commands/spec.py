@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wingbeat_cli.arguments import complete_sources
 from wingbeat_cli.group import DOCUMENTS, HELP, output_option
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def command() -> None:
 
 
 @command.command("show")
-@click.argument("source")
+@click.argument("source", shell_complete=complete_sources)
 @output_option(*DOCUMENTS)
 def show(source: str, output: str) -> int:
     """Print a spec: the workflow at its root, and every task and workflow that it reaches, by digest; and the launch plan, if it
@@ -68,8 +69,8 @@ def show(source: str, output: str) -> int:
 
 
 @command.command("diff")
-@click.argument("old")
-@click.argument("new", metavar="NEW|FILE")
+@click.argument("old", shell_complete=complete_sources)
+@click.argument("new", metavar="NEW|FILE", shell_complete=complete_sources)
 @click.argument("entity", required=False)
 @output_option()
 def diff(old: str, new: str, entity: str | None, output: str) -> int:
