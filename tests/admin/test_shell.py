@@ -482,6 +482,34 @@ def test_other_commands_through_a_server(there: Shell) -> None:
     assert there("get", "execution", "none").status == 4
 
 
+def test_a_server_is_watched(there: Shell) -> None:
+    there.register()
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    there("launch", "maps/production/short", "--name", "before", "--wait")
+    every = there.start("watch", "executions", **streams)
+    ours = there.start("watch", "executions", "--entity", "maps/production/flow.waiting", "-o", "json", **streams)
+    assert every.stdout is not None
+    assert ours.stdout is not None
+    assert every.stdout.readline().startswith("before  flow.build  SUCCEEDED")
+    there("launch", "maps/production/flow.waiting", "--x", "1", "--name", "long")
+    there("launch", "maps/production/short", "--name", "other", "--wait")
+    there.until("begun")
+    one = there.start("watch", "execution", "long", **streams)
+    (there.root / "go").touch()
+    out, err = one.communicate(timeout=30)
+    assert (one.returncode, err) == (0, "")
+    assert out.splitlines()[-1] == "o0 = 1"
+    assert any(line.startswith("long  flow.waiting  SUCCEEDED") for line in every.stdout)
+    told = [json.loads(ours.stdout.readline())]
+    while told[-1]["phase"] != "SUCCEEDED":
+        told.append(json.loads(ours.stdout.readline()))
+    assert {each["id"] for each in told} == {"long"}
+    for process in (every, ours):
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        assert (process.returncode, err) == (130, "")
+
+
 def test_gates_and_aborts_through_a_server(there: Shell) -> None:
     there.register()
     there("launch", "maps/production/flow.gated", "--name", "gated")

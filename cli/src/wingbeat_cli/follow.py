@@ -48,7 +48,7 @@ async def follow(
             if view.phase.value == "QUEUED" and view.reason:
                 screen.note(view.reason)
             screen.begin(view)
-            looking = asyncio.create_task(_look(execution, screen))
+            looking = asyncio.create_task(look(execution, screen))
             try:
                 async for event in execution.events():
                     screen.take(event)
@@ -63,7 +63,7 @@ async def follow(
     return EXIT_OF_PHASE.get(view.phase.value, FAILED)
 
 
-async def _look(execution: Execution, screen: Screen) -> None:
+async def look(execution: Execution, screen: Screen) -> None:
     """Look now and then how far nodes are, which is no event: the longer a look takes, the less often."""
     clock, pause = asyncio.get_running_loop().time, LOOK_S
     while True:

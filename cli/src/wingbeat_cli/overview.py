@@ -8,6 +8,7 @@ COMMANDS = {
     "launch": "Run a version of something registered.",
     "get": "List what is there: executions, workflows, tasks, launch plans.",
     "describe": "Show one execution in full.",
+    "watch": "Look on while executions go on.",
     "logs": "Print the logs of an execution or of one node.",
     "approve": "Let an execution go on that waits for approval.",
     "reject": "Let an approval fail.",

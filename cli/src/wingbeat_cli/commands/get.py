@@ -117,7 +117,7 @@ def executions(project: str, domain: str, entity: str, phase: str, limit: int, a
     own, and any process that opens the home goes on with all of them.
     """
     from wingbeat.kernel import home_path
-    from wingbeat_cli.door import is_driven, is_elsewhere, reading
+    from wingbeat_cli.door import is_elsewhere, reading
 
     if project or domain or entity or phase:
         return _history(project, domain, entity, phase, after, limit, output)
@@ -130,7 +130,7 @@ def executions(project: str, domain: str, entity: str, phase: str, limit: int, a
         following = found[-1].id if len(found) == limit else None
         document.dump({"items": [document.summary(each) for each in found], "next": following}, output)
     elif found:
-        _table(found, driven=all(each.phase.terminal for each in found) or is_driven())
+        _table(found)
     else:
         click.echo("there are no executions", err=True)
     return 0
@@ -140,7 +140,7 @@ def _history(project: str, domain: str, entity: str, phase: str, after: str, lim
     """Executions by what they are of: what the admin knows."""
     from wingbeat.contracts.admin import ExecutionPage, ExecutionQuery
     from wingbeat.spec.phase import ExecutionPhase
-    from wingbeat_cli.door import is_driven, within
+    from wingbeat_cli.door import within
 
     if phase and phase not in ExecutionPhase.__members__:
         raise click.UsageError(f"there is no phase {phase!r}; phases are {', '.join(ExecutionPhase)}")
@@ -155,31 +155,19 @@ def _history(project: str, domain: str, entity: str, phase: str, after: str, lim
 
         document.dump({"items": [document.entry(each) for each in page.items], "next": page.following or None}, output)
     elif page.items:
-        _table(page.items, driven=all(each.phase.terminal for each in page.items) or is_driven())
+        _table(page.items)
     else:
         click.echo("there are no such executions", err=True)
     return 0
 
 
-def _table(found: Sequence[Summary | ExecutionEntry], *, driven: bool) -> None:
-    from wingbeat_cli.render.table import coloured, columns, duration, echo, moment
+def _table(found: Sequence[Summary | ExecutionEntry]) -> None:
+    from wingbeat_cli.door import is_driven
+    from wingbeat_cli.render.listing import table
+    from wingbeat_cli.render.table import coloured, echo
 
-    rows = [
-        (
-            each.id,
-            getattr(each, "entity", "") or each.workflow,
-            _phase(each, driven=driven),
-            moment(each.created_at),
-            duration(each.created_at, each.ended_at),
-        )
-        for each in found
-    ]
-    heading = ("ID", "WORKFLOW", "PHASE", "CREATED", "TOOK")
-    echo(columns(rows, heading=heading, colour=coloured(sys.stdout)))
-
-
-def _phase(each: Summary | ExecutionEntry, *, driven: bool) -> str:
-    return each.phase.value if driven or each.phase.terminal else f"{each.phase.value} (no kernel)"
+    driven = all(each.phase.terminal for each in found) or is_driven()
+    echo(table(found, driven=driven, colour=coloured(sys.stdout)))
 
 
 @command.command("execution")

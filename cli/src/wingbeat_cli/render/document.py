@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Summary,
     )
     from wingbeat.contracts.executor import Progress
+    from wingbeat.contracts.observer import Published
     from wingbeat.spec.outcome import ErrorInfo
 
 
@@ -185,6 +186,23 @@ def summary(view: Summary) -> dict[str, Any]:
         "created_at": timestamp(view.created_at),
         "ended_at": timestamp(view.ended_at),
         "labels": view.labels,
+    }
+
+
+def event(event: Published) -> dict[str, Any]:
+    """One thing that happened in an execution."""
+    return {
+        "execution": event.execution,
+        "cursor": event.cursor,
+        "at": timestamp(event.at or None),
+        "kind": event.kind,
+        "phase": event.phase,
+        "node": event.node,
+        "task": event.task,
+        "attempt": event.attempt,
+        "cache": event.cache,
+        "reason": event.reason,
+        "evidence": event.evidence,
     }
 
 
