@@ -231,14 +231,14 @@ Usage: wingbeat run flow.py pipeline [INPUTS]
     --input name=STR  [default: Ann]
 
 Options:
-  --x INT                    How many.  [required]
-  --dry-run / --no-dry-run   [default: false]
-  --day DATE                 [required]
-  --input NAME=VALUE         Give any input, also one whose name is an option of its own.
-  --name ID                  Id of the execution; the same name again starts nothing new.
-  --fresh                    Start anew, also if the same run did not finish.
-  -o, --output [table|json]  Form of the output.  [default: table]
-  -h, --help                 Show this message and exit.
+  --x INT                         How many.  [required]
+  --dry-run / --no-dry-run        [default: false]
+  --day DATE                      [required]
+  --input NAME=VALUE              Give any input, also one whose name is an option of its own.
+  --name ID                       Id of the execution; the same name again starts nothing new.
+  --fresh                         Start anew, also if the same run did not finish.
+  -o, --output [table|json|yaml]  Form of the output.  [default: table]
+  -h, --help                      Show this message and exit.
 """
 
 

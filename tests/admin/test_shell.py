@@ -16,6 +16,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+import yaml
 
 pytestmark = pytest.mark.servers
 
@@ -355,6 +356,84 @@ def test_active_launch_plans(shell: Shell) -> None:
     assert "has no output 'o7'" in mistaken.err
 
 
+# -- specs
+
+
+def test_what_differs_between_versions(shell: Shell) -> None:
+    shell.register()
+    same = shell("spec", "diff", f"{BUILD}@v1", "flow.py", "build")
+    assert (same.status, same.out) == (0, "They are the same.\n")
+    assert shell("spec", "diff", "maps/production/short@v1", "flow.py:short").status == 0
+    (shell.root / "flow.py").write_text(
+        FLOW.replace("streets: int = 3", "streets: int = 5").replace('s": 1}', 's": 2}')
+    )
+    shell.register("v2")
+    other = shell("spec", "diff", f"{BUILD}@v1", BUILD)
+    told = "workflow flow.build: interface.inputs.streets.default: 3 → 5"
+    assert other.status == 1
+    assert other.out.splitlines() == [told, "bundle: changed"]
+    assert other.err == f"without a version: {BUILD}@v2\n"
+    plan = shell("spec", "diff", "maps/production/short@v1", "maps/production/short@v2")
+    assert plan.status == 1
+    assert plan.out.splitlines() == [told, "launch plan short: fixed.streets: 1 → 2", "bundle: changed"]
+    found = shell("spec", "diff", f"{BUILD}@v1", BUILD, "-o", "json")
+    assert (found.status, found.err) == (1, "")
+    assert (found.json["old"], found.json["new"]) == (f"{BUILD}@v1", f"{BUILD}@v2")
+    assert found.json["differences"][0] == {
+        "entity": "workflow flow.build", "path": "interface.inputs.streets.default", "old": 3, "new": 5,
+    }  # fmt: skip
+    assert shell("spec", "diff", f"{BUILD}@v9", BUILD).status == 4
+    assert shell("spec", "diff", "maps/production/none", BUILD).status == 4
+    assert shell("spec", "diff", "maps/flow.build", BUILD).status == 2
+
+
+def test_registered_specs_are_shown_through_a_server(there: Shell) -> None:
+    there.register()
+    shown = there("spec", "show", f"{BUILD}@v1")
+    assert shown.status == 0
+    assert shown.json == there("spec", "show", "flow.py:build").json
+    plan = there("spec", "show", "maps/production/short", "-o", "json").json
+    assert (plan["root"], plan["launchplan"]["fixed"]) == (shown.json["root"], {"streets": 1})
+    text = there("spec", "show", f"{BUILD}@v1", "-o", "yaml").out
+    assert yaml.safe_load(text) == shown.json
+    assert there("spec", "diff", f"{BUILD}@v1", "maps/production/flow.survey", "-o", "yaml").status == 1
+
+
+def test_registered_specs_need_a_home(shell: Shell) -> None:
+    done = shell("spec", "show", f"{BUILD}@v1")
+    assert done.status == 4
+    assert "there is no home" in done.err
+    assert not (shell.root / "home").exists()
+
+
+# -- completion
+
+
+def completed(shell: Shell, line: str) -> list[str]:
+    words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1), "_WINGBEAT_COMPLETE": "zsh_complete"}
+    done = shell(**words)
+    assert done.err == ""
+    return done.out.splitlines()[1::3]
+
+
+def test_what_commands_have_registered_or_listed_is_completed(shell: Shell) -> None:
+    assert completed(shell, "wingbeat launch maps/production/sh") == []
+    shell.register()
+    assert completed(shell, "wingbeat launch maps/production/sh") == ["maps/production/short@v1"]
+    assert completed(shell, "wingbeat deactivate launchplan maps/production/t") == ["maps/production/trained"]
+    (shell.root / "home" / "registered").unlink()
+    assert shell("get", "launchplans").status == 0
+    assert len(completed(shell, "wingbeat activate launchplan ")) == 3
+
+
+def test_what_a_server_has_is_completed(there: Shell) -> None:
+    there.register()
+    there("launch", "maps/production/short", "--name", "one", "--wait")
+    assert completed(there, "wingbeat launch maps/production/sh") == ["maps/production/short@v1"]
+    assert len(completed(there, "wingbeat schedule pause ")) == 3
+    assert completed(there, "wingbeat abort ") == ["one"]
+
+
 # -- through a server
 
 
@@ -401,6 +480,34 @@ def test_other_commands_through_a_server(there: Shell) -> None:
     assert there("recover", "failed").status == 1
     assert "failed" in there("get", "executions").out
     assert there("get", "execution", "none").status == 4
+
+
+def test_a_server_is_watched(there: Shell) -> None:
+    there.register()
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    there("launch", "maps/production/short", "--name", "before", "--wait")
+    every = there.start("watch", "executions", **streams)
+    ours = there.start("watch", "executions", "--entity", "maps/production/flow.waiting", "-o", "json", **streams)
+    assert every.stdout is not None
+    assert ours.stdout is not None
+    assert every.stdout.readline().startswith("before  flow.build  SUCCEEDED")
+    there("launch", "maps/production/flow.waiting", "--x", "1", "--name", "long")
+    there("launch", "maps/production/short", "--name", "other", "--wait")
+    there.until("begun")
+    one = there.start("watch", "execution", "long", **streams)
+    (there.root / "go").touch()
+    out, err = one.communicate(timeout=30)
+    assert (one.returncode, err) == (0, "")
+    assert out.splitlines()[-1] == "o0 = 1"
+    assert any(line.startswith("long  flow.waiting  SUCCEEDED") for line in every.stdout)
+    told = [json.loads(ours.stdout.readline())]
+    while told[-1]["phase"] != "SUCCEEDED":
+        told.append(json.loads(ours.stdout.readline()))
+    assert {each["id"] for each in told} == {"long"}
+    for process in (every, ours):
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        assert (process.returncode, err) == (130, "")
 
 
 def test_gates_and_aborts_through_a_server(there: Shell) -> None:

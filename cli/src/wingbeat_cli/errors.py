@@ -67,19 +67,19 @@ def exit_status(error: Exception) -> int:
 
 
 def report(error: Exception, session: Session) -> int:
-    """Print an error, as an object too where JSON was asked for, and return the exit status."""
+    """Print an error, as a document too where one was asked for, and return the exit status."""
     status = exit_status(error)
     code, message, hint = _words(error)
     if status == INTERNAL:
         hint = _keep(error)
     text = f"error: {message}" + (f"\n  {hint}" if hint else "")
     sys.stderr.write(f"{text}\n")
-    if session.output == "json":
+    if session.output != "table":
         from wingbeat_cli.render.document import dump
 
         kind = "SYSTEM" if status >= INTERNAL else "USER"
         failure = {"code": code, "message": message, "kind": kind, "node": ""}
-        dump({"id": None, "phase": None, "outputs": None, "nodes": [], "error": failure})
+        dump({"id": None, "phase": None, "outputs": None, "nodes": [], "error": failure}, session.output)
     return status
 
 

@@ -33,7 +33,7 @@ async def follow(
     """Follow an execution to its end, print it, and return the exit status.
 
     Args:
-        output: ``table`` or ``json``.
+        output: ``table``, ``json`` or ``yaml``.
 
         note: What to say first, for example that it was resumed.
 
@@ -48,7 +48,7 @@ async def follow(
             if view.phase.value == "QUEUED" and view.reason:
                 screen.note(view.reason)
             screen.begin(view)
-            looking = asyncio.create_task(_look(execution, screen))
+            looking = asyncio.create_task(look(execution, screen))
             try:
                 async for event in execution.events():
                     screen.take(event)
@@ -63,7 +63,7 @@ async def follow(
     return EXIT_OF_PHASE.get(view.phase.value, FAILED)
 
 
-async def _look(execution: Execution, screen: Screen) -> None:
+async def look(execution: Execution, screen: Screen) -> None:
     """Look now and then how far nodes are, which is no event: the longer a look takes, the less often."""
     clock, pause = asyncio.get_running_loop().time, LOOK_S
     while True:
@@ -77,8 +77,8 @@ async def _look(execution: Execution, screen: Screen) -> None:
 async def show(kernel: Kernel, view: ExecutionView, output: str, source: tuple[str, str] | None = None) -> None:
     """Print the outcome: an object, or the outputs and what went wrong."""
     outputs = await plain_outputs(kernel, view)
-    if output == "json":
-        document.dump(document.execution(view, outputs))
+    if output != "table":
+        document.dump(document.execution(view, outputs), output)
     else:
         echo(values(outputs or {}))
     if view.phase.value != "SUCCEEDED":

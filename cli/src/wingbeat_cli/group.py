@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from wingbeat_cli.overview import COMMANDS, overview
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 """Settings of the context of every command."""
@@ -21,7 +25,7 @@ class Session:
     """What a command tells those that report its errors.
 
     Attributes:
-        output: The chosen form of the output: ``table`` or ``json``.
+        output: The chosen form of the output: ``table``, ``json`` or ``yaml``.
 
         settings: What ``--set`` said, by section and key.
 
@@ -51,13 +55,19 @@ class Lazy(click.Group):
         command: click.Command = import_module(f"wingbeat_cli.commands.{cmd_name}").command
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        from click.shell_completion import CompletionItem
+
+        commands = [CompletionItem(name, help=line) for name, line in COMMANDS.items() if name.startswith(incomplete)]
+        return commands or click.Command.shell_complete(self, ctx, incomplete)
+
     def get_help(self, ctx: click.Context) -> str:
         return overview().rstrip()
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             raise click.UsageError(f"there is no command {args[0]!r}.{_nearest(args[0])}", ctx)
         return super().resolve_command(ctx, args)
 
@@ -102,9 +112,13 @@ def cli() -> None:
     """Run typed workflows durably."""
 
 
-def _choose(ctx: click.Context, _param: click.Parameter, value: str) -> str:
+DOCUMENTS = ("json", "yaml")
+"""Forms of the output that programs read."""
+
+
+def _choose(ctx: click.Context, param: click.Parameter, value: str) -> str:
     session = ctx.find_object(Session)
-    if session is not None:
+    if session is not None and ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE:
         session.output = value
     return value
 
@@ -112,13 +126,30 @@ def _choose(ctx: click.Context, _param: click.Parameter, value: str) -> str:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def output_option() -> Callable[[F], F]:
-    """The option of every command that prints data."""
-    kinds = click.Choice(["table", "json"])
+def output_option(*forms: str) -> Callable[[F], F]:
+    """The option of every command that prints data. The first form is what it prints unasked; by default ``table``."""
+    kinds = click.Choice(forms or ("table", *DOCUMENTS))
     text = "Form of the output."
     return click.option(
-        "-o", "--output", type=kinds, default="table", show_default=True, is_eager=True, callback=_choose, help=text
+        "-o",
+        "--output",
+        type=kinds,
+        default=kinds.choices[0],
+        show_default=True,
+        is_eager=True,
+        callback=_choose,
+        help=text,
     )
+
+
+def foresee_output(ctx: click.Context, arguments: Sequence[str]) -> None:
+    """Have what goes wrong before `arguments` are read be told in the form that they ask for."""
+    import re
+
+    asked = re.findall(rf"(?:^| )(?:-o ?|--output[ =])({'|'.join(DOCUMENTS)})(?= |$)", " ".join(arguments))
+    session = ctx.find_object(Session)
+    if asked and session is not None:
+        session.output = asked[-1]
 
 
 def invoke(arguments: list[str]) -> int:

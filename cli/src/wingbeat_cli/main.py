@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 
 def main() -> int:
     """Run the command with the arguments of this process and return its exit status."""
+    if instruction := os.environ.get("_WINGBEAT_COMPLETE"):
+        from wingbeat_cli.completing import answer
+
+        return answer(instruction)
     arguments = sys.argv[1:]
     if arguments in ([], ["-h"], ["--help"]):
         from wingbeat_cli.overview import overview

@@ -8,6 +8,7 @@ COMMANDS = {
     "launch": "Run a version of something registered.",
     "get": "List what is there: executions, workflows, tasks, launch plans, artifacts.",
     "describe": "Show one execution in full.",
+    "watch": "Look on while executions go on.",
     "logs": "Print the logs of an execution or of one node.",
     "approve": "Let an execution go on that waits for approval.",
     "reject": "Let an approval fail.",
@@ -27,6 +28,7 @@ COMMANDS = {
     "config": "Show the settings, and where each comes from.",
     "plugins": "Show the plugins that are installed.",
     "init": "Begin a plugin from a template.",
+    "completion": "Print the script that completes commands in a shell.",
     "version": "Print the versions of what is installed.",
 }
 """Every command with its one line. The module of a command has its name and is imported when it is called."""

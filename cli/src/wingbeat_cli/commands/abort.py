@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wingbeat_cli.arguments import execution_argument
 from wingbeat_cli.group import HELP, output_option
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command("abort", context_settings=HELP)
-@click.argument("id_", metavar="ID")
+@execution_argument()
 @click.option(
     "--reason", default="aborted from the command line", help="Why; kept with the execution.", show_default=True
 )
@@ -26,10 +27,10 @@ def command(id_: str, reason: str, output: str) -> int:
         execution = await kernel.get(id_)
         await execution.abort(reason)
         view = await execution.describe()
-        if output == "json":
+        if output != "table":
             from wingbeat_cli.render import document
 
-            document.dump(document.execution(view, None))
+            document.dump(document.execution(view, None), output)
         else:
             click.echo(f"{view.id} {view.phase.value}" + (f": {view.reason}" if view.reason else ""))
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wingbeat_cli.arguments import reference_argument
 from wingbeat_cli.group import HELP, output_option
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def command() -> None:
 
 
 @command.command("launchplan")
-@click.argument("reference", metavar="PROJECT/DOMAIN/NAME@VERSION")
+@reference_argument("PROJECT/DOMAIN/NAME@VERSION", "launchplan")
 @output_option()
 def launchplan(reference: str, output: str) -> int:
     """Have a version of a launch plan be started by its trigger, in the place of another one."""
@@ -27,10 +28,10 @@ def launchplan(reference: str, output: str) -> int:
     async def work(kernel: Kernel) -> None:
         admin = await kernel.admin()
         entity = await admin.activate(reference)
-        if output == "json":
+        if output != "table":
             from wingbeat_cli.render import document
 
-            document.dump(document.entity(entity))
+            document.dump(document.entity(entity), output)
         else:
             click.echo(f"{entity.id} is active")
 

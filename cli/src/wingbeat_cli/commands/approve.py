@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wingbeat_cli.arguments import execution_argument
 from wingbeat_cli.commands.signal import answer
 from wingbeat_cli.group import HELP, output_option
 
@@ -17,7 +18,7 @@ def decision(verb: str, value: bool, text: str) -> click.Command:
     """The command that answers an approval by `value`."""
 
     @click.command(verb, context_settings=HELP, help=f"{text} NAME is that of `approve`, or the id of its node.")
-    @click.argument("id_", metavar="ID")
+    @execution_argument()
     @click.argument("name")
     @output_option()
     @click.pass_context

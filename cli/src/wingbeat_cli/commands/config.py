@@ -35,10 +35,10 @@ def show(session: Session, /, names: tuple[str, ...], explain: bool, output: str
     missing = [n for n in names if not any(n in (s.section, f"{s.section}.{s.key}") for s in found)]
     if missing:
         raise click.UsageError(_unknown(missing[0], found))
-    if output == "json":
+    if output != "table":
         from wingbeat_cli.render import document
 
-        document.dump({"settings": [_document(setting) for setting in chosen]})
+        document.dump({"settings": [_document(setting) for setting in chosen]}, output)
         return 0
     import sys
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wingbeat_cli.arguments import execution_argument
 from wingbeat_cli.group import HELP
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command("deck", context_settings=HELP)
-@click.argument("id_", metavar="ID")
+@execution_argument()
 @click.argument("node")
 @click.option(
     "--attempt", type=click.IntRange(0), help="Which attempt, from 0 on; by default the last that made a page."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wingbeat_cli.arguments import execution_argument
 from wingbeat_cli.group import HELP, output_option
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def command() -> None:
 
 
 @command.command("execution")
-@click.argument("id_", metavar="ID")
+@execution_argument()
 @output_option()
 def execution(id_: str, output: str) -> int:
     """Show an execution: its inputs, outputs, nodes and attempts, and what went wrong."""
@@ -41,8 +42,8 @@ async def _show(kernel: Kernel, id_: str, output: str) -> None:
     closure = await kernel.engine.closure(id_)
     inputs = plain_values(kernel, view.inputs, closure, inputs=True)
     outputs = await plain_outputs(kernel, view)
-    if output == "json":
-        document.dump(document.details(view, outputs, inputs))
+    if output != "table":
+        document.dump(document.details(view, outputs, inputs), output)
     else:
         history = await _history(kernel, view, closure)
         echo(report.describe(view, outputs, inputs, history, colour=coloured(sys.stdout)))

@@ -56,10 +56,10 @@ def cache(
         return await kernel.evict_cache(key=key, task=task, older_than=seconds, everything=everything)
 
     evicted = within(work, existing=True)
-    if output == "json":
+    if output != "table":
         from wingbeat_cli.render import document
 
-        document.dump({"entries": evicted.entries, "bytes": evicted.size})
+        document.dump({"entries": evicted.entries, "bytes": evicted.size}, output)
     else:
         entries = f"{evicted.entries} entr{'y' if evicted.entries == 1 else 'ies'}"
         click.echo(f"evicted {entries} of {format_size(evicted.size)}; the values themselves stay in storage")

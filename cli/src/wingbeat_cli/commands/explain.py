@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wingbeat_cli.arguments import execution_argument
 from wingbeat_cli.group import HELP, output_option
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def command() -> None:
 
 
 @command.command("cache")
-@click.argument("id_", metavar="ID")
+@execution_argument()
 @click.argument("node")
 @output_option()
 def cache(id_: str, node: str, output: str) -> int:
@@ -28,17 +29,17 @@ def cache(id_: str, node: str, output: str) -> int:
     from wingbeat_cli.door import reading
 
     text = reading(lambda kernel: _explain(kernel, id_, node))
-    if output == "json":
+    if output != "table":
         from wingbeat_cli.render import document
 
-        document.dump({"execution": id_, "node": node, "explanation": text})
+        document.dump({"execution": id_, "node": node, "explanation": text}, output)
     else:
         click.echo(text)
     return 0
 
 
 @command.command("waiting")
-@click.argument("id_", metavar="ID")
+@execution_argument()
 @click.argument("node", required=False, default="")
 @output_option()
 def waiting(id_: str, node: str, output: str) -> int:
@@ -52,10 +53,10 @@ def waiting(id_: str, node: str, output: str) -> int:
         return kernel.engine.explain_waiting(id_, node)
 
     text = reading(ask)
-    if output == "json":
+    if output != "table":
         from wingbeat_cli.render import document
 
-        document.dump({"execution": id_, "node": node, "explanation": text})
+        document.dump({"execution": id_, "node": node, "explanation": text}, output)
     else:
         click.echo(text)
     return 0

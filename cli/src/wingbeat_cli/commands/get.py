@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wingbeat_cli.arguments import complete_references, execution_argument
 from wingbeat_cli.group import HELP, output_option
 
 if TYPE_CHECKING:
@@ -47,16 +48,20 @@ def _inventory(name: str, kind: str, what: str) -> None:
     def listing(project: str, domain: str, name: str, limit: int, after: str, output: str) -> int:
         from wingbeat.contracts.admin import EntityPage, EntityQuery, Kind
         from wingbeat_cli.door import within
+        from wingbeat_cli.remembered import remember
 
         async def work(kernel: Kernel) -> EntityPage:
             admin = await kernel.admin()
             return await admin.entities(EntityQuery(Kind(kind), project, domain, name, after, limit))
 
         page = within(work)
-        if output == "json":
+        remember((each.kind, each.id) for each in page.items)
+        if output != "table":
             from wingbeat_cli.render import document
 
-            document.dump({"items": [document.entity(each) for each in page.items], "next": page.following or None})
+            document.dump(
+                {"items": [document.entity(each) for each in page.items], "next": page.following or None}, output
+            )
         elif page.items:
             _entities(page.items)
         else:
@@ -143,15 +148,22 @@ def _entities(found: list[Entity]) -> None:
     echo(columns(rows, heading=heading, colour=coloured(sys.stdout)))
 
 
+def _phases(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from wingbeat.spec.phase import ExecutionPhase
+
+    return [phase for phase in ExecutionPhase if phase.startswith(incomplete.upper())]
+
+
 @command.command("executions")
 @_place
 @click.option(
     "--entity",
     default="",
     metavar="PROJECT/DOMAIN/NAME[@VERSION]",
+    shell_complete=complete_references,
     help="Of this workflow, task or launch plan only.",
 )
-@click.option("--phase", default="", help="Of this phase only, as FAILED.")
+@click.option("--phase", default="", shell_complete=_phases, help="Of this phase only, as FAILED.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many at most.")
 @click.option(
     "--after", default="", metavar="ID", help="Continue behind this execution, the last one of the list before."
@@ -165,20 +177,20 @@ def executions(project: str, domain: str, entity: str, phase: str, limit: int, a
     own, and any process that opens the home goes on with all of them.
     """
     from wingbeat.kernel import home_path
-    from wingbeat_cli.door import is_driven, is_elsewhere, reading
+    from wingbeat_cli.door import is_elsewhere, reading
 
     if project or domain or entity or phase:
         return _history(project, domain, entity, phase, after, limit, output)
     found = []
     if is_elsewhere() or home_path().is_dir():
         found = reading(lambda kernel: kernel.engine.executions(after=after, limit=limit))
-    if output == "json":
+    if output != "table":
         from wingbeat_cli.render import document
 
         following = found[-1].id if len(found) == limit else None
-        document.dump({"items": [document.summary(each) for each in found], "next": following})
+        document.dump({"items": [document.summary(each) for each in found], "next": following}, output)
     elif found:
-        _table(found, driven=all(each.phase.terminal for each in found) or is_driven())
+        _table(found)
     else:
         click.echo("there are no executions", err=True)
     return 0
@@ -188,7 +200,7 @@ def _history(project: str, domain: str, entity: str, phase: str, after: str, lim
     """Executions by what they are of: what the admin knows."""
     from wingbeat.contracts.admin import ExecutionPage, ExecutionQuery
     from wingbeat.spec.phase import ExecutionPhase
-    from wingbeat_cli.door import is_driven, within
+    from wingbeat_cli.door import within
 
     if phase and phase not in ExecutionPhase.__members__:
         raise click.UsageError(f"there is no phase {phase!r}; phases are {', '.join(ExecutionPhase)}")
@@ -198,40 +210,28 @@ def _history(project: str, domain: str, entity: str, phase: str, after: str, lim
         return await (await kernel.admin()).executions(wanted)
 
     page = within(work)
-    if output == "json":
+    if output != "table":
         from wingbeat_cli.render import document
 
-        document.dump({"items": [document.entry(each) for each in page.items], "next": page.following or None})
+        document.dump({"items": [document.entry(each) for each in page.items], "next": page.following or None}, output)
     elif page.items:
-        _table(page.items, driven=all(each.phase.terminal for each in page.items) or is_driven())
+        _table(page.items)
     else:
         click.echo("there are no such executions", err=True)
     return 0
 
 
-def _table(found: Sequence[Summary | ExecutionEntry], *, driven: bool) -> None:
-    from wingbeat_cli.render.table import coloured, columns, duration, echo, moment
+def _table(found: Sequence[Summary | ExecutionEntry]) -> None:
+    from wingbeat_cli.door import is_driven
+    from wingbeat_cli.render.listing import table
+    from wingbeat_cli.render.table import coloured, echo
 
-    rows = [
-        (
-            each.id,
-            getattr(each, "entity", "") or each.workflow,
-            _phase(each, driven=driven),
-            moment(each.created_at),
-            duration(each.created_at, each.ended_at),
-        )
-        for each in found
-    ]
-    heading = ("ID", "WORKFLOW", "PHASE", "CREATED", "TOOK")
-    echo(columns(rows, heading=heading, colour=coloured(sys.stdout)))
-
-
-def _phase(each: Summary | ExecutionEntry, *, driven: bool) -> str:
-    return each.phase.value if driven or each.phase.terminal else f"{each.phase.value} (no kernel)"
+    driven = all(each.phase.terminal for each in found) or is_driven()
+    echo(table(found, driven=driven, colour=coloured(sys.stdout)))
 
 
 @command.command("execution")
-@click.argument("id_", metavar="ID")
+@execution_argument()
 @output_option()
 def execution(id_: str, output: str) -> int:
     """Print one execution, as `run` prints it when it has ended."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wingbeat_cli.group import HELP, Session, output_option
+from wingbeat_cli.arguments import reference_argument
+from wingbeat_cli.group import HELP, Session, foresee_output, output_option
 
 if TYPE_CHECKING:
     from wingbeat.contracts.admin import Entity
@@ -26,7 +27,7 @@ def _ours(function: Any) -> Any:
 
 
 @click.command("launch", context_settings={**HELP, "allow_interspersed_args": False}, options_metavar="[OPTIONS]")
-@click.argument("reference", metavar="PROJECT/DOMAIN/NAME[@VERSION]")
+@reference_argument("PROJECT/DOMAIN/NAME[@VERSION]")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[INPUTS]")
 @_ours
 @click.pass_context
@@ -38,10 +39,7 @@ def command(ctx: click.Context, /, reference: str, arguments: tuple[str, ...], *
     """
     from wingbeat_cli.door import within
 
-    session = ctx.find_object(Session)
-    line = " ".join(arguments)
-    if session is not None and any(form in line for form in ("-o json", "--output json", "--output=json")):
-        session.output = "json"  # also for what goes wrong before the options are read
+    foresee_output(ctx, arguments)
     return within(lambda kernel: _launch(kernel, ctx, reference, arguments))
 
 
@@ -62,10 +60,10 @@ async def _launch(kernel: Kernel, ctx: click.Context, reference: str, arguments:
 
         note = "" if reply.created else f"execution {reply.id} is there already"
         return await follow(kernel, await kernel.get(reply.id), asked["output"], note=note)
-    if asked["output"] == "json":
+    if asked["output"] != "table":
         from wingbeat_cli.render import document
 
-        document.dump({"id": reply.id, "entity": entity.id, "created": reply.created})
+        document.dump({"id": reply.id, "entity": entity.id, "created": reply.created}, asked["output"])
     else:
         click.echo(reply.id)
     if kernel.holds:

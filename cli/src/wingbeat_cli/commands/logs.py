@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from wingbeat_cli.arguments import execution_argument
 from wingbeat_cli.group import HELP
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ ENDED = "it was cached or recovered, printed nothing, or has not run"
 
 
 @click.command("logs", context_settings=HELP)
-@click.argument("id_", metavar="ID")
+@execution_argument()
 @click.argument("node", required=False)
 @click.option(
     "--attempt", type=click.IntRange(0), help="Which attempt, from 0 on; by default the last one of each node."

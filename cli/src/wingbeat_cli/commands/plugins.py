@@ -32,10 +32,10 @@ def list_(session: Session, /, output: str) -> int:
     from wingbeat.kernel import plugins_of
 
     plugins = plugins_of(settings=session.settings)
-    if output == "json":
+    if output != "table":
         from wingbeat_cli.render import document
 
-        document.dump({"plugins": [_document(plugin) for plugin in plugins]})
+        document.dump({"plugins": [_document(plugin) for plugin in plugins]}, output)
     else:
         from wingbeat_cli.render.table import coloured, columns, echo
 
@@ -144,12 +144,14 @@ def _checked(
             _tell(alike[0], f"all {len(alike)} tests")
     failed = sum(not result.passed for result in results)
     skipped = sum(result.outcome == "skipped" for result in results)
-    if output == "json":
+    if output != "table":
         import msgspec
 
         from wingbeat_cli.render import document
 
-        document.dump({"plugin": plugin.name, "failed": failed, "tests": [msgspec.to_builtins(r) for r in results]})
+        document.dump(
+            {"plugin": plugin.name, "failed": failed, "tests": [msgspec.to_builtins(r) for r in results]}, output
+        )
     else:
         click.echo(f"{plugin.name}: {len(results) - failed - skipped} passed, {failed} failed, {skipped} skipped")
     return 1 if failed else 0

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wingbeat_cli.arguments import execution_argument
 from wingbeat_cli.group import HELP, output_option
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("recover", context_settings=HELP)
-@click.argument("id_", metavar="ID")
+@execution_argument()
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False))
 @click.argument("entity", required=False)
 @click.option("--plan", is_flag=True, help="Only show what would be kept, and why the rest would not be.")
@@ -62,7 +63,7 @@ async def _plan(kernel: Kernel, id_: str, closure: Closure | None, output: str) 
     from wingbeat_cli.render.table import coloured, echo
 
     plan = await kernel.recovery_plan(id_, closure)
-    if output == "json":
-        document.dump(document.recovery(plan))
+    if output != "table":
+        document.dump(document.recovery(plan), output)
     else:
         echo(report.recovery(plan, colour=coloured(sys.stdout)))

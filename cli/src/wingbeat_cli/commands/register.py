@@ -39,15 +39,18 @@ def command(path: str, project: str, domain: str, version: str, output: str) -> 
 
 
 async def _register(kernel: Kernel, registration: Registration, output: str) -> None:
+    from wingbeat_cli.remembered import remember
+
     admin = await kernel.admin()
     found = await admin.register(registration)
-    if output == "json":
+    remember((each.kind, each.id) for each in found)
+    if output != "table":
         import msgspec
 
         from wingbeat_cli.render import document
 
         version = found[0].id.rpartition("@")[2]
-        document.dump({"version": version, "entities": [msgspec.to_builtins(each) for each in found]})
+        document.dump({"version": version, "entities": [msgspec.to_builtins(each) for each in found]}, output)
     else:
         _table(found)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wingbeat_cli.arguments import execution_argument
 from wingbeat_cli.group import HELP, output_option
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command("relaunch", context_settings=HELP)
-@click.argument("id_", metavar="ID")
+@execution_argument()
 @click.option(
     "--name", default="", metavar="NEW", help="Id of the new execution; the same name again starts nothing new."
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wingbeat_cli.group import HELP, Session, output_option
+from wingbeat_cli.group import HELP, Session, foresee_output, output_option
 
 if TYPE_CHECKING:
     from wingbeat.kernel import Kernel
@@ -26,7 +26,7 @@ class Wish:
 
         fresh: Never resume.
 
-        output: ``table`` or ``json``.
+        output: ``table``, ``json`` or ``yaml``.
     """
 
     source: tuple[str, str]
@@ -65,8 +65,7 @@ def command(ctx: click.Context, /, file: str, entity: str | None, arguments: tup
     from wingbeat_cli.door import given, within
     from wingbeat_cli.interrupts import undone
 
-    if _asks_for_json(arguments):
-        _remember(ctx, "json")
+    foresee_output(ctx, arguments)
     with undone():
         closure = compile_file(file, entity, settings=given())
     # Beside this command's context, not below it: usage lines would repeat FILE and ENTITY.
@@ -75,12 +74,6 @@ def command(ctx: click.Context, /, file: str, entity: str | None, arguments: tup
     with command.make_context(path, list(arguments), parent=ctx.parent) as inner:
         wish = _wish((file, entity), closure, ctx, inner)
     return within(lambda kernel: _run(kernel, wish))
-
-
-def _asks_for_json(arguments: tuple[str, ...]) -> bool:
-    """Whether what is parsed after the compile asks for JSON: errors of the compile are to be JSON then."""
-    line = " ".join(arguments)
-    return "-o json" in line or "--output json" in line or "--output=json" in line
 
 
 def _remember(ctx: click.Context, output: str) -> None:

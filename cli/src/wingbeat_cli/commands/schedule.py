@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wingbeat_cli.arguments import reference_argument
 from wingbeat_cli.group import HELP, output_option
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def command() -> None:
 
 
 @command.command("preview")
-@click.argument("reference", metavar=REFERENCE)
+@reference_argument(REFERENCE, "launchplan")
 @click.option("--count", type=click.IntRange(1, 1000), default=10, show_default=True, help="So many ticks.")
 @output_option()
 def preview(reference: str, count: int, output: str) -> int:
@@ -36,10 +37,10 @@ def preview(reference: str, count: int, output: str) -> int:
 
     entity, ticks = within(work)
     moments = [_moment(entity, tick) for tick in ticks]
-    if output == "json":
+    if output != "table":
         from wingbeat_cli.render import document
 
-        document.dump({"id": entity.id, "active": entity.active, "paused": entity.paused, "ticks": moments})
+        document.dump({"id": entity.id, "active": entity.active, "paused": entity.paused, "ticks": moments}, output)
     else:
         for each in moments:
             click.echo(each)
@@ -62,7 +63,7 @@ def _moment(entity: Entity, tick: float) -> str:
 
 
 @command.command("pause")
-@click.argument("reference", metavar=REFERENCE)
+@reference_argument(REFERENCE, "launchplan")
 @click.option("--reason", default="paused from the command line", show_default=True, help="Why; shown with it.")
 @output_option()
 def pause(reference: str, reason: str, output: str) -> int:
@@ -77,7 +78,7 @@ def pause(reference: str, reason: str, output: str) -> int:
 
 
 @command.command("resume")
-@click.argument("reference", metavar=REFERENCE)
+@reference_argument(REFERENCE, "launchplan")
 @output_option()
 def resume(reference: str, output: str) -> int:
     """Have the ticks of a launch plan launch again, those from now on."""
@@ -91,10 +92,10 @@ def resume(reference: str, output: str) -> int:
 
 
 def _print(entity: Entity, words: str, output: str) -> None:
-    if output == "json":
+    if output != "table":
         from wingbeat_cli.render import document
 
-        document.dump(document.entity(entity))
+        document.dump(document.entity(entity), output)
     else:
         next_ = "" if entity.next is None else f"; next at {_moment(entity, entity.next)}"
         click.echo(f"{entity.id} {words}{next_}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wingbeat_cli.arguments import execution_argument
 from wingbeat_cli.group import HELP, output_option
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("signal", context_settings={**HELP, "ignore_unknown_options": True})
-@click.argument("id_", metavar="ID")
+@execution_argument()
 @click.argument("name")
 @click.argument("value", required=False)
 @click.option(
@@ -51,10 +52,10 @@ async def _answer(kernel: Kernel, id_: str, name: str, given: Any, output: str) 
 
     value = given(await kernel.gate(id_, name))
     await kernel.signal(id_, name, value)
-    if output == "json":
+    if output != "table":
         from wingbeat_cli.render import document
 
-        document.dump({"execution": id_, "name": name, "value": value})
+        document.dump({"execution": id_, "name": name, "value": value}, output)
     else:
         click.echo(f"{id_}: {name!r} is answered")
     if kernel.holds:

@@ -1,53 +1,100 @@
-"""`wingbeat spec`: what a file or an execution is compiled to, and what differs."""
+"""`wingbeat spec`: what a file, an execution or a registered version is compiled to, and what differs."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
-from wingbeat_cli.group import HELP, output_option
+from wingbeat_cli.arguments import complete_sources
+from wingbeat_cli.group import DOCUMENTS, HELP, output_option
 
 if TYPE_CHECKING:
-    from wingbeat.spec.entities import Closure
+    from wingbeat.kernel import Kernel
+    from wingbeat.spec.entities import Closure, LaunchPlanSpec
+
+
+@dataclass
+class Compiled:
+    """What is compiled.
+
+    Attributes:
+        id: Where from: the source as it was given, with its version if that is something registered.
+
+        plan: Of a launch plan, whose workflow is that of the closure.
+
+        chosen: Whether the version was not given.
+    """
+
+    id: str
+    closure: Closure
+    plan: LaunchPlanSpec | None = None
+    chosen: bool = False
 
 
 @click.group("spec", context_settings=HELP)
 def command() -> None:
-    """Look at what workflows are compiled to. SOURCE is FILE:ENTITY, or the id of an execution: what that runs."""
+    """Look at what workflows are compiled to.
+
+    SOURCE is FILE:ENTITY; the id of an execution: what that runs; or something registered, PROJECT/DOMAIN/NAME[@VERSION]:
+    without a version, the active one of a launch plan, and the newest of others.
+    """
 
 
 @command.command("show")
-@click.argument("source")
-def show(source: str) -> int:
-    """Print a spec as JSON: the workflow at its root, and every task and workflow that it reaches, by digest."""
+@click.argument("source", shell_complete=complete_sources)
+@output_option(*DOCUMENTS)
+def show(source: str, output: str) -> int:
+    """Print a spec: the workflow at its root, and every task and workflow that it reaches, by digest; and the launch plan, if it
+    is one.
+    """
     import msgspec
 
     from wingbeat.spec.codec import canonical
 
-    click.echo(msgspec.json.format(canonical(_closure(source)), indent=2).decode())
+    (found,) = _compiled(source)
+    document = msgspec.to_builtins(found.closure)
+    if found.plan is not None:
+        document["launchplan"] = msgspec.to_builtins(found.plan)
+    text = canonical(document).decode()
+    if output == "yaml":
+        from wingbeat_cli.render.yaml import rewritten
+
+        click.echo(rewritten(text), nl=False)
+    else:
+        click.echo(msgspec.json.format(text, indent=2))
     return 0
 
 
 @command.command("diff")
-@click.argument("old")
-@click.argument("new")
+@click.argument("old", shell_complete=complete_sources)
+@click.argument("new", metavar="NEW|FILE", shell_complete=complete_sources)
+@click.argument("entity", required=False)
 @output_option()
-def diff(old: str, new: str, output: str) -> int:
-    """Say what differs between two specs, each FILE:ENTITY or the id of an execution. Exit status 1 if anything does."""
+def diff(old: str, new: str, entity: str | None, output: str) -> int:
+    """Say what differs between two specs, each a SOURCE; the new one may also be given as FILE ENTITY.
+
+    Exit status 1 if anything does, 0 if they are the same.
+    """
     from wingbeat.spec.diff import differences
 
-    found = differences(_closure(old), _closure(new))
-    if output == "json":
+    before, after = _compiled(old, new if entity is None else f"{new}:{entity}")
+    found = differences(_with_plan(before), _with_plan(after))
+    if output != "table":
         import msgspec
 
         from wingbeat_cli.render import document
 
-        document.dump({"old": old, "new": new, "differences": [msgspec.to_builtins(each) for each in found]})
+        told = [msgspec.to_builtins(each) for each in found]
+        document.dump({"old": before.id, "new": after.id, "differences": told}, output)
     else:
-        for each in found:
-            click.echo(str(each))
+        for each in (before, after):
+            if each.chosen:
+                click.echo(f"without a version: {each.id}", err=True)
+        for difference in found:
+            click.echo(str(difference))
         if not found:
             click.echo("They are the same.")
     return int(bool(found))
@@ -70,28 +117,71 @@ def lint(file: str, output: str) -> int:
             compile_file(file, name, settings=given())
         except CompileError as error:
             wrong[name] = str(error)
-    if output == "json":
+    if output != "table":
         from wingbeat_cli.render import document
 
-        document.dump({"file": file, "entities": names, "problems": wrong})
+        document.dump({"file": file, "entities": names, "problems": wrong}, output)
     else:
         for name in names:
             click.echo(f"{name}: {wrong.get(name, 'ok')}")
     return COMPILE if wrong else 0
 
 
-def _closure(source: str) -> Closure:
-    """Of a file's workflow or task, or what an execution runs. Raises as these do."""
-    file, mark, entity = source.rpartition(":")
-    if mark and (file.endswith(".py") or os.path.isfile(file)):
-        from wingbeat.kernel import compile_file
-        from wingbeat_cli.door import given
+def _compiled(*sources: str) -> list[Compiled]:
+    """What each source is compiled to. Raises as compiling does, and `NotFound`."""
+    found = {source: _of_file(source) for source in sources if _is_file(source)}
+    asked = [source for source in sources if source not in found]
+    if asked:
+        from wingbeat_cli.door import reading, within
 
-        return compile_file(file, entity, settings=given())
-    from wingbeat_cli.door import reading
+        async def work(kernel: Kernel) -> dict[str, Compiled]:
+            return {source: await _known(kernel, source) for source in asked}
 
-    async def work(kernel: Any) -> Closure:
-        found: Closure = await kernel.engine.closure(source)
-        return found
+        # What is registered is known to the admin, which is part of a kernel that runs.
+        found |= within(work, existing=True) if any(map(_is_reference, asked)) else reading(work)
+    return [found[source] for source in sources]
 
-    return reading(work)
+
+def _is_file(source: str) -> bool:
+    file, mark, _ = source.rpartition(":")
+    return bool(mark) and (file.endswith(".py") or os.path.isfile(file))
+
+
+def _is_reference(source: str) -> bool:
+    return "/" in source  # which is in no id of an execution
+
+
+def _of_file(source: str) -> Compiled:
+    from wingbeat.base.errors import InputError
+    from wingbeat.kernel import compile_file, definitions_of
+    from wingbeat_cli.door import given
+
+    file, _, entity = source.rpartition(":")
+    try:
+        return Compiled(source, compile_file(file, entity, settings=given()))
+    except InputError:
+        plans = [each for each in definitions_of(file, settings=given()) if each.plan and each.name == entity]
+        if not plans:
+            raise
+        return Compiled(source, plans[0].closure, plans[0].plan)
+
+
+async def _known(kernel: Kernel, source: str) -> Compiled:
+    """What an execution runs, or a version of what is registered."""
+    if not _is_reference(source):
+        return Compiled(source, await kernel.engine.closure(source))
+    admin = await kernel.admin()
+    id_ = source if "@" in source else (await admin.entity(source)).id
+    found = await admin.definition(id_)
+    return Compiled(id_, found.closure, found.plan, chosen=id_ != source)
+
+
+def _with_plan(found: Compiled) -> Closure:
+    """The closure, with the launch plan among what it holds: so that it is compared like all else."""
+    from msgspec.structs import replace
+
+    from wingbeat.spec.codec import spec_digest
+
+    if found.plan is None:
+        return found.closure
+    return replace(found.closure, entities={**found.closure.entities, spec_digest(found.plan): found.plan})

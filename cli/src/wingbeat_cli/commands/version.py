@@ -23,10 +23,10 @@ def command(output: str) -> int:
         if point.dist is not None:
             versions[point.dist.name] = point.dist.version
     versions["python"] = platform.python_version()
-    if output == "json":
+    if output != "table":
         from wingbeat_cli.render import document
 
-        document.dump(dict(versions))
+        document.dump(dict(versions), output)
     else:
         from wingbeat_cli.render.table import columns, echo
 

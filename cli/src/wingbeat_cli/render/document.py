@@ -1,4 +1,4 @@
-"""Views as JSON: the same object wherever an execution is printed."""
+"""Views as documents: the same one wherever an execution is printed."""
 
 from __future__ import annotations
 
@@ -19,17 +19,24 @@ if TYPE_CHECKING:
         Summary,
     )
     from wingbeat.contracts.executor import Progress
+    from wingbeat.contracts.observer import Published
     from wingbeat.spec.outcome import ErrorInfo
 
 
-def dump(document: dict[str, Any]) -> None:
-    """Print one object on standard output."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, default=str) + "\n")
+def dump(document: dict[str, Any], form: str) -> None:
+    """Print one document on standard output, in the form ``json`` or ``yaml``."""
+    text = json.dumps(document, ensure_ascii=False, default=str)
+    if form == "yaml":
+        from wingbeat_cli.render.yaml import rewritten
+
+        sys.stdout.write(rewritten(text))
+    else:
+        sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 def execution(view: ExecutionView, outputs: dict[str, Any] | None) -> dict[str, Any]:
-    """An execution as `-o json` prints it; `outputs` are its outputs as plain data."""
+    """An execution as `-o json` and `-o yaml` print it; `outputs` are its outputs as plain data."""
     return {
         "id": view.id,
         "phase": view.phase.value,
@@ -196,6 +203,23 @@ def summary(view: Summary) -> dict[str, Any]:
         "created_at": timestamp(view.created_at),
         "ended_at": timestamp(view.ended_at),
         "labels": view.labels,
+    }
+
+
+def event(event: Published) -> dict[str, Any]:
+    """One thing that happened in an execution."""
+    return {
+        "execution": event.execution,
+        "cursor": event.cursor,
+        "at": timestamp(event.at or None),
+        "kind": event.kind,
+        "phase": event.phase,
+        "node": event.node,
+        "task": event.task,
+        "attempt": event.attempt,
+        "cache": event.cache,
+        "reason": event.reason,
+        "evidence": event.evidence,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from wingbeat.base.units import format_duration
@@ -173,6 +174,17 @@ def change(row: Row, event: Published) -> str:
     return " ".join(part for part in (name, phase, seconds) if part) + notes
 
 
+def live(stream: TextIO, draw: Callable[[], Any]) -> Any:
+    """What draws on a terminal again and again, until it is stopped: a `rich.live.Live`."""
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(file=stream, highlight=False)
+    drawing = Live(get_renderable=draw, console=console, refresh_per_second=8, redirect_stdout=False)
+    drawing.start(refresh=True)
+    return drawing
+
+
 class LiveScreen:
     """A table that is drawn again and again; only its last state stays."""
 
@@ -192,12 +204,7 @@ class LiveScreen:
         self._timer = asyncio.get_running_loop().call_later(LIVE_DELAY_S, self._start)
 
     def _start(self) -> None:
-        from rich.console import Console
-        from rich.live import Live
-
-        console = Console(file=self._stream, highlight=False)
-        self._live = Live(get_renderable=self._draw, console=console, refresh_per_second=8, redirect_stdout=False)
-        self._live.start(refresh=True)
+        self._live = live(self._stream, self._draw)
 
     def _draw(self) -> Any:
         import time
