@@ -97,10 +97,10 @@ def artifacts(
         return await keeping(await kernel.admin()).artifacts(ArtifactQuery(project, domain, name, keys, after, limit))
 
     page = within(work)
-    if output == "json":
+    if output != "table":
         from wingbeat_cli.render import document
 
-        document.dump({"items": [document.artifact(each) for each in page.items], "next": page.following or None})
+        document.dump({"items": [document.artifact(each) for each in page.items], "next": page.following or None}, output)
     elif page.items:
         _artifacts(page.items)
     else:

@@ -33,12 +33,12 @@ def command(id_: str, output: str) -> int:
         return await keeping(await kernel.admin()).lineage(id_)
 
     found = within(work)
-    if output == "json":
+    if output != "table":
         import msgspec
 
         from wingbeat_cli.render import document
 
-        document.dump(msgspec.to_builtins(found))
+        document.dump(msgspec.to_builtins(found), output)
     else:
         _tell(found)
     return 0
