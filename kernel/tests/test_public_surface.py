@@ -30,6 +30,7 @@ NAMES = {
     "LimitReached",
     "NonRetryable",
     "NotFound",
+    "Notify",
     "OnEnd",
     "OnSuccess",
     "Pickle",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from wingbeat.author.gate import approve, sleep, wait_for_input
     from wingbeat.author.launchplan import LaunchPlan
     from wingbeat.author.mapping import map_task
+    from wingbeat.author.notify import Notify
     from wingbeat.author.options import Cache, Concurrency, Environment, Pool, Resources, Retry, Secret, Timeout
     from wingbeat.author.schedule import Cron, FixedRate
     from wingbeat.author.task import Task, task
@@ -41,6 +42,7 @@ _WHERE = {
     "wingbeat.author.gate": ("approve", "sleep", "wait_for_input"),
     "wingbeat.author.launchplan": ("LaunchPlan",),
     "wingbeat.author.mapping": ("map_task",),
+    "wingbeat.author.notify": ("Notify",),
     "wingbeat.author.options": (
         "Cache",
         "Concurrency",
@@ -76,9 +78,9 @@ _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names
 __all__ = [
     "Cache", "Columns", "CompileError", "Concurrency", "ConflictError", "Cron", "Directory", "Environment", "Execution",
     "ExecutionFailed", "Failure", "FailurePolicy", "File", "FixedRate", "Format", "HashWith", "InputError", "Kernel",
-    "LaunchPlan", "LimitReached", "NonRetryable", "NotFound", "OnEnd", "OnSuccess", "Pickle", "Pool", "Resources", "Retry",
-    "Secret", "Task", "Timeout", "WingbeatError", "Workflow", "approve", "case", "cond", "current", "gather", "map_task",
-    "run", "sleep", "step", "task", "wait_for_input", "where", "workflow",
+    "LaunchPlan", "LimitReached", "NonRetryable", "NotFound", "Notify", "OnEnd", "OnSuccess", "Pickle", "Pool", "Resources",
+    "Retry", "Secret", "Task", "Timeout", "WingbeatError", "Workflow", "approve", "case", "cond", "current", "gather",
+    "map_task", "run", "sleep", "step", "task", "wait_for_input", "where", "workflow",
 ]  # fmt: skip
 
 

@@ -29,7 +29,7 @@ import pytest
 from wingbeat.author.launchplan import LaunchPlan
 from wingbeat.author.schedule import Cron, FixedRate
 from wingbeat.author.trigger import OnEnd, OnSuccess
-from wingbeat.base.errors import ConflictError, InputError, NotFound
+from wingbeat.base.errors import ConfigurationError, ConflictError, InputError, NotFound
 from wingbeat.contracts.admin import (
     Admin,
     Definition,
@@ -43,6 +43,7 @@ from wingbeat.contracts.admin import (
 from wingbeat.contracts.engine import Engine
 from wingbeat.kernel.kernel import Kernel
 from wingbeat.runtime.storageio import StorageIO
+from wingbeat.spec.entities import FailurePolicy
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.testing.conformance import engine_flows as flows
@@ -254,6 +255,21 @@ class AdminContract(Kit):
             with pytest.raises(InputError, match="fixed"):
                 await admin.launch(Launch("eta/production/fixed@v1", {"n": 3}))
             assert (await admin.entity("eta/production/fixed")).fixed == {"n": 2}
+
+    async def test_a_launch_plan_says_how_its_executions_run(self, home: TemporaryHome) -> None:
+        """`launch` of a launch plan: with its labels, failure policy and pool."""
+        later = FailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE
+        async with self.both(home) as (admin, engine):
+            await self.put(
+                admin, launchplan(flows.twice, "plan", labels={"team": "eta", "for": "all"}, failure_policy=later),
+                launchplan(flows.twice, "pooled", pool="not set up"),
+            )  # fmt: skip
+            reply = await admin.launch(Launch(f"{PLAN}@v1", {"n": 1}, labels={"for": "a test"}))
+            assert (await engine.closure(reply.id)).workflow.failure_policy is later
+            labels = (await engine.describe(reply.id)).labels
+            assert (labels["team"], labels["for"]) == ("eta", "a test")
+            with pytest.raises(ConfigurationError, match="not set up"):
+                await admin.launch(Launch("eta/production/pooled@v1", {"n": 1}))
 
     async def test_the_history_is_listed_in_pages(self, home: TemporaryHome, tmp_path: Path) -> None:
         """`executions`: the newest first, each once, by project, phase and what they are of."""

@@ -14,6 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
+from msgspec.structs import replace
+
 from wingbeat.base.errors import ConfigurationError, InputError, NotFound
 from wingbeat.base.ids import digest, short_id
 from wingbeat.contracts.admin import (
@@ -201,11 +203,14 @@ class LocalAdmin:
         told |= {"project": id.project, "domain": id.domain}
         if cause:
             told[CAUSE_LABEL] = cause
-        concurrency = None if plan is None else plan.concurrency
+        request = LaunchRequest(definition.closure, inputs, name, labels=told)
+        if plan is not None:
+            request = replace(
+                request, concurrency=plan.concurrency, pool=plan.pool, priority=plan.priority,
+                failure_policy=plan.failure_policy,
+            )  # fmt: skip
         hit("admin.launch")
-        reply = await self._engine.launch(
-            LaunchRequest(definition.closure, inputs, name, labels=told, concurrency=concurrency)
-        )
+        reply = await self._engine.launch(request)
         hit("admin.launched")
         return reply
 
