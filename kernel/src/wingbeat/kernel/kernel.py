@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from wingbeat.contracts.admin import Admin
     from wingbeat.contracts.catalog import Evicted
     from wingbeat.contracts.engine import Engine, GateView, RecoveryPlan, RemoteEngine
-    from wingbeat.contracts.secrets import SourceRef
     from wingbeat.engine.engine import LocalEngine
     from wingbeat.host.registry import Registry
     from wingbeat.kernel.execution import Execution
@@ -526,7 +525,7 @@ class Kernel:
 
     async def _start(self, registry: Registry) -> LocalEngine:
         """Make the engine of this process, which has come to hold the home."""
-        from functools import cache, partial
+        from functools import cache
 
         from wingbeat.engine.clock import SystemClock
         from wingbeat.engine.engine import LocalEngine
@@ -561,20 +560,11 @@ class Kernel:
             rules=chosen.rules,
             inline=frozenset(task.name for task in self._inline),
             pools=self._home.settings("pools", PoolSettings).limits,
-            secrets=cache(partial(self._source, registry)),
+            secrets=cache(home.source),
         )
         engine = LocalEngine(parts)
         await engine.start(f"pid {os.getpid()}")
         return engine
-
-    def _source(self, registry: Registry) -> SourceRef:
-        """The source of secrets that configuration chooses. Raises ConfigurationError."""
-        from wingbeat.builtin.settings import SecretSettings
-        from wingbeat.host.registry import SEAM_OF_SECRETS
-
-        name = self._home.settings("secrets", SecretSettings).source
-        made: SourceRef = registry.make(SEAM_OF_SECRETS, name, self._home)
-        return made
 
     async def _settle(self, engine: SharedEngine) -> None:
         """Drain or abort what this kernel launched."""
