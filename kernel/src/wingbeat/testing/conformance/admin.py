@@ -17,38 +17,33 @@ are the workflows of `wingbeat.testing.conformance.engine_flows`.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from wingbeat.author.launchplan import LaunchPlan
 from wingbeat.author.schedule import Cron, FixedRate
 from wingbeat.author.trigger import OnEnd, OnSuccess
 from wingbeat.base.errors import ConfigurationError, ConflictError, InputError, NotFound
 from wingbeat.contracts.admin import (
     Admin,
-    Definition,
     EntityQuery,
-    ExecutionEntry,
     ExecutionQuery,
     Kind,
     Launch,
     Registration,
 )
-from wingbeat.contracts.engine import Engine
 from wingbeat.kernel.kernel import Kernel
-from wingbeat.runtime.storageio import StorageIO
 from wingbeat.spec.entities import FailurePolicy
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.testing.conformance import engine_flows as flows
-from wingbeat.testing.conformance.engine import closure_of
-from wingbeat.testing.conformance.kit import Kit, descriptors
+from wingbeat.testing.conformance.admin_stage import launchplan, workflow
+from wingbeat.testing.conformance.admin_told import ToldContract
+from wingbeat.testing.conformance.kit import descriptors
 from wingbeat.testing.home import TemporaryHome
 
 TWICE = "eta/production/flows.twice"
@@ -56,46 +51,8 @@ SOURCE = "maps/production/flows.twice"
 PLAN = "eta/production/plan"
 
 
-def workflow(flow: Any, name: str) -> Definition:
-    """A workflow as it is registered under a name."""
-    return Definition(Kind.WORKFLOW, name, closure_of(flow))
-
-
-def launchplan(flow: Any, name: str, **more: Any) -> Definition:
-    """A launch plan as it is registered."""
-    plan, closure = LaunchPlan(flow, name=name, **more), closure_of(flow)
-    spec = plan.spec(StorageIO(None, ""), closure.root, closure.workflow.interface)
-    return Definition(Kind.LAUNCHPLAN, name, closure, spec)
-
-
-class AdminContract(Kit):
+class AdminContract(ToldContract):
     """The contract of `wingbeat.contracts.admin.Admin` as tests."""
-
-    def opened(self, home: TemporaryHome, engine: Engine) -> contextlib.AbstractAsyncContextManager[Admin]:
-        """An admin that launches at `engine`, started; for as long as the context is entered."""
-        raise NotImplementedError(
-            f"{type(self).__name__} has to say how an admin is reached: def opened(self, home, engine)"
-        )
-
-    @contextlib.asynccontextmanager
-    async def both(self, home: TemporaryHome) -> AsyncIterator[tuple[Admin, Engine]]:
-        """An engine of the home, and the admin over it."""
-        async with Kernel(home.path, discover=False) as kernel, self.opened(home, kernel.engine) as admin:
-            yield admin, kernel.engine
-
-    async def put(self, admin: Admin, *definitions: Definition, project: str = "eta", version: str = "v1") -> list[str]:
-        """Register; the ids."""
-        found = await admin.register(Registration(project, "production", definitions, version))
-        return [each.id for each in found]
-
-    async def history(self, admin: Admin, true: Any, **query: Any) -> list[ExecutionEntry]:
-        """The history, once `true` holds for it: it may lag."""
-        async with asyncio.timeout(self.patience_s * 2 / 3):
-            while True:
-                found = (await admin.executions(ExecutionQuery(**query))).items
-                if true(found):
-                    return found
-                await asyncio.sleep(0.02)
 
     # The inventory
 
@@ -553,3 +510,6 @@ class AdminContract(Kit):
                 counts.append(descriptors())
             await self.closed(counts[1], counts)
             assert os.path.isdir(home.path)
+
+
+__all__ = ["AdminContract", "launchplan", "workflow"]

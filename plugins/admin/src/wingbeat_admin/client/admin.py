@@ -17,6 +17,9 @@ from wingbeat.contracts.admin import (
     ExecutionPage,
     ExecutionQuery,
     Launch,
+    NotificationEntry,
+    NotificationPage,
+    NotificationQuery,
     Registered,
     Registration,
 )
@@ -92,6 +95,14 @@ class HttpAdmin:
     async def executions(self, query: ExecutionQuery) -> ExecutionPage:
         """See `Admin.executions`."""
         return await self._call(ExecutionPage, "GET", "/executions", params=msgspec.to_builtins(query))
+
+    async def notifications(self, query: NotificationQuery) -> NotificationPage:
+        """See `Admin.notifications`."""
+        return await self._call(NotificationPage, "GET", "/notifications", params=msgspec.to_builtins(query))
+
+    async def resend(self, id: str, *, by: str = "") -> NotificationEntry:
+        """See `Admin.resend`."""
+        return await self._call(NotificationEntry, "POST", f"/notifications/{quote(id, safe='')}/resend")
 
     async def _call(self, kind: type[T], method: str, path: str, **given: Any) -> T:
         body = await self._api.call(method, path, **given)

@@ -23,19 +23,27 @@ from wingbeat.contracts.admin import (
     ExecutionPage,
     ExecutionQuery,
     Kind,
+    NotificationEntry,
+    NotificationPage,
+    NotificationQuery,
     Registered,
 )
-from wingbeat.contracts.engine import Change, Summary
+from wingbeat.contracts.engine import Change, ExecutionView, Summary
 from wingbeat.spec.codec import canonical
 from wingbeat.spec.diff import differences
 from wingbeat.spec.entities import Closure, Interface, LaunchPlanSpec
 from wingbeat.spec.identity import Identity, Name, parse_identity, parse_name
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.spec.triggers import OnEndSpec, ScheduleSpec
-from wingbeat_admin.local import due
+from wingbeat_admin.local import due, notices
 from wingbeat_admin.local.due import Due
+from wingbeat_admin.local.notices import Notice
+from wingbeat_admin.local.telling import Deadline, labels_of
 from wingbeat_admin.local.ticks import decided
+from wingbeat_admin.settings import Rule
 
+PARENT_LABEL = "wingbeat/parent"
+"""Label of an execution that another one has launched."""
 DIFFERENCES_MAX = 20
 """How many differences a refusal tells."""
 
@@ -50,8 +58,6 @@ class _Body(Struct, frozen=True, omit_defaults=True):
     plan: LaunchPlanSpec | None = None
 
 
-_PLACE = ("project", "domain")
-
 _body = msgspec.json.Decoder(_Body)
 _closure = msgspec.json.Decoder(Closure)
 _labels = msgspec.json.Decoder(dict[str, str])
@@ -59,16 +65,29 @@ _ENTITY = (
     "entities.number, entities.project, entities.domain, entities.name, entities.version, kind, digest, body, active.version, "
     "active.paused, active.next"
 )
+_ENTRY = "id, workflow, phase, created_at, ended_at, project, domain, entity, cause, labels"
 _ENTITIES = f"""
     SELECT {_ENTITY} FROM entities LEFT JOIN active USING (project, domain, name)
 """
 
 
-class Store:
-    """The tables of an admin, in an open file."""
+class Noted(Struct, frozen=True):
+    """What has followed from what was taken note of: launches that may be due, messages and deadlines."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+    launches: int = 0
+    notices: int = 0
+
+
+class Store:
+    """The tables of an admin, in an open file.
+
+    Args:
+        rules: Who is told of executions, besides what their launch plans say.
+    """
+
+    def __init__(self, db: sqlite3.Connection, rules: Sequence[Rule] = ()) -> None:
+        self._db, self._rules = db, rules
+        (self._told_since,) = db.execute("SELECT value FROM meta WHERE key = 'told_since'").fetchone()
 
     def close(self) -> None:
         """Close the file."""
@@ -224,19 +243,32 @@ class Store:
         (value,) = self._db.execute("SELECT value FROM meta WHERE key = 'cursor'").fetchone()
         return int(value)
 
-    def project(self, changes: Sequence[Change], at: float) -> int:
-        """Take note of changes, and of what triggers decide for them, at once; says how many launches may be due."""
-        found = 0
+    def project(self, changes: Sequence[Change], at: float) -> Noted:
+        """Take note of changes, of what triggers decide for them, and of whom they are to be told, at once."""
+        found = told = 0
         with self._transaction():
             for change in changes:
                 before = self._phase(change.execution.id)
                 self._write(change.execution)
+                if change.execution.phase != before:
+                    told += self._note(change.execution, at, new=before is None)
                 if change.execution.phase.terminal and not (before or ExecutionPhase.RUNNING).terminal:
                     found += due.ended(self._db, change.execution.id)
                     found += self._fire(change.execution, at)
                     self._pause_failed(change.execution)
             self._db.execute("UPDATE meta SET value = ? WHERE key = 'cursor'", (changes[-1].number,))
-        return found
+        return Noted(found, told)
+
+    def _note(self, summary: Summary, at: float, *, new: bool) -> int:
+        """Decide who is told of the phase that it has come into. A child execution is its parent's affair."""
+        if PARENT_LABEL in summary.labels:
+            return 0
+        specs = [rule.spec for rule in self._rules if rule.fits(summary.labels)]
+        if entity := summary.labels.get(ENTITY_LABEL, ""):
+            row = self._found(parse_identity(entity))
+            plan = None if row is None or row[5] != Kind.LAUNCHPLAN else _body.decode(row[7]).plan
+            specs += () if plan is None else plan.notifications
+        return notices.note(self._db, specs, summary, new=new, now=at, since=self._told_since) if specs else 0
 
     def _pause_failed(self, summary: Summary) -> None:
         """Pause the schedule that has launched it, if it says so."""
@@ -258,9 +290,7 @@ class Store:
         labels = summary.labels
         entity, cause = labels.get(ENTITY_LABEL, ""), labels.get(CAUSE_LABEL, "")
         name = entity.partition("@")[0].rpartition("/")[2]
-        shown = msgspec.json.encode(
-            {key: value for key, value in labels.items() if not key.startswith("wingbeat/") and key not in _PLACE}
-        )
+        shown = msgspec.json.encode(labels_of(labels))
         self._db.execute(
             "INSERT INTO executions (id, workflow, phase, created_at, ended_at, project, domain, name, entity, cause, labels) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
@@ -307,6 +337,13 @@ class Store:
                 self._set_next(id.entity, found.next)
         (again,) = self._db.execute("SELECT min(next) FROM active WHERE paused = ''").fetchone()
         return decided_, again
+
+    def _summary(self, execution: str) -> Summary:
+        """What the history has of an execution."""
+        entry = _entry(self._db.execute(f"SELECT {_ENTRY} FROM executions WHERE id = ?", (execution,)).fetchone())
+        given = {"project": entry.project, "domain": entry.domain, ENTITY_LABEL: entry.entity, CAUSE_LABEL: entry.cause}
+        labels = {**entry.labels, **{name: value for name, value in given.items() if value}}
+        return Summary(entry.id, entry.workflow, entry.phase, entry.created_at, entry.ended_at, labels)
 
     def _set_next(self, name: Name, next_: float | None) -> None:
         where = "project = ? AND domain = ? AND name = ?"
@@ -361,13 +398,63 @@ class Store:
             where.append("number < ?")
             values.append(row[0])
         limit = max(1, min(query.limit, PAGE_MAX))
-        columns = "id, workflow, phase, created_at, ended_at, project, domain, entity, cause, labels"
         rows = self._db.execute(
-            f"SELECT {columns} FROM executions WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?",
+            f"SELECT {_ENTRY} FROM executions WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?",
             (*values, limit + 1),
         ).fetchall()
         items = [_entry(row) for row in rows[:limit]]
         return ExecutionPage(items, items[-1].id if len(rows) > limit else "")
+
+    # -- what is told
+
+    def deadlines(self, now: float, limit: int) -> list[Deadline]:
+        """Deadlines that have come, of executions that had not ended as far as was known."""
+        return notices.deadlines_come(self._db, now, limit)
+
+    def next_deadline(self) -> float | None:
+        """When the next one comes."""
+        return notices.next_deadline(self._db)
+
+    def settle(self, deadline: Deadline, late: ExecutionView | None, now: float) -> int:
+        """A deadline has come: have it told if the execution is late, and look at it no more; 1 if it is to be told."""
+        with self._transaction():
+            if not notices.settled(self._db, deadline) or late is None:
+                return 0
+            summary = msgspec.structs.replace(
+                self._summary(deadline.execution), phase=late.phase, ended_at=late.ended_at
+            )
+            return notices.add_missed(self._db, summary, deadline, now)
+
+    def untold(self, channels: Sequence[str], others: bool, now: float, limit: int) -> list[Notice]:
+        """What is to be sent now over these channels, or all others."""
+        return notices.waiting(self._db, channels, others=others, now=now, limit=limit)
+
+    def next_untold(self, channels: Sequence[str], others: bool) -> float | None:
+        """When the next one is to be sent over them."""
+        return notices.earliest(self._db, channels, others=others)
+
+    def delivered(self, id: str, now: float) -> None:
+        """Its receiver has taken it."""
+        with self._transaction():
+            notices.delivered(self._db, id, now)
+
+    def undelivered(self, id: str, why: str, again: float | None, now: float) -> None:
+        """It was not taken: it is sent again at a moment, or never."""
+        notices.failed(self._db, id, why, again=again, now=now)
+
+    def resend(self, id: str, now: float) -> NotificationEntry:
+        """Have it sent again. Raises NotFound."""
+        if not notices.resend(self._db, id, now):
+            raise NotFound(f"There is no notification {id!r}.", hint="'wingbeat get notifications' lists them.")
+        return notices.entry(self._db, id)
+
+    def notifications(self, query: NotificationQuery) -> NotificationPage:
+        """A page. Raises NotFound for an `after` that is not there."""
+        if query.after and not notices.known(self._db, query.after):
+            raise NotFound(f"There is no notification {query.after!r}.")
+        limit = max(1, min(query.limit, PAGE_MAX))
+        found = notices.entries(self._db, query, limit + 1)
+        return NotificationPage(found[:limit], found[limit - 1].id if len(found) > limit else "")
 
 
 def _own(definition: Definition) -> LaunchPlanSpec | None:

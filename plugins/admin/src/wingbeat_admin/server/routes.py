@@ -22,6 +22,10 @@ from wingbeat.contracts.admin import (
     ExecutionQuery,
     Kind,
     Launch,
+    NotificationEntry,
+    NotificationPage,
+    NotificationQuery,
+    NotificationState,
     Registered,
     Registration,
 )
@@ -156,6 +160,25 @@ async def executions(
 ) -> ExecutionPage:
     """The history, the newest first."""
     return await admin.executions(ExecutionQuery(project, domain, entity, phase, after, limit))
+
+
+@get("/notifications")
+async def notifications(
+    admin: TheAdmin,
+    execution: FromQuery[str] = "",
+    channel: FromQuery[str] = "",
+    in_state: Annotated[NotificationState | None, QueryParameter(name="state")] = None,
+    after: FromQuery[str] = "",
+    limit: Limit = 100,
+) -> NotificationPage:
+    """What was told, or is to be, the newest first."""
+    return await admin.notifications(NotificationQuery(execution, channel, in_state, after, limit))
+
+
+@post("/notifications/{notification:str}/resend", status_code=200)
+async def resend(admin: TheAdmin, notification: Part) -> NotificationEntry:
+    """Send it again."""
+    return await admin.resend(notification)
 
 
 @get("/executions/{execution:str}")
@@ -315,6 +338,7 @@ ROUTES = Router(
     "/api/v1",
     route_handlers=[
         health, register, entities, entity, definition, activate, deactivate, ticks, pause, resume, launch, executions,
+        notifications, resend,
         describe, closure, wait, events, abort, signal, waiting, cache, engine_launch, recovery_plan, engine_executions,
         changes, evict,
     ],
