@@ -82,6 +82,14 @@ class Message(Struct, frozen=True, omit_defaults=True):
         return f"{self.entity or self.workflow} {told}: {self.execution}"
 
 
+class NotDelivered(WingbeatError):
+    """The receiver has not taken the message, this time.
+
+    Args:
+        message: Why, without a secret.
+    """
+
+
 class Undeliverable(WingbeatError):
     """This message will never be taken, however often it is sent: the receiver is gone, or has refused it for good.
 
@@ -103,11 +111,12 @@ class Notifier(Protocol):
         Called when: it was decided that this is to be told, and that is durable. Called again: with the same message, after a
         failure, ever later, for a day; and where nobody knows whether the call before has done it. It must come to an end: after a
         minute it is cancelled. Any text may hold any character, and be long.
-        Raises: `Undeliverable`: it is not sent again. Anything else: it is sent again later.
+        Raises: `Undeliverable`: it is not sent again. Anything else: it is sent again later; of what is no `WingbeatError`, as
+        `NotDelivered` is, only the class is told, since its text may hold a secret.
         """
 
     async def close(self) -> None:
         """Let go of everything, within some seconds. Called last; also without a `notify`, and again: nothing happens then."""
 
 
-__all__ = ["Message", "Notifier", "Undeliverable"]
+__all__ = ["Message", "NotDelivered", "Notifier", "Undeliverable"]
