@@ -144,7 +144,7 @@ def _url(text: str, secret: str) -> httpx.URL:
         url = httpx.URL(text)
     except (httpx.InvalidURL, TypeError):
         raise ConfigurationError(f"{what} is no URL.") from None
-    if url.scheme not in _PORTS or not url.host:
+    if url.scheme not in _PORTS or not url.host or not 0 < (url.port or 1) < 2**16:
         raise ConfigurationError(f"{what} is no URL of http or https.")
     if url.userinfo:
         raise ConfigurationError(f"{what} holds a name and password.", hint="Receivers go by the signature.")

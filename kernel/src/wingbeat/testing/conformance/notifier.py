@@ -51,17 +51,14 @@ class Arrived(NamedTuple):
 
 def message(id: str, channel: str, phase: ExecutionPhase = ExecutionPhase.FAILED, **more: Any) -> Message:
     """One to be sent."""
-    ended = 2e9 if phase.terminal else None
-    told = {
-        "entity": "eta/production/train@v1",
-        "project": "eta",
-        "domain": "production",
-        "labels": {"team": "eta"},
-        **more,
-    }
+    told: dict[str, Any] = {
+        "created_at": 1.9e9, "ended_at": 2e9 if phase.terminal else None, "entity": "eta/production/train@v1",
+        "project": "eta", "domain": "production", "labels": {"team": "eta"}, **more,
+    }  # fmt: skip
     return Message(
-        id, channel, 2e9, f"execution-of-{id}".replace("_", "-"), "eta.train", phase, 1.9e9, ended_at=ended, **told
-    )
+        id=id, channel=channel, at=2e9, execution=f"execution-of-{id}".replace("_", "-"), workflow="eta.train", phase=phase,
+        **told,
+    )  # fmt: skip
 
 
 class NotifierContract(Kit):
