@@ -19,10 +19,10 @@ from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.testing.conformance import engine_flows as flows
 from wingbeat.testing.conformance.admin import launchplan, workflow
 from wingbeat.testing.home import TemporaryHome
-from wingbeat_admin.local import schema, teller
+from wingbeat_admin.local import notices, schema, teller
 from wingbeat_admin.local.admin import LocalAdmin
+from wingbeat_admin.local.notices import AGAIN_S, AGAIN_S_MAX, pause_s
 from wingbeat_admin.local.schema import open_file
-from wingbeat_admin.local.teller import AGAIN_S, AGAIN_S_MAX, pause_s
 from wingbeat_admin.local.telling import deadlines, message_of, told
 from wingbeat_admin.settings import Rule
 
@@ -169,7 +169,7 @@ async def states(admin, count=1):
 
 @pytest.fixture
 def soon(monkeypatch):
-    monkeypatch.setattr(teller, "AGAIN_S", 0.02)
+    monkeypatch.setattr(notices, "AGAIN_S", 0.02)
 
 
 async def test_what_a_launch_plan_wants_told_is_sent_with_what_is_known(tmp_path):

@@ -12,7 +12,7 @@ from wingbeat_cli.group import HELP, output_option
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wingbeat.contracts.admin import Entity, ExecutionEntry
+    from wingbeat.contracts.admin import Entity, ExecutionEntry, NotificationEntry
     from wingbeat.contracts.engine import Summary
     from wingbeat.kernel import Kernel
 
@@ -168,6 +168,45 @@ def _table(found: Sequence[Summary | ExecutionEntry], *, driven: bool) -> None:
 
 def _phase(each: Summary | ExecutionEntry, *, driven: bool) -> str:
     return each.phase.value if driven or each.phase.terminal else f"{each.phase.value} (no kernel)"
+
+
+@command.command("notifications")
+@click.option("--execution", default="", metavar="ID", help="Of this execution only.")
+@click.option("--channel", default="", help="To this channel only.")
+@click.option(
+    "--state", default="", type=click.Choice(["", "waiting", "delivered", "dead"]), help="In this state only."
+)
+@_page
+def notifications(execution: str, channel: str, state: str, limit: int, after: str, output: str) -> int:
+    """List what channels are told of executions, the newest first.
+
+    What is waiting is sent again later, ever later; what is dead was given up, and 'wingbeat resend notification' sends it again.
+    """
+    from wingbeat.contracts.admin import NotificationPage, NotificationQuery, NotificationState
+    from wingbeat_cli.door import within
+
+    wanted = NotificationQuery(execution, channel, NotificationState(state) if state else None, after, limit)
+
+    async def work(kernel: Kernel) -> NotificationPage:
+        return await (await kernel.admin()).notifications(wanted)
+
+    page = within(work)
+    if output == "json":
+        from wingbeat_cli.render import document
+
+        document.dump({"items": [document.notification(each) for each in page.items], "next": page.following or None})
+    elif page.items:
+        _notifications(page.items)
+    else:
+        click.echo("there are no notifications", err=True)
+    return 0
+
+
+def _notifications(found: list[NotificationEntry]) -> None:
+    from wingbeat_cli.render.table import coloured, columns, echo
+
+    rows = [(each.id, each.channel, each.state.value, str(each.tries), each.title, each.failed) for each in found]
+    echo(columns(rows, heading=("ID", "CHANNEL", "STATE", "TRIES", "TOLD", "FAILED"), colour=coloured(sys.stdout)))
 
 
 @command.command("execution")

@@ -133,6 +133,7 @@ class LocalAdmin:
         """See `Admin.close`."""
         follower, self._follower = self._follower, None
         if follower is not None:
+            await self._teller.drain()
             await follower.close()
         await self._close_notifiers()
         if self._store is not None:

@@ -18,16 +18,24 @@ from wingbeat_admin.local.telling import Deadline, deadlines, message_of, told
 KEPT_S = 30 * 86400.0
 """What was delivered or given up is listed for so long."""
 _FORGOTTEN_AT_ONCE = 100
+AGAIN_S = 10.0
+AGAIN_S_MAX = 3600.0
 
 _message = msgspec.json.Decoder(Message)
 
 
 class Notice(Struct, frozen=True):
-    """A message to be sent; how often that was tried, and when it was decided on or asked for again."""
+    """A message to be sent.
+
+    Attributes:
+        since: When it was decided on, or asked for again.
+
+        again: When it is sent again, unless it is taken.
+    """
 
     message: Message
-    tries: int
     since: float
+    again: float
 
 
 def note(
@@ -96,15 +104,27 @@ def next_deadline(db: sqlite3.Connection) -> float | None:
 # -- on the way
 
 
+def pause_s(tries: int) -> float:
+    """How long to wait after so many failures."""
+    return min(AGAIN_S * 2.0 ** min(tries, 30), AGAIN_S_MAX)
+
+
 def _of(channels: Collection[str], *, others: bool) -> str:
     return f"channel {'NOT ' if others else ''}IN ({', '.join('?' * len(channels))})"
 
 
 def waiting(db: sqlite3.Connection, channels: Collection[str], *, others: bool, now: float, limit: int) -> list[Notice]:
-    """What is to be sent now over these channels, or all others; the oldest first."""
+    """What is to be sent now over these channels, or all others; the oldest first. It counts as tried from now on: what ends the
+    process that sends it is not sent again at once by the next one."""
     where = f"state = 'waiting' AND at <= ? AND {_of(channels, others=others)} ORDER BY at, number LIMIT ?"
-    rows = db.execute(f"SELECT body, tries, since FROM notices WHERE {where}", (now, *channels, limit))
-    return [Notice(_message.decode(body), tries, since) for body, tries, since in rows.fetchall()]
+    rows = db.execute(f"SELECT number, body, tries, since FROM notices WHERE {where}", (now, *channels, limit))
+    found = [
+        (number, Notice(_message.decode(body), since, now + pause_s(tries)))
+        for number, body, tries, since in rows.fetchall()
+    ]
+    claim = "UPDATE notices SET tries = tries + 1, at = ? WHERE number = ?"
+    db.executemany(claim, [(notice.again, number) for number, notice in found])
+    return [notice for _, notice in found]
 
 
 def earliest(db: sqlite3.Connection, channels: Collection[str], *, others: bool) -> float | None:
@@ -116,16 +136,20 @@ def earliest(db: sqlite3.Connection, channels: Collection[str], *, others: bool)
 
 def delivered(db: sqlite3.Connection, id: str, now: float) -> None:
     """Its receiver has taken it. What was done with long ago is forgotten."""
-    db.execute("UPDATE notices SET state = 'delivered', tries = tries + 1, at = ?, failed = '' WHERE id = ?", (now, id))
+    db.execute("UPDATE notices SET state = 'delivered', at = ?, failed = '' WHERE id = ?", (now, id))
     old = "SELECT number FROM notices WHERE state = ? AND at < ? LIMIT ?"
     for state in ("delivered", "dead"):
         db.execute(f"DELETE FROM notices WHERE number IN ({old})", (state, now - KEPT_S, _FORGOTTEN_AT_ONCE))
 
 
-def failed(db: sqlite3.Connection, id: str, why: str, *, again: float | None, now: float) -> None:
-    """It was not taken: it is sent again at a moment, or never."""
-    state, at = ("dead", now) if again is None else ("waiting", again)
-    db.execute("UPDATE notices SET state = ?, tries = tries + 1, at = ?, failed = ? WHERE id = ?", (state, at, why, id))
+def failed(db: sqlite3.Connection, id: str, why: str) -> None:
+    """It was not taken, this time."""
+    db.execute("UPDATE notices SET failed = ? WHERE id = ?", (why, id))
+
+
+def given_up(db: sqlite3.Connection, id: str, why: str, now: float) -> None:
+    """It was not taken, and is sent no more."""
+    db.execute("UPDATE notices SET state = 'dead', at = ?, failed = ? WHERE id = ?", (now, why, id))
 
 
 def resend(db: sqlite3.Connection, id: str, now: float) -> bool:

@@ -427,7 +427,8 @@ class Store:
 
     def untold(self, channels: Sequence[str], others: bool, now: float, limit: int) -> list[Notice]:
         """What is to be sent now over these channels, or all others."""
-        return notices.waiting(self._db, channels, others=others, now=now, limit=limit)
+        with self._transaction():
+            return notices.waiting(self._db, channels, others=others, now=now, limit=limit)
 
     def next_untold(self, channels: Sequence[str], others: bool) -> float | None:
         """When the next one is to be sent over them."""
@@ -438,9 +439,13 @@ class Store:
         with self._transaction():
             notices.delivered(self._db, id, now)
 
-    def undelivered(self, id: str, why: str, again: float | None, now: float) -> None:
-        """It was not taken: it is sent again at a moment, or never."""
-        notices.failed(self._db, id, why, again=again, now=now)
+    def undelivered(self, id: str, why: str) -> None:
+        """It was not taken, this time."""
+        notices.failed(self._db, id, why)
+
+    def given_up(self, id: str, why: str, now: float) -> None:
+        """It was not taken, and is sent no more."""
+        notices.given_up(self._db, id, why, now)
 
     def resend(self, id: str, now: float) -> NotificationEntry:
         """Have it sent again. Raises NotFound."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -21,8 +22,8 @@ from wingbeat_admin.local.waiting import either
 AT_ONCE = 10
 """So many messages are sent over a channel at the same time."""
 TELL_S_MAX = 60.0
-AGAIN_S = 10.0
-AGAIN_S_MAX = 3600.0
+DRAIN_S_MAX = 3.0
+"""For so long it sends what is due before it is closed."""
 REASON_CHARS_MAX = 2000
 
 _log = logging.getLogger("wingbeat.notify")
@@ -51,11 +52,6 @@ def channels_of(notifiers: Mapping[str, Notifier]) -> dict[str, Notifier]:
     return {channel: notifier for channel, (_, notifier) in found.items()}
 
 
-def pause_s(tries: int) -> float:
-    """How long to wait after so many failures."""
-    return min(AGAIN_S * 2.0 ** min(tries, 30), AGAIN_S_MAX)
-
-
 class Teller:
     """Sends over channels.
 
@@ -78,6 +74,7 @@ class Teller:
         self._engine, self._do, self._channels, self._clock = engine, do, channels, clock
         self._give_up_s = give_up_s
         self._failing: set[str] = set()
+        self._sending = 0
         self._wake = {channel: asyncio.Event() for channel in (*channels, "")}
 
     def works(self) -> dict[str, Callable[[], Awaitable[None]]]:
@@ -93,13 +90,28 @@ class Teller:
         for event in self._wake.values():
             event.set()
 
+    async def drain(self) -> None:
+        """Wait for what is on the way, and for what is due: a command that ends need not leave it to the next one."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S_MAX):
+                while self._sending or await self._is_due():
+                    await asyncio.sleep(0.01)
+
+    async def _is_due(self) -> bool:
+        earliest = await self._do(Store.next_untold, (), True)
+        return earliest is not None and earliest <= self._clock()
+
     async def _serve(self, channel: str) -> None:
         names, others = ([channel], False) if channel else (sorted(self._channels), True)
         wake = self._wake[channel]
         while True:
             wake.clear()
             found: list[Notice] = await self._do(Store.untold, names, others, self._clock(), AT_ONCE)
-            await asyncio.gather(*(self._tell(notice) for notice in found))
+            self._sending += len(found)
+            try:
+                await asyncio.gather(*(self._tell(notice) for notice in found))
+            finally:
+                self._sending -= len(found)
             if not found:
                 earliest = await self._do(Store.next_untold, names, others)
                 await either(wake, None if earliest is None else earliest - self._clock())
@@ -131,14 +143,14 @@ class Teller:
     async def _failed(self, notice: Notice, error: BaseException) -> None:
         message, now = notice.message, self._clock()
         why = _told(error)
-        again: float | None = now + pause_s(notice.tries)
-        if isinstance(error, Undeliverable) or (again or 0.0) > notice.since + self._give_up_s:
-            again = None
+        if isinstance(error, Undeliverable) or notice.again > notice.since + self._give_up_s:
             _log.warning("%s is not told over the channel %r: it was given up: %s", message.title, message.channel, why)
-        elif message.channel not in self._failing:
+            await self._do(Store.given_up, message.id, why, now)
+            return
+        if message.channel not in self._failing:
             self._failing.add(message.channel)
             _log.warning("The channel %r does not take messages; they are sent again later: %s", message.channel, why)
-        await self._do(Store.undelivered, message.id, why, again, now)
+        await self._do(Store.undelivered, message.id, why)
 
     async def _explained(self, message: Message) -> Message:
         """With why it is where it is, as far as anybody knows."""
@@ -148,7 +160,9 @@ class Teller:
             raise
         except WingbeatError:  # it may be gone
             return message
-        reason = view.error.message if view.error is not None else view.reason
+        error, reason = view.error, view.reason
+        if error is not None:
+            reason = f"{f'{error.node}: ' if error.node else ''}{error.code}: {error.message}"
         return msgspec.structs.replace(message, reason=reason[:REASON_CHARS_MAX])
 
 
