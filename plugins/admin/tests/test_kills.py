@@ -1,4 +1,4 @@
-"""Kill -9 at every failpoint of the admin, and at random moments: no trigger and no tick is lost or doubled."""
+"""Kill -9 at every failpoint of the admin, and at random moments: no trigger and no tick is lost or doubled, nobody is left untold."""
 
 import asyncio
 import os
@@ -41,6 +41,11 @@ async def check(tmp_path):
     assert fired == [f"m{n}" for n in range(8)], fired
     ticks = sorted(datetime.fromisoformat(c.removeprefix("tick ")).timestamp() for c in causes if c.startswith("tick "))
     assert ticks == [ticks[0] + n for n in range(len(ticks))], "a tick is missing, or was launched twice"
+    told = [line.split() for line in (tmp_path / "home" / "told").read_text().splitlines()]
+    wanted = {each.id for each in found if each.labels.get(CAUSE_LABEL, "").startswith("m")}
+    assert {execution for _, execution, _ in told} == wanted, "somebody was not told, or of what is none of theirs"
+    assert {phase for *_, phase in told} == {"SUCCEEDED"}
+    assert len({id for id, *_ in told}) == len(wanted), "what was told twice has two ids"
 
 
 @pytest.mark.parametrize("number", [1, 2])
