@@ -13,7 +13,7 @@ ACTIVATE := . $(VENV)/bin/activate &&
 UV_HOME := $(WINGBEAT_CACHE)/tools/uv-$(firstword $(shell cksum < requirements/uv.txt))
 UV := $(UV_HOME)/bin/uv
 
-MEMBERS := kernel cli plugins/admin plugins/catalog plugins/container plugins/spark plugins/telemetry plugins/tensorflow
+MEMBERS := kernel cli plugins/admin plugins/catalog plugins/container plugins/notify plugins/spark plugins/telemetry plugins/tensorflow
 PYPROJECTS := pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 PYTHON_VERSION := $(or $(filter 3.11 3.12 3.13,$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)),other)
 SYNCED := $(VENV)/.synced-$(PYTHON_VERSION)
@@ -119,16 +119,16 @@ lock: | $(UV) ## make the locks in requirements/ again from the pyproject files
 	@$(LOCK) $(MEMBERS:%=%/pyproject.toml) --group pyproject.toml:dev --extra environments --extra testing --extra server \
 		--constraints requirements/uv.txt --output-file requirements/dev.txt \
 		--no-emit-package wingbeat --no-emit-package wingbeat-cli \
-		--no-emit-package wingbeat-admin --no-emit-package wingbeat-catalog --no-emit-package wingbeat-container --no-emit-package wingbeat-spark --no-emit-package wingbeat-telemetry --no-emit-package wingbeat-tensorflow
+		--no-emit-package wingbeat-admin --no-emit-package wingbeat-catalog --no-emit-package wingbeat-container --no-emit-package wingbeat-notify --no-emit-package wingbeat-spark --no-emit-package wingbeat-telemetry --no-emit-package wingbeat-tensorflow
 	@$(LOCK) --group pyproject.toml:spark --constraints requirements/dev.txt --output-file requirements/spark.txt
 	@$(LOCK) $(MEMBERS:%=%/pyproject.toml) --group pyproject.toml:tensorflow --constraints requirements/uv.txt \
 		--output-file requirements/tensorflow.txt --no-emit-package wingbeat --no-emit-package wingbeat-cli \
-		--no-emit-package wingbeat-admin --no-emit-package wingbeat-catalog --no-emit-package wingbeat-spark --no-emit-package wingbeat-tensorflow
+		--no-emit-package wingbeat-admin --no-emit-package wingbeat-catalog --no-emit-package wingbeat-notify --no-emit-package wingbeat-spark --no-emit-package wingbeat-tensorflow
 	@$(LOCK) --group pyproject.toml:docs --output-file requirements/docs.txt
 	@$(LOCK) $(MEMBERS:%=%/pyproject.toml) examples/eta/pyproject.toml --group pyproject.toml:eta \
 		--constraints requirements/uv.txt --constraints examples/eta/requirements.txt --output-file requirements/eta.txt \
 		--no-emit-package wingbeat --no-emit-package wingbeat-cli \
-		--no-emit-package wingbeat-admin --no-emit-package wingbeat-catalog --no-emit-package wingbeat-container --no-emit-package wingbeat-spark --no-emit-package wingbeat-telemetry --no-emit-package wingbeat-tensorflow
+		--no-emit-package wingbeat-admin --no-emit-package wingbeat-catalog --no-emit-package wingbeat-container --no-emit-package wingbeat-notify --no-emit-package wingbeat-spark --no-emit-package wingbeat-telemetry --no-emit-package wingbeat-tensorflow
 
 acceptance: $(SYNCED) ## run acceptance programs: ACCEPTANCE=DIR, and ONLY="01 02" for some
 	@test -n "$(ACCEPTANCE)" || { echo "make acceptance needs ACCEPTANCE=DIR, a folder of programs" >&2; exit 2; }

@@ -34,6 +34,7 @@ NAMES = {
     "LimitReached",
     "NonRetryable",
     "NotFound",
+    "Notify",
     "OnEnd",
     "OnSuccess",
     "Pickle",

@@ -1,9 +1,11 @@
 """Sessions of the documentation, command by command: what a page shows is what comes.
 
 In a block marked `console`, a line `folder$ command` is given in that folder, and what follows is what it prints, on both streams.
-`…` stands for anything, as a line for any number of them. The Python files of the page are in the folders of their names.
+`…` stands for anything, as a line for any number of them. The Python files of the page are in the folders of their names, with the
+settings that the page has for that folder.
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -21,8 +23,9 @@ ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"^```python\n# (\w+)\.py\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"(\w*)\$ (.*)")
-PORT = "8765"
-PAGES = ("artifacts", "share-and-launch")
+SETTINGS = re.compile(r"^```toml\n# (\w+)/wingbeat\.toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PORTS = ("8765", "8766")
+PAGES = ("artifacts", "notifications", "share-and-launch")
 
 
 class Step(NamedTuple):
@@ -98,7 +101,7 @@ class Session:
         for process in self.background:
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=30)
-            assert process.returncode == 0
+            assert process.returncode in (0, -signal.SIGTERM)
 
 
 def test_what_a_page_shows_and_does_not_come_is_found() -> None:
@@ -118,11 +121,18 @@ def test_the_session_is_as_the_page_shows_it(page: str, tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / f"{name}.py").write_text(source)
         (tmp_path / name / "wingbeat.toml").touch()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    with contextlib.ExitStack() as stack:
+        for shown in PORTS:
+            free = stack.enter_context(socket.socket())
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+            text = text.replace(shown, port)
+            if shown == PORTS[0]:
+                text = text.replace("wingbeat serve &", f"wingbeat serve --port {port} &")
+    for name, settings in SETTINGS.findall(text):
+        (tmp_path / name / "wingbeat.toml").write_text(settings)
     session = Session(tmp_path)
-    steps = list(steps_of(text.replace(PORT, port).replace("wingbeat serve &", f"wingbeat serve --port {port} &")))
+    steps = list(steps_of(text))
     assert steps
     try:
         for step in steps:

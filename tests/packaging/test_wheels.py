@@ -18,6 +18,7 @@ FOLDERS = {
     "wingbeat-admin": "plugins/admin",
     "wingbeat-catalog": "plugins/catalog",
     "wingbeat-container": "plugins/container",
+    "wingbeat-notify": "plugins/notify",
     "wingbeat-spark": "plugins/spark",
     "wingbeat-telemetry": "plugins/telemetry",
     "wingbeat-tensorflow": "plugins/tensorflow",
@@ -31,6 +32,7 @@ HEAVY = {
 MORE = {
     "wingbeat-admin": ("wingbeat-admin[server]",),
     "wingbeat-cli": ("mypy", "ruff"),
+    "wingbeat-notify": ("aiosmtpd", "standardwebhooks", "trustme"),
     "wingbeat-spark": ("pandas", "polars", "pyarrow"),
     "wingbeat-tensorflow": ("numpy",),
 }

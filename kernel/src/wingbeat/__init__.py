@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from wingbeat.author.gate import approve, sleep, wait_for_input
     from wingbeat.author.launchplan import LaunchPlan
     from wingbeat.author.mapping import map_task
+    from wingbeat.author.notify import Notify
     from wingbeat.author.options import Cache, Concurrency, Environment, Pool, Resources, Retry, Secret, Timeout
     from wingbeat.author.reference import reference
     from wingbeat.author.schedule import Cron, FixedRate
@@ -44,6 +45,7 @@ _WHERE = {
     "wingbeat.author.gate": ("approve", "sleep", "wait_for_input"),
     "wingbeat.author.launchplan": ("LaunchPlan",),
     "wingbeat.author.mapping": ("map_task",),
+    "wingbeat.author.notify": ("Notify",),
     "wingbeat.author.options": (
         "Cache",
         "Concurrency",
@@ -80,7 +82,7 @@ _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names
 __all__ = [
     "Artifact", "Cache", "Columns", "CompileError", "Concurrency", "ConflictError", "Cron", "Directory", "Environment",
     "Execution", "ExecutionFailed", "Failure", "FailurePolicy", "File", "FixedRate", "Format", "HashWith", "InputError",
-    "Kernel", "LaunchPlan", "LimitReached", "Newest", "NonRetryable", "NotFound", "OnArtifact", "OnEnd", "OnSuccess",
+    "Kernel", "LaunchPlan", "LimitReached", "Newest", "NonRetryable", "NotFound", "Notify", "OnArtifact", "OnEnd", "OnSuccess",
     "OnVersion", "Pickle", "Pool", "Resources", "Retry", "Secret", "Task", "Timeout", "WingbeatError", "Workflow", "approve",
     "case", "cond", "current", "gather", "map_task", "reference", "run", "sleep", "step", "task", "wait_for_input", "where",
     "workflow",

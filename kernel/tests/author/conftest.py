@@ -48,7 +48,7 @@ from datetime import timedelta
 from functools import partial
 from typing import NamedTuple, Optional
 from wingbeat import File, task, workflow, FailurePolicy, Retry, Cache, Resources, Timeout
-from wingbeat import LaunchPlan, Failure, approve, case, cond, gather, map_task, sleep, wait_for_input
+from wingbeat import LaunchPlan, Notify, Pool, Failure, approve, case, cond, gather, map_task, sleep, wait_for_input
 
 class Pair(NamedTuple):
     low: int

@@ -1,13 +1,14 @@
 """Launch plans: a workflow with inputs given beforehand, as an execution of its own."""
 
+import msgspec
 import pytest
 
 from wingbeat import CompileError
 from wingbeat.author.closing import close
 from wingbeat.compile.check import check
 from wingbeat.compile.flatten import flatten
-from wingbeat.spec.codec import check_closure
-from wingbeat.spec.entities import LaunchPlanSpec, Promise, WorkflowSpec
+from wingbeat.spec.codec import canonical, check_closure, read_entity
+from wingbeat.spec.entities import FailurePolicy, LaunchPlanSpec, NotifySpec, PoolSpec, Promise, WorkflowSpec
 from wingbeat.spec.plan import ChildKind
 
 PLAN = """
@@ -60,6 +61,45 @@ def test_a_launch_plan_is_closed_to_a_workflow_of_one_node(project):
         assert closure.workflow.nodes[0].inputs == {n: Promise(output=n) for n in names}
 
 
+def test_it_says_how_its_executions_run_and_who_is_told(project):
+    module = project.load("""
+        from datetime import timedelta
+        from wingbeat import FailurePolicy, LaunchPlan, Notify, Pool, task, workflow
+        @task
+        def number(n: int) -> int: return n
+        @workflow
+        def inner(n: int) -> int: return number(n)
+        plan = LaunchPlan(
+            inner, pool="gpu", priority=5, failure_policy=FailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE, retention_days=30,
+            notifications=[
+                Notify("ops"), Notify("team", on=["SUCCEEDED", "ABORTED", "SUCCEEDED"]),
+                Notify("oncall", after=timedelta(hours=2)), Notify("all", on="RUNNING", after="1m"),
+            ],
+        )
+        plain = LaunchPlan(inner, pool=Pool("gpu", 2, 1))
+    """)
+    closure, _ = close(module.inner, None)
+    spec = module.plan.spec(None, closure.root, closure.workflow.interface)
+    assert (spec.pool, spec.priority, spec.retention_days) == (PoolSpec("gpu"), 5, 30)
+    assert spec.failure_policy is FailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE
+    assert spec.notifications == (
+        NotifySpec("ops", ("FAILED", "TIMED_OUT")), NotifySpec("team", ("SUCCEEDED", "ABORTED")),
+        NotifySpec("oncall", (), 7200.0), NotifySpec("all", ("RUNNING",), 60.0),
+    )  # fmt: skip
+    assert read_entity(canonical(spec)) == spec
+    assert module.plain.spec(None, closure.root, closure.workflow.interface).pool == PoolSpec("gpu", 2, 1)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [b'"to":"Ops"', b'"to":"a/b"', b'"to":""', b'"to":"ops\\n"', b'"to":"ops","after_s":0', b'"to":"ops","on":["X"]'],
+)
+def test_a_spec_from_elsewhere_names_a_channel(wrong):
+    plan = b'{"entity":"launchplan","name":"p","workflow":"w","interface":{},"notifications":[{' + wrong + b"}]}"
+    with pytest.raises(msgspec.ValidationError):
+        read_entity(plan)
+
+
 def test_called_directly_it_is_the_plain_function_with_these_inputs(project):
     module = project.load("""
         from wingbeat import LaunchPlan, task, workflow
@@ -86,6 +126,19 @@ def test_called_directly_it_is_the_plain_function_with_these_inputs(project):
         ("LaunchPlan(inner, fixed={'n': 'x'})", "gives 'n' of another type"),
         ("LaunchPlan(inner, inputs={'n': 'x'})", "gives 'n' of another type"),
         ("LaunchPlan(len)", "takes a workflow"),
+        ("LaunchPlan(inner, pool=Pool('gpu', 0))", "pool="),
+        ("LaunchPlan(inner, priority='high')", "priority='high' is no number"),
+        ("LaunchPlan(inner, failure_policy='never')", "failure_policy='never' is none"),
+        ("LaunchPlan(number, failure_policy=FailurePolicy.FAIL_IMMEDIATELY)", "is no static workflow"),
+        ("LaunchPlan(inner, retention_days=0)", "retention_days=0 is out of range"),
+        ("LaunchPlan(inner, notifications=[Notify('Ops')])", "'Ops' cannot name a channel"),
+        ("LaunchPlan(inner, notifications=[Notify('https://a.b/c')])", "cannot name a channel"),
+        ("LaunchPlan(inner, notifications=[Notify('ops', on=['DONE'])])", "'DONE' is not a valid ExecutionPhase"),
+        ("LaunchPlan(inner, notifications=[Notify('ops', on=[])])", "tells of nothing"),
+        ("LaunchPlan(inner, notifications=[Notify('ops', after='soon')])", "'soon' is not a duration"),
+        ("LaunchPlan(inner, notifications=[Notify('ops', after=0)])", "after=0 is out of range"),
+        ("LaunchPlan(inner, notifications=Notify('ops'))", "are none"),
+        ("LaunchPlan(inner, notifications=[Notify('ops')] * 21)", "more than 20 notifications"),
     ],
 )
 def test_a_wrong_launch_plan_is_refused_with_its_line(said, plan, told):

@@ -3,7 +3,10 @@
 import pytest
 
 from wingbeat.base.errors import ConfigurationError
-from wingbeat.host.home import make_home
+from wingbeat.contracts.secrets import SecretMissing
+from wingbeat.host.config import Configuration
+from wingbeat.host.discover import boot
+from wingbeat.host.home import Choice, HomeFolder, make_home
 
 
 def test_a_home_is_made_with_its_parents_for_its_owner_and_out_of_version_control(tmp_path):
@@ -19,3 +22,61 @@ def test_a_home_that_cannot_be_is_told_with_its_path(tmp_path, place, said):
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match=f"The home {tmp_path / place} cannot be used: {said}"):
         make_home(tmp_path / place)
+
+
+# -- what plugins ask it for
+
+
+class Quiet:
+    channels = ("ops",)
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A home, and the registry of what it has."""
+    registry = boot([], {}, ())
+    registry.plugin = "mine"
+    made = HomeFolder(tmp_path, Configuration({}, tmp_path))
+    made.use(registry, Choice())
+    return made, registry
+
+
+def test_every_notifier_that_has_channels_is_made_anew(home):
+    made, registry = home
+    registry.notifier("quiet", lambda _: Quiet())
+    registry.notifier("off", lambda _: None)
+    first, second = made.notifiers(), made.notifiers()
+    assert list(first) == ["quiet"]
+    assert first["quiet"] is not second["quiet"]
+
+
+def test_a_notifier_that_cannot_be_made_is_done_without(home, caplog):
+    made, registry = home
+    registry.notifier("broken", lambda _: 1 / 0)
+    registry.notifier("quiet", lambda _: Quiet())
+    assert list(made.notifiers()) == ["quiet"]
+    assert "The notifier 'broken' of plugin 'mine' cannot be made: ZeroDivisionError" in caplog.text
+
+
+def test_wrong_settings_of_a_notifier_are_an_error(home):
+    made, registry = home
+
+    def wrong(_):
+        raise ConfigurationError("The setting x.y does not fit.")
+
+    registry.notifier("wrong", wrong)
+    with pytest.raises(ConfigurationError, match=r"x\.y"):
+        made.notifiers()
+
+
+def test_a_secret_comes_from_the_source_that_is_chosen(home, monkeypatch):
+    made, _ = home
+    monkeypatch.setenv("WINGBEAT_SECRET_HOOKS_OPS", "one")
+    assert made.secret("hooks/ops") == "one"
+    monkeypatch.setenv("WINGBEAT_SECRET_HOOKS_OPS", "two")
+    assert made.secret("hooks/ops") == "two"
+    with pytest.raises(SecretMissing, match="WINGBEAT_SECRET_HOOKS_OTHER"):
+        made.secret("hooks/other")
+    monkeypatch.setenv("WINGBEAT_SECRETS__SOURCE", "nowhere")
+    with pytest.raises(ConfigurationError, match="There is no source of secrets 'nowhere'"):
+        made.secret("hooks/ops")

@@ -25,6 +25,7 @@ from wingbeat.spec.entities import (
     MapSpec,
     NodeSpec,
     Not,
+    NotifySpec,
     OverrideSpec,
     PoolSpec,
     Promise,
@@ -37,6 +38,7 @@ from wingbeat.spec.entities import (
     WorkflowSpec,
     WrapperSpec,
 )
+from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.types import (
     BlobType,
     Column,
@@ -194,4 +196,27 @@ def limits() -> Closure:
     return closure_of(outer, task, inner, plan)
 
 
-GALLERY = {"small": small, "types": types, "everything": everything, "control": control, "limits": limits}
+def plans() -> Closure:
+    """What a launch plan says of its executions."""
+    task = TaskSpec("m.f", Interface((), (Variable("o0", INT),)), Entry("m", "f"))
+    inner = WorkflowSpec("m.inner", task.interface, (spec_digest(task),), (NodeSpec("n0"),), {"o0": Promise("n0")})
+    told = (
+        NotifySpec("ops", (ExecutionPhase.FAILED, ExecutionPhase.TIMED_OUT)),
+        NotifySpec("oncall", (ExecutionPhase.QUEUED,), 7200.0),
+    )
+    plan = LaunchPlanSpec(
+        "daily", spec_digest(inner), task.interface, pool=PoolSpec("gpu", 2), priority=5, retention_days=90, notifications=told,
+        failure_policy=FailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE,
+    )  # fmt: skip
+    outer = WorkflowSpec("m.outer", task.interface, (spec_digest(plan),), (NodeSpec("n0"),), {"o0": Promise("n0")})
+    return closure_of(outer, task, inner, plan)
+
+
+GALLERY = {
+    "small": small,
+    "types": types,
+    "everything": everything,
+    "control": control,
+    "limits": limits,
+    "plans": plans,
+}

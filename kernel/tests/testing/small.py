@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from wingbeat.contracts.notifier import Message
 from wingbeat.contracts.observer import Published
 
 
@@ -56,3 +57,21 @@ class RingHandler:
 
     def read(self, path: str, hint: Any) -> Ring:
         return Ring(msgspec.json.decode(Path(path).read_bytes(), type=tuple[int, ...]))
+
+
+class LinesNotifier:
+    """Writes a line for each message."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    @property
+    def channels(self) -> list[str]:
+        return ["ops"]
+
+    async def notify(self, message: Message) -> None:
+        with self.file.open("ab") as file:
+            file.write(json.dumps({**msgspec.to_builtins(message), "title": message.title}).encode() + b"\n")
+
+    async def close(self) -> None:
+        """Nothing is held."""

@@ -1,9 +1,11 @@
 """The kits are passed by small plugins that keep their contracts."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from wingbeat.testing.conformance.notifier import Arrived, NotifierContract
 from wingbeat.testing.conformance.observer import ObserverContract
 from wingbeat.testing.conformance.types import TypeContract
 from wingbeat.testing.conformance.wrapper import WrapperContract
@@ -25,6 +27,17 @@ class TestObserver(ObserverContract):
 
     def told(self, home, observer):
         return observer.told()
+
+
+class TestNotifier(NotifierContract):
+    def make(self, home):
+        from small import LinesNotifier
+
+        return LinesNotifier(Path(home.path, "messages"))
+
+    def arrived(self, home):
+        lines = Path(home.path, "messages").read_text().splitlines()
+        return [Arrived(json.loads(line)["id"], line) for line in lines]
 
 
 class TestWrapper(WrapperContract):

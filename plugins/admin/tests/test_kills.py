@@ -1,4 +1,4 @@
-"""Kill -9 at every failpoint of the admin, and at random moments: no trigger, no tick and no artifact is lost or doubled."""
+"""Kill -9 at every failpoint of the admin, and at random moments: nothing is launched, published or told twice, or not."""
 
 import asyncio
 import os
@@ -43,6 +43,11 @@ async def check(tmp_path):
     assert taken == [f"maps/production/numbers@a{n}" for n in range(4)], taken
     ticks = sorted(datetime.fromisoformat(c.removeprefix("tick ")).timestamp() for c in causes if c.startswith("tick "))
     assert ticks == [ticks[0] + n for n in range(len(ticks))], "a tick is missing, or was launched twice"
+    told = [line.split() for line in (tmp_path / "home" / "told").read_text().splitlines()]
+    wanted = {each.id for each in found if each.labels.get(CAUSE_LABEL, "").startswith("m")}
+    assert {execution for _, execution, _ in told} == wanted, "somebody was not told, or of what is none of theirs"
+    assert {phase for *_, phase in told} == {"SUCCEEDED"}
+    assert len({id for id, *_ in told}) == len(wanted), "what was told twice has two ids"
 
 
 @pytest.mark.parametrize("number", [1, 2])

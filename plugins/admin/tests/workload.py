@@ -1,4 +1,4 @@
-"""Two teams, a schedule and artifacts: a program that is killed and begun again until it has done everything.
+"""Two teams, a schedule, artifacts and who is told: a program that is killed and begun again until it has done everything.
 
 Arguments: the home, and how many ticks.
 """
@@ -7,23 +7,53 @@ import asyncio
 import sys
 from pathlib import Path
 
-from wingbeat import Kernel
+from wingbeat import Kernel, Notify
 from wingbeat.author.schedule import FixedRate
 from wingbeat.author.trigger import OnArtifact, OnSuccess
-from wingbeat.contracts.admin import EntityQuery, ExecutionQuery, Kind, Launch, Registration
+from wingbeat.contracts.admin import (
+    EntityQuery,
+    ExecutionQuery,
+    Kind,
+    Launch,
+    NotificationQuery,
+    NotificationState,
+    Registration,
+)
 from wingbeat.contracts.artifacts import ArtifactQuery
+from wingbeat.contracts.notifier import Message
 from wingbeat.testing.conformance import engine_flows as flows
 from wingbeat.testing.conformance.admin import launchplan, workflow
 from wingbeat.testing.home import TemporaryHome
+from wingbeat_admin.local import notices
 from wingbeat_admin.local.admin import LocalAdmin
 
 SOURCES, ARTIFACTS = 8, 4
 SOURCE = "maps/production/flows.twice"
+TOLD = "told"
+"""File in the home with the id, execution and phase of each message, as often as it was taken."""
+
+notices.AGAIN_S = 0.3
+
+
+class Lines:
+    """A notifier that writes a line for each message."""
+
+    channels = ("ops",)
+
+    def __init__(self, home: str) -> None:
+        self.file = Path(home, TOLD)
+
+    async def notify(self, message: Message) -> None:
+        with self.file.open("a") as file:
+            file.write(f"{message.id} {message.execution} {message.phase}\n")
+
+    async def close(self) -> None: ...
 
 
 async def main(home: str, ticks: int) -> None:
     async with Kernel(home, discover=False) as kernel:
-        admin = LocalAdmin(Path(home, "admin.sqlite"), kernel.engine, TemporaryHome(Path(home)).storage())
+        storage, notifiers = TemporaryHome(Path(home)).storage(), {"lines": Lines(home)}
+        admin = LocalAdmin(Path(home, "admin.sqlite"), kernel.engine, storage, notifiers=notifiers)
         await admin.start()
         try:
             await work(admin, ticks)
@@ -36,8 +66,13 @@ async def work(admin: LocalAdmin, ticks: int) -> None:
     await admin.register(Registration("maps", "production", sources, "v1"))
     often = FixedRate("1s", catch_up="all", overlap="allow_all")
     plans = (
-        launchplan(flows.twice, "fired", trigger=OnSuccess(SOURCE, inputs={"n": "o0"})),
         launchplan(flows.twice, "taken", trigger=OnArtifact("maps/production/numbers", input="n")),
+        launchplan(
+            flows.twice,
+            "fired",
+            trigger=OnSuccess(SOURCE, inputs={"n": "o0"}),
+            notifications=[Notify("ops", on=["SUCCEEDED"])],
+        ),
         launchplan(flows.twice, "often", inputs={"n": 1}, trigger=often),
     )
     await admin.register(Registration("eta", "production", plans, "v1"))
@@ -52,8 +87,10 @@ async def work(admin: LocalAdmin, ticks: int) -> None:
         fired = (await admin.executions(ExecutionQuery("eta", entity="eta/production/fired"))).items
         taken = (await admin.executions(ExecutionQuery("eta", entity="eta/production/taken"))).items
         often_ = (await admin.executions(ExecutionQuery("eta", entity="eta/production/often"))).items
+        delivered = (await admin.notifications(NotificationQuery(state=NotificationState.DELIVERED))).items
+        ended = all(each.phase.terminal for each in (*fired, *taken, *often_))
         enough = len(fired) >= SOURCES and len(taken) >= ARTIFACTS and len(often_) >= ticks
-        if enough and all(each.phase.terminal for each in (*fired, *taken, *often_)):
+        if enough and ended and len(delivered) >= SOURCES:
             assert len((await admin.artifacts(ArtifactQuery())).items) == ARTIFACTS
             return
         await asyncio.sleep(0.02)

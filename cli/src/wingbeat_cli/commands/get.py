@@ -13,7 +13,7 @@ from wingbeat_cli.group import HELP, output_option
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wingbeat.contracts.admin import Admin, Entity, ExecutionEntry
+    from wingbeat.contracts.admin import Admin, Entity, ExecutionEntry, NotificationEntry, Notifying
     from wingbeat.contracts.artifacts import ArtifactEntry, Artifacts
     from wingbeat.contracts.engine import Summary
     from wingbeat.kernel import Kernel
@@ -100,7 +100,9 @@ def artifacts(
     if output != "table":
         from wingbeat_cli.render import document
 
-        document.dump({"items": [document.artifact(each) for each in page.items], "next": page.following or None}, output)
+        document.dump(
+            {"items": [document.artifact(each) for each in page.items], "next": page.following or None}, output
+        )
     elif page.items:
         _artifacts(page.items)
     else:
@@ -228,6 +230,56 @@ def _table(found: Sequence[Summary | ExecutionEntry]) -> None:
 
     driven = all(each.phase.terminal for each in found) or is_driven()
     echo(table(found, driven=driven, colour=coloured(sys.stdout)))
+
+
+@command.command("notifications")
+@click.option("--execution", default="", metavar="ID", help="Of this execution only.")
+@click.option("--channel", default="", help="To this channel only.")
+@click.option(
+    "--state", default="", type=click.Choice(["", "waiting", "delivered", "dead"]), help="In this state only."
+)
+@_page
+def notifications(execution: str, channel: str, state: str, limit: int, after: str, output: str) -> int:
+    """List what channels are told of executions, the newest first.
+
+    What is waiting is sent again later, ever later; what is dead was given up, and 'wingbeat resend notification' sends it again.
+    """
+    from wingbeat.contracts.admin import NotificationPage, NotificationQuery, NotificationState
+    from wingbeat_cli.door import within
+
+    wanted = NotificationQuery(execution, channel, NotificationState(state) if state else None, after, limit)
+
+    async def work(kernel: Kernel) -> NotificationPage:
+        return await telling(await kernel.admin()).notifications(wanted)
+
+    page = within(work)
+    if output != "table":
+        from wingbeat_cli.render import document
+
+        items = [document.notification(each) for each in page.items]
+        document.dump({"items": items, "next": page.following or None}, output)
+    elif page.items:
+        _notifications(page.items)
+    else:
+        click.echo("there are no notifications", err=True)
+    return 0
+
+
+def telling(admin: Admin) -> Notifying:
+    """The admin, as one that tells channels. Raises ConfigurationError."""
+    from wingbeat.base.errors import ConfigurationError
+    from wingbeat.contracts.admin import Notifying
+
+    if not isinstance(admin, Notifying):
+        raise ConfigurationError("the admin that is chosen tells nobody", hint="wingbeat config show kernel.admin")
+    return admin
+
+
+def _notifications(found: list[NotificationEntry]) -> None:
+    from wingbeat_cli.render.table import coloured, columns, echo
+
+    rows = [(each.id, each.channel, each.state.value, str(each.tries), each.title, each.failed) for each in found]
+    echo(columns(rows, heading=("ID", "CHANNEL", "STATE", "TRIES", "TOLD", "FAILED"), colour=coloured(sys.stdout)))
 
 
 @command.command("execution")

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wingbeat.contracts.admin import Entity, ExecutionEntry
+    from wingbeat.contracts.admin import Entity, ExecutionEntry, NotificationEntry
     from wingbeat.contracts.artifacts import ArtifactEntry
     from wingbeat.contracts.engine import (
         AttemptView,
@@ -129,6 +129,23 @@ def entry(entry: ExecutionEntry) -> dict[str, Any]:
         "ended_at": timestamp(entry.ended_at),
         "cause": entry.cause,
         "labels": entry.labels,
+    }
+
+
+def notification(entry: NotificationEntry) -> dict[str, Any]:
+    """A message to a channel."""
+    return {
+        "id": entry.id,
+        "channel": entry.channel,
+        "execution": entry.execution,
+        "phase": entry.phase.value,
+        "title": entry.title,
+        "at": timestamp(entry.at),
+        "state": entry.state.value,
+        "tries": entry.tries,
+        "next": timestamp(entry.next),
+        "delivered_at": timestamp(entry.delivered_at),
+        "failed": entry.failed,
     }
 
 

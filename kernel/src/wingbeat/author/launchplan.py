@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from wingbeat.author.artifact import Newest
 from wingbeat.author.compose import Callee
 from wingbeat.author.dynamic import dispatch
-from wingbeat.author.options import Concurrency, as_concurrency
+from wingbeat.author.notify import Notify, as_notifications
+from wingbeat.author.options import Concurrency, Pool, as_concurrency
 from wingbeat.author.schedule import Schedule
 from wingbeat.author.signature import Signature
-from wingbeat.author.source import caller
+from wingbeat.author.source import Location, caller
 from wingbeat.author.trigger import Trigger
 from wingbeat.base.errors import CompileError
-from wingbeat.spec.entities import Interface, LaunchPlanSpec, Variable
+from wingbeat.spec.entities import FailurePolicy, Interface, LaunchPlanSpec, PoolSpec, Variable
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec, TriggerSpec
 from wingbeat.types import BlobIO, LiteralType, Simple, ValueMismatch, compatible, describe
 
@@ -51,8 +52,21 @@ class LaunchPlan(Callee, Generic[R]):
         trigger: What starts it once it is registered and active: `OnSuccess` or `OnEnd` of another workflow, `OnArtifact`,
             `OnVersion`, or the time: `Cron` or `FixedRate`.
 
+        pool: Pool of the tasks of its executions that want none themselves: its name, or a `Pool`.
+
+        priority: Added to that of whatever waits for its executions: themselves, for their limit, and their attempts, for a pool.
+
+        failure_policy: Whether the rest goes on as far as it can when a node fails, in place of the workflow's own. Of static
+            workflows only.
+
+        retention_days: How long its executions are kept once they have ended.
+
+        notifications: Who is told of its executions: `Notify`. They count for executions that are launched by its registered
+            name, by somebody or by its trigger.
+
     Raises:
-        CompileError: An input is not one of the workflow's, or is given twice; the limit is none; the trigger is none.
+        CompileError: An input is not one of the workflow's, or is given twice; the limit is none; the trigger is none; another
+            option does not fit.
     """
 
     def __init__(
@@ -66,6 +80,11 @@ class LaunchPlan(Callee, Generic[R]):
         doc: str = "",
         concurrency: int | Concurrency | None = None,
         trigger: Trigger | Schedule | None = None,
+        pool: str | Pool | None = None,
+        priority: int = 0,
+        failure_policy: FailurePolicy | None = None,
+        retention_days: int | None = None,
+        notifications: Sequence[Notify] = (),
     ) -> None:
         from wingbeat.author.task import Task
         from wingbeat.author.workflow import Workflow
@@ -85,6 +104,10 @@ class LaunchPlan(Callee, Generic[R]):
                 hint='Such as OnSuccess("maps/production/maps.build", inputs={"roads": "o0"}), or Cron("0 3 * * *").',
             )
         self.trigger = trigger
+        self.pool = None if pool is None else self._pool(pool)
+        self.priority, self.failure_policy, self.retention_days = priority, failure_policy, retention_days
+        self._check_options()
+        self.notifications = as_notifications(notifications, self.name, where)
         both = (self.inputs.keys() | self.newest.keys()) & self.fixed.keys()
         if both:
             raise CompileError(
@@ -154,7 +177,50 @@ class LaunchPlan(Callee, Generic[R]):
             concurrency=self.concurrency,
             trigger=None if self.trigger is None else self.trigger.spec,
             newest=self.newest,
+            pool=self.pool,
+            priority=self.priority,
+            failure_policy=self.failure_policy,
+            retention_days=self.retention_days,
+            notifications=self.notifications,
         )
+
+    def _pool(self, given: str | Pool) -> PoolSpec:
+        try:
+            return (Pool(given) if isinstance(given, str) else given).spec()
+        except (AttributeError, CompileError, TypeError):
+            raise CompileError(
+                f"LaunchPlan {self.name}: pool={given!r} is none ({self.where}): {self.where.text}",
+                hint="It is the name of a pool, or a Pool with numbers; its weight is at least 1.",
+            ) from None
+
+    def _check_options(self) -> None:
+        from wingbeat.author.workflow import Workflow
+
+        where: Location = self.where
+        priority: object = self.priority
+        days: object = self.retention_days
+        if not isinstance(priority, int):
+            raise CompileError(
+                f"LaunchPlan {self.name}: priority={self.priority!r} is no number ({where}): {where.text}"
+            )
+        if days is not None and not (isinstance(days, int) and days >= 1):
+            raise CompileError(
+                f"LaunchPlan {self.name}: retention_days={days!r} is out of range ({where}): {where.text}",
+                hint="It is a number of days from 1 on.",
+            )
+        if self.failure_policy is None:
+            return
+        if not isinstance(self.failure_policy, FailurePolicy):
+            raise CompileError(
+                f"LaunchPlan {self.name}: failure_policy={self.failure_policy!r} is none ({where}): {where.text}",
+                hint=f"It is one of {', '.join(f'FailurePolicy.{policy}' for policy in FailurePolicy)}.",
+            )
+        if not isinstance(self.workflow, Workflow):
+            raise CompileError(
+                f"LaunchPlan {self.name}: {self.workflow.name} is no static workflow, and has no failure policy "
+                f"({where}): {where.text}",
+                hint="Leave failure_policy out.",
+            )
 
     def _check_trigger(self, trigger: Trigger | Schedule, inputs: list[Variable]) -> None:
         """Nobody is there to give an input when it fires."""

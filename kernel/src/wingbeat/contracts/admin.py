@@ -7,14 +7,16 @@ It launches at an `Engine` under names that it derives, so that a launch that is
 - *Order*: `start` first, then everything else, from many tasks at once; `close` is last, and may come without a `start`.
 - *Again*: every call may be repeated: it finds what the first one did.
 - *Crash*: what a call returned from is durable. What a trigger is to launch is decided in the transaction that takes note of
-  why, and launched at least once, under one name: so exactly once.
+  why, and launched at least once, under one name: so exactly once. Whom to tell is decided there too, and told at least once, with
+  one id.
 - *Cancellation*: at any await. The call took place or it did not.
 - *Values* go in and come out in their wire form (`wingbeat.types`); files and directories as they are in storage.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+import enum
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -185,6 +187,60 @@ class ExecutionPage(Struct, frozen=True):
     following: str = ""
 
 
+class NotificationState(enum.StrEnum):
+    """What has become of a message."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+    """It was given up."""
+
+
+class NotificationEntry(Struct, frozen=True, omit_defaults=True):
+    """A message to a channel, as it is listed.
+
+    Attributes:
+        title: What is told.
+
+        at: When that became true, in epoch seconds; as are all moments here.
+
+        tries: How often it was sent.
+
+        next: When it is sent next, where it waits.
+
+        failed: Why it was not taken, the last time.
+    """
+
+    id: str
+    channel: str
+    execution: str
+    phase: ExecutionPhase
+    title: str
+    at: float
+    state: NotificationState
+    tries: int = 0
+    next: float | None = None
+    delivered_at: float | None = None
+    failed: str = ""
+
+
+class NotificationQuery(Struct, frozen=True, omit_defaults=True):
+    """Which messages are listed: those that all that is given selects; the newest first, behind the id `after`."""
+
+    execution: str = ""
+    channel: str = ""
+    state: NotificationState | None = None
+    after: str = ""
+    limit: int = 100
+
+
+class NotificationPage(Struct, frozen=True):
+    """A part of that list. `following` continues it, as `after`; empty at its end."""
+
+    items: list[NotificationEntry]
+    following: str = ""
+
+
 class Admin(Protocol):
     """The control plane of one home, or of many kernels."""
 
@@ -251,6 +307,19 @@ class Admin(Protocol):
         """
 
 
+@runtime_checkable
+class Notifying(Protocol):
+    """What an admin can do besides that tells of executions; one that does not refuses to activate launch plans that want it.
+    The kit is `wingbeat.testing.conformance.admin_told.ToldContract`."""
+
+    async def notifications(self, query: NotificationQuery) -> NotificationPage:
+        """What was told of executions, and is to be. What is done with is kept for some weeks. Raises `NotFound` for an `after`
+        that there is not."""
+
+    async def resend(self, id: str, *, by: str = "") -> NotificationEntry:
+        """Send a message again, under its id: one that was given up, or was lost behind its receiver. Raises `NotFound`."""
+
+
 __all__ = [
     "CAUSE_LABEL",
     "ENTITY_LABEL",
@@ -265,6 +334,11 @@ __all__ = [
     "ExecutionQuery",
     "Kind",
     "Launch",
+    "NotificationEntry",
+    "NotificationPage",
+    "NotificationQuery",
+    "NotificationState",
+    "Notifying",
     "Order",
     "Registered",
     "Registration",

@@ -12,7 +12,7 @@ from msgspec import Struct
 from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.executor import Progress
 from wingbeat.contracts.observer import Published
-from wingbeat.spec.entities import Closure, ConcurrencySpec
+from wingbeat.spec.entities import Closure, ConcurrencySpec, FailurePolicy, PoolSpec
 from wingbeat.spec.literal import Literal, Literals
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import AttemptPhase, ExecutionPhase, NodePhase
@@ -36,6 +36,12 @@ class LaunchRequest(Struct, frozen=True, omit_defaults=True):
         recover: Id of an execution whose results are taken over where nothing changed.
 
         concurrency: Limit that it is under, in place of the workflow's own: that of a launch plan.
+
+        pool: Of its tasks that want none themselves; also of those that a dynamic workflow names only when it runs.
+
+        priority: Added to that of whatever waits for it: itself, for its limit, and its attempts, for a pool.
+
+        failure_policy: In place of the workflow's own.
     """
 
     closure: Closure
@@ -46,6 +52,9 @@ class LaunchRequest(Struct, frozen=True, omit_defaults=True):
     recover: str = ""
     labels: dict[str, str] = {}
     concurrency: ConcurrencySpec | None = None
+    pool: PoolSpec | None = None
+    priority: int = 0
+    failure_policy: FailurePolicy | None = None
 
 
 class LaunchReply(Struct, frozen=True, omit_defaults=True):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from msgspec import Struct
 
 if TYPE_CHECKING:
     from wingbeat.contracts.environment import Environments
+    from wingbeat.contracts.notifier import Notifier
     from wingbeat.contracts.storage import Storage, StorageRef
 
 S = TypeVar("S", bound=Struct)
@@ -32,3 +34,11 @@ class Home(Protocol):
 
     def environments(self) -> Environments:
         """What makes the environments of tasks. Raises `ConfigurationError`."""
+
+    def notifiers(self) -> Mapping[str, Notifier]:
+        """New notifiers, by their names: all that are installed and have channels. Whoever asks closes them. Raises
+        `ConfigurationError` where settings are wrong."""
+
+    def secret(self, name: str) -> str:
+        """The value of a secret that settings name, from the source that ``secrets.source`` chooses, as it is now. May block.
+        Raises as `SecretSource.get`, with no value in any message; `ConfigurationError` where there is no source."""

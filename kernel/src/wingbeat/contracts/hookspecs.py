@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wingbeat.contracts.executor import Executor
     from wingbeat.contracts.home import Home
     from wingbeat.contracts.journal import Journal
+    from wingbeat.contracts.notifier import Notifier
     from wingbeat.contracts.observer import Observer
     from wingbeat.contracts.plugin import PluginInfo
 
@@ -56,6 +57,9 @@ class Registrar(Protocol):
 
     def observer(self, name: str, factory: Callable[[Home], Observer | None]) -> None:
         """Offer an observer of published events. All that are offered are told; None is one that its settings switch off."""
+
+    def notifier(self, name: str, factory: Callable[[Home], Notifier | None]) -> None:
+        """Offer a notifier. All that are offered have channels, each of a name of its own; None is one without any."""
 
     def secrets(self, name: str, target: str, settings: Callable[[Home], Mapping[str, Any]] | None = None) -> None:
         """Offer a source of secrets: ``module:class`` of a `wingbeat.contracts.secrets.SecretSource`, which is made in the

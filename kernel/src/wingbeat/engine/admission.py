@@ -54,6 +54,7 @@ class Admission:
         spec = request.concurrency or request.closure.workflow.concurrency
         if spec is None:
             return launched, ExecutionPhase.RUNNING, {}
+        spec = msgspec.structs.replace(spec, priority=spec.priority + request.priority)
         labels = {LIMIT: spec.name}
         arrival = self._limits.arrive(name, spec, _parent(request.labels), launched.at)
         if arrival.begins:

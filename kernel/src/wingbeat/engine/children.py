@@ -78,7 +78,12 @@ class Children:
         labels = {**place, **plan.labels, PARENT: f"{live.id}/{node}"}
         hit("child.before-launch")
         key = launch_key(closure, given)
-        await self._engine.launch(LaunchRequest(closure, given, name, key, labels=labels, concurrency=plan.concurrency))
+        await self._engine.launch(
+            LaunchRequest(
+                closure, given, name, key, labels=labels, concurrency=plan.concurrency, pool=plan.pool, priority=plan.priority,
+                failure_policy=plan.failure_policy,
+            )
+        )  # fmt: skip
         hit("child.launched")
         return await self._followed(name, address)
 

@@ -28,6 +28,7 @@ from wingbeat.contracts.executor import AttemptRequest
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.journal import Batch, Record, StorageFull
 from wingbeat.contracts.observer import Published
+from wingbeat.engine import asked
 from wingbeat.engine.admission import Admission
 from wingbeat.engine.archive import Archive
 from wingbeat.engine.batch import batch_of, drop_launches
@@ -184,6 +185,7 @@ class LocalEngine:
     async def launch(self, request: LaunchRequest) -> LaunchReply:
         """See `Engine.launch`."""
         self._check_running()
+        request = replace(request, closure=asked.under_policy(request.closure, request.failure_policy))
         name = check_execution_id(request.name) if request.name else short_id(self._clock.entropy())
         closure_digest = self._archive.keep(request.closure)
         if not request.launch_key:
@@ -202,6 +204,8 @@ class LocalEngine:
             raise StorageFull(f"{self._full.message} No new execution is taken.", hint=self._full.hint)
         plan = self._archive.plan(self._archive.keep(request.closure))
         labels = self._routes.labels(request.closure, request.labels)
+        if label := asked.label_of(request):
+            labels[asked.LABEL] = label
         self._routes.check(request.closure, labels)
         if name in self._lives or name in self._ended:  # somebody was faster with the same name
             return await self.launch(request)
@@ -492,6 +496,8 @@ class LocalEngine:
 
     def _request(self, live: Live, node: int, number: int) -> AttemptRequest | None:
         task = live.machine.settled(node)
+        if label := live.record.labels.get(asked.LABEL, ""):
+            task = replace(task, pool=asked.pool_of(task, label))
         try:
             inputs = live.machine.values(node)
             secrets = self._routes.source(task, live.record.labels)

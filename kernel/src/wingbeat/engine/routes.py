@@ -9,9 +9,10 @@ from wingbeat.base.errors import ConfigurationError
 from wingbeat.compile.flatten import overridden
 from wingbeat.contracts.executor import Capabilities, Executor
 from wingbeat.contracts.secrets import SourceRef
+from wingbeat.engine import asked
 from wingbeat.engine.live import Live
 from wingbeat.engine.rules import DEFAULT, LABEL, Rule, executor_of, label_of
-from wingbeat.spec.entities import Closure, TaskSpec, WorkflowSpec
+from wingbeat.spec.entities import Closure, PoolSpec, TaskSpec, WorkflowSpec
 
 _log = logging.getLogger("wingbeat.plugins")
 
@@ -96,14 +97,18 @@ class Routes:
 
     def check(self, closure: Closure, labels: Mapping[str, str]) -> None:
         """Raise ConfigurationError if there is a task that nobody can run, in an execution with these labels."""
+        self._check_pool(asked.pool_asked(labels.get(asked.LABEL, "")), "The launch")
         for task in _tasks(closure):
             self._check_usable(task, self.executor(task, labels))
             self.source(task, labels)
-            if task.pool is not None and task.pool.name not in self._pools:
-                raise ConfigurationError(
-                    f"Task {task.name} wants slots of the pool {task.pool.name!r}, which is not set up.",
-                    hint=f"Say how many it has: in wingbeat.toml, under [pools.limits], {task.pool.name} = 4.",
-                )
+            self._check_pool(task.pool, f"Task {task.name}")
+
+    def _check_pool(self, pool: PoolSpec | None, who: str) -> None:
+        if pool is not None and pool.name not in self._pools:
+            raise ConfigurationError(
+                f"{who} wants slots of the pool {pool.name!r}, which is not set up.",
+                hint=f"Say how many it has: in wingbeat.toml, under [pools.limits], {pool.name} = 4.",
+            )
 
     def _check_usable(self, task: TaskSpec, name: str) -> None:
         """Raise ConfigurationError unless there is the executor of a task, and it can do what that wants."""

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from wingbeat.base.errors import NotFound
 from wingbeat.base.ids import child_execution_id
+from wingbeat.engine.asked import LABEL, pool_of
 from wingbeat.engine.live import Live
 from wingbeat.engine.views import launches
 from wingbeat.machine import maps
@@ -72,7 +73,7 @@ def reason(live: Live, address: int, told: Told) -> str:
     if note:
         return note
     if attempt is not None and attempt.started_at is None:
-        pool = machine.settled(address).pool if told is None else None
+        pool = pool_of(machine.settled(address), live.record.labels.get(LABEL, "")) if told is None else None
         waits = "" if pool is None else f"waits for pool {pool.name!r}, or "
         return f"attempt {attempt.number} {waits}was given to its executor and has not begun"
     if attempt is not None:

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -19,14 +20,17 @@ from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.host.config import Configuration
-from wingbeat.host.registry import SEAM_OF_ENVIRONMENTS, Registry
+from wingbeat.host.registry import SEAM_OF_ENVIRONMENTS, SEAM_OF_SECRETS, CannotBeMade, Registry
 from wingbeat.runtime.storages import Storages
 
 if TYPE_CHECKING:
     from wingbeat.contracts.environment import Environments
+    from wingbeat.contracts.notifier import Notifier
+    from wingbeat.contracts.secrets import SourceRef
     from wingbeat.contracts.storage import Storage, StorageRef
 
 S = TypeVar("S", bound=Struct)
+_log = logging.getLogger("wingbeat.plugins")
 HOME_MARKER = ".wingbeat-home"
 """File in a home, by which a project knows that the folder is none of its sources, whichever storage is in it."""
 
@@ -114,3 +118,29 @@ class HomeFolder:
         if self._environments is None:
             self._environments = self._registry.make(SEAM_OF_ENVIRONMENTS, self._chosen.environments, self)
         return self._environments
+
+    def notifiers(self) -> dict[str, Notifier]:
+        """See `Home.notifiers`. One that cannot be made is warned of."""
+        found: dict[str, Notifier] = {}
+        for name in self._registry.names("notifier"):
+            try:
+                made = self._registry.make("notifier", name, self)
+            except CannotBeMade as error:
+                _log.warning("It is done without: %s", error.message)
+                continue
+            if made is not None:
+                found[name] = made
+        return found
+
+    def source(self) -> SourceRef:
+        """The source of secrets that configuration chooses. Raises ConfigurationError."""
+        from wingbeat.builtin.settings import SecretSettings
+
+        made: SourceRef = self._registry.make(SEAM_OF_SECRETS, self.settings("secrets", SecretSettings).source, self)
+        return made
+
+    def secret(self, name: str) -> str:
+        """See `Home.secret`."""
+        from wingbeat.runtime.secrets import load_source
+
+        return load_source(self.source()).get(name)

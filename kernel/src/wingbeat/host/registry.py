@@ -81,6 +81,10 @@ class Registry:
         """See `Registrar`."""
         self._add("observer", name, factory)
 
+    def notifier(self, name: str, factory: F) -> None:
+        """See `Registrar`."""
+        self._add("notifier", name, factory)
+
     def admin(self, name: str, factory: F) -> None:
         """See `Registrar`."""
         self._add("admin", name, factory)

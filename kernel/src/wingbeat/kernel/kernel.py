@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from wingbeat.contracts.admin import Admin
     from wingbeat.contracts.catalog import Evicted
     from wingbeat.contracts.engine import Engine, GateView, RecoveryPlan, RemoteEngine
-    from wingbeat.contracts.secrets import SourceRef
     from wingbeat.engine.engine import LocalEngine
     from wingbeat.host.registry import Registry
     from wingbeat.kernel.execution import Execution
@@ -342,11 +341,14 @@ class Kernel:
     ) -> tuple[Prepared, Literals, dict[str, str]]:
         """What is to be run in the place of an execution, with its inputs, and its labels."""
         from wingbeat.contracts.admin import ENTITY_LABEL
+        from wingbeat.engine.asked import LABEL
 
         view = await self.engine.describe(id, nodes=False)
         known = self._preparer.known(view.closure) if self._preparer is not None and entity is None else None
         prepared = known or await self._prepare(entity if entity is not None else await self.engine.closure(id))
-        ours = [ENTITY_LABEL] if entity is None else []  # what is compiled anew is not the version that is registered
+        ours = (
+            [LABEL, ENTITY_LABEL] if entity is None else [LABEL]
+        )  # what is compiled anew is no version that is registered
         labels = {name: view.labels[name] for name in view.labels if name in ours or not name.startswith("wingbeat/")}
         return prepared, await prepared.adapt(view), labels
 
@@ -487,6 +489,8 @@ class Kernel:
         recover: str = "",
         labels: dict[str, str] | None = None,
     ) -> Execution:
+        from msgspec.structs import replace
+
         from wingbeat.base.ids import short_id
         from wingbeat.contracts.engine import LaunchRequest
         from wingbeat.engine.identity import launch_key
@@ -496,8 +500,12 @@ class Kernel:
         id = name or short_id(os.urandom(16))  # made here, so that the call can be repeated
         plan = prepared.plan
         labels = {**(plan.labels if plan is not None else {}), **(labels or {})}
-        concurrency = plan.concurrency if plan is not None else None
-        request = LaunchRequest(prepared.closure, literals, id, key, resume, recover, labels, concurrency)
+        request = LaunchRequest(prepared.closure, literals, id, key, resume, recover, labels)
+        if plan is not None:
+            request = replace(
+                request, concurrency=plan.concurrency, pool=plan.pool, priority=plan.priority,
+                failure_policy=plan.failure_policy,
+            )  # fmt: skip
         reply = await self.engine.launch(request)
         if self._on_exit != "detach":
             self._launched.add(reply.id)
@@ -521,7 +529,7 @@ class Kernel:
 
     async def _start(self, registry: Registry) -> LocalEngine:
         """Make the engine of this process, which has come to hold the home."""
-        from functools import cache, partial
+        from functools import cache
 
         from wingbeat.engine.clock import SystemClock
         from wingbeat.engine.engine import LocalEngine
@@ -556,20 +564,11 @@ class Kernel:
             rules=chosen.rules,
             inline=frozenset(task.name for task in self._inline),
             pools=self._home.settings("pools", PoolSettings).limits,
-            secrets=cache(partial(self._source, registry)),
+            secrets=cache(home.source),
         )
         engine = LocalEngine(parts)
         await engine.start(f"pid {os.getpid()}")
         return engine
-
-    def _source(self, registry: Registry) -> SourceRef:
-        """The source of secrets that configuration chooses. Raises ConfigurationError."""
-        from wingbeat.builtin.settings import SecretSettings
-        from wingbeat.host.registry import SEAM_OF_SECRETS
-
-        name = self._home.settings("secrets", SecretSettings).source
-        made: SourceRef = registry.make(SEAM_OF_SECRETS, name, self._home)
-        return made
 
     async def _settle(self, engine: SharedEngine) -> None:
         """Drain or abort what this kernel launched."""

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import enum
 import math
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from wingbeat.spec.artifacts import NewestSpec, PublishSpec
 from wingbeat.spec.container import ContainerSpec
 from wingbeat.spec.gang import GangSpec
 from wingbeat.spec.mention import Mention
+from wingbeat.spec.notifications import RULES_MAX, NotifySpec
 from wingbeat.spec.policies import CacheSpec, ConcurrencySpec, PoolSpec, ResourceSpec, RetrySpec, TimeoutSpec
 from wingbeat.spec.secrets import SecretSpec
 from wingbeat.spec.triggers import TriggerSpec
@@ -159,6 +160,13 @@ class TaskSpec(Strict, frozen=True, omit_defaults=True, tag_field="entity", tag=
     """Of a body: what it names of what others have registered, by the ids."""
 
 
+class FailurePolicy(enum.StrEnum):
+    """What happens to the rest when a node fails."""
+
+    FAIL_IMMEDIATELY = "FAIL_IMMEDIATELY"
+    FAIL_AFTER_EXECUTABLE_NODES_COMPLETE = "FAIL_AFTER_EXECUTABLE_NODES_COMPLETE"
+
+
 class LaunchPlanSpec(Strict, frozen=True, omit_defaults=True, tag_field="entity", tag="launchplan"):
     """A way to launch a workflow as an execution of its own.
 
@@ -172,6 +180,16 @@ class LaunchPlanSpec(Strict, frozen=True, omit_defaults=True, tag_field="entity"
         concurrency: Limit of its executions, in place of the workflow's own.
 
         trigger: What starts it, while it is active.
+
+        pool: Of the tasks of its executions that want none themselves.
+
+        priority: Added to that of whatever waits for its executions: themselves, for their limit, and their attempts, for a pool.
+
+        failure_policy: Of its executions, in place of the workflow's own.
+
+        retention_days: How long its executions are kept once they have ended; None leaves it to the settings.
+
+        notifications: Who is told of its executions.
     """
 
     name: str
@@ -184,6 +202,11 @@ class LaunchPlanSpec(Strict, frozen=True, omit_defaults=True, tag_field="entity"
     trigger: TriggerSpec | None = None
     newest: dict[str, NewestSpec] = {}
     """Inputs that take an artifact, where nobody gives them."""
+    pool: PoolSpec | None = None
+    priority: int = 0
+    failure_policy: FailurePolicy | None = None
+    retention_days: Annotated[int, Meta(ge=1)] | None = None
+    notifications: Annotated[tuple[NotifySpec, ...], Meta(max_length=RULES_MAX)] = ()
 
     @property
     def calls(self) -> tuple[str, ...]:
@@ -430,13 +453,6 @@ class NodeSpec(Strict, frozen=True, omit_defaults=True):
     override: OverrideSpec | None = None
 
 
-class FailurePolicy(enum.StrEnum):
-    """What happens to the rest when a node fails."""
-
-    FAIL_IMMEDIATELY = "FAIL_IMMEDIATELY"
-    FAIL_AFTER_EXECUTABLE_NODES_COMPLETE = "FAIL_AFTER_EXECUTABLE_NODES_COMPLETE"
-
-
 class WorkflowSpec(Strict, frozen=True, omit_defaults=True, tag_field="entity", tag="workflow"):
     """A composition of nodes with an interface of its own.
 
@@ -548,6 +564,7 @@ __all__ = [
     "NewestSpec",
     "NodeSpec",
     "Not",
+    "NotifySpec",
     "Number",
     "Operand",
     "Operation",

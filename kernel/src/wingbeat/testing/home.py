@@ -13,9 +13,11 @@ from wingbeat.attempts import files_at
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.base.settings import from_environment, settings
 from wingbeat.builtin.filestore import SCHEME, FileStore
+from wingbeat.contracts.secrets import SecretMissing
 
 if TYPE_CHECKING:
     from wingbeat.contracts.environment import Environments
+    from wingbeat.contracts.notifier import Notifier
     from wingbeat.contracts.storage import Storage, StorageRef
 
 S = TypeVar("S", bound=Struct)
@@ -30,11 +32,18 @@ class TemporaryHome:
         folder: Made if it is not there.
 
         given: Settings by section.
+
+        secrets: Values by name.
     """
 
-    def __init__(self, folder: Path, given: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        given: Mapping[str, Mapping[str, Any]] | None = None,
+        secrets: Mapping[str, str] | None = None,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._given = folder.absolute(), given or {}
+        self._folder, self._given, self._secrets = folder.absolute(), given or {}, secrets or {}
         self._storage: Storage | None = None
 
     @property
@@ -69,3 +78,13 @@ class TemporaryHome:
         from wingbeat.builtin.environments import UvEnvironments
 
         return UvEnvironments(self.storage(), cache_dir=str(self._folder / "bundles"))
+
+    def notifiers(self) -> dict[str, Notifier]:
+        """See `Home.notifiers`; there are none."""
+        return {}
+
+    def secret(self, name: str) -> str:
+        """See `Home.secret`."""
+        if name not in self._secrets:
+            raise SecretMissing(f"There is no secret {name!r} in this home of tests.")
+        return self._secrets[name]

@@ -13,6 +13,7 @@ from wingbeat.contracts.admin import Admin
 from wingbeat.contracts.engine import Engine
 from wingbeat.contracts.home import Home
 from wingbeat.testing.conformance.admin import AdminContract
+from wingbeat.testing.conformance.admin_told import ToldContract
 from wingbeat.testing.conformance.artifacts import ArtifactsContract
 from wingbeat.testing.conformance.engine import EngineContract
 from wingbeat.testing.home import TemporaryHome
@@ -61,7 +62,7 @@ def client(url: str, home: Home) -> tuple[Api, Transfer]:
     return api, Transfer(api, home.storage(), f"{home.path}/scratch")
 
 
-class TestLocal(AdminContract, ArtifactsContract):
+class TestLocal(AdminContract, ToldContract, ArtifactsContract):
     """The admin of a home, in its process."""
 
     def opened(self, home: TemporaryHome, engine: Engine) -> contextlib.AbstractAsyncContextManager[Admin]:
@@ -69,7 +70,7 @@ class TestLocal(AdminContract, ArtifactsContract):
         return local(home, engine)
 
 
-class TestOverHttp(AdminContract, ArtifactsContract):
+class TestOverHttp(AdminContract, ToldContract, ArtifactsContract):
     """The same over HTTP."""
 
     @contextlib.asynccontextmanager

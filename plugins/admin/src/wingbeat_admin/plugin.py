@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wingbeat.contracts.hookspecs import hookimpl
 from wingbeat.contracts.plugin import PluginInfo
-from wingbeat_admin.settings import AdminSettings
+from wingbeat_admin.settings import AdminSettings, NotifySettings
 
 if TYPE_CHECKING:
     from wingbeat.contracts.admin import Admin
@@ -22,8 +22,8 @@ KITS = tuple(f"wingbeat_admin.kits:{name}" for name in ("TestLocal", "TestOverHt
 
 @hookimpl
 def wingbeat_plugin() -> PluginInfo:
-    """Built for the first contracts; reads the section ``admin``."""
-    return PluginInfo(api=(0, 1), settings={"admin": AdminSettings}, kits=KITS)
+    """Built for the first contracts; reads the sections ``admin`` and ``notify``."""
+    return PluginInfo(api=(0, 1), settings={"admin": AdminSettings, "notify": NotifySettings}, kits=KITS)
 
 
 @hookimpl
@@ -43,7 +43,15 @@ def _local(home: Home, engine: Engine) -> Admin:
         from wingbeat_admin.client.admin import HttpAdmin
 
         return HttpAdmin(*_client(home, url))
-    return LocalAdmin(Path(home.path, "admin.sqlite"), engine, home.storage())
+    told = home.settings("notify", NotifySettings)
+    return LocalAdmin(
+        Path(home.path, "admin.sqlite"),
+        engine,
+        home.storage(),
+        notifiers=home.notifiers(),
+        rules=told.rules,
+        give_up_s=told.give_up_s,
+    )
 
 
 def _http(home: Home, engine: Engine) -> Admin:

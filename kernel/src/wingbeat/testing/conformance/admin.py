@@ -18,39 +18,33 @@ tells whether an admin works over it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from wingbeat.author.launchplan import LaunchPlan
 from wingbeat.author.schedule import Cron, FixedRate
 from wingbeat.author.trigger import OnEnd, OnSuccess
-from wingbeat.base.errors import ConflictError, InputError, NotFound
+from wingbeat.base.errors import ConfigurationError, ConflictError, InputError, NotFound
 from wingbeat.contracts.admin import (
     Admin,
-    Definition,
     EntityQuery,
-    ExecutionEntry,
     ExecutionQuery,
     Kind,
     Launch,
     Registration,
 )
-from wingbeat.contracts.engine import Engine
-from wingbeat.kernel.kernel import Kernel
-from wingbeat.runtime.storageio import StorageIO
 from wingbeat.spec.codec import borrowing
-from wingbeat.spec.entities import Borrowed, TaskSpec
+from wingbeat.spec.definition import Definition
+from wingbeat.spec.entities import Borrowed, FailurePolicy, TaskSpec
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.testing.conformance import engine_flows as flows
-from wingbeat.testing.conformance.engine import closure_of
-from wingbeat.testing.conformance.kit import Kit, descriptors
+from wingbeat.testing.conformance.admin_stage import AdminStage, launchplan, workflow
+from wingbeat.testing.conformance.kit import descriptors
 from wingbeat.testing.home import TemporaryHome
 
 TWICE = "eta/production/flows.twice"
@@ -58,55 +52,7 @@ SOURCE = "maps/production/flows.twice"
 PLAN = "eta/production/plan"
 
 
-def workflow(flow: Any, name: str) -> Definition:
-    """A workflow as it is registered under a name."""
-    return Definition(Kind.WORKFLOW, name, closure_of(flow))
-
-
-def launchplan(flow: Any, name: str, **more: Any) -> Definition:
-    """A launch plan as it is registered."""
-    plan, closure = LaunchPlan(flow, name=name, **more), closure_of(flow)
-    spec = plan.spec(StorageIO(None, ""), closure.root, closure.workflow.interface)
-    return Definition(Kind.LAUNCHPLAN, name, closure, spec)
-
-
-class AdminKit(Kit):
-    """How the kits of admins reach one."""
-
-    def opened(self, home: TemporaryHome, engine: Engine) -> contextlib.AbstractAsyncContextManager[Admin]:
-        """An admin that launches at `engine`, started; for as long as the context is entered."""
-        raise NotImplementedError(
-            f"{type(self).__name__} has to say how an admin is reached: def opened(self, home, engine)"
-        )
-
-    @contextlib.asynccontextmanager
-    async def engine(self, home: TemporaryHome) -> AsyncIterator[Engine]:
-        """The engine of the home, for as long as the context is entered; the kernel's, unless this is overridden."""
-        async with Kernel(home.path, discover=False) as kernel:
-            yield kernel.engine
-
-    @contextlib.asynccontextmanager
-    async def both(self, home: TemporaryHome) -> AsyncIterator[tuple[Admin, Engine]]:
-        """An engine of the home, and the admin over it."""
-        async with self.engine(home) as engine, self.opened(home, engine) as admin:
-            yield admin, engine
-
-    async def put(self, admin: Admin, *definitions: Definition, project: str = "eta", version: str = "v1") -> list[str]:
-        """Register; the ids."""
-        found = await admin.register(Registration(project, "production", definitions, version))
-        return [each.id for each in found]
-
-    async def history(self, admin: Admin, true: Any, **query: Any) -> list[ExecutionEntry]:
-        """The history, once `true` holds for it: it may lag."""
-        async with asyncio.timeout(self.patience_s * 2 / 3):
-            while True:
-                found = (await admin.executions(ExecutionQuery(**query))).items
-                if true(found):
-                    return found
-                await asyncio.sleep(0.02)
-
-
-class AdminContract(AdminKit):
+class AdminContract(AdminStage):
     """The contract of `wingbeat.contracts.admin.Admin` as tests.
 
     Attributes:
@@ -295,6 +241,21 @@ class AdminContract(AdminKit):
             with pytest.raises(InputError, match="fixed"):
                 await admin.launch(Launch("eta/production/fixed@v1", {"n": 3}))
             assert (await admin.entity("eta/production/fixed")).fixed == {"n": 2}
+
+    async def test_a_launch_plan_says_how_its_executions_run(self, home: TemporaryHome) -> None:
+        """`launch` of a launch plan: with its labels, failure policy and pool."""
+        later = FailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE
+        async with self.both(home) as (admin, engine):
+            await self.put(
+                admin, launchplan(flows.twice, "plan", labels={"team": "eta", "for": "all"}, failure_policy=later),
+                launchplan(flows.twice, "pooled", pool="not set up"),
+            )  # fmt: skip
+            reply = await admin.launch(Launch(f"{PLAN}@v1", {"n": 1}, labels={"for": "a test"}))
+            assert (await engine.closure(reply.id)).workflow.failure_policy is later
+            labels = (await engine.describe(reply.id)).labels
+            assert (labels["team"], labels["for"]) == ("eta", "a test")
+            with pytest.raises(ConfigurationError, match="not set up"):
+                await admin.launch(Launch("eta/production/pooled@v1", {"n": 1}))
 
     async def test_the_history_is_listed_in_pages(self, home: TemporaryHome, tmp_path: Path) -> None:
         """`executions`: the newest first, each once, by project, phase and what they are of."""
@@ -633,3 +594,6 @@ class AdminContract(AdminKit):
             for wrong in ("n=1", "inputs.n", "inputs.n~1", "inputs.=1", "nodes.n=1", "inputs.n>"):
                 with pytest.raises(InputError):
                     await admin.executions(ExecutionQuery(values=(wrong,)))
+
+
+__all__ = ["AdminContract", "launchplan", "workflow"]

@@ -18,13 +18,13 @@ from wingbeat.contracts.engine import Engine
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.testing.conformance import engine_flows as flows
-from wingbeat.testing.conformance.admin import AdminKit, launchplan, workflow
+from wingbeat.testing.conformance.admin_stage import AdminStage, launchplan, workflow
 from wingbeat.testing.home import TemporaryHome
 
 NUMBERS = "maps/production/numbers"
 
 
-class ArtifactsContract(AdminKit):
+class ArtifactsContract(AdminStage):
     """The contract of `wingbeat.contracts.artifacts.Artifacts` as tests."""
 
     @contextlib.asynccontextmanager

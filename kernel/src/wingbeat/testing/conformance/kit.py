@@ -38,10 +38,13 @@ class Kit:
         patience_s: What takes longer than so many seconds counts as hanging. Give more to what is slow.
 
         settings: By section, what `Home.settings` gives to the factory.
+
+        secrets: By name, what `Home.secret` gives.
     """
 
     patience_s: ClassVar[float] = 45.0
     settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    secrets: ClassVar[Mapping[str, str]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Have every test of a kit end, also where a plugin never answers."""
@@ -62,7 +65,7 @@ class Kit:
 
     def another_home(self, folder: Path, name: str) -> TemporaryHome:
         """A home of its own, with the same settings."""
-        return TemporaryHome(folder / name, self.settings)
+        return TemporaryHome(folder / name, self.settings, self.secrets)
 
     async def until(self, true: Callable[[], bool], what: str) -> None:
         """Wait for a condition. Fails with `what` has not happened."""

@@ -35,6 +35,7 @@ from wingbeat.contracts.engine import Engine
 from wingbeat.contracts.environment import Environments
 from wingbeat.contracts.executor import Executor
 from wingbeat.contracts.journal import Journal
+from wingbeat.contracts.notifier import Notifier
 from wingbeat.contracts.observer import Observer
 from wingbeat.contracts.plugin import PluginInfo, fits
 from wingbeat.contracts.server import Serve
@@ -46,7 +47,7 @@ from wingbeat.testing.home import TemporaryHome
 
 SEAMS: dict[str, type] = {
     "executor": Executor, "storage": Storage, "journal": Journal, "catalog": Catalog, "observer": Observer,
-    "environments": Environments, "admin": Admin, "engine": Engine,
+    "environments": Environments, "admin": Admin, "engine": Engine, "notifier": Notifier,
 }  # fmt: skip
 STANDARD = frozenset(sys.stdlib_module_names) | {"__main__", "__mp_main__"}
 DOORS = ("attempts", "base", "contracts", "plans", "spec", "testing", "trees", "types")
@@ -297,7 +298,7 @@ class PluginContract(Kit):
         for number, (seam, name, factory) in enumerate(offers_of(self.module)):
             home = self.another_home(tmp_path, f"home{number}")
             made, other = factory(home), factory(home)
-            if seam == "observer" and made is None:
+            if seam in ("observer", "notifier") and made is None:
                 continue  # its settings switch it off
             assert made is not None
             assert made is not other, f"the {seam} {name!r} is one object for all kernels"

@@ -17,6 +17,9 @@ from wingbeat.contracts.admin import (
     ExecutionPage,
     ExecutionQuery,
     Launch,
+    NotificationEntry,
+    NotificationPage,
+    NotificationQuery,
     Registered,
     Registration,
 )
@@ -108,6 +111,14 @@ class HttpAdmin:
     async def lineage(self, id: str) -> Lineage:
         """See `Artifacts.lineage`."""
         return await self._call(Lineage, "GET", "/lineage", params={"of": id})
+
+    async def notifications(self, query: NotificationQuery) -> NotificationPage:
+        """See `Admin.notifications`."""
+        return await self._call(NotificationPage, "GET", "/notifications", params=msgspec.to_builtins(query))
+
+    async def resend(self, id: str, *, by: str = "") -> NotificationEntry:
+        """See `Admin.resend`."""
+        return await self._call(NotificationEntry, "POST", f"/notifications/{quote(id, safe='')}/resend")
 
     async def _call(self, kind: type[T], method: str, path: str, **given: Any) -> T:
         body = await self._api.call(method, path, **given)

@@ -8,11 +8,14 @@ import getpass
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Concatenate, ParamSpec, TypeVar
+
+from msgspec.structs import replace
 
 from wingbeat.base.errors import ConfigurationError, InputError, NotFound
 from wingbeat.base.ids import digest, short_id
@@ -28,12 +31,16 @@ from wingbeat.contracts.admin import (
     ExecutionQuery,
     Kind,
     Launch,
+    NotificationEntry,
+    NotificationPage,
+    NotificationQuery,
     Registered,
     Registration,
 )
 from wingbeat.contracts.artifacts import USES_LABEL, ArtifactEntry, ArtifactPage, ArtifactQuery, Lineage
 from wingbeat.contracts.engine import Engine, LaunchReply, LaunchRequest
 from wingbeat.contracts.failpoints import hit
+from wingbeat.contracts.notifier import Notifier
 from wingbeat.contracts.storage import Storage
 from wingbeat.spec.codec import canonical
 from wingbeat.spec.definition import borrowed_of, check_borrowed
@@ -46,7 +53,9 @@ from wingbeat_admin.local.follower import Follower
 from wingbeat_admin.local.inputs import literals_of
 from wingbeat_admin.local.schema import open_file
 from wingbeat_admin.local.store import Store
+from wingbeat_admin.local.teller import Teller, channels_of
 from wingbeat_admin.local.ticks import check, ticks
+from wingbeat_admin.settings import Rule
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,6 +64,8 @@ VERSION_DIGITS = 16
 """Of the digest that is the version where none is given."""
 ABREAST_S_MAX = 5.0
 """For so long it waits at its start for what has happened meanwhile."""
+CLOSE_S_MAX = 10.0
+"""For so long a notifier may close."""
 MOMENT_MAX = 32_503_680_000.0
 """The year 3000, in epoch seconds."""
 RESERVED = "wingbeat/"
@@ -72,10 +83,34 @@ class LocalAdmin:
         storage: Where large inputs are kept.
 
         clock: What time it is, in epoch seconds.
+
+        notifiers: By name; they are closed with it.
+
+        rules: Who is told of executions, besides what their launch plans say.
+
+        give_up_s: A message that nobody takes is given up after so long.
+
+    Raises:
+        ConfigurationError: Two notifiers have channels of one name; a rule is none.
     """
 
-    def __init__(self, path: Path, engine: Engine, storage: Storage, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        path: Path,
+        engine: Engine,
+        storage: Storage,
+        *,
+        clock: Callable[[], float] = time.time,
+        notifiers: Mapping[str, Notifier] = MappingProxyType({}),
+        rules: Sequence[Rule] = (),
+        give_up_s: float = 86400.0,
+    ) -> None:
         self._path, self._engine, self._storage, self._clock = path, engine, storage, clock
+        self._notifiers, self._rules = notifiers, rules
+        self._channels = channels_of(notifiers)
+        self._teller = Teller(engine, self.do, self._channels, clock, give_up_s)
+        for rule in rules:
+            self._check_channel(rule.spec.to, "a rule of [notify]")
         self._store: Store | None = None
         self._thread: ThreadPoolExecutor | None = None
         self._follower: Follower | None = None
@@ -84,13 +119,13 @@ class LocalAdmin:
         """See `Admin.start`."""
         self._thread = ThreadPoolExecutor(1, "admin")
         try:
-            self._store = Store(await asyncio.get_running_loop().run_in_executor(self._thread, open_file, self._path))
+            self._store = await asyncio.get_running_loop().run_in_executor(self._thread, self._open)
         except BaseException:
             self._thread.shutdown(wait=False)
             self._thread = None
             raise
         hit("admin.opened")
-        self._follower = Follower(self._engine, self.do, self.run, self._clock)
+        self._follower = Follower(self._engine, self.do, self.run, self._clock, self._teller)
         self._follower.start()
         with contextlib.suppress(TimeoutError):  # a long history is told as far as it is known
             async with asyncio.timeout(ABREAST_S_MAX):
@@ -100,7 +135,9 @@ class LocalAdmin:
         """See `Admin.close`."""
         follower, self._follower = self._follower, None
         if follower is not None:
+            await self._teller.drain()
             await follower.close()
+        await self._close_notifiers()
         if self._store is not None:
             await self.do(Store.close)
             self._store = None
@@ -148,6 +185,8 @@ class LocalAdmin:
                 watched = f"version {trigger.entity}"
             case ScheduleSpec():
                 first = next(ticks(trigger.when, now), None)
+        for spec in _launchplan(id, definition).notifications:
+            self._check_channel(spec.to, str(id))
         await self.do(Store.activate, id, watched, first, now)
         hit("admin.activated")
         self._look()
@@ -214,6 +253,16 @@ class LocalAdmin:
         """See `Artifacts.lineage`."""
         return await self.do(Store.lineage, id)
 
+    async def notifications(self, query: NotificationQuery) -> NotificationPage:
+        """See `Admin.notifications`."""
+        return await self.do(Store.notifications, query)
+
+    async def resend(self, id: str, *, by: str = "") -> NotificationEntry:
+        """See `Admin.resend`."""
+        found = await self.do(Store.resend, id, self._clock())
+        self._teller.look()
+        return found
+
     # -- for the follower
 
     async def run(
@@ -237,11 +286,14 @@ class LocalAdmin:
         key = digest(canonical([str(id), cause])) if cause and uses else ""
         if cause:
             told[CAUSE_LABEL] = cause
-        concurrency = None if plan is None else plan.concurrency
+        request = LaunchRequest(definition.closure, inputs, name, key, labels=told)
+        if plan is not None:
+            request = replace(
+                request, concurrency=plan.concurrency, pool=plan.pool, priority=plan.priority,
+                failure_policy=plan.failure_policy,
+            )  # fmt: skip
         hit("admin.launch")
-        reply = await self._engine.launch(
-            LaunchRequest(definition.closure, inputs, name, key, labels=told, concurrency=concurrency)
-        )
+        reply = await self._engine.launch(request)
         hit("admin.launched")
         return reply
 
@@ -258,6 +310,24 @@ class LocalAdmin:
             version = parse_identity((await self.do(Store.entity, name, "")).id).version
         id = name.at(version)
         return id, await self.do(Store.definition, id)
+
+    def _open(self) -> Store:
+        return Store(open_file(self._path), self._rules)
+
+    async def _close_notifiers(self) -> None:
+        notifiers, self._notifiers = self._notifiers, {}
+        for name, notifier in notifiers.items():
+            try:
+                async with asyncio.timeout(CLOSE_S_MAX):
+                    await notifier.close()
+            except Exception as error:  # noqa: BLE001  # a notifier that fails harms nobody else
+                _log.warning("The notifier %r could not be closed: %s", name, type(error).__name__)
+
+    def _check_channel(self, channel: str, who: str) -> None:
+        """Warn of what would not arrive: what is deployed elsewhere may have no such channel."""
+        if channel not in self._channels:
+            there = ", ".join(sorted(self._channels)) or "none"
+            _log.warning("%s tells the channel %r, which is not set up here; channels are: %s", who, channel, there)
 
     def _look(self) -> None:
         if self._follower is not None:

@@ -21,7 +21,7 @@ from wingbeat.base.errors import (
     NotFound,
 )
 from wingbeat.contracts.artifacts import ArtifactEntry
-from wingbeat.contracts.engine import Engine, LaunchReply
+from wingbeat.contracts.engine import Engine, ExecutionView, LaunchReply
 from wingbeat.contracts.failpoints import hit
 from wingbeat.spec.definition import Definition
 from wingbeat.spec.entities import Interface, Variable
@@ -35,7 +35,10 @@ from wingbeat_admin.local.firing import check_taken, kickoff, taken
 from wingbeat_admin.local.history import Values, texts_of
 from wingbeat_admin.local.inputs import completed
 from wingbeat_admin.local.publishing import entries, keys_taken
-from wingbeat_admin.local.store import Store
+from wingbeat_admin.local.store import Noted, Store
+from wingbeat_admin.local.teller import Teller
+from wingbeat_admin.local.telling import Deadline
+from wingbeat_admin.local.waiting import either
 
 AGAIN_S = 0.5
 AGAIN_S_MAX = 30.0
@@ -47,12 +50,15 @@ _log = logging.getLogger("wingbeat.admin")
 
 
 class Follower:
-    """Five tasks: for changes, for the values of what has changed, for artifacts, for the time, and for what is to be launched.
+    """Tasks that go on: one takes note of changes, one looks at values, one publishes artifacts, one looks at ticks, one at
+    deadlines, one launches what is due, and one for each channel sends.
 
     Args:
         do: Does something with the file.
 
         run: Launches at the engine: `LocalAdmin.run`.
+
+        teller: Sends what is to be told.
     """
 
     def __init__(
@@ -61,13 +67,15 @@ class Follower:
         do: Callable[..., Awaitable[Any]],
         run: Callable[..., Awaitable[LaunchReply]],
         clock: Callable[[], float],
+        teller: Teller,
     ) -> None:
+        self._teller = teller
         self._engine, self._do, self._run, self._clock = engine, do, run, clock
         self.abreast = asyncio.Event()
         """Set once all that there was is in the history, and what followed from it is published and launched."""
         self._all_noted, self._all_published = asyncio.Event(), asyncio.Event()
-        self._due, self._looked = asyncio.Event(), asyncio.Event()
         self._noted, self._changed = asyncio.Event(), asyncio.Event()
+        self._due, self._looked, self._lined = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._aborting: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -80,6 +88,8 @@ class Follower:
             asyncio.create_task(self._again(self._publish), name="admin artifacts"),
             asyncio.create_task(self._again(self._tick), name="admin ticks"),
             asyncio.create_task(self._again(self._launch), name="admin launches"),
+            asyncio.create_task(self._again(self._deadlines), name="admin deadlines"),
+            *(asyncio.create_task(self._again(w), name=f"admin channel {n}") for n, w in self._teller.works().items()),
         ]
 
     def look(self) -> None:
@@ -117,11 +127,15 @@ class Follower:
                 self._noted.set()
                 continue
             hit("admin.change")
-            if await self._do(Store.project, changes, self._clock()):
+            noted: Noted = await self._do(Store.project, changes, self._clock())
+            hit("admin.noted")
+            self._changed.set()
+            if noted.launches:
                 self._due.set()
                 self._noted.set()
-            self._changed.set()
-            hit("admin.noted")
+            if noted.notices:
+                self._teller.look()
+                self._lined.set()
 
     async def _read(self) -> None:
         """Look at the values of executions, so that they are found by them."""
@@ -175,7 +189,27 @@ class Follower:
             hit("admin.looked")
             if decided:
                 self._due.set()
-            await _either(self._looked, None if again is None else again - self._clock())
+            await either(self._looked, None if again is None else again - self._clock())
+
+    async def _deadlines(self) -> None:
+        while True:
+            self._lined.clear()
+            now = self._clock()
+            found: list[Deadline] = await self._do(Store.deadlines, now, DUE_PAGE)
+            for deadline in found:
+                # The engine knows better than the history, which may lag: what has ended in time is not late.
+                if await self._do(Store.settle, deadline, await self._late(deadline), now):
+                    self._teller.look()
+            if not found:
+                earliest = await self._do(Store.next_deadline)
+                await either(self._lined, None if earliest is None else earliest - self._clock())
+
+    async def _late(self, deadline: Deadline) -> ExecutionView | None:
+        try:
+            view = await self._engine.describe(deadline.execution, nodes=False)
+        except NotFound:
+            return None
+        return None if view.ended_at is not None and view.ended_at <= deadline.at else view
 
     async def _launch(self) -> None:
         while True:
@@ -187,7 +221,7 @@ class Follower:
                 if all_published:
                     self.abreast.set()
                 earliest = await self._do(Store.earliest, now)
-                await _either(self._due, None if earliest is None else earliest - self._clock())
+                await either(self._due, None if earliest is None else earliest - self._clock())
 
     async def _launch_one(self, due: Due) -> None:
         try:
@@ -270,10 +304,3 @@ class Follower:
         check_taken(takes, inputs, outputs, cause)
         view = await self._engine.describe(cause, nodes=False)
         return taken(takes, inputs, outputs, view.outputs or {})
-
-
-async def _either(event: asyncio.Event, seconds: float | None) -> None:
-    """Return when something has happened, or some time has passed; after a while in any case, for clocks jump."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(AGAIN_S_MAX if seconds is None else max(0.0, min(seconds, AGAIN_S_MAX))):
-            await event.wait()

@@ -34,6 +34,7 @@ SCHEMA = """
 looked at, each with a mark that is another one when it has changed again."""
 
 LABELS = "labels"
+_COLUMNS = "id, workflow, phase, created_at, ended_at, project, domain, entity, cause, labels"
 FEW = 1000
 _labels = msgspec.json.Decoder(dict[str, str])
 _ORDERS = {
@@ -120,10 +121,9 @@ def page(db: sqlite3.Connection, query: ExecutionQuery) -> ExecutionPage:
             where.append(f"(ended_at, number) {than} (?, ?)")
             values += [row[1], row[0]]
     limit = max(1, min(query.limit, PAGE_MAX))
-    columns = "id, workflow, phase, created_at, ended_at, project, domain, entity, cause, labels"
     order = f"number {direction}" if column == "number" else f"ended_at {direction}, number {direction}"
     rows = db.execute(
-        f"SELECT {columns} FROM executions WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?", (*values, limit + 1)
+        f"SELECT {_COLUMNS} FROM executions WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?", (*values, limit + 1)
     ).fetchall()
     items = [_entry(row) for row in rows[:limit]]
     return ExecutionPage(items, items[-1].id if len(rows) > limit else "")
@@ -180,6 +180,11 @@ def _add_condition(
     (count,) = db.execute(f"SELECT count(*) FROM ({few} LIMIT {FEW + 1})", given).fetchone()
     where.append(f"number IN ({few})" if count <= FEW else many)
     values += given
+
+
+def entry(db: sqlite3.Connection, execution: str) -> ExecutionEntry:
+    """One that is in the history."""
+    return _entry(db.execute(f"SELECT {_COLUMNS} FROM executions WHERE id = ?", (execution,)).fetchone())
 
 
 def _entry(row: Sequence[Any]) -> ExecutionEntry:

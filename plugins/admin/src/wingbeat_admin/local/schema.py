@@ -54,6 +54,24 @@ _STEPS = (
     CREATE INDEX executions_by_entity ON executions (entity, number);
     """,
     artifacts.SCHEMA + history.SCHEMA,
+    # `notices` holds what was decided to tell, from `since` on sent at `at`, and what has become of it; `deadlines` those of
+    # executions that have not ended. What has been before `told_since` is not told: a file that is made anew tells nothing again.
+    """
+    INSERT INTO meta VALUES ('told_since', (julianday('now') - 2440587.5) * 86400.0);
+    CREATE TABLE notices (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE, channel TEXT NOT NULL, execution TEXT NOT NULL, body BLOB NOT NULL, since REAL NOT NULL,
+        at REAL NOT NULL, state TEXT NOT NULL DEFAULT 'waiting', tries INTEGER NOT NULL DEFAULT 0, failed TEXT NOT NULL DEFAULT ''
+    );
+    CREATE INDEX notices_that_wait ON notices (channel, at) WHERE state = 'waiting';
+    CREATE INDEX notices_by_state ON notices (state, at);
+    CREATE INDEX notices_by_execution ON notices (execution, number);
+    CREATE TABLE deadlines (
+        execution TEXT NOT NULL, channel TEXT NOT NULL, after_s REAL NOT NULL, at REAL NOT NULL, told INTEGER NOT NULL,
+        PRIMARY KEY (execution, channel, after_s)
+    ) WITHOUT ROWID;
+    CREATE INDEX deadlines_to_come ON deadlines (at) WHERE told = 0;
+    """,
 )
 FORMAT = len(_STEPS)
 """Version of the file's format."""

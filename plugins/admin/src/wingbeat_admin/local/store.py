@@ -24,20 +24,28 @@ from wingbeat.contracts.admin import (
     ExecutionPage,
     ExecutionQuery,
     Kind,
+    NotificationEntry,
+    NotificationPage,
+    NotificationQuery,
     Registered,
 )
 from wingbeat.contracts.artifacts import USES_LABEL, ArtifactEntry, ArtifactPage, ArtifactQuery, Lineage
-from wingbeat.contracts.engine import Change, Summary
+from wingbeat.contracts.engine import Change, ExecutionView, Summary
 from wingbeat.spec.codec import canonical
 from wingbeat.spec.diff import differences
 from wingbeat.spec.entities import Closure, Interface, LaunchPlanSpec
 from wingbeat.spec.identity import Identity, Name, parse_identity, parse_name
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec, TriggerSpec
-from wingbeat_admin.local import artifacts, due, history
+from wingbeat_admin.local import artifacts, due, history, notices
 from wingbeat_admin.local.due import Due
+from wingbeat_admin.local.notices import Notice
+from wingbeat_admin.local.telling import Deadline, labels_of
 from wingbeat_admin.local.ticks import decided
+from wingbeat_admin.settings import Rule
 
+PARENT_LABEL = "wingbeat/parent"
+"""Label of an execution that another one has launched."""
 DIFFERENCES_MAX = 20
 """How many differences a refusal tells."""
 
@@ -52,8 +60,6 @@ class _Body(Struct, frozen=True, omit_defaults=True):
     plan: LaunchPlanSpec | None = None
 
 
-_PLACE = ("project", "domain")
-
 _body = msgspec.json.Decoder(_Body)
 _closure = msgspec.json.Decoder(Closure)
 _labels = msgspec.json.Decoder(dict[str, str])
@@ -66,11 +72,23 @@ _ENTITIES = f"""
 """
 
 
-class Store:
-    """The tables of an admin, in an open file."""
+class Noted(Struct, frozen=True):
+    """What has followed from what was taken note of: launches that may be due, messages and deadlines."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+    launches: int = 0
+    notices: int = 0
+
+
+class Store:
+    """The tables of an admin, in an open file.
+
+    Args:
+        rules: Who is told of executions, besides what their launch plans say.
+    """
+
+    def __init__(self, db: sqlite3.Connection, rules: Sequence[Rule] = ()) -> None:
+        self._db, self._rules = db, rules
+        (self._told_since,) = db.execute("SELECT value FROM meta WHERE key = 'told_since'").fetchone()
 
     def close(self) -> None:
         """Close the file."""
@@ -238,20 +256,33 @@ class Store:
         (value,) = self._db.execute("SELECT value FROM meta WHERE key = 'cursor'").fetchone()
         return int(value)
 
-    def project(self, changes: Sequence[Change], at: float) -> int:
-        """Take note of changes, and of what triggers decide for them, at once; says how many launches may be due."""
-        found = 0
+    def project(self, changes: Sequence[Change], at: float) -> Noted:
+        """Take note of changes, of what triggers decide for them, and of whom they are to be told, at once."""
+        found = told = 0
         with self._transaction():
             for change in changes:
                 before = self._phase(change.execution.id)
                 self._write(change.execution)
+                if change.execution.phase != before:
+                    told += self._note(change.execution, at, new=before is None)
                 if change.execution.phase.terminal and not (before or ExecutionPhase.RUNNING).terminal:
                     found += due.ended(self._db, change.execution.id)
                     found += self._fire(change.execution, at)
                     found += self._succeeded(change.execution, at)
                     self._pause_failed(change.execution)
             self._db.execute("UPDATE meta SET value = ? WHERE key = 'cursor'", (changes[-1].number,))
-        return found
+        return Noted(found, told)
+
+    def _note(self, summary: Summary, at: float, *, new: bool) -> int:
+        """Decide who is told of the phase that it has come into. A child execution is its parent's affair."""
+        if PARENT_LABEL in summary.labels:
+            return 0
+        specs = [rule.spec for rule in self._rules if rule.fits(summary.labels)]
+        if (id := _of(summary)) is not None:
+            row = self._found(id)
+            plan = None if row is None or row[5] != Kind.LAUNCHPLAN else _body.decode(row[7]).plan
+            specs += () if plan is None else plan.notifications
+        return notices.note(self._db, specs, summary, new=new, now=at, since=self._told_since) if specs else 0
 
     def _succeeded(self, summary: Summary, at: float) -> int:
         """Take note of what is to be published; 1 if something is."""
@@ -327,7 +358,7 @@ class Store:
         labels = summary.labels
         entity, cause = labels.get(ENTITY_LABEL, ""), labels.get(CAUSE_LABEL, "")
         name = entity.partition("@")[0].rpartition("/")[2]
-        shown = {key: value for key, value in labels.items() if not key.startswith("wingbeat/") and key not in _PLACE}
+        shown = labels_of(labels)
         self._db.execute(
             "INSERT INTO executions (id, workflow, phase, created_at, ended_at, project, domain, name, entity, cause, labels) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
@@ -385,6 +416,13 @@ class Store:
         (again,) = self._db.execute("SELECT min(next) FROM active WHERE paused = ''").fetchone()
         return decided_, again
 
+    def _summary(self, execution: str) -> Summary:
+        """What the history has of an execution."""
+        entry = history.entry(self._db, execution)
+        given = {"project": entry.project, "domain": entry.domain, ENTITY_LABEL: entry.entity, CAUSE_LABEL: entry.cause}
+        labels = {**entry.labels, **{name: value for name, value in given.items() if value}}
+        return Summary(entry.id, entry.workflow, entry.phase, entry.created_at, entry.ended_at, labels)
+
     def _set_next(self, name: Name, next_: float | None) -> None:
         where = "project = ? AND domain = ? AND name = ?"
         self._db.execute(f"UPDATE active SET next = ? WHERE {where}", (next_, name.project, name.domain, name.name))
@@ -427,6 +465,62 @@ class Store:
         """They were looked at."""
         with self._transaction():
             history.add_values(self._db, found)
+
+    # -- what is told
+
+    def deadlines(self, now: float, limit: int) -> list[Deadline]:
+        """Deadlines that have come, of executions that had not ended as far as was known."""
+        return notices.deadlines_come(self._db, now, limit)
+
+    def next_deadline(self) -> float | None:
+        """When the next one comes."""
+        return notices.next_deadline(self._db)
+
+    def settle(self, deadline: Deadline, late: ExecutionView | None, now: float) -> int:
+        """A deadline has come: have it told if the execution is late, and look at it no more; 1 if it is to be told."""
+        with self._transaction():
+            if not notices.settled(self._db, deadline) or late is None:
+                return 0
+            summary = msgspec.structs.replace(
+                self._summary(deadline.execution), phase=late.phase, ended_at=late.ended_at
+            )
+            return notices.add_missed(self._db, summary, deadline, now)
+
+    def untold(self, channels: Sequence[str], others: bool, now: float, limit: int) -> list[Notice]:
+        """What is to be sent now over these channels, or all others."""
+        with self._transaction():
+            return notices.waiting(self._db, channels, others=others, now=now, limit=limit)
+
+    def next_untold(self, channels: Sequence[str], others: bool) -> float | None:
+        """When the next one is to be sent over them."""
+        return notices.earliest(self._db, channels, others=others)
+
+    def delivered(self, id: str, now: float) -> None:
+        """Its receiver has taken it."""
+        with self._transaction():
+            notices.delivered(self._db, id, now)
+
+    def undelivered(self, id: str, why: str) -> None:
+        """It was not taken, this time."""
+        notices.failed(self._db, id, why)
+
+    def given_up(self, id: str, why: str, now: float) -> None:
+        """It was not taken, and is sent no more."""
+        notices.given_up(self._db, id, why, now)
+
+    def resend(self, id: str, now: float) -> NotificationEntry:
+        """Have it sent again. Raises NotFound."""
+        if not notices.resend(self._db, id, now):
+            raise NotFound(f"There is no notification {id!r}.", hint="'wingbeat get notifications' lists them.")
+        return notices.entry(self._db, id)
+
+    def notifications(self, query: NotificationQuery) -> NotificationPage:
+        """A page. Raises NotFound for an `after` that is not there."""
+        if query.after and not notices.known(self._db, query.after):
+            raise NotFound(f"There is no notification {query.after!r}.")
+        limit = max(1, min(query.limit, PAGE_MAX))
+        found = notices.entries(self._db, query, limit + 1)
+        return NotificationPage(found[:limit], found[limit - 1].id if len(found) > limit else "")
 
 
 def _of(summary: Summary) -> Identity | None:

@@ -13,8 +13,9 @@ from litestar.params import FromQuery, HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Response, ServerSentEvent, ServerSentEventMessage
 from msgspec import Struct
 
-from wingbeat.base.errors import EngineStopped, InputError
+from wingbeat.base.errors import EngineStopped, InputError, NotFound
 from wingbeat.contracts.admin import (
+    Admin,
     Entity,
     EntityPage,
     EntityQuery,
@@ -22,6 +23,11 @@ from wingbeat.contracts.admin import (
     ExecutionQuery,
     Kind,
     Launch,
+    NotificationEntry,
+    NotificationPage,
+    NotificationQuery,
+    NotificationState,
+    Notifying,
     Order,
     Registered,
     Registration,
@@ -168,6 +174,31 @@ async def executions(
         project, domain, entity, phase, after, limit, workflow, pairs(labels), since, until, conditions(values), order
     )
     return await admin.executions(query)
+
+
+@get("/notifications")
+async def notifications(
+    admin: TheAdmin,
+    execution: FromQuery[str] = "",
+    channel: FromQuery[str] = "",
+    in_state: Annotated[NotificationState | None, QueryParameter(name="state")] = None,
+    after: FromQuery[str] = "",
+    limit: Limit = 100,
+) -> NotificationPage:
+    """What was told, or is to be, the newest first."""
+    return await _telling(admin).notifications(NotificationQuery(execution, channel, in_state, after, limit))
+
+
+def _telling(admin: Admin) -> Notifying:
+    if not isinstance(admin, Notifying):
+        raise NotFound("This server tells nobody.")
+    return admin
+
+
+@post("/notifications/{notification:str}/resend", status_code=200)
+async def resend(admin: TheAdmin, notification: Part) -> NotificationEntry:
+    """Send it again."""
+    return await _telling(admin).resend(notification)
 
 
 @get("/executions/{execution:str}")
@@ -327,6 +358,7 @@ ROUTES = Router(
     "/api/v1",
     route_handlers=[
         health, register, entities, entity, definition, activate, deactivate, ticks, pause, resume, launch, executions,
+        notifications, resend,
         describe, closure, wait, events, abort, signal, waiting, cache, engine_launch, recovery_plan, engine_executions,
         changes, evict, artifacts, artifact, lineage,
     ],
