@@ -1,4 +1,4 @@
-"""Kill -9 at every failpoint of the admin, and at random moments: no trigger and no tick is lost or doubled, nobody is left untold."""
+"""Kill -9 at every failpoint of the admin, and at random moments: no trigger and no tick is lost or doubled, nobody left untold."""
 
 import asyncio
 import os
