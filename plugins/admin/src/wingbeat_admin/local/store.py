@@ -268,7 +268,9 @@ class Store:
             row = self._found(parse_identity(entity))
             plan = None if row is None or row[5] != Kind.LAUNCHPLAN else _body.decode(row[7]).plan
             specs += () if plan is None else plan.notifications
-        return notices.note(self._db, specs, summary, new=new, now=at, since=self._told_since) if specs else 0
+        if not specs and not summary.phase.terminal:
+            return 0
+        return notices.note(self._db, specs, summary, new=new, now=at, since=self._told_since)
 
     def _pause_failed(self, summary: Summary) -> None:
         """Pause the schedule that has launched it, if it says so."""

@@ -165,6 +165,8 @@ async def executions(
 @get("/notifications")
 async def notifications(
     admin: TheAdmin,
+    project: FromQuery[str] = "",
+    domain: FromQuery[str] = "",
     execution: FromQuery[str] = "",
     channel: FromQuery[str] = "",
     in_state: Annotated[NotificationState | None, QueryParameter(name="state")] = None,
@@ -172,7 +174,7 @@ async def notifications(
     limit: Limit = 100,
 ) -> NotificationPage:
     """What was told, or is to be, the newest first."""
-    return await admin.notifications(NotificationQuery(execution, channel, in_state, after, limit))
+    return await admin.notifications(NotificationQuery(project, domain, execution, channel, in_state, after, limit))
 
 
 @post("/notifications/{notification:str}/resend", status_code=200)
