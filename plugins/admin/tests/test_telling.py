@@ -162,7 +162,8 @@ async def until(condition):
 async def states(admin, count=1):
     async def found():
         items = (await admin.notifications(NotificationQuery())).items
-        return items if len(items) >= count and all(each.tries for each in items) else None
+        done = all(each.failed or each.state is not NotificationState.WAITING for each in items)
+        return items if len(items) >= count and done else None
 
     return await until(found)
 
@@ -285,7 +286,8 @@ async def test_what_waits_is_sent_by_the_next_that_has_the_channel(tmp_path, cap
     ops = Fake()
     async with deployed(tmp_path) as (admin, kernel):
         await launched(admin, kernel, notifications=[Notify("ops", on=["SUCCEEDED"])])
-        (entry,) = await states(admin)
+        while not (entry := (await states(admin))[0]).failed:
+            await asyncio.sleep(0.01)
         assert (entry.state, entry.failed) == (NotificationState.WAITING, "There is no channel 'ops' here.")
         await admin.activate(PLAN)
         assert f"{PLAN} tells the channel 'ops', which is not set up here" in caplog.text
@@ -367,7 +369,7 @@ def test_a_file_from_before_tells_from_then_on(tmp_path, monkeypatch):
     monkeypatch.undo()
     db = open_file(tmp_path / "f")
     try:
-        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+        assert db.execute("PRAGMA user_version").fetchone() == (schema.FORMAT,)
         (since,) = db.execute("SELECT value FROM meta WHERE key = 'told_since'").fetchone()
         now = db.execute("SELECT unixepoch('now')").fetchone()[0]
         assert abs(now - since) < 60
@@ -379,3 +381,23 @@ def test_labels_of_ours_are_not_told():
     labels = {ENTITY_LABEL: PLAN, "project": "eta", "domain": "production", "team": "a"}
     message = message_of(Summary("x1", "f", FAILED, 1.0, 2.0, labels), "ops", 2.0)
     assert (message.labels, message.project, message.entity) == ({"team": "a"}, "eta", PLAN)
+
+
+async def test_deadlines_are_forgotten_with_the_end_also_without_the_rule(tmp_path):
+    def rows(store):
+        return store._db.execute("SELECT * FROM deadlines").fetchall()
+
+    async with deployed(tmp_path, rules=(Rule("ops", after="1h"),)) as (admin, kernel):
+        running = await kernel.launch(flows.gated, {"n": 1}, name="gated")
+
+        async def lined():
+            return await admin.do(rows)
+
+        await until(lined)
+    async with deployed(tmp_path) as (admin, kernel):
+        await kernel.engine.abort(running.id, "as asked")
+
+        async def forgotten():
+            return not await admin.do(rows)
+
+        await until(forgotten)

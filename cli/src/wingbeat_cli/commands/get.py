@@ -233,13 +233,16 @@ def _table(found: Sequence[Summary | ExecutionEntry]) -> None:
 
 
 @command.command("notifications")
+@_place
 @click.option("--execution", default="", metavar="ID", help="Of this execution only.")
 @click.option("--channel", default="", help="To this channel only.")
 @click.option(
     "--state", default="", type=click.Choice(["", "waiting", "delivered", "dead"]), help="In this state only."
 )
 @_page
-def notifications(execution: str, channel: str, state: str, limit: int, after: str, output: str) -> int:
+def notifications(
+    project: str, domain: str, execution: str, channel: str, state: str, limit: int, after: str, output: str
+) -> int:
     """List what channels are told of executions, the newest first.
 
     What is waiting is sent again later, ever later; what is dead was given up, and 'wingbeat resend notification' sends it again.
@@ -247,7 +250,8 @@ def notifications(execution: str, channel: str, state: str, limit: int, after: s
     from wingbeat.contracts.admin import NotificationPage, NotificationQuery, NotificationState
     from wingbeat_cli.door import within
 
-    wanted = NotificationQuery(execution, channel, NotificationState(state) if state else None, after, limit)
+    chosen = NotificationState(state) if state else None
+    wanted = NotificationQuery(project, domain, execution, channel, chosen, after, limit)
 
     async def work(kernel: Kernel) -> NotificationPage:
         return await telling(await kernel.admin()).notifications(wanted)

@@ -138,6 +138,8 @@ def notification(entry: NotificationEntry) -> dict[str, Any]:
         "id": entry.id,
         "channel": entry.channel,
         "execution": entry.execution,
+        "project": entry.project,
+        "domain": entry.domain,
         "phase": entry.phase.value,
         "title": entry.title,
         "at": timestamp(entry.at),

@@ -222,11 +222,15 @@ class NotificationEntry(Struct, frozen=True, omit_defaults=True):
     next: float | None = None
     delivered_at: float | None = None
     failed: str = ""
+    project: str = ""
+    domain: str = ""
 
 
 class NotificationQuery(Struct, frozen=True, omit_defaults=True):
     """Which messages are listed: those that all that is given selects; the newest first, behind the id `after`."""
 
+    project: str = ""
+    domain: str = ""
     execution: str = ""
     channel: str = ""
     state: NotificationState | None = None

@@ -59,10 +59,11 @@ class ToldContract(AdminStage):
                 assert "eta/production/plan@v1" in each.title
                 assert id in each.title
             async with asyncio.timeout(self.patience_s * 2 / 3):
-                while not all(each.tries for each in await self.noted(admin, 2, state=NotificationState.WAITING)):
+                while not all(each.failed for each in await self.noted(admin, 2, state=NotificationState.WAITING)):
                     await asyncio.sleep(0.02)
             for each in await self.noted(admin, 2):
                 assert repr(each.channel) in each.failed
+                assert each.tries
                 assert each.next is not None
 
     async def test_a_missed_deadline_is_told_while_it_runs(self, home: TemporaryHome) -> None:
@@ -116,6 +117,8 @@ class ToldContract(AdminStage):
                 query = NotificationQuery(after=page.following, limit=3)
             assert seen == every
             assert len(await self.noted(admin, 4, channel="a")) == 4
+            assert len(await self.noted(admin, 8, project="eta", domain="production")) == 8
+            assert await self.noted(admin, 0, project="maps") == []
             assert len(await self.noted(admin, 2, execution=ids[0])) == 2
             assert await self.noted(admin, 0, state=NotificationState.DELIVERED) == []
             with pytest.raises(NotFound):

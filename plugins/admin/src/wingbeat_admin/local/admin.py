@@ -261,6 +261,7 @@ class LocalAdmin:
         """See `Admin.resend`."""
         found = await self.do(Store.resend, id, self._clock())
         self._teller.look()
+        _log.info("notification %s is sent again, by %s", id, by or _owner())
         return found
 
     # -- for the follower

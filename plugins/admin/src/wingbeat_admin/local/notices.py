@@ -66,9 +66,11 @@ def note(
 
 def _add(db: sqlite3.Connection, message: Message, now: float) -> int:
     return db.execute(
-        "INSERT OR IGNORE INTO notices (id, channel, execution, body, since, at) VALUES (?, ?, ?, ?, ?, ?)",
-        (message.id, message.channel, message.execution, msgspec.json.encode(message), now, now),
-    ).rowcount
+        "INSERT OR IGNORE INTO notices (id, channel, execution, project, domain, body, since, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            message.id, message.channel, message.execution, message.project, message.domain, msgspec.json.encode(message), now, now,
+        ),
+    ).rowcount  # fmt: skip
 
 
 def _add_deadline(db: sqlite3.Connection, deadline: Deadline) -> int:
@@ -161,7 +163,7 @@ def resend(db: sqlite3.Connection, id: str, now: float) -> bool:
 def entries(db: sqlite3.Connection, query: NotificationQuery, limit: int) -> list[NotificationEntry]:
     """Those that a query selects, the newest first. `after` is one that is there, or empty."""
     where, values = ["1"], list[object]()
-    for column in ("execution", "channel", "state"):
+    for column in ("project", "domain", "execution", "channel", "state"):
         if value := getattr(query, column):
             where.append(f"{column} = ?")
             values.append(value)
@@ -189,5 +191,5 @@ def _entry(body: bytes, state: str, tries: int, at: float, failed: str) -> Notif
     message = _message.decode(body)
     return NotificationEntry(
         message.id, message.channel, message.execution, message.phase, message.title, message.at, NotificationState(state), tries,
-        at if state == "waiting" else None, at if state == "delivered" else None, failed,
+        at if state == "waiting" else None, at if state == "delivered" else None, failed, message.project, message.domain,
     )  # fmt: skip

@@ -60,12 +60,14 @@ _STEPS = (
     INSERT INTO meta VALUES ('told_since', (julianday('now') - 2440587.5) * 86400.0);
     CREATE TABLE notices (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
-        id TEXT NOT NULL UNIQUE, channel TEXT NOT NULL, execution TEXT NOT NULL, body BLOB NOT NULL, since REAL NOT NULL,
-        at REAL NOT NULL, state TEXT NOT NULL DEFAULT 'waiting', tries INTEGER NOT NULL DEFAULT 0, failed TEXT NOT NULL DEFAULT ''
+        id TEXT NOT NULL UNIQUE, channel TEXT NOT NULL, execution TEXT NOT NULL, project TEXT NOT NULL, domain TEXT NOT NULL,
+        body BLOB NOT NULL, since REAL NOT NULL, at REAL NOT NULL, state TEXT NOT NULL DEFAULT 'waiting',
+        tries INTEGER NOT NULL DEFAULT 0, failed TEXT NOT NULL DEFAULT ''
     );
     CREATE INDEX notices_that_wait ON notices (channel, at) WHERE state = 'waiting';
     CREATE INDEX notices_by_state ON notices (state, at);
     CREATE INDEX notices_by_execution ON notices (execution, number);
+    CREATE INDEX notices_by_place ON notices (project, domain, number);
     CREATE TABLE deadlines (
         execution TEXT NOT NULL, channel TEXT NOT NULL, after_s REAL NOT NULL, at REAL NOT NULL, told INTEGER NOT NULL,
         PRIMARY KEY (execution, channel, after_s)

@@ -282,7 +282,9 @@ class Store:
             row = self._found(id)
             plan = None if row is None or row[5] != Kind.LAUNCHPLAN else _body.decode(row[7]).plan
             specs += () if plan is None else plan.notifications
-        return notices.note(self._db, specs, summary, new=new, now=at, since=self._told_since) if specs else 0
+        if not specs and not summary.phase.terminal:
+            return 0
+        return notices.note(self._db, specs, summary, new=new, now=at, since=self._told_since)
 
     def _succeeded(self, summary: Summary, at: float) -> int:
         """Take note of what is to be published; 1 if something is."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -92,7 +93,7 @@ class Teller:
 
     async def drain(self) -> None:
         """Wait for what is on the way, and for what is due: a command that ends need not leave it to the next one."""
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError, sqlite3.Error):
             async with asyncio.timeout(DRAIN_S_MAX):
                 while self._sending or await self._is_due():
                     await asyncio.sleep(0.01)
@@ -109,9 +110,12 @@ class Teller:
             found: list[Notice] = await self._do(Store.untold, names, others, self._clock(), AT_ONCE)
             self._sending += len(found)
             try:
-                await asyncio.gather(*(self._tell(notice) for notice in found))
+                ended = await asyncio.gather(*(self._tell(notice) for notice in found), return_exceptions=True)
             finally:
                 self._sending -= len(found)
+            for error in ended:
+                if error is not None:
+                    raise error
             if not found:
                 earliest = await self._do(Store.next_untold, names, others)
                 await either(wake, None if earliest is None else earliest - self._clock())

@@ -179,6 +179,8 @@ async def executions(
 @get("/notifications")
 async def notifications(
     admin: TheAdmin,
+    project: FromQuery[str] = "",
+    domain: FromQuery[str] = "",
     execution: FromQuery[str] = "",
     channel: FromQuery[str] = "",
     in_state: Annotated[NotificationState | None, QueryParameter(name="state")] = None,
@@ -186,7 +188,9 @@ async def notifications(
     limit: Limit = 100,
 ) -> NotificationPage:
     """What was told, or is to be, the newest first."""
-    return await _telling(admin).notifications(NotificationQuery(execution, channel, in_state, after, limit))
+    return await _telling(admin).notifications(
+        NotificationQuery(project, domain, execution, channel, in_state, after, limit)
+    )
 
 
 def _telling(admin: Admin) -> Notifying:
