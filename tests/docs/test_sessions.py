@@ -22,7 +22,7 @@ BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"^```python\n# (\w+)\.py\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"(\w*)\$ (.*)")
 PORT = "8765"
-PAGES = ("share-and-launch",)
+PAGES = ("share-and-launch", "tenants")
 
 
 class Step(NamedTuple):
@@ -69,7 +69,11 @@ class Session:
         folder = self.root / step.folder
         if step.command.startswith("export "):
             name, _, value = step.command.removeprefix("export ").partition("=")
-            self.environment[name] = value
+            command = re.fullmatch(r"\$\((.*)\)", value)
+            # What a shell does with what the command says on its standard output, and only there.
+            self.environment[name] = (
+                value if command is None else self._printed(f"{command[1]} 2> /dev/null", folder).strip()
+            )
         elif step.command.endswith(" &"):
             process = subprocess.Popen(
                 step.command.removesuffix(" &").split(),

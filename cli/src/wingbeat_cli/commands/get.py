@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wingbeat_cli.access import apikeys, audit, grants
 from wingbeat_cli.group import HELP, output_option
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 @click.group("get", context_settings=HELP)
 def command() -> None:
     """List what is there."""
+
+
+for each in (apikeys, grants, audit):
+    command.add_command(each)
 
 
 def _place(function: Any) -> Any:

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wingbeat.contracts.access import ApiKey, AuditEntry
     from wingbeat.contracts.admin import Entity, ExecutionEntry
     from wingbeat.contracts.engine import (
         AttemptView,
@@ -105,6 +106,35 @@ def entry(entry: ExecutionEntry) -> dict[str, Any]:
         "ended_at": timestamp(entry.ended_at),
         "cause": entry.cause,
         "labels": entry.labels,
+    }
+
+
+def api_key(key: ApiKey) -> dict[str, Any]:
+    """An API key, as it is listed."""
+    import msgspec
+
+    return {
+        "name": key.name,
+        "created_at": timestamp(key.created_at),
+        "by": key.by,
+        "expires_at": timestamp(key.expires_at),
+        "grants": [msgspec.to_builtins(each) for each in key.grants],
+    }
+
+
+def audit(entry: AuditEntry) -> dict[str, Any]:
+    """One entry of the audit log."""
+    return {
+        "number": entry.number,
+        "at": timestamp(entry.at),
+        "principal": entry.principal,
+        "action": entry.action,
+        "object": entry.object,
+        "outcome": entry.outcome.value,
+        "project": entry.project,
+        "domain": entry.domain,
+        "address": entry.address,
+        "request": entry.request,
     }
 
 

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from wingbeat.base.ids import digest
+from wingbeat.contracts.access import Access
 from wingbeat.contracts.engine import LaunchReply
 from wingbeat.spec.codec import canonical
 from wingbeat.spec.entities import Closure, Interface, LaunchPlanSpec
@@ -30,6 +31,8 @@ ENTITY_LABEL = "wingbeat/entity"
 """Label of an execution: what it is of, ``project/domain/name@version``."""
 CAUSE_LABEL = "wingbeat/cause"
 """Label of an execution that a trigger has launched: the execution that fired it, or ``tick`` and when it was due."""
+BY_LABEL = "wingbeat/by"
+"""Label of an execution: the principal that has launched it, where principals have to prove who they are."""
 PAGE_MAX = 1000
 
 
@@ -122,7 +125,11 @@ class Entity(Struct, frozen=True, omit_defaults=True):
 
 
 class EntityQuery(Struct, frozen=True, omit_defaults=True):
-    """Which entities are listed: those that all that is given selects; the newest first, behind the id `after`."""
+    """Which entities are listed: those that all that is given selects; the newest first, behind the id `after`.
+
+    Attributes:
+        within: Places, as ``project/domain`` with ``*`` for every one, outside of which nothing is known. None: everywhere.
+    """
 
     kind: Kind | None = None
     project: str = ""
@@ -130,6 +137,7 @@ class EntityQuery(Struct, frozen=True, omit_defaults=True):
     name: str = ""
     after: str = ""
     limit: int = 100
+    within: tuple[str, ...] | None = None
 
 
 class EntityPage(Struct, frozen=True):
@@ -184,6 +192,8 @@ class ExecutionQuery(Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         entity: ``project/domain/name``, with or without a version.
+
+        within: Places, as ``project/domain`` with ``*`` for every one, outside of which nothing is known. None: everywhere.
     """
 
     project: str = ""
@@ -192,6 +202,7 @@ class ExecutionQuery(Struct, frozen=True, omit_defaults=True):
     phase: ExecutionPhase | None = None
     after: str = ""
     limit: int = 100
+    within: tuple[str, ...] | None = None
 
 
 class ExecutionPage(Struct, frozen=True):
@@ -203,6 +214,10 @@ class ExecutionPage(Struct, frozen=True):
 
 class Admin(Protocol):
     """The control plane of one home, or of many kernels."""
+
+    @property
+    def access(self) -> Access:
+        """Its keys, grants and audit log."""
 
     async def start(self) -> None:
         """Get ready; from now on active launch plans are started by their triggers, where this is the admin that does it.

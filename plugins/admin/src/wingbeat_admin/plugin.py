@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wingbeat.contracts.hookspecs import hookimpl
 from wingbeat.contracts.plugin import PluginInfo
-from wingbeat_admin.settings import AdminSettings
+from wingbeat_admin.settings import AdminSettings, ServerSettings
 
 if TYPE_CHECKING:
     from wingbeat.contracts.admin import Admin
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from wingbeat.contracts.hookspecs import Registrar
     from wingbeat_admin.client.api import Api
     from wingbeat_admin.client.transfer import Transfer
+    from wingbeat_admin.place import Served
 
 KITS = tuple(f"wingbeat_admin.kits:{name}" for name in ("TestLocal", "TestOverHttp", "TestEngineOverHttp"))
 
 
 @hookimpl
 def wingbeat_plugin() -> PluginInfo:
-    """Built for the first contracts; reads the section ``admin``."""
-    return PluginInfo(api=(0, 1), settings={"admin": AdminSettings}, kits=KITS)
+    """Built for the first contracts; reads the sections ``admin`` and ``server``."""
+    return PluginInfo(api=(0, 1), settings={"admin": AdminSettings, "server": ServerSettings}, kits=KITS)
 
 
 @hookimpl
@@ -39,11 +40,12 @@ def _local(home: Home, engine: Engine) -> Admin:
     from wingbeat_admin.local.admin import LocalAdmin
     from wingbeat_admin.place import server_of
 
-    if url := server_of(home.path):  # it has the file for itself
+    if served := server_of(home.path):  # it has the file for itself
         from wingbeat_admin.client.admin import HttpAdmin
 
-        return HttpAdmin(*_client(home, url))
-    return LocalAdmin(Path(home.path, "admin.sqlite"), engine, home.storage())
+        return HttpAdmin(*_client(home, served))
+    days = home.settings("admin", AdminSettings).audit_days
+    return LocalAdmin(Path(home.path, "admin.sqlite"), engine, home.storage(), audit_days=days)
 
 
 def _http(home: Home, engine: Engine) -> Admin:
@@ -61,10 +63,14 @@ def _engine(home: Home) -> RemoteEngine:
     return HttpEngine(*_client(home))
 
 
-def _client(home: Home, url: str = "") -> tuple[Api, Transfer]:
+def _client(home: Home, served: Served | None = None) -> tuple[Api, Transfer]:
     from wingbeat_admin.client.api import Api
+    from wingbeat_admin.client.credentials import key_for
     from wingbeat_admin.client.transfer import Transfer
 
     settings = home.settings("admin", AdminSettings)
-    api = Api(url or settings.endpoint, settings.timeout_s)
+    if served is not None:
+        api = Api(served.url, settings.timeout_s, lambda: served.key)
+    else:
+        api = Api(settings.endpoint, settings.timeout_s, lambda: key_for(settings.endpoint))
     return api, Transfer(api, home.storage(), str(Path(home.path, "scratch")))

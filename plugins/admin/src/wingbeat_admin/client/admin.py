@@ -22,6 +22,7 @@ from wingbeat.contracts.admin import (
 )
 from wingbeat.contracts.engine import LaunchReply
 from wingbeat.spec.identity import parse_reference
+from wingbeat_admin.client.access import HttpAccess
 from wingbeat_admin.client.api import Api
 from wingbeat_admin.client.transfer import Transfer
 
@@ -36,6 +37,12 @@ class HttpAdmin:
 
     def __init__(self, api: Api, transfer: Transfer) -> None:
         self._api, self._transfer = api, transfer
+        self._access = HttpAccess(api)
+
+    @property
+    def access(self) -> HttpAccess:
+        """See `Admin.access`."""
+        return self._access
 
     async def start(self) -> None:
         """See `Admin.start`."""

@@ -32,11 +32,15 @@ class _Away(Exception):
 
 
 class Api:
-    """The API of a server at `endpoint`. Every call may be repeated, so it is, while nobody answers."""
+    """The API of a server at `endpoint`. Every call may be repeated, so it is, while nobody answers.
 
-    def __init__(self, endpoint: str, timeout_s: float) -> None:
+    Args:
+        key: Gives what proves who asks; empty sends nothing. Asked for each call.
+    """
+
+    def __init__(self, endpoint: str, timeout_s: float, key: Callable[[], str] = str) -> None:
         self.endpoint = endpoint.rstrip("/")
-        self._timeout_s = timeout_s
+        self._timeout_s, self._key = timeout_s, key
         self._client: httpx.AsyncClient | None = None
         self._told = False
 
@@ -50,8 +54,17 @@ class Api:
                 hint="Give its URL, as http://127.0.0.1:8765: by --endpoint, WINGBEAT_ENDPOINT, or admin.endpoint.",
             )
         self._client = httpx.AsyncClient(
-            base_url=f"{self.endpoint}/api/v1", timeout=self._timeout_s, trust_env=not _is_here(self.endpoint)
+            base_url=f"{self.endpoint}/api/v1",
+            timeout=self._timeout_s,
+            trust_env=not _is_here(self.endpoint),
+            auth=self._signed,
         )
+
+    def _signed(self, request: httpx.Request) -> httpx.Request:
+        """The request, with what proves who asks. Nothing is sent to where a server might lead us: no redirect is followed."""
+        if key := self._key():
+            request.headers["authorization"] = f"Bearer {key}"
+        return request
 
     async def close(self) -> None:
         """Hang up."""

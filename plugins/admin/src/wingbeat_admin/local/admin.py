@@ -12,11 +12,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from wingbeat.base.errors import ConfigurationError, InputError, NotFound
 from wingbeat.base.ids import digest, short_id
 from wingbeat.contracts.admin import (
+    BY_LABEL,
     CAUSE_LABEL,
     ENTITY_LABEL,
     PAGE_MAX,
@@ -39,6 +40,7 @@ from wingbeat.spec.entities import LaunchPlanSpec
 from wingbeat.spec.identity import Identity, check_place, check_version, parse_identity, parse_name, parse_reference
 from wingbeat.spec.literal import Literals
 from wingbeat.spec.triggers import OnEndSpec, ScheduleSpec
+from wingbeat_admin.local.access import LocalAccess
 from wingbeat_admin.local.firing import check_taken
 from wingbeat_admin.local.follower import Follower
 from wingbeat_admin.local.inputs import literals_of
@@ -55,6 +57,7 @@ ABREAST_S_MAX = 5.0
 """For so long it waits at its start for what has happened meanwhile."""
 MOMENT_MAX = 32_503_680_000.0
 """The year 3000, in epoch seconds."""
+AUDIT_DAYS = 365
 RESERVED = "wingbeat/"
 """What labels of ours begin with."""
 
@@ -69,14 +72,30 @@ class LocalAdmin:
 
         storage: Where large inputs are kept.
 
+        audit_days: For so long entries of the audit log are kept.
+
         clock: What time it is, in epoch seconds.
     """
 
-    def __init__(self, path: Path, engine: Engine, storage: Storage, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        path: Path,
+        engine: Engine,
+        storage: Storage,
+        *,
+        audit_days: float = AUDIT_DAYS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._path, self._engine, self._storage, self._clock = path, engine, storage, clock
         self._store: Store | None = None
         self._thread: ThreadPoolExecutor | None = None
         self._follower: Follower | None = None
+        self._access = LocalAccess(self.do, clock, audit_days, _owner)
+
+    @property
+    def access(self) -> LocalAccess:
+        """See `Admin.access`."""
+        return self._access
 
     async def start(self) -> None:
         """See `Admin.start`."""
@@ -110,7 +129,13 @@ class LocalAdmin:
         """See `Admin.register`."""
         ids = _identities(registration)
         hit("admin.register")
-        return await self.do(Store.register, ids, registration.definitions, self._clock(), by or _owner())
+        now, who, place = self._clock(), by or _owner(), (registration.project, registration.domain)
+
+        def register(store: Store) -> list[Registered]:
+            return store.register(ids, registration.definitions, now, who)
+
+        told = f"{len(ids)} as {ids[0]}" if len(ids) > 1 else str(ids[0])
+        return await self._access.change("register", told, *place, by, register)  # type: ignore[no-any-return]
 
     async def entity(self, reference: str) -> Entity:
         """See `Admin.entity`."""
@@ -134,7 +159,7 @@ class LocalAdmin:
             await self._check_watched(trigger, definition)
         elif trigger is not None:
             first = next(ticks(trigger.when, now), None)
-        await self.do(Store.activate, id, watched, first, now)
+        await self._change("activate", id, by, lambda store: store.activate(id, watched, first, now))
         hit("admin.activated")
         self._look()
         _log.info("launch plan %s is active, by %s", id, by or _owner())
@@ -144,7 +169,7 @@ class LocalAdmin:
         """See `Admin.deactivate`."""
         id, definition = await self._resolved(reference)
         _launchplan(id, definition)
-        await self.do(Store.deactivate, id.entity)
+        await self._change("deactivate", id, by, lambda store: store.deactivate(id.entity))
         _log.info("launch plan %s is not active any more, by %s", id.entity, by or _owner())
         return await self.entity(str(id))
 
@@ -158,15 +183,25 @@ class LocalAdmin:
     async def pause(self, reference: str, reason: str, *, by: str = "") -> Entity:
         """See `Admin.pause`."""
         id, _ = await self._scheduled(reference)
-        if not await self.do(Store.pause, id.entity, reason or f"paused by {by or 'its owner'}", None):
-            raise InputError(f"{id.entity} is not active, so nothing has to be paused.")
+        why = reason or f"paused by {by or 'its owner'}"
+
+        def pause(store: Store) -> None:
+            if not store.pause(id.entity, why, None):
+                raise InputError(f"{id.entity} is not active, so nothing has to be paused.")
+
+        await self._change("pause", id, by, pause)
         return await self.entity(str(id))
 
     async def resume(self, reference: str, *, by: str = "") -> Entity:
         """See `Admin.resume`."""
         id, schedule = await self._scheduled(reference)
-        if not await self.do(Store.pause, id.entity, "", next(ticks(schedule.when, self._clock()), None)):
-            raise InputError(f"{id.entity} is not active.", hint=f"wingbeat activate launchplan {id}")
+        next_ = next(ticks(schedule.when, self._clock()), None)
+
+        def resume(store: Store) -> None:
+            if not store.pause(id.entity, "", next_):
+                raise InputError(f"{id.entity} is not active.", hint=f"wingbeat activate launchplan {id}")
+
+        await self._change("resume", id, by, resume)
         self._look()
         return await self.entity(str(id))
 
@@ -177,7 +212,8 @@ class LocalAdmin:
                 raise InputError(f"The label {name!r} is ours.", hint="Choose another name.")
         id, definition = await self._resolved(launch.entity)
         inputs = await asyncio.to_thread(literals_of, definition, launch.inputs, self._storage, str(id))
-        return await self.run(id, definition, inputs, launch.name or short_id(os.urandom(16)), labels=launch.labels)
+        labels = {**launch.labels, BY_LABEL: by} if by else launch.labels
+        return await self.run(id, definition, inputs, launch.name or short_id(os.urandom(16)), labels=labels)
 
     async def executions(self, query: ExecutionQuery) -> ExecutionPage:
         """See `Admin.executions`."""
@@ -222,6 +258,9 @@ class LocalAdmin:
             version = parse_identity((await self.do(Store.entity, name, "")).id).version
         id = name.at(version)
         return id, await self.do(Store.definition, id)
+
+    async def _change(self, action: str, id: Identity, by: str, work: Callable[[Store], Any]) -> Any:
+        return await self._access.change(action, str(id), id.project, id.domain, by, work)
 
     def _look(self) -> None:
         if self._follower is not None:

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from wingbeat.base.errors import ConfigurationError
 
-FORMAT = 1
-"""Version of the file's format: the number of steps in `_STEPS`."""
 BUSY_S = 10.0
 """For so long another process may hold the file: a command that registers or lists."""
 
@@ -54,7 +52,28 @@ _STEPS = (
     CREATE INDEX executions_by_name ON executions (project, domain, name, number);
     CREATE INDEX executions_by_entity ON executions (entity, number);
     """,
+    # `apikeys` holds the hashes of keys, `grants` who has which role where; `audit` is only added to, and swept by age.
+    """
+    CREATE TABLE apikeys (
+        name TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE, hash BLOB NOT NULL, created_at REAL NOT NULL, by TEXT NOT NULL,
+        expires_at REAL
+    ) WITHOUT ROWID;
+    CREATE TABLE grants (
+        principal TEXT NOT NULL, project TEXT NOT NULL, domain TEXT NOT NULL, role TEXT NOT NULL,
+        PRIMARY KEY (principal, project, domain)
+    ) WITHOUT ROWID;
+    CREATE TABLE audit (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        at REAL NOT NULL, principal TEXT NOT NULL, action TEXT NOT NULL, object TEXT NOT NULL, outcome TEXT NOT NULL,
+        project TEXT NOT NULL, domain TEXT NOT NULL, address TEXT NOT NULL, request TEXT NOT NULL
+    );
+    CREATE INDEX audit_by_at ON audit (at);
+    CREATE INDEX audit_by_principal ON audit (principal, number);
+    CREATE INDEX audit_by_place ON audit (project, domain, number);
+    """,
 )
+FORMAT = len(_STEPS)
+"""Version of the file's format."""
 
 _APPLICATION_ID = 0x57424144  # "WBAD", by which `file` and we tell it from other databases
 

@@ -35,6 +35,7 @@ from wingbeat.spec.triggers import OnEndSpec, ScheduleSpec
 from wingbeat_admin.local import due
 from wingbeat_admin.local.due import Due
 from wingbeat_admin.local.ticks import decided
+from wingbeat_admin.places import clause, is_within
 
 DIFFERENCES_MAX = 20
 """How many differences a refusal tells."""
@@ -69,14 +70,25 @@ class Store:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self._within = False
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        """The file: for modules with statements of their own, within `transaction`."""
+        return self._db
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing. Within another one it is a part of that."""
+        if self._within:
+            yield self._db
+            return
         self._db.execute("BEGIN IMMEDIATE")
+        self._within = True
         try:
             yield self._db
             self._db.execute("COMMIT")
@@ -84,6 +96,8 @@ class Store:
             if self._db.in_transaction:
                 self._db.rollback()
             raise
+        finally:
+            self._within = False
 
     # -- the inventory
 
@@ -92,7 +106,7 @@ class Store:
     ) -> list[Registered]:
         """All or none. Raises ConflictError."""
         given = list(zip(ids, definitions, strict=True))
-        with self._transaction():
+        with self.transaction():
             there = [self._found(id) for id in ids]
             others = [each for each, row in zip(given, there, strict=True) if row and row[6] != each[1].digest]
             if others:
@@ -152,7 +166,7 @@ class Store:
         if row is None:
             if version and (versions := self._versions(name)):
                 raise NotFound(f"{name} has no version {version!r}.", hint=f"Its versions are {', '.join(versions)}.")
-            raise NotFound(f"Nothing is registered as {name}.", hint="'wingbeat get workflows' lists what is.")
+            raise unregistered(name)
         return row
 
     def _found(self, id: Identity) -> tuple[Any, ...] | None:
@@ -177,15 +191,19 @@ class Store:
 
     def entities(self, query: EntityQuery) -> EntityPage:
         """A page. Raises NotFound for an `after` that is not there."""
-        where, values = ["1"], []
+        condition, inside = clause(query.within)
+        where, values = [condition], list[object](inside)
         for column in ("kind", "project", "domain", "name"):
             if value := getattr(query, column):
                 where.append(f"{column} = ?")
                 values.append(value)
         if query.after:
-            name, _, version = query.after.partition("@")
+            text, _, version = query.after.partition("@")
+            name = parse_name(text)
+            if not is_within(query.within, name.project, name.domain):
+                raise unregistered(name)
             where.append("number < ?")
-            values.append(self._row(parse_name(name), version)[0])
+            values.append(self._row(name, version)[0])
         limit = max(1, min(query.limit, PAGE_MAX))
         rows = self._db.execute(
             f"{_ENTITIES} WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?", (*values, limit + 1)
@@ -198,7 +216,7 @@ class Store:
     def activate(self, id: Identity, watched: str, first: float | None, at: float) -> None:
         """Make a version the active one. Its trigger counts from `at` on, with the tick `first` if it is a schedule; as before, if
         it is active already."""
-        with self._transaction():
+        with self.transaction():
             self._db.execute(
                 "INSERT INTO active VALUES (?, ?, ?, ?, ?, ?, ?, '') ON CONFLICT DO UPDATE SET "
                 "since = CASE WHEN watched = excluded.watched THEN since ELSE excluded.since END, watched = excluded.watched, "
@@ -213,7 +231,7 @@ class Store:
 
     def deactivate(self, name: Name) -> None:
         """Have none be active."""
-        with self._transaction():
+        with self.transaction():
             where = "project = ? AND domain = ? AND name = ?"
             self._db.execute(f"DELETE FROM active WHERE {where}", (name.project, name.domain, name.name))
 
@@ -227,7 +245,7 @@ class Store:
     def project(self, changes: Sequence[Change], at: float) -> int:
         """Take note of changes, and of what triggers decide for them, at once; says how many launches may be due."""
         found = 0
-        with self._transaction():
+        with self.transaction():
             for change in changes:
                 before = self._phase(change.execution.id)
                 self._write(change.execution)
@@ -292,7 +310,7 @@ class Store:
     def look(self, now: float) -> tuple[int, float | None]:
         """Decide about the ticks that have come; says how many launches are due, and when to look again."""
         decided_ = 0
-        with self._transaction():
+        with self.transaction():
             where = "next <= ? AND paused = '' ORDER BY next LIMIT 1000"
             query = f"SELECT project, domain, name, version, next FROM active WHERE {where}"
             for project, domain, name, version, next_ in self._db.execute(query, (now,)).fetchall():
@@ -331,7 +349,7 @@ class Store:
 
     def launched(self, execution: str) -> None:
         """It is in the engine's journal."""
-        with self._transaction():
+        with self.transaction():
             due.launched(self._db, execution)
 
     def refused(self, execution: str, why: str) -> None:
@@ -340,7 +358,8 @@ class Store:
 
     def executions(self, query: ExecutionQuery) -> ExecutionPage:
         """A page. Raises NotFound for an `after` that is not there."""
-        where, values = ["1"], []
+        condition, inside = clause(query.within)
+        where, values = [condition], list[object](inside)
         for column in ("project", "domain", "phase"):
             if value := getattr(query, column):
                 where.append(f"{column} = ?")
@@ -355,7 +374,8 @@ class Store:
                 where.append("project = ? AND domain = ? AND name = ?")
                 values += [found.project, found.domain, found.name]
         if query.after:
-            row = self._db.execute("SELECT number FROM executions WHERE id = ?", (query.after,)).fetchone()
+            seen = f"SELECT number FROM executions WHERE id = ? AND {condition}"
+            row = self._db.execute(seen, (query.after, *inside)).fetchone()
             if row is None:
                 raise NotFound(f"There is no execution {query.after!r} in the history.")
             where.append("number < ?")
@@ -368,6 +388,11 @@ class Store:
         ).fetchall()
         items = [_entry(row) for row in rows[:limit]]
         return ExecutionPage(items, items[-1].id if len(rows) > limit else "")
+
+
+def unregistered(name: Name) -> NotFound:
+    """What is said of a name that nothing has."""
+    return NotFound(f"Nothing is registered as {name}.", hint="'wingbeat get workflows' lists what is.")
 
 
 def _own(definition: Definition) -> LaunchPlanSpec | None:
