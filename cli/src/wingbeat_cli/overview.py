@@ -23,6 +23,8 @@ COMMANDS = {
     "evict": "Forget what is kept: entries of the cache.",
     "create": "Make API keys for those who use a server, and give roles.",
     "delete": "Take API keys and roles away.",
+    "login": "Prove to a server who you are.",
+    "logout": "Keep nothing that proves it.",
     "serve": "Make this home reachable for others, over HTTP.",
     "spec": "Show what is compiled, what differs, and what is wrong.",
     "config": "Show the settings, and where each comes from.",

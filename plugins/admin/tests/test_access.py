@@ -19,9 +19,11 @@ from wingbeat.testing.conformance.admin import launchplan
 from wingbeat.testing.home import TemporaryHome
 from wingbeat.trees import TreeFile, make_manifest, manifest_bytes
 from wingbeat_admin.client import credentials
+from wingbeat_admin.client.access import HttpAccess
 from wingbeat_admin.client.admin import HttpAdmin
 from wingbeat_admin.client.api import Api
 from wingbeat_admin.client.engine import HttpEngine
+from wingbeat_admin.client.signing import Signing
 from wingbeat_admin.client.transfer import Transfer
 from wingbeat_admin.local import keys
 from wingbeat_admin.local.admin import LocalAdmin
@@ -192,7 +194,7 @@ async def test_changes_are_told_of_the_own_place_only(server):
 
 
 def over(server, key):
-    api = Api(str(server.http.base_url), 20.0, lambda: key)
+    api = Api(str(server.http.base_url), 20.0).signed(key)
     folder = f"{server.home.path}/../client"
     return api, Transfer(api, TemporaryHome(Path(folder)).storage(), f"{folder}/scratch")
 
@@ -490,20 +492,39 @@ async def test_the_client_says_what_the_server_says(server):
             await admin.close()
 
 
-def test_credentials_are_for_one_server_and_one_user(tmp_path, monkeypatch):
+async def test_credentials_are_for_one_server_and_one_user(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.delenv(credentials.VARIABLE, raising=False)
-    assert credentials.key_for("http://one:1") == ""
+    assert await Signing("http://one:1")() == ""
     file = credentials.keep("http://one:1/", credentials.Credential("k1"))
     credentials.keep("http://two:2", credentials.Credential("k2"))
     assert file.stat().st_mode & 0o777 == 0o600
-    assert [credentials.key_for(url) for url in ("http://one:1", "http://two:2", "http://three:3")] == ["k1", "k2", ""]
+    assert [await Signing(url)() for url in ("http://one:1", "http://two:2", "http://three:3")] == ["k1", "k2", ""]
     monkeypatch.setenv(credentials.VARIABLE, "given")
-    assert credentials.key_for("http://one:1") == "given"
+    assert await Signing("http://one:1")() == "given"
     monkeypatch.delenv(credentials.VARIABLE)
     assert credentials.forget("http://one:1")
     assert not credentials.forget("http://one:1")
-    assert credentials.key_for("http://one:1") == ""
+    assert await Signing("http://one:1")() == ""
     file.chmod(0o640)
     with pytest.raises(ConfigurationError, match="Others than you may read"):
-        credentials.key_for("http://two:2")
+        await Signing("http://two:2")()
+
+
+async def test_a_key_is_kept_once_the_server_has_taken_it(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv(credentials.VARIABLE, raising=False)
+    key, url = await server.key("ro", ("viewer", *OWN)), str(server.http.base_url)
+    api = Api(url, 20.0, Signing(url))
+    api.open()
+    access = HttpAccess(api)
+    try:
+        with pytest.raises(Unauthenticated):
+            await access.login(print, key=key[:-1])
+        assert credentials.read() == {}
+        assert await access.login(print, key=key) == "apikey:ro"
+        assert await access.logout()
+        with pytest.raises(ConfigurationError, match="takes API keys only"):
+            await access.login(print)
+    finally:
+        await api.close()

@@ -80,10 +80,13 @@ ANYWHERE = {
     ("GET", "/audit"): "admin",
 }
 """Routes about no one place: the least role, somewhere."""
-APART = {
-    ("GET", "/health"), ("GET", "/content/files/{digest}"), ("GET", "/content/trees/{digest}"), ("GET", "/engine/changes"),
+OPEN = {("GET", "/health"), ("GET", "/login")}
+APART = OPEN | {
+    ("GET", "/content/files/{digest}"),
+    ("GET", "/content/trees/{digest}"),
+    ("GET", "/engine/changes"),
     ("POST", "/engine/evictions"),
-}  # fmt: skip
+}
 """Routes with a test of their own."""
 
 
@@ -184,12 +187,13 @@ async def test_who_brings_no_key_gets_nowhere(server):
             )
             assert answer.status_code == 401, (key[:20], row, answer.text)
             assert answer.headers["www-authenticate"] == "Bearer"
-        for method, path in ANYWHERE.keys() | APART - {("GET", "/health")}:
+        for method, path in ANYWHERE.keys() | APART - OPEN:
             answer = await server.http.request(method, f"/api/v1{path.format(digest=HASH)}", headers=headers)
             assert answer.status_code == 401, (key[:20], path, answer.text)
     for authorization in ("Basic YTpi", "Bearer", f"bearer  {server.owner}", f"Token {server.owner}"):
         assert (await server.http.get("/api/v1/me", headers={"authorization": authorization})).status_code == 401
-    assert (await server.http.get("/api/v1/health")).status_code == 200
+    for _, path in OPEN:
+        assert (await server.http.get(f"/api/v1{path}")).status_code == 200
     assert (await server.call(server.owner, "GET", "/me")).json()["grants"][0]["role"] == "admin"
 
 

@@ -7,6 +7,7 @@ project; ``*`` stands for every one. What holds for all calls is what holds for 
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from typing import Protocol
 
 from msgspec import Struct
@@ -153,6 +154,22 @@ class Access(Protocol):
 
     async def grants(self, principal: str = "") -> list[Grant]:
         """All grants, or those of one principal; by principal and place."""
+
+    async def login(self, show: Callable[[str], None], *, device: bool = False, key: str = "") -> str:
+        """Have this user prove who they are, and keep what proves it for the next calls to this admin; returns the principal.
+
+        Args:
+            show: Told what the user is to do: a line of text.
+
+            device: With any device, and a code that is confirmed there; else with a browser of this machine.
+
+            key: An API key that is kept instead.
+
+        Raises: `ConfigurationError` where nobody is asked; `AccessDenied`; `EngineStopped` if nobody answers.
+        """
+
+    async def logout(self) -> bool:
+        """Keep nothing of that any more; says whether something was kept."""
 
     async def audit(self, query: AuditQuery) -> AuditPage:
         """The audit log."""

@@ -65,12 +65,17 @@ def _engine(home: Home) -> RemoteEngine:
 
 def _client(home: Home, served: Served | None = None) -> tuple[Api, Transfer]:
     from wingbeat_admin.client.api import Api
-    from wingbeat_admin.client.credentials import key_for
+    from wingbeat_admin.client.signing import Signing
     from wingbeat_admin.client.transfer import Transfer
 
     settings = home.settings("admin", AdminSettings)
     if served is not None:
-        api = Api(served.url, settings.timeout_s, lambda: served.key)
+        owner = served
+
+        async def key() -> str:
+            return owner.key
+
+        api = Api(owner.url, settings.timeout_s, key)
     else:
-        api = Api(settings.endpoint, settings.timeout_s, lambda: key_for(settings.endpoint))
+        api = Api(settings.endpoint, settings.timeout_s, Signing(settings.endpoint))
     return api, Transfer(api, home.storage(), str(Path(home.path, "scratch")))

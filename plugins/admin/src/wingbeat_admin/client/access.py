@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -20,6 +22,21 @@ class KeyRequest(Struct, forbid_unknown_fields=True):
     name: str
     grants: list[Grant] = []
     expires_at: float | None = None
+
+
+class Login(Struct, frozen=True, omit_defaults=True):
+    """How one logs in at a server: at which provider, as which client, asking for what. Empty: it takes keys only."""
+
+    issuer: str = ""
+    client: str = ""
+    scopes: tuple[str, ...] = ()
+
+
+class Me(Struct):
+    """Who asks, as the server sees it. Empty: nobody has to prove who they are, or it is the owner of the home."""
+
+    principal: str
+    grants: list[Grant]
 
 
 class HttpAccess:
@@ -54,6 +71,32 @@ class HttpAccess:
     async def grants(self, principal: str = "") -> list[Grant]:
         """See `Access.grants`."""
         return await self._call(list[Grant], "GET", "/grants", params={"principal": principal})
+
+    async def login(self, show: Callable[[str], None], *, device: bool = False, key: str = "") -> str:
+        """See `Access.login`."""
+        from wingbeat_admin.client import credentials
+        from wingbeat_admin.client.login import at_provider, client_of
+
+        if key:
+            found = credentials.Credential(key)
+        else:
+            how = await self._call(Login, "GET", "/login")
+            async with client_of(how.issuer) as http:
+                session = await at_provider(how, http)
+                found = await (session.by_device(show) if device else session.by_code(show))
+        signed = self._api.signed(found.key or found.token)
+        try:
+            me = msgspec.json.decode(await signed.call("GET", "/me"), type=Me)
+        finally:
+            await signed.close()
+        await asyncio.to_thread(credentials.keep, self._api.endpoint, found)
+        return me.principal
+
+    async def logout(self) -> bool:
+        """See `Access.logout`."""
+        from wingbeat_admin.client import credentials
+
+        return await asyncio.to_thread(credentials.forget, self._api.endpoint)
 
     async def audit(self, query: AuditQuery) -> AuditPage:
         """See `Access.audit`."""

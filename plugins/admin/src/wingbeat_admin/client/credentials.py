@@ -5,9 +5,12 @@ The file is that of its owner alone, and a key in it is for one server: it is se
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -19,13 +22,24 @@ VARIABLE = "WINGBEAT_API_KEY"
 
 
 class Credential(Struct, omit_defaults=True, forbid_unknown_fields=True):
-    """For one server.
+    """For one server: an API key, or what a login has given.
 
     Attributes:
         key: An API key.
+
+        token: Of the user, by the provider `issuer` for its client `client`.
+
+        refresh: With which another token is got; empty if the provider gives none.
+
+        expires_at: When the token expires, in epoch seconds.
     """
 
     key: str = ""
+    token: str = ""
+    refresh: str = ""
+    expires_at: float = 0.0
+    issuer: str = ""
+    client: str = ""
 
 
 _file = msgspec.json.Decoder(dict[str, Credential])
@@ -37,17 +51,22 @@ def path() -> Path:
     return Path(base) / "wingbeat" / "credentials.json"
 
 
-def key_for(endpoint: str) -> str:
-    """What is sent to a server; empty if nothing is known for it.
+def given() -> str:
+    """The key that the environment says; empty if it says none."""
+    return os.environ.get(VARIABLE, "").strip()
+
+
+def of(endpoint: str) -> Credential:
+    """What is kept for a server; an empty one if nothing is.
 
     Raises:
         ConfigurationError: The file cannot be read, or others than its owner can.
     """
-    return os.environ.get(VARIABLE, "").strip() or read().get(_name(endpoint), Credential()).key
+    return read().get(_name(endpoint), Credential())
 
 
 def read() -> dict[str, Credential]:
-    """All of them, by the URL of the server. Raises as `key_for`."""
+    """All of them, by the URL of the server. Raises as `of`."""
     file = path()
     try:
         with file.open("rb") as stream:
@@ -74,6 +93,19 @@ def forget(endpoint: str) -> bool:
         return False
     _write(found)
     return True
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """While entered, no other process changes the file by this: a token is got anew once, not by each of several commands."""
+    file = path().with_suffix(".lock")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _write(found: dict[str, Credential]) -> None:

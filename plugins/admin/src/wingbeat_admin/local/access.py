@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.access import ApiKey, AuditEntry, AuditPage, AuditQuery, Grant, NewKey
 from wingbeat_admin.local import audit, grants, keys
 from wingbeat_admin.local.store import Store
@@ -68,6 +69,16 @@ class LocalAccess:
     async def grants(self, principal: str = "") -> list[Grant]:
         """See `Access.grants`."""
         return await self.grants_of([principal]) if principal else await self._do(lambda store: grants.every(store.db))
+
+    async def login(self, show: Callable[[str], None], *, device: bool = False, key: str = "") -> str:
+        """See `Access.login`."""
+        raise ConfigurationError(
+            "A home asks nobody who they are.", hint="Name a server: --endpoint URL, or WINGBEAT_ENDPOINT."
+        )
+
+    async def logout(self) -> bool:
+        """See `Access.logout`."""
+        return False
 
     async def audit(self, query: AuditQuery) -> AuditPage:
         """See `Access.audit`."""

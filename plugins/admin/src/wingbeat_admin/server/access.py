@@ -6,20 +6,18 @@ from typing import Any
 
 from litestar import Request, Router
 from litestar.params import FromQuery
-from msgspec import Struct
 
 from wingbeat.contracts.access import ApiKey, AuditPage, AuditQuery, Grant, NewKey, Outcome, Role
-from wingbeat_admin.client.access import KeyRequest
+from wingbeat_admin.client.access import KeyRequest, Login, Me
 from wingbeat_admin.places import is_within
 from wingbeat_admin.server.bodies import body_of
-from wingbeat_admin.server.dependencies import Limit, Number, Part, TheAdmin, TheCaller, delete, get, post
+from wingbeat_admin.server.dependencies import Limit, Number, Part, TheAdmin, TheCaller, TheLogin, delete, get, post
 
 
-class Me(Struct):
-    """Who asks, as the server sees it. Empty: nobody has to prove who they are, or it is the owner of the home."""
-
-    principal: str
-    grants: list[Grant]
+@get("/login")
+async def how(login: TheLogin) -> Login:
+    """How one logs in here."""
+    return login
 
 
 @get("/me")
@@ -93,4 +91,6 @@ def _within(found: list[Grant], places: tuple[str, ...] | None) -> list[Grant]:
     return [grant for grant in found if is_within(places, grant.project, grant.domain)]
 
 
-ACCESS = Router("/api/v1", route_handlers=[me, keys, create_key, delete_key, grants, create_grant, delete_grant, audit])
+ACCESS = Router(
+    "/api/v1", route_handlers=[how, me, keys, create_key, delete_key, grants, create_grant, delete_grant, audit]
+)

@@ -13,6 +13,7 @@ from litestar.params import FromPath, QueryParameter, SkipValidation
 from wingbeat.contracts.admin import PAGE_MAX, Admin
 from wingbeat.contracts.engine import Engine
 from wingbeat.contracts.home import Home
+from wingbeat_admin.client.access import Login
 from wingbeat_admin.problems import MEDIA_TYPE, Problem
 from wingbeat_admin.server.gate import Permit
 from wingbeat_admin.server.policy import Caller
@@ -23,6 +24,7 @@ TheEngine = SkipValidation[NamedDependency[Engine]]
 TheHome = SkipValidation[NamedDependency[Home]]
 TheEnd = SkipValidation[NamedDependency[Permit]]
 """Until when this may last: what waits is answered then, and streams end."""
+TheLogin = SkipValidation[NamedDependency[Login]]
 TheCaller = SkipValidation[NamedDependency[Caller]]
 TheShown = SkipValidation[NamedDependency[Shown]]
 """Told what an answer shows: the caller may ask for the content that this refers to."""

@@ -7,7 +7,7 @@ import hmac
 import os
 import time
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from litestar import Request
 from litestar.connection import ASGIConnection
@@ -23,12 +23,16 @@ from wingbeat.contracts.engine import Engine
 from wingbeat_admin.local import audit
 from wingbeat_admin.local.access import LocalAccess
 from wingbeat_admin.local.audit import Call
+from wingbeat_admin.local.keys import id_of
 from wingbeat_admin.places import is_within
 from wingbeat_admin.server.needs import Asked
 from wingbeat_admin.server.noting import Notes
 from wingbeat_admin.server.policy import Caller, all_powerful
 from wingbeat_admin.server.reach import Reach
 from wingbeat_admin.server.table import TABLE, Effect, Rule
+
+if TYPE_CHECKING:
+    from wingbeat_admin.server.tokens import Tokens
 
 REQUEST_ID_LENGTH_MAX = 64
 
@@ -42,12 +46,21 @@ class Gate:
         owner_key: What the owner of the home brings; empty where nobody has to prove who they are.
 
         end: Set when the server stops.
+
+        tokens: Looks at tokens of a provider, where there is one.
     """
 
     def __init__(
-        self, admin: Admin, engine: Engine, access: LocalAccess | None, owner_key: str, scheme: str, end: asyncio.Event
+        self,
+        admin: Admin,
+        engine: Engine,
+        access: LocalAccess | None,
+        owner_key: str,
+        scheme: str,
+        end: asyncio.Event,
+        tokens: Tokens | None = None,
     ) -> None:
-        self._admin, self._engine, self._access = admin, engine, access
+        self._admin, self._engine, self._access, self._tokens = admin, engine, access, tokens
         self._owner_key, self._scheme, self._end = owner_key, scheme, end
         self._notes = None if access is None else Notes(access)
         self._changed = asyncio.Event()
@@ -134,6 +147,10 @@ class Gate:
             )
         if hmac.compare_digest(key.encode(), self._owner_key.encode()):
             return all_powerful()
+        if self._tokens is not None and not id_of(key):
+            proved = await self._tokens.look(key)
+            grants = await self._access.grants_of([proved.user, *proved.groups])
+            return Caller(proved.user, tuple(grants), proved.expires_at)
         found = await self._access.holder(key)
         if found is None:
             raise Unauthenticated("The key is not taken: it has expired, was deleted, or is none of this server.")

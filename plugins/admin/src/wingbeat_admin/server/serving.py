@@ -9,7 +9,7 @@ import logging
 import secrets
 import socket
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from litestar import Litestar, Request, Response
@@ -24,6 +24,7 @@ from wingbeat.base.errors import ConfigurationError, WingbeatError
 from wingbeat.contracts.admin import Admin
 from wingbeat.contracts.engine import Engine
 from wingbeat.contracts.home import Home
+from wingbeat_admin.client.access import Login
 from wingbeat_admin.local.access import LocalAccess
 from wingbeat_admin.place import Served, announce, announced
 from wingbeat_admin.problems import MEDIA_TYPE, Problem, problem_of
@@ -34,6 +35,9 @@ from wingbeat_admin.server.policy import Caller
 from wingbeat_admin.server.reach import Shown
 from wingbeat_admin.server.routes import ROUTES
 from wingbeat_admin.settings import ServerSettings
+
+if TYPE_CHECKING:
+    from wingbeat_admin.server.tokens import Tokens
 
 BODY_BYTES_MAX = 64 * 2**20
 """A registration of a large project; everything else is far smaller."""
@@ -66,7 +70,9 @@ def application(
             hint="Serve a home, by kernel.admin = 'local'.",
         )
     scheme = home.storage().scheme
-    gate = Gate(admin, engine, access, owner_key, scheme, end)
+    settings = home.settings("server", ServerSettings)
+    gate = Gate(admin, engine, access, owner_key, scheme, end, _tokens(settings) if owner_key else None)
+    asked = Login(settings.issuer, settings.client, settings.scopes) if settings.auth == "oidc" else Login()
 
     def caller(request: Request[Any, Any, Any]) -> Caller:
         return request.state["caller"]  # type: ignore[no-any-return]
@@ -86,6 +92,7 @@ def application(
             "end": Provide(gate.permit, sync_to_thread=False),
             "caller": Provide(caller, sync_to_thread=False),
             "shown": Provide(shown, sync_to_thread=False),
+            "login": Provide(lambda: asked, sync_to_thread=False),
         },
         middleware=[lambda app: _Guard(app, hosts)],
         exception_handlers={
@@ -141,6 +148,14 @@ async def serve(
             server.should_exit = True  # else it would leave its sockets to the loop
             await serving
             raise
+
+
+def _tokens(settings: ServerSettings) -> Tokens | None:
+    if settings.auth != "oidc":
+        return None
+    from wingbeat_admin.server.tokens import Tokens
+
+    return Tokens(settings)
 
 
 class _Server(uvicorn.Server):

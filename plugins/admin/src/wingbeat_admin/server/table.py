@@ -45,6 +45,7 @@ _VIEWER, _RUNNER, _DEVELOPER, _ADMIN = Role
 
 TABLE: dict[tuple[str, str], Rule] = {
     ("GET", f"{_API}/health"): Rule("health", None),
+    ("GET", f"{_API}/login"): Rule("login.ask", None),
     ("GET", f"{_API}/me"): Rule("me", anybody),
     ("GET", "/api/openapi"): Rule("openapi", anybody),
     ("GET", "/api/openapi/openapi.json"): Rule("openapi", anybody),
