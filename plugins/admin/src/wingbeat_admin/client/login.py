@@ -1,5 +1,5 @@
 """Logging in at the OpenID provider of a server: by the device flow (RFC 8628), or the code flow with PKCE (RFC 7636) over a page
-of this machine (RFC 8252). What it gives is an ID token: it is for our client alone, and says who the user is; the server looks at it.
+of this machine (RFC 8252). What it gives is an ID token: it is for our client alone, and says who the user is.
 """
 
 from __future__ import annotations

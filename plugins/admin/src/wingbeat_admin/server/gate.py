@@ -141,10 +141,9 @@ class Gate:
         assert self._access is not None
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not key:
-            raise Unauthenticated(
-                "This server has to know who asks.",
-                hint="Set WINGBEAT_API_KEY to a key that 'wingbeat create apikey' has made.",
-            )
+            ways = "Set WINGBEAT_API_KEY to a key that 'wingbeat create apikey' has made"
+            more = "." if self._tokens is None else ", or log in with 'wingbeat login'."
+            raise Unauthenticated("This server has to know who asks.", hint=ways + more)
         if hmac.compare_digest(key.encode(), self._owner_key.encode()):
             return all_powerful()
         if self._tokens is not None and not id_of(key):
