@@ -28,7 +28,7 @@ from wingbeat_admin.places import is_within
 from wingbeat_admin.server.needs import Asked
 from wingbeat_admin.server.noting import Notes
 from wingbeat_admin.server.policy import Caller, all_powerful
-from wingbeat_admin.server.reach import Reach
+from wingbeat_admin.server.reach import Reach, Shown
 from wingbeat_admin.server.table import TABLE, Effect, Rule
 
 if TYPE_CHECKING:
@@ -101,6 +101,14 @@ class Gate:
         if rule.effect is Effect.FILE and not call.noted:
             call.noted = True
             await self._note(rule, asked, call, Outcome.FAILED)
+
+    def caller(self, request: Request[Any, Any, Any]) -> Caller:
+        """Who has asked, of a request that has passed."""
+        return request.state["caller"]  # type: ignore[no-any-return]
+
+    def shown(self, request: Request[Any, Any, Any]) -> Shown:
+        """What is told what its answer shows."""
+        return Shown(self.reach, self.caller(request), self._scheme)
 
     def permit(self, request: Request[Any, Any, Any]) -> Permit:
         """Until when an answer that lasts may last."""

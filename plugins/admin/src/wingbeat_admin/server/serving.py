@@ -9,7 +9,6 @@ import logging
 import secrets
 import socket
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from litestar import Litestar, Request, Response
@@ -31,13 +30,8 @@ from wingbeat_admin.problems import MEDIA_TYPE, Problem, problem_of
 from wingbeat_admin.server.access import ACCESS
 from wingbeat_admin.server.content import CONTENT
 from wingbeat_admin.server.gate import Gate
-from wingbeat_admin.server.policy import Caller
-from wingbeat_admin.server.reach import Shown
 from wingbeat_admin.server.routes import ROUTES
 from wingbeat_admin.settings import ServerSettings
-
-if TYPE_CHECKING:
-    from wingbeat_admin.server.tokens import Tokens
 
 BODY_BYTES_MAX = 64 * 2**20
 """A registration of a large project; everything else is far smaller."""
@@ -63,23 +57,9 @@ def application(
     Raises:
         ConfigurationError: Somebody has to, and the admin has no keys to decide by.
     """
-    access = admin.access if isinstance(admin.access, LocalAccess) else None
-    if owner_key and access is None:
-        raise ConfigurationError(
-            f"{type(admin).__name__} has no keys that a server can decide by.",
-            hint="Serve a home, by kernel.admin = 'local'.",
-        )
-    scheme = home.storage().scheme
     settings = home.settings("server", ServerSettings)
-    gate = Gate(admin, engine, access, owner_key, scheme, end, _tokens(settings) if owner_key else None)
-    asked = Login(settings.issuer, settings.client, settings.scopes) if settings.auth == "oidc" else Login()
-
-    def caller(request: Request[Any, Any, Any]) -> Caller:
-        return request.state["caller"]  # type: ignore[no-any-return]
-
-    def shown(request: Request[Any, Any, Any]) -> Shown:
-        return Shown(gate.reach, caller(request), scheme)
-
+    gate = _gate(home, engine, admin, settings, end, owner_key)
+    how = Login(settings.issuer, settings.client, settings.scopes) if settings.auth == "oidc" else Login()
     return Litestar(
         route_handlers=[ROUTES, CONTENT, ACCESS],
         guards=[gate],
@@ -90,9 +70,9 @@ def application(
             "admin": Provide(lambda: admin, sync_to_thread=False),
             "reach": Provide(lambda: gate.reach, sync_to_thread=False),
             "end": Provide(gate.permit, sync_to_thread=False),
-            "caller": Provide(caller, sync_to_thread=False),
-            "shown": Provide(shown, sync_to_thread=False),
-            "login": Provide(lambda: asked, sync_to_thread=False),
+            "caller": Provide(gate.caller, sync_to_thread=False),
+            "shown": Provide(gate.shown, sync_to_thread=False),
+            "login": Provide(lambda: how, sync_to_thread=False),
         },
         middleware=[lambda app: _Guard(app, hosts)],
         exception_handlers={
@@ -150,12 +130,21 @@ async def serve(
             raise
 
 
-def _tokens(settings: ServerSettings) -> Tokens | None:
-    if settings.auth != "oidc":
-        return None
-    from wingbeat_admin.server.tokens import Tokens
+def _gate(
+    home: Home, engine: Engine, admin: Admin, settings: ServerSettings, end: asyncio.Event, owner_key: str
+) -> Gate:
+    access = admin.access if isinstance(admin.access, LocalAccess) else None
+    if owner_key and access is None:
+        raise ConfigurationError(
+            f"{type(admin).__name__} has no keys that a server can decide by.",
+            hint="Serve a home, by kernel.admin = 'local'.",
+        )
+    tokens = None
+    if settings.auth == "oidc":
+        from wingbeat_admin.server.tokens import Tokens
 
-    return Tokens(settings)
+        tokens = Tokens(settings)
+    return Gate(admin, engine, access, owner_key, home.storage().scheme, end, tokens)
 
 
 class _Server(uvicorn.Server):
