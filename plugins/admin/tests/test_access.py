@@ -6,6 +6,7 @@ import json
 import time
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 
@@ -284,6 +285,77 @@ async def test_code_is_run_where_one_is_a_developer(server):
     ):
         body = msgspec.structs.replace(server.code(OWN), labels=labels)
         assert (await server.call(key, "POST", "/engine/launches", body)).status_code == status, labels
+
+
+# -- what nobody sends by mistake
+
+
+ODD = (
+    "%2e",
+    "%2e%2e",
+    "%2e%2e%2fhealth",
+    "health",
+    "%00",
+    "a%0ab",
+    "%ff",
+    "%e2%80%ae",
+    "-rf",
+    "'; drop table grants",
+    "<svg>",
+)
+
+
+@pytest.mark.parametrize("id", [*ODD, "x" * 3000])
+async def test_odd_ids_lead_nowhere(server, id):
+    key = await server.key("dev", ("developer", *OWN))
+    before = (await server.call(server.owner, "GET", "/grants")).json()
+    for method, path in (
+        ("GET", "/executions/{}"),
+        ("GET", "/executions/{}/events"),
+        ("POST", "/executions/{}/abort"),
+        ("DELETE", "/apikeys/{}"),
+    ):
+        answer = await server.call(key, method, path.format(id), {} if method == "POST" else None)
+        assert 400 <= answer.status_code < 500, (path, answer.status_code, answer.text[:200])
+        assert answer.status_code != 401
+    for part in range(4):
+        parts = ["maps", "production", "flows.twice", "v1"]
+        parts[part] = id
+        answer = await server.call(key, "GET", f"/entities/{'/'.join(parts)}")
+        assert 400 <= answer.status_code < 500, (parts, answer.status_code, answer.text[:200])
+    assert (await server.call(server.owner, "GET", "/grants")).json() == before
+    noted = (await server.call(server.owner, "GET", "/audit?limit=1000")).text
+    assert "\\u202e" not in noted and "\u202e" not in noted
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b"[" * 100_000, b'{"name": 7}', b"\xff\xfe", b'{"name": "a", "name": "b"}x']
+)
+@pytest.mark.parametrize("path", ["/apikeys", "/grants"])
+async def test_bodies_that_are_wrong_are_refused(server, path, body):
+    key = await server.key("boss", ("admin", *OWN))
+    answer = await server.call(key, "POST", path, body)
+    assert 400 <= answer.status_code < 500, answer.text
+    assert answer.json()["title"]
+    assert [each["name"] for each in (await server.call(server.owner, "GET", "/apikeys")).json()] == ["boss"]
+
+
+async def test_nothing_is_read_of_whoever_is_not_known(server):
+    async def endless():
+        for _ in range(10_000):
+            yield b"x" * 2**16
+
+    url = f"/api/v1/content/files/{digest(b'x')}"
+    try:
+        answer = await server.http.put(url, content=endless())
+    except httpx.TransportError:
+        pass  # it has hung up while we were talking
+    else:
+        assert answer.status_code == 401
+    assert not await asyncio.to_thread(lambda: [*Path(server.home.path).glob("uploads/*")])
+    assert (await server.call(server.owner, "GET", "/health")).status_code == 200
+    huge = await server.http.get("/api/v1/me", headers={"authorization": "Bearer " + "x" * 2**20})
+    assert 400 <= huge.status_code < 500
 
 
 # -- content

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 
 from wingbeat_admin.client import credentials
 from wingbeat_admin.client.access import Login
 from wingbeat_admin.client.credentials import Credential
+from wingbeat_admin.urls import is_safe
+
+_log = logging.getLogger("wingbeat.admin")
 
 EARLY_S = 60.0
 """A token is got anew so long before it expires; half of its time, where that is less."""
@@ -19,13 +23,21 @@ class Signing:
     def __init__(self, endpoint: str) -> None:
         self._endpoint = endpoint
         self._kept: Credential | None = None
-        self._again_at = 0.0
+        self._again_at, self._warned = 0.0, False
         self._renewing = asyncio.Lock()
 
     async def __call__(self) -> str:
         """The key or token; empty if nothing is known for the server. Raises what `Session.again` raises."""
-        if key := credentials.given():
-            return key
+        found = credentials.given() or await self._own()
+        if found and not self._warned and not is_safe(self._endpoint):
+            self._warned = True
+            _log.warning(
+                "What proves who you are goes to %s without TLS: whoever is on the way can read it.", self._endpoint
+            )
+        return found
+
+    async def _own(self) -> str:
+        """What is kept for the server, got anew when its time comes."""
         if self._kept is None:
             self._use(await asyncio.to_thread(credentials.of, self._endpoint))
         kept = self._kept

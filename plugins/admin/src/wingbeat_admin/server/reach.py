@@ -19,9 +19,9 @@ from wingbeat.spec.entities import Closure
 from wingbeat_admin.content import blobs_in
 from wingbeat_admin.server.policy import Caller
 
-CALLERS_MAX = 1000
-URIS_MAX = 100_000
-"""Of one caller; the oldest go."""
+CALLERS_MAX = 500
+URIS_MAX = 20_000
+"""Of one caller; the oldest go. A tree with more files than that cannot be put together by it."""
 
 
 class Reach:
