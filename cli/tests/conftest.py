@@ -175,10 +175,10 @@ class FakeKernel:
     async def __aexit__(self, *_):
         return None
 
-    async def launch(self, closure, inputs=None, name=None, *, resume=False):
+    async def launch(self, closure, inputs=None, name=None, *, resume=False, labels=None):
         if self.world.fails:
             raise self.world.fails
-        self.world.launched.append({"inputs": inputs, "name": name, "resume": resume})
+        self.world.launched.append({"inputs": inputs, "name": name, "resume": resume, **(labels or {})})
         return FakeExecution(self.world)
 
     async def evict_cache(self, **which):

@@ -129,6 +129,13 @@ def test_options_of_ours_stand_before_or_behind(world, wingbeat, line):
     assert world.launched == [{"inputs": {"x": 3}, "name": "a", "resume": False}]
 
 
+def test_a_run_is_in_a_project_and_a_domain(world, wingbeat):
+    assert wingbeat("run", "-p", "maps", "flow.py", "pipeline", "--x", "3", "-d", "production").status == 0
+    assert world.launched == [
+        {"inputs": {"x": 3}, "name": None, "resume": True, "project": "maps", "domain": "production"}
+    ]
+
+
 def test_input_whose_name_is_an_option_of_ours_is_given_by_name(world, wingbeat):
     world.closure = world.closure_of(Variable("name", Simple("str")), Variable("from", Simple("int")))
     assert wingbeat("run", "flow.py", "pipeline", "--input", "name=Ann", "--from", "2").status == 0
@@ -237,6 +244,8 @@ Options:
   --input NAME=VALUE              Give any input, also one whose name is an option of its own.
   --name ID                       Id of the execution; the same name again starts nothing new.
   --fresh                         Start anew, also if the same run did not finish.
+  -p PROJECT                      Whose the execution is.
+  -d DOMAIN                       Where it is used, as development.
   -o, --output [table|json|yaml]  Form of the output.  [default: table]
   -h, --help                      Show this message and exit.
 """

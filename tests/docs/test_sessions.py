@@ -25,7 +25,7 @@ FILE = re.compile(r"^```python\n# (\w+)\.py\n(.*?)^```$", re.MULTILINE | re.DOTA
 COMMAND = re.compile(r"(\w*)\$ (.*)")
 SETTINGS = re.compile(r"^```toml\n# (\w+)/wingbeat\.toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PORTS = ("8765", "8766")
-PAGES = ("artifacts", "notifications", "share-and-launch")
+PAGES = ("artifacts", "notifications", "share-and-launch", "tenants")
 
 
 class Step(NamedTuple):
@@ -72,7 +72,11 @@ class Session:
         folder = self.root / step.folder
         if step.command.startswith("export "):
             name, _, value = step.command.removeprefix("export ").partition("=")
-            self.environment[name] = value
+            command = re.fullmatch(r"\$\((.*)\)", value)
+            # What a shell does with what the command says on its standard output, and only there.
+            self.environment[name] = (
+                value if command is None else self._printed(f"{command[1]} 2> /dev/null", folder).strip()
+            )
         elif step.command.endswith(" &"):
             process = subprocess.Popen(
                 step.command.removesuffix(" &").split(),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wingbeat.base.errors import (
+    AccessDenied,
     CompileError,
     ConfigurationError,
     ConflictError,
@@ -31,6 +32,7 @@ FAILED = 1
 USAGE = 2
 COMPILE = 3
 NOT_FOUND = 4
+DENIED = 5
 CONFLICT = 6
 ABORTED = 7
 TIMED_OUT = 8
@@ -47,6 +49,7 @@ EXIT_OF_ERROR: dict[type[Exception], int] = {
     CompileError: COMPILE,
     SetAside: TRY_AGAIN,  # before its base
     NotFound: NOT_FOUND,
+    AccessDenied: DENIED,
     ConflictError: CONFLICT,
     EngineStopped: TRY_AGAIN,
     JournalUnknown: TRY_AGAIN,

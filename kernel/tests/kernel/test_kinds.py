@@ -136,6 +136,14 @@ def timed(n: int) -> int:
 
 
 child = LaunchPlan(plain, name="plainly")
+elsewhere = LaunchPlan(
+    plain, name="elsewhere", labels={"project": "eta", "wingbeat/entity": "eta/production/x@v1", "team": "maps"}
+)
+
+
+@workflow
+def reaching(n: int) -> int:
+    return last(elsewhere(n))
 
 
 @workflow
@@ -277,6 +285,19 @@ async def test_a_child_execution_is_named_while_it_runs(kernel):
     assert [event.evidence["child"] for event in started] == [view.nodes[0].source]
     labels = (await (await kernel.get(view.nodes[0].source)).describe()).labels
     assert labels["wingbeat/parent"] == "mine/n0"
+
+
+async def test_a_child_execution_is_where_its_parent_is(kernel):
+    place = {"project": "maps", "domain": "production"}
+    execution = await kernel.launch(reaching, {"n": 2}, "mine", labels=place)
+    await execution.result()
+    view = await execution.describe()
+    labels = (await (await kernel.get(view.nodes[0].source)).describe()).labels
+    assert {name: labels.get(name) for name in (*place, "team", "wingbeat/entity")} == {
+        **place,
+        "team": "maps",
+        "wingbeat/entity": None,
+    }
 
 
 # -- gates

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wingbeat_cli.access import apikeys, audit, grants
 from wingbeat_cli.arguments import complete_references, execution_argument
 from wingbeat_cli.group import HELP, output_option
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 @click.group("get", context_settings=HELP)
 def command() -> None:
     """List what is there."""
+
+
+for each in (apikeys, grants, audit):
+    command.add_command(each)
 
 
 def _place(function: Any) -> Any:

@@ -26,6 +26,8 @@ class Wish:
 
         fresh: Never resume.
 
+        project, domain: Where the execution is; empty for where the server puts it.
+
         output: ``table``, ``json`` or ``yaml``.
     """
 
@@ -34,6 +36,8 @@ class Wish:
     inputs: dict[str, Any]
     name: str
     fresh: bool
+    project: str
+    domain: str
     output: str
 
 
@@ -43,7 +47,10 @@ def _ours(function: Any) -> Any:
         "--name", default="", metavar="ID", help="Id of the execution; the same name again starts nothing new."
     )
     fresh = click.option("--fresh", is_flag=True, help="Start anew, also if the same run did not finish.")
-    return name(fresh(output_option()(function)))
+    # Short ones only: an input may be called project.
+    project = click.option("-p", "project", default="", metavar="PROJECT", help="Whose the execution is.")
+    domain = click.option("-d", "domain", default="", metavar="DOMAIN", help="Where it is used, as development.")
+    return name(fresh(project(domain(output_option()(function)))))
 
 
 @click.command("run", context_settings={**HELP, "allow_interspersed_args": False}, options_metavar="[OPTIONS]")
@@ -87,7 +94,7 @@ def _wish(source: tuple[str, str], closure: Closure, outer: click.Context, inner
     from wingbeat_cli.options import given
 
     said: dict[str, Any] = {}
-    for name in ("name", "fresh", "output"):
+    for name in ("name", "fresh", "project", "domain", "output"):
         context = inner if inner.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE else outer
         said[name] = context.params[name]
     _remember(outer, said["output"])
@@ -159,7 +166,11 @@ def _laid_out(paragraph: str) -> str:
 async def _run(kernel: Kernel, wish: Wish) -> int:
     from wingbeat_cli.follow import follow
 
-    execution = await kernel.launch(wish.closure, wish.inputs, name=wish.name or None, resume=not wish.fresh)
+    place = {"project": wish.project, "domain": wish.domain}
+    labels = {name: value for name, value in place.items() if value}
+    execution = await kernel.launch(
+        wish.closure, wish.inputs, name=wish.name or None, resume=not wish.fresh, labels=labels
+    )
     note = ""
     if execution.created and execution.recovered:
         note = "going on with one that was being aborted (--fresh starts anew)"

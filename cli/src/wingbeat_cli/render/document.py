@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wingbeat.contracts.access import ApiKey, AuditEntry
     from wingbeat.contracts.admin import Entity, ExecutionEntry, NotificationEntry
     from wingbeat.contracts.artifacts import ArtifactEntry
     from wingbeat.contracts.engine import (
@@ -148,6 +149,35 @@ def notification(entry: NotificationEntry) -> dict[str, Any]:
         "next": timestamp(entry.next),
         "delivered_at": timestamp(entry.delivered_at),
         "failed": entry.failed,
+    }
+
+
+def api_key(key: ApiKey) -> dict[str, Any]:
+    """An API key, as it is listed."""
+    import msgspec
+
+    return {
+        "name": key.name,
+        "created_at": timestamp(key.created_at),
+        "by": key.by,
+        "expires_at": timestamp(key.expires_at),
+        "grants": [msgspec.to_builtins(each) for each in key.grants],
+    }
+
+
+def audit(entry: AuditEntry) -> dict[str, Any]:
+    """One entry of the audit log."""
+    return {
+        "number": entry.number,
+        "at": timestamp(entry.at),
+        "principal": entry.principal,
+        "action": entry.action,
+        "object": entry.object,
+        "outcome": entry.outcome.value,
+        "project": entry.project,
+        "domain": entry.domain,
+        "address": entry.address,
+        "request": entry.request,
     }
 
 

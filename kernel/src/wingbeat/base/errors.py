@@ -9,6 +9,8 @@
      ├── NotFound                an execution, a node or an entity that does not exist
      │    └── SetAside           an execution that cannot be read now, and is tried again
      ├── ConflictError           the same name with another content
+     ├── AccessDenied            whoever asks may not do this
+     │    └── Unauthenticated    whoever asks has not proved who they are
      ├── LimitReached            as many executions are under way as may be at once; nothing was launched
      ├── ExecutionFailed         an execution ended without success
      ├── JournalUnknown          the journal's answer was lost: the outcome of a commit is not known
@@ -78,6 +80,14 @@ class SetAside(NotFound):
 
 class ConflictError(WingbeatError):
     """The name is taken by something with another content."""
+
+
+class AccessDenied(WingbeatError):
+    """Whoever asks may not do this. Nothing was done."""
+
+
+class Unauthenticated(AccessDenied):
+    """Whoever asks has not proved who they are: without a key, or with one that is not taken (any more)."""
 
 
 class LimitReached(WingbeatError):

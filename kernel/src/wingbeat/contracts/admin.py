@@ -20,6 +20,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
+from wingbeat.contracts.access import Access
 from wingbeat.contracts.engine import LaunchReply
 from wingbeat.spec.artifacts import NewestSpec
 from wingbeat.spec.definition import Definition, Kind
@@ -31,6 +32,8 @@ ENTITY_LABEL = "wingbeat/entity"
 """Label of an execution: what it is of, ``project/domain/name@version``."""
 CAUSE_LABEL = "wingbeat/cause"
 """Label of an execution that a trigger has launched: the execution that fired it, or ``tick`` and when it was due."""
+BY_LABEL = "wingbeat/by"
+"""Label of an execution: the principal that has launched it, where principals have to prove who they are."""
 PAGE_MAX = 1000
 Order = Literal["-created_at", "created_at", "-ended_at", "ended_at"]
 
@@ -89,7 +92,11 @@ class Entity(Struct, frozen=True, omit_defaults=True):
 
 
 class EntityQuery(Struct, frozen=True, omit_defaults=True):
-    """Which entities are listed: those that all that is given selects; the newest first, behind the id `after`."""
+    """Which entities are listed: those that all that is given selects; the newest first, behind the id `after`.
+
+    Attributes:
+        within: Places, as ``project/domain`` with ``*`` for every one, outside of which nothing is known. None: everywhere.
+    """
 
     kind: Kind | None = None
     project: str = ""
@@ -97,6 +104,7 @@ class EntityQuery(Struct, frozen=True, omit_defaults=True):
     name: str = ""
     after: str = ""
     limit: int = 100
+    within: tuple[str, ...] | None = None
 
 
 class EntityPage(Struct, frozen=True):
@@ -164,6 +172,8 @@ class ExecutionQuery(Struct, frozen=True, omit_defaults=True):
             to 255 characters, numbers, truth values and what is written as a text are looked for; outputs, once it has ended.
 
         order: The newest, or the oldest, first; by launch or by end. By end, only those that have ended.
+
+        within: Places, as ``project/domain`` with ``*`` for every one, outside of which nothing is known. None: everywhere.
     """
 
     project: str = ""
@@ -178,6 +188,7 @@ class ExecutionQuery(Struct, frozen=True, omit_defaults=True):
     until: float | None = None
     values: tuple[str, ...] = ()
     order: Order = "-created_at"
+    within: tuple[str, ...] | None = None
 
 
 class ExecutionPage(Struct, frozen=True):
@@ -227,7 +238,13 @@ class NotificationEntry(Struct, frozen=True, omit_defaults=True):
 
 
 class NotificationQuery(Struct, frozen=True, omit_defaults=True):
-    """Which messages are listed: those that all that is given selects; the newest first, behind the id `after`."""
+    """Which messages are listed: those that all that is given selects; the newest first, behind the id `after`.
+
+    Attributes:
+        within: Places, as ``project/domain`` with ``*`` for every one, outside of which nothing is known. None: everywhere.
+
+        id: Of one.
+    """
 
     project: str = ""
     domain: str = ""
@@ -236,6 +253,8 @@ class NotificationQuery(Struct, frozen=True, omit_defaults=True):
     state: NotificationState | None = None
     after: str = ""
     limit: int = 100
+    within: tuple[str, ...] | None = None
+    id: str = ""
 
 
 class NotificationPage(Struct, frozen=True):
@@ -247,6 +266,10 @@ class NotificationPage(Struct, frozen=True):
 
 class Admin(Protocol):
     """The control plane of one home, or of many kernels."""
+
+    @property
+    def access(self) -> Access:
+        """Its keys, grants and audit log."""
 
     async def start(self) -> None:
         """Get ready; from now on active launch plans are started by their triggers, where this is the admin that does it.
@@ -325,6 +348,7 @@ class Notifying(Protocol):
 
 
 __all__ = [
+    "BY_LABEL",
     "CAUSE_LABEL",
     "ENTITY_LABEL",
     "PAGE_MAX",

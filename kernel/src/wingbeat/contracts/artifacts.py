@@ -50,6 +50,8 @@ class ArtifactQuery(Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         partitions: Values that keys have to have; there may be more keys.
+
+        within: Places, as ``project/domain`` with ``*`` for every one, outside of which nothing is known. None: everywhere.
     """
 
     project: str = ""
@@ -58,6 +60,7 @@ class ArtifactQuery(Struct, frozen=True, omit_defaults=True):
     partitions: dict[str, str] = {}
     after: str = ""
     limit: int = 100
+    within: tuple[str, ...] | None = None
 
 
 class ArtifactPage(Struct, frozen=True):
@@ -104,5 +107,6 @@ class Artifacts(Protocol):
     async def artifact(self, reference: str, partitions: dict[str, str] | None = None) -> ArtifactEntry:
         """One version; without one in the reference the newest, whose keys have these values. Raises `NotFound`."""
 
-    async def lineage(self, id: str) -> Lineage:
-        """Of an execution, or of a version of an artifact; of its newest where none is named. Raises `NotFound`."""
+    async def lineage(self, id: str, *, within: tuple[str, ...] | None = None) -> Lineage:
+        """Of an execution, or of a version of an artifact; of its newest where none is named. It ends at what is not `within` these
+        places, as of a query. Raises `NotFound`."""

@@ -75,7 +75,8 @@ class Children:
         given: Literals = {**inputs, **{n: Inline(value) for n, value in plan.fixed.items()}}
         node = live.machine.graph.id(address)
         place = {name: value for name, value in live.record.labels.items() if name in PLACE}
-        labels = {**place, **plan.labels, PARENT: f"{live.id}/{node}"}
+        own = {name: value for name, value in plan.labels.items() if not name.startswith("wingbeat/")}
+        labels = {**own, **place, PARENT: f"{live.id}/{node}"}  # a child is where its parent is, whatever its plan says
         hit("child.before-launch")
         key = launch_key(closure, given)
         await self._engine.launch(

@@ -135,6 +135,16 @@ async def test_a_cpu_limit_sets_the_threads_of_numeric_libraries(world):
     assert outcome.outputs["o0"] == Inline(2)
 
 
+async def test_what_proves_who_launches_is_not_for_tasks(world, monkeypatch):
+    monkeypatch.setenv("WINGBEAT_API_KEY", "wb_secret")
+    monkeypatch.setenv("OTHER", "there")
+    world.module(
+        "m", "import os\ndef seen() -> list[str]:\n    return sorted({*os.environ} & {'WINGBEAT_API_KEY', 'OTHER'})\n"
+    )
+    outcome = await world.run(world.request("m:seen"))
+    assert outcome.outputs["o0"] == Inline(["OTHER"])
+
+
 async def test_a_module_that_cannot_be_imported_is_the_users_error(world):
     world.module("m", "import not_there\ndef f() -> int:\n    return 1\n")
     outcome = await world.run(world.request("m:f"))

@@ -85,10 +85,7 @@ def put_tree(storage: Storage, body: bytes, digest: str, scratch: str) -> None:
     Raises:
         InputError: The body is no manifest, or not that of the digest; a file is not here.
     """
-    try:
-        manifest = read_manifest(body)
-    except ValueError as error:
-        raise InputError(f"The body is no manifest of a tree: {error}.") from error
+    manifest = manifest_in(body)
     if f"sha256:{hashlib.sha256(body).hexdigest()}" != _checked(digest):
         raise InputError("The body has another digest than is said.")
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
@@ -103,6 +100,14 @@ def put_tree(storage: Storage, body: bytes, digest: str, scratch: str) -> None:
         stored = storage.put_directory(folder)
     if stored.digest != digest:
         raise InputError("The tree has another digest than is said: its files have changed.")
+
+
+def manifest_in(body: bytes) -> Manifest:
+    """The manifest that a body is. Raises InputError."""
+    try:
+        return read_manifest(body)
+    except ValueError as error:
+        raise InputError(f"The body is no manifest of a tree: {error}.") from error
 
 
 def blobs_in(value: Any) -> Iterator[Blob]:

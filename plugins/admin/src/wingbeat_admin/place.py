@@ -6,11 +6,19 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from wingbeat.base.errors import ConfigurationError
 
 FILE = "server"
-_URL_BYTES_MAX = 200
+_BYTES_MAX = 400
+
+
+class Served(NamedTuple):
+    """Where a home is served, and the key of its owner: whoever may read the home's files is that. Empty where nobody is asked."""
+
+    url: str
+    key: str = ""
 
 
 @contextlib.contextmanager
@@ -26,7 +34,7 @@ def announced(home: str) -> Iterator[int]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigurationError(
-                f"The home {home} is served already, at {server_of(home) or 'a URL that it has not said yet'}."
+                f"The home {home} is served already, at {_url_of(home) or 'a URL that it has not said yet'}."
             ) from None
         yield handle
         os.ftruncate(handle, 0)
@@ -34,23 +42,30 @@ def announced(home: str) -> Iterator[int]:
         os.close(handle)
 
 
-def announce(handle: int, url: str) -> None:
-    """Say that it answers there."""
+def announce(handle: int, served: Served) -> None:
+    """Say that it answers there. Nobody but the owner of the home may read it."""
+    os.fchmod(handle, 0o600)
     os.ftruncate(handle, 0)
-    os.pwrite(handle, url.encode(), 0)
+    os.pwrite(handle, "\n".join(served).encode(), 0)
 
 
-def server_of(home: str) -> str:
-    """The URL of the server that runs over this home now; empty if none does."""
+def server_of(home: str) -> Served | None:
+    """Where the server is that runs over this home now; None if none does."""
     try:
         handle = os.open(os.path.join(home, FILE), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return ""
+        return None
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return os.pread(handle, _URL_BYTES_MAX, 0).decode()
+        url, _, key = os.pread(handle, _BYTES_MAX, 0).decode().partition("\n")
+        return Served(url, key)
     else:
-        return ""  # whoever wrote it has ended
+        return None  # whoever wrote it has ended
     finally:
         os.close(handle)
+
+
+def _url_of(home: str) -> str:
+    served = server_of(home)
+    return "" if served is None else served.url

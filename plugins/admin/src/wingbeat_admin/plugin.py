@@ -7,23 +7,27 @@ from typing import TYPE_CHECKING
 
 from wingbeat.contracts.hookspecs import hookimpl
 from wingbeat.contracts.plugin import PluginInfo
-from wingbeat_admin.settings import AdminSettings, NotifySettings
+from wingbeat_admin.settings import AdminSettings, NotifySettings, ServerSettings
 
 if TYPE_CHECKING:
+    from msgspec import Struct
+
     from wingbeat.contracts.admin import Admin
     from wingbeat.contracts.engine import Engine, RemoteEngine
     from wingbeat.contracts.home import Home
     from wingbeat.contracts.hookspecs import Registrar
     from wingbeat_admin.client.api import Api
     from wingbeat_admin.client.transfer import Transfer
+    from wingbeat_admin.place import Served
 
 KITS = tuple(f"wingbeat_admin.kits:{name}" for name in ("TestLocal", "TestOverHttp", "TestEngineOverHttp"))
 
 
 @hookimpl
 def wingbeat_plugin() -> PluginInfo:
-    """Built for the first contracts; reads the sections ``admin`` and ``notify``."""
-    return PluginInfo(api=(0, 1), settings={"admin": AdminSettings, "notify": NotifySettings}, kits=KITS)
+    """Built for the first contracts; reads the sections ``admin``, ``notify`` and ``server``."""
+    settings: dict[str, type[Struct]] = {"admin": AdminSettings, "notify": NotifySettings, "server": ServerSettings}
+    return PluginInfo(api=(0, 1), settings=settings, kits=KITS)
 
 
 @hookimpl
@@ -39,10 +43,10 @@ def _local(home: Home, engine: Engine) -> Admin:
     from wingbeat_admin.local.admin import LocalAdmin
     from wingbeat_admin.place import server_of
 
-    if url := server_of(home.path):  # it has the file for itself
+    if served := server_of(home.path):  # it has the file for itself
         from wingbeat_admin.client.admin import HttpAdmin
 
-        return HttpAdmin(*_client(home, url))
+        return HttpAdmin(*_client(home, served))
     told = home.settings("notify", NotifySettings)
     return LocalAdmin(
         Path(home.path, "admin.sqlite"),
@@ -51,6 +55,7 @@ def _local(home: Home, engine: Engine) -> Admin:
         notifiers=home.notifiers(),
         rules=told.rules,
         give_up_s=told.give_up_s,
+        audit_days=home.settings("admin", AdminSettings).audit_days,
     )
 
 
@@ -69,10 +74,19 @@ def _engine(home: Home) -> RemoteEngine:
     return HttpEngine(*_client(home))
 
 
-def _client(home: Home, url: str = "") -> tuple[Api, Transfer]:
+def _client(home: Home, served: Served | None = None) -> tuple[Api, Transfer]:
     from wingbeat_admin.client.api import Api
+    from wingbeat_admin.client.signing import Signing
     from wingbeat_admin.client.transfer import Transfer
 
     settings = home.settings("admin", AdminSettings)
-    api = Api(url or settings.endpoint, settings.timeout_s)
+    if served is not None:
+        owner = served
+
+        async def key() -> str:
+            return owner.key
+
+        api = Api(owner.url, settings.timeout_s, key)
+    else:
+        api = Api(settings.endpoint, settings.timeout_s, Signing(settings.endpoint))
     return api, Transfer(api, home.storage(), str(Path(home.path, "scratch")))

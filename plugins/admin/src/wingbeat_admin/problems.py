@@ -13,6 +13,8 @@ from wingbeat.contracts.journal import StorageFull
 MEDIA_TYPE = "application/problem+json"
 
 _STATUS: tuple[tuple[type[WingbeatError], int], ...] = (
+    (errors.Unauthenticated, 401),
+    (errors.AccessDenied, 403),
     (errors.NotFound, 404),
     (errors.ConflictError, 409),
     (errors.InputError, 422),

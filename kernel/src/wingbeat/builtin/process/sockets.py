@@ -21,6 +21,8 @@ from wingbeat.contracts.environment import Interpreter
 from wingbeat.contracts.failpoints import hit
 from wingbeat.runtime.job import LISTENER_FD, LOCK, ParentConfig
 
+KEY = "WINGBEAT_API_KEY"
+"""Of the person or program that launches: no task's business."""
 VOLATILE = frozenset({"_", "PWD", "OLDPWD", "SHLVL", "COLUMNS", "LINES", "TERM", "WINDOWID"})
 """Environment variables that differ between two commands of one user without meaning anything to a task."""
 
@@ -207,8 +209,9 @@ def _spawn(config: ParentConfig, interpreter: Interpreter, environment: dict[str
 
 
 def variables(interpreter: Interpreter) -> dict[str, str]:
-    """The kernel's variables, without those that would let its packages into an isolated environment."""
-    environment = dict(os.environ)
+    """The kernel's variables, without what proves to a server who its user is, and without those that would let its packages into
+    an isolated environment."""
+    environment = {name: value for name, value in os.environ.items() if name != KEY}
     if interpreter.isolated:
         for name in ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__"):
             environment.pop(name, None)

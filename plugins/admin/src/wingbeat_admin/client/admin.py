@@ -26,6 +26,7 @@ from wingbeat.contracts.admin import (
 from wingbeat.contracts.artifacts import ArtifactEntry, ArtifactPage, ArtifactQuery, Lineage
 from wingbeat.contracts.engine import LaunchReply
 from wingbeat.spec.identity import parse_reference
+from wingbeat_admin.client.access import HttpAccess
 from wingbeat_admin.client.api import Api
 from wingbeat_admin.client.transfer import Transfer
 
@@ -40,6 +41,12 @@ class HttpAdmin:
 
     def __init__(self, api: Api, transfer: Transfer) -> None:
         self._api, self._transfer = api, transfer
+        self._access = HttpAccess(api)
+
+    @property
+    def access(self) -> HttpAccess:
+        """See `Admin.access`."""
+        return self._access
 
     async def start(self) -> None:
         """See `Admin.start`."""
@@ -108,8 +115,8 @@ class HttpAdmin:
         params = {"partitions": _pairs(partitions or {})}
         return await self._call(ArtifactEntry, "GET", _path(reference, "artifacts"), params=params)
 
-    async def lineage(self, id: str) -> Lineage:
-        """See `Artifacts.lineage`."""
+    async def lineage(self, id: str, *, within: tuple[str, ...] | None = None) -> Lineage:
+        """See `Artifacts.lineage`. The server knows who asks."""
         return await self._call(Lineage, "GET", "/lineage", params={"of": id})
 
     async def notifications(self, query: NotificationQuery) -> NotificationPage:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -17,6 +16,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 from wingbeat.base.errors import ConfigurationError, EngineStopped, WingbeatError
 from wingbeat.base.ids import short_id
 from wingbeat_admin.problems import Problem, error_of
+from wingbeat_admin.urls import is_here, is_url
 
 RETRY_S_MAX = 30.0
 """For so long a call is tried again while nobody answers: a server that restarts is away for a moment."""
@@ -31,12 +31,28 @@ class _Away(Exception):
     """Nobody answers, or not now."""
 
 
-class Api:
-    """The API of a server at `endpoint`. Every call may be repeated, so it is, while nobody answers."""
+class _Signed(httpx.Auth):
+    """Adds what proves who asks. No redirect is followed, so it is sent to no other."""
 
-    def __init__(self, endpoint: str, timeout_s: float) -> None:
+    def __init__(self, key: Callable[[], Awaitable[str]] | None) -> None:
+        self._key = key
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        if self._key is not None and (key := await self._key()):
+            request.headers["authorization"] = f"Bearer {key}"
+        yield request
+
+
+class Api:
+    """The API of a server at `endpoint`. Every call may be repeated, so it is, while nobody answers.
+
+    Args:
+        key: Gives what proves who asks; empty sends nothing. Asked for each request.
+    """
+
+    def __init__(self, endpoint: str, timeout_s: float, key: Callable[[], Awaitable[str]] | None = None) -> None:
         self.endpoint = endpoint.rstrip("/")
-        self._timeout_s = timeout_s
+        self._timeout_s, self._key = timeout_s, key
         self._client: httpx.AsyncClient | None = None
         self._told = False
 
@@ -44,14 +60,27 @@ class Api:
         """Get ready. Raises ConfigurationError for an endpoint that is none."""
         if self._client is not None:
             return
-        if not _is_url(self.endpoint):
+        if not is_url(self.endpoint):
             raise ConfigurationError(
                 f"{self.endpoint!r} is no endpoint of a server.",
                 hint="Give its URL, as http://127.0.0.1:8765: by --endpoint, WINGBEAT_ENDPOINT, or admin.endpoint.",
             )
         self._client = httpx.AsyncClient(
-            base_url=f"{self.endpoint}/api/v1", timeout=self._timeout_s, trust_env=not _is_here(self.endpoint)
+            base_url=f"{self.endpoint}/api/v1",
+            timeout=self._timeout_s,
+            trust_env=not is_here(self.endpoint),
+            auth=_Signed(self._key),
         )
+
+    def signed(self, key: str) -> Api:
+        """Another one, open, of the same server, for whoever has this key."""
+
+        async def given() -> str:
+            return key
+
+        found = Api(self.endpoint, self._timeout_s, given)
+        found.open()
+        return found
 
     async def close(self) -> None:
         """Hang up."""
@@ -165,19 +194,3 @@ class Api:
             before_sleep=tell,
             reraise=True,
         )
-
-
-def _is_here(endpoint: str) -> bool:
-    """Whether it is this machine: what the environment says of proxies is not for that."""
-    host = urlsplit(endpoint).hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
-
-
-def _is_url(text: str) -> bool:
-    try:
-        found = urlsplit(text)
-        return (
-            found.scheme in ("http", "https") and bool(found.hostname) and found.port != 0 and not {*text} & {*" \t\n"}
-        )
-    except ValueError:  # no such port, half of an IPv6 address
-        return False

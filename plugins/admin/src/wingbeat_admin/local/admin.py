@@ -13,13 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from msgspec.structs import replace
 
 from wingbeat.base.errors import ConfigurationError, InputError, NotFound
 from wingbeat.base.ids import digest, short_id
 from wingbeat.contracts.admin import (
+    BY_LABEL,
     CAUSE_LABEL,
     ENTITY_LABEL,
     PAGE_MAX,
@@ -48,6 +49,7 @@ from wingbeat.spec.entities import LaunchPlanSpec
 from wingbeat.spec.identity import Identity, check_place, check_version, parse_identity, parse_name, parse_reference
 from wingbeat.spec.literal import Literals
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec
+from wingbeat_admin.local.access import LocalAccess
 from wingbeat_admin.local.firing import check_taken
 from wingbeat_admin.local.follower import Follower
 from wingbeat_admin.local.inputs import literals_of
@@ -68,6 +70,7 @@ CLOSE_S_MAX = 10.0
 """For so long a notifier may close."""
 MOMENT_MAX = 32_503_680_000.0
 """The year 3000, in epoch seconds."""
+AUDIT_DAYS = 365
 RESERVED = "wingbeat/"
 """What labels of ours begin with."""
 
@@ -81,6 +84,8 @@ class LocalAdmin:
         path: The file. It is created, its folder is not.
 
         storage: Where large inputs are kept.
+
+        audit_days: For so long entries of the audit log are kept.
 
         clock: What time it is, in epoch seconds.
 
@@ -104,6 +109,7 @@ class LocalAdmin:
         notifiers: Mapping[str, Notifier] = MappingProxyType({}),
         rules: Sequence[Rule] = (),
         give_up_s: float = 86400.0,
+        audit_days: float = AUDIT_DAYS,
     ) -> None:
         self._path, self._engine, self._storage, self._clock = path, engine, storage, clock
         self._notifiers, self._rules = notifiers, rules
@@ -114,6 +120,12 @@ class LocalAdmin:
         self._store: Store | None = None
         self._thread: ThreadPoolExecutor | None = None
         self._follower: Follower | None = None
+        self._access = LocalAccess(self.do, clock, audit_days, _owner)
+
+    @property
+    def access(self) -> LocalAccess:
+        """See `Admin.access`."""
+        return self._access
 
     async def start(self) -> None:
         """See `Admin.start`."""
@@ -154,7 +166,13 @@ class LocalAdmin:
                 registered[id] = await self.definition(id)
         check_borrowed(registration.definitions, registered)
         hit("admin.register")
-        found = await self.do(Store.register, ids, registration.definitions, self._clock(), by or _owner())
+        now, who, place = self._clock(), by or _owner(), (registration.project, registration.domain)
+
+        def register(store: Store) -> list[Registered]:
+            return store.register(ids, registration.definitions, now, who)
+
+        told = f"{len(ids)} as {ids[0]}" if len(ids) > 1 else str(ids[0])
+        found: list[Registered] = await self._access.change("register", told, *place, by, register)
         self._look()
         return found
 
@@ -187,7 +205,7 @@ class LocalAdmin:
                 first = next(ticks(trigger.when, now), None)
         for spec in _launchplan(id, definition).notifications:
             self._check_channel(spec.to, str(id))
-        await self.do(Store.activate, id, watched, first, now)
+        await self._change("activate", id, by, lambda store: store.activate(id, watched, first, now))
         hit("admin.activated")
         self._look()
         _log.info("launch plan %s is active, by %s", id, by or _owner())
@@ -197,7 +215,7 @@ class LocalAdmin:
         """See `Admin.deactivate`."""
         id, definition = await self._resolved(reference)
         _launchplan(id, definition)
-        await self.do(Store.deactivate, id.entity)
+        await self._change("deactivate", id, by, lambda store: store.deactivate(id.entity))
         _log.info("launch plan %s is not active any more, by %s", id.entity, by or _owner())
         return await self.entity(str(id))
 
@@ -211,15 +229,25 @@ class LocalAdmin:
     async def pause(self, reference: str, reason: str, *, by: str = "") -> Entity:
         """See `Admin.pause`."""
         id, _ = await self._scheduled(reference)
-        if not await self.do(Store.pause, id.entity, reason or f"paused by {by or 'its owner'}", None):
-            raise InputError(f"{id.entity} is not active, so nothing has to be paused.")
+        why = reason or f"paused by {by or 'its owner'}"
+
+        def pause(store: Store) -> None:
+            if not store.pause(id.entity, why, None):
+                raise InputError(f"{id.entity} is not active, so nothing has to be paused.")
+
+        await self._change("pause", id, by, pause)
         return await self.entity(str(id))
 
     async def resume(self, reference: str, *, by: str = "") -> Entity:
         """See `Admin.resume`."""
         id, schedule = await self._scheduled(reference)
-        if not await self.do(Store.pause, id.entity, "", next(ticks(schedule.when, self._clock()), None)):
-            raise InputError(f"{id.entity} is not active.", hint=f"wingbeat activate launchplan {id}")
+        next_ = next(ticks(schedule.when, self._clock()), None)
+
+        def resume(store: Store) -> None:
+            if not store.pause(id.entity, "", next_):
+                raise InputError(f"{id.entity} is not active.", hint=f"wingbeat activate launchplan {id}")
+
+        await self._change("resume", id, by, resume)
         self._look()
         return await self.entity(str(id))
 
@@ -233,9 +261,8 @@ class LocalAdmin:
         if self._follower is None:
             raise ConfigurationError("The admin is not open.")
         inputs, uses = await self._follower.completed(definition, given, {}, str(id))
-        return await self.run(
-            id, definition, inputs, uses, launch.name or short_id(os.urandom(16)), labels=launch.labels
-        )
+        labels = {**launch.labels, BY_LABEL: by} if by else launch.labels
+        return await self.run(id, definition, inputs, uses, launch.name or short_id(os.urandom(16)), labels=labels)
 
     async def executions(self, query: ExecutionQuery) -> ExecutionPage:
         """See `Admin.executions`."""
@@ -249,9 +276,9 @@ class LocalAdmin:
         """See `Artifacts.artifact`."""
         return await self.do(Store.artifact, reference, partitions or {})
 
-    async def lineage(self, id: str) -> Lineage:
+    async def lineage(self, id: str, *, within: tuple[str, ...] | None = None) -> Lineage:
         """See `Artifacts.lineage`."""
-        return await self.do(Store.lineage, id)
+        return await self.do(Store.lineage, id, within)
 
     async def notifications(self, query: NotificationQuery) -> NotificationPage:
         """See `Admin.notifications`."""
@@ -329,6 +356,9 @@ class LocalAdmin:
         if channel not in self._channels:
             there = ", ".join(sorted(self._channels)) or "none"
             _log.warning("%s tells the channel %r, which is not set up here; channels are: %s", who, channel, there)
+
+    async def _change(self, action: str, id: Identity, by: str, work: Callable[[Store], Any]) -> Any:
+        return await self._access.change(action, str(id), id.project, id.domain, by, work)
 
     def _look(self) -> None:
         if self._follower is not None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from wingbeat.contracts.admin import PAGE_MAX
 from wingbeat.contracts.artifacts import TIES_MAX, ArtifactEntry, ArtifactPage, ArtifactQuery, Lineage, Tie
 from wingbeat.spec.identity import Identity, Name, parse_reference
 from wingbeat.types import LiteralType
+from wingbeat_admin.places import clause, is_within
 
 SCHEMA = """
     CREATE TABLE publishing (execution TEXT PRIMARY KEY, entity TEXT NOT NULL, at REAL NOT NULL) WITHOUT ROWID;
@@ -85,8 +86,11 @@ def add_uses(db: sqlite3.Connection, execution: str, uses: Iterable[tuple[str, s
 def page(db: sqlite3.Connection, query: ArtifactQuery) -> ArtifactPage:
     """A page. Raises NotFound for an `after` that is not there."""
     where, values = _selected(query.project, query.domain, query.name, query.partitions)
+    condition, inside = clause(query.within)
+    where.append(condition)
+    values += inside
     if query.after:
-        row = _row(db, query.after)
+        row = _row(db, query.after, query.within)
         where.append("number < ?")
         values.append(row[0])
     limit = max(1, min(query.limit, PAGE_MAX))
@@ -128,8 +132,10 @@ def _selected(project: str, domain: str, name: str, partitions: dict[str, str]) 
     return where, values
 
 
-def _row(db: sqlite3.Connection, id: str) -> tuple[Any, ...]:
+def _row(db: sqlite3.Connection, id: str, within: Iterable[str] | None = None) -> tuple[Any, ...]:
     name, version = parse_reference(id)
+    if not is_within(within, name.project, name.domain):
+        raise NotFound(f"There is no artifact {id}.")
     where = "project = ? AND domain = ? AND name = ? AND execution = ?"
     row: tuple[Any, ...] | None = db.execute(
         f"SELECT number, {_COLUMNS} FROM artifacts WHERE {where}", (name.project, name.domain, name.name, version)
@@ -149,19 +155,27 @@ def _entry(row: Sequence[Any]) -> ArtifactEntry:
 # -- lineage
 
 
-def lineage(db: sqlite3.Connection, id: str) -> Lineage:
-    """Both ways, the nearest first. Raises NotFound."""
+def lineage(db: sqlite3.Connection, id: str, within: tuple[str, ...] | None = None) -> Lineage:
+    """Both ways, the nearest first, as far as it is within these places. Raises NotFound."""
     start = one(db, id, {}).id if "/" in id else id
-    if "/" not in id and db.execute("SELECT 1 FROM executions WHERE id = ?", (id,)).fetchone() is None:
-        raise NotFound(
-            f"There is no execution {id!r} in the history.", hint="An artifact is named PROJECT/DOMAIN/NAME."
-        )
-    sources, all_sources = _walk(start, lambda each: _sources(db, each), lambda tie: tie.source)
-    effects, all_effects = _walk(start, lambda each: _effects(db, each), lambda tie: tie.target)
+    if not _is_seen(db, start, within):
+        what = "artifact" if "/" in id else "execution"
+        raise NotFound(f"There is no {what} {id!r} in the history.", hint="An artifact is named PROJECT/DOMAIN/NAME.")
+    sources, all_sources = _walk(start, lambda each: _sources(db, each, within), lambda tie: tie.source)
+    effects, all_effects = _walk(start, lambda each: _effects(db, each, within), lambda tie: tie.target)
     return Lineage(start, sources, effects, all_sources and all_effects)
 
 
-def _walk(start: str, ties: Any, end: Any) -> tuple[list[Tie], bool]:
+def _is_seen(db: sqlite3.Connection, id: str, within: tuple[str, ...] | None) -> bool:
+    """Whether it is known, and within these places."""
+    if "/" in id:
+        name, _ = parse_reference(id)
+        return is_within(within, name.project, name.domain)
+    row = db.execute("SELECT project, domain FROM executions WHERE id = ?", (id,)).fetchone()
+    return row is not None and is_within(within, *row)
+
+
+def _walk(start: str, ties: Callable[[str], list[Tie]], end: Callable[[Tie], str]) -> tuple[list[Tie], bool]:
     found: dict[Tie, None] = {}
     seen, todo = {start}, [start]
     for each in todo:  # which grows
@@ -175,23 +189,27 @@ def _walk(start: str, ties: Any, end: Any) -> tuple[list[Tie], bool]:
     return list(found), True
 
 
-def _sources(db: sqlite3.Connection, id: str) -> list[Tie]:
+def _sources(db: sqlite3.Connection, id: str, within: tuple[str, ...] | None) -> list[Tie]:
     if "/" in id:
-        return [Tie(id.rpartition("@")[2], "published", id)]
-    taken = db.execute("SELECT DISTINCT artifact FROM uses WHERE execution = ? ORDER BY artifact", (id,)).fetchall()
-    found = [Tie(artifact, "taken by", id) for (artifact,) in taken]
-    query = "SELECT other.id FROM executions AS one JOIN executions AS other ON other.id = one.cause WHERE one.id = ?"
-    return found + [Tie(cause, "fired", id) for (cause,) in db.execute(query, (id,))]
+        found = [Tie(id.rpartition("@")[2], "published", id)]
+    else:
+        taken = db.execute("SELECT DISTINCT artifact FROM uses WHERE execution = ? ORDER BY artifact", (id,)).fetchall()
+        found = [Tie(artifact, "taken by", id) for (artifact,) in taken]
+        query = (
+            "SELECT other.id FROM executions AS one JOIN executions AS other ON other.id = one.cause WHERE one.id = ?"
+        )
+        found += [Tie(cause, "fired", id) for (cause,) in db.execute(query, (id,)).fetchall()]
+    return [tie for tie in found if _is_seen(db, tie.source, within)]
 
 
-def _effects(db: sqlite3.Connection, id: str) -> list[Tie]:
+def _effects(db: sqlite3.Connection, id: str, within: tuple[str, ...] | None) -> list[Tie]:
     limit = TIES_MAX + 1
     if "/" in id:
-        rows = db.execute(
-            "SELECT DISTINCT execution FROM uses WHERE artifact = ? ORDER BY execution LIMIT ?", (id, limit)
-        )
-        return [Tie(id, "taken by", execution) for (execution,) in rows]
-    rows = db.execute("SELECT project, domain, name FROM artifacts WHERE execution = ? ORDER BY number", (id,))
-    found = [Tie(id, "published", str(Name(*row).at(id))) for row in rows]
-    fired = db.execute("SELECT id FROM executions WHERE cause = ? ORDER BY number LIMIT ?", (id, limit))
-    return found + [Tie(id, "fired", execution) for (execution,) in fired]
+        query = "SELECT DISTINCT execution FROM uses WHERE artifact = ? ORDER BY execution LIMIT ?"
+        found = [Tie(id, "taken by", execution) for (execution,) in db.execute(query, (id, limit)).fetchall()]
+    else:
+        rows = db.execute("SELECT project, domain, name FROM artifacts WHERE execution = ? ORDER BY number", (id,))
+        found = [Tie(id, "published", str(Name(*row).at(id))) for row in rows.fetchall()]
+        fired = db.execute("SELECT id FROM executions WHERE cause = ? ORDER BY number LIMIT ?", (id, limit))
+        found += [Tie(id, "fired", execution) for (execution,) in fired.fetchall()]
+    return [tie for tie in found if _is_seen(db, tie.target, within)]

@@ -15,6 +15,7 @@ from wingbeat.spec.identity import parse_name
 from wingbeat.spec.literal import Inline, Literals
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.spec.valuefilter import TEXT_LENGTH_MAX, ValueFilter, parse_value_filter
+from wingbeat_admin.places import clause
 
 SCHEMA = """
     CREATE TABLE execution_values (
@@ -111,7 +112,9 @@ def page(db: sqlite3.Connection, query: ExecutionQuery) -> ExecutionPage:
     if column == "ended_at":
         where.append("ended_at IS NOT NULL")
     if query.after:
-        row = db.execute("SELECT number, ended_at FROM executions WHERE id = ?", (query.after,)).fetchone()
+        condition, inside = clause(query.within)
+        seen = f"SELECT number, ended_at FROM executions WHERE id = ? AND {condition}"
+        row = db.execute(seen, (query.after, *inside)).fetchone()
         if row is None:
             raise NotFound(f"There is no execution {query.after!r} in the history.")
         if column == "number":
@@ -130,7 +133,8 @@ def page(db: sqlite3.Connection, query: ExecutionQuery) -> ExecutionPage:
 
 
 def _selected(db: sqlite3.Connection, query: ExecutionQuery) -> tuple[list[str], list[Any]]:
-    where, values = ["1"], list[Any]()
+    condition, inside = clause(query.within)
+    where, values = [condition], list[Any](inside)
     for column in ("project", "domain", "phase", "workflow"):
         if value := getattr(query, column):
             where.append(f"{column} = ?")

@@ -14,6 +14,7 @@ from wingbeat.contracts.engine import Summary
 from wingbeat.contracts.notifier import Message
 from wingbeat.spec.notifications import NotifySpec
 from wingbeat_admin.local.telling import Deadline, deadlines, message_of, told
+from wingbeat_admin.places import clause
 
 KEPT_S = 30 * 86400.0
 """What was delivered or given up is listed for so long."""
@@ -162,8 +163,9 @@ def resend(db: sqlite3.Connection, id: str, now: float) -> bool:
 
 def entries(db: sqlite3.Connection, query: NotificationQuery, limit: int) -> list[NotificationEntry]:
     """Those that a query selects, the newest first. `after` is one that is there, or empty."""
-    where, values = ["1"], list[object]()
-    for column in ("project", "domain", "execution", "channel", "state"):
+    condition, inside = clause(query.within)
+    where, values = [condition], list[object](inside)
+    for column in ("project", "domain", "execution", "channel", "state", "id"):
         if value := getattr(query, column):
             where.append(f"{column} = ?")
             values.append(value)
@@ -182,9 +184,10 @@ def entry(db: sqlite3.Connection, id: str) -> NotificationEntry:
     return _entry(*db.execute("SELECT body, state, tries, at, failed FROM notices WHERE id = ?", (id,)).fetchone())
 
 
-def known(db: sqlite3.Connection, id: str) -> bool:
-    """Whether there is one of that id."""
-    return db.execute("SELECT 1 FROM notices WHERE id = ?", (id,)).fetchone() is not None
+def known(db: sqlite3.Connection, id: str, within: tuple[str, ...] | None) -> bool:
+    """Whether there is one of that id, within these places."""
+    condition, inside = clause(within)
+    return db.execute(f"SELECT 1 FROM notices WHERE id = ? AND {condition}", (id, *inside)).fetchone() is not None
 
 
 def _entry(body: bytes, state: str, tries: int, at: float, failed: str) -> NotificationEntry:

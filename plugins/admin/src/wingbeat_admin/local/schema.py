@@ -74,6 +74,25 @@ _STEPS = (
     ) WITHOUT ROWID;
     CREATE INDEX deadlines_to_come ON deadlines (at) WHERE told = 0;
     """,
+    # `apikeys` holds the hashes of keys, `grants` who has which role where; `audit` is only added to, and swept by age.
+    """
+    CREATE TABLE apikeys (
+        name TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE, hash BLOB NOT NULL, created_at REAL NOT NULL, by TEXT NOT NULL,
+        expires_at REAL
+    ) WITHOUT ROWID;
+    CREATE TABLE grants (
+        principal TEXT NOT NULL, project TEXT NOT NULL, domain TEXT NOT NULL, role TEXT NOT NULL,
+        PRIMARY KEY (principal, project, domain)
+    ) WITHOUT ROWID;
+    CREATE TABLE audit (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        at REAL NOT NULL, principal TEXT NOT NULL, action TEXT NOT NULL, object TEXT NOT NULL, outcome TEXT NOT NULL,
+        project TEXT NOT NULL, domain TEXT NOT NULL, address TEXT NOT NULL, request TEXT NOT NULL
+    );
+    CREATE INDEX audit_by_at ON audit (at);
+    CREATE INDEX audit_by_principal ON audit (principal, number);
+    CREATE INDEX audit_by_place ON audit (project, domain, number);
+    """,
 )
 FORMAT = len(_STEPS)
 """Version of the file's format."""

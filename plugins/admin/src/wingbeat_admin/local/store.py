@@ -42,6 +42,7 @@ from wingbeat_admin.local.due import Due
 from wingbeat_admin.local.notices import Notice
 from wingbeat_admin.local.telling import Deadline, labels_of
 from wingbeat_admin.local.ticks import decided
+from wingbeat_admin.places import clause, is_within
 from wingbeat_admin.settings import Rule
 
 PARENT_LABEL = "wingbeat/parent"
@@ -89,14 +90,25 @@ class Store:
     def __init__(self, db: sqlite3.Connection, rules: Sequence[Rule] = ()) -> None:
         self._db, self._rules = db, rules
         (self._told_since,) = db.execute("SELECT value FROM meta WHERE key = 'told_since'").fetchone()
+        self._within = False
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        """The file: for modules with statements of their own, within `transaction`."""
+        return self._db
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing. Within another one it is a part of that."""
+        if self._within:
+            yield self._db
+            return
         self._db.execute("BEGIN IMMEDIATE")
+        self._within = True
         try:
             yield self._db
             self._db.execute("COMMIT")
@@ -104,6 +116,8 @@ class Store:
             if self._db.in_transaction:
                 self._db.rollback()
             raise
+        finally:
+            self._within = False
 
     # -- the inventory
 
@@ -112,7 +126,7 @@ class Store:
     ) -> list[Registered]:
         """All or none. Raises ConflictError."""
         given = list(zip(ids, definitions, strict=True))
-        with self._transaction():
+        with self.transaction():
             there = [self._found(id) for id in ids]
             others = [each for each, row in zip(given, there, strict=True) if row and row[6] != each[1].digest]
             if others:
@@ -176,7 +190,7 @@ class Store:
         if row is None:
             if version and (versions := self._versions(name)):
                 raise NotFound(f"{name} has no version {version!r}.", hint=f"Its versions are {', '.join(versions)}.")
-            raise NotFound(f"Nothing is registered as {name}.", hint="'wingbeat get workflows' lists what is.")
+            raise unregistered(name)
         return row
 
     def _found(self, id: Identity) -> tuple[Any, ...] | None:
@@ -201,15 +215,19 @@ class Store:
 
     def entities(self, query: EntityQuery) -> EntityPage:
         """A page. Raises NotFound for an `after` that is not there."""
-        where, values = ["1"], []
+        condition, inside = clause(query.within)
+        where, values = [condition], list[object](inside)
         for column in ("kind", "project", "domain", "name"):
             if value := getattr(query, column):
                 where.append(f"{column} = ?")
                 values.append(value)
         if query.after:
-            name, _, version = query.after.partition("@")
+            text, _, version = query.after.partition("@")
+            name = parse_name(text)
+            if not is_within(query.within, name.project, name.domain):
+                raise unregistered(name)
             where.append("number < ?")
-            values.append(self._row(parse_name(name), version)[0])
+            values.append(self._row(name, version)[0])
         limit = max(1, min(query.limit, PAGE_MAX))
         rows = self._db.execute(
             f"{_ENTITIES} WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?", (*values, limit + 1)
@@ -222,7 +240,7 @@ class Store:
     def activate(self, id: Identity, watched: str, first: float | None, at: float) -> None:
         """Make a version the active one. Its trigger counts from `at` on, with the tick `first` if it is a schedule; as before, if
         it is active already."""
-        with self._transaction():
+        with self.transaction():
             if self._active(id.entity) != id.version:
                 self._fire_version("activated", id, at)
             self._db.execute(
@@ -245,7 +263,7 @@ class Store:
 
     def deactivate(self, name: Name) -> None:
         """Have none be active."""
-        with self._transaction():
+        with self.transaction():
             where = "project = ? AND domain = ? AND name = ?"
             self._db.execute(f"DELETE FROM active WHERE {where}", (name.project, name.domain, name.name))
 
@@ -259,7 +277,7 @@ class Store:
     def project(self, changes: Sequence[Change], at: float) -> Noted:
         """Take note of changes, of what triggers decide for them, and of whom they are to be told, at once."""
         found = told = 0
-        with self._transaction():
+        with self.transaction():
             for change in changes:
                 before = self._phase(change.execution.id)
                 self._write(change.execution)
@@ -303,7 +321,7 @@ class Store:
     def publish(self, execution: str, entries: Sequence[ArtifactEntry], at: float) -> int:
         """Make the artifacts of an execution, and decide what follows; says how many launches may be due."""
         found = 0
-        with self._transaction():
+        with self.transaction():
             for entry in entries:
                 name = parse_identity(entry.id).entity
                 if artifacts.add(self._db, name, entry):
@@ -337,9 +355,9 @@ class Store:
         """A version, or the newest. Raises NotFound."""
         return artifacts.one(self._db, reference, partitions)
 
-    def lineage(self, id: str) -> Lineage:
-        """Both ways. Raises NotFound."""
-        return artifacts.lineage(self._db, id)
+    def lineage(self, id: str, within: tuple[str, ...] | None = None) -> Lineage:
+        """Both ways, as far as it is within these places. Raises NotFound."""
+        return artifacts.lineage(self._db, id, within)
 
     def _pause_failed(self, summary: Summary) -> None:
         """Pause the schedule that has launched it, if it says so."""
@@ -402,7 +420,7 @@ class Store:
     def look(self, now: float) -> tuple[int, float | None]:
         """Decide about the ticks that have come; says how many launches are due, and when to look again."""
         decided_ = 0
-        with self._transaction():
+        with self.transaction():
             where = "next <= ? AND paused = '' ORDER BY next LIMIT 1000"
             query = f"SELECT project, domain, name, version, next FROM active WHERE {where}"
             for project, domain, name, version, next_ in self._db.execute(query, (now,)).fetchall():
@@ -448,7 +466,7 @@ class Store:
 
     def launched(self, execution: str) -> None:
         """It is in the engine's journal."""
-        with self._transaction():
+        with self.transaction():
             due.launched(self._db, execution)
 
     def refused(self, execution: str, why: str) -> None:
@@ -465,7 +483,7 @@ class Store:
 
     def add_values(self, found: Sequence[history.Values]) -> None:
         """They were looked at."""
-        with self._transaction():
+        with self.transaction():
             history.add_values(self._db, found)
 
     # -- what is told
@@ -480,7 +498,7 @@ class Store:
 
     def settle(self, deadline: Deadline, late: ExecutionView | None, now: float) -> int:
         """A deadline has come: have it told if the execution is late, and look at it no more; 1 if it is to be told."""
-        with self._transaction():
+        with self.transaction():
             if not notices.settled(self._db, deadline) or late is None:
                 return 0
             summary = msgspec.structs.replace(
@@ -490,7 +508,7 @@ class Store:
 
     def untold(self, channels: Sequence[str], others: bool, now: float, limit: int) -> list[Notice]:
         """What is to be sent now over these channels, or all others."""
-        with self._transaction():
+        with self.transaction():
             return notices.waiting(self._db, channels, others=others, now=now, limit=limit)
 
     def next_untold(self, channels: Sequence[str], others: bool) -> float | None:
@@ -499,7 +517,7 @@ class Store:
 
     def delivered(self, id: str, now: float) -> None:
         """Its receiver has taken it."""
-        with self._transaction():
+        with self.transaction():
             notices.delivered(self._db, id, now)
 
     def undelivered(self, id: str, why: str) -> None:
@@ -518,7 +536,7 @@ class Store:
 
     def notifications(self, query: NotificationQuery) -> NotificationPage:
         """A page. Raises NotFound for an `after` that is not there."""
-        if query.after and not notices.known(self._db, query.after):
+        if query.after and not notices.known(self._db, query.after, query.within):
             raise NotFound(f"There is no notification {query.after!r}.")
         limit = max(1, min(query.limit, PAGE_MAX))
         found = notices.entries(self._db, query, limit + 1)
@@ -531,6 +549,11 @@ def _of(summary: Summary) -> Identity | None:
         return parse_identity(summary.labels.get(ENTITY_LABEL, ""))
     except InputError:
         return None
+
+
+def unregistered(name: Name) -> NotFound:
+    """What is said of a name that nothing has."""
+    return NotFound(f"Nothing is registered as {name}.", hint="'wingbeat get workflows' lists what is.")
 
 
 def _own(definition: Definition) -> LaunchPlanSpec | None:

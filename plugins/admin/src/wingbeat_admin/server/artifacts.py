@@ -7,14 +7,15 @@ from litestar.params import FromQuery
 from wingbeat.base.errors import NotFound
 from wingbeat.contracts.admin import Admin
 from wingbeat.contracts.artifacts import ArtifactEntry, ArtifactPage, ArtifactQuery, Artifacts, Lineage
-from wingbeat_admin.client.admin import LATEST
-from wingbeat_admin.server.dependencies import Limit, Part, TheAdmin, get
+from wingbeat_admin.server.bodies import reference_of
+from wingbeat_admin.server.dependencies import Limit, Part, TheAdmin, TheCaller, get
 from wingbeat_admin.server.filters import pairs
 
 
 @get("/artifacts")
 async def artifacts(
     admin: TheAdmin,
+    caller: TheCaller,
     project: FromQuery[str] = "",
     domain: FromQuery[str] = "",
     name: FromQuery[str] = "",
@@ -23,7 +24,7 @@ async def artifacts(
     limit: Limit = 100,
 ) -> ArtifactPage:
     """Artifacts, the newest first; `partitions` are `key=value`, as many as are wanted."""
-    query = ArtifactQuery(project, domain, name, pairs(partitions), after, limit)
+    query = ArtifactQuery(project, domain, name, pairs(partitions), after, limit, caller.places())
     return await _keeping(admin).artifacts(query)
 
 
@@ -37,14 +38,13 @@ async def artifact(
     partitions: FromQuery[list[str] | None] = None,
 ) -> ArtifactEntry:
     """One version, named by its execution; `latest` stands for the newest one."""
-    reference = f"{project}/{domain}/{name}" + ("" if version == LATEST else f"@{version}")
-    return await _keeping(admin).artifact(reference, pairs(partitions))
+    return await _keeping(admin).artifact(reference_of(project, domain, name, version), pairs(partitions))
 
 
 @get("/lineage")
-async def lineage(admin: TheAdmin, of: FromQuery[str]) -> Lineage:
-    """Where an execution, or an artifact, comes from, and what came of it."""
-    return await _keeping(admin).lineage(of)
+async def lineage(admin: TheAdmin, caller: TheCaller, of: FromQuery[str]) -> Lineage:
+    """Where an execution, or an artifact, comes from, and what came of it; as far as the caller may look."""
+    return await _keeping(admin).lineage(of, within=caller.places())
 
 
 def _keeping(admin: Admin) -> Artifacts:

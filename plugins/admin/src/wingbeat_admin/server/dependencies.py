@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import Annotated
 
@@ -14,21 +13,31 @@ from litestar.params import FromPath, QueryParameter, SkipValidation
 from wingbeat.contracts.admin import PAGE_MAX, Admin
 from wingbeat.contracts.engine import Engine
 from wingbeat.contracts.home import Home
+from wingbeat_admin.client.access import Login
 from wingbeat_admin.problems import MEDIA_TYPE, Problem
+from wingbeat_admin.server.gate import Permit
+from wingbeat_admin.server.policy import Caller
+from wingbeat_admin.server.reach import Reach, Shown
 
 TheAdmin = SkipValidation[NamedDependency[Admin]]
 TheEngine = SkipValidation[NamedDependency[Engine]]
 TheHome = SkipValidation[NamedDependency[Home]]
-TheEnd = SkipValidation[NamedDependency[asyncio.Event]]
-"""Set when the server stops: what waits is answered then, and streams end."""
+TheEnd = SkipValidation[NamedDependency[Permit]]
+"""Until when this may last: what waits is answered then, and streams end."""
+TheLogin = SkipValidation[NamedDependency[Login]]
+TheCaller = SkipValidation[NamedDependency[Caller]]
+TheShown = SkipValidation[NamedDependency[Shown]]
+"""Told what an answer shows: the caller may ask for the content that this refers to."""
+TheReach = SkipValidation[NamedDependency[Reach]]
 Part = FromPath[str]
 Number = Annotated[int, QueryParameter(ge=-1, le=2**62)]
 Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)]
 
 REFUSALS = {
     400: "The request is not what is expected.",
-    403: "Pages of others may not use this server.",
-    404: "There is no such thing.",
+    401: "Who asks is not known.",
+    403: "Who asks may not do this; or pages of others may not use this server.",
+    404: "There is no such thing, or it is not for who asks.",
     409: "There is another one already.",
     413: "The body is too large.",
     415: "The body is no JSON.",
@@ -48,3 +57,4 @@ _RESPONSES = {
 get = partial(litestar.get, responses=_RESPONSES, raises=[])
 post = partial(litestar.post, responses=_RESPONSES, raises=[])
 put = partial(litestar.put, responses=_RESPONSES, raises=[])
+delete = partial(litestar.delete, responses=_RESPONSES, raises=[])

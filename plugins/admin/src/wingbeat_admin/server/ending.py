@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 
 
-async def before(end: asyncio.Event, items: AsyncIterator[T]) -> AsyncIterator[T]:
+class Ends(Protocol):
+    """An end: an event of asyncio is one."""
+
+    def is_set(self) -> bool:
+        """Whether it has come."""
+
+    async def wait(self) -> object:
+        """Return when it has."""
+
+
+async def before(end: Ends, items: AsyncIterator[T]) -> AsyncIterator[T]:
     """Items until there are no more, or until the end: the one that is waited for then does not come."""
     ended = asyncio.ensure_future(end.wait())
     try:

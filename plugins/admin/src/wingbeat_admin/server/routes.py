@@ -13,7 +13,7 @@ from litestar.params import FromQuery, HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Response, ServerSentEvent, ServerSentEventMessage
 from msgspec import Struct
 
-from wingbeat.base.errors import EngineStopped, InputError, NotFound
+from wingbeat.base.errors import EngineStopped, NotFound
 from wingbeat.contracts.admin import (
     Admin,
     Entity,
@@ -38,12 +38,25 @@ from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literal, Offloaded
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.types import Blob
-from wingbeat_admin.client.admin import LATEST
 from wingbeat_admin.server.artifacts import artifact, artifacts, lineage
-from wingbeat_admin.server.dependencies import Limit, Number, Part, TheAdmin, TheEnd, TheEngine, TheHome, get, post
+from wingbeat_admin.server.bodies import body_of, reference_of
+from wingbeat_admin.server.dependencies import (
+    Limit,
+    Number,
+    Part,
+    TheAdmin,
+    TheCaller,
+    TheEnd,
+    TheEngine,
+    TheHome,
+    TheShown,
+    get,
+    post,
+)
 from wingbeat_admin.server.ending import before
 from wingbeat_admin.server.filters import conditions, pairs
-from wingbeat_admin.views import shown
+from wingbeat_admin.server.needs import stamped
+from wingbeat_admin.views import shown as as_json
 
 WAIT_S_MAX = 30.0
 
@@ -62,10 +75,6 @@ class Signal(Struct, forbid_unknown_fields=True):
     id: str
 
 
-def _reference(project: str, domain: str, name: str, version: str) -> str:
-    return f"{project}/{domain}/{name}" + ("" if version == LATEST else f"@{version}")
-
-
 # -- the inventory
 
 
@@ -76,15 +85,16 @@ async def health() -> dict[str, str]:
 
 
 @post("/registrations")
-async def register(request: Request[Any, Any, Any], admin: TheAdmin) -> Response[list[Registered]]:
+async def register(request: Request[Any, Any, Any], admin: TheAdmin, caller: TheCaller) -> Response[list[Registered]]:
     """Register definitions, all or none."""
-    registration = await _body(request, Registration)
-    return Response(await admin.register(registration), status_code=201)
+    registration = await body_of(request, Registration)
+    return Response(await admin.register(registration, by=caller.name), status_code=201)
 
 
 @get("/entities")
 async def entities(
     admin: TheAdmin,
+    caller: TheCaller,
     kind: FromQuery[Kind | None] = None,
     project: FromQuery[str] = "",
     domain: FromQuery[str] = "",
@@ -93,31 +103,39 @@ async def entities(
     limit: Limit = 100,
 ) -> EntityPage:
     """What is registered, the newest first."""
-    return await admin.entities(EntityQuery(kind, project, domain, name, after, limit))
+    return await admin.entities(EntityQuery(kind, project, domain, name, after, limit, caller.places()))
 
 
 @get("/entities/{project:str}/{domain:str}/{name:str}/{version:str}")
 async def entity(admin: TheAdmin, project: Part, domain: Part, name: Part, version: Part) -> Entity:
     """One version; `latest` stands for the active one of a launch plan, the newest of others."""
-    return await admin.entity(_reference(project, domain, name, version))
+    return await admin.entity(reference_of(project, domain, name, version))
 
 
 @get("/entities/{project:str}/{domain:str}/{name:str}/{version:str}/definition", media_type="application/json")
-async def definition(admin: TheAdmin, project: Part, domain: Part, name: Part, version: Part) -> Response[bytes]:
+async def definition(
+    admin: TheAdmin, shown: TheShown, project: Part, domain: Part, name: Part, version: Part
+) -> Response[bytes]:
     """What was registered: its specification."""
-    return _json(await admin.definition(_reference(project, domain, name, version)))
+    found = await admin.definition(reference_of(project, domain, name, version))
+    shown((found.closure,), found)
+    return _json(found)
 
 
 @post("/entities/{project:str}/{domain:str}/{name:str}/{version:str}/activate", status_code=200)
-async def activate(admin: TheAdmin, project: Part, domain: Part, name: Part, version: Part) -> Entity:
+async def activate(
+    admin: TheAdmin, caller: TheCaller, project: Part, domain: Part, name: Part, version: Part
+) -> Entity:
     """Make a version of a launch plan the active one."""
-    return await admin.activate(_reference(project, domain, name, version))
+    return await admin.activate(reference_of(project, domain, name, version), by=caller.name)
 
 
 @post("/entities/{project:str}/{domain:str}/{name:str}/{version:str}/deactivate", status_code=200)
-async def deactivate(admin: TheAdmin, project: Part, domain: Part, name: Part, version: Part) -> Entity:
+async def deactivate(
+    admin: TheAdmin, caller: TheCaller, project: Part, domain: Part, name: Part, version: Part
+) -> Entity:
     """Have no version of a launch plan be active."""
-    return await admin.deactivate(_reference(project, domain, name, version))
+    return await admin.deactivate(reference_of(project, domain, name, version), by=caller.name)
 
 
 @get("/entities/{project:str}/{domain:str}/{name:str}/{version:str}/ticks")
@@ -125,30 +143,36 @@ async def ticks(
     admin: TheAdmin, project: Part, domain: Part, name: Part, version: Part, after: FromQuery[float], count: Limit = 10
 ) -> list[float]:
     """When the schedule of a launch plan is due, behind a moment; all in epoch seconds."""
-    return await admin.ticks(_reference(project, domain, name, version), after, count)
+    return await admin.ticks(reference_of(project, domain, name, version), after, count)
 
 
 @post("/entities/{project:str}/{domain:str}/{name:str}/{version:str}/pause", status_code=200)
 async def pause(
-    admin: TheAdmin, project: Part, domain: Part, name: Part, version: Part, data: JSONBody[Reason]
+    admin: TheAdmin,
+    caller: TheCaller,
+    project: Part,
+    domain: Part,
+    name: Part,
+    version: Part,
+    data: JSONBody[Reason],
 ) -> Entity:
     """Let the ticks of an active launch plan pass without a launch."""
-    return await admin.pause(_reference(project, domain, name, version), data.reason)
+    return await admin.pause(reference_of(project, domain, name, version), data.reason, by=caller.name)
 
 
 @post("/entities/{project:str}/{domain:str}/{name:str}/{version:str}/resume", status_code=200)
-async def resume(admin: TheAdmin, project: Part, domain: Part, name: Part, version: Part) -> Entity:
+async def resume(admin: TheAdmin, caller: TheCaller, project: Part, domain: Part, name: Part, version: Part) -> Entity:
     """Let its ticks launch again, those from now on."""
-    return await admin.resume(_reference(project, domain, name, version))
+    return await admin.resume(reference_of(project, domain, name, version), by=caller.name)
 
 
 # -- executions
 
 
 @post("/executions")
-async def launch(admin: TheAdmin, data: JSONBody[Launch]) -> Response[LaunchReply]:
+async def launch(admin: TheAdmin, caller: TheCaller, data: JSONBody[Launch]) -> Response[LaunchReply]:
     """Begin an execution of something registered; it is durable when this answers."""
-    reply = await admin.launch(data)
+    reply = await admin.launch(data, by=caller.name)
     headers = {"location": f"/api/v1/executions/{reply.id}"}
     return Response(reply, status_code=201 if reply.created else 200, headers=headers)
 
@@ -156,6 +180,7 @@ async def launch(admin: TheAdmin, data: JSONBody[Launch]) -> Response[LaunchRepl
 @get("/executions")
 async def executions(
     admin: TheAdmin,
+    caller: TheCaller,
     project: FromQuery[str] = "",
     domain: FromQuery[str] = "",
     entity: FromQuery[str] = "",
@@ -171,14 +196,16 @@ async def executions(
 ) -> ExecutionPage:
     """The history. `labels` are `name=value`, `values` conditions as `inputs.city=sf` or `outputs.o0>=0.5`; all have to hold."""
     query = ExecutionQuery(
-        project, domain, entity, phase, after, limit, workflow, pairs(labels), since, until, conditions(values), order
-    )
+        project, domain, entity, phase, after, limit, workflow, pairs(labels), since, until, conditions(values), order,
+        caller.places(),
+    )  # fmt: skip
     return await admin.executions(query)
 
 
 @get("/notifications")
 async def notifications(
     admin: TheAdmin,
+    caller: TheCaller,
     project: FromQuery[str] = "",
     domain: FromQuery[str] = "",
     execution: FromQuery[str] = "",
@@ -189,7 +216,7 @@ async def notifications(
 ) -> NotificationPage:
     """What was told, or is to be, the newest first."""
     return await _telling(admin).notifications(
-        NotificationQuery(project, domain, execution, channel, in_state, after, limit)
+        NotificationQuery(project, domain, execution, channel, in_state, after, limit, caller.places())
     )
 
 
@@ -200,14 +227,14 @@ def _telling(admin: Admin) -> Notifying:
 
 
 @post("/notifications/{notification:str}/resend", status_code=200)
-async def resend(admin: TheAdmin, notification: Part) -> NotificationEntry:
+async def resend(admin: TheAdmin, caller: TheCaller, notification: Part) -> NotificationEntry:
     """Send it again."""
-    return await _telling(admin).resend(notification)
+    return await _telling(admin).resend(notification, by=caller.name)
 
 
 @get("/executions/{execution:str}")
 async def describe(
-    engine: TheEngine, home: TheHome, execution: Part, *, nodes: FromQuery[bool] = True
+    engine: TheEngine, home: TheHome, shown: TheShown, execution: Part, *, nodes: FromQuery[bool] = True
 ) -> dict[str, Any]:
     """One execution as it is now."""
     view = await engine.describe(execution, nodes=nodes)
@@ -216,13 +243,16 @@ async def describe(
     def read(literal: Offloaded) -> bytes:
         return storage.read_bytes(Blob(literal.uri, literal.uri.partition(":")[2], literal.size, ""))
 
-    return await asyncio.to_thread(shown, view, read)
+    found = await asyncio.to_thread(as_json, view, read)
+    shown((), found)
+    return found
 
 
 @get("/executions/{execution:str}/closure", media_type="application/json")
-async def closure(engine: TheEngine, execution: Part) -> Response[bytes]:
+async def closure(engine: TheEngine, shown: TheShown, execution: Part) -> Response[bytes]:
     """The specification that it runs."""
     found: Closure = await engine.closure(execution)
+    shown((found,), found)
     return _json(found)
 
 
@@ -280,7 +310,7 @@ async def abort(engine: TheEngine, execution: Part, data: JSONBody[Reason]) -> d
 @post("/executions/{execution:str}/signals", status_code=204)
 async def signal(engine: TheEngine, execution: Part, request: Request[Any, Any, Any]) -> None:
     """Answer a gate."""
-    given = await _body(request, Signal)
+    given = await body_of(request, Signal)
     await engine.signal(execution, given.name, given.value, given.id)
 
 
@@ -300,21 +330,32 @@ async def cache(engine: TheEngine, execution: Part, node: FromQuery[str]) -> Res
 
 
 @post("/engine/launches", status_code=200)
-async def engine_launch(engine: TheEngine, request: Request[Any, Any, Any]) -> LaunchReply:
+async def engine_launch(engine: TheEngine, caller: TheCaller, request: Request[Any, Any, Any]) -> LaunchReply:
     """Begin an execution of a specification that is not registered."""
-    return await engine.launch(await _body(request, LaunchRequest))
+    return await engine.launch(stamped(await body_of(request, LaunchRequest), caller))
 
 
 @post("/engine/recovery-plans", status_code=200)
 async def recovery_plan(engine: TheEngine, request: Request[Any, Any, Any]) -> RecoveryPlan:
     """What recovering an execution would take over."""
-    return await engine.recovery_plan(await _body(request, LaunchRequest))
+    return await engine.recovery_plan(await body_of(request, LaunchRequest))
 
 
 @get("/engine/executions")
-async def engine_executions(engine: TheEngine, after: FromQuery[str] = "", limit: Limit = 100) -> list[Summary]:
-    """Executions as the journal has them, the newest first."""
-    return await engine.executions(after=after, limit=limit)
+async def engine_executions(
+    engine: TheEngine, admin: TheAdmin, caller: TheCaller, after: FromQuery[str] = "", limit: Limit = 100
+) -> list[Summary]:
+    """Executions as the journal has them, the newest first; those of some places as the history has them."""
+    if (places := caller.places()) is None:
+        return await engine.executions(after=after, limit=limit)
+    found = (await admin.executions(ExecutionQuery(after=after, limit=limit, within=places))).items
+    return [
+        Summary(
+            each.id, each.workflow, each.phase, each.created_at, each.ended_at,
+            {**each.labels, "project": each.project, "domain": each.domain},
+        )
+        for each in found
+    ]  # fmt: skip
 
 
 @get("/engine/changes")
@@ -331,7 +372,9 @@ async def changes(
         with contextlib.suppress(EngineStopped):  # as above
             async for found in before(end, engine.changes(number)):
                 number = found[-1].number if found else number
-                yield ServerSentEventMessage(data=msgspec.json.encode(found).decode(), id=number)
+                seen = [change for change in found if end.sees(change.execution.labels)]
+                if seen or not found:  # that there is nothing more is told, too
+                    yield ServerSentEventMessage(data=msgspec.json.encode(seen).decode(), id=number)
 
     return ServerSentEvent(following())
 
@@ -344,14 +387,6 @@ async def evict(engine: TheEngine, data: JSONBody[Eviction]) -> Evicted:
 
 async def _phase(engine: TheEngine, execution: str) -> AsyncIterator[ExecutionPhase]:
     yield await engine.wait(execution)
-
-
-async def _body(request: Request[Any, Any, Any], kind: type[Any]) -> Any:
-    """The body as one of our structures: they are decoded as strictly here as everywhere, not by the framework."""
-    try:
-        return msgspec.json.decode(await request.body(), type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise InputError(f"The body is not what is expected: {error}.") from error
 
 
 def _json(value: Any) -> Response[bytes]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import secrets
 import socket
 from collections.abc import Callable, Iterator
 
@@ -22,10 +23,15 @@ from wingbeat.base.errors import ConfigurationError, WingbeatError
 from wingbeat.contracts.admin import Admin
 from wingbeat.contracts.engine import Engine
 from wingbeat.contracts.home import Home
-from wingbeat_admin.place import announce, announced
+from wingbeat_admin.client.access import Login
+from wingbeat_admin.local.access import LocalAccess
+from wingbeat_admin.place import Served, announce, announced
 from wingbeat_admin.problems import MEDIA_TYPE, Problem, problem_of
+from wingbeat_admin.server.access import ACCESS
 from wingbeat_admin.server.content import CONTENT
+from wingbeat_admin.server.gate import Gate
 from wingbeat_admin.server.routes import ROUTES
+from wingbeat_admin.settings import ServerSettings
 
 BODY_BYTES_MAX = 64 * 2**20
 """A registration of a large project; everything else is far smaller."""
@@ -35,7 +41,9 @@ CLOSE_S_MAX = 1
 _log = logging.getLogger("wingbeat.admin")
 
 
-def application(home: Home, engine: Engine, admin: Admin, hosts: frozenset[str], end: asyncio.Event) -> Litestar:
+def application(
+    home: Home, engine: Engine, admin: Admin, hosts: frozenset[str], end: asyncio.Event, owner_key: str = ""
+) -> Litestar:
     """The ASGI application.
 
     Args:
@@ -43,14 +51,28 @@ def application(home: Home, engine: Engine, admin: Admin, hosts: frozenset[str],
             (DNS rebinding) is refused.
 
         end: Set when the server stops: requests that wait are answered then, and streams end.
+
+        owner_key: What the owner of the home brings as a key. Empty: nobody has to prove who they are.
+
+    Raises:
+        ConfigurationError: Somebody has to, and the admin has no keys to decide by.
     """
+    settings = home.settings("server", ServerSettings)
+    gate = _gate(home, engine, admin, settings, end, owner_key)
+    how = Login(settings.issuer, settings.client, settings.scopes) if settings.auth == "oidc" else Login()
     return Litestar(
-        route_handlers=[ROUTES, CONTENT],
+        route_handlers=[ROUTES, CONTENT, ACCESS],
+        guards=[gate],
+        before_send=[gate.answered],
         dependencies={
             "home": Provide(lambda: home, sync_to_thread=False),
             "engine": Provide(lambda: engine, sync_to_thread=False),
             "admin": Provide(lambda: admin, sync_to_thread=False),
-            "end": Provide(lambda: end, sync_to_thread=False),
+            "reach": Provide(lambda: gate.reach, sync_to_thread=False),
+            "end": Provide(gate.permit, sync_to_thread=False),
+            "caller": Provide(gate.caller, sync_to_thread=False),
+            "shown": Provide(gate.shown, sync_to_thread=False),
+            "login": Provide(lambda: how, sync_to_thread=False),
         },
         middleware=[lambda app: _Guard(app, hosts)],
         exception_handlers={
@@ -74,24 +96,27 @@ async def serve(
     home: Home, engine: Engine, admin: Admin, *, host: str, port: int, ready: Callable[[str], None]
 ) -> None:
     """See `wingbeat.contracts.server.Serve`."""
-    if not _is_loopback(host):
+    settings = home.settings("server", ServerSettings)
+    owner_key = secrets.token_hex(32) if settings.auth != "off" else ""
+    if not owner_key and not _is_loopback(host):
         raise ConfigurationError(
-            f"Nobody has to prove who they are yet, so the server listens at the loopback only, not at {host!r}.",
-            hint="Use 127.0.0.1, and a reverse proxy that authenticates in front of it.",
+            f"Nobody has to prove who they are, so the server listens at the loopback only, not at {host!r}.",
+            hint="Set server.auth = 'keys', and give keys to those who are to use it: 'wingbeat create apikey'.",
         )
     listening = _listen(host, port)
     name = f"[{host}]" if ":" in host else host
     port = listening.getsockname()[1]
     hosts = frozenset(f"{each}:{port}" for each in (name, "localhost", "127.0.0.1", "[::1]"))
+    hosts |= {each.lower() for each in settings.hosts}
     end = asyncio.Event()
     with listening, announced(home.path) as place:
         config = uvicorn.Config(
-            application(home, engine, admin, hosts, end), log_config=None, access_log=False, lifespan="off",
+            application(home, engine, admin, hosts, end, owner_key), log_config=None, access_log=False, lifespan="off",
             server_header=False, timeout_graceful_shutdown=CLOSE_S_MAX,
         )  # fmt: skip
 
         def answers() -> None:
-            announce(place, f"http://{name}:{port}")
+            announce(place, Served(f"http://{name}:{port}", owner_key))
             ready(f"http://{name}:{port}")
 
         server = _Server(config, answers)
@@ -103,6 +128,23 @@ async def serve(
             server.should_exit = True  # else it would leave its sockets to the loop
             await serving
             raise
+
+
+def _gate(
+    home: Home, engine: Engine, admin: Admin, settings: ServerSettings, end: asyncio.Event, owner_key: str
+) -> Gate:
+    access = admin.access if isinstance(admin.access, LocalAccess) else None
+    if owner_key and access is None:
+        raise ConfigurationError(
+            f"{type(admin).__name__} has no keys that a server can decide by.",
+            hint="Serve a home, by kernel.admin = 'local'.",
+        )
+    tokens = None
+    if settings.auth == "oidc":
+        from wingbeat_admin.server.tokens import Tokens
+
+        tokens = Tokens(settings)
+    return Gate(admin, engine, access, owner_key, home.storage().scheme, end, tokens)
 
 
 class _Server(uvicorn.Server):
@@ -136,7 +178,7 @@ class _Guard:
             problem = None
             if host.lower() not in self._hosts:
                 problem = Problem(f"This server is not {host[:200]!r}.", 421)
-            elif origin and origin.lower() not in {f"http://{each}" for each in self._hosts}:
+            elif origin and origin.lower() not in {f"{s}://{each}" for each in self._hosts for s in ("http", "https")}:
                 problem = Problem("Pages of others may not use this server.", 403)
             elif scope["method"] == "POST" and not _has_json(headers):
                 problem = Problem("The body has to be JSON, and to say so.", 415, hint="content-type: application/json")
@@ -153,7 +195,8 @@ def _has_json(headers: dict[bytes, bytes]) -> bool:
 
 
 def _answer(problem: Problem) -> Response[Problem]:
-    return Response(problem, status_code=problem.status, media_type=MEDIA_TYPE)
+    headers = {"www-authenticate": "Bearer"} if problem.status == 401 else {}
+    return Response(problem, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def _told(_: object, error: WingbeatError) -> Response[Problem]:

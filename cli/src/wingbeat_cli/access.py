@@ -1,0 +1,117 @@
+"""`wingbeat get apikeys`, `grants` and `audit`: commands of the group `get`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from wingbeat_cli.group import output_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wingbeat.contracts.access import ApiKey, AuditEntry, AuditPage, Grant
+    from wingbeat.kernel import Kernel
+
+
+@click.command("apikeys")
+@output_option()
+def apikeys(output: str) -> int:
+    """List API keys: what they may do, and until when. The keys themselves were shown once."""
+    from wingbeat_cli.door import within
+
+    async def work(kernel: Kernel) -> list[ApiKey]:
+        return await (await kernel.admin()).access.keys()
+
+    found = within(work)
+    if output != "table":
+        from wingbeat_cli.render import document
+
+        document.dump({"items": [document.api_key(each) for each in found]}, output)
+    elif found:
+        _echo(("NAME", "CREATED", "BY", "EXPIRES", "ROLES"), [_key(each) for each in found])
+    else:
+        click.echo("there are no keys", err=True)
+    return 0
+
+
+@click.command("grants")
+@click.option("--principal", default="", metavar="apikey:NAME|user:NAME|group:NAME", help="Of this principal only.")
+@output_option()
+def grants(principal: str, output: str) -> int:
+    """List who has which role where."""
+    from wingbeat_cli.door import within
+
+    async def work(kernel: Kernel) -> list[Grant]:
+        return await (await kernel.admin()).access.grants(principal)
+
+    found = within(work)
+    if output != "table":
+        import msgspec
+
+        from wingbeat_cli.render import document
+
+        document.dump({"items": [msgspec.to_builtins(each) for each in found]}, output)
+    elif found:
+        rows = [(each.principal, each.role.value, each.project, each.domain) for each in found]
+        _echo(("PRINCIPAL", "ROLE", "PROJECT", "DOMAIN"), rows)
+    else:
+        click.echo("nobody has a role", err=True)
+    return 0
+
+
+@click.command("audit")
+@click.option("--principal", default="", help="By this principal only, as apikey:ci.")
+@click.option("--action", default="", help="Of this action only, as launch.")
+@click.option("--outcome", type=click.Choice(["allowed", "denied", "failed"]), help="Of this outcome only.")
+@click.option("--project", "-p", default="", help="In this project only.")
+@click.option("--domain", "-d", default="", help="In this domain only.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many at most.")
+@click.option("--after", type=int, default=0, metavar="NUMBER", help="Continue behind this entry: see -o json.")
+@output_option()
+def audit(
+    principal: str, action: str, outcome: str | None, project: str, domain: str, limit: int, after: int, output: str
+) -> int:
+    """List what was done, or denied, by whom and from where; the newest first."""
+    from wingbeat.contracts.access import AuditQuery, Outcome
+    from wingbeat_cli.door import within
+
+    wanted = AuditQuery(principal, action, Outcome(outcome) if outcome else None, project, domain, after, limit)
+
+    async def work(kernel: Kernel) -> AuditPage:
+        return await (await kernel.admin()).access.audit(wanted)
+
+    page = within(work)
+    if output != "table":
+        from wingbeat_cli.render import document
+
+        document.dump({"items": [document.audit(each) for each in page.items], "next": page.following or None}, output)
+    elif page.items:
+        heading = ("AT", "PRINCIPAL", "ACTION", "ON", "OUTCOME", "FROM")
+        _echo(heading, [_entry(each) for each in page.items])
+    else:
+        click.echo("there are no such entries", err=True)
+    return 0
+
+
+def _key(key: ApiKey) -> tuple[str, ...]:
+    from wingbeat_cli.render.table import moment
+
+    roles = ", ".join(f"{grant.role} in {grant.project}/{grant.domain}" for grant in key.grants)
+    expires = "never" if key.expires_at is None else moment(key.expires_at)
+    return key.name, moment(key.created_at), key.by, expires, roles
+
+
+def _entry(entry: AuditEntry) -> tuple[str, ...]:
+    from wingbeat_cli.render.table import moment
+
+    who = entry.principal or "nobody known"
+    return moment(entry.at), who, entry.action, entry.object, entry.outcome.value, entry.address or "the home"
+
+
+def _echo(heading: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    from wingbeat_cli.render.table import coloured, columns, echo
+
+    echo(columns(rows, heading=heading, colour=coloured(sys.stdout)))

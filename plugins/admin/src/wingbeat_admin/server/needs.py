@@ -1,0 +1,298 @@
+"""What each request takes: roles in the places of what it is about, found on the things themselves.
+
+Each of these gives needs one by one; what comes next is looked at when the one before is met. What a body names inside is looked at
+like what it names outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any, TypeVar
+from urllib.parse import unquote
+
+import msgspec
+from litestar import Request
+
+from wingbeat.base.errors import AccessDenied, ConflictError, InputError, NotFound, WingbeatError
+from wingbeat.base.ids import digest
+from wingbeat.contracts.access import EVERY, Grant, Role
+from wingbeat.contracts.admin import (
+    BY_LABEL,
+    ENTITY_LABEL,
+    Admin,
+    Definition,
+    Launch,
+    NotificationQuery,
+    Notifying,
+    Registration,
+)
+from wingbeat.contracts.engine import Engine, LaunchRequest
+from wingbeat.spec.codec import canonical
+from wingbeat.spec.definition import borrowed_of
+from wingbeat.spec.identity import parse_identity, parse_name, parse_reference
+from wingbeat.spec.literal import Inline
+from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec
+from wingbeat_admin.client.access import KeyRequest
+from wingbeat_admin.local.grants import unknown_key
+from wingbeat_admin.local.store import unregistered
+from wingbeat_admin.server.bodies import body_of, reference_of
+from wingbeat_admin.server.policy import Caller, Need
+from wingbeat_admin.server.reach import Reach, uris_of
+
+T = TypeVar("T")
+
+PROJECT, DOMAIN = "default", "development"
+"""Where an execution is that says nothing of it: as of what is registered."""
+RESERVED = "wingbeat/"
+
+
+class Asked:
+    """A request, with what is needed to decide about it; `object`, place and `denied` are told to the audit log."""
+
+    def __init__(
+        self, request: Request[Any, Any, Any], caller: Caller, admin: Admin, engine: Engine, reach: Reach, scheme: str
+    ) -> None:
+        self.request, self.caller, self.admin, self.engine = request, caller, admin, engine
+        self.reach, self.scheme, self.denied = reach, scheme, False
+        self.object, self.project, self.domain = unquote(request.url.path), "", ""
+
+    @property
+    def path(self) -> dict[str, Any]:
+        """Parameters of the path."""
+        return self.request.path_params
+
+    async def body(self, kind: type[T]) -> T:
+        """The body, as the route will read it."""
+        return await body_of(self.request, kind)
+
+    def need(self, role: Role, project: str, domain: str, unknown: WingbeatError | None = None) -> Need:
+        """A need about the thing that is asked for."""
+        self.project, self.domain = project, domain
+        return Need(role, project, domain, unknown or NotFound(f"There is no project {project[:80]!r}."))
+
+
+_NONE: tuple[Need, ...] = ()
+Needs = Callable[[Asked], AsyncIterator[Need]]
+
+
+async def anybody(asked: Asked) -> AsyncIterator[Need]:
+    """To be known is enough: what is listed is limited to where the caller may look."""
+    for need in _NONE:
+        yield need
+
+
+def somewhere(role: Role) -> Needs:
+    """A role in any place: what is listed, or put, is limited by itself."""
+
+    async def needs(asked: Asked) -> AsyncIterator[Need]:
+        if asked.caller.places(role) == ():
+            raise AccessDenied(f"{asked.caller.name} may not do this: it takes the role {role} somewhere.")
+        for need in _NONE:
+            yield need
+
+    return needs
+
+
+def everywhere(role: Role) -> Needs:
+    """A role in every place: it is about all of them."""
+
+    async def needs(asked: Asked) -> AsyncIterator[Need]:
+        yield Need(
+            role, EVERY, EVERY, AccessDenied(f"{asked.caller.name} may not do this: it takes the role {role} in */*.")
+        )
+
+    return needs
+
+
+def of_entity(role: Role) -> Needs:
+    """A role where the entity of the path is: its name says where, for ever."""
+
+    async def needs(asked: Asked) -> AsyncIterator[Need]:
+        reference = reference_of(**asked.path)
+        asked.object = reference
+        name, _ = parse_reference(reference)
+        yield asked.need(role, name.project, name.domain, unregistered(name))
+
+    return needs
+
+
+async def of_activation(asked: Asked) -> AsyncIterator[Need]:
+    """To activate a launch plan whose trigger waits for others, and takes what they give, is to read that."""
+    async for need in of_entity(Role.DEVELOPER)(asked):
+        yield need
+    definition = await asked.admin.definition(asked.object)
+    trigger = None if definition.plan is None else definition.plan.trigger
+    match trigger:
+        case OnEndSpec(workflow=text) | OnVersionSpec(entity=text) | OnArtifactSpec(artifact=text):
+            watched = parse_name(text)
+            yield Need(Role.VIEWER, watched.project, watched.domain, unregistered(watched))
+
+
+def of_execution(role: Role) -> Needs:
+    """A role where the execution of the path is, as its labels say."""
+
+    async def needs(asked: Asked) -> AsyncIterator[Need]:
+        id = asked.object = str(asked.path["execution"])
+        project, domain = await _place(asked, id)
+        yield asked.need(role, project, domain, unknown_execution(id))
+
+    return needs
+
+
+async def of_registration(asked: Asked) -> AsyncIterator[Need]:
+    """To register in a place, with what the definitions need."""
+    given = await asked.body(Registration)
+    names = [definition.name for definition in given.definitions]
+    asked.object = f"{given.project}/{given.domain}: {', '.join(names[:5])}"
+    yield asked.need(Role.DEVELOPER, given.project, given.domain)
+    for used in borrowed_of(given.definitions):  # to run what others have registered
+        name = parse_identity(used).entity
+        yield Need(Role.RUNNER, name.project, name.domain, unregistered(name))
+    for definition in given.definitions:
+        for spec in () if definition.plan is None else definition.plan.newest.values():
+            name = parse_name(spec.artifact)
+            yield Need(Role.VIEWER, name.project, name.domain, NotFound(f"There is no artifact {name}."))
+    closures = [definition.closure for definition in given.definitions]
+    asked.reach.check(asked.caller, uris_of(closures, asked.scheme, msgspec.to_builtins(given.definitions)))
+
+
+async def of_launch(asked: Asked) -> AsyncIterator[Need]:
+    """To launch what is registered, with values that the caller may refer to."""
+    given = await asked.body(Launch)
+    asked.object = given.entity
+    name, _ = parse_reference(given.entity)
+    yield asked.need(Role.RUNNER, name.project, name.domain, unregistered(name))
+    await _check_id(asked, given.name)
+    asked.reach.check(asked.caller, uris_of((), asked.scheme, given.inputs))
+
+
+async def of_engine_launch(asked: Asked) -> AsyncIterator[Need]:
+    """To run code takes more than to run again what is registered; to recover an execution takes that it may be read."""
+    given = stamped(await asked.body(LaunchRequest), asked.caller)
+    asked.object = given.name or given.closure.root
+    project, domain = given.labels.get("project", ""), given.labels.get("domain", "")
+    entity = given.labels.get(ENTITY_LABEL, "")
+    yield asked.need(Role.RUNNER if entity else Role.DEVELOPER, project, domain)
+    if entity:
+        await _check_entity(asked.admin, entity, given)
+    if given.recover:
+        yield Need(Role.VIEWER, *await _place(asked, given.recover), unknown_execution(given.recover))
+    await _check_id(asked, given.name)
+    data = msgspec.to_builtins([given.closure, given.inputs])
+    asked.reach.check(asked.caller, uris_of((given.closure,), asked.scheme, data))
+
+
+async def of_recovery_plan(asked: Asked) -> AsyncIterator[Need]:
+    """To see what would be taken over from an execution is to read it."""
+    id = asked.object = (await asked.body(LaunchRequest)).recover
+    yield asked.need(Role.VIEWER, *await _place(asked, id), unknown_execution(id))
+
+
+async def of_notification(asked: Asked) -> AsyncIterator[Need]:
+    """To send a message again takes what to launch takes, where its execution is."""
+    id = asked.object = str(asked.path["notification"])
+    unknown = NotFound(f"There is no notification {id!r}.", hint="'wingbeat get notifications' lists them.")
+    if not isinstance(asked.admin, Notifying):
+        raise unknown
+    found = (await asked.admin.notifications(NotificationQuery(id=id, limit=1))).items
+    if not found:
+        raise unknown
+    yield asked.need(Role.RUNNER, found[0].project, found[0].domain, unknown)
+
+
+async def of_new_key(asked: Asked) -> AsyncIterator[Need]:
+    """To give a key a role takes what to give it to anybody takes."""
+    given = await asked.body(KeyRequest)
+    asked.object = given.name
+    for grant in given.grants:
+        yield asked.need(Role.ADMIN, grant.project, grant.domain)
+    if not given.grants:
+        async for need in somewhere(Role.ADMIN)(asked):
+            yield need
+
+
+async def of_key(asked: Asked) -> AsyncIterator[Need]:
+    """To delete a key takes what to give it its roles takes: all of them."""
+    name = asked.object = str(asked.path["name"])
+    for grant in await asked.admin.access.grants(f"apikey:{name}") or [Grant("", Role.ADMIN)]:
+        yield asked.need(Role.ADMIN, grant.project, grant.domain, unknown_key(name))
+
+
+async def of_new_grant(asked: Asked) -> AsyncIterator[Need]:
+    """To give a role in a place takes to be an admin of all of it."""
+    grant = await asked.body(Grant)
+    asked.object = f"{grant.principal}: {grant.role} in {grant.project}/{grant.domain}"
+    yield asked.need(Role.ADMIN, grant.project, grant.domain)
+
+
+async def of_grant(asked: Asked) -> AsyncIterator[Need]:
+    """To take a role away takes the same."""
+    query = asked.request.query_params
+    project, domain = query.get("project", ""), query.get("domain", "")
+    asked.object = f"{query.get('principal', '')} in {project}/{domain}"
+    yield asked.need(Role.ADMIN, project, domain)
+
+
+def stamped(request: LaunchRequest, caller: Caller) -> LaunchRequest:
+    """A launch of a caller, as the engine gets it: with where it is and who has launched it, which nobody can say for themselves.
+
+    Raises:
+        InputError: One of its labels is ours.
+    """
+    if not caller.name:
+        return request
+    for name in request.labels:
+        if name.startswith(RESERVED) and name != ENTITY_LABEL:
+            raise InputError(f"The label {name[:80]!r} is ours.", hint="Choose another name.")
+    labels = {"project": PROJECT, "domain": DOMAIN, **request.labels, BY_LABEL: caller.name}
+    if entity := labels.get(ENTITY_LABEL, ""):
+        id = parse_identity(entity)
+        if (labels["project"], labels["domain"]) != (id.project, id.domain):
+            raise InputError(f"An execution of {entity} is in {id.project}/{id.domain}.")
+    # What is resumed by this key is looked for in the same place only.
+    own = request.launch_key or digest(canonical([request.closure, request.inputs]))
+    key = digest(canonical([labels["project"], labels["domain"], own]))
+    return msgspec.structs.replace(request, labels=labels, launch_key=key)
+
+
+def unknown_execution(id: str) -> NotFound:
+    """What is said of an execution that is not there."""
+    return NotFound(f"There is no execution {id!r}.", hint="'wingbeat get executions' lists them.")
+
+
+async def _place(asked: Asked, id: str) -> tuple[str, str]:
+    """Where an execution is. Raises NotFound."""
+    try:
+        labels = (await asked.engine.describe(id, nodes=False)).labels
+    except NotFound:
+        if asked.caller.places() is None:
+            raise  # which says more, where it cannot be read now
+        raise unknown_execution(id) from None
+    return labels.get("project", ""), labels.get("domain", "")
+
+
+async def _check_id(asked: Asked, id: str) -> None:
+    """Raise ConflictError if an execution that the caller must not see has this id: nothing is said of it but that."""
+    if not id or not asked.caller.name:
+        return
+    try:
+        labels = (await asked.engine.describe(id, nodes=False)).labels
+    except NotFound:
+        return
+    place = labels.get("project", ""), labels.get("domain", "")
+    if place != (asked.project, asked.domain):
+        raise ConflictError(f"The id {id!r} is taken.", hint="Choose another one: ids are the same for all projects.")
+
+
+async def _check_entity(admin: Admin, entity: str, request: LaunchRequest) -> None:
+    """Raise InputError unless what is launched is what is registered as that."""
+    definition: Definition | None
+    try:
+        definition = await admin.definition(entity)
+    except NotFound:
+        definition = None
+    if definition is None or canonical(definition.closure) != canonical(request.closure):
+        raise InputError(f"What is launched is not {entity}.", hint=f"Leave the label {ENTITY_LABEL} out.")
+    for name, wire in ({} if definition.plan is None else definition.plan.fixed).items():
+        if request.inputs.get(name) != Inline(wire):
+            raise InputError(f"Input {name!r} is fixed by the launch plan {entity}: nobody can give it.")
