@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 
 import pytest
@@ -85,6 +86,28 @@ class TestEngine(kits.TestEngine):
             assert await engine.wait(reply.id) == "SUCCEEDED"
             (node,) = (await engine.describe(reply.id)).nodes
             assert [attempt.phase for attempt in node.attempts] == ["SUCCEEDED"]
+
+    def test_a_crash_loses_nothing(self, home, tmp_path):
+        """Killed while an attempt runs: the next engine finds that one, and goes on behind it."""
+        gate, began = tmp_path / "gate", tmp_path / "began"
+
+        async def life():
+            async with opened(home) as engine:
+                await engine.launch(self.request(flows.endless, "one", path=str(gate)))
+                await engine.launch(self.request(flows.twice, "two", n=1))
+                await running(engine, "one")
+                began.touch()
+                await asyncio.Event().wait()
+
+        async def next_life():
+            async with opened(home) as engine:
+                gate.touch()
+                assert [await engine.wait(name) for name in ("one", "two")] == ["SUCCEEDED", "SUCCEEDED"]
+                views = [await engine.describe(name) for name in ("one", "two")]
+                return [[attempt.number for attempt in node.attempts] for view in views for node in view.nodes]
+
+        self.crash(life, began.exists)
+        assert asyncio.run(next_life()) == [[0], [0], [0]]
 
     async def test_who_comes_second_takes_over(self, home):
         """Several may have the home open: one of them runs what all launch, and when it leaves, another does."""

@@ -52,7 +52,7 @@ T = TypeVar("T")
 VERSION_DIGITS = 16
 """Of the digest that is the version where none is given."""
 ABREAST_S_MAX = 5.0
-"""For so long it waits at its start for what has happened meanwhile."""
+"""For so long it waits at its start for what has happened meanwhile, and for what is due by that."""
 MOMENT_MAX = 32_503_680_000.0
 """The year 3000, in epoch seconds."""
 RESERVED = "wingbeat/"
@@ -93,6 +93,7 @@ class LocalAdmin:
         with contextlib.suppress(TimeoutError):  # a long history is told as far as it is known
             async with asyncio.timeout(ABREAST_S_MAX):
                 await self._follower.abreast.wait()
+                await self._follower.idle.wait()
 
     async def close(self) -> None:
         """See `Admin.close`."""

@@ -58,6 +58,8 @@ class Follower:
         self._engine, self._do, self._run, self._clock = engine, do, run, clock
         self.abreast = asyncio.Event()
         """Set once all that there was is in the history."""
+        self.idle = asyncio.Event()
+        """Set while nothing is due."""
         self._due, self._looked = asyncio.Event(), asyncio.Event()
         self._aborting: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -105,7 +107,7 @@ class Follower:
                 continue
             hit("admin.change")
             if await self._do(Store.project, changes, self._clock()):
-                self._due.set()
+                self._decided()
             hit("admin.noted")
 
     async def _tick(self) -> None:
@@ -114,8 +116,12 @@ class Follower:
             decided, again = await self._do(Store.look, self._clock())
             hit("admin.looked")
             if decided:
-                self._due.set()
+                self._decided()
             await _either(self._looked, None if again is None else again - self._clock())
+
+    def _decided(self) -> None:
+        self.idle.clear()
+        self._due.set()
 
     async def _launch(self) -> None:
         while True:
@@ -124,6 +130,8 @@ class Follower:
             found: list[Due] = await self._do(Store.ready, now, DUE_PAGE)
             await asyncio.gather(*(self._launch_one(due) for due in found))
             if not found:
+                if not self._due.is_set():  # else it was decided while we looked
+                    self.idle.set()
                 earliest = await self._do(Store.earliest, now)
                 await _either(self._due, None if earliest is None else earliest - self._clock())
 
