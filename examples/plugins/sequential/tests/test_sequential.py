@@ -146,6 +146,8 @@ class TestEngine(kits.TestEngine):
 class TestStockAdmin(AdminContract):
     """`wingbeat-admin` over this engine, both as a kernel makes them."""
 
+    patience_s = kits.PATIENCE_S
+
     def engine(self, home):
         return opened(home)
 
