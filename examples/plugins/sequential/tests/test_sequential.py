@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 
 import pytest
@@ -86,6 +87,34 @@ class TestEngine(kits.TestEngine):
             (node,) = (await engine.describe(reply.id)).nodes
             assert [attempt.phase for attempt in node.attempts] == ["SUCCEEDED"]
 
+    def test_a_crash_loses_nothing(self, home, tmp_path):
+        """Killed while an attempt runs: the next engine finds that one, and goes on behind it."""
+        gate, began = tmp_path / "gate", tmp_path / "began"
+
+        async def life():
+            async with opened(home) as engine:
+                await engine.launch(self.request(flows.endless, "one", path=str(gate)))
+                await engine.launch(self.request(flows.twice, "two", n=1))
+                await running(engine, "one")
+                began.touch()
+                await asyncio.Event().wait()
+
+        async def next_life():
+            async with opened(home) as engine:
+                gate.touch()
+                assert [await engine.wait(name) for name in ("one", "two")] == ["SUCCEEDED", "SUCCEEDED"]
+                (endless,) = (await engine.describe("one")).nodes
+                assert [attempt.number for attempt in endless.attempts] == [0]
+                for node in (
+                    await engine.describe("two")
+                ).nodes:  # it may have been killed between a claim and the start
+                    *lost, last = node.attempts
+                    assert last.phase == "SUCCEEDED"
+                    assert [attempt.error.kind for attempt in lost] == ["SYSTEM"] * len(lost)
+
+        self.crash(life, began.exists)
+        asyncio.run(next_life())
+
     async def test_who_comes_second_takes_over(self, home):
         """Several may have the home open: one of them runs what all launch, and when it leaves, another does."""
         async with contextlib.AsyncExitStack() as first, opened(home) as second:
@@ -122,6 +151,8 @@ class TestEngine(kits.TestEngine):
 
 class TestStockAdmin(AdminContract):
     """`wingbeat-admin` over this engine, both as a kernel makes them."""
+
+    patience_s = kits.PATIENCE_S
 
     def engine(self, home):
         return opened(home)

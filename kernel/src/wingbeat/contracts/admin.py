@@ -273,6 +273,8 @@ class Admin(Protocol):
 
     async def start(self) -> None:
         """Get ready; from now on active launch plans are started by their triggers, where this is the admin that does it.
+        What has become due meanwhile is launched when it returns, unless that takes longer than some seconds: so triggers fire
+        also where nobody stays, but one command follows another.
 
         Called once, before anything else. Raises: `ConfigurationError` if it cannot work here.
         """

@@ -17,7 +17,9 @@ class Published(Struct, frozen=True, omit_defaults=True):
     Attributes:
         cursor: Number of the event within the execution; a reader that resumes asks for what is behind its last one.
 
-        kind: ``execution``, ``scope`` (a workflow inside it), ``node``, ``attempt``, ``cache``, ``items``, ``signal``.
+        kind: ``execution``, ``scope`` (a workflow inside it), ``node``, ``attempt``, ``cache``, ``items``, ``signal``. While a
+            task is under way its attempts are told of, and its node when that has ended; a node that holds no process when it
+            begins, too.
 
         phase: The phase that was entered.
 

@@ -47,7 +47,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 ABREAST_S_MAX = 5.0
-"""For so long it waits at its start for what has happened meanwhile."""
+"""For so long it waits at its start for what has happened meanwhile, and for what is due by that."""
 MOMENT_MAX = 32_503_680_000.0
 """The year 3000."""
 OURS = ("project", "domain")
@@ -77,6 +77,7 @@ class LedgerAdmin:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ABREAST_S_MAX):
                 await self._follower.abreast.wait()
+                await self._follower.idle.wait()
 
     async def close(self) -> None:
         """See `Admin.close`."""

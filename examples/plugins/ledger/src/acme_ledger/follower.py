@@ -42,6 +42,8 @@ class Follower:
         self._engine, self._do, self._run = engine, do, run
         self.abreast = asyncio.Event()
         """Set once all that there was is noted."""
+        self.idle = asyncio.Event()
+        """Set while nothing is due."""
         self._looked = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -52,6 +54,7 @@ class Follower:
 
     def look(self) -> None:
         """Look at once: something has changed."""
+        self.idle.clear()
         self._looked.set()
 
     async def close(self) -> None:
@@ -96,6 +99,8 @@ class Follower:
             await asyncio.gather(*(self._launch_one(execution, due) for execution, due in ready.items()))
             if ready:
                 continue
+            if not self._looked.is_set():  # else something has changed while we looked
+                self.idle.set()
             wake = book.wake()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(None if wake is None else max(wake - time.time(), 0.01)):

@@ -23,8 +23,14 @@ async def opened(home: Home) -> AsyncIterator[Engine]:
         await engine.close()
 
 
+PATIENCE_S = 240.0
+"""Each attempt is a fresh Python, and two run at once: on a machine that is busy, twenty of them take a while."""
+
+
 class TestEngine(EngineContract):
     """The engine of a home."""
+
+    patience_s = PATIENCE_S
 
     def opened(self, home: TemporaryHome) -> contextlib.AbstractAsyncContextManager[Engine]:
         """One that is open."""

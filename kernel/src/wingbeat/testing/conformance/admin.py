@@ -362,6 +362,19 @@ class AdminContract(AdminStage):
                 )
                 assert sorted(entry.cause for entry in found) == ["m0", "m1", "m2"]
 
+    async def test_who_starts_it_launches_what_is_due(self, home: TemporaryHome) -> None:
+        """`start`: returns when what has become due meanwhile is launched; so does a command that leaves at once."""
+        async with self.both(home) as (admin, _):
+            await self.triggered(admin)
+            await admin.activate(f"{PLAN}@v1")
+            await admin.launch(Launch(SOURCE, {"n": 1}, "m0"))
+        async with self.engine(home) as engine:
+            await engine.wait("m0")
+        async with self.both(home):
+            pass
+        async with self.engine(home) as engine:
+            assert len(await engine.executions()) == 2
+
     async def test_the_active_version_is_launched(self, home: TemporaryHome) -> None:
         """`activate`: another version takes the place of the first; what triggers decided before stays."""
         async with self.both(home) as (admin, engine):
