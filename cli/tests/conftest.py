@@ -254,6 +254,7 @@ def fake_module(world: World) -> Any:
 
     module.Kernel = kernel
     module.compile_file = compile_file
+    module.engine_of = lambda settings: settings.get("kernel", {}).get("engine", "local")
     module.entities_of = lambda file: ["pipeline", "one"]
     module.is_held = lambda home: world.held
     module.home_path = lambda: world.home

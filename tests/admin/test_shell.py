@@ -604,6 +604,27 @@ class Stranger(BaseHTTPRequestHandler):
         pass
 
 
+def test_an_engine_chosen_by_settings_needs_no_home_here(there: Shell, tmp_path: Path) -> None:
+    there("run", "flow.py", "dividing", "--x", "1", "--name", "one")
+    chosen = {
+        "WINGBEAT_HOME": str(tmp_path / "other"), "WINGBEAT_KERNEL__ENGINE": "http", "WINGBEAT_ENDPOINT": "",
+        "WINGBEAT_ADMIN__ENDPOINT": there.environment["WINGBEAT_ENDPOINT"],
+    }  # fmt: skip
+    assert "one  flow.dividing  SUCCEEDED" in there("get", "executions", **chosen).out
+    assert there("get", "execution", "one", **chosen).out == "o0 = 1.0\n"
+
+
+def test_a_list_goes_on_behind_what_is_there(shell: Shell) -> None:
+    shell("run", "flow.py", "dividing", "--x", "1", "--name", "one")
+    with serving(shell) as (url, _):
+        for line in (["get", "executions"], ["get", "executions", "-d", "x"], ["--endpoint", url, "get", "executions"]):
+            done = shell(*line, "--after", "none")
+            assert (done.status, done.out) == (4, "")
+            assert "There is no execution 'none'" in done.err
+    assert shell("get", "executions", "--after", "none").status == 4
+    assert shell("get", "executions", "--after", "one").err == "there are no executions\n"
+
+
 def test_endpoints_that_are_none(shell: Shell) -> None:
     for url in ("nonsense", "ftp://127.0.0.1:1", "http://", "http://127.0.0.1:99999", "http://a b:1", "http://[::1"):
         done = shell("--endpoint", url, "get", "workflows")

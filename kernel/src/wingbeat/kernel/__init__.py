@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from wingbeat.host.home import home_path
     from wingbeat.kernel.compiling import compile_file, definitions_of, entities_of
     from wingbeat.kernel.execution import Execution
-    from wingbeat.kernel.installed import configuration_of, plugins_of
+    from wingbeat.kernel.installed import configuration_of, engine_of, plugins_of
     from wingbeat.kernel.kernel import Kernel
     from wingbeat.kernel.lock import is_held
     from wingbeat.kernel.running import run
@@ -20,6 +20,7 @@ _MODULE_OF = {
     "compile_file": "wingbeat.kernel.compiling",
     "configuration_of": "wingbeat.kernel.installed",
     "definitions_of": "wingbeat.kernel.compiling",
+    "engine_of": "wingbeat.kernel.installed",
     "entities_of": "wingbeat.kernel.compiling",
     "home_path": "wingbeat.host.home",
     "is_held": "wingbeat.kernel.lock",
@@ -28,7 +29,7 @@ _MODULE_OF = {
 }
 
 __all__ = [
-    "Execution", "Kernel", "compile_file", "configuration_of", "definitions_of", "entities_of", "home_path", "is_held",
+    "Execution", "Kernel", "compile_file", "configuration_of", "definitions_of", "engine_of", "entities_of", "home_path", "is_held",
     "plugins_of", "run",
 ]  # fmt: skip
 

@@ -80,6 +80,11 @@ def configuration_of(
     return {section: configuration.explained(section, struct) for section, (struct, _) in registry.settings.items()}
 
 
+def engine_of(settings: Given | None = None) -> str:
+    """The engine that a kernel with these settings works with: ``local``, or the name of one that is somewhere else."""
+    return Configuration(settings).section("kernel", KernelSettings).engine
+
+
 def plugins_of(home: str | os.PathLike[str] | None = None, settings: Given | None = None) -> list[PluginView]:
     """Every plugin that is installed, also those that are switched off or cannot be used."""
     place, configuration = home_path(home), Configuration(settings)
@@ -129,4 +134,4 @@ def _installed(place: Path) -> dict[str, str]:
     return installed_plugins(place / "plugins.json")
 
 
-__all__ = ["GIVEN", "Offer", "PluginView", "Setting", "configuration_of", "plugins_of"]
+__all__ = ["GIVEN", "Offer", "PluginView", "Setting", "configuration_of", "engine_of", "plugins_of"]
