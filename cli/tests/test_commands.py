@@ -565,3 +565,11 @@ def test_a_server_is_named_beside_other_settings(world, wingbeat, monkeypatch):
         {"kernel": {"engine": "http"}, "admin": {"endpoint": "http://127.0.0.1:2"}},
         {},
     ]
+
+
+def test_an_engine_that_the_settings_choose_needs_no_home(world, wingbeat, monkeypatch):
+    world.home.rmdir()
+    monkeypatch.setattr(sys.modules["wingbeat.kernel"], "engine_of", lambda settings: "http")
+    answer = wingbeat("get", "executions", "-o", "json")
+    assert [each["id"] for each in json.loads(answer.out)["items"]] == ["e3", "e2", "e1"]
+    assert wingbeat("describe", "execution", "e1").status == 0

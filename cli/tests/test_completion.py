@@ -51,6 +51,13 @@ class Bash:
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         self.environment = {**without, "PATH": path, "WINGBEAT_HOME": str(self.home), "SCRIPT": script, "TERM": "dumb"}
 
+    def offered(self, line: str, text: str = "") -> list[str]:
+        """As `complete`, of a line that something completes: asked again where the machine was too busy to answer in time."""
+        for _ in range(10):
+            if found := self.complete(line, text):
+                return found
+        return []
+
     def complete(self, line: str, text: str = "", **environment: str) -> list[str]:
         """What a line is completed to; `text` is what bash takes for the word, if that is not all of it."""
         text = text or line.rpartition(" ")[2]
@@ -88,15 +95,15 @@ def bash(tmp_path: Path, script: str) -> Bash:
     ],
 )
 def test_commands_options_and_values(bash: Bash, line: str, found: list[str]):
-    assert bash.complete(line) == found
+    assert (bash.offered(line) if found else bash.complete(line)) == found
 
 
 def test_every_command_is_offered(bash: Bash):
-    assert bash.complete("wingbeat ") == list(COMMANDS)
+    assert bash.offered("wingbeat ") == list(COMMANDS)
 
 
 def test_the_word_is_what_bash_takes_for_it(bash: Bash):
-    assert bash.complete("wingbeat get executions --output=y", "y") == ["yaml"]
+    assert bash.offered("wingbeat get executions --output=y", "y") == ["yaml"]
 
 
 @pytest.mark.parametrize(
@@ -136,11 +143,11 @@ def ran(tmp_path_factory: pytest.TempPathFactory, script: str) -> Bash:
     "command", ["abort", "logs", "get execution", "explain cache", "approve", "recover", "spec show"]
 )
 def test_executions_are_completed_by_their_ids(ran: Bash, command: str):
-    assert [each for each in ran.complete(f"wingbeat {command} ") if each != "compopt"] == ["second", "first"]
+    assert [each for each in ran.offered(f"wingbeat {command} ") if each != "compopt"] == ["second", "first"]
 
 
 def test_executions_are_completed_from_their_beginning(ran: Bash):
-    assert ran.complete("wingbeat describe execution fi") == ["first"]
+    assert ran.offered("wingbeat describe execution fi") == ["first"]
     assert ran.complete("wingbeat describe execution first ") == []
 
 
@@ -148,15 +155,15 @@ def test_what_is_registered_is_completed(bash: Bash):
     bash.home.mkdir()
     (bash.home / "registered").write_text(REGISTERED)
     every = [line.split()[1] for line in REGISTERED.splitlines()]
-    assert bash.complete("wingbeat launch ") == every
-    assert bash.complete("wingbeat launch maps/production/flow.") == [every[0], every[3]]
-    assert bash.complete("wingbeat schedule preview ") == every[1:3]
-    assert bash.complete("wingbeat activate launchplan ") == every[1:3]
-    assert bash.complete("wingbeat deactivate launchplan ") == ["maps/production/short"]
-    assert bash.complete("wingbeat get executions --entity maps/production/flow.b") == every[:1]
-    assert bash.complete("wingbeat spec diff ")[-4:] == every
-    assert bash.complete("wingbeat launch maps/production/short@", "@") == ["@v2", "@v1"]
-    assert bash.complete("wingbeat launch maps/production/short@v", "@v") == ["@v2", "@v1"]
+    assert bash.offered("wingbeat launch ") == every
+    assert bash.offered("wingbeat launch maps/production/flow.") == [every[0], every[3]]
+    assert bash.offered("wingbeat schedule preview ") == every[1:3]
+    assert bash.offered("wingbeat activate launchplan ") == every[1:3]
+    assert bash.offered("wingbeat deactivate launchplan ") == ["maps/production/short"]
+    assert bash.offered("wingbeat get executions --entity maps/production/flow.b") == every[:1]
+    assert bash.offered("wingbeat spec diff ")[-4:] == every
+    assert bash.offered("wingbeat launch maps/production/short@", "@") == ["@v2", "@v1"]
+    assert bash.offered("wingbeat launch maps/production/short@v", "@v") == ["@v2", "@v1"]
 
 
 @pytest.mark.parametrize(
@@ -179,17 +186,22 @@ def test_a_person_at_a_terminal(bash: Bash, keys: str, line: str):
         os.write(terminal, b'eval "$SCRIPT"; echo is-"ready"\n')
         _until(terminal, "is-ready")
         os.write(terminal, keys.encode())
-        _until(terminal, line)
+        _until(terminal, line, again=b"\t")
     finally:
         os.kill(pid, 9)
         os.close(terminal)
         os.waitpid(pid, 0)
 
 
-def _until(terminal: int, text: str) -> None:
-    seen, end = "", time.monotonic() + 40
+def _until(terminal: int, text: str, again: bytes = b"") -> None:
+    """Read until a text has come; `again` is pressed now and then: a busy machine may not answer in time."""
+    seen, end, turn = "", time.monotonic() + 50, time.monotonic() + 5
     while text not in seen:
-        assert time.monotonic() < end, f"{text!r} did not come; there is {seen!r}"
+        now = time.monotonic()
+        assert now < end, f"{text!r} did not come; there is {seen!r}"
+        if now > turn:
+            os.write(terminal, again)
+            turn = now + 5
         if select.select([terminal], [], [], 0.1)[0]:
             seen += os.read(terminal, 65536).decode(errors="replace")
 

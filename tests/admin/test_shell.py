@@ -410,10 +410,14 @@ def test_registered_specs_need_a_home(shell: Shell) -> None:
 
 
 def completed(shell: Shell, line: str) -> list[str]:
+    """What a shell is offered. Asked again if nothing is: a busy machine may not answer in the time that a person waits."""
     words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1), "_WINGBEAT_COMPLETE": "zsh_complete"}
-    done = shell(**words)
-    assert done.err == ""
-    return done.out.splitlines()[1::3]
+    for _ in range(5):
+        done = shell(**words)
+        assert done.err == ""
+        if found := done.out.splitlines()[1::3]:
+            return found
+    return []
 
 
 def test_what_commands_have_registered_or_listed_is_completed(shell: Shell) -> None:
@@ -602,6 +606,27 @@ class Stranger(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+def test_an_engine_chosen_by_settings_needs_no_home_here(there: Shell, tmp_path: Path) -> None:
+    there("run", "flow.py", "dividing", "--x", "1", "--name", "one")
+    chosen = {
+        "WINGBEAT_HOME": str(tmp_path / "other"), "WINGBEAT_KERNEL__ENGINE": "http", "WINGBEAT_ENDPOINT": "",
+        "WINGBEAT_ADMIN__ENDPOINT": there.environment["WINGBEAT_ENDPOINT"],
+    }  # fmt: skip
+    assert "one  flow.dividing  SUCCEEDED" in there("get", "executions", **chosen).out
+    assert there("get", "execution", "one", **chosen).out == "o0 = 1.0\n"
+
+
+def test_a_list_goes_on_behind_what_is_there(shell: Shell) -> None:
+    shell("run", "flow.py", "dividing", "--x", "1", "--name", "one")
+    with serving(shell) as (url, _):
+        for line in (["get", "executions"], ["get", "executions", "-d", "x"], ["--endpoint", url, "get", "executions"]):
+            done = shell(*line, "--after", "none")
+            assert (done.status, done.out) == (4, "")
+            assert "There is no execution 'none'" in done.err
+    assert shell("get", "executions", "--after", "none").status == 4
+    assert shell("get", "executions", "--after", "one").err == "there are no executions\n"
 
 
 def test_endpoints_that_are_none(shell: Shell) -> None:

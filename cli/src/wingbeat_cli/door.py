@@ -71,9 +71,10 @@ def given() -> dict[str, dict[str, str]]:
 
 
 def is_elsewhere() -> bool:
-    """Whether the command works with a server, not with the home here."""
-    session = _session()
-    return session is not None and bool(session.endpoint)
+    """Whether the command works with a server, not with the home here: by ``--endpoint``, or by the settings."""
+    from wingbeat.kernel import engine_of
+
+    return engine_of(given()) != "local"
 
 
 def _session() -> Session | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from wingbeat_cli.overview import COMMANDS, overview
+from wingbeat_cli.overview import BESIDE, COMMANDS, overview
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -52,7 +52,8 @@ class Lazy(click.Group):
             return None
         from importlib import import_module
 
-        command: click.Command = import_module(f"wingbeat_cli.commands.{cmd_name}").command
+        module = import_module(f"wingbeat_cli.commands.{BESIDE.get(cmd_name, cmd_name)}")
+        command: click.Command = getattr(module, cmd_name if cmd_name in BESIDE else "command")
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:

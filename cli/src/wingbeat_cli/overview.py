@@ -36,7 +36,10 @@ COMMANDS = {
     "completion": "Print the script that completes commands in a shell.",
     "version": "Print the versions of what is installed.",
 }
-"""Every command with its one line. The module of a command has its name and is imported when it is called."""
+"""Every command with its one line. It is ``command`` of the module of its name, which is imported when it is called."""
+
+BESIDE = {"deactivate": "activate", "reject": "approve"}
+"""Commands that are in the module of their counterpart, under their own name."""
 
 OPTIONS = {
     "--endpoint URL": "Work with the server there, not with a home here; or WINGBEAT_ENDPOINT.",

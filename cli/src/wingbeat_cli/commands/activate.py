@@ -1,7 +1,8 @@
-"""`wingbeat activate launchplan`: the version that its trigger starts."""
+"""`wingbeat activate launchplan` and `wingbeat deactivate launchplan`: the version that its trigger starts."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +11,7 @@ from wingbeat_cli.arguments import reference_argument
 from wingbeat_cli.group import HELP, output_option
 
 if TYPE_CHECKING:
+    from wingbeat.contracts.admin import Admin, Entity
     from wingbeat.kernel import Kernel
 
 
@@ -18,22 +20,41 @@ def command() -> None:
     """Have a version of a launch plan be started by its trigger, in the place of another one."""
 
 
+@click.group("deactivate", context_settings=HELP)
+def deactivate() -> None:
+    """Have no version of a launch plan be started by its trigger any more."""
+
+
 @command.command("launchplan")
 @reference_argument("PROJECT/DOMAIN/NAME@VERSION", "launchplan")
 @output_option()
 def launchplan(reference: str, output: str) -> int:
     """Have a version of a launch plan be started by its trigger, in the place of another one."""
+    return _turn(lambda admin: admin.activate(reference), "is active", output)
+
+
+@deactivate.command("launchplan")
+@reference_argument("PROJECT/DOMAIN/NAME", "launchplan")
+@output_option()
+def no_launchplan(reference: str, output: str) -> int:
+    """Have no version of a launch plan be started by its trigger any more."""
+    if "@" in reference:
+        name = reference.partition("@")[0]
+        raise click.UsageError(f"no version of a launch plan stays active: name it without one, as {name}")
+    return _turn(lambda admin: admin.deactivate(reference), "is not active any more", output)
+
+
+def _turn(change: Callable[[Admin], Awaitable[Entity]], words: str, output: str) -> int:
     from wingbeat_cli.door import within
 
-    async def work(kernel: Kernel) -> None:
-        admin = await kernel.admin()
-        entity = await admin.activate(reference)
-        if output != "table":
-            from wingbeat_cli.render import document
+    async def work(kernel: Kernel) -> Entity:
+        return await change(await kernel.admin())
 
-            document.dump(document.entity(entity), output)
-        else:
-            click.echo(f"{entity.id} is active")
+    entity = within(work)
+    if output != "table":
+        from wingbeat_cli.render import document
 
-    within(work)
+        document.dump(document.entity(entity), output)
+    else:
+        click.echo(f"{entity.id} {words}")
     return 0

@@ -1,4 +1,4 @@
-"""`wingbeat approve ID NAME`: let an execution go on that waits for approval."""
+"""`wingbeat approve ID NAME` and `wingbeat reject ID NAME`: answer an approval."""
 
 from __future__ import annotations
 
@@ -41,3 +41,4 @@ def decision(verb: str, value: bool, text: str) -> click.Command:
 
 
 command = decision("approve", True, "Let an execution go on that waits for approval.")
+reject = decision("reject", False, "Let an approval fail: so does its node.")

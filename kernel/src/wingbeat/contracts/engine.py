@@ -263,7 +263,7 @@ class Engine(Protocol):
         """The execution as it is now, without its nodes if not wanted. Raises `NotFound`."""
 
     async def executions(self, *, after: str = "", limit: int = 100) -> list[Summary]:
-        """Executions, newest first, continuing behind the id `after`."""
+        """Executions, newest first, continuing behind the id `after`. Raises `NotFound` if there is none of that id."""
 
     async def closure(self, execution: str) -> Closure:
         """The closure that an execution runs. Raises `NotFound`."""

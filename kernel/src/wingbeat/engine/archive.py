@@ -97,10 +97,13 @@ class Archive:
 
     async def record(self, execution: str) -> Record:
         """What is known of an execution. Raises NotFound."""
+        return _whole(await self._found(execution))
+
+    async def _found(self, execution: str) -> Record:
         record = await self._journal.record(execution)
         if record is None:
             raise NotFound(f"There is no execution {execution!r}.", hint="'wingbeat get executions' lists them.")
-        return _whole(record)
+        return record
 
     async def over(self, execution: str) -> ExecutionPhase:
         """The phase of an execution that nobody here runs. Raises NotFound, and EngineStopped if it has not ended."""
@@ -114,7 +117,9 @@ class Archive:
         return await self._load((await self.record(execution)).closure)
 
     async def executions(self, *, after: str, limit: int) -> list[Summary]:
-        """A page of executions, newest first."""
+        """A page of executions, newest first. Raises NotFound for an `after` that is not there."""
+        if after:
+            await self._found(after)
         records = await self._journal.records(after=after, limit=limit)
         return [summary(await self._settled(record)) for record in records]
 

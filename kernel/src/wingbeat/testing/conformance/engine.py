@@ -139,7 +139,7 @@ class EngineContract(Kit):
                 await engine.signal(reply.id, "go", Inline(False), "other")
 
     async def test_executions_are_listed_in_pages_the_newest_first(self, home: TemporaryHome) -> None:
-        """`executions`: newest first, continuing behind an id."""
+        """`executions`: newest first, continuing behind an id, which has to be there."""
         async with self.opened(home) as engine:
             for number in range(5):
                 await engine.launch(self.request(flows.twice, f"e{number}", n=number))
@@ -148,6 +148,8 @@ class EngineContract(Kit):
                 pages += [summary.id for summary in page]
                 after = page[-1].id
             assert pages == [f"e{number}" for number in reversed(range(5))]
+            with pytest.raises(NotFound):
+                await engine.executions(after="nowhere")
 
     async def test_changes_are_followed_across_executions(self, home: TemporaryHome) -> None:
         """`changes`: what there is, then what comes; behind any number; also over a restart."""
