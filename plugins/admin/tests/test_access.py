@@ -237,6 +237,8 @@ async def test_labels_of_ours_cannot_be_said(server):
     for labels, status in (
         *(({name: value}, 422) for name, value in refused.items()),
         *(({ENTITY_LABEL: other}, 422) for other in others),
+        ({"project": "*"}, 422),
+        ({"domain": "../x"}, 422),
         ({ENTITY_LABEL: entity}, 200),
     ):
         answer = await server.call(dev, "POST", "/engine/launches", server.code(OWN, labels=labels))

@@ -19,7 +19,7 @@ from wingbeat.contracts.access import EVERY, Grant, Role
 from wingbeat.contracts.admin import BY_LABEL, ENTITY_LABEL, Admin, Definition, Launch, Registration
 from wingbeat.contracts.engine import Engine, LaunchRequest
 from wingbeat.spec.codec import canonical
-from wingbeat.spec.identity import parse_identity, parse_name, parse_reference
+from wingbeat.spec.identity import check_place, parse_identity, parse_name, parse_reference
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.triggers import OnEndSpec
 from wingbeat_admin.client.access import KeyRequest
@@ -58,7 +58,7 @@ class Asked:
     def need(self, role: Role, project: str, domain: str, unknown: WingbeatError | None = None) -> Need:
         """A need about the thing that is asked for."""
         self.project, self.domain = project, domain
-        return Need(role, project, domain, unknown or NotFound(f"There is no project {project[:80]!r}."))
+        return Need(role, project, domain, unknown or unknown_project(project))
 
 
 _NONE: tuple[Need, ...] = ()
@@ -207,7 +207,7 @@ def stamped(request: LaunchRequest, caller: Caller) -> LaunchRequest:
     """A launch of a caller, as the engine gets it: with where it is and who has launched it, which nobody can say for themselves.
 
     Raises:
-        InputError: One of its labels is ours.
+        InputError: One of its labels is ours, or names no place.
     """
     if not caller.name:
         return request
@@ -215,6 +215,7 @@ def stamped(request: LaunchRequest, caller: Caller) -> LaunchRequest:
         if name.startswith(RESERVED) and name != ENTITY_LABEL:
             raise InputError(f"The label {name[:80]!r} is ours.", hint="Choose another name.")
     labels = {"project": PROJECT, "domain": DOMAIN, **request.labels, BY_LABEL: caller.name}
+    check_place(labels["project"], labels["domain"])
     if entity := labels.get(ENTITY_LABEL, ""):
         id = parse_identity(entity)
         if (labels["project"], labels["domain"]) != (id.project, id.domain):
@@ -223,6 +224,13 @@ def stamped(request: LaunchRequest, caller: Caller) -> LaunchRequest:
     own = request.launch_key or digest(canonical([request.closure, request.inputs]))
     key = digest(canonical([labels["project"], labels["domain"], own]))
     return msgspec.structs.replace(request, labels=labels, launch_key=key)
+
+
+def unknown_project(name: str) -> NotFound:
+    """What is said of a project in which the caller has no role."""
+    return NotFound(
+        f"There is no project {name[:80]!r}.", hint="Name one in which you have a role: -p PROJECT -d DOMAIN."
+    )
 
 
 def unknown_execution(id: str) -> NotFound:
