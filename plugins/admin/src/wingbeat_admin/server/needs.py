@@ -6,7 +6,7 @@ like what it names outside.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
@@ -19,6 +19,7 @@ from wingbeat.contracts.access import EVERY, Grant, Role
 from wingbeat.contracts.admin import BY_LABEL, ENTITY_LABEL, Admin, Definition, Launch, Registration
 from wingbeat.contracts.engine import Engine, LaunchRequest
 from wingbeat.spec.codec import canonical
+from wingbeat.spec.entities import Closure
 from wingbeat.spec.identity import check_place, parse_identity, parse_name, parse_reference
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.triggers import OnEndSpec
@@ -54,6 +55,11 @@ class Asked:
     async def body(self, kind: type[T]) -> T:
         """The body, as the route will read it."""
         return await body_of(self.request, kind)
+
+    def check_content(self, closures: Iterable[Closure], value: Any) -> None:
+        """Raise InputError if these closures, or a value, refer to content that the caller may not refer to."""
+        if not self.caller.is_mighty:
+            self.reach.check(self.caller, uris_of(closures, self.scheme, msgspec.to_builtins(value)))
 
     def need(self, role: Role, project: str, domain: str, unknown: WingbeatError | None = None) -> Need:
         """A need about the thing that is asked for."""
@@ -135,7 +141,7 @@ async def of_registration(asked: Asked) -> AsyncIterator[Need]:
     asked.object = f"{given.project}/{given.domain}: {', '.join(names[:5])}"
     yield asked.need(Role.DEVELOPER, given.project, given.domain)
     closures = [definition.closure for definition in given.definitions]
-    asked.reach.check(asked.caller, uris_of(closures, asked.scheme, msgspec.to_builtins(given.definitions)))
+    asked.check_content(closures, given.definitions)
 
 
 async def of_launch(asked: Asked) -> AsyncIterator[Need]:
@@ -145,7 +151,7 @@ async def of_launch(asked: Asked) -> AsyncIterator[Need]:
     name, _ = parse_reference(given.entity)
     yield asked.need(Role.RUNNER, name.project, name.domain, unregistered(name))
     await _check_id(asked, given.name)
-    asked.reach.check(asked.caller, uris_of((), asked.scheme, given.inputs))
+    asked.check_content((), given.inputs)
 
 
 async def of_engine_launch(asked: Asked) -> AsyncIterator[Need]:
@@ -160,8 +166,7 @@ async def of_engine_launch(asked: Asked) -> AsyncIterator[Need]:
     if given.recover:
         yield Need(Role.VIEWER, *await _place(asked, given.recover), unknown_execution(given.recover))
     await _check_id(asked, given.name)
-    data = msgspec.to_builtins([given.closure, given.inputs])
-    asked.reach.check(asked.caller, uris_of((given.closure,), asked.scheme, data))
+    asked.check_content((given.closure,), [given.closure, given.inputs])
 
 
 async def of_recovery_plan(asked: Asked) -> AsyncIterator[Need]:
