@@ -237,6 +237,8 @@ async def test_labels_of_ours_cannot_be_said(server):
     for labels, status in (
         *(({name: value}, 422) for name, value in refused.items()),
         *(({ENTITY_LABEL: other}, 422) for other in others),
+        ({"project": "*"}, 422),
+        ({"domain": "../x"}, 422),
         ({ENTITY_LABEL: entity}, 200),
     ):
         answer = await server.call(dev, "POST", "/engine/launches", server.code(OWN, labels=labels))
@@ -491,6 +493,25 @@ async def test_a_change_and_its_entry_are_one(tmp_path, monkeypatch):
         with pytest.raises(NotFound):
             await admin.access.delete_key("other")
         assert [each.action for each in (await admin.access.audit(AuditQuery())).items] == ["apikey.create"]
+    finally:
+        await admin.close()
+
+
+async def test_entries_that_come_at_once_are_all_noted_or_said_not_to_be(tmp_path, monkeypatch):
+    admin = LocalAdmin(tmp_path / "admin.sqlite", NoEngine(), TemporaryHome(tmp_path).storage())
+    await admin.start()
+    try:
+        entries = [AuditEntry(0.0, "x", "launch", str(number), Outcome.ALLOWED) for number in range(100)]
+        await asyncio.gather(*(admin.access.note(entry) for entry in entries))
+        found = (await admin.access.audit(AuditQuery(limit=1000))).items
+        assert sorted(int(each.object) for each in found) == [*range(100)]
+
+        def fails(*_):
+            raise OSError("the disk")
+
+        monkeypatch.setattr("wingbeat_admin.local.audit.append", fails)
+        done = await asyncio.gather(*(admin.access.note(entry) for entry in entries), return_exceptions=True)
+        assert [type(each) for each in done] == [OSError] * 100
     finally:
         await admin.close()
 

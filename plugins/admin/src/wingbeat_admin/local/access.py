@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -26,6 +27,8 @@ class LocalAccess:
         self, do: Callable[..., Awaitable[Any]], clock: Callable[[], float], days: float, owner: Callable[[], str]
     ) -> None:
         self._do, self._clock, self._days, self.owner = do, clock, days, owner
+        self._waiting: list[AuditEntry] = []
+        self._noting, self._count, self._noted = asyncio.Lock(), 0, 0
         self.changed: list[Callable[[], None]] = []
         """Called when keys or grants have changed."""
 
@@ -95,8 +98,25 @@ class LocalAccess:
         return await self._do(lambda store: grants.of(store.db, principals))  # type: ignore[no-any-return]
 
     async def note(self, entry: AuditEntry) -> None:
-        """Add an entry to the audit log, for what changes nothing in the file."""
-        await self._do(self._with(entry, lambda store: None))
+        """Add an entry to the audit log, for what changes nothing in the file: those that come meanwhile, in one transaction."""
+        self._count += 1
+        number = self._count
+        self._waiting.append(entry)
+        async with self._noting:
+            if self._noted >= number:
+                return
+            waiting, last, self._waiting = self._waiting, self._count, []
+            try:
+                await self._do(self._all_of, waiting)
+            except Exception:
+                self._waiting[:0] = waiting  # each of them is told that it is not noted
+                raise
+            self._noted = last
+
+    def _all_of(self, store: Store, entries: Sequence[AuditEntry]) -> None:
+        with store.transaction():
+            for entry in entries:
+                audit.append(store.db, entry, self._clock(), self._days)
 
     async def change(
         self, action: str, object_: str, project: str, domain: str, by: str, work: Callable[[Store], Any]

@@ -6,7 +6,7 @@ import asyncio
 import hmac
 import os
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from litestar import Request
@@ -165,12 +165,12 @@ class Gate:
         return Caller(name, tuple(await self._access.grants_of([name])), expires_at)
 
     async def _check(self, rule: Rule, asked: Asked) -> None:
-        needs: AsyncIterator[Any] | None = None if rule.needs is None else rule.needs(asked)
-        if needs is not None:
-            async for need in needs:
-                asked.denied = True
-                asked.caller.check(need)
-                asked.denied = False
+        if rule.needs is None or (rule.effect is Effect.NONE and asked.caller.is_mighty):
+            return
+        async for need in rule.needs(asked):
+            asked.denied = True
+            asked.caller.check(need)
+            asked.denied = False
 
     async def _note(self, rule: Rule, asked: Asked, call: Call, outcome: Outcome) -> None:
         if self._notes is None or self._access is None:

@@ -6,7 +6,7 @@ like what it names outside.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
@@ -29,7 +29,8 @@ from wingbeat.contracts.admin import (
 from wingbeat.contracts.engine import Engine, LaunchRequest
 from wingbeat.spec.codec import canonical
 from wingbeat.spec.definition import borrowed_of
-from wingbeat.spec.identity import parse_identity, parse_name, parse_reference
+from wingbeat.spec.entities import Closure
+from wingbeat.spec.identity import check_place, parse_identity, parse_name, parse_reference
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec
 from wingbeat_admin.client.access import KeyRequest
@@ -65,10 +66,15 @@ class Asked:
         """The body, as the route will read it."""
         return await body_of(self.request, kind)
 
+    def check_content(self, closures: Iterable[Closure], value: Any) -> None:
+        """Raise InputError if these closures, or a value, refer to content that the caller may not refer to."""
+        if not self.caller.is_mighty:
+            self.reach.check(self.caller, uris_of(closures, self.scheme, msgspec.to_builtins(value)))
+
     def need(self, role: Role, project: str, domain: str, unknown: WingbeatError | None = None) -> Need:
         """A need about the thing that is asked for."""
         self.project, self.domain = project, domain
-        return Need(role, project, domain, unknown or NotFound(f"There is no project {project[:80]!r}."))
+        return Need(role, project, domain, unknown or unknown_project(project))
 
 
 _NONE: tuple[Need, ...] = ()
@@ -153,7 +159,7 @@ async def of_registration(asked: Asked) -> AsyncIterator[Need]:
             name = parse_name(spec.artifact)
             yield Need(Role.VIEWER, name.project, name.domain, NotFound(f"There is no artifact {name}."))
     closures = [definition.closure for definition in given.definitions]
-    asked.reach.check(asked.caller, uris_of(closures, asked.scheme, msgspec.to_builtins(given.definitions)))
+    asked.check_content(closures, given.definitions)
 
 
 async def of_launch(asked: Asked) -> AsyncIterator[Need]:
@@ -163,7 +169,7 @@ async def of_launch(asked: Asked) -> AsyncIterator[Need]:
     name, _ = parse_reference(given.entity)
     yield asked.need(Role.RUNNER, name.project, name.domain, unregistered(name))
     await _check_id(asked, given.name)
-    asked.reach.check(asked.caller, uris_of((), asked.scheme, given.inputs))
+    asked.check_content((), given.inputs)
 
 
 async def of_engine_launch(asked: Asked) -> AsyncIterator[Need]:
@@ -178,8 +184,7 @@ async def of_engine_launch(asked: Asked) -> AsyncIterator[Need]:
     if given.recover:
         yield Need(Role.VIEWER, *await _place(asked, given.recover), unknown_execution(given.recover))
     await _check_id(asked, given.name)
-    data = msgspec.to_builtins([given.closure, given.inputs])
-    asked.reach.check(asked.caller, uris_of((given.closure,), asked.scheme, data))
+    asked.check_content((given.closure,), [given.closure, given.inputs])
 
 
 async def of_recovery_plan(asked: Asked) -> AsyncIterator[Need]:
@@ -237,7 +242,7 @@ def stamped(request: LaunchRequest, caller: Caller) -> LaunchRequest:
     """A launch of a caller, as the engine gets it: with where it is and who has launched it, which nobody can say for themselves.
 
     Raises:
-        InputError: One of its labels is ours.
+        InputError: One of its labels is ours, or names no place.
     """
     if not caller.name:
         return request
@@ -245,6 +250,7 @@ def stamped(request: LaunchRequest, caller: Caller) -> LaunchRequest:
         if name.startswith(RESERVED) and name != ENTITY_LABEL:
             raise InputError(f"The label {name[:80]!r} is ours.", hint="Choose another name.")
     labels = {"project": PROJECT, "domain": DOMAIN, **request.labels, BY_LABEL: caller.name}
+    check_place(labels["project"], labels["domain"])
     if entity := labels.get(ENTITY_LABEL, ""):
         id = parse_identity(entity)
         if (labels["project"], labels["domain"]) != (id.project, id.domain):
@@ -253,6 +259,13 @@ def stamped(request: LaunchRequest, caller: Caller) -> LaunchRequest:
     own = request.launch_key or digest(canonical([request.closure, request.inputs]))
     key = digest(canonical([labels["project"], labels["domain"], own]))
     return msgspec.structs.replace(request, labels=labels, launch_key=key)
+
+
+def unknown_project(name: str) -> NotFound:
+    """What is said of a project in which the caller has no role."""
+    return NotFound(
+        f"There is no project {name[:80]!r}.", hint="Name one in which you have a role: -p PROJECT -d DOMAIN."
+    )
 
 
 def unknown_execution(id: str) -> NotFound:

@@ -64,9 +64,10 @@ class Caller(Struct, frozen=True):
         found = {f"{grant.project}/{grant.domain}" for grant in self.grants if reaches(grant, role)}
         return None if f"{EVERY}/{EVERY}" in found else tuple(sorted(found))
 
-    def has(self, role: Role, project: str, domain: str) -> bool:
-        """Whether the caller has a role, or more than it, in all of a place."""
-        return decide(self.grants, role, project, domain) is Verdict.ALLOWED
+    @property
+    def is_mighty(self) -> bool:
+        """Whether the caller may do everything, everywhere."""
+        return self.places(Role.ADMIN) is None
 
 
 def decide(grants: Iterable[Grant], role: Role, project: str, domain: str) -> Verdict:

@@ -17,6 +17,7 @@ from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from wingbeat.base.errors import ConfigurationError, WingbeatError
@@ -85,6 +86,8 @@ def application(
             title="Wingbeat",
             version="1",
             path="/api/openapi",
+            components=Components(security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer")}),
+            security=[{"bearer": []}],
             render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],  # pages for it come from elsewhere
         ),
         logging_config=None,
