@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 @output_option()
 def apikeys(output: str) -> int:
     """List API keys: what they may do, and until when. The keys themselves were shown once."""
+    from wingbeat.contracts.access import access_of
     from wingbeat_cli.door import within
 
     async def work(kernel: Kernel) -> list[ApiKey]:
-        return await (await kernel.admin()).access.keys()
+        return await access_of(await kernel.admin()).keys()
 
     found = within(work)
     if output != "table":
@@ -42,10 +43,11 @@ def apikeys(output: str) -> int:
 @output_option()
 def grants(principal: str, output: str) -> int:
     """List who has which role where."""
+    from wingbeat.contracts.access import access_of
     from wingbeat_cli.door import within
 
     async def work(kernel: Kernel) -> list[Grant]:
-        return await (await kernel.admin()).access.grants(principal)
+        return await access_of(await kernel.admin()).grants(principal)
 
     found = within(work)
     if output != "table":
@@ -75,13 +77,13 @@ def audit(
     principal: str, action: str, outcome: str | None, project: str, domain: str, limit: int, after: int, output: str
 ) -> int:
     """List what was done, or denied, by whom and from where; the newest first."""
-    from wingbeat.contracts.access import AuditQuery, Outcome
+    from wingbeat.contracts.access import AuditQuery, Outcome, access_of
     from wingbeat_cli.door import within
 
     wanted = AuditQuery(principal, action, Outcome(outcome) if outcome else None, project, domain, after, limit)
 
     async def work(kernel: Kernel) -> AuditPage:
-        return await (await kernel.admin()).access.audit(wanted)
+        return await access_of(await kernel.admin()).audit(wanted)
 
     page = within(work)
     if output != "table":

@@ -41,7 +41,7 @@ def apikey(name: str, role: str | None, project: str, domain: str, expires: str,
     import time
 
     from wingbeat.base.units import parse_duration_s
-    from wingbeat.contracts.access import Grant, Role
+    from wingbeat.contracts.access import Grant, Role, access_of
     from wingbeat_cli.door import within
 
     try:
@@ -51,7 +51,7 @@ def apikey(name: str, role: str | None, project: str, domain: str, expires: str,
     grants = [Grant(f"apikey:{name}", Role(role), project, domain)] if role else []
 
     async def work(kernel: Kernel) -> NewKey:
-        return await (await kernel.admin()).access.create_key(name, grants, expires_at)
+        return await access_of(await kernel.admin()).create_key(name, grants, expires_at)
 
     made = within(work)
     if output != "table":
@@ -75,11 +75,11 @@ def grant(principal: str, role: str, project: str, domain: str, output: str) -> 
     A viewer reads. A runner launches what is registered, stops and answers it. A developer registers, activates, and runs
     code. An admin gives keys and roles, and reads the audit log. Each may do what those before it may.
     """
-    from wingbeat.contracts.access import Grant, Role
+    from wingbeat.contracts.access import Grant, Role, access_of
     from wingbeat_cli.door import within
 
     async def work(kernel: Kernel) -> bool:
-        return await (await kernel.admin()).access.create_grant(Grant(principal, Role(role), project, domain))
+        return await access_of(await kernel.admin()).create_grant(Grant(principal, Role(role), project, domain))
 
     changed = within(work)
     if output != "table":

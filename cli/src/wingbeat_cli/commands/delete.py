@@ -22,10 +22,11 @@ def command() -> None:
 @output_option()
 def apikey(name: str, output: str) -> int:
     """Have a key not be taken any more, at once: also streams that it has opened end. Its roles go with it."""
+    from wingbeat.contracts.access import access_of
     from wingbeat_cli.door import within
 
     async def work(kernel: Kernel) -> None:
-        await (await kernel.admin()).access.delete_key(name)
+        await access_of(await kernel.admin()).delete_key(name)
 
     within(work)
     _say(output, f"the key {name} is not taken any more", name=name)
@@ -39,10 +40,11 @@ def apikey(name: str, output: str) -> int:
 @output_option()
 def grant(principal: str, project: str, domain: str, output: str) -> int:
     """Take the role away that a principal has in exactly this place, at once."""
+    from wingbeat.contracts.access import access_of
     from wingbeat_cli.door import within
 
     async def work(kernel: Kernel) -> None:
-        await (await kernel.admin()).access.delete_grant(principal, project, domain)
+        await access_of(await kernel.admin()).delete_grant(principal, project, domain)
 
     within(work)
     told = f"{principal} has no role of its own in {project}/{domain} any more"

@@ -23,6 +23,7 @@ def command(device: bool, api_key: bool, output: str) -> int:
 
     What proves it is kept in your folder of settings, in a file that nobody else can read. WINGBEAT_API_KEY comes before it.
     """
+    from wingbeat.contracts.access import access_of
     from wingbeat_cli.door import within
 
     key = ""
@@ -36,7 +37,7 @@ def command(device: bool, api_key: bool, output: str) -> int:
         sys.stderr.flush()
 
     async def work(kernel: Kernel) -> str:
-        return await (await kernel.admin()).access.login(show, device=device, key=key)
+        return await access_of(await kernel.admin()).login(show, device=device, key=key)
 
     principal = within(work)
     if output != "table":

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 @output_option()
 def command(output: str) -> int:
     """Keep nothing any more that proves to the server of WINGBEAT_ENDPOINT, or --endpoint, who you are."""
+    from wingbeat.contracts.access import access_of
     from wingbeat_cli.door import within
 
     async def work(kernel: Kernel) -> bool:
-        return await (await kernel.admin()).access.logout()
+        return await access_of(await kernel.admin()).logout()
 
     there = within(work)
     if output != "table":

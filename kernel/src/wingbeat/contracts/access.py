@@ -1,4 +1,4 @@
-"""Access: who may do what with an admin, and what was done. `Admin.access` gives it.
+"""Access: who may do what with an admin, and what was done: what an admin may keep besides. `access_of` gives it.
 
 A *principal* is whoever asks: ``apikey:NAME``, ``user:NAME`` or ``group:NAME``. A *grant* gives a principal a role in a domain of a
 project; ``*`` stands for every one. What holds for all calls is what holds for those of `wingbeat.contracts.admin.Admin`.
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
+
+from wingbeat.base.errors import ConfigurationError
 
 EVERY = "*"
 """As project or domain of a grant: every one."""
@@ -173,3 +175,21 @@ class Access(Protocol):
 
     async def audit(self, query: AuditQuery) -> AuditPage:
         """The audit log."""
+
+
+@runtime_checkable
+class Guarded(Protocol):
+    """An admin that keeps keys, grants and an audit log. Its kit is `wingbeat.testing.conformance.admin_access.AccessContract`."""
+
+    @property
+    def access(self) -> Access:
+        """These."""
+
+
+def access_of(admin: object) -> Access:
+    """Those of an admin. Raises ConfigurationError where it keeps none."""
+    if not isinstance(admin, Guarded):
+        raise ConfigurationError(
+            f"{type(admin).__name__} keeps no keys and no roles.", hint="wingbeat config show kernel.admin"
+        )
+    return admin.access

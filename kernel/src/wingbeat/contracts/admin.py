@@ -20,7 +20,6 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
-from wingbeat.contracts.access import Access
 from wingbeat.contracts.engine import LaunchReply
 from wingbeat.spec.artifacts import NewestSpec
 from wingbeat.spec.definition import Definition, Kind
@@ -266,10 +265,6 @@ class NotificationPage(Struct, frozen=True):
 
 class Admin(Protocol):
     """The control plane of one home, or of many kernels."""
-
-    @property
-    def access(self) -> Access:
-        """Its keys, grants and audit log."""
 
     async def start(self) -> None:
         """Get ready; from now on active launch plans are started by their triggers, where this is the admin that does it.

@@ -13,6 +13,7 @@ from wingbeat.contracts.admin import Admin
 from wingbeat.contracts.engine import Engine
 from wingbeat.contracts.home import Home
 from wingbeat.testing.conformance.admin import AdminContract
+from wingbeat.testing.conformance.admin_access import AccessContract
 from wingbeat.testing.conformance.admin_told import ToldContract
 from wingbeat.testing.conformance.artifacts import ArtifactsContract
 from wingbeat.testing.conformance.engine import EngineContract
@@ -62,7 +63,7 @@ def client(url: str, home: Home) -> tuple[Api, Transfer]:
     return api, Transfer(api, home.storage(), f"{home.path}/scratch")
 
 
-class TestLocal(AdminContract, ToldContract, ArtifactsContract):
+class TestLocal(AdminContract, AccessContract, ToldContract, ArtifactsContract):
     """The admin of a home, in its process."""
 
     def opened(self, home: TemporaryHome, engine: Engine) -> contextlib.AbstractAsyncContextManager[Admin]:
@@ -70,7 +71,7 @@ class TestLocal(AdminContract, ToldContract, ArtifactsContract):
         return local(home, engine)
 
 
-class TestOverHttp(AdminContract, ToldContract, ArtifactsContract):
+class TestOverHttp(AdminContract, AccessContract, ToldContract, ArtifactsContract):
     """The same over HTTP."""
 
     @contextlib.asynccontextmanager

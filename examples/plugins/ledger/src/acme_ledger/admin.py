@@ -13,6 +13,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
+import msgspec
+
 from acme_ledger import inputs as given
 from acme_ledger.book import Active
 from acme_ledger.files import Ledger
@@ -38,6 +40,7 @@ from wingbeat.contracts.admin import (
 from wingbeat.contracts.engine import Engine, LaunchReply, LaunchRequest, Summary
 from wingbeat.contracts.storage import Storage
 from wingbeat.spec.codec import canonical
+from wingbeat.spec.definition import borrowed_of, check_borrowed
 from wingbeat.spec.entities import LaunchPlanSpec
 from wingbeat.spec.identity import Identity, check_place, check_version, parse_name, parse_reference
 from wingbeat.spec.literal import Literals
@@ -92,6 +95,11 @@ class LedgerAdmin:
     async def register(self, registration: Registration, *, by: str = "") -> list[Registered]:
         """See `Admin.register`."""
         ids = _identities(registration)
+        registered: dict[str, Definition] = {}
+        for used in borrowed_of(registration.definitions):
+            with contextlib.suppress(NotFound):
+                registered[used] = await self.definition(used)
+        check_borrowed(registration.definitions, registered)
         pairs = list(zip(ids, registration.definitions, strict=True))
         return await self._do(Ledger.register, pairs, time.time(), by or _user())
 
@@ -119,7 +127,7 @@ class LedgerAdmin:
             with contextlib.suppress(NotFound):  # it may be registered later
                 watched = await self.entity(trigger.workflow)
                 given.check_taken(trigger.inputs, definition.interface, watched.interface, watched.id)
-        elif trigger is not None:
+        elif isinstance(trigger, ScheduleSpec):
             active = Active(id.version, now, next=next(ticks(trigger.when, now), None))
         await self._do(lambda ledger: ledger.write(ledger.book.activated(str(id.entity), active)))
         self._look()
@@ -172,6 +180,11 @@ class LedgerAdmin:
         """See `Admin.executions`: those of the engine whose labels say that they are wanted. So nothing is kept of them here."""
         if query.entity:
             parse_reference(query.entity)
+        if (
+            msgspec.structs.replace(query, project="", domain="", entity="", phase=None, after="", limit=100)
+            != ExecutionQuery()
+        ):
+            raise InputError("This admin finds executions by project, domain, entity and phase only, the newest first.")
         limit, found = max(1, min(query.limit, PAGE_MAX)), list[ExecutionEntry]()
         async for summary in self._summaries(query.after):
             if _selected(summary, query):
@@ -244,6 +257,10 @@ def _identities(registration: Registration) -> list[Identity]:
 
 
 def _plan(id: Identity, definition: Definition) -> LaunchPlanSpec:
+    if definition.plan is not None and not isinstance(definition.plan.trigger, OnEndSpec | ScheduleSpec | None):
+        raise InputError(f"{id} waits for artifacts or versions, of which this admin keeps none.")
+    if definition.plan is not None and (definition.plan.notifications or definition.plan.newest):
+        raise InputError(f"{id} tells others, or takes artifacts: this admin does neither.")
     if definition.plan is None:
         raise InputError(f"{id} is a {definition.kind.label}; only a launch plan starts by itself.")
     return definition.plan

@@ -15,6 +15,8 @@ from wingbeat.testing.home import TemporaryHome
 class TestAdmin(AdminContract):
     """The admin of a home, over the engine in the box."""
 
+    searches = False
+
     @contextlib.asynccontextmanager
     async def opened(self, home: TemporaryHome, engine: Engine) -> AsyncIterator[Admin]:
         """An admin, started."""

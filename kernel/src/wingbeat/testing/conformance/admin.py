@@ -29,7 +29,6 @@ import pytest
 from wingbeat.author.schedule import Cron, FixedRate
 from wingbeat.author.trigger import OnEnd, OnSuccess
 from wingbeat.base.errors import ConfigurationError, ConflictError, InputError, NotFound
-from wingbeat.contracts.access import AuditQuery, Grant, Outcome, Role
 from wingbeat.contracts.admin import (
     Admin,
     EntityQuery,
@@ -525,41 +524,6 @@ class AdminContract(AdminStage):
             for reference, why in ((f"{SOURCE}@v1", "launch plan"), (f"{PLAN}@v1", "o7")):
                 with pytest.raises(InputError, match=why):
                     await admin.activate(reference)
-
-    # Who may do what
-
-    async def test_keys_and_roles_are_given_and_taken_away(self, home: TemporaryHome) -> None:
-        """`access`: a key is shown once, with its roles; what is there is there after a restart; what is taken away is gone."""
-        async with self.both(home) as (admin, _):
-            made = await admin.access.create_key("ci", [Grant("", Role.RUNNER, "maps", "production")])
-            assert made.name == "ci"
-            with pytest.raises(ConflictError):
-                await admin.access.create_key("ci", [])
-            assert await admin.access.create_grant(Grant("user:ana", Role.ADMIN, "eta"))
-            assert not await admin.access.create_grant(Grant("user:ana", Role.ADMIN, "eta"))
-            assert await admin.access.create_grant(Grant("user:ana", Role.VIEWER, "eta"))
-        async with self.both(home) as (admin, _):
-            (key,) = await admin.access.keys()
-            assert (key.name, key.grants) == ("ci", [Grant("apikey:ci", Role.RUNNER, "maps", "production")])
-            assert made.secret not in repr(key)
-            assert await admin.access.grants("user:ana") == [Grant("user:ana", Role.VIEWER, "eta")]
-            await admin.access.delete_grant("user:ana", "eta", "*")
-            await admin.access.delete_key("ci")
-            assert await admin.access.grants() == []
-            with pytest.raises(NotFound):
-                await admin.access.delete_key("ci")
-            with pytest.raises(NotFound):
-                await admin.access.delete_grant("user:ana", "eta", "*")
-            noted = (await admin.access.audit(AuditQuery(outcome=Outcome.ALLOWED))).items
-            assert [each.action for each in noted[:2]] == ["apikey.delete", "grant.delete"]
-
-    @pytest.mark.parametrize("principal", ["ci", "apikey:", "root:x", "user:a\nb"])
-    async def test_what_is_no_principal_gets_no_role(self, home: TemporaryHome, principal: str) -> None:
-        """`create_grant` refuses it, and gives nothing."""
-        async with self.both(home) as (admin, _):
-            with pytest.raises(InputError):
-                await admin.access.create_grant(Grant(principal, Role.VIEWER))
-            assert await admin.access.grants() == []
 
     # Around it
 

@@ -7,7 +7,7 @@ from typing import Any
 from litestar import Request, Router
 from litestar.params import FromQuery
 
-from wingbeat.contracts.access import ApiKey, AuditPage, AuditQuery, Grant, NewKey, Outcome, Role
+from wingbeat.contracts.access import ApiKey, AuditPage, AuditQuery, Grant, NewKey, Outcome, Role, access_of
 from wingbeat_admin.client.access import KeyRequest, Login, Me
 from wingbeat_admin.places import is_within
 from wingbeat_admin.server.bodies import body_of
@@ -30,7 +30,7 @@ async def me(caller: TheCaller) -> Me:
 async def keys(admin: TheAdmin, caller: TheCaller) -> list[ApiKey]:
     """Keys that have a role where the caller is an admin, with those roles; by name."""
     places = caller.places(Role.ADMIN)
-    found = await admin.access.keys()
+    found = await access_of(admin).keys()
     if places is None:
         return found
     limited = [ApiKey(key.name, key.created_at, key.by, key.expires_at, _within(key.grants, places)) for key in found]
@@ -41,25 +41,25 @@ async def keys(admin: TheAdmin, caller: TheCaller) -> list[ApiKey]:
 async def create_key(admin: TheAdmin, caller: TheCaller, request: Request[Any, Any, Any]) -> NewKey:
     """Make a key. It is in this answer, and nowhere else."""
     given = await body_of(request, KeyRequest)
-    return await admin.access.create_key(given.name, given.grants, given.expires_at, by=caller.name)
+    return await access_of(admin).create_key(given.name, given.grants, given.expires_at, by=caller.name)
 
 
 @delete("/apikeys/{name:str}")
 async def delete_key(admin: TheAdmin, caller: TheCaller, name: Part) -> None:
     """Have a key not be taken any more, at once."""
-    await admin.access.delete_key(name, by=caller.name)
+    await access_of(admin).delete_key(name, by=caller.name)
 
 
 @get("/grants")
 async def grants(admin: TheAdmin, caller: TheCaller, principal: FromQuery[str] = "") -> list[Grant]:
     """Roles in places where the caller is an admin."""
-    return _within(await admin.access.grants(principal), caller.places(Role.ADMIN))
+    return _within(await access_of(admin).grants(principal), caller.places(Role.ADMIN))
 
 
 @post("/grants", status_code=200)
 async def create_grant(admin: TheAdmin, caller: TheCaller, request: Request[Any, Any, Any]) -> bool:
     """Give a role; says whether something has changed."""
-    return await admin.access.create_grant(await body_of(request, Grant), by=caller.name)
+    return await access_of(admin).create_grant(await body_of(request, Grant), by=caller.name)
 
 
 @delete("/grants")
@@ -67,7 +67,7 @@ async def delete_grant(
     admin: TheAdmin, caller: TheCaller, principal: FromQuery[str], project: FromQuery[str], domain: FromQuery[str]
 ) -> None:
     """Take a role away, at once."""
-    await admin.access.delete_grant(principal, project, domain, by=caller.name)
+    await access_of(admin).delete_grant(principal, project, domain, by=caller.name)
 
 
 @get("/audit")
@@ -84,7 +84,7 @@ async def audit(
 ) -> AuditPage:
     """The audit log of where the caller is an admin, the newest first."""
     places = caller.places(Role.ADMIN)
-    return await admin.access.audit(AuditQuery(principal, action, outcome, project, domain, after, limit, places))
+    return await access_of(admin).audit(AuditQuery(principal, action, outcome, project, domain, after, limit, places))
 
 
 def _within(found: list[Grant], places: tuple[str, ...] | None) -> list[Grant]:

@@ -15,7 +15,7 @@ from litestar import Request
 
 from wingbeat.base.errors import AccessDenied, ConflictError, InputError, NotFound, WingbeatError
 from wingbeat.base.ids import digest
-from wingbeat.contracts.access import EVERY, Grant, Role
+from wingbeat.contracts.access import EVERY, Grant, Role, access_of
 from wingbeat.contracts.admin import (
     BY_LABEL,
     ENTITY_LABEL,
@@ -28,7 +28,7 @@ from wingbeat.contracts.admin import (
 )
 from wingbeat.contracts.engine import Engine, LaunchRequest
 from wingbeat.spec.codec import canonical
-from wingbeat.spec.definition import borrowed_of
+from wingbeat.spec.definition import Kind, borrowed_of, check_borrowed
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.identity import check_place, parse_identity, parse_name, parse_reference
 from wingbeat.spec.literal import Inline
@@ -179,6 +179,13 @@ async def of_engine_launch(asked: Asked) -> AsyncIterator[Need]:
     project, domain = given.labels.get("project", ""), given.labels.get("domain", "")
     entity = given.labels.get(ENTITY_LABEL, "")
     yield asked.need(Role.RUNNER if entity else Role.DEVELOPER, project, domain)
+    whole = Definition(Kind.WORKFLOW, given.closure.workflow.name, given.closure)
+    registered: dict[str, Definition] = {}
+    for used in borrowed_of([whole]):  # its code is that of what is registered, so nobody has to reach it
+        name = parse_identity(used).entity
+        yield Need(Role.RUNNER, name.project, name.domain, unregistered(name))
+        registered[used] = await asked.admin.definition(used)
+    check_borrowed([whole], registered)
     if entity:
         await _check_entity(asked.admin, entity, given)
     if given.recover:
@@ -219,7 +226,7 @@ async def of_new_key(asked: Asked) -> AsyncIterator[Need]:
 async def of_key(asked: Asked) -> AsyncIterator[Need]:
     """To delete a key takes what to give it its roles takes: all of them."""
     name = asked.object = str(asked.path["name"])
-    for grant in await asked.admin.access.grants(f"apikey:{name}") or [Grant("", Role.ADMIN)]:
+    for grant in await access_of(asked.admin).grants(f"apikey:{name}") or [Grant("", Role.ADMIN)]:
         yield asked.need(Role.ADMIN, grant.project, grant.domain, unknown_key(name))
 
 

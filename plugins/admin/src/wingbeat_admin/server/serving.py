@@ -21,6 +21,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from wingbeat.base.errors import ConfigurationError, WingbeatError
+from wingbeat.contracts.access import Guarded
 from wingbeat.contracts.admin import Admin
 from wingbeat.contracts.engine import Engine
 from wingbeat.contracts.home import Home
@@ -136,7 +137,8 @@ async def serve(
 def _gate(
     home: Home, engine: Engine, admin: Admin, settings: ServerSettings, end: asyncio.Event, owner_key: str
 ) -> Gate:
-    access = admin.access if isinstance(admin.access, LocalAccess) else None
+    found = admin.access if isinstance(admin, Guarded) else None
+    access = found if isinstance(found, LocalAccess) else None
     if owner_key and access is None:
         raise ConfigurationError(
             f"{type(admin).__name__} has no keys that a server can decide by.",
