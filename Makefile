@@ -22,7 +22,7 @@ DOCS_SYNCED := $(DOCS_VENV)/.synced-$(PYTHON_VERSION)
 ETA_SYNCED := $(ETA_VENV)/.synced-$(PYTHON_VERSION)
 TENSORFLOW_SYNCED := $(TENSORFLOW_VENV)/.synced-$(PYTHON_VERSION)
 TENSORFLOW_PYTEST := . $(TENSORFLOW_VENV)/bin/activate && pytest plugins/tensorflow examples/eta/tests/test_cnn_keras.py -o faulthandler_timeout=0
-ETA_PYTEST := . $(ETA_VENV)/bin/activate && pytest examples/eta -o faulthandler_timeout=0
+ETA_PYTEST := . $(ETA_VENV)/bin/activate && pytest examples/eta examples/maps -o faulthandler_timeout=0
 
 export UV_PYTHON_DOWNLOADS := never
 
@@ -37,12 +37,12 @@ demo: $(SYNCED) ## run the ETA example on its embedded data
 
 # On all cores: most of their time they wait for processes. One after another, as when a test is looked at: ARGS="-n 0".
 test: $(SYNCED) $(ETA_SYNCED) ## run the tests (at most ten minutes)
-	@$(ACTIVATE) pytest kernel cli plugins tests examples --ignore examples/eta --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
+	@$(ACTIVATE) pytest kernel cli plugins tests examples --ignore examples/eta --ignore examples/maps --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 	@$(ETA_PYTEST) $(ARGS)
 
 test-heavy: $(SYNCED) $(SPARK_SYNCED) $(TENSORFLOW_SYNCED) $(ETA_SYNCED) ## run the slow tests too: environments, containers, faults, servers, Spark, TensorFlow
 	@failed=0; \
-	($(ACTIVATE) pytest -m "containers or environments or faults or servers or spark" --ignore examples/eta $(ARGS)) || failed=1; \
+	($(ACTIVATE) pytest -m "containers or environments or faults or servers or spark" --ignore examples/eta --ignore examples/maps $(ARGS)) || failed=1; \
 	($(ETA_PYTEST) -m spark $(ARGS)) || failed=1; \
 	($(TENSORFLOW_PYTEST) -m tensorflow $(ARGS)) || failed=1; \
 	exit $$failed
@@ -125,7 +125,7 @@ lock: | $(UV) ## make the locks in requirements/ again from the pyproject files
 		--output-file requirements/tensorflow.txt --no-emit-package wingbeat --no-emit-package wingbeat-cli \
 		--no-emit-package wingbeat-admin --no-emit-package wingbeat-catalog --no-emit-package wingbeat-notify --no-emit-package wingbeat-spark --no-emit-package wingbeat-tensorflow
 	@$(LOCK) --group pyproject.toml:docs --output-file requirements/docs.txt
-	@$(LOCK) $(MEMBERS:%=%/pyproject.toml) examples/eta/pyproject.toml --group pyproject.toml:eta \
+	@$(LOCK) $(MEMBERS:%=%/pyproject.toml) examples/eta/pyproject.toml --group pyproject.toml:eta --extra server \
 		--constraints requirements/uv.txt --constraints examples/eta/requirements.txt --output-file requirements/eta.txt \
 		--no-emit-package wingbeat --no-emit-package wingbeat-cli \
 		--no-emit-package wingbeat-admin --no-emit-package wingbeat-catalog --no-emit-package wingbeat-container --no-emit-package wingbeat-notify --no-emit-package wingbeat-spark --no-emit-package wingbeat-telemetry --no-emit-package wingbeat-tensorflow

@@ -52,6 +52,15 @@ class Chosen(NamedTuple):
     facts: Facts
 
 
+class Days(NamedTuple):
+    """All days of positions, as history and as recent: nothing is held out."""
+
+    history: Directory
+    recent: Directory
+    until: int
+    clock: Clock
+
+
 class Smoothed(NamedTuple):
     """Paces of segments by part of the day, and factors of the city by hour of the week."""
 
@@ -90,16 +99,17 @@ class Eta(NamedTuple):
 
 
 @task(cache=True)
-def find_data(data: Directory | None, seed: int) -> Directory:
+def find_data(data: Directory | None, seed: int, days: int = 14, rides_a_day: int = 2_000) -> Directory:
     """Return the given folder of data or, without one, simulated rides over the embedded extract of Helsinki."""
     from eta_pipeline.simulator import simulate
 
-    return data or Directory(simulate(Path("simulated"), seed))
+    return data or Directory(simulate(Path("simulated"), seed, days=days, rides_a_day=rides_a_day))
 
 
 @task(cache=True)
 def choose(
     data: Directory,
+    roads: File | None,
     osm_place: str,
     osm_date: date | None,
     locations_from: date | None,
@@ -113,24 +123,35 @@ def choose(
     from eta_pipeline.selection import Ranges, select
 
     ranges = Ranges(locations_from, locations_to, validation_from, validation_to)
-    found = select(data.path(), osm_place, osm_date, ranges, recent_days, holiday_calendar)
-    folders = []
-    for name, files in (("history", found.history), ("recent", found.recent)):
-        folder = Path(name)
-        folder.mkdir(exist_ok=True)
-        for file in files:
-            shutil.copyfile(file, folder / file.name)
-        folders.append(Directory(folder))
+    given = roads and roads.path()
+    found = select(data.path(), osm_place, osm_date, ranges, recent_days, holiday_calendar, given)
     return Chosen(
         osm=File(found.extract.file),
-        history=folders[0],
-        recent=folders[1],
+        history=_gather("history", found.history),
+        recent=_gather("recent", found.recent),
         until=found.periods.until,
         clock=found.clock,
         training=found.training,
         validation=found.validation,
         facts=found.facts,
     )
+
+
+@task(cache=True)
+def choose_days(data: Directory, recent_days: int, holiday_calendar: str) -> Days:
+    """Deal all days of positions to history and to recent: for answers from now on, where there is nothing to validate."""
+    from eta_pipeline.selection import deal_days
+
+    found = deal_days(data.path(), recent_days, holiday_calendar)
+    return Days(_gather("history", found.history), _gather("recent", found.recent), found.until, found.clock)
+
+
+def _gather(name: str, files: list[Path]) -> Directory:
+    folder = Path(name)
+    folder.mkdir(exist_ok=True)
+    for file in files:
+        shutil.copyfile(file, folder / file.name)
+    return Directory(folder)
 
 
 @task(cache=True)
@@ -385,6 +406,7 @@ def convolution(
 @workflow
 def eta(
     data: Directory | None = None,
+    roads: File | None = None,
     model: Literal["xgboost", "cnn"] = "xgboost",
     osm_place: str = "",
     osm_date: date | None = None,
@@ -403,6 +425,7 @@ def eta(
 
     Args:
         data: A folder of real data, laid out as README.md says.
+        roads: An OpenStreetMap extract in place of that in the data, as a map team publishes it.
         model: What answers: "xgboost", trees over features of the route, or "cnn", a network along it (TensorFlow).
         osm_place: The extract's place, needed if there is more than one.
         osm_date: The extract's date; by default the newest.
@@ -417,6 +440,7 @@ def eta(
     """
     chosen = choose(
         data=find_data(data=data, seed=seed),
+        roads=roads,
         osm_place=osm_place,
         osm_date=osm_date,
         locations_from=locations_from,

@@ -202,6 +202,19 @@ def test_registered_as_json_and_by_a_version_of_its_content(shell: Shell) -> Non
     assert shell("register", "flow.py", "-o", "json").json["version"] != version
 
 
+def test_several_files_are_registered_together_or_none_of_them(shell: Shell) -> None:
+    (shell.root / "more.py").write_text("from wingbeat import task\n\n@task\ndef one() -> int:\n    return 1\n")
+    (shell.root / "bad.py").write_text("from wingbeat import task\n\n@task\ndef two(x) -> int:\n    return 2\n")
+    refused = shell("register", "more.py", "bad.py", "--version", "v1")
+    assert refused.status == 3
+    assert "two" in refused.err
+    assert shell("get", "tasks", "-o", "json").json["items"] == []
+    found = shell("register", "more.py", "flow.py", "more.py", "--version", "v1", "-o", "json").json["entities"]
+    names = [each["id"] for each in found]
+    assert names == sorted(set(names))
+    assert {"default/development/more.one@v1", "default/development/flow.build@v1"} <= set(names)
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

@@ -63,11 +63,18 @@ def list_extracts(data: Path) -> list[Extract]:
     """Return the extracts in the folder's `osm/`; of several forms of one extract the smallest to read (PBF) only."""
     found: dict[tuple[str, date | None], Extract] = {}
     for file in sorted((data / "osm").glob("*"), key=lambda f: (not f.name.endswith(".pbf"), f.name)):
-        if match := _EXTRACT.fullmatch(file.name):
-            day = date.fromisoformat(match["date"]) if match["date"] else None
-            place = match["place"].removesuffix("-roads")
-            found.setdefault((place, day), Extract(place, day, file))
+        if extract := name_extract(file):
+            found.setdefault((extract.place, extract.day), extract)
     return sorted(found.values(), key=str)
+
+
+def name_extract(file: Path) -> Extract | None:
+    """Return what the name of an OpenStreetMap file says of it; None if it does not look like one."""
+    match = _EXTRACT.fullmatch(file.name)
+    if not match:
+        return None
+    day = date.fromisoformat(match["date"]) if match["date"] else None
+    return Extract(match["place"].removesuffix("-roads"), day, file)
 
 
 def choose_extract(data: Path, place: str = "", day: date | None = None) -> Extract:
@@ -212,14 +219,25 @@ class Selection:
 
 
 def select(
-    data: Path, place: str, day: date | None, ranges: Ranges, recent_days: int, holiday_calendar: str
+    data: Path,
+    place: str,
+    day: date | None,
+    ranges: Ranges,
+    recent_days: int,
+    holiday_calendar: str,
+    roads: Path | None = None,
 ) -> Selection:
-    """Return what a run on the data folder uses.
+    """Return what a run on the data folder uses; with `roads`, that extract in place of the folder's.
 
     Raises:
         ValueError: the folder lacks something, or the ranges overlap; the message says what there is.
     """
-    extract = choose_extract(data, place, day)
+    if roads is None:
+        extract = choose_extract(data, place, day)
+    elif (named := name_extract(roads)) is not None:
+        extract = named
+    else:
+        raise ValueError(f"{roads.name} is not named like an OpenStreetMap extract: PLACE[-YYYY-MM-DD].osm.pbf")
     files = location_files(data)
     rides = read_rides(sorted((data / "rides").glob("*.csv*")))
     clock = find_clock(files, holiday_calendar)
@@ -246,3 +264,27 @@ def select(
         validation_rides(rides, periods),
         facts,
     )
+
+
+@dataclass(frozen=True)
+class Dealt:
+    """All days of positions of a folder."""
+
+    history: list[Path]
+    recent: list[Path]
+    until: int
+    clock: Clock
+
+
+def deal_days(data: Path, recent_days: int, holiday_calendar: str) -> Dealt:
+    """Return all days of positions, up to the end of the last one.
+
+    Raises:
+        ValueError: there are fewer than two days.
+    """
+    files = location_files(data)
+    clock = find_clock(files, holiday_calendar)
+    days = sorted(files)
+    history, recent = split_days(days, recent_days)
+    until = clock.midnight(days[-1] + timedelta(days=1))
+    return Dealt([files[d] for d in history], [files[d] for d in recent], until, clock)

@@ -7,6 +7,7 @@ left out), the corrections, `model.json`.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -59,6 +60,19 @@ def save(
         "holidays": [day.isoformat() for day in clock.holidays],
     }
     (folder / "model.json").write_text(json.dumps(about, indent=1) + "\n")
+
+
+def with_traffic(model: Path, segments: pd.DataFrame, paces: pd.DataFrame, factors: pd.DataFrame, folder: Path) -> bool:
+    """Copy the model into the folder (made if absent) with another traffic layer, and return whether it has been put there.
+
+    It has not where that layer is of another map: its numbers of segments mean other roads.
+    """
+    shutil.copytree(model, folder, dirs_exist_ok=True)
+    fits = pd.read_parquet(model / "segments.parquet").equals(segments.reset_index(drop=True))
+    if fits:
+        for name, table in (("paces", paces), ("factors", factors)):
+            table[table.without == NO_FOLD].reset_index(drop=True).to_parquet(folder / f"{name}.parquet", index=False)
+    return fits
 
 
 class Predictor:

@@ -1,4 +1,4 @@
-"""`wingbeat register [PATH]`: take up what is defined there, under a version."""
+"""`wingbeat register [PATH]...`: take up what is defined there, under a version."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 @click.command("register", context_settings=HELP)
-@click.argument("path", default=".", type=click.Path(exists=True))
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(exists=True))
 @click.option("--project", "-p", default="default", show_default=True, help="Whose it is.")
 @click.option("--domain", "-d", default="development", show_default=True, help="Where it is used, as production.")
 @click.option("--version", default="", help="Of everything in it; by default, one made from its content.")
 @output_option()
-def command(path: str, project: str, domain: str, version: str, output: str) -> int:
-    """Take up the workflows, tasks and launch plans of a file, or of every file of a folder: all, or none.
+def command(paths: tuple[str, ...], project: str, domain: str, version: str, output: str) -> int:
+    """Take up the workflows, tasks and launch plans of files, or of every file of a folder (by default this one): all, or none.
 
     From then on `wingbeat launch` runs them without their sources. A version never changes: the same content again is fine,
     another one is refused.
@@ -32,7 +32,7 @@ def command(path: str, project: str, domain: str, version: str, output: str) -> 
     from wingbeat_cli.interrupts import undone
 
     with undone():
-        definitions = definitions_of(path, settings=given())
+        definitions = definitions_of(paths or ".", settings=given())
     registration = Registration(project, domain, tuple(definitions), version)
     within(lambda kernel: _register(kernel, registration, output))
     return 0

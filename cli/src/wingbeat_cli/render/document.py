@@ -96,6 +96,7 @@ def entity(entity: Entity) -> dict[str, Any]:
         "doc": entity.doc,
         "interface": msgspec.to_builtins(entity.interface),
         "fixed": entity.fixed,
+        "newest": msgspec.to_builtins(entity.newest),
         "trigger": msgspec.to_builtins(entity.trigger),
         "paused": entity.paused,
         "next": timestamp(entity.next),

@@ -11,7 +11,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,11 +80,11 @@ def entities_of(file: str, home: str | os.PathLike[str] | None = None) -> list[s
 
 
 def definitions_of(
-    path: str,
+    path: str | Sequence[str],
     home: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[Definition]:
-    """What a file, or every file of a folder, defines itself: to be registered. In the order of their names.
+    """What a file, or every file of a folder, or each of several, defines itself: to be registered. In the order of their names.
 
     Files of a folder are those of the project that its code bundle holds and that speak of ``wingbeat``.
 
@@ -95,7 +95,8 @@ def definitions_of(
     """
     found: dict[str, Definition] = {}
     problems: list[str] = []
-    for file in _files(path):
+    paths = [path] if isinstance(path, str) else path
+    for file in dict.fromkeys(file for each in paths for file in _files(each)):
         compiled = _compiled(file, home, settings)
         for name in compiled.own:
             if (problem := compiled.problems.get(name)) is not None:
@@ -110,7 +111,7 @@ def definitions_of(
     if problems:
         raise CompileError(*problems)
     if not found:
-        raise InputError(f"{path} has no workflow, no task and no launch plan.")
+        raise InputError(f"{', '.join(paths)} has no workflow, no task and no launch plan.")
     return [found[name] for name in sorted(found)]
 
 
