@@ -14,7 +14,7 @@ from wingbeat_cli.group import HELP, output_option
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wingbeat.contracts.admin import Admin, Entity, ExecutionEntry, NotificationEntry, Notifying
+    from wingbeat.contracts.admin import Admin, Entity, ExecutionEntry, ExecutionQuery, NotificationEntry, Notifying
     from wingbeat.contracts.artifacts import ArtifactEntry, Artifacts
     from wingbeat.contracts.engine import Summary
     from wingbeat.kernel import Kernel
@@ -91,12 +91,7 @@ def artifacts(
     from wingbeat.contracts.artifacts import ArtifactPage, ArtifactQuery
     from wingbeat_cli.door import within
 
-    keys = {}
-    for pair in partitions:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise click.UsageError(f"--partition takes KEY=VALUE, not {pair!r}")
-        keys[key] = value
+    keys = _pairs("--partition", partitions)
 
     async def work(kernel: Kernel) -> ArtifactPage:
         return await keeping(await kernel.admin()).artifacts(ArtifactQuery(project, domain, name, keys, after, limit))
@@ -171,13 +166,27 @@ def _phases(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
     help="Of this workflow, task or launch plan only.",
 )
 @click.option("--phase", default="", shell_complete=_phases, help="Of this phase only, as FAILED.")
+@click.option("--workflow", default="", metavar="NAME", help="Of this workflow only, whether it is registered or not.")
+@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="With this label only.")
+@click.option("--where", "values", multiple=True, metavar="CONDITION", help="As inputs.city=sf or outputs.o0>=0.5.")
+@click.option("--since", default="", metavar="TIME", help="Launched then or later: 2026-11-30T18:00, or 2h ago.")
+@click.option("--until", default="", metavar="TIME", help="Launched before that.")
+@click.option(
+    "--order",
+    type=click.Choice(["-created_at", "created_at", "-ended_at", "ended_at"]),
+    default="-created_at",
+    show_default=True,
+    help="The newest (-) or the oldest first, by launch or by end.",
+)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many at most.")
 @click.option(
     "--after", default="", metavar="ID", help="Continue behind this execution, the last one of the list before."
 )
 @output_option()
-def executions(project: str, domain: str, entity: str, phase: str, limit: int, after: str, output: str) -> int:
+def executions(limit: int, after: str, output: str, **wanted: Any) -> int:
     """List executions, the newest first.
+
+    What is asked by more than their number is the history: what is registered, and what was run in a home that has an admin.
 
     Executions go on while a process has their home open: `wingbeat run`, or a program with a Kernel. Where none has, those
     that have not ended are marked "no kernel": nothing decides for them. The same `wingbeat run` again goes on with its
@@ -186,8 +195,8 @@ def executions(project: str, domain: str, entity: str, phase: str, limit: int, a
     from wingbeat.kernel import home_path
     from wingbeat_cli.door import is_elsewhere, reading
 
-    if project or domain or entity or phase:
-        return _history(project, domain, entity, phase, after, limit, output)
+    if any(wanted[name] for name in wanted if name != "order") or wanted["order"] != "-created_at":
+        return _history(_query(wanted, after, limit), output)
     found = []
     if is_elsewhere() or home_path().is_dir():
         found = reading(lambda kernel: kernel.engine.executions(after=after, limit=limit))
@@ -203,15 +212,53 @@ def executions(project: str, domain: str, entity: str, phase: str, limit: int, a
     return 0
 
 
-def _history(project: str, domain: str, entity: str, phase: str, after: str, limit: int, output: str) -> int:
-    """Executions by what they are of: what the admin knows."""
-    from wingbeat.contracts.admin import ExecutionPage, ExecutionQuery
+def _query(wanted: dict[str, Any], after: str, limit: int) -> ExecutionQuery:
+    from wingbeat.contracts.admin import ExecutionQuery
     from wingbeat.spec.phase import ExecutionPhase
-    from wingbeat_cli.door import within
 
+    phase = wanted["phase"]
     if phase and phase not in ExecutionPhase.__members__:
         raise click.UsageError(f"there is no phase {phase!r}; phases are {', '.join(ExecutionPhase)}")
-    wanted = ExecutionQuery(project, domain, entity, ExecutionPhase(phase) if phase else None, after, min(limit, 1000))
+    return ExecutionQuery(
+        wanted["project"], wanted["domain"], wanted["entity"], ExecutionPhase(phase) if phase else None, after, min(limit, 1000),
+        wanted["workflow"], _pairs("--label", wanted["labels"]), _moment(wanted["since"]), _moment(wanted["until"]),
+        tuple(wanted["values"]), wanted["order"],
+    )  # fmt: skip
+
+
+def _pairs(option: str, given: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for pair in given:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise click.UsageError(f"{option} takes NAME=VALUE, not {pair!r}")
+        found[name] = value
+    return found
+
+
+def _moment(text: str) -> float | None:
+    """Epoch seconds of a moment, here where it says no zone; or of so long ago. Raises UsageError."""
+    import time
+    from datetime import datetime
+
+    from wingbeat.base.units import parse_duration_s
+
+    if not text:
+        return None
+    try:
+        return time.time() - parse_duration_s(text.removesuffix("ago").strip())
+    except ValueError:
+        pass
+    try:
+        return datetime.fromisoformat(text).astimezone().timestamp()
+    except ValueError:
+        raise click.UsageError(f"{text!r} is no time; write 2026-11-30, 2026-11-30T18:00 or 2h") from None
+
+
+def _history(wanted: ExecutionQuery, output: str) -> int:
+    """Executions by what they are of: what the admin knows."""
+    from wingbeat.contracts.admin import ExecutionPage
+    from wingbeat_cli.door import within
 
     async def work(kernel: Kernel) -> ExecutionPage:
         return await (await kernel.admin()).executions(wanted)
