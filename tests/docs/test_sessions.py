@@ -24,6 +24,7 @@ def test_what_a_page_shows_and_does_not_come_is_found() -> None:
     assert not step.fits("ID  PHASE\nx-17  DONE\n")
 
 
+@pytest.mark.servers
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("page", PAGES)
 def test_the_session_is_as_the_page_shows_it(page: str, tmp_path: Path) -> None:
