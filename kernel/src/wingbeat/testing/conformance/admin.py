@@ -22,7 +22,7 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -43,7 +43,8 @@ from wingbeat.spec.entities import Borrowed, FailurePolicy, TaskSpec
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.testing.conformance import engine_flows as flows
-from wingbeat.testing.conformance.admin_stage import AdminStage, launchplan, workflow
+from wingbeat.testing.conformance.admin_search import SearchContract
+from wingbeat.testing.conformance.admin_stage import launchplan, workflow
 from wingbeat.testing.conformance.kit import descriptors
 from wingbeat.testing.home import TemporaryHome
 
@@ -52,15 +53,8 @@ SOURCE = "maps/production/flows.twice"
 PLAN = "eta/production/plan"
 
 
-class AdminContract(AdminStage):
-    """The contract of `wingbeat.contracts.admin.Admin` as tests.
-
-    Attributes:
-        searches: Whether the history is found by workflow, labels, times and values, and told in other orders. An admin that
-            does not refuses to, by `InputError`.
-    """
-
-    searches: ClassVar[bool] = True
+class AdminContract(SearchContract):
+    """The contract of `wingbeat.contracts.admin.Admin` as tests."""
 
     # The inventory
 
@@ -552,61 +546,6 @@ class AdminContract(AdminStage):
                 counts.append(descriptors())
             await self.closed(counts[1], counts)
             assert os.path.isdir(home.path)
-
-    @pytest.mark.parametrize(
-        ("query", "found"),
-        [
-            ({"values": ("inputs.n=1",)}, ["one"]),
-            ({"values": ("inputs.n=1.0",)}, ["one"]),
-            ({"values": ("inputs.n>=2",)}, ["ten", "two"]),
-            ({"values": ("outputs.o0<4",)}, ["one"]),
-            ({"values": ("inputs.n!=2", "outputs.o0>3")}, ["ten"]),
-            ({"values": ("inputs.city=sf",)}, []),
-            ({"values": ("inputs.text=a b",)}, ["text"]),
-            ({"values": ("inputs.text>a",)}, ["text"]),
-            ({"values": ("outputs.o0=A B!",)}, ["text"]),
-            ({"labels": {"team": "maps"}}, ["two", "one"]),
-            ({"labels": {"team": "maps", "kind": "trial"}}, ["two"]),
-            ({"labels": {"team": "map"}}, []),
-            ({"workflow": "wingbeat.testing.conformance.engine_flows.shout"}, ["text"]),
-            ({"since": 0.0, "until": 1.0}, []),
-            ({"since": 1.0, "limit": 1}, ["text"]),
-            ({"order": "created_at"}, ["one", "two", "ten", "text"]),
-            ({"order": "created_at", "after": "two"}, ["ten", "text"]),
-            ({"order": "-ended_at"}, ["text", "ten", "two", "one"]),
-            ({"order": "ended_at", "after": "one", "limit": 2}, ["two", "ten"]),
-        ],
-        ids=str,
-    )
-    async def test_the_history_is_searched(self, home: TemporaryHome, query: dict[str, Any], found: list[str]) -> None:
-        """`executions`: by values, labels, workflow and times, and in other orders; or refused."""
-        async with self.both(home) as (admin, engine):
-            await self.put(admin, workflow(flows.twice, "flows.twice"), workflow(flows.shout, "flows.shout"))
-            if not self.searches:
-                with pytest.raises(InputError):
-                    await admin.executions(ExecutionQuery(**query))
-                return
-            for name, n, labels in (
-                ("one", 1, {"team": "maps"}),
-                ("two", 2, {"team": "maps", "kind": "trial"}),
-                ("ten", 10, {}),
-            ):
-                await admin.launch(Launch(TWICE, {"n": n}, name, labels))
-                await engine.wait(name)
-            await admin.launch(Launch("eta/production/flows.shout", {"text": "a b"}, "text"))
-            await engine.wait("text")
-            await self.history(admin, lambda each: sum(one.phase.terminal for one in each) == 4)
-            async with asyncio.timeout(self.patience_s * 2 / 3):  # values are looked at a moment later
-                while not (await admin.executions(ExecutionQuery(values=("outputs.o0=A B!",)))).items:
-                    await asyncio.sleep(0.02)
-            assert [each.id for each in (await admin.executions(ExecutionQuery(**query))).items] == found
-
-    async def test_a_condition_that_is_none_is_refused(self, home: TemporaryHome) -> None:
-        """`executions`: what cannot be asked by."""
-        async with self.both(home) as (admin, _):
-            for wrong in ("n=1", "inputs.n", "inputs.n~1", "inputs.=1", "nodes.n=1", "inputs.n>"):
-                with pytest.raises(InputError):
-                    await admin.executions(ExecutionQuery(values=(wrong,)))
 
 
 __all__ = ["AdminContract", "launchplan", "workflow"]
