@@ -16,6 +16,7 @@ from wingbeat_admin.server.table import TABLE
 
 ROLES = ("viewer", "runner", "developer", "admin")
 HASH = "sha256:" + "0" * 64
+ANY = dict.fromkeys(("project", "domain", "name", "version", "notification"), "x") | {"digest": HASH}
 OWN, OTHER_DOMAIN, FOREIGN = ("maps", "production"), ("maps", "development"), ("eta", "production")
 
 
@@ -72,6 +73,8 @@ ANYWHERE = {
     ("GET", "/entities"): "viewer",
     ("GET", "/executions"): "viewer",
     ("GET", "/engine/executions"): "viewer",
+    ("GET", "/artifacts"): "viewer",
+    ("GET", "/notifications"): "viewer",
     ("POST", "/content/missing"): "runner",
     ("PUT", "/content/files/{digest}"): "runner",
     ("PUT", "/content/trees/{digest}"): "runner",
@@ -86,6 +89,9 @@ APART = OPEN | {
     ("GET", "/content/trees/{digest}"),
     ("GET", "/engine/changes"),
     ("POST", "/engine/evictions"),
+    ("GET", "/artifacts/{project}/{domain}/{name}/{version}"),
+    ("GET", "/lineage"),
+    ("POST", "/notifications/{notification}/resend"),
 }
 """Routes with a test of their own."""
 
@@ -188,7 +194,7 @@ async def test_who_brings_no_key_gets_nowhere(server):
             assert answer.status_code == 401, (key[:20], row, answer.text)
             assert answer.headers["www-authenticate"] == "Bearer"
         for method, path in ANYWHERE.keys() | APART - OPEN:
-            answer = await server.http.request(method, f"/api/v1{path.format(digest=HASH)}", headers=headers)
+            answer = await server.http.request(method, f"/api/v1{path.format_map(ANY)}", headers=headers)
             assert answer.status_code == 401, (key[:20], path, answer.text)
     for authorization in ("Basic YTpi", "Bearer", f"bearer  {server.owner}", f"Token {server.owner}"):
         assert (await server.http.get("/api/v1/me", headers={"authorization": authorization})).status_code == 401
