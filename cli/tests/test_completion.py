@@ -83,7 +83,7 @@ def bash(tmp_path: Path, script: str) -> Bash:
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("wingbeat re", ["register", "reject", "recover", "relaunch"]),
+        ("wingbeat re", ["register", "reject", "recover", "relaunch", "resend"]),
         ("wingbeat --set a.b=c get wo", ["workflows"]),
         ("wingbeat get executions --li", ["--limit"]),
         ("wingbeat get executions -o ", ["table", "json", "yaml"]),

@@ -33,6 +33,7 @@ def test_run_prints_one_object_as_json(world, wingbeat):
             {
                 "id": "n0",
                 "task": "flow.one",
+                "of": "",
                 "phase": "SUCCEEDED",
                 "cache": "HIT",
                 "attempts": 0,
@@ -44,6 +45,7 @@ def test_run_prints_one_object_as_json(world, wingbeat):
             {
                 "id": "n1",
                 "task": "flow.two",
+                "of": "",
                 "phase": "SUCCEEDED",
                 "cache": "POPULATED",
                 "attempts": 2,
