@@ -44,7 +44,7 @@ async def check(tmp_path):
     ticks = sorted(datetime.fromisoformat(c.removeprefix("tick ")).timestamp() for c in causes if c.startswith("tick "))
     assert ticks == [ticks[0] + n for n in range(len(ticks))], "a tick is missing, or was launched twice"
     told = [line.split() for line in (tmp_path / "home" / "told").read_text().splitlines()]
-    wanted = {each.id for each in found if each.labels.get(CAUSE_LABEL, "").startswith("m")}
+    wanted = {each.id for each in found if each.labels.get(CAUSE_LABEL, "") in fired}
     assert {execution for _, execution, _ in told} == wanted, "somebody was not told, or of what is none of theirs"
     assert {phase for *_, phase in told} == {"SUCCEEDED"}
     assert len({id for id, *_ in told}) == len(wanted), "what was told twice has two ids"
