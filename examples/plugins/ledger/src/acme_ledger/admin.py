@@ -207,10 +207,11 @@ class LedgerAdmin:
         plan = definition.plan
         told = {**({} if plan is None else plan.labels), **(labels or {}), ENTITY_LABEL: str(id)}
         told |= {"project": id.project, "domain": id.domain, **({CAUSE_LABEL: cause} if cause else {})}
-        concurrency = None if plan is None else plan.concurrency
-        return await self._engine.launch(
-            LaunchRequest(definition.closure, inputs, name, labels=told, concurrency=concurrency)
-        )
+        request = LaunchRequest(definition.closure, inputs, name, labels=told)
+        if plan is not None:
+            how = ("concurrency", "pool", "priority", "failure_policy")
+            request = msgspec.structs.replace(request, **{option: getattr(plan, option) for option in how})
+        return await self._engine.launch(request)
 
     async def _do(self, work: Callable[Concatenate[Ledger, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do something with the files, in their thread, to its end also if the caller is cancelled."""

