@@ -47,7 +47,7 @@ test-heavy: $(SYNCED) $(SPARK_SYNCED) $(TENSORFLOW_SYNCED) $(ETA_SYNCED) ## run 
 	($(TENSORFLOW_PYTEST) -m tensorflow $(ARGS)) || failed=1; \
 	exit $$failed
 
-test-long: $(SYNCED) $(ETA_SYNCED) ## run what takes longer still: whole kits on broken plugins, the network of the ETA example
+test-long: $(SYNCED) $(ETA_SYNCED) ## run what takes longer still: whole kits on broken plugins, the network and the production form of the ETA example
 	@$(ACTIVATE) pytest -m long kernel $(ARGS)
 	@$(ETA_PYTEST) -m long $(ARGS)
 

@@ -99,7 +99,7 @@ def test_the_layers_are_the_tasks_of_the_pipeline(defined: dict[str, Definition]
     assert seen["production.retrain"] == set()
 
 
-@pytest.mark.spark
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java 17 or later")
 @pytest.mark.timeout(3600)
 def test_three_teams_as_the_readme_tells_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
