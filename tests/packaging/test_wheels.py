@@ -133,7 +133,7 @@ def test_its_tests_pass_where_nothing_else_is(distribution: str, python, tmp_pat
     markers = re.findall(r'^    "(\w+: .*)",$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     (tmp_path / "pytest.ini").write_text("\n".join([*settings, *(f"    {marker}" for marker in markers)]) + "\n")
     found = python(distribution, "wingbeat[testing]", "pytest-timeout", *MORE.get(distribution, ()))
-    light = "not containers and not environments and not faults and not spark and not tensorflow"
+    light = "not containers and not environments and not faults and not long and not servers and not spark and not tensorflow"
     assert " passed" in run(found, "-m", "pytest", "tests", "-q", "-m", light, folder=tmp_path)
 
 
