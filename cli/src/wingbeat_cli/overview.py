@@ -24,6 +24,7 @@ COMMANDS = {
     "resend": "Send a notification again.",
     "explain": "Say why: the cache of a node.",
     "evict": "Forget what is kept: entries of the cache.",
+    "gc": "Let go of what is over: old executions, and files that nothing refers to.",
     "create": "Make API keys for those who use a server, and give roles.",
     "delete": "Take API keys and roles away.",
     "login": "Prove to a server who you are.",

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from wingbeat.builtin.filestore import FileStore
 from wingbeat.testing.conformance.storage import StorageContract
+from wingbeat.testing.conformance.storage_sweep import SweepContract
 
 
-class TestFileStore(StorageContract):
+class TestFileStore(StorageContract, SweepContract):
     def make(self, home):
         return FileStore(home.path)
 

@@ -17,13 +17,14 @@ from wingbeat.builtin.settings import JournalSettings
 from wingbeat.builtin.sqlite import SQLiteJournal
 from wingbeat.contracts.journal import Batch, FencedOut, Journal, Snapshot
 from wingbeat.testing.conformance.journal import JournalContract, record, rows
+from wingbeat.testing.conformance.journal_prune import PruneContract
 
 
 def at(place: Path, **options) -> SQLiteJournal:
     return SQLiteJournal(place / "journal.sqlite", **options)
 
 
-class TestSQLiteJournal(JournalContract):
+class TestSQLiteJournal(JournalContract, PruneContract):
     def make(self, home) -> Journal:
         return at(Path(home.path))
 

@@ -89,6 +89,7 @@ APART = OPEN | {
     ("GET", "/content/trees/{digest}"),
     ("GET", "/engine/changes"),
     ("POST", "/engine/evictions"),
+    ("POST", "/engine/collections"),
     ("GET", "/artifacts/{project}/{domain}/{name}/{version}"),
     ("GET", "/lineage"),
     ("POST", "/notifications/{notification}/resend"),
@@ -237,4 +238,6 @@ async def test_what_is_of_all_projects_takes_an_admin_of_all(server):
     key, all_ = await server.key("maps", ("admin", "maps", "*")), await server.key("all", ("admin", "*", "*"))
     for given, denied in ((key, True), (all_, False)):
         answer = await server.call(given, "POST", "/engine/evictions", Eviction(everything=True))
+        assert (answer.status_code == 403) is denied, answer.text
+        answer = await server.call(given, "POST", "/engine/collections", {"dry": True})
         assert (answer.status_code == 403) is denied, answer.text

@@ -144,7 +144,8 @@ async def test_a_page_of_somebody_else_can_do_nothing(tmp_path, headers, status)
     ],
 )
 @pytest.mark.parametrize(
-    "path", ["executions", "registrations", "engine/launches", "engine/evictions", "content/missing"]
+    "path",
+    ["executions", "registrations", "engine/launches", "engine/evictions", "engine/collections", "content/missing"],
 )
 async def test_a_body_that_is_wrong_is_refused_with_a_reason(tmp_path, path, body):
     async with server(tmp_path) as (http, _):

@@ -12,7 +12,8 @@ import time
 import steps
 
 import wingbeat.engine.live
-from wingbeat import ConflictError, Execution, Kernel
+from wingbeat import ConflictError, Execution, Kernel, NotFound
+from wingbeat.contracts.retention import RETENTION_LABEL
 from wingbeat.kernel.compiling import compile_file
 
 wingbeat.engine.live.SNAPSHOT_FACTS_MIN = 5
@@ -43,6 +44,21 @@ async def stop(victim: Execution) -> None:
         await asyncio.sleep(0.01)
     await victim.abort("enough")
     assert (await victim.describe()).phase == "ABORTED", (await victim.describe()).phase
+
+
+async def let_go(kernel: Kernel, folder: str) -> None:
+    """Collect an execution whose time is over at once, and what it has stored; nothing else."""
+    over = {RETENTION_LABEL: "1e-9"}
+    execution = await kernel.launch(steps.passing, {"folder": folder, "tag": "p"}, "passing", labels=over)
+    assert len(await execution.result()) == 3
+    await kernel.collect()
+    try:
+        await kernel.get("passing")
+    except NotFound:
+        pass
+    else:
+        raise AssertionError("it should be gone")
+    assert await (await kernel.get("mapped-0")).result() == WORK["mapped"]
 
 
 async def main(folder: str, home: str) -> None:
@@ -76,6 +92,8 @@ async def main(folder: str, home: str) -> None:
         again = await kernel.launch(compile_diamond, {"folder": folder, "tag": "diamond-0"}, name="again")
         acknowledge(folder, "again")
         assert await again.result() == 5
+        if COPIES == 1:  # with nothing to spare, one process must not put what another one is to launch
+            await let_go(kernel, folder)
     print("done", flush=True)
 
 

@@ -166,3 +166,14 @@ nightly = LaunchPlan(forever, name="nightly")
 @workflow
 def above(folder: str, tag: str) -> int:
     return nightly(folder, tag)
+
+
+@task
+def letters(tag: str) -> list[str]:
+    """Stored, and then nothing refers to it."""
+    return [tag + letter * 30_000 for letter in "xyz"]
+
+
+@workflow
+def passing(folder: str, tag: str) -> list[str]:
+    return letters(tag)

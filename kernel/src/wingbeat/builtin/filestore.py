@@ -18,6 +18,9 @@ so that ``rm -r`` works.
 Every object has the same time of modification, `SEALED_NS`, set when its content was known to be right. Any later
 write gives it another one. So "changed since it was verified" needs no records, and survives a copy of the home that
 keeps times.
+
+The time of access is when an object was last used (`wingbeat.contracts.storage.Sweepable`). It is set when something is used; a
+file system that sets it whenever a file is read, as some do, only has content stay a little longer.
 """
 
 from __future__ import annotations
@@ -27,7 +30,8 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -43,6 +47,7 @@ from wingbeat.builtin.durable import (
 from wingbeat.builtin.filecopy import hash_stream, link_or_copy, read_small
 from wingbeat.builtin.filetree import (
     MANIFEST_BYTES_MAX,
+    MANIFEST_HEAD,
     Manifest,
     TreeFile,
     check_digest,
@@ -60,6 +65,8 @@ SCHEME = "store"
 SEALED_NS = 10**9 * 10**9
 """Time of modification of whole objects, in ns: 2001-09-09T01:46:40Z, which archives and databases can hold."""
 
+USE_S = 3600.0
+"""Who fetches content again and again is noted as its user so often."""
 HASH_ALWAYS_BYTES_MAX = 16 * 2**20
 """Up to this size `verify` always reads the content; above it only if the file was written to since it was right."""
 
@@ -159,7 +166,8 @@ class FileStore:
             tree = self._fetch_tree(digest)
             return self._fetch_named(tree, digest, name, link_tree=True) if name else tree
         path = self._object(digest)
-        self._stat(digest)
+        if self._stat(digest).st_atime < time.time() - USE_S:
+            self._use(digest)
         return self._fetch_named(path, digest, name, link_tree=False) if name else path
 
     def share(self, blob: Blob) -> dict[str, str]:
@@ -226,7 +234,54 @@ class FileStore:
         if manifest.size != blob.size:
             return f"{blob.uri}: has {manifest.size} bytes, not {blob.size}"
         problems = ((f.path, self._verify_object(f.digest, f.size)) for f in manifest.files)
-        return next((f"{path}: {problem}" for path, problem in problems if problem), None)
+        wrong = next((f"{path}: {problem}" for path, problem in problems if problem), None)
+        if wrong is None and not self._use(digest):
+            return f"{blob.uri}: not in the storage {self._root}"
+        return wrong
+
+    # -- removing: `wingbeat.contracts.storage.Sweepable`
+
+    def unused(self, before: float) -> Iterator[tuple[str, int]]:
+        """See `Sweepable.unused`."""
+        with contextlib.suppress(FileNotFoundError), os.scandir(self._objects) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError, ValueError):
+                    digest, status = check_digest(f"sha256:{entry.name}"), entry.stat(follow_symlinks=False)
+                    if status.st_atime < before:
+                        yield digest, status.st_size
+
+    def inside(self, digest: str) -> Sequence[str]:
+        """See `Sweepable.inside`."""
+        try:
+            with open(self._object(check_digest(digest)), "rb") as file:
+                head = file.read(len(MANIFEST_HEAD))
+        except FileNotFoundError:
+            return ()
+        return [file.digest for file in self._manifest(digest).files] if head == MANIFEST_HEAD else ()
+
+    def remove(self, digest: str, before: float) -> bool:
+        """See `Sweepable.remove`."""
+        path, hexadecimal = self._object(check_digest(digest)), digest.removeprefix("sha256:")
+        try:
+            seen = os.lstat(path)
+        except FileNotFoundError:
+            return False
+        if seen.st_atime >= before:
+            return False
+        self._prepare()
+        with scratch_directory(self._scratch) as aside:
+            hit("store.removing")
+            for kind in (self._named, self._trees):  # made of the object, and made again where somebody asks for it
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(os.path.join(kind, hexadecimal), os.path.join(aside, os.path.basename(kind)))
+            # Whoever uses it sets its time, or does not find it and writes it anew: so what was used is seen here.
+            away = os.path.join(aside, "object")
+            os.rename(path, away)
+            if os.lstat(away).st_atime_ns != seen.st_atime_ns:
+                os.rename(away, path)
+                return False
+            hit("store.removed")
+        return True
 
     # -- writing
 
@@ -289,7 +344,7 @@ class FileStore:
 
     def _publish(self, fd: int, path: str, digest: str) -> None:
         os.fchmod(fd, 0o444)
-        os.utime(fd, ns=(SEALED_NS, SEALED_NS))
+        os.utime(fd, ns=(time.time_ns(), SEALED_NS))
         os.fsync(fd)
         hit("store.synced")
         os.rename(path, self._object(digest))
@@ -331,7 +386,7 @@ class FileStore:
             return False
         if status.st_size != size:
             return False
-        return status.st_mtime_ns == SEALED_NS or self._hash_object(digest)
+        return (status.st_mtime_ns == SEALED_NS or self._hash_object(digest)) and self._use(digest)
 
     def _verify_object(self, digest: str, size: int) -> str | None:
         try:
@@ -340,9 +395,21 @@ class FileStore:
                 return f"{SCHEME}:{digest}: has {status.st_size} bytes, not {size}"
             unchanged = status.st_mtime_ns == SEALED_NS and size > HASH_ALWAYS_BYTES_MAX
             whole = unchanged or self._hash_object(digest)
+            if whole and not self._use(digest):
+                self._stat(digest)  # which says that it is gone
         except OSError as error:
             return str(error)
         return None if whole else f"{SCHEME}:{digest}: damaged, the content is not what its digest says"
+
+    def _use(self, digest: str) -> bool:
+        """Note that an object is used, so that nobody removes it; False if somebody just has."""
+        try:
+            os.utime(self._object(digest), ns=(time.time_ns(), SEALED_NS))
+        except FileNotFoundError:
+            return False
+        except OSError:  # another user's home, or a read-only one
+            return True
+        return True
 
     def _hash_object(self, digest: str) -> bool:
         """Whether the content is what its digest says; notes in the file's time that it is."""
@@ -355,7 +422,7 @@ class FileStore:
                 return False
             if before != SEALED_NS:
                 with contextlib.suppress(OSError):  # another user's home, or a read-only one
-                    os.utime(fd, ns=(SEALED_NS, SEALED_NS))
+                    os.utime(fd, ns=(time.time_ns(), SEALED_NS))
             return True
         finally:
             os.close(fd)
@@ -381,6 +448,9 @@ class FileStore:
 
     def _fetch_tree(self, digest: str) -> str:
         manifest = self._manifest(digest)
+        if self._stat(digest).st_atime < time.time() - USE_S:
+            for each in (*(file.digest for file in manifest.files), digest):
+                self._use(each)
         path = os.path.join(self._trees, digest.removeprefix("sha256:"))
         if _tree_is_whole(path, manifest):
             return path

@@ -18,6 +18,8 @@ from msgspec import Struct
 FILES_MAX = 500_000
 MANIFEST_BYTES_MAX = 256 * 2**20
 FORMAT = "wingbeat-tree/1"
+MANIFEST_HEAD = f'["{FORMAT}",'.encode()
+"""How every manifest begins."""
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _FORBIDDEN = re.compile("[\n\r\0\ud800-\udfff]")

@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import zlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -22,6 +23,7 @@ import msgspec
 from wingbeat.base.errors import ConfigurationError, JournalDamaged, JournalUnknown, NotFound
 from wingbeat.builtin.changed import number_changes, take_numbers
 from wingbeat.builtin.lockers import lockers
+from wingbeat.builtin.pruning import prune
 from wingbeat.builtin.settings import JournalSettings
 from wingbeat.builtin.unended import believed, count_live, end_crc
 from wingbeat.contracts.failpoints import hit
@@ -140,6 +142,17 @@ class SQLiteJournal:
 
         await self._guarded(write)
         hit("journal.snapshot-written")
+
+    async def prune(self, executions: Sequence[str], closures: Sequence[str], fence: int) -> int:
+        """See `Prunable.prune`."""
+        try:
+            return await self._guarded(lambda: self._at_once(_prune, executions, closures, fence))
+        except _Fenced:
+            raise FencedOut(f"Another kernel has taken over the journal {self.path}.") from None
+
+    async def closures(self) -> list[str]:
+        """See `Prunable.closures`."""
+        return [digest for (digest,) in await self._select("SELECT digest FROM closures", ())]
 
     async def closure(self, digest: str) -> bytes | None:
         """See `Journal.closure`."""
@@ -301,18 +314,34 @@ def _append(db: sqlite3.Connection, batch: Batch, fence: int) -> bool:
         whole = _insert(db, batch.rows, fence)
         hit("journal.inserted")
         return whole
-    db.execute("BEGIN IMMEDIATE")
-    try:
+    with _transaction(db):
         hit("journal.begun")
         _write(db, batch, fence)
         hit("journal.written")
+    hit("journal.committed")
+    return True
+
+
+def _prune(db: sqlite3.Connection, executions: Sequence[str], closures: Sequence[str], fence: int) -> int:
+    with _transaction(db):
+        if _fence(db) != fence:
+            raise _Fenced
+        found = prune(db, executions, closures)
+    hit("journal.pruned")
+    return found
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
         db.execute("COMMIT")
-        hit("journal.committed")
     except BaseException:
         if db.in_transaction:
             db.rollback()
         raise
-    return True
 
 
 def _write(db: sqlite3.Connection, batch: Batch, fence: int) -> None:

@@ -17,7 +17,8 @@ The kit is `wingbeat.testing.conformance.journal.JournalContract`. What holds fo
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -162,3 +163,20 @@ class Journal(Protocol):
 
     async def close(self) -> None:
         """Close, and let go of everything. What was appended stays. Called again, or without `open`: nothing happens."""
+
+
+@runtime_checkable
+class Prunable(Protocol):
+    """What a journal can do besides that lets go of what is over. One that cannot keeps everything. The kit is
+    `wingbeat.testing.conformance.journal_prune.PruneContract`."""
+
+    async def prune(self, executions: Sequence[str], closures: Sequence[str], fence: int) -> int:
+        """Forget those of these executions that have ended, with their rows and snapshots, and those of these closures that no
+        execution is of; all in one transaction with the check of `fence`. Says how many executions that were. The numbers of
+        `changes` are not given again.
+
+        Called when: no append is under way. Called again: nothing is left to forget; it returns 0. Raises as `append`.
+        """
+
+    async def closures(self) -> list[str]:
+        """The digests of all closures. May be called of one that is open to read."""

@@ -23,8 +23,8 @@ The kit is `wingbeat.testing.conformance.storage.StorageContract`. What holds fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -95,3 +95,25 @@ class Storage(Protocol):
 
         Called when: a cache hit refers to it, so often and for large files too. Never raises for a missing object.
         """
+
+
+@runtime_checkable
+class Sweepable(Protocol):
+    """What a storage can do besides that lets go of content which nothing refers to. One that cannot keeps everything. The kit is
+    `wingbeat.testing.conformance.storage_sweep.SweepContract`.
+
+    Content is *used* when it is put, also if it is there already, when `verify` finds it whole, and when it is fetched (which may
+    be noted once an hour); a tree with all that is in it. Whoever removes content looks for references after it was last used,
+    and leaves what was used since.
+    """
+
+    def unused(self, before: float) -> Iterator[tuple[str, int]]:
+        """The digests of files and trees that were last used before that moment (epoch seconds), each with the bytes that go with
+        it. What is used or put meanwhile may be among them or not."""
+
+    def inside(self, digest: str) -> Sequence[str]:
+        """The digests of what a tree consists of; empty for a file, and for what is not there. Raises OSError if it is damaged."""
+
+    def remove(self, digest: str, before: float) -> bool:
+        """Remove a file or tree, not what a tree consists of, unless it was used since that moment; whatever happens at the same
+        time, what a `put_*` or `verify` has answered for stays. False if it stays, or is not there."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -50,6 +52,8 @@ class Archive:
         self._plans: dict[str, Plan] = {}
         self._unsaved: dict[str, bytes] = {}
         self._digests: dict[int, tuple[Closure, str]] = {}
+        self._going: set[str] = set()
+        self._gone = asyncio.Event()
 
     def keep(self, closure: Closure) -> str:
         """Take up a closure that is launched: check it, make its plan; answers with its digest."""
@@ -94,6 +98,20 @@ class Archive:
         """These are in the journal now."""
         for name in closures:
             self._unsaved.pop(name, None)
+
+    def knows(self, closure: str) -> bool:
+        """Whether a closure is in memory, so that who launches it may believe that the journal has it."""
+        return closure in self._plans
+
+    @contextlib.contextmanager
+    def forgetting(self, closures: Sequence[str]) -> Iterator[None]:
+        """While the journal forgets these, nobody reads them: what was read would be believed to be there afterwards."""
+        self._going, self._gone = {*closures}, asyncio.Event()
+        try:
+            yield
+        finally:
+            self._going = set()
+            self._gone.set()
 
     async def record(self, execution: str) -> Record:
         """What is known of an execution. Raises NotFound."""
@@ -201,6 +219,8 @@ class Archive:
         return [fact for row in rows for fact in decode_facts(row.body)], rows[-1].sequence if rows else after
 
     async def _load(self, name: str) -> Closure:
+        if name in self._going:
+            await self._gone.wait()
         if name not in self._closures:
             body = await self._journal.closure(name)
             if body is None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
-from wingbeat.base.errors import JournalUnknown, WingbeatError
-from wingbeat.contracts.journal import Batch, Change, Journal, Record, Row, Snapshot
+from wingbeat.base.errors import ConfigurationError, JournalUnknown, WingbeatError
+from wingbeat.contracts.journal import Batch, Change, Journal, Prunable, Record, Row, Snapshot
 
 T = TypeVar("T")
 
@@ -32,6 +33,8 @@ class BoundedJournal:
 
     def __init__(self, journal: Journal, name: str) -> None:
         self._journal, self._name = journal, f"The journal {name!r}"
+        self.writing = asyncio.Lock()
+        """Held by whoever writes."""
 
     async def open(self, owner: str) -> int:
         """See `Journal.open`."""
@@ -43,11 +46,26 @@ class BoundedJournal:
 
     async def append(self, batch: Batch, fence: int) -> None:
         """See `Journal.append`."""
-        await self._ask(APPEND_S_MAX, "append", batch, fence)
+        async with self.writing:
+            await self._ask(APPEND_S_MAX, "append", batch, fence)
 
     async def snapshot(self, snapshot: Snapshot, fence: int) -> None:
         """See `Journal.snapshot`."""
         await self._ask(APPEND_S_MAX, "snapshot", snapshot, fence)
+
+    async def prune(self, executions: Sequence[str], closures: Sequence[str], fence: int) -> int:
+        """See `Prunable.prune`; whoever calls holds `writing`. Raises ConfigurationError for a journal that keeps everything."""
+        self._check_prunable()
+        return self._is(int, "prune", await self._ask(READ_S_MAX, "prune", executions, closures, fence))
+
+    async def closures(self) -> list[str]:
+        """See `Prunable.closures`. Raises ConfigurationError for a journal that keeps everything."""
+        self._check_prunable()
+        return self._are(str, "closures", await self._ask(READ_S_MAX, "closures"))
+
+    def _check_prunable(self) -> None:
+        if not isinstance(self._journal, Prunable):
+            raise ConfigurationError(f"{self._name} keeps everything: it has no call to forget anything.")
 
     async def closure(self, digest: str) -> bytes | None:
         """See `Journal.closure`."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from functools import partial
 
 import msgspec
@@ -41,6 +41,7 @@ from wingbeat.engine.dispatch import Dispatcher
 from wingbeat.engine.earlier import Earlier
 from wingbeat.engine.eviction import evict
 from wingbeat.engine.feed import Feed
+from wingbeat.engine.forgetting import Forgetting
 from wingbeat.engine.identity import launch_key
 from wingbeat.engine.live import Live
 from wingbeat.engine.loading import Loading
@@ -138,6 +139,7 @@ class LocalEngine:
             self._archive, self._routes, self._loading, self._memo, self._pools, self._admission, self._dispatchers,
             self._lives, self.quarantined, self._request, self._perform, self._feed,
         )  # fmt: skip
+        self.forgetting = Forgetting(self._journal, self._archive, self._lives, self._ended)
         self._earlier = Earlier(self._lives, self._recovery.left, self._archive, self._journal, self._loading)
 
     # -- life
@@ -175,6 +177,11 @@ class LocalEngine:
         await self._children.close()
         await self._feed.close()
         await self._journal.close()
+
+    async def forget(self, executions: Sequence[str], closures: Sequence[str] = ()) -> int:
+        """See `Forgetting.forget`."""
+        self._check_running()
+        return await self.forgetting.forget(executions, closures, self._fence)
 
     def idle(self) -> bool:
         """Whether no execution is under way."""

@@ -3,6 +3,7 @@ by the literal types."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from wingbeat.spec.entities import Closure, Interface, LaunchPlanSpec, Variable
 from wingbeat.spec.literal import Inline, Literal, Literals
 from wingbeat.spec.whole import literal_of, materialise
 from wingbeat.types import (
+    Blob,
     LiteralType,
     ValueMismatch,
     codec,
@@ -40,6 +42,10 @@ if TYPE_CHECKING:
     from wingbeat.author.workflow import Workflow
 
 
+SEEN_S = 600.0
+"""What is launched again and again is looked for in storage so often."""
+
+
 class Prepared:
     """Something that can be launched; `plan` is the launch plan, if it is launched through one."""
 
@@ -50,6 +56,7 @@ class Prepared:
         self._name = closure.workflow.name if plan is None else plan.name
         self._interface = closure.workflow.interface if plan is None else plan.interface
         self._blobs = any(_stores(v) for v in closure.workflow.interface.inputs)
+        self.seen_at = time.monotonic()
 
     async def encode(self, values: Mapping[str, Any]) -> Literals:
         """Inputs as literals, defaults filled in. Raises InputError."""
@@ -128,7 +135,7 @@ class Preparer:
     async def prepare(self, entity: Workflow[..., Any] | Task[..., Any] | LaunchPlan[Any] | Closure) -> Prepared:
         """Compile and check. Raises CompileError with every finding."""
         known = self._prepared.get(id(entity))
-        if known is not None and known[0] is entity:
+        if known is not None and known[0] is entity and await self._is_there(known[1]):
             return known[1]
         if isinstance(entity, Closure):  # not kept: each may be another object, as those that `recover` reads
             return Prepared(self, entity, None)
@@ -140,6 +147,24 @@ class Preparer:
                     return await self._prepare(entity)
             except NotDefined as error:
                 self._definitions[error.reference] = await self._definition(error.reference)
+
+    async def _is_there(self, prepared: Prepared) -> bool:
+        """Whether code and environment are in storage still: they may have been collected. Looked at now and then, which counts
+        as their use, so that they stay until the next time."""
+        now = time.monotonic()
+        if now - prepared.seen_at < SEEN_S:
+            return True
+        scheme, closure = self.io.storage.scheme, prepared.closure
+        bundle, lock = closure.bundle, closure.environment
+        blobs = [Blob(f"{scheme}:{bundle}", bundle, 0, "", "directory")] if bundle else []
+        blobs += [Blob(f"{scheme}:{lock}", lock, 0, "")] if lock else []
+        try:
+            for blob in blobs:
+                await in_thread(self.io.storage.fetch, blob)
+        except FileNotFoundError:
+            return False
+        prepared.seen_at = now
+        return True
 
     async def _prepare(self, entity: Workflow[..., Any] | Task[..., Any] | LaunchPlan[Any]) -> Prepared:
         from wingbeat.author.closing import close  # the command line launches closures, and never needs it

@@ -7,14 +7,16 @@ engine needs is imported when a kernel is opened.
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from wingbeat.base.errors import ConfigurationError, InputError
 from wingbeat.base.units import parse_duration_s, parse_size
+from wingbeat.kernel.whole import whole
 
 if TYPE_CHECKING:
+    import asyncio
     from types import TracebackType
 
     from wingbeat.author.launchplan import LaunchPlan
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
     from wingbeat.contracts.admin import Admin
     from wingbeat.contracts.catalog import Evicted
     from wingbeat.contracts.engine import Engine, GateView, RecoveryPlan, RemoteEngine
+    from wingbeat.contracts.retention import Collected
     from wingbeat.engine.engine import LocalEngine
     from wingbeat.host.registry import Registry
+    from wingbeat.kernel.collecting import Collector
     from wingbeat.kernel.execution import Execution
     from wingbeat.kernel.inputs import Prepared, Preparer
     from wingbeat.kernel.reader import Reader
@@ -33,8 +37,6 @@ if TYPE_CHECKING:
     from wingbeat.spec.definition import Definition
     from wingbeat.spec.entities import Closure, Interface
     from wingbeat.spec.literal import Literals
-
-T = TypeVar("T")
 
 
 class Kernel:
@@ -85,6 +87,8 @@ class Kernel:
         self._admin: Admin | None = None
         self._registry: Registry | None = None
         self._launched: set[str] = set()
+        self._collector: Collector | None = None
+        self._background: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Kernel:
         from wingbeat.kernel.inputs import Preparer
@@ -102,7 +106,7 @@ class Kernel:
             from wingbeat.kernel.reader import open_reader
 
             registry = self._registry = self._boot()
-            self._reader = await _whole(open_reader(self._home, registry), lambda reader: reader.close())
+            self._reader = await whole(open_reader(self._home, registry), lambda reader: reader.close())
             self._preparer = Preparer(self._home, frozenset(), self._definition)
             return self
         from wingbeat.kernel.shared import SharedEngine
@@ -110,8 +114,8 @@ class Kernel:
         self._home.create()
         registry = self._registry = self._boot()
         self._preparer = Preparer(self._home, frozenset(task.name for task in self._inline), self._definition)
-        engine = SharedEngine(self._home.folder, lambda: self._start(registry))
-        await _whole(engine.open(), lambda _: engine.close())
+        engine = SharedEngine(self._home.folder, lambda: self._start(registry), self._collect)
+        await whole(engine.open(), lambda _: engine.close())
         self._engine = engine
         if self._given and not engine.holds:
             import logging
@@ -130,15 +134,17 @@ class Kernel:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._background is not None:
+            self._background.cancel()
         admin, self._admin = self._admin, None
         if admin is not None:
-            await _whole(admin.close())
+            await whole(admin.close())
         remote, self._remote = self._remote, None
         if remote is not None:
-            await _whole(remote.close())
+            await whole(remote.close())
         if self._reader is not None:
             reader, self._reader = self._reader, None
-            await _whole(reader.close())
+            await whole(reader.close())
         engine, self._engine = self._engine, None
         if engine is None:
             return
@@ -146,7 +152,7 @@ class Kernel:
             if self._on_exit != "detach":
                 await self._settle(engine)
         finally:
-            await _whole(engine.close())
+            await whole(engine.close())
 
     @property
     def _elsewhere(self) -> str:
@@ -164,7 +170,7 @@ class Kernel:
         self._registry = self._boot()
         self._preparer = Preparer(self._home, frozenset(), self._definition)
         remote: RemoteEngine = self._registry.make("engine", self._elsewhere, self._home)
-        await _whole(remote.open(), lambda _: remote.close())
+        await whole(remote.open(), lambda _: remote.close())
         self._remote = remote
 
     async def admin(self) -> Admin:
@@ -178,7 +184,7 @@ class Kernel:
         if self._admin is None:
             assert self._registry is not None, "use 'async with Kernel() as kernel'"
             admin = admin_of(self._registry, self._home, self.engine)
-            await _whole(admin.start(), lambda _: admin.close())
+            await whole(admin.start(), lambda _: admin.close())
             self._admin = admin
         return self._admin
 
@@ -436,6 +442,31 @@ class Kernel:
             raise InputError(f"{error}.") from error
         return await self.engine.evict_cache(Eviction(key, task, seconds, size, everything))
 
+    async def collect(self, *, dry: bool = False) -> Collected:
+        """Let go of what is over: of executions whose time is over by the section ``retention`` of the settings or by their launch
+        plan, and of content that nothing refers to. A kernel that stays open does so now and then by itself.
+
+        Opens the admin, if one is installed, as `admin` does.
+
+        Args:
+            dry: Only look.
+
+        Raises:
+            ConfigurationError: It cannot be done from here; the message says where it can.
+        """
+        from wingbeat.contracts.retention import Collecting
+
+        admin = await self.admin() if self._registry is not None and self._registry.names("admin") else None
+        ways: tuple[object, ...] = (self._engine if self.holds else None, self._remote, admin, self._engine)
+        for way in ways:
+            if isinstance(way, Collecting):
+                return await way.collect(dry=dry)
+        raise ConfigurationError("What runs executions here keeps everything.")
+
+    async def _collect(self, dry: bool) -> Collected:
+        assert self._collector is not None, "this process holds the home"
+        return await self._collector.collect(dry=dry)
+
     def plain(self, literals: Literals, closure: Closure, *, inputs: bool = False) -> dict[str, Any]:
         """Outputs (or inputs) of an execution as plain data, as for JSON; files are named by a local path."""
         from wingbeat.kernel.inputs import decode_plain
@@ -493,6 +524,7 @@ class Kernel:
 
         from wingbeat.base.ids import short_id
         from wingbeat.contracts.engine import LaunchRequest
+        from wingbeat.contracts.retention import RETENTION_LABEL
         from wingbeat.engine.identity import launch_key
         from wingbeat.kernel.execution import Execution
 
@@ -500,6 +532,8 @@ class Kernel:
         id = name or short_id(os.urandom(16))  # made here, so that the call can be repeated
         plan = prepared.plan
         labels = {**(plan.labels if plan is not None else {}), **(labels or {})}
+        if plan is not None and plan.retention_days is not None:
+            labels[RETENTION_LABEL] = str(plan.retention_days)
         request = LaunchRequest(prepared.closure, literals, id, key, resume, recover, labels)
         if plan is not None:
             request = replace(
@@ -529,45 +563,21 @@ class Kernel:
 
     async def _start(self, registry: Registry) -> LocalEngine:
         """Make the engine of this process, which has come to hold the home."""
-        from functools import cache
+        import asyncio
 
-        from wingbeat.engine.clock import SystemClock
-        from wingbeat.engine.engine import LocalEngine
-        from wingbeat.engine.parts import Parts
-        from wingbeat.kernel.making import executors_of, observers_of
-        from wingbeat.kernel.settings import KernelSettings, PoolSettings
+        from wingbeat.kernel.collecting import collector_of
+        from wingbeat.kernel.making import engine_of
 
-        home, chosen = self._home, self._home.settings("kernel", KernelSettings)
-        executors = executors_of(registry, home, chosen.executor)
+        inline = None
         if self._inline:
             from wingbeat.builtin.inline import InlineExecutor
 
             assert self._preparer is not None
-            executors["inline"] = InlineExecutor(self._inline, self._preparer.io, str(home.folder / "attempts"))
-        catalogs = registry.names("catalog")
-        catalog = chosen.catalog or (catalogs[0] if len(catalogs) == 1 else "none")
-        if not chosen.catalog and len(catalogs) > 1:
-            raise ConfigurationError(
-                f"Several catalogs are installed: {', '.join(catalogs)}.", hint="Choose with kernel.catalog."
-            )
-        made = None if catalog == "none" else registry.make("catalog", catalog, home)
-        parts = Parts(
-            journal=registry.make("journal", chosen.journal, home),
-            storage=home.storage(),
-            executors=executors,
-            clock=SystemClock(),
-            catalog=made,
-            catalog_name=catalog,
-            journal_name=chosen.journal,
-            observers=observers_of(registry, home),
-            default_executor=chosen.executor,
-            rules=chosen.rules,
-            inline=frozenset(task.name for task in self._inline),
-            pools=self._home.settings("pools", PoolSettings).limits,
-            secrets=cache(home.source),
-        )
-        engine = LocalEngine(parts)
+            inline = InlineExecutor(self._inline, self._preparer.io, str(self._home.folder / "attempts"))
+        engine = engine_of(registry, self._home, inline, frozenset(task.name for task in self._inline))
         await engine.start(f"pid {os.getpid()}")
+        self._collector = collector_of(registry, self._home, engine, lambda: self._admin)
+        self._background = asyncio.create_task(self._collector.keep_up(), name="retention")
         return engine
 
     async def _settle(self, engine: SharedEngine) -> None:
@@ -579,18 +589,3 @@ class Kernel:
             await asyncio.gather(*aborts, return_exceptions=True)
         else:
             await asyncio.gather(*(engine.wait(id) for id in self._launched))
-
-
-async def _whole(work: Coroutine[Any, Any, T], undo: Callable[[T], Awaitable[None]] | None = None) -> T:
-    """Open or close something, to the end also if the caller is cancelled: what a database's thread answers must find its
-    loop, and a thread that nobody ends keeps the process."""
-    import asyncio
-
-    doing = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(doing)
-    except asyncio.CancelledError:
-        await asyncio.wait({doing})
-        if undo is not None and not doing.cancelled() and doing.exception() is None:
-            await undo(doing.result())
-        raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import cache
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.admin import Admin
@@ -11,9 +12,12 @@ from wingbeat.contracts.engine import Engine
 from wingbeat.contracts.executor import AttemptRequest, Capabilities, Executor, Sink
 from wingbeat.contracts.observer import Observer
 from wingbeat.contracts.server import Serve
+from wingbeat.engine.clock import SystemClock
+from wingbeat.engine.engine import LocalEngine
+from wingbeat.engine.parts import Parts
 from wingbeat.host.home import HomeFolder
 from wingbeat.host.registry import CannotBeMade, Registry
-from wingbeat.kernel.settings import KernelSettings
+from wingbeat.kernel.settings import KernelSettings, PoolSettings
 
 _log = logging.getLogger("wingbeat.plugins")
 
@@ -66,6 +70,38 @@ def admin_of(registry: Registry, home: HomeFolder, engine: Engine) -> Admin:
         )
     made: Admin = registry.make("admin", name, home, engine)
     return made
+
+
+def engine_of(registry: Registry, home: HomeFolder, inline: Executor | None, inlined: frozenset[str]) -> LocalEngine:
+    """The engine of the process that holds the home, not started yet; `inline` runs the tasks of these names. Raises
+    ConfigurationError."""
+    chosen = home.settings("kernel", KernelSettings)
+    executors = executors_of(registry, home, chosen.executor)
+    if inline is not None:
+        executors["inline"] = inline
+    catalogs = registry.names("catalog")
+    catalog = chosen.catalog or (catalogs[0] if len(catalogs) == 1 else "none")
+    if not chosen.catalog and len(catalogs) > 1:
+        raise ConfigurationError(
+            f"Several catalogs are installed: {', '.join(catalogs)}.", hint="Choose with kernel.catalog."
+        )
+    made = None if catalog == "none" else registry.make("catalog", catalog, home)
+    parts = Parts(
+        journal=registry.make("journal", chosen.journal, home),
+        storage=home.storage(),
+        executors=executors,
+        clock=SystemClock(),
+        catalog=made,
+        catalog_name=catalog,
+        journal_name=chosen.journal,
+        observers=observers_of(registry, home),
+        default_executor=chosen.executor,
+        rules=chosen.rules,
+        inline=inlined,
+        pools=home.settings("pools", PoolSettings).limits,
+        secrets=cache(home.source),
+    )
+    return LocalEngine(parts)
 
 
 def server_of(registry: Registry, home: HomeFolder) -> Serve:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from wingbeat.engine.rules import Rule
 from wingbeat.host.home import Choice
+from wingbeat.kernel.retention import RetentionSettings
 
 
 class KernelSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,5 +57,5 @@ class PoolSettings(Struct, frozen=True, forbid_unknown_fields=True):
     limits: dict[str, int] = {}
 
 
-OWN: Mapping[str, type[Struct]] = {"kernel": KernelSettings, "pools": PoolSettings}
+OWN: Mapping[str, type[Struct]] = {"kernel": KernelSettings, "pools": PoolSettings, "retention": RetentionSettings}
 """By section of the configuration."""

@@ -12,6 +12,7 @@ from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import Change, Engine, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.observer import Published
+from wingbeat.contracts.retention import Collected
 from wingbeat.engine.engine import LocalEngine
 from wingbeat.kernel.lock import HomeLock, holder_pid
 from wingbeat.kernel.remote import HolderGone, RemoteEngine
@@ -31,10 +32,17 @@ class SharedEngine:
 
     Args:
         make: Makes the engine and starts it, when this process comes to hold the home.
+
+        collect: Lets go of what is over, or only looks, while this process holds the home.
     """
 
-    def __init__(self, home: Path, make: Callable[[], Awaitable[LocalEngine]]) -> None:
-        self._home, self._make = home, make
+    def __init__(
+        self,
+        home: Path,
+        make: Callable[[], Awaitable[LocalEngine]],
+        collect: Callable[[bool], Awaitable[Collected]] | None = None,
+    ) -> None:
+        self._home, self._make, self._collect = home, make, collect
         self._lock = HomeLock(home)
         self._local: LocalEngine | None = None
         self._server: Server | None = None
@@ -134,6 +142,15 @@ class SharedEngine:
     async def evict_cache(self, eviction: Eviction) -> Evicted:
         """See `Engine.evict_cache`."""
         return await self._through(lambda engine: engine.evict_cache(eviction))
+
+    async def collect(self, *, dry: bool = False) -> Collected:
+        """See `Collecting.collect`: the process that holds the home can."""
+        if self._local is None or self._collect is None:
+            raise ConfigurationError(
+                f"Another process holds the home {self._home}, and collects what is over.",
+                hint=f"Its process id is {holder_pid(self._home)}: end it, or collect there: Kernel.collect().",
+            )
+        return await self._collect(dry)
 
     async def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
         """See `Engine.events`: goes on behind the last event when the holder ends."""

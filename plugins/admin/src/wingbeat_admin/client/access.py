@@ -103,8 +103,4 @@ class HttpAccess:
         return await self._call(AuditPage, "GET", "/audit", params=msgspec.to_builtins(query))
 
     async def _call(self, kind: type[T], method: str, path: str, **given: Any) -> T:
-        body = await self._api.call(method, path, **given)
-        try:
-            return msgspec.json.decode(body, type=kind)
-        except msgspec.DecodeError as error:
-            raise self._api.another(error) from error
+        return self._api.read(kind, await self._api.call(method, path, **given))

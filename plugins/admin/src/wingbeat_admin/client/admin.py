@@ -25,9 +25,11 @@ from wingbeat.contracts.admin import (
 )
 from wingbeat.contracts.artifacts import ArtifactEntry, ArtifactPage, ArtifactQuery, Lineage
 from wingbeat.contracts.engine import LaunchReply
+from wingbeat.contracts.retention import Collected
 from wingbeat.spec.identity import parse_reference
 from wingbeat_admin.client.access import HttpAccess
 from wingbeat_admin.client.api import Api
+from wingbeat_admin.client.collect import collect
 from wingbeat_admin.client.transfer import Transfer
 
 T = TypeVar("T")
@@ -127,12 +129,12 @@ class HttpAdmin:
         """See `Admin.resend`."""
         return await self._call(NotificationEntry, "POST", f"/notifications/{quote(id, safe='')}/resend")
 
+    async def collect(self, *, dry: bool = False) -> Collected:
+        """See `Collecting.collect`: the server collects, which has the home."""
+        return await collect(self._api, dry)
+
     async def _call(self, kind: type[T], method: str, path: str, **given: Any) -> T:
-        body = await self._api.call(method, path, **given)
-        try:
-            return msgspec.json.decode(body, type=kind)
-        except msgspec.DecodeError as error:
-            raise self._api.another(error) from error
+        return self._api.read(kind, await self._api.call(method, path, **given))
 
 
 def _path(reference: str, what: str = "entities") -> str:

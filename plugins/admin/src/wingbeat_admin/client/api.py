@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
@@ -17,6 +17,8 @@ from wingbeat.base.errors import ConfigurationError, EngineStopped, WingbeatErro
 from wingbeat.base.ids import short_id
 from wingbeat_admin.problems import Problem, error_of
 from wingbeat_admin.urls import is_here, is_url
+
+T = TypeVar("T")
 
 RETRY_S_MAX = 30.0
 """For so long a call is tried again while nobody answers: a server that restarts is away for a moment."""
@@ -88,8 +90,17 @@ class Api:
         if client is not None:
             await client.aclose()
 
-    async def call(self, method: str, path: str, *, params: dict[str, Any] | None = None, body: Any = None) -> bytes:
-        """The answer's body. Raises what the server says; WingbeatError if nobody answers for a while."""
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, Any] | None = None,
+        body: Any = None,
+        timeout_s: float | None = None,
+    ) -> bytes:
+        """The answer's body, which may take `timeout_s`. Raises what the server says; WingbeatError if nobody answers for a
+        while."""
         content = None if body is None else msgspec.json.encode(body)
         given = {name: value for name, value in (params or {}).items() if value not in (None, "")}
         headers = {"x-request-id": short_id(os.urandom(16))}
@@ -98,7 +109,7 @@ class Api:
         try:
             async for attempt in self._tries():
                 with attempt:
-                    return await self._once(method, path, given, content, headers)
+                    return await self._once(method, path, given, content, headers, timeout_s)
         except _Away as error:
             raise self._unanswered(error) from None
         raise AssertionError("it is tried at least once")
@@ -134,9 +145,13 @@ class Api:
         params: dict[str, Any],
         content: bytes | AsyncIterator[bytes] | None,
         headers: dict[str, str],
+        timeout_s: float | None = None,
     ) -> bytes:
+        timeout = httpx.Timeout(self._timeout_s, read=timeout_s or self._timeout_s)
         try:
-            answer = await self._open.request(method, path, params=params, content=content, headers=headers)
+            answer = await self._open.request(
+                method, path, params=params, content=content, headers=headers, timeout=timeout
+            )
         except httpx.TransportError as error:
             raise _Away(str(error) or type(error).__name__) from error
         self._told = self._told and answer.status_code in _AWAY
@@ -159,6 +174,13 @@ class Api:
                     yield event
         except httpx.TransportError as error:
             raise EngineStopped(f"The server at {self.endpoint} is gone: {error}.") from error
+
+    def read(self, kind: type[T], body: bytes) -> T:
+        """The answer in a body. Raises WingbeatError for one that no server of ours gives."""
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except msgspec.DecodeError as error:
+            raise self.another(error) from error
 
     def another(self, why: object) -> WingbeatError:
         """The error for an answer that no server of ours gives."""

@@ -14,10 +14,12 @@ from wingbeat.base.ids import short_id
 from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import Change, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
 from wingbeat.contracts.observer import Published
+from wingbeat.contracts.retention import Collected
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literal
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat_admin.client.api import Api
+from wingbeat_admin.client.collect import collect
 from wingbeat_admin.client.transfer import Transfer
 from wingbeat_admin.views import view_of
 
@@ -119,12 +121,12 @@ class HttpEngine:
         """See `Engine.evict_cache`."""
         return await self._call(Evicted, "POST", "/engine/evictions", body=eviction)
 
+    async def collect(self, *, dry: bool = False) -> Collected:
+        """See `Collecting.collect`."""
+        return await collect(self.api, dry)
+
     async def _call(self, kind: type[T], method: str, path: str, **given: Any) -> T:
-        body = await self.api.call(method, path, **given)
-        try:
-            return msgspec.json.decode(body, type=kind)
-        except msgspec.DecodeError as error:
-            raise self.api.another(error) from error
+        return self.api.read(kind, await self.api.call(method, path, **given))
 
 
 def _path(execution: str, rest: str = "") -> str:

@@ -42,6 +42,7 @@ from wingbeat.contracts.artifacts import USES_LABEL, ArtifactEntry, ArtifactPage
 from wingbeat.contracts.engine import Engine, LaunchReply, LaunchRequest
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.notifier import Notifier
+from wingbeat.contracts.retention import RETENTION_LABEL
 from wingbeat.contracts.storage import Storage
 from wingbeat.spec.codec import canonical
 from wingbeat.spec.definition import borrowed_of, check_borrowed
@@ -291,6 +292,19 @@ class LocalAdmin:
         _log.info("notification %s is sent again, by %s", id, by or _owner())
         return found
 
+    async def retained(self, executions: Sequence[str]) -> dict[str, str]:
+        """See `Retaining.retained`. Nothing is let go of before the history knows of it, and what follows from it is decided."""
+        async for changes in self._engine.changes(await self.do(Store.cursor)):
+            if changes:
+                return dict.fromkeys(executions, "the history has not come to its end yet")
+            break
+        return await self.do(Store.retained, executions)
+
+    async def forget(self, executions: Sequence[str]) -> None:
+        """See `Retaining.forget`."""
+        await self.do(Store.forget, executions)
+        hit("admin.forgotten")
+
     # -- for the follower
 
     async def run(
@@ -314,6 +328,8 @@ class LocalAdmin:
         key = digest(canonical([str(id), cause])) if cause and uses else ""
         if cause:
             told[CAUSE_LABEL] = cause
+        if plan is not None and plan.retention_days is not None:
+            told[RETENTION_LABEL] = str(plan.retention_days)
         request = LaunchRequest(definition.closure, inputs, name, key, labels=told)
         if plan is not None:
             request = replace(

@@ -37,7 +37,7 @@ from wingbeat.spec.entities import Closure, Interface, LaunchPlanSpec
 from wingbeat.spec.identity import Identity, Name, parse_identity, parse_name
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec, TriggerSpec
-from wingbeat_admin.local import artifacts, due, history, notices
+from wingbeat_admin.local import artifacts, due, history, notices, retention
 from wingbeat_admin.local.due import Due
 from wingbeat_admin.local.notices import Notice
 from wingbeat_admin.local.telling import Deadline, labels_of
@@ -476,6 +476,15 @@ class Store:
     def executions(self, query: ExecutionQuery) -> ExecutionPage:
         """A page. Raises NotFound for an `after` that is not there, InputError for a condition that is none."""
         return history.page(self._db, query)
+
+    def retained(self, executions: Sequence[str]) -> dict[str, str]:
+        """Those of these that must stay, each with why."""
+        return retention.retained(self._db, executions)
+
+    def forget(self, executions: Sequence[str]) -> None:
+        """Let go of these, which have ended."""
+        with self.transaction():
+            retention.forget(self._db, executions)
 
     def unread(self, limit: int) -> list[tuple[str, int]]:
         """Executions whose values are still to be looked at, with their marks."""

@@ -13,7 +13,7 @@ from litestar.params import FromQuery, HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Response, ServerSentEvent, ServerSentEventMessage
 from msgspec import Struct
 
-from wingbeat.base.errors import EngineStopped, NotFound
+from wingbeat.base.errors import ConfigurationError, EngineStopped, NotFound
 from wingbeat.contracts.admin import (
     Admin,
     Entity,
@@ -34,6 +34,7 @@ from wingbeat.contracts.admin import (
 )
 from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import LaunchReply, LaunchRequest, RecoveryPlan, Summary
+from wingbeat.contracts.retention import Collected, Collecting
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literal, Offloaded
 from wingbeat.spec.phase import ExecutionPhase
@@ -65,6 +66,12 @@ class Reason(Struct, forbid_unknown_fields=True):
     """Why an execution is to stop, or a schedule to pause."""
 
     reason: str = ""
+
+
+class Collection(Struct, forbid_unknown_fields=True):
+    """What is to be collected; `dry` only looks."""
+
+    dry: bool = False
 
 
 class Signal(Struct, forbid_unknown_fields=True):
@@ -385,6 +392,14 @@ async def evict(engine: TheEngine, data: JSONBody[Eviction]) -> Evicted:
     return await engine.evict_cache(data)
 
 
+@post("/engine/collections", status_code=200)
+async def collect(engine: TheEngine, data: JSONBody[Collection]) -> Collected:
+    """Let go of what is over, or only look."""
+    if not isinstance(engine, Collecting):
+        raise ConfigurationError(f"{type(engine).__name__} keeps everything.")
+    return await engine.collect(dry=data.dry)
+
+
 async def _phase(engine: TheEngine, execution: str) -> AsyncIterator[ExecutionPhase]:
     yield await engine.wait(execution)
 
@@ -399,7 +414,7 @@ ROUTES = Router(
         health, register, entities, entity, definition, activate, deactivate, ticks, pause, resume, launch, executions,
         notifications, resend,
         describe, closure, wait, events, abort, signal, waiting, cache, engine_launch, recovery_plan, engine_executions,
-        changes, evict, artifacts, artifact, lineage,
+        changes, evict, collect, artifacts, artifact, lineage,
     ],
 )  # fmt: skip
 

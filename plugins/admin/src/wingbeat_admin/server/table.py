@@ -82,6 +82,7 @@ TABLE: dict[tuple[str, str], Rule] = {
     ("GET", f"{_ENGINE}/executions"): Rule("execution.list", anybody),
     ("GET", f"{_ENGINE}/changes"): Rule("execution.list", anybody),
     ("POST", f"{_ENGINE}/evictions"): Rule("cache.evict", everywhere(_ADMIN), Effect.ENGINE),
+    ("POST", f"{_ENGINE}/collections"): Rule("collect", everywhere(_ADMIN), Effect.ENGINE),
     # content
     ("POST", f"{_CONTENT}/missing"): Rule("content.ask", somewhere(_RUNNER)),
     ("PUT", f"{_CONTENT}/files/{{digest}}"): Rule("content.put", somewhere(_RUNNER)),

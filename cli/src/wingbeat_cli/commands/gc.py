@@ -1,0 +1,58 @@
+"""`wingbeat gc`: let go of what is over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from wingbeat_cli.group import HELP, output_option
+
+if TYPE_CHECKING:
+    from wingbeat.contracts.retention import Collected
+    from wingbeat.kernel import Kernel
+
+
+@click.command("gc", context_settings=HELP)
+@click.option("--dry-run", is_flag=True, help="Remove nothing; say what would go.")
+@output_option()
+def command(dry_run: bool, output: str) -> int:
+    """Let go of what is over: executions whose time is over, with their logs and decks, and files that nothing refers to any more.
+
+    Executions are kept for the days of the setting retention.days when they have ended, or of retention_days of their launch plan.
+    A server, and any kernel that stays open, does this once a day by itself.
+    """
+    from wingbeat_cli.door import within
+
+    async def work(kernel: Kernel) -> Collected:
+        return await kernel.collect(dry=dry_run)
+
+    found = within(work, existing=True)
+    if output != "table":
+        import msgspec
+
+        from wingbeat_cli.render import document
+
+        document.dump(msgspec.to_builtins(found), output)
+    else:
+        _tell(found)
+    return 0
+
+
+def _tell(found: Collected) -> None:
+    from wingbeat.base.units import format_size
+
+    did = "would remove" if found.dry else "removed"
+    bundled = f" and {_count(found.closures, 'compiled workflow')} that nothing runs" if found.closures else ""
+    click.echo(
+        f"{did} {_count(found.executions, 'execution')} ({format_size(found.folders_bytes)} of logs and decks){bundled}"
+    )
+    click.echo(f"{did} {_count(found.blobs, 'file')} that nothing refers to ({format_size(found.blobs_bytes)})")
+    for why, count in sorted(found.kept.items()):
+        click.echo(f"kept {_count(count, 'execution')} whose time is over: {why}")
+    for sentence in found.skipped:
+        click.echo(sentence, err=True)
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,23 @@
+"""What is opened or closed whole, also if whoever asked for it is cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+async def whole(work: Coroutine[Any, Any, T], undo: Callable[[T], Awaitable[None]] | None = None) -> T:
+    """Open or close something, to the end also if the caller is cancelled: what a database's thread answers must find its
+    loop, and a thread that nobody ends keeps the process."""
+    import asyncio
+
+    doing = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await asyncio.wait({doing})
+        if undo is not None and not doing.cancelled() and doing.exception() is None:
+            await undo(doing.result())
+        raise
