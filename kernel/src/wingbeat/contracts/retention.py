@@ -16,7 +16,7 @@ RETENTION_LABEL = "wingbeat/retention"
 """Label of an execution: the days for which it is kept when it has ended; ``0`` for ever."""
 
 
-class Collected(Struct, frozen=True, omit_defaults=True):
+class Collected(Struct, frozen=True):
     """What a collection has let go of; or would, if it only looked.
 
     Attributes:
