@@ -16,7 +16,9 @@ from wingbeat_admin.server.table import TABLE
 
 ROLES = ("viewer", "runner", "developer", "admin")
 HASH = "sha256:" + "0" * 64
-ANY = dict.fromkeys(("project", "domain", "name", "version", "notification"), "x") | {"digest": HASH}
+ANY = dict.fromkeys(("project", "domain", "name", "version", "notification", "execution", "folder"), "x") | {
+    "digest": HASH
+}
 OWN, OTHER_DOMAIN, FOREIGN = ("maps", "production"), ("maps", "development"), ("eta", "production")
 
 
@@ -46,6 +48,7 @@ ROWS = (
     Row("GET", f"{EXECUTION}/closure", "viewer"),
     Row("GET", f"{EXECUTION}/wait", "viewer", query=lambda _: {"seconds": 0}),
     Row("GET", f"{EXECUTION}/waiting", "viewer"),
+    Row("GET", f"{EXECUTION}/files", "viewer"),
     Row("GET", f"{EXECUTION}/cache", "viewer", query=lambda _: {"node": "n0"}),
     Row("POST", "/engine/recovery-plans", "viewer", body=lambda server, place: server.code(place, recover=server.execution(place))),
     Row("POST", "/executions", "runner", body=lambda server, place: server.launch(place)),
@@ -88,6 +91,7 @@ APART = OPEN | {
     ("GET", "/content/files/{digest}"),
     ("GET", "/content/trees/{digest}"),
     ("GET", "/engine/changes"),
+    ("GET", "/executions/{execution}/files/{folder}"),
     ("POST", "/engine/evictions"),
     ("POST", "/engine/collections"),
     ("GET", "/artifacts/{project}/{domain}/{name}/{version}"),
@@ -241,3 +245,11 @@ async def test_what_is_of_all_projects_takes_an_admin_of_all(server):
         assert (answer.status_code == 403) is denied, answer.text
         answer = await server.call(given, "POST", "/engine/collections", {"dry": True})
         assert (answer.status_code == 403) is denied, answer.text
+
+
+async def test_files_of_attempts_are_for_who_may_look_at_the_execution(server):
+    key, other = await server.key("own", ("viewer", *OWN)), await server.key("other", ("admin", *FOREIGN))
+    found = [await server.call(each, "GET", f"/executions/{server.execution(OWN)}/files/n0.0") for each in (key, other)]
+    assert [answer.status_code for answer in found] == [404, 404]
+    assert "no file 'log' of an attempt" in found[0].text
+    assert "no execution" in found[1].text

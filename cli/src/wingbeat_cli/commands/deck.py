@@ -52,6 +52,7 @@ async def _find(kernel: Kernel, id_: str, node: str, attempt: int | None) -> Pat
     from wingbeat_cli.commands.logs import Chosen
 
     view = await (await kernel.get(id_)).describe()
+    await kernel.bring_logs(id_)
     numbers: list[tuple[str, int]] = []
     for each in Chosen(view, node, kernel).nodes:
         known = sorted({*(a.number for a in each.attempts), *kernel.attempts(id_, each.id)}, reverse=True)

@@ -43,10 +43,9 @@ def command(id_: str, node: str | None, attempt: int | None, following: bool) ->
 async def _print(kernel: Kernel, id_: str, node: str | None, attempt: int | None, following: bool) -> None:
     import asyncio
 
-    from wingbeat_cli.door import is_elsewhere
-
     execution = await kernel.get(id_)
     view = await execution.describe()
+    await kernel.bring_logs(id_)
     chosen = Chosen(view, node, kernel)
     printer = Printer(heading=chosen.several)
     while True:
@@ -62,11 +61,10 @@ async def _print(kernel: Kernel, id_: str, node: str | None, attempt: int | None
             break
         await asyncio.sleep(POLL_S)
         view = await execution.describe()
+        await kernel.bring_logs(id_)
         chosen = Chosen(view, node, kernel)
     if not printer.printed:
         _say_why(chosen.nodes)
-        if is_elsewhere():
-            sys.stderr.write("logs stay on the machine of the server, in its home: they are printed there\n")
     for map_, count in chosen.hidden:
         sys.stderr.write(f"{map_} has {count} more items with logs: wingbeat logs {id_} {map_}.N prints one\n")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from wingbeat.base.errors import ConfigurationError, InputError
 from wingbeat.base.units import parse_duration_s, parse_size
+from wingbeat.kernel import attemptfiles
 from wingbeat.kernel.whole import whole
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Kernel:
         self._admin: Admin | None = None
         self._registry: Registry | None = None
         self._launched: set[str] = set()
+        self._brought: set[str] = set()
         self._collector: Collector | None = None
         self._background: asyncio.Task[None] | None = None
 
@@ -475,36 +477,38 @@ class Kernel:
         variables = interface.inputs if inputs else interface.outputs
         return {v.name: decode_plain(literals[v.name], v.type, self._home) for v in variables if v.name in literals}
 
+    @property
+    def _attempts(self) -> Path:
+        return self._home.folder / ("attempts" if self._remote is None else "elsewhere")
+
+    async def bring_logs(self, execution: str) -> None:
+        """Where the engine is elsewhere: have the logs and pages of an execution here, as far as there are new ones, so that
+        `log_path` and `deck_path` find them. Raises NotFound."""
+        from wingbeat.contracts.attemptfiles import AttemptFiles
+
+        remote: object = self._remote
+        if isinstance(remote, AttemptFiles):
+            await attemptfiles.bring(remote, execution, self._attempts, again=execution in self._brought)
+            self._brought.add(execution)
+
     def log_path(self, execution: str, node: str, attempt: int) -> Path:
         """Where the output of an attempt's process is; there is no such file if it has printed nothing."""
         from wingbeat.base.ids import attempt_folder
 
-        return self._home.folder / "attempts" / attempt_folder(execution, node, attempt) / "log"
+        return self._attempts / attempt_folder(execution, node, attempt) / "log"
 
     def member_logs(self, execution: str, node: str, attempt: int) -> dict[str, Path]:
         """Of an attempt of several processes, the logs of the others: the first one's is the attempt's. By their names."""
-        folder = self.log_path(execution, node, attempt).with_name("members")
-        if not folder.is_dir():
-            return {}
-        return {name: folder / name / "log" for name in sorted(os.listdir(folder)) if (folder / name / "log").exists()}
+        return attemptfiles.member_logs(self.log_path(execution, node, attempt).parent)
 
     def attempts(self, execution: str, node: str) -> list[int]:
         """Numbers of the attempts of a node, or of an item of a map, that have left a folder, also if nobody else knows
         them any more: those of items that have ended, and the turns of dynamic workflows."""
-        return sorted(int(rest[0]) for rest in self._folders(execution, node) if len(rest) == 1)
+        return sorted(n for (n,) in attemptfiles.numbers(self._attempts, execution, node, 1))
 
     def items(self, execution: str, node: str) -> set[int]:
         """Items of a map of which an attempt has left a folder."""
-        return {int(rest[0]) for rest in self._folders(execution, node) if len(rest) == 2}  # item, attempt
-
-    def _folders(self, execution: str, node: str) -> list[list[str]]:
-        """What follows the name of a node in the names of attempts' folders, where it is numbers only."""
-        from wingbeat.base.ids import attempt_folder
-
-        one, prefix = self._home.folder / "attempts" / attempt_folder(execution, node, 0), f"{node}."
-        names = os.listdir(one.parent) if one.parent.is_dir() else []
-        rests = [name.removeprefix(prefix).split(".") for name in names if name.startswith(prefix)]
-        return [rest for rest in rests if all(part.isdecimal() for part in rest)]
+        return {item for item, _ in attemptfiles.numbers(self._attempts, execution, node, 2)}
 
     def deck_path(self, execution: str, node: str, attempt: int) -> Path:
         """Where the page of an attempt is; there is no such file if it has made none."""

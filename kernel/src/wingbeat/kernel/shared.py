@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from wingbeat.base.errors import ConfigurationError, EngineStopped
+from wingbeat.contracts.attemptfiles import AttemptFile
 from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import Change, Engine, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.observer import Published
 from wingbeat.contracts.retention import Collected
 from wingbeat.engine.engine import LocalEngine
+from wingbeat.kernel import attemptfiles
 from wingbeat.kernel.lock import HomeLock, holder_pid
 from wingbeat.kernel.remote import HolderGone, RemoteEngine
 from wingbeat.kernel.serve import Server
@@ -151,6 +153,15 @@ class SharedEngine:
                 hint=f"Its process id is {holder_pid(self._home)}: end it, or collect there: Kernel.collect().",
             )
         return await self._collect(dry)
+
+    async def attempt_files(self, execution: str) -> list[AttemptFile]:
+        """See `AttemptFiles.attempt_files`."""
+        await self.describe(execution, nodes=False)  # which says that there is no such execution
+        return await asyncio.to_thread(attemptfiles.listed, self._home / "attempts", execution)
+
+    def read_attempt_file(self, execution: str, file: AttemptFile, offset: int = 0) -> AsyncIterator[bytes]:
+        """See `AttemptFiles.read_attempt_file`."""
+        return attemptfiles.read(self._home / "attempts", execution, file, offset)
 
     async def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
         """See `Engine.events`: goes on behind the last event when the holder ends."""

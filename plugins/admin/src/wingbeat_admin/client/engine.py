@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import msgspec
 
 from wingbeat.base.errors import EngineStopped
 from wingbeat.base.ids import short_id
+from wingbeat.contracts.attemptfiles import AttemptFile
 from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import Change, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
 from wingbeat.contracts.observer import Published
@@ -61,10 +62,11 @@ class HttpEngine:
                 return phase
 
     async def describe(self, execution: str, *, nodes: bool = True) -> ExecutionView:
-        """See `Engine.describe`. Files among the outputs of the execution are got, too."""
+        """See `Engine.describe`. Files among the outputs of the execution are got, too, and those that are stored as a whole."""
         params = {"nodes": "true" if nodes else "false"}
         found = await self._call(dict[str, Any], "GET", _path(execution), params=params)
         await self.transfer.outputs(found.get("outputs"))
+        await self.transfer.stored(found.get("stored", {}).get("outputs", {}).values())
         return view_of(found)
 
     async def executions(self, *, after: str = "", limit: int = 100) -> list[Summary]:
@@ -120,6 +122,16 @@ class HttpEngine:
     async def evict_cache(self, eviction: Eviction) -> Evicted:
         """See `Engine.evict_cache`."""
         return await self._call(Evicted, "POST", "/engine/evictions", body=eviction)
+
+    async def attempt_files(self, execution: str) -> list[AttemptFile]:
+        """See `AttemptFiles.attempt_files`."""
+        return await self._call(list[AttemptFile], "GET", _path(execution, "/files"))
+
+    async def read_attempt_file(self, execution: str, file: AttemptFile, offset: int = 0) -> AsyncIterator[bytes]:
+        """See `AttemptFiles.read_attempt_file`."""
+        where = f"/files/{quote(file.folder, safe='')}?{urlencode({'name': file.name, 'offset': offset})}"
+        async for part in self.api.receive(_path(execution, where)):
+            yield part
 
     async def collect(self, *, dry: bool = False) -> Collected:
         """See `Collecting.collect`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterable
@@ -12,7 +13,7 @@ from urllib.parse import quote
 import anyio
 import msgspec
 
-from wingbeat.base.errors import InputError
+from wingbeat.base.errors import InputError, NotFound
 from wingbeat.contracts.storage import Storage
 from wingbeat.spec.entities import Borrowed, Closure
 from wingbeat.trees import manifest_bytes, read_manifest
@@ -73,6 +74,18 @@ class Transfer:
                 await self._get_tree(blob.digest)
             else:
                 await self._get(blob.digest)
+
+    async def stored(self, values: Iterable[tuple[str, int, str]]) -> None:
+        """Get values that are stored as a whole, by URI, size and digest; and the files that they refer to, as far as they are for
+        whoever asks."""
+        for uri, size, _ in values:
+            blob = Blob(uri, uri.partition(":")[2], size, "")
+            if size > DOWNLOAD_BYTES_MAX:
+                continue
+            if local(self._storage, blob) is None:
+                await self._get(blob.digest)
+            with contextlib.suppress(NotFound):
+                await self.outputs(msgspec.json.decode(await asyncio.to_thread(self._storage.read_bytes, blob)))
 
     def _add(self, value: Any, files: set[str], trees: set[str]) -> None:
         for blob in blobs_in(value):

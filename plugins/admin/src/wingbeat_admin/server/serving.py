@@ -30,6 +30,7 @@ from wingbeat_admin.local.access import LocalAccess
 from wingbeat_admin.place import Served, announce, announced
 from wingbeat_admin.problems import MEDIA_TYPE, Problem, problem_of
 from wingbeat_admin.server.access import ACCESS
+from wingbeat_admin.server.attemptfiles import ATTEMPT_FILES
 from wingbeat_admin.server.content import CONTENT
 from wingbeat_admin.server.gate import Gate
 from wingbeat_admin.server.routes import ROUTES
@@ -63,7 +64,7 @@ def application(
     gate = _gate(home, engine, admin, settings, end, owner_key)
     how = Login(settings.issuer, settings.client, settings.scopes) if settings.auth == "oidc" else Login()
     return Litestar(
-        route_handlers=[ROUTES, CONTENT, ACCESS],
+        route_handlers=[ROUTES, CONTENT, ATTEMPT_FILES, ACCESS],
         guards=[gate],
         before_send=[gate.answered],
         dependencies={

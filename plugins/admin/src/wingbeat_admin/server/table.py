@@ -68,6 +68,8 @@ TABLE: dict[tuple[str, str], Rule] = {
     ("GET", f"{_EXECUTION}/events"): Rule("execution.read", of_execution(_VIEWER)),
     ("GET", f"{_EXECUTION}/waiting"): Rule("execution.read", of_execution(_VIEWER)),
     ("GET", f"{_EXECUTION}/cache"): Rule("execution.read", of_execution(_VIEWER)),
+    ("GET", f"{_EXECUTION}/files"): Rule("execution.read", of_execution(_VIEWER)),
+    ("GET", f"{_EXECUTION}/files/{{folder}}"): Rule("execution.read", of_execution(_VIEWER)),
     ("POST", f"{_EXECUTION}/abort"): Rule("abort", of_execution(_RUNNER), Effect.ENGINE),
     ("POST", f"{_EXECUTION}/signals"): Rule("signal", of_execution(_RUNNER), Effect.ENGINE),
     # what executions have published, and who is told of them
