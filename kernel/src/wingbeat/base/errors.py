@@ -11,7 +11,7 @@
      ├── ConflictError           the same name with another content
      ├── AccessDenied            whoever asks may not do this
      │    └── Unauthenticated    whoever asks has not proved who they are
-     ├── LimitReached            as many executions are under way as may be at once; nothing was launched
+     ├── LimitReached            there are as many already as may be; nothing was done
      ├── ExecutionFailed         an execution ended without success
      ├── JournalUnknown          the journal's answer was lost: the outcome of a commit is not known
      │    └── JournalDamaged     other bytes are in the journal than were written
@@ -91,7 +91,16 @@ class Unauthenticated(AccessDenied):
 
 
 class LimitReached(WingbeatError):
-    """As many executions are under way as may be at once, and this one does not wait. Nothing was launched."""
+    """There are as many already as may be: of executions under way, and this one does not wait; of launches within a minute; of
+    what is registered. Nothing was done.
+
+    Args:
+        retry_after_s: After so many seconds there is room again, if nobody else takes it; 0 where nobody knows.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", retry_after_s: float = 0.0) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
 
 
 class JournalUnknown(WingbeatError):

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import AsyncIterator
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.executor import Progress
@@ -17,6 +17,29 @@ from wingbeat.spec.literal import Literal, Literals
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import AttemptPhase, ExecutionPhase, NodePhase
 from wingbeat.types import LiteralType
+
+POOL_LABEL = "wingbeat/pool"
+"""Label of an execution with the pool and priority that its launch has asked for; with it, it is launched again."""
+
+
+class Quota(Struct, frozen=True, omit_defaults=True):
+    """What an execution may take of what its place has.
+
+    Attributes:
+        name: Of the place: executions that are launched under this name count together.
+
+        executions: So many of them are under way at once, and others wait for their turn; before they wait for a limit of their
+            own. Children do not count: their parents do. None is any number.
+
+        cpu: More cores no attempt may want.
+
+        memory_bytes: Nor more memory.
+    """
+
+    name: str
+    executions: Annotated[int, Meta(ge=1)] | None = None
+    cpu: float | None = None
+    memory_bytes: int | None = None
 
 
 class LaunchRequest(Struct, frozen=True, omit_defaults=True):
@@ -42,6 +65,8 @@ class LaunchRequest(Struct, frozen=True, omit_defaults=True):
         priority: Added to that of whatever waits for it: itself, for its limit, and its attempts, for a pool.
 
         failure_policy: In place of the workflow's own.
+
+        quota: That of its place, whatever else limits it. Its children have it, too.
     """
 
     closure: Closure
@@ -55,6 +80,7 @@ class LaunchRequest(Struct, frozen=True, omit_defaults=True):
     pool: PoolSpec | None = None
     priority: int = 0
     failure_policy: FailurePolicy | None = None
+    quota: Quota | None = None
 
 
 class LaunchReply(Struct, frozen=True, omit_defaults=True):
@@ -250,7 +276,7 @@ class Engine(Protocol):
         Called again: with the same name and content, answers with the execution that is there.
         Raises `ConflictError` (same name, other content), `NotFound` (nothing to recover from), `ConfigurationError` (an
         executor that is not installed; anything else that this engine cannot do: nothing that a workflow asks for is left out in
-        silence), `LimitReached` (its limit is, and it is not to wait).
+        silence), `LimitReached` (its limit is, and it is not to wait), `InputError` (a task wants more than the quota has).
         """
 
     async def recovery_plan(self, request: LaunchRequest) -> RecoveryPlan:

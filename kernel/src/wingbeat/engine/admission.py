@@ -1,19 +1,28 @@
-"""Limits of executions in the engine: which a launch is under, and what it becomes."""
+"""Limits of executions in the engine: which a launch is under, and what it becomes.
+
+An execution may be under two: the quota of its place, and then a limit of its own. It takes its turn in the place first. So who
+has a slot of a limit never waits for a place, and nobody can wait in a circle: children, for which others wait, are under no quota.
+That it has its turn in the place is not written down: until it begins, nothing follows from it, and after a restart it lines up
+again.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-import msgspec
+from msgspec.structs import replace
 
-from wingbeat.contracts.engine import LaunchRequest
+from wingbeat.base.errors import LimitReached
+from wingbeat.contracts.engine import LaunchRequest, Quota
 from wingbeat.contracts.journal import Record
 from wingbeat.engine.archive import LIMIT
+from wingbeat.engine.asked import quota_of
 from wingbeat.engine.children import PARENT
 from wingbeat.engine.clock import Clock
-from wingbeat.engine.limits import Limits
+from wingbeat.engine.limits import Arrival, Limits
 from wingbeat.engine.live import Live
 from wingbeat.machine.event import AbortAsked, Admitted, Event, Launched
+from wingbeat.spec.entities import ConcurrencySpec
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import ExecutionPhase
 
@@ -42,6 +51,8 @@ class Admission:
     ) -> None:
         self._lives, self._quarantined, self._clock, self._post = lives, quarantined, clock, post
         self._limits = Limits(self)
+        self._places = Limits(_Places(self))
+        self._next: dict[str, ConcurrencySpec] = {}  # of those that wait in their place: the limit that comes then
 
     def arrive(
         self, name: str, request: LaunchRequest, launched: Launched
@@ -51,18 +62,41 @@ class Admission:
         Raises:
             LimitReached: It is not.
         """
-        spec = request.concurrency or request.closure.workflow.concurrency
-        if spec is None:
-            return launched, ExecutionPhase.RUNNING, {}
-        spec = msgspec.structs.replace(spec, priority=spec.priority + request.priority)
-        labels = {LIMIT: spec.name}
-        arrival = self._limits.arrive(name, spec, _parent(request.labels), launched.at)
-        if arrival.begins:
+        own, place = _own(request), _place(request.quota, request.labels, request.priority)
+        labels = {} if own is None else {LIMIT: own.name}
+        waits = None if place is None else self._in_place(name, place, launched.at)
+        if own is None and waits is None:
             return launched, ExecutionPhase.RUNNING, labels
-        if arrival.skipped:
-            error = ErrorInfo(SKIPPED, arrival.skipped, retryable=False)
-            return AbortAsked(launched.at, arrival.skipped, error), ExecutionPhase.QUEUED, labels
-        return msgspec.structs.replace(launched, at=arrival.since, queued=spec), ExecutionPhase.QUEUED, labels
+        if own is not None and (waits is None or own.on_limit in ("skip", "fail")):
+            arrival = self._arrive(name, request, own, launched.at)
+            if arrival.skipped:
+                self._places.ended(name)
+                error = ErrorInfo(SKIPPED, arrival.skipped, retryable=False)
+                return AbortAsked(launched.at, arrival.skipped, error), ExecutionPhase.QUEUED, labels
+            if waits is None:
+                if arrival.begins:
+                    return launched, ExecutionPhase.RUNNING, labels
+                return replace(launched, at=arrival.since, queued=own), ExecutionPhase.QUEUED, labels
+            self._limits.ended(
+                name
+            )  # there is room, and it has not its turn in the place: later it waits for this, too
+        if own is not None:
+            self._next[name] = own
+        assert waits is not None
+        return replace(launched, at=waits, queued=own or place), ExecutionPhase.QUEUED, labels
+
+    def _in_place(self, name: str, place: ConcurrencySpec, at: float) -> float | None:
+        """Since when it waits for its turn in its place; None if it does not."""
+        self._places.change(place.name, place.limit)
+        arrival = self._places.arrive(name, place, "", at)
+        return None if arrival.begins else arrival.since
+
+    def _arrive(self, name: str, request: LaunchRequest, own: ConcurrencySpec, at: float) -> Arrival:
+        try:
+            return self._limits.arrive(name, own, _parent(request.labels), at)
+        except LimitReached:
+            self._places.ended(name)
+            raise
 
     def launched(self, execution: str) -> None:
         """The first event of an execution is posted."""
@@ -70,26 +104,53 @@ class Admission:
 
     def set_aside(self, record: Record) -> None:
         """An execution was found that cannot go on, for now or at all."""
-        name = None if record.damaged else record.labels.get(LIMIT)
-        if name is not None and record.phase != ExecutionPhase.QUEUED:
+        if record.damaged or record.phase == ExecutionPhase.QUEUED:
+            return
+        if (place := _place(quota_of(record.labels), record.labels)) is not None:
+            self._places.adopt(record.execution, place.name, None, "")
+        if (name := record.labels.get(LIMIT)) is not None:
             self._limits.adopt(record.execution, name, None, "")
 
     def adopt(self, lives: Iterable[Live]) -> None:
         """Take up what was read at a start or later, the oldest first, and go on."""
+        newest: dict[str, int] = {}
         for live in lives:
-            if (name := live.record.labels.get(LIMIT)) is not None:
-                lined = live.machine.state.lined
-                waits = None if lined is None else (lined.limit, lined.at)
+            labels, lined = live.record.labels, live.machine.state.lined
+            waits = None if lined is None else (lined.limit, lined.at)
+            place = _place(quota_of(labels), labels, 0 if lined is None else lined.limit.priority)
+            if place is not None:
+                newest[place.name] = place.limit
+                self._places.adopt(live.id, place.name, None if lined is None else (place, lined.at), "")
+                if lined is not None:
+                    if LIMIT in labels:
+                        self._next[live.id] = lined.limit
+                    continue
+            if (name := labels.get(LIMIT)) is not None:
                 self._limits.adopt(live.id, name, waits, self.parent(live.id))
         self._limits.settle()
+        for name, limit in newest.items():
+            self._places.change(name, limit)
+        self._places.settle()
 
     def ended(self, execution: str) -> None:
         """The end of an execution is durable."""
+        self._next.pop(execution, None)
         self._limits.ended(execution)
+        self._places.ended(execution)
 
     def told(self, execution: str) -> str:
         """For what an execution waits; empty if it does not."""
-        return self._limits.told(execution)
+        return self._limits.told(execution) or self._places.told(execution)
+
+    def turn(self, execution: str) -> None:
+        """It has its turn in its place: it begins, or waits for its own limit."""
+        own = self._next.pop(execution, None)
+        if own is not None:
+            spec = own if own.on_limit == "replace" else replace(own, on_limit="queue")
+            if not self._limits.arrive(execution, spec, "", self._clock.now()).begins:
+                self._limits.launched(execution)
+                return
+        self.admit(execution)
 
     # -- engine.limits.Executions
 
@@ -116,6 +177,31 @@ class Admission:
         """See `Executions.stop`."""
         if (live := self._lives.get(execution)) is not None:
             self._post(live, AbortAsked(self._clock.now(), reason))
+
+
+class _Places:
+    """The same of quotas: who has its turn does not begin yet, and nobody waits for somebody else's end."""
+
+    def __init__(self, admission: Admission) -> None:
+        self.ending, self.stuck, self.stop = admission.ending, admission.stuck, admission.stop
+        self.admit = admission.turn
+
+    def parent(self, _: str) -> str:
+        """See `Executions.parent`."""
+        return ""
+
+
+def _own(request: LaunchRequest) -> ConcurrencySpec | None:
+    """The limit of an execution itself."""
+    spec = request.concurrency or request.closure.workflow.concurrency
+    return None if spec is None else replace(spec, priority=spec.priority + request.priority)
+
+
+def _place(quota: Quota | None, labels: Mapping[str, str], priority: int = 0) -> ConcurrencySpec | None:
+    """That of its place, if it counts there."""
+    if quota is None or quota.executions is None or PARENT in labels:
+        return None
+    return ConcurrencySpec(f"quota of {quota.name}", quota.executions, priority=priority)
 
 
 def _parent(labels: Mapping[str, str]) -> str:

@@ -1,18 +1,22 @@
-"""What a launch asks of its execution as a whole: how it fails, and the pool and priority of its tasks. Pure."""
+"""What a launch asks of its execution as a whole: how it fails, pool and priority of its tasks, the quota of its place. Pure."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
 
-from wingbeat.contracts.engine import LaunchRequest
+from wingbeat.base.errors import InputError
+from wingbeat.base.units import format_size
+from wingbeat.contracts.engine import POOL_LABEL, LaunchRequest, Quota
 from wingbeat.spec.codec import spec_digest
 from wingbeat.spec.entities import Closure, FailurePolicy, PoolSpec, TaskSpec
 
-LABEL = "wingbeat/pool"
-"""Label of an execution with the pool and priority that its launch has asked for, by which it goes on."""
+LABEL = POOL_LABEL
+QUOTA = "wingbeat/quota"
+"""Label of an execution with the quota of its place, as it was at its launch."""
 
 
 class _Asked(Struct, frozen=True, omit_defaults=True):
@@ -32,11 +36,40 @@ def under_policy(closure: Closure, policy: FailurePolicy | None) -> Closure:
     return msgspec.structs.replace(closure, root=digest, entities={digest: root, **entities})
 
 
-def label_of(request: LaunchRequest) -> str:
-    """The label of an execution that is launched so; empty where nothing is asked for."""
-    if request.pool is None and not request.priority:
-        return ""
-    return msgspec.json.encode(_Asked(request.pool, request.priority)).decode()
+def labels_of(request: LaunchRequest) -> dict[str, str]:
+    """Labels of an execution that is launched so, for what is asked for."""
+    found = {}
+    if request.pool is not None or request.priority:
+        found[LABEL] = msgspec.json.encode(_Asked(request.pool, request.priority)).decode()
+    if request.quota is not None:
+        found[QUOTA] = msgspec.json.encode(request.quota).decode()
+    return found
+
+
+def quota_of(labels: Mapping[str, str]) -> Quota | None:
+    """The quota that an execution with these labels is under."""
+    label = labels.get(QUOTA)
+    return None if label is None else _quota(label)
+
+
+def check_resources(task: TaskSpec, labels: Mapping[str, str]) -> None:
+    """Raise InputError if a task wants more than the quota has that an execution with these labels is under."""
+    quota = quota_of(labels)
+    if quota is None:
+        return
+    wants = task.resources
+    if wants.cpu is not None and quota.cpu is not None and wants.cpu > quota.cpu:
+        raise _too_much(task, f"{wants.cpu:g} cores", f"{quota.cpu:g}", quota)
+    if wants.memory_bytes is not None and quota.memory_bytes is not None and wants.memory_bytes > quota.memory_bytes:
+        has = format_size(quota.memory_bytes)
+        raise _too_much(task, f"{format_size(wants.memory_bytes)} of memory", has, quota)
+
+
+def _too_much(task: TaskSpec, wants: str, has: str, quota: Quota) -> InputError:
+    return InputError(
+        f"Task {task.name} wants {wants}, and a task in {quota.name} may have {has}.",
+        hint="Have it want less, or ask an admin of that place for more: 'wingbeat get settings' tells who says so.",
+    )
 
 
 def pool_of(task: TaskSpec, label: str) -> PoolSpec | None:
@@ -51,6 +84,11 @@ def pool_of(task: TaskSpec, label: str) -> PoolSpec | None:
 def pool_asked(label: str) -> PoolSpec | None:
     """The pool of tasks that want none."""
     return _read(label).pool if label else None
+
+
+@functools.lru_cache(maxsize=1024)
+def _quota(label: str) -> Quota:
+    return msgspec.json.decode(label, type=Quota)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -11,6 +11,7 @@ from wingbeat.base.ids import child_execution_id
 from wingbeat.contracts.engine import Engine, LaunchRequest
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.journal import StorageFull
+from wingbeat.engine.asked import quota_of
 from wingbeat.engine.background import Broke, watched
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.identity import launch_key
@@ -78,11 +79,11 @@ class Children:
         own = {name: value for name, value in plan.labels.items() if not name.startswith("wingbeat/")}
         labels = {**own, **place, PARENT: f"{live.id}/{node}"}  # a child is where its parent is, whatever its plan says
         hit("child.before-launch")
-        key = launch_key(closure, given)
+        key, quota = launch_key(closure, given), quota_of(live.record.labels)
         await self._engine.launch(
             LaunchRequest(
                 closure, given, name, key, labels=labels, concurrency=plan.concurrency, pool=plan.pool, priority=plan.priority,
-                failure_policy=plan.failure_policy,
+                failure_policy=plan.failure_policy, quota=quota,
             )
         )  # fmt: skip
         hit("child.launched")

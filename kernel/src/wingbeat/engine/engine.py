@@ -20,7 +20,7 @@ from functools import partial
 import msgspec
 from msgspec.structs import replace
 
-from wingbeat.base.errors import ConfigurationError, ConflictError, EngineStopped, WingbeatError
+from wingbeat.base.errors import ConfigurationError, ConflictError, EngineStopped, InputError, WingbeatError
 from wingbeat.base.ids import attempt_id, check_execution_id, short_id
 from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import Change, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
@@ -211,9 +211,9 @@ class LocalEngine:
             raise StorageFull(f"{self._full.message} No new execution is taken.", hint=self._full.hint)
         plan = self._archive.plan(self._archive.keep(request.closure))
         labels = self._routes.labels(request.closure, request.labels)
-        if label := asked.label_of(request):
-            labels[asked.LABEL] = label
+        labels |= asked.labels_of(request)
         self._routes.check(request.closure, labels)
+        self._routes.check_quota(request.closure, labels)
         if name in self._lives or name in self._ended:  # somebody was faster with the same name
             return await self.launch(request)
         seed = int.from_bytes(self._clock.entropy()[:6], "big")
@@ -508,12 +508,13 @@ class LocalEngine:
         try:
             inputs = live.machine.values(node)
             secrets = self._routes.source(task, live.record.labels)
+            asked.check_resources(task, live.record.labels)
         except ValueMismatch as error:
             failed = ErrorInfo("BindingError", f"An input cannot be taken: {error}", retryable=False)
             self._post(live, AttemptFailed(self._clock.now(), node, number, failed))
             return None
-        except ConfigurationError as error:  # it was checked when it was launched; settings may be others since
-            failed = ErrorInfo("ConfigurationError", str(error), retryable=False)
+        except (ConfigurationError, InputError) as error:  # it was checked at the launch, as far as it was known then
+            failed = ErrorInfo(type(error).__name__, str(error), retryable=False)
             self._post(live, AttemptFailed(self._clock.now(), node, number, failed))
             return None
         replay = replay_of(live.machine, node) if node in live.machine.state.bodies else None

@@ -21,6 +21,7 @@ from operator import attrgetter
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wingbeat.base.errors import LimitReached
 from wingbeat.engine.pools import AGEING_S, HOLDERS_TOLD
@@ -72,13 +73,15 @@ _key = attrgetter("key")
 
 
 class _Group:
-    """Everything of one name. `holders`: those that have begun, with the number that says when they came. `line`: in order."""
+    """Everything of one name. `holders`: those that have begun, with the number that says when they came. `line`: in order.
+    `changed`: the limit that `Limits.change` has said last."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.holders: dict[str, int] = {}
         self.waiting: dict[str, _Waiting] = {}
         self.line: list[_Waiting] = []
+        self.changed = 0
 
     def place(self, id: str) -> int:
         return bisect_left(self.line, self.waiting[id].key, key=_key)
@@ -149,6 +152,15 @@ class Limits:
         """All that were there are adopted: go on."""
         for group in list(self._groups.values()):
             self._replace(group)
+            self._go_on(group)
+
+    def change(self, name: str, limit: int) -> None:
+        """A limit is another one now, also for those that wait."""
+        group = self._groups.get(name)
+        if group is not None and group.changed != limit:
+            group.changed = limit
+            for waiting in group.line:
+                waiting.spec = replace(waiting.spec, limit=limit)
             self._go_on(group)
 
     def ended(self, id: str) -> None:

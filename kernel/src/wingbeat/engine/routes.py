@@ -103,6 +103,11 @@ class Routes:
             self.source(task, labels)
             self._check_pool(task.pool, f"Task {task.name}")
 
+    def check_quota(self, closure: Closure, labels: Mapping[str, str]) -> None:
+        """Raise InputError if there is a task that wants more than the quota has, in an execution with these labels."""
+        for task in _tasks(closure):
+            asked.check_resources(task, labels)
+
     def _check_pool(self, pool: PoolSpec | None, who: str) -> None:
         if pool is not None and pool.name not in self._pools:
             raise ConfigurationError(

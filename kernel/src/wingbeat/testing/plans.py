@@ -19,6 +19,7 @@ from wingbeat.spec.entities import (
     Entity,
     Entry,
     FailurePolicy,
+    Formulas,
     Interface,
     ListBinding,
     NodeSpec,
@@ -31,6 +32,7 @@ from wingbeat.spec.entities import (
     WorkflowSpec,
 )
 from wingbeat.spec.plan import Plan
+from wingbeat.spec.policies import ResourceSpec
 from wingbeat.types import ListType, Simple
 
 INT = Simple("int")
@@ -46,6 +48,8 @@ class Job(Struct, frozen=True):
     cache: bool = False
     executor: str = ""
     pool: PoolSpec | None = None
+    resources: ResourceSpec = ResourceSpec()
+    formulas: Formulas = {}
 
 
 def make_closure(
@@ -74,6 +78,8 @@ def make_closure(
             cache=CacheSpec(version="1") if job.cache else None,
             executor=job.executor,
             pool=job.pool,
+            resources=job.resources,
+            formulas=job.formulas,
         )
         entities[spec_digest(task)] = task
         calls.append(spec_digest(task))

@@ -32,6 +32,8 @@ def check(request: LaunchRequest, plan: Plan) -> None:
 def _refusals(request: LaunchRequest, plan: Plan) -> Iterator[str]:
     if request.concurrency is not None or request.closure.workflow.concurrency is not None:
         yield "its executions have a limit"
+    if request.quota is not None:
+        yield f"{request.quota.name} has a quota"
     if request.pool is not None:
         yield f"its tasks are to wait in the pool {request.pool.name!r}"
     if request.failure_policy is not None:
