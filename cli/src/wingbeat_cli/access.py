@@ -12,7 +12,7 @@ from wingbeat_cli.group import output_option
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wingbeat.contracts.access import ApiKey, AuditEntry, AuditPage, Grant
+    from wingbeat.contracts.access import ApiKey, AuditEntry, AuditPage, Grant, KeyLimits
     from wingbeat.kernel import Kernel
 
 
@@ -32,7 +32,9 @@ def apikeys(output: str) -> int:
 
         document.dump({"items": [document.api_key(each) for each in found]}, output)
     elif found:
-        _echo(("NAME", "CREATED", "BY", "EXPIRES", "ROLES"), [_key(each) for each in found])
+        limited = any(key.limits != type(key.limits)() for key in found)
+        heading = ("NAME", "CREATED", "BY", "EXPIRES", "ROLES", *(("A MINUTE",) if limited else ()))
+        _echo(heading, [(*_key(each), *((_limits(each.limits),) if limited else ())) for each in found])
     else:
         click.echo("there are no keys", err=True)
     return 0
@@ -72,14 +74,28 @@ def grants(principal: str, output: str) -> int:
 @click.option("--domain", "-d", default="", help="In this domain only.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many at most.")
 @click.option("--after", type=int, default=0, metavar="NUMBER", help="Continue behind this entry: see -o json.")
+@click.option("--verify", is_flag=True, help="Say whether all entries are as they were written, instead.")
+@click.option(
+    "--held", default="", metavar="NUMBER:DIGEST", help="With --verify: what it has said of the newest entry before."
+)
 @output_option()
 def audit(
-    principal: str, action: str, outcome: str | None, project: str, domain: str, limit: int, after: int, output: str
-) -> int:
-    """List what was done, or denied, by whom and from where; the newest first."""
+    principal: str, action: str, outcome: str | None, project: str, domain: str, limit: int, after: int, verify: bool, held: str,
+    output: str,
+) -> int:  # fmt: skip
+    """List what was done, or denied, by whom and from where; the newest first.
+
+    With --verify, go along the digests of all entries: each is over an entry and the digest before it. The status is 1 if something
+    is not as it was written. Who can write the file can write all digests anew; so keep what this prints elsewhere, and ask with
+    --held later.
+    """
     from wingbeat.contracts.access import AuditQuery, Outcome, access_of
     from wingbeat_cli.door import within
 
+    if verify:
+        return _verify(held, output)
+    if held:
+        raise click.UsageError("--held goes with --verify")
     wanted = AuditQuery(principal, action, Outcome(outcome) if outcome else None, project, domain, after, limit)
 
     async def work(kernel: Kernel) -> AuditPage:
@@ -96,6 +112,35 @@ def audit(
     else:
         click.echo("there are no such entries", err=True)
     return 0
+
+
+def _verify(held: str, output: str) -> int:
+    from wingbeat.contracts.access import AuditCheck, access_of
+    from wingbeat_cli.door import within
+
+    async def work(kernel: Kernel) -> AuditCheck:
+        return await access_of(await kernel.admin()).verify_audit(held)
+
+    found = within(work)
+    if output != "table":
+        from wingbeat_cli.render import document
+
+        document.dump({name: getattr(found, name) for name in found.__struct_fields__}, output)
+        return 1 if found.wrong else 0
+    for wrong in found.wrong:
+        click.echo(wrong)
+    if not found.wrong:
+        since = f" since {found.first}" if found.count else ""
+        older = f"; {found.before} older ones have no digest" if found.before else ""
+        click.echo(f"all {found.count} entries{since} are as they were written{older}")
+    if found.newest:
+        click.echo(f"newest {found.newest}")
+    return 1 if found.wrong else 0
+
+
+def _limits(limits: KeyLimits) -> str:
+    both = ((limits.requests_per_minute, "requests"), (limits.launches_per_minute, "launches"))
+    return ", ".join(f"{number} {what}" for number, what in both if number is not None)
 
 
 def _key(key: ApiKey) -> tuple[str, ...]:

@@ -26,6 +26,10 @@ def viewer(principal: str, place: tuple[str, str]) -> Any:
     return {"principal": principal, "role": "viewer", "project": place[0], "domain": place[1]}
 
 
+def where(place: tuple[str, str]) -> dict[str, str]:
+    return {"project": place[0], "domain": place[1]}
+
+
 ENTITY, EXECUTION = "/entities/{project}/{domain}/{name}/{version}", "/executions/{execution}"
 
 
@@ -70,6 +74,9 @@ ROWS = (
         },
     ),
     Row("DELETE", "/apikeys/{key}", "admin"),
+    Row("GET", "/settings/{project}/{domain}", "viewer"),
+    Row("POST", "/settings", "admin", body=lambda server, place: {"name": "cpu", "value": 4, **where(place)}),
+    Row("DELETE", "/settings", "admin", query=lambda place: {"name": "cpu", **where(place)}),
 )  # fmt: skip
 ANYWHERE = {
     ("GET", "/me"): "viewer",
@@ -78,6 +85,7 @@ ANYWHERE = {
     ("GET", "/engine/executions"): "viewer",
     ("GET", "/artifacts"): "viewer",
     ("GET", "/notifications"): "viewer",
+    ("GET", "/settings"): "viewer",
     ("POST", "/content/missing"): "runner",
     ("PUT", "/content/files/{digest}"): "runner",
     ("PUT", "/content/trees/{digest}"): "runner",
@@ -96,6 +104,7 @@ APART = OPEN | {
     ("POST", "/engine/collections"),
     ("GET", "/artifacts/{project}/{domain}/{name}/{version}"),
     ("GET", "/lineage"),
+    ("GET", "/audit/verification"),
     ("POST", "/notifications/{notification}/resend"),
 }
 """Routes with a test of their own."""
@@ -211,7 +220,7 @@ async def test_who_brings_no_key_gets_nowhere(server):
 async def test_what_is_foreign_is_told_as_what_is_not_there(server):
     key = await server.key("dev", ("developer", *OWN))
     for row in ROWS:
-        if row.path in ("/grants", "/apikeys", "/apikeys/{key}"):
+        if row.path in ("/grants", "/apikeys", "/apikeys/{key}", "/settings"):
             continue  # admins only: their own test
         nowhere = ("nowhere", "production")
         foreign, unknown = await ask(server, key, row, FOREIGN), await ask(server, key, row, nowhere)
@@ -245,6 +254,8 @@ async def test_what_is_of_all_projects_takes_an_admin_of_all(server):
         assert (answer.status_code == 403) is denied, answer.text
         answer = await server.call(given, "POST", "/engine/collections", {"dry": True})
         assert (answer.status_code == 403) is denied, answer.text
+        answer = await server.call(given, "GET", "/audit/verification")
+        assert answer.status_code == (403 if denied else 200), answer.text
 
 
 async def test_files_of_attempts_are_for_who_may_look_at_the_execution(server):
@@ -253,3 +264,18 @@ async def test_files_of_attempts_are_for_who_may_look_at_the_execution(server):
     assert [answer.status_code for answer in found] == [404, 404]
     assert "no file 'log' of an attempt" in found[0].text
     assert "no execution" in found[1].text
+
+
+async def test_who_is_admin_of_a_part_says_nothing_of_the_whole(server):
+    domain, project = await server.key("domain", ("admin", *OWN)), await server.key("project", ("admin", "maps", "*"))
+    for key, place, allowed in (
+        (domain, OWN, True), (domain, ("maps", "*"), False), (domain, ("*", "production"), False), (domain, ("*", "*"), False),
+        (project, OWN, True), (project, ("maps", "*"), True), (project, ("*", "*"), False), (project, ("eta", "*"), False),
+    ):  # fmt: skip
+        answer = await server.call(key, "POST", "/settings", {"name": "executions", "value": 2, **where(place)})
+        assert (answer.status_code == 200) is allowed, (place, answer.text)
+    await server.call(server.owner, "POST", "/settings", {"name": "cpu", "value": 4})
+    listed = (await server.call(domain, "GET", "/settings")).json()
+    assert [(each["project"], each["domain"]) for each in listed] == [OWN]
+    held = {each["name"]: each for each in (await server.call(domain, "GET", "/settings/maps/production")).json()}
+    assert (held["cpu"]["source"], held["executions"]["source"]) == ("*/*", "maps/production")

@@ -1,4 +1,4 @@
-"""Two teams, a schedule, artifacts and who is told: a program that is killed and begun again until it has done everything.
+"""Two teams, a schedule, artifacts, quotas and who is told: a program that is killed and begun again until it has done everything.
 
 Arguments: the home, and how many ticks.
 """
@@ -21,6 +21,7 @@ from wingbeat.contracts.admin import (
 )
 from wingbeat.contracts.artifacts import ArtifactQuery
 from wingbeat.contracts.notifier import Message
+from wingbeat.contracts.places import Setting
 from wingbeat.testing.conformance import engine_flows as flows
 from wingbeat.testing.conformance.admin import launchplan, workflow
 from wingbeat.testing.home import TemporaryHome
@@ -76,6 +77,8 @@ async def work(admin: LocalAdmin, ticks: int) -> None:
         launchplan(flows.twice, "often", inputs={"n": 1}, trigger=often),
     )
     await admin.register(Registration("eta", "production", plans, "v1"))
+    for name, value in (("executions", 3), ("launches_per_minute", 600)):
+        await admin.places.create_setting(Setting(name, value, "eta"))
     for plan in (await admin.entities(EntityQuery(Kind.LAUNCHPLAN))).items:
         if not plan.active:
             await admin.activate(plan.id)

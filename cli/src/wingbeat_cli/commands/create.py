@@ -1,4 +1,4 @@
-"""`wingbeat create`: keys and roles, for whoever is to use a server."""
+"""`wingbeat create`: keys and roles, for whoever is to use a server; quotas and defaults of places."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wingbeat_cli.group import HELP, output_option
+from wingbeat_cli.places import create as setting
 
 if TYPE_CHECKING:
     from wingbeat.contracts.access import NewKey
@@ -18,7 +19,10 @@ ROLES = ("viewer", "runner", "developer", "admin")
 
 @click.group("create", context_settings=HELP)
 def command() -> None:
-    """Make API keys, and give roles."""
+    """Make API keys, give roles, and set quotas and defaults of places."""
+
+
+command.add_command(setting)
 
 
 def _place(function: Any) -> Any:
@@ -32,8 +36,19 @@ def _place(function: Any) -> Any:
 @click.option("--role", type=click.Choice(ROLES), help="What it may do; without one, nothing until it is granted.")
 @_place
 @click.option("--expires", default="90d", show_default=True, metavar="AGE|never", help="After so long: 12h, 90d.")
+@click.option("--requests-per-minute", type=click.IntRange(1, 10**6), help="So many requests of any kind at most.")
+@click.option("--launches-per-minute", type=click.IntRange(1, 10**6), help="So many that launch something at most.")
 @output_option()
-def apikey(name: str, role: str | None, project: str, domain: str, expires: str, output: str) -> int:
+def apikey(
+    name: str,
+    role: str | None,
+    project: str,
+    domain: str,
+    expires: str,
+    requests_per_minute: int | None,
+    launches_per_minute: int | None,
+    output: str,
+) -> int:
     """Make an API key, and print it: this once, for only its hash is kept.
 
     Who has it sets WINGBEAT_API_KEY, and works with the server by WINGBEAT_ENDPOINT as far as its roles go.
@@ -41,7 +56,7 @@ def apikey(name: str, role: str | None, project: str, domain: str, expires: str,
     import time
 
     from wingbeat.base.units import parse_duration_s
-    from wingbeat.contracts.access import Grant, Role, access_of
+    from wingbeat.contracts.access import Grant, KeyLimits, Role, access_of
     from wingbeat_cli.door import within
 
     try:
@@ -49,9 +64,10 @@ def apikey(name: str, role: str | None, project: str, domain: str, expires: str,
     except ValueError as error:
         raise click.UsageError(f"--expires: {error}, or 'never'") from None
     grants = [Grant(f"apikey:{name}", Role(role), project, domain)] if role else []
+    limits = KeyLimits(requests_per_minute, launches_per_minute)
 
     async def work(kernel: Kernel) -> NewKey:
-        return await access_of(await kernel.admin()).create_key(name, grants, expires_at)
+        return await access_of(await kernel.admin()).create_key(name, grants, expires_at, limits=limits)
 
     made = within(work)
     if output != "table":

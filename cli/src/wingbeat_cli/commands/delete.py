@@ -1,4 +1,4 @@
-"""`wingbeat delete`: keys and roles are taken away, at once."""
+"""`wingbeat delete`: keys and roles are taken away, at once; quotas and defaults of places, too."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wingbeat_cli.group import HELP, output_option
+from wingbeat_cli.places import delete as setting
 
 if TYPE_CHECKING:
     from wingbeat.kernel import Kernel
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 
 @click.group("delete", context_settings=HELP)
 def command() -> None:
-    """Take API keys and roles away."""
+    """Take API keys and roles away, and quotas and defaults of places."""
+
+
+command.add_command(setting)
 
 
 @command.command("apikey")

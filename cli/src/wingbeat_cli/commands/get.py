@@ -10,6 +10,7 @@ import click
 from wingbeat_cli.access import apikeys, audit, grants
 from wingbeat_cli.arguments import complete_references, execution_argument
 from wingbeat_cli.group import HELP, output_option
+from wingbeat_cli.places import listing as settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,7 @@ def command() -> None:
     """List what is there."""
 
 
-for each in (apikeys, grants, audit):
+for each in (apikeys, grants, audit, settings):
     command.add_command(each)
 
 

@@ -163,6 +163,7 @@ def api_key(key: ApiKey) -> dict[str, Any]:
         "by": key.by,
         "expires_at": timestamp(key.expires_at),
         "grants": [msgspec.to_builtins(each) for each in key.grants],
+        "limits": {name: getattr(key.limits, name) for name in key.limits.__struct_fields__},
     }
 
 

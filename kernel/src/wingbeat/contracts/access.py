@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Annotated, Protocol, runtime_checkable
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from wingbeat.base.errors import ConfigurationError
 
@@ -43,6 +43,19 @@ class Grant(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True)
     domain: str = EVERY
 
 
+class KeyLimits(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How much of a server a key may have; None is no limit. What comes then raises `LimitReached`, which says when there is room.
+
+    Attributes:
+        requests_per_minute: Requests of any kind, also of those that only ask.
+
+        launches_per_minute: Requests that launch something.
+    """
+
+    requests_per_minute: Annotated[int, Meta(ge=1, le=10**6)] | None = None
+    launches_per_minute: Annotated[int, Meta(ge=1, le=10**6)] | None = None
+
+
 class ApiKey(Struct, frozen=True, omit_defaults=True):
     """A key as it is listed; the key itself was shown once.
 
@@ -57,6 +70,7 @@ class ApiKey(Struct, frozen=True, omit_defaults=True):
     by: str = ""
     expires_at: float | None = None
     grants: list[Grant] = []
+    limits: KeyLimits = KeyLimits()
 
 
 class NewKey(Struct, frozen=True):
@@ -127,11 +141,39 @@ class AuditPage(Struct, frozen=True):
     following: int = 0
 
 
+class AuditCheck(Struct, frozen=True, omit_defaults=True):
+    """Whether the audit log is as it was written. Each entry has a digest of it and of the digest before it: a chain.
+
+    Attributes:
+        wrong: What is not as it was written, in words; empty if everything is.
+
+        newest: The last entry, as ``NUMBER:DIGEST``: kept somewhere else, it proves later that the log up to it was not changed.
+
+        first: Number of the first entry that is in the chain; 0 if none is.
+
+        count: How many are.
+
+        before: How many are from before there was a chain.
+    """
+
+    wrong: list[str] = []
+    newest: str = ""
+    first: int = 0
+    count: int = 0
+    before: int = 0
+
+
 class Access(Protocol):
     """The keys, grants and audit log of an admin."""
 
     async def create_key(
-        self, name: str, grants: list[Grant], expires_at: float | None = None, *, by: str = ""
+        self,
+        name: str,
+        grants: list[Grant],
+        expires_at: float | None = None,
+        *,
+        by: str = "",
+        limits: KeyLimits = KeyLimits(),
     ) -> NewKey:
         """Make a key, and give it roles: their principal is filled in.
 
@@ -175,6 +217,10 @@ class Access(Protocol):
 
     async def audit(self, query: AuditQuery) -> AuditPage:
         """The audit log."""
+
+    async def verify_audit(self, held: str = "") -> AuditCheck:
+        """Whether the audit log is as it was written, as far as the file itself can tell; and whether it goes on behind the entry
+        `held`, a `newest` of earlier. Raises `InputError` for what is none."""
 
 
 @runtime_checkable

@@ -39,6 +39,8 @@ class Problem(Struct, omit_defaults=True):
         code: Name of the error's class.
 
         hint: What to do about it.
+
+        retry_after_s: After so many seconds there is room again, as the header ``Retry-After`` says it.
     """
 
     title: str
@@ -47,16 +49,22 @@ class Problem(Struct, omit_defaults=True):
     code: str = ""
     hint: str = ""
     type: str = "about:blank"
+    retry_after_s: float = 0.0
 
 
 def problem_of(error: WingbeatError) -> Problem:
     """An error of ours as it is told."""
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
     title, more, _ = error.message.partition("\n")
-    return Problem(title, status, error.message if more else "", type(error).__name__, error.hint)
+    found = Problem(title, status, error.message if more else "", type(error).__name__, error.hint)
+    if isinstance(error, errors.LimitReached):
+        found.retry_after_s = error.retry_after_s
+    return found
 
 
 def error_of(problem: Problem) -> WingbeatError:
     """The error again."""
-    kind = _KINDS.get(problem.code, WingbeatError)
-    return kind(problem.detail or problem.title, hint=problem.hint)
+    kind, message = _KINDS.get(problem.code, WingbeatError), problem.detail or problem.title
+    if kind is errors.LimitReached:
+        return errors.LimitReached(message, hint=problem.hint, retry_after_s=problem.retry_after_s)
+    return kind(message, hint=problem.hint)

@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from wingbeat import Artifact, approve, task, workflow
+from wingbeat import Artifact, Resources, approve, task, workflow
 
 
 @task
@@ -32,10 +32,22 @@ def wait_for(path: str) -> int:
     return 7
 
 
+@task(resources=Resources(cpu=2, mem="2Gi"))
+def much(n: int) -> int:
+    """Want more than others."""
+    return n
+
+
 @workflow
 def twice(n: int) -> int:
     """Two nodes in a row."""
     return add_one(add_one(n))
+
+
+@workflow
+def greedy(n: int) -> int:
+    """A node that wants much."""
+    return much(n)
 
 
 @workflow

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from wingbeat.contracts.access import ApiKey, AuditPage, AuditQuery, Grant, NewKey
+from wingbeat.contracts.access import ApiKey, AuditCheck, AuditPage, AuditQuery, Grant, KeyLimits, NewKey
 from wingbeat_admin.client.api import Api
 
 T = TypeVar("T")
@@ -22,6 +22,7 @@ class KeyRequest(Struct, forbid_unknown_fields=True):
     name: str
     grants: list[Grant] = []
     expires_at: float | None = None
+    limits: KeyLimits = KeyLimits()
 
 
 class Login(Struct, frozen=True, omit_defaults=True):
@@ -46,10 +47,16 @@ class HttpAccess:
         self._api = api
 
     async def create_key(
-        self, name: str, grants: list[Grant], expires_at: float | None = None, *, by: str = ""
+        self,
+        name: str,
+        grants: list[Grant],
+        expires_at: float | None = None,
+        *,
+        by: str = "",
+        limits: KeyLimits = KeyLimits(),
     ) -> NewKey:
         """See `Access.create_key`."""
-        return await self._call(NewKey, "POST", "/apikeys", body=KeyRequest(name, grants, expires_at))
+        return await self._call(NewKey, "POST", "/apikeys", body=KeyRequest(name, grants, expires_at, limits))
 
     async def keys(self) -> list[ApiKey]:
         """See `Access.keys`."""
@@ -101,6 +108,10 @@ class HttpAccess:
     async def audit(self, query: AuditQuery) -> AuditPage:
         """See `Access.audit`."""
         return await self._call(AuditPage, "GET", "/audit", params=msgspec.to_builtins(query))
+
+    async def verify_audit(self, held: str = "") -> AuditCheck:
+        """See `Access.verify_audit`."""
+        return await self._call(AuditCheck, "GET", "/audit/verification", params={"held": held})
 
     async def _call(self, kind: type[T], method: str, path: str, **given: Any) -> T:
         return self._api.read(kind, await self._api.call(method, path, **given))

@@ -30,6 +30,7 @@ from wingbeat.spec.identity import parse_reference
 from wingbeat_admin.client.access import HttpAccess
 from wingbeat_admin.client.api import Api
 from wingbeat_admin.client.collect import collect
+from wingbeat_admin.client.places import HttpPlaces
 from wingbeat_admin.client.transfer import Transfer
 
 T = TypeVar("T")
@@ -43,12 +44,17 @@ class HttpAdmin:
 
     def __init__(self, api: Api, transfer: Transfer) -> None:
         self._api, self._transfer = api, transfer
-        self._access = HttpAccess(api)
+        self._access, self._places = HttpAccess(api), HttpPlaces(api)
 
     @property
     def access(self) -> HttpAccess:
         """See `Admin.access`."""
         return self._access
+
+    @property
+    def places(self) -> HttpPlaces:
+        """See `wingbeat.contracts.places.Governed`."""
+        return self._places
 
     async def start(self) -> None:
         """See `Admin.start`."""

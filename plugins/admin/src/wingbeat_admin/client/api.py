@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import httpx
 import msgspec
 from httpx_sse import ServerSentEvent, aconnect_sse
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_before_delay, wait_exponential_jitter
 
 from wingbeat.base.errors import ConfigurationError, EngineStopped, WingbeatError
 from wingbeat.base.ids import short_id
@@ -21,16 +21,28 @@ from wingbeat_admin.urls import is_here, is_url
 T = TypeVar("T")
 
 RETRY_S_MAX = 30.0
-"""For so long a call is tried again while nobody answers: a server that restarts is away for a moment."""
+"""For so long a call is tried again while nobody answers: a server that restarts is away for a moment. What the server wants asked
+again later than that fails at once."""
 TELL_S = 1.0
 """After so long it is told that nobody answers: somebody may be waiting in front of a wrong URL."""
+TOO_MANY = 429
 _AWAY = frozenset({502, 503, 504})
 
 _log = logging.getLogger("wingbeat.admin")
 
 
 class _Away(Exception):
-    """Nobody answers, or not now."""
+    """Nobody answers, or not now.
+
+    Attributes:
+        after_s: It is to be asked again after so many seconds; 0 where nobody has said that.
+
+        said: What is raised if that is too long.
+    """
+
+    def __init__(self, message: str, after_s: float = 0.0, said: WingbeatError | None = None) -> None:
+        super().__init__(message)
+        self.after_s, self.said = after_s, said
 
 
 class _Signed(httpx.Auth):
@@ -135,7 +147,9 @@ class Api:
         except httpx.TransportError as error:
             raise self._unanswered(error) from None
 
-    def _unanswered(self, error: Exception) -> EngineStopped:
+    def _unanswered(self, error: Exception) -> WingbeatError:
+        if isinstance(error, _Away) and error.said is not None:
+            return error.said
         return EngineStopped(f"Nobody answers at {self.endpoint}: {error}.", hint="Is 'wingbeat serve' running there?")
 
     async def _once(
@@ -154,9 +168,12 @@ class Api:
             )
         except httpx.TransportError as error:
             raise _Away(str(error) or type(error).__name__) from error
-        self._told = self._told and answer.status_code in _AWAY
-        if answer.status_code in _AWAY:
-            raise _Away(self._said(answer, answer.content).message)
+        after_s = _retry_after_s(answer)
+        busy = answer.status_code == TOO_MANY and after_s > 0
+        self._told = self._told and (busy or answer.status_code in _AWAY)
+        if busy or answer.status_code in _AWAY:
+            said = self._said(answer, answer.content)
+            raise _Away(said.message, after_s, said if busy else None)
         if answer.is_error:
             raise self._said(answer, answer.content)
         return answer.content
@@ -204,15 +221,32 @@ class Api:
     def _tries(self) -> AsyncRetrying:
         began = time.monotonic()
 
-        def tell(_: RetryCallState) -> None:
-            if not self._told and time.monotonic() - began > TELL_S:
+        def tell(state: RetryCallState) -> None:
+            away = _away(state)
+            if not self._told and (away.after_s > TELL_S or time.monotonic() - began > TELL_S):
                 self._told = True
-                _log.warning("Nobody answers at %s; it is tried for %g s.", self.endpoint, RETRY_S_MAX)
+                why = f"Nobody answers at {self.endpoint}" if away.said is None else away.said.message.rstrip(".")
+                _log.warning("%s; it is tried for %g s.", why, RETRY_S_MAX)
 
+        def wait_s(state: RetryCallState) -> float:
+            return max(_away(state).after_s, backoff(state))
+
+        backoff = wait_exponential_jitter(multiplier=0.05, max=2.0, jitter=0.1)
         return AsyncRetrying(
             retry=retry_if_exception_type(_Away),
-            stop=stop_after_delay(RETRY_S_MAX),
-            wait=wait_exponential_jitter(multiplier=0.05, max=2.0, jitter=0.1),
+            stop=stop_before_delay(RETRY_S_MAX),
+            wait=wait_s,
             before_sleep=tell,
             reraise=True,
         )
+
+
+def _away(state: RetryCallState) -> _Away:
+    error = None if state.outcome is None else state.outcome.exception()
+    return error if isinstance(error, _Away) else _Away("")
+
+
+def _retry_after_s(answer: httpx.Response) -> float:
+    """What the header says, in seconds; 0 where it does not, or says a date."""
+    text = answer.headers.get("retry-after", "")
+    return float(text) if text.isascii() and text.isdecimal() else 0.0

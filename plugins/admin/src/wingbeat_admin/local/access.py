@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from wingbeat.base.errors import ConfigurationError
-from wingbeat.contracts.access import ApiKey, AuditEntry, AuditPage, AuditQuery, Grant, NewKey
+from wingbeat.contracts.access import ApiKey, AuditCheck, AuditEntry, AuditPage, AuditQuery, Grant, KeyLimits, NewKey
 from wingbeat_admin.local import audit, grants, keys
+from wingbeat_admin.local.chain import Walk
+from wingbeat_admin.local.grants import Holder
 from wingbeat_admin.local.store import Store
 
 
@@ -33,16 +35,22 @@ class LocalAccess:
         """Called when keys or grants have changed."""
 
     async def create_key(
-        self, name: str, grants_: list[Grant], expires_at: float | None = None, *, by: str = ""
+        self,
+        name: str,
+        grants_: list[Grant],
+        expires_at: float | None = None,
+        *,
+        by: str = "",
+        limits: KeyLimits = KeyLimits(),
     ) -> NewKey:
         """See `Access.create_key`."""
         now, key = self._clock(), keys.make()
-        grants.check_key(name, grants_, expires_at, now)
+        grants.check_key(name, grants_, expires_at, limits, now)
         told = ", ".join(f"{grant.role} in {grant.project}/{grant.domain}" for grant in grants_)
         place = _place(grants_)
-        who = by or self.owner()
+        about = ApiKey(name, now, by or self.owner(), expires_at, grants_, limits)
         await self._change("apikey.create", f"{name}: {told}" if told else name, *place, by,
-                           lambda store: grants.add_key(store.db, name, key, grants_, now, who, expires_at))  # fmt: skip
+                           lambda store: grants.add_key(store.db, about, key))  # fmt: skip
         return NewKey(name, key)
 
     async def keys(self) -> list[ApiKey]:
@@ -87,10 +95,17 @@ class LocalAccess:
         """See `Access.audit`."""
         return await self._do(lambda store: audit.page(store.db, query))  # type: ignore[no-any-return]
 
+    async def verify_audit(self, held: str = "") -> AuditCheck:
+        """See `Access.verify_audit`."""
+        walk = Walk(held)
+        while await self._do(lambda store: walk.go_on(store.db)):
+            pass
+        return walk.found()
+
     # -- for the server
 
-    async def holder(self, key: str) -> tuple[str, float | None] | None:
-        """The principal of a key, and when it expires; None if it is not taken."""
+    async def holder(self, key: str) -> Holder | None:
+        """Who has a key; None if it is not taken."""
         return await self._do(lambda store: grants.holder(store.db, key, self._clock()))  # type: ignore[no-any-return]
 
     async def grants_of(self, principals: Sequence[str]) -> list[Grant]:

@@ -54,6 +54,8 @@ from wingbeat_admin.local.access import LocalAccess
 from wingbeat_admin.local.firing import check_taken
 from wingbeat_admin.local.follower import Follower
 from wingbeat_admin.local.inputs import literals_of
+from wingbeat_admin.local.places import LocalPlaces
+from wingbeat_admin.local.quotas import check_versions
 from wingbeat_admin.local.schema import open_file
 from wingbeat_admin.local.store import Store
 from wingbeat_admin.local.teller import Teller, channels_of
@@ -122,11 +124,17 @@ class LocalAdmin:
         self._thread: ThreadPoolExecutor | None = None
         self._follower: Follower | None = None
         self._access = LocalAccess(self.do, clock, audit_days, _owner)
+        self._places = LocalPlaces(self.do, clock, self._access)
 
     @property
     def access(self) -> LocalAccess:
         """See `Admin.access`."""
         return self._access
+
+    @property
+    def places(self) -> LocalPlaces:
+        """See `wingbeat.contracts.places.Governed`."""
+        return self._places
 
     async def start(self) -> None:
         """See `Admin.start`."""
@@ -170,7 +178,9 @@ class LocalAdmin:
         now, who, place = self._clock(), by or _owner(), (registration.project, registration.domain)
 
         def register(store: Store) -> list[Registered]:
-            return store.register(ids, registration.definitions, now, who)
+            found = store.register(ids, registration.definitions, now, who)
+            check_versions(store.db, *place, sum(each.created for each in found))
+            return found
 
         told = f"{len(ids)} as {ids[0]}" if len(ids) > 1 else str(ids[0])
         found: list[Registered] = await self._access.change("register", told, *place, by, register)
@@ -336,6 +346,7 @@ class LocalAdmin:
                 request, concurrency=plan.concurrency, pool=plan.pool, priority=plan.priority,
                 failure_policy=plan.failure_policy,
             )  # fmt: skip
+        request = await self._places.placed(request)
         hit("admin.launch")
         reply = await self._engine.launch(request)
         hit("admin.launched")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
+from collections.abc import Sequence
 from contextvars import ContextVar
 
 from msgspec import Struct
 
 from wingbeat.contracts.access import AuditEntry, AuditPage, AuditQuery, Outcome
 from wingbeat.contracts.admin import PAGE_MAX
+from wingbeat.spec.codec import canonical
 from wingbeat_admin.places import clause
 
 TEXT_LENGTH_MAX = 300
@@ -17,7 +20,16 @@ _DAY_S = 86_400.0
 _SWEPT = 100
 """So many old entries at most go when a new one comes: the file shrinks to its time, and nobody waits for it."""
 
-_COLUMNS = "at, principal, action, object, outcome, project, domain, address, request"
+# The digest of an entry is over it and the digest before it. `audit_anchor` is the last entry that was swept (or, of a file that is
+# older than digests, the last one that has none), `audit_newest` the last one that there is: number and digest. A step of
+# `schema`; what is there has no digest.
+CHAIN = """
+    ALTER TABLE audit ADD COLUMN digest BLOB;
+    INSERT INTO meta SELECT 'audit_anchor', coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'audit'), 0) || ':';
+    INSERT INTO meta SELECT 'audit_newest', value FROM meta WHERE key = 'audit_anchor'
+"""
+ANCHOR, NEWEST = "audit_anchor", "audit_newest"
+COLUMNS = "at, principal, action, object, outcome, project, domain, address, request"
 
 
 class Call(Struct):
@@ -59,9 +71,40 @@ def append(db: sqlite3.Connection, entry: AuditEntry, at: float, days: float) ->
         entry.request,
     )
     values = (at, *(_printable(text) for text in texts))
-    db.execute(f"INSERT INTO audit ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
-    old = "SELECT number FROM audit WHERE at < ? ORDER BY at LIMIT ?"
-    db.execute(f"DELETE FROM audit WHERE number IN ({old})", (at - days * _DAY_S, _SWEPT))
+    number = db.execute(f"INSERT INTO audit ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values).lastrowid or 0
+    digest = digest_of(mark(db, NEWEST)[1], number, values)
+    db.execute("UPDATE audit SET digest = ? WHERE number = ?", (digest, number))
+    _set_mark(db, NEWEST, number, digest)
+    _sweep(db, at - days * _DAY_S)
+
+
+def digest_of(before: bytes, number: int, values: Sequence[object]) -> bytes:
+    """The digest of an entry, which follows one with the digest `before`."""
+    return hashlib.sha256(before + canonical([number, *values])).digest()
+
+
+def mark(db: sqlite3.Connection, name: str) -> tuple[int, bytes]:
+    """Number and digest of the `ANCHOR`, or of the `NEWEST` entry."""
+    (value,) = db.execute("SELECT value FROM meta WHERE key = ?", (name,)).fetchone()
+    number, _, digest = value.partition(":")
+    return int(number), bytes.fromhex(digest)
+
+
+def _set_mark(db: sqlite3.Connection, name: str, number: int, digest: bytes) -> None:
+    db.execute("UPDATE meta SET value = ? WHERE key = ?", (f"{number}:{digest.hex()}", name))
+
+
+def _sweep(db: sqlite3.Connection, before: float) -> None:
+    """Let go of some that are older, in their order; what follows them is still known to follow."""
+    last, digest = 0, None
+    for number, at, found in db.execute("SELECT number, at, digest FROM audit ORDER BY number LIMIT ?", (_SWEPT,)):
+        if at >= before:
+            break
+        last, digest = number, found
+    if last:
+        db.execute("DELETE FROM audit WHERE number <= ?", (last,))
+    if digest is not None:
+        _set_mark(db, ANCHOR, last, digest)
 
 
 def page(db: sqlite3.Connection, query: AuditQuery) -> AuditPage:
@@ -77,7 +120,7 @@ def page(db: sqlite3.Connection, query: AuditQuery) -> AuditPage:
         values.append(query.after)
     limit = max(1, min(query.limit, PAGE_MAX))
     rows = db.execute(
-        f"SELECT {_COLUMNS}, number FROM audit WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?",
+        f"SELECT {COLUMNS}, number FROM audit WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?",
         (*values, limit + 1),
     ).fetchall()
     items = [_entry(*row) for row in rows[:limit]]

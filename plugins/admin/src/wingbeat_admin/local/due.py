@@ -98,6 +98,11 @@ def ended(db: sqlite3.Connection, execution: str) -> int:
     return db.execute("DELETE FROM due WHERE execution = ? AND state != 'refused'", (execution,)).rowcount
 
 
+def postponed(db: sqlite3.Connection, execution: str, at: float) -> None:
+    """It is looked at again then; its turn among others stays."""
+    db.execute("UPDATE due SET at = ? WHERE execution = ? AND state = 'waiting'", (at, execution))
+
+
 def refused(db: sqlite3.Connection, execution: str, why: str) -> None:
     """It cannot be launched, now or later; that is kept."""
     db.execute("UPDATE due SET state = 'refused', failed = ? WHERE execution = ?", (why, execution))

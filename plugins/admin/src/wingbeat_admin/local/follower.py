@@ -43,6 +43,8 @@ from wingbeat_admin.local.waiting import either
 AGAIN_S = 0.5
 AGAIN_S_MAX = 30.0
 DUE_PAGE = 100
+LATER_S_MIN = 1.0
+"""At least so much later what has no room now is launched: many may wait for it."""
 _DEFINITE = (ConflictError, InputError, LimitReached, NotFound, ValueMismatch)
 """Launching it again would end the same way."""
 
@@ -230,6 +232,11 @@ class Follower:
             assert definition.plan is not None
             await self._run(id, definition, *await self._inputs(due, definition), due.execution, cause=due.cause)
         except _DEFINITE as error:
+            after_s = error.retry_after_s if isinstance(error, LimitReached) else 0.0
+            if after_s:  # the quota of a minute: its time comes
+                _log.info("%s is launched later for %s: %s", due.entity, due.cause, error.message)
+                await self._do(Store.postponed, due.execution, self._clock() + max(after_s, LATER_S_MIN))
+                return
             _log.warning("%s cannot be launched for %s: %s", due.entity, due.cause, error)
             await self._do(Store.refused, due.execution, str(error))
         else:

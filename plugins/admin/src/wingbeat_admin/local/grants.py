@@ -6,18 +6,40 @@ import re
 import sqlite3
 from collections.abc import Sequence
 
+import msgspec
+from msgspec import Struct
+
 from wingbeat.base.errors import ConflictError, InputError, LimitReached, NotFound
-from wingbeat.contracts.access import EVERY, KINDS, NAME_LENGTH_MAX, ApiKey, Grant, Role
+from wingbeat.contracts.access import EVERY, KINDS, NAME_LENGTH_MAX, ApiKey, Grant, KeyLimits, Role
 from wingbeat.spec.identity import check_place
 from wingbeat_admin.local import keys
 
+LIMITS = "ALTER TABLE apikeys ADD COLUMN limits BLOB NOT NULL DEFAULT '{}'"
+"""A step of `schema`: how much of a server a key may have, JSON."""
 KEYS_MAX = 1000
 GRANTS_MAX = 10_000
+_limits = msgspec.json.Decoder(KeyLimits)
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?\Z")
 
 
-def check_key(name: str, grants: Sequence[Grant], expires_at: float | None, now: float) -> None:
+class Holder(Struct, frozen=True):
+    """Who has a key.
+
+    Attributes:
+        expires_at: Until when, in epoch seconds.
+    """
+
+    principal: str
+    expires_at: float | None
+    limits: KeyLimits
+
+
+def check_key(name: str, grants: Sequence[Grant], expires_at: float | None, limits: KeyLimits, now: float) -> None:
     """Raises InputError for what cannot be a key."""
+    try:
+        msgspec.convert(msgspec.to_builtins(limits), KeyLimits)
+    except msgspec.ValidationError as error:
+        raise InputError(f"A key cannot have this limit: {error}") from None
     if not _NAME.match(name):
         raise InputError(
             f"{name[:80]!r} cannot name a key.", hint="Use letters, digits, '.', '_' and '-', such as 'ci'."
@@ -42,17 +64,18 @@ def check_where(project: str, domain: str) -> None:
     check_place("a" if project == EVERY else project, "a" if domain == EVERY else domain)
 
 
-def add_key(
-    db: sqlite3.Connection, name: str, key: str, grants: Sequence[Grant], at: float, by: str, expires_at: float | None
-) -> None:
+def add_key(db: sqlite3.Connection, about: ApiKey, key: str) -> None:
     """Keep a key, by its hash, with its grants. Raises ConflictError, LimitReached."""
+    name = about.name
     if db.execute("SELECT 1 FROM apikeys WHERE name = ?", (name,)).fetchone():
         raise ConflictError(f"There is a key {name!r} already.", hint="Delete it first, or choose another name.")
     if _count(db, "apikeys") >= KEYS_MAX:
         raise LimitReached(f"There are {KEYS_MAX} keys already.", hint="'wingbeat delete apikey NAME' makes room.")
-    values = (name, keys.id_of(key), keys.hash_of(key), at, by, expires_at)
-    db.execute("INSERT INTO apikeys (name, id, hash, created_at, by, expires_at) VALUES (?, ?, ?, ?, ?, ?)", values)
-    for grant in grants:
+    limits = msgspec.json.encode(about.limits)
+    values = (name, keys.id_of(key), keys.hash_of(key), about.created_at, about.by, about.expires_at, limits)
+    columns = "name, id, hash, created_at, by, expires_at, limits"
+    db.execute(f"INSERT INTO apikeys ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+    for grant in about.grants:
         put(db, Grant(f"apikey:{name}", grant.role, grant.project, grant.domain))
 
 
@@ -70,16 +93,19 @@ def unknown_key(name: str) -> NotFound:
 
 def all_keys(db: sqlite3.Connection) -> list[ApiKey]:
     """All keys, by name."""
-    found = db.execute("SELECT name, created_at, by, expires_at FROM apikeys ORDER BY name").fetchall()
-    return [ApiKey(name, at, by, expires_at, of(db, [f"apikey:{name}"])) for name, at, by, expires_at in found]
+    found = db.execute("SELECT name, created_at, by, expires_at, limits FROM apikeys ORDER BY name").fetchall()
+    return [
+        ApiKey(name, at, by, expires_at, of(db, [f"apikey:{name}"]), _limits.decode(limits))
+        for name, at, by, expires_at, limits in found
+    ]
 
 
-def holder(db: sqlite3.Connection, key: str, now: float) -> tuple[str, float | None] | None:
-    """The principal of a key, and when it expires; None if it is not taken."""
-    row = db.execute("SELECT name, hash, expires_at FROM apikeys WHERE id = ?", (keys.id_of(key),)).fetchone()
+def holder(db: sqlite3.Connection, key: str, now: float) -> Holder | None:
+    """Who has a key; None if it is not taken."""
+    row = db.execute("SELECT name, hash, expires_at, limits FROM apikeys WHERE id = ?", (keys.id_of(key),)).fetchone()
     if row is None or not keys.is_key(key, row[1]) or (row[2] is not None and row[2] <= now):
         return None
-    return f"apikey:{row[0]}", row[2]
+    return Holder(f"apikey:{row[0]}", row[2], _limits.decode(row[3]))
 
 
 def put(db: sqlite3.Connection, grant: Grant) -> bool:

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from wingbeat.base.errors import ConfigurationError
-from wingbeat_admin.local import artifacts, history
+from wingbeat_admin.local import artifacts, audit, grants, history, quotas
 
 BUSY_S = 10.0
 """For so long another process may hold the file: a command that registers or lists."""
@@ -93,6 +93,9 @@ _STEPS = (
     CREATE INDEX audit_by_principal ON audit (principal, number);
     CREATE INDEX audit_by_place ON audit (project, domain, number);
     """,
+    quotas.SCHEMA,
+    audit.CHAIN,
+    grants.LIMITS,
 )
 FORMAT = len(_STEPS)
 """Version of the file's format."""

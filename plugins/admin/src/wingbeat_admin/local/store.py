@@ -469,6 +469,10 @@ class Store:
         with self.transaction():
             due.launched(self._db, execution)
 
+    def postponed(self, execution: str, at: float) -> None:
+        """It cannot be launched now, but later."""
+        due.postponed(self._db, execution, at)
+
     def refused(self, execution: str, why: str) -> None:
         """It cannot be launched, now or later; that is kept."""
         due.refused(self._db, execution, why)

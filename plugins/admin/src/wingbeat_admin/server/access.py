@@ -6,8 +6,9 @@ from typing import Any
 
 from litestar import Request, Router
 from litestar.params import FromQuery
+from msgspec.structs import replace
 
-from wingbeat.contracts.access import ApiKey, AuditPage, AuditQuery, Grant, NewKey, Outcome, Role, access_of
+from wingbeat.contracts.access import ApiKey, AuditCheck, AuditPage, AuditQuery, Grant, NewKey, Outcome, Role, access_of
 from wingbeat_admin.client.access import KeyRequest, Login, Me
 from wingbeat_admin.places import is_within
 from wingbeat_admin.server.bodies import body_of
@@ -33,7 +34,7 @@ async def keys(admin: TheAdmin, caller: TheCaller) -> list[ApiKey]:
     found = await access_of(admin).keys()
     if places is None:
         return found
-    limited = [ApiKey(key.name, key.created_at, key.by, key.expires_at, _within(key.grants, places)) for key in found]
+    limited = [replace(key, grants=_within(key.grants, places)) for key in found]
     return [key for key in limited if key.grants]
 
 
@@ -41,7 +42,8 @@ async def keys(admin: TheAdmin, caller: TheCaller) -> list[ApiKey]:
 async def create_key(admin: TheAdmin, caller: TheCaller, request: Request[Any, Any, Any]) -> NewKey:
     """Make a key. It is in this answer, and nowhere else."""
     given = await body_of(request, KeyRequest)
-    return await access_of(admin).create_key(given.name, given.grants, given.expires_at, by=caller.name)
+    access = access_of(admin)
+    return await access.create_key(given.name, given.grants, given.expires_at, by=caller.name, limits=given.limits)
 
 
 @delete("/apikeys/{name:str}")
@@ -87,10 +89,17 @@ async def audit(
     return await access_of(admin).audit(AuditQuery(principal, action, outcome, project, domain, after, limit, places))
 
 
+@get("/audit/verification")
+async def verify_audit(admin: TheAdmin, held: FromQuery[str] = "") -> AuditCheck:
+    """Whether the audit log is as it was written; and whether it goes on behind `held`, the `newest` of an earlier answer."""
+    return await access_of(admin).verify_audit(held)
+
+
 def _within(found: list[Grant], places: tuple[str, ...] | None) -> list[Grant]:
     return [grant for grant in found if is_within(places, grant.project, grant.domain)]
 
 
 ACCESS = Router(
-    "/api/v1", route_handlers=[how, me, keys, create_key, delete_key, grants, create_grant, delete_grant, audit]
+    "/api/v1",
+    route_handlers=[how, me, keys, create_key, delete_key, grants, create_grant, delete_grant, audit, verify_audit],
 )

@@ -43,7 +43,7 @@ REFUSALS = {
     415: "The body is no JSON.",
     421: "This server is not the one that was asked for.",
     422: "A value is not what is expected.",
-    429: "As many are under way as may be at once.",
+    429: "There are as many already as may be; `Retry-After` says when there is room, where that is known.",
     500: "A mistake of ours.",
     503: "The engine does not answer now.",
     507: "The disk is full.",

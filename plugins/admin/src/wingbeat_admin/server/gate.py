@@ -28,8 +28,9 @@ from wingbeat_admin.places import is_within
 from wingbeat_admin.server.needs import Asked
 from wingbeat_admin.server.noting import Notes
 from wingbeat_admin.server.policy import Caller, all_powerful
+from wingbeat_admin.server.rates import Rates
 from wingbeat_admin.server.reach import Reach, Shown
-from wingbeat_admin.server.table import TABLE, Effect, Rule
+from wingbeat_admin.server.table import LAUNCHES, TABLE, Effect, Rule
 
 if TYPE_CHECKING:
     from wingbeat_admin.server.tokens import Tokens
@@ -64,6 +65,7 @@ class Gate:
         self._owner_key, self._scheme, self._end = owner_key, scheme, end
         self._notes = None if access is None else Notes(access)
         self._changed = asyncio.Event()
+        self._rates = Rates()
         self.reach = Reach()
         if access is not None:
             access.changed.append(self._has_changed)
@@ -81,6 +83,7 @@ class Gate:
             caller = asked.caller = await self._caller(connection, rule)
             call.principal = caller.name
             connection.state["caller"] = caller
+            self._take(caller, rule)
             await self._check(rule, asked)
         except WingbeatError as error:
             if asked.denied or isinstance(error, AccessDenied):  # which is not told outside: both are answered alike
@@ -161,8 +164,14 @@ class Gate:
         found = await self._access.holder(key)
         if found is None:
             raise Unauthenticated("The key is not taken: it has expired, was deleted, or is none of this server.")
-        name, expires_at = found
-        return Caller(name, tuple(await self._access.grants_of([name])), expires_at)
+        grants = await self._access.grants_of([found.principal])
+        return Caller(found.principal, tuple(grants), found.expires_at, found.limits)
+
+    def _take(self, caller: Caller, rule: Rule) -> None:
+        """Count a request. Raises LimitReached if these are too many."""
+        self._rates.take(caller.name, "requests", caller.limits.requests_per_minute)
+        if rule.action in LAUNCHES:
+            self._rates.take(caller.name, "launches", caller.limits.launches_per_minute)
 
     async def _check(self, rule: Rule, asked: Asked) -> None:
         if rule.needs is None or (rule.effect is Effect.NONE and asked.caller.is_mighty):

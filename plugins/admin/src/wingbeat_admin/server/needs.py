@@ -26,7 +26,8 @@ from wingbeat.contracts.admin import (
     Notifying,
     Registration,
 )
-from wingbeat.contracts.engine import Engine, LaunchRequest
+from wingbeat.contracts.engine import POOL_LABEL, Engine, LaunchRequest
+from wingbeat.contracts.places import Setting
 from wingbeat.spec.codec import canonical
 from wingbeat.spec.definition import Kind, borrowed_of, check_borrowed
 from wingbeat.spec.entities import Closure
@@ -36,14 +37,13 @@ from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec
 from wingbeat_admin.client.access import KeyRequest
 from wingbeat_admin.local.grants import unknown_key
 from wingbeat_admin.local.store import unregistered
+from wingbeat_admin.places import DOMAIN, PROJECT
 from wingbeat_admin.server.bodies import body_of, reference_of
 from wingbeat_admin.server.policy import Caller, Need
 from wingbeat_admin.server.reach import Reach, uris_of
 
 T = TypeVar("T")
 
-PROJECT, DOMAIN = "default", "development"
-"""Where an execution is that says nothing of it: as of what is registered."""
 RESERVED = "wingbeat/"
 
 
@@ -245,6 +245,28 @@ async def of_grant(asked: Asked) -> AsyncIterator[Need]:
     yield asked.need(Role.ADMIN, project, domain)
 
 
+async def of_new_setting(asked: Asked) -> AsyncIterator[Need]:
+    """To say something of a place takes to be an admin of all of it."""
+    given = await asked.body(Setting)
+    asked.object = f"{given.name} in {given.project}/{given.domain}"
+    yield asked.need(Role.ADMIN, given.project, given.domain)
+
+
+async def of_setting(asked: Asked) -> AsyncIterator[Need]:
+    """To say it no more takes the same."""
+    query = asked.request.query_params
+    project, domain = query.get("project", ""), query.get("domain", "")
+    asked.object = f"{query.get('name', '')} in {project}/{domain}"
+    yield asked.need(Role.ADMIN, project, domain)
+
+
+async def of_place(asked: Asked) -> AsyncIterator[Need]:
+    """To look at what holds in a place takes to look at the place."""
+    project, domain = asked.path["project"], asked.path["domain"]
+    asked.object = f"{project}/{domain}"
+    yield asked.need(Role.VIEWER, project, domain)
+
+
 def stamped(request: LaunchRequest, caller: Caller) -> LaunchRequest:
     """A launch of a caller, as the engine gets it: with where it is and who has launched it, which nobody can say for themselves.
 
@@ -254,7 +276,7 @@ def stamped(request: LaunchRequest, caller: Caller) -> LaunchRequest:
     if not caller.name:
         return request
     for name in request.labels:
-        if name.startswith(RESERVED) and name != ENTITY_LABEL:
+        if name.startswith(RESERVED) and name not in (ENTITY_LABEL, POOL_LABEL):  # by which it is launched again
             raise InputError(f"The label {name[:80]!r} is ours.", hint="Choose another name.")
     labels = {"project": PROJECT, "domain": DOMAIN, **request.labels, BY_LABEL: caller.name}
     check_place(labels["project"], labels["domain"])

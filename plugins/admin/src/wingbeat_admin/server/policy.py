@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from wingbeat.base.errors import AccessDenied, WingbeatError
-from wingbeat.contracts.access import EVERY, Grant, Role
+from wingbeat.contracts.access import EVERY, Grant, KeyLimits, Role
 from wingbeat_admin.places import covers
 
 _RANK = {role: rank for rank, role in enumerate(Role)}
@@ -42,11 +42,14 @@ class Caller(Struct, frozen=True):
         name: The principal; empty where nobody has to prove who they are.
 
         expires_at: When that ends, in epoch seconds.
+
+        limits: How much of the server it may have.
     """
 
     name: str
     grants: tuple[Grant, ...] = ()
     expires_at: float | None = None
+    limits: KeyLimits = KeyLimits()
 
     def check(self, need: Need) -> None:
         """Raise what `need` says, or AccessDenied."""

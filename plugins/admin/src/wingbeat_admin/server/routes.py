@@ -57,6 +57,7 @@ from wingbeat_admin.server.dependencies import (
 from wingbeat_admin.server.ending import before
 from wingbeat_admin.server.filters import conditions, pairs
 from wingbeat_admin.server.needs import stamped
+from wingbeat_admin.server.places import placed
 from wingbeat_admin.views import shown as as_json
 
 WAIT_S_MAX = 30.0
@@ -337,9 +338,11 @@ async def cache(engine: TheEngine, execution: Part, node: FromQuery[str]) -> Res
 
 
 @post("/engine/launches", status_code=200)
-async def engine_launch(engine: TheEngine, caller: TheCaller, request: Request[Any, Any, Any]) -> LaunchReply:
+async def engine_launch(
+    engine: TheEngine, admin: TheAdmin, caller: TheCaller, request: Request[Any, Any, Any]
+) -> LaunchReply:
     """Begin an execution of a specification that is not registered."""
-    return await engine.launch(stamped(await body_of(request, LaunchRequest), caller))
+    return await engine.launch(await placed(admin, stamped(await body_of(request, LaunchRequest), caller)))
 
 
 @post("/engine/recovery-plans", status_code=200)

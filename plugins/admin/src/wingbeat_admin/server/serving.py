@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import math
 import secrets
 import socket
 from collections.abc import Callable, Iterator
@@ -33,6 +34,7 @@ from wingbeat_admin.server.access import ACCESS
 from wingbeat_admin.server.attemptfiles import ATTEMPT_FILES
 from wingbeat_admin.server.content import CONTENT
 from wingbeat_admin.server.gate import Gate
+from wingbeat_admin.server.places import PLACES
 from wingbeat_admin.server.routes import ROUTES
 from wingbeat_admin.settings import ServerSettings
 
@@ -64,7 +66,7 @@ def application(
     gate = _gate(home, engine, admin, settings, end, owner_key)
     how = Login(settings.issuer, settings.client, settings.scopes) if settings.auth == "oidc" else Login()
     return Litestar(
-        route_handlers=[ROUTES, CONTENT, ATTEMPT_FILES, ACCESS],
+        route_handlers=[ROUTES, CONTENT, ATTEMPT_FILES, ACCESS, PLACES],
         guards=[gate],
         before_send=[gate.answered],
         dependencies={
@@ -202,6 +204,8 @@ def _has_json(headers: dict[bytes, bytes]) -> bool:
 
 def _answer(problem: Problem) -> Response[Problem]:
     headers = {"www-authenticate": "Bearer"} if problem.status == 401 else {}
+    if problem.retry_after_s > 0:
+        headers["retry-after"] = str(math.ceil(problem.retry_after_s))
     return Response(problem, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
 
 

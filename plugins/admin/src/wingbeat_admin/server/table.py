@@ -36,6 +36,8 @@ class Rule(Struct, frozen=True):
     effect: Effect = Effect.NONE
 
 
+LAUNCHES = frozenset({"launch", "run"})
+"""Actions that launch something."""
 _API = "/api/v1"
 _ENTITY = f"{_API}/entities/{{project}}/{{domain}}/{{name}}/{{version}}"
 _EXECUTION = f"{_API}/executions/{{execution}}"
@@ -99,5 +101,11 @@ TABLE: dict[tuple[str, str], Rule] = {
     ("POST", f"{_API}/grants"): Rule("grant.create", needs.of_new_grant, Effect.FILE),
     ("DELETE", f"{_API}/grants"): Rule("grant.delete", needs.of_grant, Effect.FILE),
     ("GET", f"{_API}/audit"): Rule("audit.list", somewhere(_ADMIN)),
+    ("GET", f"{_API}/audit/verification"): Rule("audit.verify", everywhere(_ADMIN)),
+    # what places may have
+    ("GET", f"{_API}/settings"): Rule("setting.list", anybody),
+    ("POST", f"{_API}/settings"): Rule("setting.create", needs.of_new_setting, Effect.FILE),
+    ("DELETE", f"{_API}/settings"): Rule("setting.delete", needs.of_setting, Effect.FILE),
+    ("GET", f"{_API}/settings/{{project}}/{{domain}}"): Rule("setting.read", needs.of_place),
 }
 """By method and path. The paths are those of the routes, which a test compares."""

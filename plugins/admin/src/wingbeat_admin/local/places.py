@@ -1,0 +1,149 @@
+"""The settings of an admin's places, and launches under them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from wingbeat.base.errors import InputError
+from wingbeat.base.ids import short_id
+from wingbeat.contracts.admin import ENTITY_LABEL
+from wingbeat.contracts.engine import POOL_LABEL, LaunchRequest, Quota
+from wingbeat.contracts.failpoints import hit
+from wingbeat.contracts.places import BUILT_IN, SETTINGS_LABEL, PlaceSettings, Said, Setting, Settled
+from wingbeat.spec.entities import LaunchPlanSpec, PoolSpec
+from wingbeat.spec.identity import check_place, parse_identity, parse_reference
+from wingbeat_admin.local import quotas
+from wingbeat_admin.local.access import LocalAccess
+from wingbeat_admin.local.store import Store
+from wingbeat_admin.places import DOMAIN, PROJECT
+
+OF_LAUNCH = "the launch"
+"""Source of what a launch says itself."""
+_TOLD = ("executions", "cpu", "memory_bytes", "pool", "priority", "retention_days")
+"""What an execution has of them, and tells."""
+
+
+class LocalPlaces:
+    """A `wingbeat.contracts.places.Places` over the file of an admin; and what launches go through.
+
+    Args:
+        do: Does something with the file: `LocalAdmin.do`.
+
+        access: Changes the file with an entry of the audit log.
+    """
+
+    def __init__(self, do: Callable[..., Awaitable[Any]], clock: Callable[[], float], access: LocalAccess) -> None:
+        self._do, self._clock, self._access = do, clock, access
+
+    async def create_setting(self, setting: Setting, *, by: str = "") -> bool:
+        """See `Places.create_setting`."""
+        quotas.check(setting)
+        told = f"{setting.name} = {msgspec.json.encode(setting.value).decode()} in {setting.project}/{setting.domain}"
+        place = setting.project, setting.domain
+        return await self._access.change(  # type: ignore[no-any-return]
+            "setting.create", told, *place, by, lambda store: quotas.put(store.db, setting)
+        )
+
+    async def delete_setting(self, name: str, project: str, domain: str, *, by: str = "") -> None:
+        """See `Places.delete_setting`."""
+        told = f"{name} in {project}/{domain}"
+        await self._access.change(
+            "setting.delete", told, project, domain, by, lambda store: quotas.remove(store.db, name, project, domain)
+        )
+
+    async def settings(self, *, within: tuple[str, ...] | None = None) -> list[Setting]:
+        """See `Places.settings`."""
+        return await self._do(lambda store: quotas.every(store.db, within))  # type: ignore[no-any-return]
+
+    async def settled(self, project: str, domain: str, launchplan: str = "") -> list[Settled]:
+        """See `Places.settled`."""
+        check_place(project, domain)
+        plan = await self._do(_plan, f"{project}/{domain}/{launchplan}") if launchplan else None
+        found = _over(plan, await self._do(lambda store: quotas.said(store.db, project, domain)))
+        return [
+            Settled(name, each[0].value, each[0].source, each[1:])
+            for name in PlaceSettings.__struct_fields__
+            for each in [[*found.get(name, ()), Said(None, BUILT_IN)]]
+        ]
+
+    # -- for launches
+
+    async def placed(self, request: LaunchRequest) -> LaunchRequest:
+        """A launch with the quota and the defaults of its place, counted as one.
+
+        Raises:
+            LimitReached: There were too many within a minute.
+        """
+        named = request if request.name else replace(request, name=short_id(os.urandom(16)))
+        plan, found = await self._do(self._admitted, named)
+        hit("admin.placed")
+        return _applied(named, _over(plan or _own(named), found))
+
+    def _admitted(
+        self, store: Store, request: LaunchRequest
+    ) -> tuple[tuple[str, dict[str, Any]] | None, dict[str, list[Said]]]:
+        place = _place(request.labels)
+        found = quotas.said(store.db, *place)
+        if "launches_per_minute" in found:
+            with store.transaction():
+                limit, now = found["launches_per_minute"][0], self._clock()
+                quotas.count_launch(store.db, limit, place, request.name, now)
+        entity = request.labels.get(ENTITY_LABEL, "")
+        return (_said_by(store, entity) if entity and found else None), found
+
+
+def _place(labels: Mapping[str, str]) -> tuple[str, str]:
+    return labels.get("project") or PROJECT, labels.get("domain") or DOMAIN
+
+
+def _plan(store: Store, reference: str) -> tuple[str, dict[str, Any]]:
+    """A launch plan, and what it says. Raises NotFound, InputError."""
+    id = store.entity(*parse_reference(reference)).id
+    if (found := _said_by(store, id)) is None:
+        raise InputError(f"{id} is no launch plan.", hint="'wingbeat get launchplans' lists those that there are.")
+    return found
+
+
+def _said_by(store: Store, id: str) -> tuple[str, dict[str, Any]] | None:
+    plan: LaunchPlanSpec | None = store.definition(parse_identity(id)).plan
+    if plan is None:
+        return None
+    pool = None if plan.pool is None else plan.pool.name
+    says = {"pool": pool, "priority": plan.priority, "retention_days": plan.retention_days}
+    return id, {name: value for name, value in says.items() if value}
+
+
+def _own(request: LaunchRequest) -> tuple[str, dict[str, Any]]:
+    """What a launch says that is not of a launch plan; what is launched again says what it said."""
+    pool = None if request.pool is None else request.pool.name
+    says = {"pool": pool, "priority": request.priority}
+    return OF_LAUNCH, {name: value for name, value in says.items() if value}
+
+
+def _over(first: tuple[str, dict[str, Any]] | None, found: Mapping[str, list[Said]]) -> dict[str, list[Said]]:
+    """What a launch, or its plan, says stands before what places say."""
+    source, says = first or ("", {})
+    both = {name: [Said(value, source)] for name, value in says.items()}
+    return both | {name: [*both.get(name, ()), *each] for name, each in found.items()}
+
+
+def _applied(request: LaunchRequest, said: Mapping[str, list[Said]]) -> LaunchRequest:
+    value = {name: each[0].value for name, each in said.items()}
+    labels = {**value.get("labels", {}), **request.labels}
+    if POOL_LABEL in labels:  # it is launched again, as it was
+        value = {**value, "pool": None, "priority": None}
+    told = {name: (value[name], said[name][0].source) for name in _TOLD if value.get(name) is not None}
+    if told:
+        labels[SETTINGS_LABEL] = msgspec.json.encode(told).decode()
+    quota = tuple(value.get(name) for name in ("executions", "cpu", "memory_bytes"))
+    place = "/".join(_place(request.labels))
+    pool = PoolSpec(value["pool"]) if request.pool is None and value.get("pool") else request.pool
+    return replace(
+        request, labels=labels, pool=pool, priority=request.priority or value.get("priority") or 0,
+        quota=Quota(place, *quota) if any(each is not None for each in quota) else None,
+    )  # fmt: skip
