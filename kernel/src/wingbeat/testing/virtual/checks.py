@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from wingbeat.base.ids import split_attempt_id
 from wingbeat.contracts.engine import ExecutionView
 from wingbeat.engine.archive import LIMIT
+from wingbeat.engine.asked import QUOTA
+from wingbeat.engine.children import PARENT
 from wingbeat.machine.fact import (
     AttemptLost,
     AttemptQueued,
@@ -93,12 +95,19 @@ def check_row(world: World, shadow: Shadow) -> None:
 
 
 def check_limits(store: Store) -> None:
-    """After a commit: of a limit, no more have begun and not ended than it says."""
+    """After a commit: of a limit, and of a place, no more have begun and not ended than it says."""
     for name, limit in store.limits.items():
         under = [id for id in store.live if store.records[id].labels.get(LIMIT) == name]
         begun = [id for id in under if store.shadows[id].machine.state.began_at is not None]
         store.world.fired["execution waited for its turn"] += len(under) > len(begun)
         store.world.check(len(begun) <= limit, "I8", f"limit {name} is {limit}, and these are under way: {begun}")
+    if store.quota is not None and store.quota.executions is not None:
+        labels = {id: store.records[id].labels for id in store.live}
+        under = [id for id, found in labels.items() if QUOTA in found and PARENT not in found]
+        begun = [id for id in under if store.shadows[id].machine.state.began_at is not None]
+        store.world.fired["execution waited for its place"] += len(under) > len(begun)
+        told = f"the quota is {store.quota.executions}, and these are under way: {begun}"
+        store.world.check(len(begun) <= store.quota.executions, "I8", told)
 
 
 def check_attempt(outside: Outside, attempt: Attempt) -> None:
@@ -183,7 +192,8 @@ def check_quiet(kernel: Kernel) -> None:
         "inbox": engine._inbox, "launching": engine._launching,  # noqa: SLF001
         "touched": engine._touched, "holding": engine._holding, "ended": engine._ended,  # noqa: SLF001
         "reservations": engine._memo._reservations, "lookups": engine._memo._tasks,  # noqa: SLF001
-        "limits": engine._admission._limits._groups,  # noqa: SLF001
+        "limits": engine._admission._limits._groups, "places": engine._admission._places._groups,  # noqa: SLF001
+        "limits that come next": engine._admission._next,  # noqa: SLF001
         "children": engine._children._tasks, "loads": engine._loading._tasks,  # noqa: SLF001
     }  # fmt: skip
     for dispatcher in engine._dispatchers.values():  # noqa: SLF001

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from wingbeat.base.errors import JournalUnknown
 from wingbeat.compile.flatten import flatten
+from wingbeat.contracts.engine import Quota
 from wingbeat.contracts.journal import Batch, Change, FencedOut, Record, Row, Snapshot, StorageFull
 from wingbeat.machine.fact import decode_facts
 from wingbeat.spec.codec import read_closure
@@ -30,10 +31,12 @@ class Store:
         shadows: Every execution, folded.
 
         limits: How many executions may be under way at once, by the name of a limit.
+
+        quota: How many of a place.
     """
 
-    def __init__(self, world: World, limits: Mapping[str, int]) -> None:
-        self.world, self.limits = world, limits
+    def __init__(self, world: World, limits: Mapping[str, int], quota: Quota | None) -> None:
+        self.world, self.limits, self.quota = world, limits, quota
         self.fence = 0
         self.records: dict[str, Record] = {}
         self.rows: dict[str, list[Row]] = {}

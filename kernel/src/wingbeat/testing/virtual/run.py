@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from wingbeat.base.errors import ConflictError
+from wingbeat.contracts.engine import Quota
 from wingbeat.contracts.observer import Published
 from wingbeat.engine import archive, feed, held, live
 from wingbeat.engine import engine as engine_module
@@ -54,6 +55,8 @@ class Scene:
 
         limit: Of executions, for those that are launched under one.
 
+        quota: Of the place in which the executions of some are.
+
         holder: The kernel that was started last.
     """
 
@@ -68,7 +71,8 @@ class Scene:
         assert isinstance(some, TaskSpec)
         self.any_task = some
         self.limit = _limit(world.chance.rng("limits"))
-        self.store = Store(world, {} if self.limit is None else {self.limit.name: self.limit.limit})
+        self.quota = _quota(world.chance.rng("quotas"))
+        self.store = Store(world, {} if self.limit is None else {self.limit.name: self.limit.limit}, self.quota)
         self.outside = Outside(world, self.store, Script(seed, sorted(graphs.templates)), graphs.close)
         self.catalog, self.storage = Entries(world), SimStorage(world)
         self.kernels: list[Kernel] = []
@@ -167,6 +171,11 @@ class Scene:
 def _limit(rng: random.Random) -> ConcurrencySpec | None:
     """Under what the executions of some are launched, in some worlds."""
     return ConcurrencySpec("shared", rng.choice((1, 1, 2, 3))) if rng.random() < 0.4 else None
+
+
+def _quota(rng: random.Random) -> Quota | None:
+    """In which place some are, in some worlds."""
+    return Quota("place", rng.choice((1, 2, 3))) if rng.random() < 0.4 else None
 
 
 def _stored_map(graphs: Graphs) -> Closure:

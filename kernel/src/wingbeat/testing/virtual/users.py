@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from wingbeat.base.errors import ConflictError, EngineStopped, JournalUnknown, LimitReached, NotFound
-from wingbeat.contracts.engine import LaunchReply, LaunchRequest
+from wingbeat.contracts.engine import LaunchReply, LaunchRequest, Quota
 from wingbeat.contracts.journal import FencedOut, StorageFull
 from wingbeat.contracts.observer import Published
 from wingbeat.engine.engine import LocalEngine
@@ -96,8 +96,17 @@ class User:
         closure = rng.choice(self.scene.closures)
         inputs: Literals = {"x": Inline(rng.randint(1, 3))}
         return LaunchRequest(
-            closure, inputs, launch_key=launch_key(closure, inputs), concurrency=self._concurrency(), **more
+            closure,
+            inputs,
+            launch_key=launch_key(closure, inputs),
+            concurrency=self._concurrency(),
+            quota=self._quota(),
+            **more,
         )
+
+    def _quota(self) -> Quota | None:
+        """That of the place, where there is one, and it is there."""
+        return self.scene.quota if self.world.chance.rng(f"{self.name} quotas").random() < 0.7 else None
 
     def _concurrency(self) -> ConcurrencySpec | None:
         """A limit, where there is one: with any policy and priority."""
