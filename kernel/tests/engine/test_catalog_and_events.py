@@ -8,6 +8,7 @@ from wingbeat.base.errors import (
     ConfigurationError,
     EngineStopped,
     InputError,
+    JournalUnknown,
     WingbeatError,
 )
 from wingbeat.contracts.catalog import Evicted, Eviction
@@ -311,6 +312,23 @@ async def test_a_reader_who_leaves_is_forgotten(bench):
         assert engine._lives[reply.id].subscribers
         await events.aclose()
         assert not engine._lives[reply.id].subscribers
+
+
+async def test_who_reads_events_while_an_engine_stops_is_told_that(bench, monkeypatch):
+    bench.executor.behaviour = lambda request: None
+    async with bench.engine() as engine:
+        reply, stopped = await engine.launch(bench.request(ONE)), asyncio.Event()
+
+        async def read(execution, cursor):
+            await stopped.wait()
+            raise JournalUnknown("The journal is closed.")
+
+        monkeypatch.setattr(engine._archive, "events", read)
+        following = asyncio.ensure_future(anext(engine.events(reply.id)))
+        await until(lambda: engine._lives[reply.id].subscribers)
+    stopped.set()
+    with pytest.raises(EngineStopped):
+        await following
 
 
 async def test_events_of_an_engine_that_stops_do_not_look_like_an_end(bench):

@@ -308,7 +308,7 @@ class LocalEngine:
             await self._over(execution)
             return
         self._check_running()  # else nobody would tell the end
-        following = self._feed.follow(live, cursor, self._archive.events, self._check_ended)
+        following = self._feed.follow(live, cursor, self._archive.events, self._check_ended, self._check_running)
         async with contextlib.aclosing(following):  # a reader who leaves is forgotten at once
             async for event in following:
                 yield event

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 
+from wingbeat.base.errors import JournalUnknown
 from wingbeat.contracts.observer import MISSED, Observer, Propagates, Published
 from wingbeat.engine.again import told_again
 from wingbeat.engine.circuit import Circuit, LeftAlone
@@ -168,6 +169,7 @@ class Feed:
         cursor: int,
         read: Callable[[str, int], Awaitable[list[Published]]],
         check_ended: Callable[[Live], None],
+        check_running: Callable[[], None],
     ) -> AsyncGenerator[Published, None]:
         """What happened and happens in an execution behind `cursor`, until it has ended.
 
@@ -175,6 +177,8 @@ class Feed:
             read: Gives what is in the journal behind a cursor.
 
             check_ended: Raises if the end that is told is not the execution's.
+
+            check_running: Raises if the engine has stopped.
         """
         queue = self.subscribe(live)
         try:
@@ -196,6 +200,9 @@ class Feed:
                     return
                 if not batch:
                     return
+        except JournalUnknown:
+            check_running()  # else it was closed while it was read
+            raise
         finally:
             if queue in live.subscribers:
                 live.subscribers.remove(queue)
