@@ -123,6 +123,21 @@ def _kept(labels):
     return {name: value for name, value in labels.items() if not name.startswith("wingbeat/") or name == POOL_LABEL}
 
 
+async def test_where_nothing_is_set_nothing_is_told(tmp_path):
+    async with Kernel(tmp_path, discover=False) as kernel, opened(tmp_path, time.time, kernel.engine) as admin:
+        plan = launchplan(flows.twice, "plan", priority=7)
+        await admin.register(Registration("maps", "production", (plan,), "v1"))
+        labels = (
+            await kernel.engine.describe((await admin.launch(Launch("maps/production/plan@v1", {"n": 1}))).id)
+        ).labels
+        assert SETTINGS_LABEL not in labels
+        await admin.places.create_setting(Setting("cpu", 4.0))
+        labels = (
+            await kernel.engine.describe((await admin.launch(Launch("maps/production/plan@v1", {"n": 1}))).id)
+        ).labels
+        assert json.loads(labels[SETTINGS_LABEL]) == {"cpu": [4.0, "*/*"], "priority": [7, "maps/production/plan@v1"]}
+
+
 def test_who_launches_again_over_http_keeps_the_pool():
     caller = Caller("apikey:ci", (Grant("apikey:ci", Role.DEVELOPER),))
     request = LaunchRequest(closure_of(flows.twice), {"n": Inline(1)}, labels={POOL_LABEL: '{"priority":1}'})

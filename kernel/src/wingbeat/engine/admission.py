@@ -77,9 +77,8 @@ class Admission:
                 if arrival.begins:
                     return launched, ExecutionPhase.RUNNING, labels
                 return replace(launched, at=arrival.since, queued=own), ExecutionPhase.QUEUED, labels
-            self._limits.ended(
-                name
-            )  # there is room, and it has not its turn in the place: later it waits for this, too
+            # There is room, and it has not its turn in the place: later it waits for this, too.
+            self._limits.ended(name)
         if own is not None:
             self._next[name] = own
         assert waits is not None

@@ -82,6 +82,8 @@ class LocalPlaces:
         named = request if request.name else replace(request, name=short_id(os.urandom(16)))
         plan, found = await self._do(self._admitted, named)
         hit("admin.placed")
+        if not found:
+            return replace(named, quota=None)
         return _applied(named, _over(plan or _own(named), found))
 
     def _admitted(
@@ -93,8 +95,10 @@ class LocalPlaces:
             with store.transaction():
                 limit, now = found["launches_per_minute"][0], self._clock()
                 quotas.count_launch(store.db, limit, place, request.name, now)
+        if not found:
+            return None, {}
         entity = request.labels.get(ENTITY_LABEL, "")
-        return (_said_by(store, entity) if entity and found else None), found
+        return (_said_by(store, entity) if entity else None), found
 
 
 def _place(labels: Mapping[str, str]) -> tuple[str, str]:
