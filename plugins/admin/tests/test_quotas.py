@@ -15,6 +15,7 @@ from wingbeat.contracts.access import Grant, Role
 from wingbeat.contracts.admin import ExecutionQuery, Launch, Registration
 from wingbeat.contracts.engine import POOL_LABEL, LaunchRequest
 from wingbeat.contracts.places import SETTINGS_LABEL, Setting
+from wingbeat.contracts.retention import RETENTION_LABEL
 from wingbeat.spec.literal import Inline
 from wingbeat.testing.conformance import engine_flows as flows
 from wingbeat.testing.conformance.admin import launchplan, workflow
@@ -142,6 +143,8 @@ def test_who_launches_again_over_http_keeps_the_pool():
     caller = Caller("apikey:ci", (Grant("apikey:ci", Role.DEVELOPER),))
     request = LaunchRequest(closure_of(flows.twice), {"n": Inline(1)}, labels={POOL_LABEL: '{"priority":1}'})
     assert stamped(request, caller).labels[POOL_LABEL] == '{"priority":1}'
+    kept = msgspec.structs.replace(request, labels={RETENTION_LABEL: "400"})  # as a launch plan asks for it
+    assert stamped(kept, caller).labels[RETENTION_LABEL] == "400"
     with pytest.raises(InputError, match="ours"):
         stamped(msgspec.structs.replace(request, labels={SETTINGS_LABEL: "{}"}), caller)
 

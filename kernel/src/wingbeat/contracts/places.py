@@ -49,8 +49,8 @@ class PlaceSettings(Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
 
         labels: Default: of executions, where neither launch nor launch plan gives one of the name.
 
-        retention_days: Default: how long executions are kept once they have ended, where their launch plan does not say. It is
-            told by `SETTINGS_LABEL`, for whoever removes them.
+        retention_days: Default: how long executions are kept once they have ended, where their launch plan does not say; 0 for
+            ever. Their children have that of their own launch plan.
     """
 
     executions: Annotated[int, Meta(ge=1, le=10**6)] | None = None
@@ -61,7 +61,7 @@ class PlaceSettings(Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     pool: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
     priority: Annotated[int, Meta(ge=-(10**6), le=10**6)] | None = None
     labels: dict[str, str] | None = None
-    retention_days: Annotated[float, Meta(gt=0, le=10**6)] | None = None
+    retention_days: Annotated[float, Meta(ge=0, le=10**6)] | None = None
 
 
 class Setting(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -65,9 +65,7 @@ def client(url: str, home: Home) -> tuple[Api, Transfer]:
     return api, Transfer(api, home.storage(), f"{home.path}/scratch")
 
 
-class TestLocal(
-    AdminContract, AccessContract, PlacesContract, ToldContract, ArtifactsContract, RetentionContract
-):
+class TestLocal(AdminContract, AccessContract, PlacesContract, ToldContract, ArtifactsContract, RetentionContract):
     """The admin of a home, in its process."""
 
     def opened(self, home: TemporaryHome, engine: Engine) -> contextlib.AbstractAsyncContextManager[Admin]:

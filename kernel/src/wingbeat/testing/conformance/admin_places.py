@@ -13,6 +13,7 @@ from wingbeat.contracts.access import AuditQuery, Outcome, access_of
 from wingbeat.contracts.admin import Admin, Launch, Registration
 from wingbeat.contracts.engine import Engine
 from wingbeat.contracts.places import BUILT_IN, SETTINGS_LABEL, PlaceSettings, Said, Setting, places_of
+from wingbeat.contracts.retention import RETENTION_LABEL
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.testing.conformance import engine_flows as flows
@@ -112,6 +113,7 @@ class PlacesContract(AdminStage):
             assert (labels["team"], labels["cost"], labels["project"]) == ("eta", "none", "eta")
             told = {"cpu": [64.0, "eta/production"], "priority": [-3, "eta/*"], "retention_days": [9.0, "eta/*"]}
             assert json.loads(labels[SETTINGS_LABEL]) == told
+            assert float(labels[RETENTION_LABEL]) == 9.0
             other = await admin.launch(Launch("eta/production/plan@v1", {"n": 1}))
             labels = (await engine.describe(other.id)).labels
             assert (labels["team"], labels["cost"]) == ("roads", "42")

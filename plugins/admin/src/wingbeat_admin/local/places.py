@@ -15,6 +15,7 @@ from wingbeat.contracts.admin import ENTITY_LABEL
 from wingbeat.contracts.engine import POOL_LABEL, LaunchRequest, Quota
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.places import BUILT_IN, SETTINGS_LABEL, PlaceSettings, Said, Setting, Settled
+from wingbeat.contracts.retention import RETENTION_LABEL
 from wingbeat.spec.entities import LaunchPlanSpec, PoolSpec
 from wingbeat.spec.identity import check_place, parse_identity, parse_reference
 from wingbeat_admin.local import quotas
@@ -118,15 +119,15 @@ def _said_by(store: Store, id: str) -> tuple[str, dict[str, Any]] | None:
     if plan is None:
         return None
     pool = None if plan.pool is None else plan.pool.name
-    says = {"pool": pool, "priority": plan.priority, "retention_days": plan.retention_days}
-    return id, {name: value for name, value in says.items() if value}
+    says = {"pool": pool, "priority": plan.priority or None, "retention_days": plan.retention_days}
+    return id, {name: value for name, value in says.items() if value is not None}
 
 
 def _own(request: LaunchRequest) -> tuple[str, dict[str, Any]]:
     """What a launch says that is not of a launch plan; what is launched again says what it said."""
     pool = None if request.pool is None else request.pool.name
-    says = {"pool": pool, "priority": request.priority}
-    return OF_LAUNCH, {name: value for name, value in says.items() if value}
+    says = {"pool": pool, "priority": request.priority or None}
+    return OF_LAUNCH, {name: value for name, value in says.items() if value is not None}
 
 
 def _over(first: tuple[str, dict[str, Any]] | None, found: Mapping[str, list[Said]]) -> dict[str, list[Said]]:
@@ -140,7 +141,9 @@ def _applied(request: LaunchRequest, said: Mapping[str, list[Said]]) -> LaunchRe
     value = {name: each[0].value for name, each in said.items()}
     labels = {**value.get("labels", {}), **request.labels}
     if POOL_LABEL in labels:  # it is launched again, as it was
-        value = {**value, "pool": None, "priority": None}
+        value |= {"pool": None, "priority": None}
+    if (days := value.get("retention_days")) is not None:
+        labels.setdefault(RETENTION_LABEL, str(days))
     told = {name: (value[name], said[name][0].source) for name in _TOLD if value.get(name) is not None}
     if told:
         labels[SETTINGS_LABEL] = msgspec.json.encode(told).decode()

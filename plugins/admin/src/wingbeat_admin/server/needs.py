@@ -28,6 +28,7 @@ from wingbeat.contracts.admin import (
 )
 from wingbeat.contracts.engine import POOL_LABEL, Engine, LaunchRequest
 from wingbeat.contracts.places import Setting
+from wingbeat.contracts.retention import RETENTION_LABEL
 from wingbeat.spec.codec import canonical
 from wingbeat.spec.definition import Kind, borrowed_of, check_borrowed
 from wingbeat.spec.entities import Closure
@@ -45,6 +46,8 @@ from wingbeat_admin.server.reach import Reach, uris_of
 T = TypeVar("T")
 
 RESERVED = "wingbeat/"
+_OF_LAUNCH = (ENTITY_LABEL, POOL_LABEL, RETENTION_LABEL)
+"""Labels of ours that a launch says: what it is of, and what its launch plan, or the execution that it is again, asks for."""
 
 
 class Asked:
@@ -276,7 +279,7 @@ def stamped(request: LaunchRequest, caller: Caller) -> LaunchRequest:
     if not caller.name:
         return request
     for name in request.labels:
-        if name.startswith(RESERVED) and name not in (ENTITY_LABEL, POOL_LABEL):  # by which it is launched again
+        if name.startswith(RESERVED) and name not in _OF_LAUNCH:
             raise InputError(f"The label {name[:80]!r} is ours.", hint="Choose another name.")
     labels = {"project": PROJECT, "domain": DOMAIN, **request.labels, BY_LABEL: caller.name}
     check_place(labels["project"], labels["domain"])
