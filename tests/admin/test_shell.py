@@ -608,6 +608,24 @@ def test_a_server_is_used_from_another_home(there: Shell) -> None:
     assert "surveying sf" in there("logs", "built").out
 
 
+def test_a_place_that_the_settings_say_need_not_be_named(shell: Shell) -> None:
+    (shell.root / "wingbeat.toml").write_text('[project]\nname = "maps"\ndomain = "production"\n')
+    refused = shell("register", "flow.py", "--version", "v1", "--activate")
+    assert refused.status == 2
+    assert "has no output 'o7'" in refused.err
+    told = {line.split()[0]: line.split(maxsplit=3)[-1] for line in refused.out.splitlines()[1:]}
+    assert told["maps/production/mistaken@v1"] == "new", "it is registered all the same"
+    assert told["maps/production/short@v1"] == "new, active"
+    (shell.root / "flow.py").write_text(FLOW.replace("o7", "o0"))
+    registered = shell("register", "flow.py", "--version", "v2", "--activate", "-o", "json")
+    assert registered.status == 0, registered.err
+    active = {each["id"] for each in registered.json["entities"] if each["active"]}
+    assert active == {f"maps/production/{name}@v2" for name in ("short", "trained", "mistaken")}
+    assert shell("launch", "short", "--wait", "-o", "json").json["phase"] == "SUCCEEDED"
+    assert shell("launch", "flow.build@v1", "--city", "sf", "--wait").status == 0
+    assert shell("deactivate", "launchplan", "short").out == "maps/production/short@v2 is not active any more\n"
+
+
 class Stranger(BaseHTTPRequestHandler):
     """Some other server."""
 

@@ -25,7 +25,7 @@ def execution_argument() -> Callable[[F], F]:
 
 
 def reference_argument(metavar: str, *kinds: str) -> Callable[[F], F]:
-    """The argument ``reference``: ``project/domain/name@version``.
+    """The argument ``reference``: ``project/domain/name@version``. A name alone is one of the place that the settings say.
 
     Args:
         metavar: How the help names it; one without ``@`` takes no version.
@@ -37,7 +37,16 @@ def reference_argument(metavar: str, *kinds: str) -> Callable[[F], F]:
         found = _references(ctx, kinds)
         return _beginning(found if "@" in metavar else _names(found), incomplete)
 
-    return click.argument("reference", metavar=metavar, shell_complete=complete)
+    return click.argument("reference", metavar=metavar, shell_complete=complete, callback=_placed)
+
+
+def _placed(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if "/" in value or ctx.resilient_parsing:
+        return value
+    from wingbeat.kernel import place_of
+    from wingbeat_cli.door import given
+
+    return "/".join((*place_of(given()), value))
 
 
 def complete_executions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

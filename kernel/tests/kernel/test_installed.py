@@ -73,7 +73,18 @@ def test_one_that_is_off_or_broken_is_listed_and_the_others_are_seen(plugins, tm
 
 def test_settings_are_listed_by_section(plugins, tmp_path):
     found = configuration_of(tmp_path / "home", {"process": {"slots": "3"}})
-    assert found.keys() == {"plugins", "bundle", "kernel", "pools", "retention", "journal", "log", "process", "secrets"}
+    assert found.keys() == {
+        "plugins",
+        "bundle",
+        "kernel",
+        "pools",
+        "project",
+        "retention",
+        "journal",
+        "log",
+        "process",
+        "secrets",
+    }
     assert next((s.key, s.said[0]) for s in found["process"]) == ("slots", (3, "given to the kernel"))
     with pytest.raises(ConfigurationError, match=r"There is no setting process\.slot "):
         configuration_of(tmp_path / "home", {"process": {"slot": 3}})

@@ -16,47 +16,64 @@ if TYPE_CHECKING:
 
 @click.command("register", context_settings=HELP)
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(exists=True))
-@click.option("--project", "-p", default="default", show_default=True, help="Whose it is.")
-@click.option("--domain", "-d", default="development", show_default=True, help="Where it is used, as production.")
+@click.option("--project", "-p", default="", help="Whose it is; by default, that of the setting project.name.")
+@click.option("--domain", "-d", default="", help="Where it is used, as production; by default, project.domain.")
 @click.option("--version", default="", help="Of everything in it; by default, one made from its content.")
+@click.option("--activate", is_flag=True, help="Have triggers start this version of the launch plans among it, too.")
 @output_option()
-def command(paths: tuple[str, ...], project: str, domain: str, version: str, output: str) -> int:
+def command(paths: tuple[str, ...], project: str, domain: str, version: str, activate: bool, output: str) -> int:
     """Take up the workflows, tasks and launch plans of files, or of every file of a folder (by default this one): all, or none.
 
     From then on `wingbeat launch` runs them without their sources. A version never changes: the same content again is fine,
     another one is refused.
     """
     from wingbeat.contracts.admin import Registration
-    from wingbeat.kernel import definitions_of
+    from wingbeat.kernel import definitions_of, place_of
     from wingbeat_cli.door import given, within
     from wingbeat_cli.interrupts import undone
 
     with undone():
         definitions = definitions_of(paths or ".", settings=given())
-    registration = Registration(project, domain, tuple(definitions), version)
-    within(lambda kernel: _register(kernel, registration, output))
+    name, where = place_of(given())
+    registration = Registration(project or name, domain or where, tuple(definitions), version)
+    within(lambda kernel: _register(kernel, registration, activate, output))
     return 0
 
 
-async def _register(kernel: Kernel, registration: Registration, output: str) -> None:
+async def _register(kernel: Kernel, registration: Registration, activate: bool, output: str) -> None:
+    from wingbeat.base.errors import WingbeatError
+    from wingbeat.contracts.admin import Kind
     from wingbeat_cli.remembered import remember
 
     admin = await kernel.admin()
     found = await admin.register(registration)
     remember((each.kind, each.id) for each in found)
+    active, refused = [], None
+    for each in found if activate else ():
+        if each.kind is Kind.LAUNCHPLAN:
+            try:
+                await admin.activate(each.id)
+            except WingbeatError as error:
+                refused = refused or error
+            else:
+                active.append(each.id)
     if output != "table":
         import msgspec
 
         from wingbeat_cli.render import document
 
         version = found[0].id.rpartition("@")[2]
-        document.dump({"version": version, "entities": [msgspec.to_builtins(each) for each in found]}, output)
+        entities = [{**msgspec.to_builtins(each), "active": each.id in active} for each in found]
+        document.dump({"version": version, "entities": entities}, output)
     else:
-        _table(found)
+        _table(found, active)
+    if refused is not None:  # what is registered is told all the same
+        raise refused
 
 
-def _table(found: list[Registered]) -> None:
+def _table(found: list[Registered], active: list[str]) -> None:
     from wingbeat_cli.render.table import coloured, columns, echo
 
-    rows = [(each.id, each.kind.label, "new" if each.created else "already there") for each in found]
+    notes = [["new" if each.created else "already there", *(["active"] if each.id in active else [])] for each in found]
+    rows = [(each.id, each.kind.label, ", ".join(note)) for each, note in zip(found, notes, strict=True)]
     echo(columns(rows, heading=("ID", "KIND", ""), colour=coloured(sys.stdout)))

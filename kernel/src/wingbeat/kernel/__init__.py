@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from wingbeat.host.home import home_path
     from wingbeat.kernel.compiling import compile_file, definitions_of, entities_of
     from wingbeat.kernel.execution import Execution
-    from wingbeat.kernel.installed import configuration_of, engine_of, plugins_of
+    from wingbeat.kernel.installed import configuration_of, engine_of, place_of, plugins_of
     from wingbeat.kernel.kernel import Kernel
     from wingbeat.kernel.lock import is_held
     from wingbeat.kernel.running import run
@@ -24,13 +24,14 @@ _MODULE_OF = {
     "entities_of": "wingbeat.kernel.compiling",
     "home_path": "wingbeat.host.home",
     "is_held": "wingbeat.kernel.lock",
+    "place_of": "wingbeat.kernel.installed",
     "plugins_of": "wingbeat.kernel.installed",
     "run": "wingbeat.kernel.running",
 }
 
 __all__ = [
     "Execution", "Kernel", "compile_file", "configuration_of", "definitions_of", "engine_of", "entities_of", "home_path",
-    "is_held", "plugins_of", "run",
+    "is_held", "place_of", "plugins_of", "run",
 ]  # fmt: skip
 
 

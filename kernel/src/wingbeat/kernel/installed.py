@@ -17,7 +17,7 @@ from wingbeat.host.discover import BUILTIN, PluginSettings, boot
 from wingbeat.host.home import HomeFolder, home_path
 from wingbeat.host.installed import distribution_of, installed_plugins
 from wingbeat.host.registry import Plugin, Registry
-from wingbeat.kernel.settings import OWN, KernelSettings
+from wingbeat.kernel.settings import OWN, KernelSettings, ProjectSettings
 
 Given = Mapping[str, Mapping[str, Any]]
 
@@ -83,6 +83,12 @@ def configuration_of(
 def engine_of(settings: Given | None = None) -> str:
     """The name of the engine that kernels work with; ``local`` is that of the home. Raises ConfigurationError."""
     return Configuration(settings).section("kernel", KernelSettings).engine
+
+
+def place_of(settings: Given | None = None) -> tuple[str, str]:
+    """The project and the domain of what commands name without them. Raises ConfigurationError."""
+    found = Configuration(settings).section("project", ProjectSettings)
+    return found.name, found.domain
 
 
 def plugins_of(home: str | os.PathLike[str] | None = None, settings: Given | None = None) -> list[PluginView]:

@@ -57,5 +57,23 @@ class PoolSettings(Struct, frozen=True, forbid_unknown_fields=True):
     limits: dict[str, int] = {}
 
 
-OWN: Mapping[str, type[Struct]] = {"kernel": KernelSettings, "pools": PoolSettings, "retention": RetentionSettings}
+class ProjectSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where commands register and look for what is named without a place.
+
+    Attributes:
+        name: The project.
+
+        domain: The domain.
+    """
+
+    name: str = "default"
+    domain: str = "development"
+
+
+OWN: Mapping[str, type[Struct]] = {
+    "kernel": KernelSettings,
+    "pools": PoolSettings,
+    "project": ProjectSettings,
+    "retention": RetentionSettings,
+}
 """By section of the configuration."""
