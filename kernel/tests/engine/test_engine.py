@@ -1,4 +1,4 @@
-"""The engine among stand-ins: what it does with executors and journals that misbehave."""
+"""The engine among stand-ins: what it launches, aborts and recovers, and what it does with executors that misbehave."""
 
 import asyncio
 
@@ -10,23 +10,19 @@ from wingbeat.base.errors import (
     EngineStopped,
     ErrorKind,
     InputError,
-    JournalUnknown,
     NotFound,
 )
 from wingbeat.builtin.sqlite import SQLiteJournal
-from wingbeat.contracts.executor import Aborted, Failed
-from wingbeat.contracts.journal import StorageFull
+from wingbeat.contracts.executor import Failed
 from wingbeat.engine import engine as engine_module
-from wingbeat.engine import live
 from wingbeat.spec.entities import RetrySpec, TimeoutSpec, WrapperSpec
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.outcome import ErrorInfo
-from wingbeat.testing.fakes import MemoryCatalog, ScriptedExecutor, success
+from wingbeat.testing.fakes import ScriptedExecutor, success
 from wingbeat.testing.plans import Job, make_closure, replace_task
 
 ONE = make_closure({"a": Job()}, returns=["a"])
 CHAIN = make_closure({"a": Job(), "b": Job(["a"]), "c": Job(["b"])}, returns=["c"])
-CACHED = make_closure({"a": Job(cache=True)}, returns=["a"])
 
 
 async def until(condition, what="the condition"):
@@ -382,298 +378,7 @@ async def test_recover_with_other_inputs_runs_again_what_reads_them(bench):
     assert reply.recovered == 1
 
 
-# -- journals that fail
-
-
-class Failing:
-    """A journal that fails in its next appends as it is told."""
-
-    def __init__(self, journal):
-        self._journal = journal
-        self.errors = []
-        self.after = False
-
-    def __getattr__(self, name):
-        return getattr(self._journal, name)
-
-    async def append(self, batch, fence):
-        if self.errors:
-            if self.after:
-                await self._journal.append(batch, fence)
-            raise self.errors.pop(0)
-        await self._journal.append(batch, fence)
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["nothing was written", "it was written"])
-async def test_a_commit_of_unknown_outcome_stops_the_engine_and_reopening_goes_on(bench, after):
-    bench.executor.behaviour = lambda request: None
-    journal = Failing(bench.make_journal())
-    bench.journal = lambda: journal
-    async with bench.engine() as engine:
-        reply = await engine.launch(bench.request(ONE, "mine"))
-        await until(lambda: bench.executor.running)
-        waiting = asyncio.create_task(engine.wait(reply.id))
-        await asyncio.sleep(0)
-        journal.errors, journal.after = [JournalUnknown("the disk said EIO")], after
-        bench.executor.end(f"{reply.id}/a/0")
-        with pytest.raises(JournalUnknown, match="EIO"):
-            await waiting
-        with pytest.raises(JournalUnknown):
-            await engine.wait(reply.id)
-        with pytest.raises(JournalUnknown):
-            await engine.launch(bench.request(ONE))
-    bench.journal = bench.make_journal
-    bench.executor.behaviour = lambda request: success()
-    bench.executor.submitted.clear()
-    async with bench.engine() as engine:
-        assert await engine.wait("mine") == "SUCCEEDED"
-        assert len(bench.executor.recovered) == (0 if after else 1)
-
-
-async def test_a_launch_whose_commit_fails_raises(bench):
-    journal = Failing(bench.make_journal())
-    bench.journal = lambda: journal
-    async with bench.engine() as engine:
-        journal.errors = [JournalUnknown("the disk said EIO")]
-        with pytest.raises(JournalUnknown, match="EIO"):
-            await asyncio.wait_for(engine.launch(bench.request(ONE)), 5)
-
-
-async def test_a_full_disk_pauses_and_refuses_new_work_until_there_is_room(bench, monkeypatch):
-    monkeypatch.setattr(engine_module, "FULL_AGAIN_S", 0.01)
-    bench.executor.behaviour = lambda request: None
-    journal = Failing(bench.make_journal())
-    bench.journal = lambda: journal
-    async with bench.engine() as engine:
-        reply = await engine.launch(bench.request(ONE))
-        await until(lambda: bench.executor.running)
-        journal.errors = [StorageFull("full")] * 10**6
-        bench.executor.end(f"{reply.id}/a/0")
-        await until(lambda: engine._full)
-        with pytest.raises(StorageFull):
-            await engine.launch(bench.request(ONE))
-        assert (await engine.describe(reply.id)).id == reply.id
-        journal.errors = []
-        assert await asyncio.wait_for(engine.wait(reply.id), 5) == "SUCCEEDED"
-        await until(lambda: not engine._full)
-        assert (await engine.launch(bench.request(ONE))).created
-
-
-async def test_the_first_launches_that_meet_a_full_disk_are_refused_and_leave_nothing(bench):
-    class Waiting(Failing):
-        async def append(self, batch, fence):
-            await go.wait()
-            await super().append(batch, fence)
-
-    go, closure = asyncio.Event(), make_closure({"a": Job(cache=True)}, timeout_s=1000)
-    bench.catalog = MemoryCatalog()
-    journal = Waiting(bench.make_journal())
-    bench.journal = lambda: journal
-    async with bench.engine() as engine, asyncio.timeout(10):
-        journal.errors = [StorageFull("The disk is full: here.", hint="Make room.")]
-        names = ["one", "two", "three"]
-        launches = [asyncio.create_task(engine.launch(bench.request(closure, name))) for name in (*names, "one")]
-        await until(lambda: "three" in engine._lives)
-        waiting = asyncio.create_task(engine.wait("two"))
-        await until(lambda: engine._lives["two"].waiters)
-        go.set()
-        for said in await asyncio.gather(*launches, waiting, return_exceptions=True):
-            assert isinstance(said, StorageFull)
-            assert "Make room" in str(said)
-        assert engine.idle()
-        assert not (engine._timers._heap or bench.catalog.calls or engine._launching or engine._inbox)
-        with pytest.raises(NotFound):
-            await engine.describe("two")
-        for name in names:  # there is room again
-            assert (await engine.launch(bench.request(closure, name))).created
-            assert await engine.wait(name) == "SUCCEEDED"
-
-
-async def test_a_full_disk_refuses_what_is_launched_and_keeps_what_runs(bench, monkeypatch):
-    monkeypatch.setattr(engine_module, "FULL_AGAIN_S", 0.01)
-    bench.executor.behaviour = lambda request: None
-    journal = Failing(bench.make_journal())
-    bench.journal = lambda: journal
-    async with bench.engine() as engine, asyncio.timeout(10):
-        await engine.launch(bench.request(ONE, "old"))
-        await until(lambda: bench.executor.running)
-        journal.errors = [StorageFull("full")] * 10**6
-        bench.executor.end("old/a/0")
-        launch = engine.launch(bench.request(ONE, "new"))  # in one batch with the end of the other
-        with pytest.raises(StorageFull):
-            await launch
-        await until(lambda: engine._full)
-        assert not (await engine.launch(bench.request(ONE, "old"))).created, "it is there"
-        journal.errors = []
-        assert await engine.wait("old") == "SUCCEEDED"
-
-
-async def test_reports_to_an_engine_that_has_stopped_are_not_kept(bench):
-    bench.executor.behaviour = lambda request: None
-    journal = Failing(bench.make_journal())
-    bench.journal = lambda: journal
-    async with bench.engine() as engine:
-        await engine.launch(bench.request(CHAIN, "mine"))
-        await until(lambda: bench.executor.running)
-        journal.errors = [JournalUnknown("the disk said EIO")]
-        with pytest.raises(JournalUnknown):
-            await engine.launch(bench.request(ONE))
-        for _ in range(1000):
-            bench.executor.sink.running("mine/a/0")
-            bench.executor.sink.ended("mine/a/0", success())
-        assert not engine._inbox
-    bench.journal = bench.make_journal
-    bench.executor = ScriptedExecutor()
-    async with bench.engine() as engine:
-        assert await engine.wait("mine") == "SUCCEEDED"
-
-
-async def test_a_snapshot_that_finds_the_disk_full_stops_nothing(bench, monkeypatch):
-    monkeypatch.setattr(live, "SNAPSHOT_FACTS_MIN", 1)
-
-    class Full(Failing):
-        async def snapshot(self, snapshot, fence):
-            self.snapshots = getattr(self, "snapshots", 0) + 1
-            raise StorageFull("full")
-
-    journal = Full(bench.make_journal())
-    bench.journal = lambda: journal
-    async with bench.engine() as engine:
-        assert (await run(engine, bench.request(CHAIN))).phase == "SUCCEEDED"
-    assert journal.snapshots
-
-
-async def test_a_second_engine_on_the_journal_shuts_the_first_out(bench):
-    bench.executor.behaviour = lambda request: None
-    async with bench.engine() as old:
-        reply = await old.launch(bench.request(ONE))
-        await until(lambda: bench.executor.running)
-        first, bench.executor = bench.executor, ScriptedExecutor()
-        async with bench.engine() as new:
-            assert await new.wait(reply.id) == "SUCCEEDED"
-            first.end(f"{reply.id}/a/0")
-            with pytest.raises(Exception, match="taken over"):
-                await old.launch(bench.request(ONE))
-
-
-# -- poison
-
-
-async def test_an_execution_that_cannot_be_read_is_set_aside_and_the_others_go_on(bench):
-    bench.executor.behaviour = lambda request: None
-    async with bench.engine() as engine:
-        await engine.launch(bench.request(ONE, "bad"))
-        await engine.launch(bench.request(ONE, "good"))
-    journal = bench.make_journal()
-    await journal.open("vandal")
-    await journal._connection.execute("UPDATE facts SET body = x'00' WHERE execution = 'bad'")
-    await journal.close()
-    bench.executor = ScriptedExecutor()
-    async with bench.engine() as engine:
-        assert await engine.wait("good") == "SUCCEEDED"
-        assert list(engine.quarantined) == ["bad"]
-        for call in (engine.wait("bad"), engine.describe("bad"), engine.abort("bad", "")):
-            with pytest.raises(NotFound, match="damaged at row 0"):
-                await call
-
-
-async def test_an_execution_that_breaks_the_machine_is_set_aside_and_the_others_go_on(bench, monkeypatch):
-    step = engine_module.Machine.step
-
-    def poisoned(self, event):
-        if self.inputs.get("x") == Inline(13) and type(event).__name__ == "AttemptSucceeded":
-            raise KeyError("a bug")
-        return step(self, event)
-
-    monkeypatch.setattr(engine_module.Machine, "step", poisoned)
-    closure = make_closure({"a": Job(["x"])}, inputs=["x"])
-    async with bench.engine() as engine:
-        bad = await engine.launch(bench.request(closure, inputs={"x": 13}))
-        with pytest.raises(NotFound, match="KeyError: 'a bug'"):
-            await asyncio.wait_for(engine.wait(bad.id), 5)
-        assert (await run(engine, bench.request(closure, inputs={"x": 1}))).phase == "SUCCEEDED"
-    monkeypatch.undo()
-    async with bench.engine() as engine:
-        assert await engine.wait(bad.id) == "SUCCEEDED"
-
-
-async def test_an_execution_whose_executor_is_gone_is_set_aside(bench):
-    bench.more["moon"] = ScriptedExecutor(lambda request: None)
-    async with bench.engine() as engine:
-        reply = await engine.launch(bench.request(make_closure({"a": Job(executor="moon")})))
-    bench.more.clear()
-    async with bench.engine() as engine:
-        with pytest.raises(NotFound, match="is to run on the executor 'moon'"):
-            await engine.describe(reply.id)
-
-
-# -- restart
-
-
-async def test_what_runs_is_adopted_with_its_attempt_number(bench):
-    bench.executor.behaviour = lambda request: None
-    async with bench.engine() as engine:
-        reply = await engine.launch(bench.request(CHAIN, "mine"))
-        await until(lambda: bench.executor.running)
-    assert bench.executor.closed == 1
-    bench.executor = ScriptedExecutor()
-    async with bench.engine() as engine:
-        assert await engine.wait(reply.id) == "SUCCEEDED"
-    assert bench.executor.recovered == ["mine/a/0"]
-    assert sorted(bench.executor.submitted) == ["mine/a/0", "mine/b/0", "mine/c/0"]
-
-
-async def test_a_restart_in_the_middle_of_stopping_goes_on_stopping(bench):
-    bench.executor.behaviour = lambda request: None
-    bench.executor.fail_cancels = 10**6
-    async with bench.engine() as engine:
-        reply = await engine.launch(bench.request(ONE))
-        await until(lambda: bench.executor.running)
-        aborting = asyncio.create_task(engine.abort(reply.id, "enough"))
-        await until(lambda: bench.executor.cancelled)
-    with pytest.raises(EngineStopped):
-        await aborting
-    bench.executor = ScriptedExecutor()
-    async with bench.engine() as engine:
-        assert await engine.wait(reply.id) == "ABORTED"
-    assert bench.executor.cancelled == [f"{reply.id}/a/0"]
-
-
-async def test_a_retry_that_was_waited_for_comes_after_a_restart(bench):
-    closure = make_closure({"a": Job(retry=RetrySpec(1, delay_s=0.2, jitter=0.0))})
-    bench.executor.behaviour = lambda request: Failed(ErrorInfo("Bad", "bad"))
-    async with bench.engine() as engine:
-        reply = await engine.launch(bench.request(closure))
-        await until(lambda: engine._lives[reply.id].machine.state.retrying)
-        await asyncio.sleep(0)
-        await until(lambda: not engine._lives[reply.id].facts)
-    bench.executor.behaviour = None
-    async with bench.engine() as engine:
-        assert await engine.wait(reply.id) == "SUCCEEDED"
-        assert [a.phase for a in (await engine.describe(reply.id)).nodes[0].attempts] == [
-            "RETRYABLE_FAILED",
-            "SUCCEEDED",
-        ]
-
-
-async def test_a_large_execution_restarts_from_its_snapshot(bench):
-    bench.executor.behaviour = lambda r: None if "/last/" in r.id else success()
-    jobs = {f"j{i}": Job() for i in range(2600)}
-    closure = make_closure({**jobs, "last": Job()})
-    async with bench.engine() as engine:
-        reply = await engine.launch(bench.request(closure))
-        await until(lambda: engine._lives[reply.id].machine.state.remaining == 1)
-        await until(lambda: engine._lives[reply.id].facts_since_snapshot < 100, "a snapshot was made")
-        snapshot = await engine._journal.latest(reply.id)
-        assert snapshot is not None
-    journal = bench.make_journal()
-    await journal.open("vandal")  # what is before the snapshot is not read again
-    await journal._connection.execute("UPDATE facts SET body = x'00' WHERE sequence <= ?", (snapshot.sequence,))
-    await journal.close()
-    bench.executor = ScriptedExecutor()
-    async with bench.engine() as engine:
-        assert await engine.wait(reply.id) == "SUCCEEDED"
-    assert list(bench.executor.submitted) == [f"{reply.id}/last/0"]
+# -- many, and the end
 
 
 async def test_closing_twice_is_closing(bench):
@@ -690,22 +395,3 @@ async def test_a_thousand_executions_at_once(bench):
         assert set(phases) == {"SUCCEEDED"}
         assert engine.idle()
         assert len(await engine.executions(limit=10**6)) == 1000
-
-
-async def test_an_attempt_stopped_by_somebody_else_is_made_again(bench):
-    bench.executor.behaviour = lambda r: Aborted("drained") if r.id.endswith("/0") else success()
-    async with bench.engine() as engine:
-        view = await run(engine, bench.request(ONE))
-    assert [a.phase for a in view.nodes[0].attempts] == ["RETRYABLE_FAILED", "SUCCEEDED"]
-
-
-async def test_a_reservation_is_extended_by_the_kernel_that_adopts_its_attempt(bench):
-    bench.catalog = MemoryCatalog()
-    bench.executor.behaviour = lambda request: None
-    async with bench.engine() as engine:
-        reply = await engine.launch(bench.request(CACHED))
-        await until(lambda: bench.executor.submitted)
-    async with bench.engine() as engine:
-        kept = engine._memo._reservations
-        assert [owner for _, owner in kept.values()] == [f"{reply.id}/a"]
-        assert {key.digest for key, _ in kept.values()} == set(bench.catalog.reservations)

@@ -20,6 +20,8 @@ from wingbeat.testing.conformance.admin import launchplan, workflow
 from wingbeat.testing.conformance.engine import closure_of
 from wingbeat.testing.home import TemporaryHome
 from wingbeat_admin.client.access import KeyRequest
+from wingbeat_admin.client.api import Api
+from wingbeat_admin.client.transfer import Transfer
 from wingbeat_admin.kits import served
 from wingbeat_admin.place import server_of
 
@@ -77,6 +79,12 @@ class Tenants:
         made = await self.call(self.owner, "POST", "/apikeys", KeyRequest(name, given))
         assert made.status_code == 201, made.text
         return str(made.json()["secret"])
+
+    def over(self, key: str) -> tuple[Api, Transfer]:
+        """What clients with this key are made of."""
+        api = Api(str(self.http.base_url), 20.0).signed(key)
+        folder = f"{self.home.path}/../client"
+        return api, Transfer(api, TemporaryHome(Path(folder)).storage(), f"{folder}/scratch")
 
     async def fill(self) -> None:
         """The same things in every place, put there by the owner."""

@@ -1,4 +1,4 @@
-"""Keys, grants, lists, content, streams and the audit log of a server where everybody has to prove who they are."""
+"""Keys, grants, lists, content and streams of a server where everybody has to prove who they are."""
 
 import asyncio
 import hashlib
@@ -11,25 +11,13 @@ import msgspec
 import pytest
 
 from wingbeat.author.trigger import OnSuccess
-from wingbeat.base.errors import AccessDenied, ConfigurationError, NotFound, Unauthenticated
-from wingbeat.contracts.access import AuditEntry, AuditQuery, Grant, Outcome, Role
 from wingbeat.contracts.admin import ENTITY_LABEL, Registration
 from wingbeat.spec.literal import Inline, Offloaded
 from wingbeat.testing.conformance import engine_flows as flows
 from wingbeat.testing.conformance.admin import launchplan
-from wingbeat.testing.home import TemporaryHome
 from wingbeat.trees import TreeFile, make_manifest, manifest_bytes
-from wingbeat_admin.client import credentials
-from wingbeat_admin.client.access import HttpAccess
-from wingbeat_admin.client.admin import HttpAdmin
-from wingbeat_admin.client.api import Api
 from wingbeat_admin.client.engine import HttpEngine
-from wingbeat_admin.client.signing import Signing
-from wingbeat_admin.client.transfer import Transfer
 from wingbeat_admin.local import keys
-from wingbeat_admin.local.admin import LocalAdmin
-from wingbeat_admin.server.noting import DENIED_MAX, Notes
-from wingbeat_admin.server.serving import serve
 
 OWN, FOREIGN = ("maps", "production"), ("eta", "production")
 
@@ -182,7 +170,7 @@ async def test_changes_are_told_of_the_own_place_only(server):
         await server.call(server.owner, "POST", "/executions", server.launch(FOREIGN, name="theirs"))
     ).status_code == 201
     assert (await server.call(key, "POST", "/executions", server.launch(OWN, name="ours"))).status_code == 201
-    engine = HttpEngine(*over(server, key))
+    engine = HttpEngine(*server.over(key))
     await engine.open()
     seen = set()
     async with asyncio.timeout(20):
@@ -192,12 +180,6 @@ async def test_changes_are_told_of_the_own_place_only(server):
                 break
     await engine.close()
     assert seen == {"ours", server.execution(OWN)}
-
-
-def over(server, key):
-    api = Api(str(server.http.base_url), 20.0).signed(key)
-    folder = f"{server.home.path}/../client"
-    return api, Transfer(api, TemporaryHome(Path(folder)).storage(), f"{folder}/scratch")
 
 
 # -- what requests name inside
@@ -438,186 +420,3 @@ async def test_a_stream_ends_when_the_key_expires(server):
     async with asyncio.timeout(20), server.http.stream("GET", url, headers=headers) as answer:
         assert answer.status_code == 200
         assert [line async for line in answer.aiter_lines()]
-
-
-# -- the audit log
-
-
-async def test_what_is_done_and_denied_is_noted(server):
-    dev, foreign = await server.key("dev", ("developer", *OWN)), await server.key("foreign", ("viewer", *FOREIGN))
-    headers = {"x-request-id": "request7"}
-    await server.http.get("/api/v1/me", headers={"authorization": f"Bearer {dev}"})
-    given = Registration(*OWN, server.definitions()[:1], "v2")
-    await server.call(dev, "POST", "/registrations", given)
-    other = msgspec.structs.replace(server.definitions()[1], name="flows.twice")
-    assert (await server.call(dev, "POST", "/registrations", Registration(*OWN, (other,), "v2"))).status_code == 409
-    launched = (await server.call(dev, "POST", "/executions", server.launch(OWN, name="noted"))).json()["id"]
-    await server.call(foreign, "GET", f"/executions/{launched}")
-    await server.call(dev, "GET", "/executions/nowhere")  # not there is not denied
-    await server.http.get(f"/api/v1/executions/{launched}", headers=headers)
-    items = (await server.call(server.owner, "GET", "/audit?limit=5")).json()["items"]
-    told = [(each["principal"], each["action"], each["outcome"], each.get("project", "")) for each in items]
-    assert told == [
-        ("", "execution.read", "denied", ""),
-        ("apikey:foreign", "execution.read", "denied", "maps"),
-        ("apikey:dev", "launch", "allowed", "maps"),
-        ("apikey:dev", "register", "failed", "maps"),
-        ("apikey:dev", "register", "allowed", "maps"),
-    ]
-    assert (items[0]["request"], items[0]["address"], items[1]["object"]) == ("request7", "127.0.0.1", "noted")
-    assert items[4]["object"] == "maps/production/flows.twice@v2"
-
-
-async def test_an_admin_reads_the_log_of_its_own_place(server):
-    key = await server.key("boss", ("admin", *OWN))
-    items = (await server.call(key, "GET", "/audit?limit=1000")).json()["items"]
-    assert items and {(each["project"], each["domain"]) for each in items} == {OWN}
-    assert (await server.call(key, "GET", "/audit?project=eta")).json()["items"] == []
-
-
-async def test_a_change_and_its_entry_are_one(tmp_path, monkeypatch):
-    home = TemporaryHome(tmp_path)
-    admin = LocalAdmin(tmp_path / "admin.sqlite", NoEngine(), home.storage())
-    await admin.start()
-    try:
-
-        def fails(*_):
-            raise OSError("the disk")
-
-        monkeypatch.setattr("wingbeat_admin.local.audit.append", fails)
-        with pytest.raises(OSError, match="the disk"):
-            await admin.access.create_key("ci", [Grant("", Role.VIEWER)])
-        monkeypatch.undo()
-        assert await admin.access.keys() == await admin.access.grants() == []
-        await admin.access.create_key("ci", [Grant("", Role.VIEWER)])
-        with pytest.raises(NotFound):
-            await admin.access.delete_key("other")
-        assert [each.action for each in (await admin.access.audit(AuditQuery())).items] == ["apikey.create"]
-    finally:
-        await admin.close()
-
-
-async def test_entries_that_come_at_once_are_all_noted_or_said_not_to_be(tmp_path, monkeypatch):
-    admin = LocalAdmin(tmp_path / "admin.sqlite", NoEngine(), TemporaryHome(tmp_path).storage())
-    await admin.start()
-    try:
-        entries = [AuditEntry(0.0, "x", "launch", str(number), Outcome.ALLOWED) for number in range(100)]
-        await asyncio.gather(*(admin.access.note(entry) for entry in entries))
-        found = (await admin.access.audit(AuditQuery(limit=1000))).items
-        assert sorted(int(each.object) for each in found) == [*range(100)]
-
-        def fails(*_):
-            raise OSError("the disk")
-
-        monkeypatch.setattr("wingbeat_admin.local.audit.append", fails)
-        done = await asyncio.gather(*(admin.access.note(entry) for entry in entries), return_exceptions=True)
-        assert [type(each) for each in done] == [OSError] * 100
-    finally:
-        await admin.close()
-
-
-async def test_old_entries_go(tmp_path):
-    now = [1e9]
-    admin = LocalAdmin(
-        tmp_path / "admin.sqlite", NoEngine(), TemporaryHome(tmp_path).storage(), audit_days=30, clock=lambda: now[0]
-    )
-    await admin.start()
-    try:
-        for day, name in ((0, "a"), (29, "b"), (58, "c")):
-            now[0] = 1e9 + day * 86_400
-            await admin.access.create_key(name, [])
-        assert [each.object for each in (await admin.access.audit(AuditQuery())).items] == ["c", "b"]
-        page = await admin.access.audit(AuditQuery(limit=1))
-        assert [each.object for each in (await admin.access.audit(AuditQuery(after=page.following))).items] == ["b"]
-    finally:
-        await admin.close()
-
-
-async def test_denials_do_not_fill_the_disk():
-    class Kept:
-        def __init__(self):
-            self.entries = []
-
-        async def note(self, entry):
-            self.entries.append(entry)
-
-    now, kept = [0.0], Kept()
-    notes = Notes(kept, lambda: now[0])
-    denied, allowed = (AuditEntry(0.0, "", "x", "y", outcome) for outcome in (Outcome.DENIED, Outcome.ALLOWED))
-    for _ in range(DENIED_MAX + 50):
-        await notes.note(denied)
-    await notes.note(allowed)
-    assert len(kept.entries) == DENIED_MAX + 1
-    now[0] = 61.0
-    await notes.note(denied)
-    assert [each.object for each in kept.entries[-2:]] == ["50 more within a minute", "y"]
-
-
-class NoEngine:
-    """Nothing happens in it."""
-
-    async def changes(self, after=0):
-        yield []
-        await asyncio.Event().wait()
-
-
-# -- how it is served, and how clients are let in
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.org", ""])
-async def test_without_authentication_it_is_for_this_machine_only(tmp_path, host):
-    home = TemporaryHome(tmp_path)
-    admin = LocalAdmin(tmp_path / "admin.sqlite", NoEngine(), home.storage())
-    with pytest.raises(ConfigurationError, match="listens at the loopback only"):
-        await serve(home, NoEngine(), admin, host=host, port=0, ready=print)
-
-
-async def test_the_client_says_what_the_server_says(server):
-    ro, unknown = await server.key("ro", ("viewer", *OWN)), "wb_" + "0" * 16 + "_" + "0" * 64
-    for key, kind in ((unknown, Unauthenticated), (ro, AccessDenied)):
-        admin = HttpAdmin(*over(server, key))
-        await admin.start()
-        try:
-            with pytest.raises(kind) as raised:
-                await admin.activate("maps/production/often@v1")
-            assert type(raised.value) is kind
-        finally:
-            await admin.close()
-
-
-async def test_credentials_are_for_one_server_and_one_user(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.delenv(credentials.VARIABLE, raising=False)
-    assert await Signing("http://one:1")() == ""
-    file = credentials.keep("http://one:1/", credentials.Credential("k1"))
-    credentials.keep("http://two:2", credentials.Credential("k2"))
-    assert file.stat().st_mode & 0o777 == 0o600
-    assert [await Signing(url)() for url in ("http://one:1", "http://two:2", "http://three:3")] == ["k1", "k2", ""]
-    monkeypatch.setenv(credentials.VARIABLE, "given")
-    assert await Signing("http://one:1")() == "given"
-    monkeypatch.delenv(credentials.VARIABLE)
-    assert credentials.forget("http://one:1")
-    assert not credentials.forget("http://one:1")
-    assert await Signing("http://one:1")() == ""
-    file.chmod(0o640)
-    with pytest.raises(ConfigurationError, match="Others than you may read"):
-        await Signing("http://two:2")()
-
-
-async def test_a_key_is_kept_once_the_server_has_taken_it(server, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.delenv(credentials.VARIABLE, raising=False)
-    key, url = await server.key("ro", ("viewer", *OWN)), str(server.http.base_url)
-    api = Api(url, 20.0, Signing(url))
-    api.open()
-    access = HttpAccess(api)
-    try:
-        with pytest.raises(Unauthenticated):
-            await access.login(print, key=key[:-1])
-        assert credentials.read() == {}
-        assert await access.login(print, key=key) == "apikey:ro"
-        assert await access.logout()
-        with pytest.raises(ConfigurationError, match="takes API keys only"):
-            await access.login(print)
-    finally:
-        await api.close()
