@@ -35,24 +35,29 @@ def test_what_does_not_fails_with_the_reason():
     assert "settings of [kit_colors] that its docstring does not tell (Attributes:): ['size']" in results[0].summary
 
 
-@pytest.mark.parametrize(
-    ("name", "why"),
-    [("ends", "it has ended the process of the test (exit code 3)"), ("sleeps", "it hangs: no end after 8 s")],
-)
-def test_what_ends_the_process_or_hangs_fails_and_the_others_go_on(name, why):
-    results = {result.test: result for result in check.run("p_ends", "observer", name, test_s_max=8)}
+def test_what_ends_the_process_fails_and_the_others_go_on():
+    results = {result.test: result for result in check.run("p_ends", "observer", "ends")}
     assert {test for test, result in results.items() if not result.passed} == BEGIN_IN_THE_MIDDLE
+    why = "it has ended the process of the test (exit code 3)"
     assert {results[test].message.partition(": \n")[0][: len(why)] for test in BEGIN_IN_THE_MIDDLE} == {why}
     assert len(results) == 11
 
 
-def test_when_too_many_hang_the_rest_is_not_waited_for(monkeypatch):
-    monkeypatch.setattr(check, "HANGS_MAX", 1)
-    results = list(check.run("p_ends", "observer", "sleeps", test_s_max=8))
-    why = [result.message for result in results if not result.passed]
-    assert why[0].startswith("it hangs")
-    assert set(why[1:]) == {"not run: too many tests before it have ended the process or hung"}
-    assert len(results) == 11
+def test_what_hangs_fails_and_the_others_go_on_until_too_many_hang(monkeypatch):
+    monkeypatch.setattr(check, "HANGS_MAX", len(BEGIN_IN_THE_MIDDLE))
+    results = list(check.run("p_ends", "observer", "sleeps", test_s_max=1))
+    began = [result for result in results if not result.message.startswith("not run: too many tests before it")]
+    assert {result.test for result in began if not result.passed} == BEGIN_IN_THE_MIDDLE
+    assert {result.message for result in began if not result.passed} == {"it hangs: no end after 1 s"}
+    assert began[3].passed, "there are two that hang before it, and one behind"
+    assert len(began) < len(results) == 11
+    assert not any(result.passed for result in results[len(began) :])
+
+
+def test_what_does_not_even_start_is_told(monkeypatch):
+    monkeypatch.setattr(check, "START_S_MAX", 0.1)
+    with pytest.raises(ConfigurationError, match=r"cannot be run on the observer 'silent'.*it hangs: no end after 0\.1 s"):
+        list(check.run("p_good", "observer", "silent"))
 
 
 def test_what_makes_environments_is_tested_by_its_name():

@@ -5,6 +5,7 @@ others it may be, where that is a matter of the moment.
 """
 
 import importlib.util
+import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -14,7 +15,8 @@ import pytest
 
 BROKEN = Path(__file__).with_name("broken")
 FILES = sorted(BROKEN.glob("*.py"))
-pytestmark = pytest.mark.timeout(300)
+IDS = [file.stem for file in FILES]
+ROOT = Path(__file__).parents[3]
 
 
 def broken(file):
@@ -24,44 +26,56 @@ def broken(file):
     return {name: made for name, made in vars(module).items() if name.startswith("Test")}
 
 
-CASES = [(file, name, made) for file in FILES for name, made in broken(file).items()]
-IDS = [f"{file.stem}-{name}" for file, name, _ in CASES]
-_ran = {}
+def of(file, name):
+    return f"{file.stem}.{name}"
 
 
-def failures(file, folder, *, whole):
-    """By class, the tests that failed; a file is run once, in a process of its own: the whole kits, or what has to fail."""
-    if (file, whole) not in _ran:
-        report = folder / "report.xml"
-        tests = [f"{file}::{name}::{test}" for name, made in broken(file).items() for test in sorted(made.caught_by)]
-        options = ["-q", f"--junitxml={report}", "-p", "no:cacheprovider", "-o", "faulthandler_timeout=0"]
-        command = [sys.executable, "-m", "pytest", *options, *([str(file)] if whole else tests)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
-        assert done.returncode == 1, done.stdout + done.stderr
-        found = {}
-        for case in ET.parse(report).iter("testcase"):
-            wrong = case.find("failure") is not None or case.find("error") is not None
-            of = found.setdefault(case.attrib["classname"].rpartition(".")[2], set())
-            if wrong:
-                of.add(case.attrib["name"].partition("[")[0])
-        _ran[file, whole] = found, done.stdout
-    return _ran[file, whole]
+def caught_by(files):
+    return {of(file, name): made.caught_by for file in files for name, made in broken(file).items()}
 
 
-@pytest.mark.parametrize(("file", "name", "made"), CASES, ids=IDS)
-def test_the_fault_is_found_by_the_tests_about_it(file, name, made, tmp_path):
-    found, output = failures(file, tmp_path, whole=False)
-    assert found[name] == made.caught_by, output[-20_000:]
+def failures(*tests, report, processes=0):
+    """By file and class, the tests that failed in processes of their own, and what those have said."""
+    options = ["-q", f"--junitxml={report}", "-p", "no:cacheprovider", "-o", "faulthandler_timeout=0", "-n", str(processes)]
+    # Others that are installed are dear to import.
+    plugins = [option for plugin in ("anyio.pytest_plugin", "pytest_timeout", "xdist.plugin") for option in ("-p", plugin)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *plugins, *options, *tests],
+        capture_output=True, text=True, check=False, cwd=ROOT, env={**environment, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+    )  # fmt: skip
+    assert done.returncode == 1, done.stdout + done.stderr
+    found = {}
+    for case in ET.parse(report).iter("testcase"):
+        wrong = case.find("failure") is not None or case.find("error") is not None
+        failed = found.setdefault(".".join(case.attrib["classname"].split(".")[-2:]), set())
+        if wrong:
+            failed.add(case.attrib["name"].partition("[")[0])
+    return found, done.stdout
+
+
+@pytest.mark.timeout(300)
+def test_faults_are_found_by_the_tests_about_them(tmp_path):
+    """All at once, and several side by side: most of the time they wait for what never comes."""
+    tests = [
+        f"{file}::{name}::{test}"
+        for file in FILES
+        for name, made in broken(file).items()
+        for test in sorted(made.caught_by)
+    ]
+    found, output = failures(*tests, report=tmp_path / "report.xml", processes=4)
+    assert found == caught_by(FILES), output[-20_000:]
 
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("file", "name", "made"), CASES, ids=IDS)
-def test_the_fault_is_found_by_no_others(file, name, made, tmp_path):
-    found, output = failures(file, tmp_path, whole=True)
-    assert found[name] - getattr(made, "perhaps", set()) == made.caught_by, output[-20_000:]
+@pytest.mark.parametrize("file", FILES, ids=IDS)
+def test_faults_are_found_by_no_others(file, tmp_path):
+    found, output = failures(str(file), report=tmp_path / "report.xml")
+    perhaps = {of(file, name): getattr(made, "perhaps", set()) for name, made in broken(file).items()}
+    assert {name: failed - perhaps[name] for name, failed in found.items()} == caught_by([file]), output[-20_000:]
 
 
-@pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
+@pytest.mark.parametrize("file", FILES, ids=IDS)
 def test_there_are_several_for_each_seam(file):
     assert len(broken(file)) >= 3

@@ -27,6 +27,8 @@ from wingbeat.base.errors import ConfigurationError
 from wingbeat.testing.reporting import VARIABLE
 
 TEST_S_MAX = 180.0
+START_S_MAX = 180.0
+"""So long may importing the plugin take, and collecting its tests."""
 RESTARTS_MAX = 20
 """So many tests may end the process or hang; then the rest counts as failed."""
 HANGS_MAX = 5
@@ -195,16 +197,16 @@ def _turn(folder: Path, turn: int, story: _Story, test_s_max: float) -> Iterator
         )
         os.close(writer)
         try:
-            for said in _lines(reader, test_s_max):
+            for said in _lines(reader, START_S_MAX, test_s_max):
                 yield from story.take(said)
                 if story.hung >= HANGS_MAX:
                     return
             code = process.wait(timeout=10)
             output.seek(0)
             yield from story.ended(f"it has ended the process of the test (exit code {code}): {_end_of(output.read())}")
-        except TimeoutError:
+        except TimeoutError as error:
             story.hung += 1
-            yield from story.ended(f"it hangs: no end after {test_s_max:g} s")
+            yield from story.ended(f"it hangs: no end after {error} s")
         except subprocess.TimeoutExpired:
             pass
         finally:
@@ -214,21 +216,23 @@ def _turn(folder: Path, turn: int, story: _Story, test_s_max: float) -> Iterator
             os.close(reader)
 
 
-def _lines(reader: int, silence_s_max: float) -> Iterator[dict[str, Any]]:
-    """What is said, until whoever says it has ended. Raises TimeoutError where nothing is for too long."""
+def _lines(reader: int, start_s_max: float, silence_s_max: float) -> Iterator[dict[str, Any]]:
+    """What is said, until whoever says it has ended. Raises TimeoutError, with the seconds, where nothing is for too long."""
     rest = b""
     with selectors.DefaultSelector() as selector:
         selector.register(reader, selectors.EVENT_READ)
-        end = time.monotonic() + silence_s_max
+        most = start_s_max
+        end = time.monotonic() + most
         while True:
             if not selector.select(max(0.0, end - time.monotonic())):
-                raise TimeoutError
+                raise TimeoutError(f"{most:g}")
             data = os.read(reader, 2**16)
             if not data:
                 return
             *whole, rest = (rest + data).split(b"\n")
             if whole:
-                end = time.monotonic() + silence_s_max
+                most = silence_s_max
+                end = time.monotonic() + most
             for line in whole:
                 said = json.loads(line)
                 if "done" in said:

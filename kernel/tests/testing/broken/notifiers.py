@@ -16,7 +16,7 @@ SECRET = "canary-77f0"
 
 class Broken(NotifierContract):
     __test__ = False
-    patience_s = 3.0
+    patience_s, settle_s = 3.0, 0.3
     secret_texts = (SECRET,)
 
     def make(self, home):

@@ -11,7 +11,7 @@ from wingbeat.testing.conformance.observer import ObserverContract
 
 class Broken(ObserverContract):
     __test__ = False
-    load, patience_s = 50, 3.0
+    load, patience_s, settle_s = 50, 3.0, 0.3
 
     def make(self, home):
         return self.Faulty(Path(home.path, "events"))

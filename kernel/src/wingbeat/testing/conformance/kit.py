@@ -37,12 +37,15 @@ class Kit:
     Attributes:
         patience_s: What takes longer than so many seconds counts as hanging. Give more to what is slow.
 
+        settle_s: So many seconds after it was let go of, something may still be open or kept.
+
         settings: By section, what `Home.settings` gives to the factory.
 
         secrets: By name, what `Home.secret` gives.
     """
 
     patience_s: ClassVar[float] = 45.0
+    settle_s: ClassVar[float] = 3.0
     settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     secrets: ClassVar[Mapping[str, str]] = {}
 
@@ -75,8 +78,9 @@ class Kit:
             await asyncio.sleep(0.005)
 
     async def closed(self, most: int, before: list[int]) -> None:
-        """No more than `most` files are open, some seconds from now: a server within the test closes its ends later."""
-        for _ in range(100):
+        """No more than `most` files are open, `settle_s` from now: a server within the test closes its ends later."""
+        end = time.monotonic() + self.settle_s
+        while time.monotonic() < end:
             if descriptors() <= most:
                 return
             await asyncio.sleep(0.03)

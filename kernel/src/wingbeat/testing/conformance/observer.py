@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import copy
 import gc
+import time
 import tracemalloc
 from collections.abc import AsyncIterator, Iterable
 from typing import Any, ClassVar
@@ -202,7 +203,8 @@ class ObserverContract(Kit):
             for number in range(self.load):
                 await observer.observe(life(f"{letter}{number}", nodes=3))
             grown = 0
-            for _ in range(100):  # what is to be written or sent is kept until it is
+            end = time.monotonic() + self.settle_s
+            while time.monotonic() < end:  # what is to be written or sent is kept until it is
                 gc.collect()
                 grown = tracemalloc.get_traced_memory()[0] - before
                 if grown < GROWTH_BYTES_MAX * told:

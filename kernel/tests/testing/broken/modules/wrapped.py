@@ -44,7 +44,7 @@ class LeavesItsProcess(SleepWrapper):
 class BeginsWhenItIsMade(SleepWrapper):
     def __init__(self, config):
         super().__init__(config)
-        threading.Thread(target=time.sleep, args=(0.2,)).start()
+        threading.Thread(target=time.sleep, args=(60,)).start()
 
 
 class WritesElsewhereWhenItIsMade(SleepWrapper):
