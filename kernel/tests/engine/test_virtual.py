@@ -1,4 +1,5 @@
-"""The production engine in a virtual world. ``SEEDS=20000 pytest …`` plays more seeds, ``SEED=17`` one alone."""
+"""The production engine in a virtual world: some seeds in the default tests, more of them, after which everything that can
+happen must have happened, where faults are tested. ``SEEDS=20000 pytest …`` plays these, ``SEED=17`` one alone."""
 
 import asyncio
 import os
@@ -14,7 +15,10 @@ from wingbeat.testing.virtual.chance import RATES
 from wingbeat.testing.virtual.loop import Deadlock, Process, VirtualLoop
 from wingbeat.testing.virtual.run import play
 
-SEEDS = int(os.environ.get("SEEDS", "300"))
+SEEDS = int(os.environ.get("SEEDS", "100"))
+MORE = range(100, 500)
+ENOUGH = 300
+"""In so many seeds, everything happens."""
 EXPECTED = [
     "attempt", "attempt adopted", "body raised", "body returned", "body suspended", "cache filled", "cache held", "cache hit",
     "call abort", "call describe", "call events", "call launch", "call read", "call recover", "call resume", "call signal",
@@ -27,20 +31,21 @@ EXPECTED = [
 
 
 @pytest.mark.timeout(max(300, SEEDS))
-def test_whatever_happens_the_engine_keeps_its_promises():
+@pytest.mark.parametrize("seeds", [range(SEEDS), pytest.param(MORE, marks=pytest.mark.faults)], ids=["some", "more"])
+def test_whatever_happens_the_engine_keeps_its_promises(seeds):
     if "SEED" in os.environ:
         play(int(os.environ["SEED"]))
         return
     fired: Counter[str] = Counter()
-    for seed in range(SEEDS):
+    for seed in seeds:
         try:
             play(seed, fired)
         except Broken as error:
             again = f"again: SEED={seed} pytest kernel/tests/engine/test_virtual.py"
             raise AssertionError(f"{error}\n{again}") from error
-    if SEEDS >= 300:
+    if len(seeds) >= ENOUGH:
         never = [kind for kind in (*RATES, *EXPECTED) if not fired[kind]]
-        assert not never, f"these never happened in {SEEDS} seeds: {never}; they did: {dict(fired)}"
+        assert not never, f"these never happened in {len(seeds)} seeds: {never}; they did: {dict(fired)}"
 
 
 @pytest.mark.timeout(180)
