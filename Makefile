@@ -35,14 +35,17 @@ help: ## list these commands
 demo: $(SYNCED) ## run the ETA example on its embedded data
 	@$(ACTIVATE) wingbeat run examples/eta/eta.py eta
 
-# On all cores: most of their time they wait for processes. One after another, as when a test is looked at: ARGS="-n 0".
+# One process more than there are cores: some of the time they wait. One after another, as when a test is looked at: ARGS="-n 0".
+PROCESSES := $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
+
 test: $(SYNCED) $(ETA_SYNCED) ## run the tests (at most ten minutes)
-	@$(ACTIVATE) pytest kernel cli plugins tests examples --ignore examples/eta --ignore examples/maps --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
+	@$(ACTIVATE) pytest kernel cli plugins tests examples --ignore examples/eta --ignore examples/maps --numprocesses $(PROCESSES) --dist worksteal $(ARGS)
 	@$(ETA_PYTEST) $(ARGS)
 
 test-heavy: $(SYNCED) $(SPARK_SYNCED) $(TENSORFLOW_SYNCED) $(ETA_SYNCED) ## run the slow tests too: environments, containers, faults, servers, Spark, TensorFlow
 	@failed=0; \
-	($(ACTIVATE) pytest -m "containers or environments or faults or servers or spark" --ignore examples/eta --ignore examples/maps $(ARGS)) || failed=1; \
+	($(ACTIVATE) pytest -m "containers or environments or faults or servers or spark" --ignore examples/eta --ignore examples/maps \
+		--numprocesses $(PROCESSES) --dist loadgroup $(ARGS)) || failed=1; \
 	($(ETA_PYTEST) -m spark $(ARGS)) || failed=1; \
 	($(TENSORFLOW_PYTEST) -m tensorflow $(ARGS)) || failed=1; \
 	exit $$failed

@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -40,21 +41,6 @@ AGAIN = ("first", "right", "last")
 
 NAMESPACE = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 """Of its own: when its first process ends, all of them do, and what was mounted is gone."""
-
-_told: list[str] = []
-
-
-def pytest_terminal_summary(terminalreporter):
-    """Say how much was done, and what could not be."""
-    skipped = [
-        report.longrepr[2].removeprefix("Skipped: ")
-        for report in terminalreporter.stats.get("skipped", [])
-        if isinstance(report.longrepr, tuple) and "not run here: " in report.longrepr[2]
-    ]
-    if _told or skipped:
-        terminalreporter.section("faults")
-    for line in [*_told, *sorted(set(skipped))]:
-        terminalreporter.write_line(line)
 
 
 class Place:
@@ -241,10 +227,10 @@ def mounting():
     return NAMESPACE
 
 
-@pytest.fixture(scope="session")
-def told():
-    """Lines for the end of the report."""
-    return _told
+@pytest.fixture
+def tell(record_property):
+    """Takes lines for the end of the report, from whichever process runs the test."""
+    return functools.partial(record_property, "done")
 
 
 @pytest.fixture(scope="session")

@@ -62,8 +62,8 @@ def _share(action: str, listed: tuple[str, ...]) -> list[str]:
     return sorted(random.Random(f"{SEED}/{action}").sample(names, SHARE))
 
 
-def test_there_are_enough_failpoints_and_one_name_stands_in_one_place(told):
-    told.append(f"failpoints: {len(NAMES)} by kill, {len(ERRORS)} by error, {len(DELAYS)} by delay")
+def test_there_are_enough_failpoints_and_one_name_stands_in_one_place(tell):
+    tell(f"failpoints: {len(NAMES)} by kill, {len(ERRORS)} by error, {len(DELAYS)} by delay")
     assert len(NAMES) >= POINTS_MIN
     assert set(ERRORS) | set(DELAYS) <= set(NAMES)
     every = [name for path in SOURCES for name in re.findall(r'\bhit\("([^"]+)"\)', path.read_text())]

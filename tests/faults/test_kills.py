@@ -21,12 +21,12 @@ PLACES_MAX = 3
 """How many places there may be for each kill: a program that ends by itself was killed in none."""
 
 
-def test_there_are_enough_kills(told):
+def test_there_are_enough_kills(tell):
     assert sum(QUOTAS.values()) * TIMES >= KILLS_MIN
 
 
 @pytest.mark.parametrize("kind", QUOTAS)
-def test_killed_at_random_moments_everything_is_done_once(make_place, kind, told, seed):
+def test_killed_at_random_moments_everything_is_done_once(make_place, kind, tell, seed):
     dice, quota = random.Random(f"{seed}/{kind}"), QUOTAS[kind] * TIMES
     began, kills, redone, places = time.monotonic(), 0, 0, 0
     while kills < quota:
@@ -37,7 +37,7 @@ def test_killed_at_random_moments_everything_is_done_once(make_place, kind, told
         kills, redone = kills + killed, redone + lost
         place.kill_processes()
         assert places <= PLACES_MAX * quota, "the programs were always faster"
-    told.append(
+    tell(
         f"kills: {kills} of kind {kind!r} in {places} homes, {time.monotonic() - began:.0f} s, seed {seed}: "
         f"0 lost, 0 doubled, {redone} attempts killed"
     )

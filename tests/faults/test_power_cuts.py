@@ -19,7 +19,7 @@ CUTS = 25
 
 
 @pytest.mark.parametrize("kind", ["ext4", "xfs"])
-def test_power_cut_nothing_acknowledged_is_missing(kind, tmp_path, mounting, told, seed):
+def test_power_cut_nothing_acknowledged_is_missing(kind, tmp_path, mounting, tell, seed):
     _need(kind)
     began, loops = time.monotonic(), _loops()
     script = Path(__file__).with_name("powercuts.py")
@@ -27,7 +27,7 @@ def test_power_cut_nothing_acknowledged_is_missing(kind, tmp_path, mounting, tol
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
-    told.append(
+    tell(
         f"power cuts: {found['cuts']} on {kind} in {found['homes']} homes, {time.monotonic() - began:.0f} s, seed {seed}: of "
         f"{found['launches']} launches and {found['ends']} results acknowledged before a cut 0 lost"
     )

@@ -154,7 +154,7 @@ async def test_a_flipped_bit_in_a_closure_is_seen(home, expected, seed):
     assert await read(home) == expected
 
 
-async def test_a_flipped_bit_in_any_page_is_an_error_or_changes_nothing(home, expected, seed, told):
+async def test_a_flipped_bit_in_any_page_is_an_error_or_changes_nothing(home, expected, seed, tell):
     dice = random.Random(seed)
     whole = (home / "journal.sqlite").read_bytes()
     size = int.from_bytes(whole[16:18], "big")
@@ -173,7 +173,7 @@ async def test_a_flipped_bit_in_any_page_is_an_error_or_changes_nothing(home, ex
             assert isinstance(said, WingbeatError) or name not in expected or said == expected[name], (
                 f"page at {start}: {name}"
             )
-    told.append(f"bit flips: one in each of {len(whole) // size} pages of a journal, {seen} seen, 0 believed")
+    tell(f"bit flips: one in each of {len(whole) // size} pages of a journal, {seen} seen, 0 believed")
 
 
 PROGRAM = """

@@ -36,14 +36,6 @@ PROGRAMS = ("sh", "awk", "cat", "cp", "date", "dd", "echo", "flock", "head", "id
 WAIT_S = 60.0
 LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter", "ensurepip", "lib2to3"}
 
-_skipped: list[str] = []
-
-
-def pytest_terminal_summary(terminalreporter):
-    """Say what could not be run."""
-    for why in sorted(set(_skipped)):
-        terminalreporter.write_line(f"containers: {why}")
-
 
 class Podman:
     """An engine whose service can be stopped and started."""
@@ -101,9 +93,9 @@ class Podman:
 @pytest.fixture(scope="session")
 def podman():
     if os.geteuid() or shutil.which("podman") is None or shutil.which("runc") is None:
-        why = "not run here: what needs containers: there is no Podman with runc, or this is not root (`make podman`)"
-        _skipped.append(why)
-        pytest.skip(why)
+        pytest.skip(
+            "not run here: what needs containers: there is no Podman with runc, or this is not root (`make podman`)"
+        )
     folder = Path(tempfile.mkdtemp(prefix="wingbeat-podman-"))  # a socket's path has to be short
     made = Podman(folder)
     try:
