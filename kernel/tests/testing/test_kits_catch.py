@@ -36,9 +36,8 @@ def caught_by(files):
 
 def failures(*tests, report, processes=0):
     """By file and class, the tests that failed in processes of their own, and what those have said."""
-    options = ["-q", f"--junitxml={report}", "-p", "no:cacheprovider", "-o", "faulthandler_timeout=0", "-n", str(processes)]
-    # Others that are installed are dear to import.
-    plugins = [option for plugin in ("anyio.pytest_plugin", "pytest_timeout", "xdist.plugin") for option in ("-p", plugin)]
+    plugins = ["-p", "anyio.pytest_plugin", "-p", "pytest_timeout", "-p", "xdist.plugin"]  # all are dear to import
+    options = ["-q", f"--junitxml={report}", "-p", "no:cacheprovider", "-o", "faulthandler_timeout=0", f"-n{processes}"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *plugins, *options, *tests],

@@ -20,6 +20,8 @@ from wingbeat_telemetry.traces import OpenTelemetryObserver
 class TestPrometheus(ObserverContract):
     """Metrics, over HTTP and in a file."""
 
+    load = 100
+
     def make(self, home: TemporaryHome) -> Observer:
         """At a free port of this machine."""
         return PrometheusObserver(PrometheusSettings("127.0.0.1:0", "metrics.prom"), home.path, Tally())
@@ -40,6 +42,8 @@ class _Collector(BaseHTTPRequestHandler):
 
 class TestOpenTelemetry(ObserverContract):
     """Traces, to a collector."""
+
+    load = 100
 
     @pytest.fixture(autouse=True)
     def _collector(self) -> Iterator[None]:

@@ -25,6 +25,8 @@ from wingbeat.testing.home import TemporaryHome
 class TestLog(ObserverContract):
     """The log of events, which its settings switch off unless they say otherwise."""
 
+    load = 100
+
     def make(self, home: TemporaryHome) -> Observer:
         """One that writes to a file."""
         return LogObserver(LogSettings("json", "events.log"), home.path)
