@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(300), pytest.mark.xdist_group("login")]  # built once
 
 PROVIDER = Path(__file__).parent / "provider"
 USER, PASSWORD = "test-user@127.0.0.1", "verysecure"

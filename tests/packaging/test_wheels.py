@@ -66,7 +66,7 @@ if __name__ == "__main__":
     assert run(flow, n=[1, 2, 3]) == 14
 """
 
-pytestmark = [pytest.mark.environments, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.environments, pytest.mark.timeout(600), pytest.mark.xdist_group("wheels")]  # built once
 
 
 def run(*command: str | Path, folder: Path = ROOT) -> str:
