@@ -36,7 +36,8 @@ def test_registered_as_json_and_by_a_version_of_its_content(shell: Shell) -> Non
     first = shell("register", "flow.py", "-o", "json").json
     version = first["version"]
     assert len(version) == 16
-    assert {"id": f"default/development/short@{version}", "kind": "launchplan", "created": True} in first["entities"]
+    short = {"id": f"default/development/short@{version}", "kind": "launchplan", "created": True, "active": False}
+    assert short in first["entities"]
     again = shell("register", "flow.py", "-o", "json").json
     assert again["version"] == version
     assert not any(each["created"] for each in again["entities"])
@@ -118,7 +119,9 @@ def test_references_that_are_none(shell: Shell) -> None:
     assert version.status == 4
     assert "Its versions are v1" in version.err
     assert version.json["error"]["code"] == "NotFound"
-    assert shell("launch", "flow.build", "--city", "sf").status == 2
+    elsewhere = shell("launch", "flow.build", "--city", "sf")
+    assert elsewhere.status == 4
+    assert "Nothing is registered as default/development/flow.build" in elsewhere.err
 
 
 def test_a_launch_has_a_name_and_labels(shell: Shell) -> None:
