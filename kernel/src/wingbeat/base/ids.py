@@ -15,15 +15,16 @@ EXECUTION_ID_LENGTH_MAX = 63
 _EXECUTION_ID = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z")
 
 
-def check_execution_id(name: str) -> str:
-    """Return `name` if it may be an execution's id: a DNS-1123 label of at most 63 characters.
+def check_execution_id(name: str, what: str = "an execution") -> str:
+    """Return `name` if it may be the id of an execution, or of `what` has ids of the same form: a DNS-1123 label of at most 63
+    characters.
 
     Raises:
         InputError: It may not. Ids become file names, pod names and URLs, hence the narrow grammar.
     """
     if len(name) > EXECUTION_ID_LENGTH_MAX or not _EXECUTION_ID.match(name):
         raise InputError(
-            f"{name[:80]!r} cannot name an execution.",
+            f"{name[:80]!r} cannot name {what}.",
             hint=f"Use lower-case letters, digits and '-' between them, at most {EXECUTION_ID_LENGTH_MAX}.",
         )
     return name
