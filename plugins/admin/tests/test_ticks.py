@@ -76,6 +76,12 @@ def test_very_many_are_taken_bit_by_bit():
     assert found == [1_000.0 + n for n in range(int(3.5 * TICKS_MAX) + 1)]
 
 
+def test_a_tick_of_a_fraction_of_a_second_that_is_due_is_taken():
+    rate = ScheduleSpec(RateSpec(0.1), catch_up="all")
+    for number in range(17_640_000_000, 17_640_000_020):
+        assert decided(rate, number * 0.1, number * 0.1).ticks == [number * 0.1]
+
+
 @settings(deadline=None, max_examples=40)
 @given(
     st.sampled_from(["*/7 * * * *", "0 3 * * MON", "30 2 * * *", "0 0 29 2 *", "*/10 9-17 * * 1-5"]),

@@ -6,7 +6,7 @@ import math
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import count, dropwhile, islice, takewhile
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
@@ -53,6 +53,19 @@ def ticks(when: CronSpec | RateSpec, after: float) -> Iterator[float]:
         yield moment.timestamp()
 
 
+def within(when: CronSpec | RateSpec, since: float, until: float) -> Iterator[float]:
+    """The moments from `since` on, before `until`."""
+    return takewhile(lambda tick: tick < until, _from(when, since))
+
+
+def _from(when: CronSpec | RateSpec, moment: float) -> Iterator[float]:
+    """The moments from `moment` on, which may be one itself."""
+    if isinstance(when, CronSpec):
+        return dropwhile(lambda tick: tick < moment, ticks(when, moment - 1))
+    number = math.floor(moment / when.seconds)  # or near it: fractions of seconds are rounded
+    return dropwhile(lambda tick: tick < moment, (each * when.seconds for each in count(number - 1)))
+
+
 def decided(schedule: ScheduleSpec, due: float, now: float) -> Decision:
     """What to do about the tick `due` and those behind it, at `now`.
 
@@ -66,10 +79,7 @@ def decided(schedule: ScheduleSpec, due: float, now: float) -> Decision:
         begin = max(begin, now - max(schedule.window_s, MISSED_S))
     if schedule.catch_up == "last":
         return _last(schedule, begin, now)
-    coming = ticks(
-        schedule.when, math.nextafter(begin, -math.inf) if isinstance(schedule.when, RateSpec) else begin - 1
-    )
-    found = list(islice(coming, TICKS_MAX + 1))
+    found = list(islice(_from(schedule.when, begin), TICKS_MAX + 1))
     passed = [tick for tick in found if begin <= tick <= now]
     behind = [tick for tick in found if tick > now]
     if len(passed) > TICKS_MAX:
