@@ -57,6 +57,11 @@ class Tenants:
         return f"gated-{'-'.join(place)}"
 
     @staticmethod
+    def backfill(place: tuple[str, str]) -> dict[str, Any]:
+        """Two hours of a schedule of a place."""
+        return {"entity": f"{'/'.join(place)}/often@v1", "since": 0, "until": 7200, "name": f"fill-{'-'.join(place)}"}
+
+    @staticmethod
     def code(place: tuple[str, str], labels: dict[str, str] | None = None, **more: Any) -> LaunchRequest:
         """Code that is not registered, to be run in a place."""
         told = {"project": place[0], "domain": place[1], **(labels or {})}

@@ -14,6 +14,8 @@ import pytest
 import wingbeat_admin
 from wingbeat import Kernel
 from wingbeat.contracts.admin import CAUSE_LABEL
+from wingbeat.contracts.backfill import BACKFILL_LABEL
+from wingbeat.spec.phase import ExecutionPhase
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 
@@ -36,6 +38,8 @@ async def check(tmp_path):
     """What is in the journal, after everything was done."""
     async with Kernel(tmp_path / "home", discover=False, read_only=True) as kernel:
         found = await kernel.engine.executions(limit=1000)
+    check_backfills(found)
+    found = [each for each in found if BACKFILL_LABEL not in each.labels]
     causes = [each.labels.get(CAUSE_LABEL, "") for each in found]
     fired = sorted(cause for cause in causes if re.fullmatch(r"m\d", cause))
     assert fired == [f"m{n}" for n in range(8)], fired
@@ -48,6 +52,19 @@ async def check(tmp_path):
     assert {execution for _, execution, _ in told} == wanted, "somebody was not told, or of what is none of theirs"
     assert {phase for *_, phase in told} == {"SUCCEEDED"}
     assert len({id for id, *_ in told}) == len(wanted), "what was told twice has two ids"
+
+
+def check_backfills(found):
+    filled, stopped = (
+        [each for each in found if each.labels.get(BACKFILL_LABEL) == id] for id in ("filled", "stopped")
+    )
+    ticks = sorted(each.labels[CAUSE_LABEL] for each in filled)
+    assert ticks == [f"tick 1970-01-0{n + 1}T03:00:00+00:00" for n in range(6)], (
+        "a tick is missing, or was launched twice"
+    )
+    assert {each.phase for each in filled} == {ExecutionPhase.SUCCEEDED}
+    assert len({each.labels[CAUSE_LABEL] for each in stopped}) == len(stopped)
+    assert {each.phase for each in stopped} == {ExecutionPhase.ABORTED}, "what was to be stopped goes on"
 
 
 @pytest.mark.parametrize("number", [1, 2])

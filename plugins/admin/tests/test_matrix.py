@@ -31,6 +31,7 @@ def where(place: tuple[str, str]) -> dict[str, str]:
 
 
 ENTITY, EXECUTION = "/entities/{project}/{domain}/{name}/{version}", "/executions/{execution}"
+BACKFILL = "/backfills/{backfill}"
 
 
 class Row(NamedTuple):
@@ -65,6 +66,12 @@ ROWS = (
     Row("POST", f"{ENTITY}/pause", "developer", "often", body=lambda *_: {"reason": "for a test"}),
     Row("POST", f"{ENTITY}/resume", "developer", "often"),
     Row("POST", f"{ENTITY}/deactivate", "developer", "often"),
+    Row("POST", "/backfills", "runner", body=lambda server, place: server.backfill(place)),
+    Row("POST", "/backfill-plans", "runner", body=lambda server, place: server.backfill(place)),
+    Row("GET", BACKFILL, "viewer"),
+    Row("POST", f"{BACKFILL}/pause", "runner"),
+    Row("POST", f"{BACKFILL}/resume", "runner"),
+    Row("POST", f"{BACKFILL}/abort", "runner"),
     Row("POST", "/grants", "admin", body=lambda server, place: viewer("user:x", place)),
     Row("DELETE", "/grants", "admin", query=lambda place: {"principal": "user:x", "project": place[0], "domain": place[1]}),
     Row(
@@ -84,6 +91,7 @@ ANYWHERE = {
     ("GET", "/executions"): "viewer",
     ("GET", "/engine/executions"): "viewer",
     ("GET", "/artifacts"): "viewer",
+    ("GET", "/backfills"): "viewer",
     ("GET", "/notifications"): "viewer",
     ("GET", "/settings"): "viewer",
     ("POST", "/content/missing"): "runner",
@@ -118,6 +126,7 @@ def path_of(server: Any, row: Row, place: tuple[str, str]) -> str:
         name=row.name,
         version="v1",
         execution=server.execution(place),
+        backfill=server.backfill(place)["name"],
         key=f"there-{project}-{domain}",
     )
 
@@ -154,6 +163,7 @@ async def test_roles_on_routes(server):
     wrong = []
     for place in (OWN, OTHER_DOMAIN, FOREIGN):  # streams of what has ended end
         await server.call(server.owner, "POST", f"/executions/{server.execution(place)}/abort", {})
+        await server.call(server.owner, "POST", "/backfills", server.backfill(place))
     for role in ROLES:
         key = await server.key(role, (role, *OWN))
         await server.call(
@@ -219,6 +229,7 @@ async def test_who_brings_no_key_gets_nowhere(server):
 
 async def test_what_is_foreign_is_told_as_what_is_not_there(server):
     key = await server.key("dev", ("developer", *OWN))
+    assert (await server.call(server.owner, "POST", "/backfills", server.backfill(FOREIGN))).status_code == 201
     for row in ROWS:
         if row.path in ("/grants", "/apikeys", "/apikeys/{key}", "/settings"):
             continue  # admins only: their own test

@@ -1,4 +1,4 @@
-"""Two teams, a schedule, artifacts, quotas and who is told: a program that is killed and begun again until it has done everything.
+"""Two teams, a schedule, artifacts, backfills, quotas and who is told: a program that is killed and begun again until all is done.
 
 Arguments: the home, and how many ticks.
 """
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from wingbeat import Kernel, Notify
-from wingbeat.author.schedule import FixedRate
+from wingbeat.author.schedule import Cron, FixedRate
 from wingbeat.author.trigger import OnArtifact, OnSuccess
 from wingbeat.contracts.admin import (
     EntityQuery,
@@ -20,6 +20,7 @@ from wingbeat.contracts.admin import (
     Registration,
 )
 from wingbeat.contracts.artifacts import ArtifactQuery
+from wingbeat.contracts.backfill import Backfill
 from wingbeat.contracts.notifier import Message
 from wingbeat.contracts.places import Setting
 from wingbeat.testing.conformance import engine_flows as flows
@@ -28,8 +29,10 @@ from wingbeat.testing.home import TemporaryHome
 from wingbeat_admin.local import notices
 from wingbeat_admin.local.admin import LocalAdmin
 
-SOURCES, ARTIFACTS = 8, 4
+SOURCES, ARTIFACTS, FILLED = 8, 4, 6
 SOURCE = "maps/production/flows.twice"
+BACKFILLED = ("eta/production/filled", "eta/production/stopped")
+"""Launch plans of which backfills are made; the second one is aborted when it runs."""
 TOLD = "told"
 """File in the home with the id, execution and phase of each message, as often as it was taken."""
 
@@ -75,13 +78,18 @@ async def work(admin: LocalAdmin, ticks: int) -> None:
             notifications=[Notify("ops", on=["SUCCEEDED"])],
         ),
         launchplan(flows.twice, "often", inputs={"n": 1}, trigger=often),
+        launchplan(flows.twice, "filled", inputs={"n": 1}, trigger=Cron("0 3 * * *")),
+        launchplan(flows.gated, "stopped", inputs={"n": 1}, trigger=Cron("0 3 * * *")),
     )
     await admin.register(Registration("eta", "production", plans, "v1"))
     for name, value in (("executions", 3), ("launches_per_minute", 600)):
         await admin.places.create_setting(Setting(name, value, "eta"))
     for plan in (await admin.entities(EntityQuery(Kind.LAUNCHPLAN))).items:
-        if not plan.active:
+        if not plan.active and plan.id.split("@")[0] not in BACKFILLED:
             await admin.activate(plan.id)
+    for name in BACKFILLED:
+        until = (FILLED - 1) * 86400.0 + 4 * 3600
+        await admin.create_backfill(Backfill(name, 0.0, until, name=name.rpartition("/")[2], concurrency=2))
     for number in range(SOURCES):
         await admin.launch(Launch(f"{SOURCE}@v1", {"n": number}, f"m{number}"))
     for number in range(ARTIFACTS):
@@ -92,8 +100,13 @@ async def work(admin: LocalAdmin, ticks: int) -> None:
         often_ = (await admin.executions(ExecutionQuery("eta", entity="eta/production/often"))).items
         delivered = (await admin.notifications(NotificationQuery(state=NotificationState.DELIVERED))).items
         ended = all(each.phase.terminal for each in (*fired, *taken, *often_))
+        backfills = [await admin.backfill(name) for name in ("filled", "stopped")]
+        if (await admin.executions(ExecutionQuery("eta", entity=BACKFILLED[1]))).items:
+            await admin.abort_backfill("stopped", "as asked")
         enough = len(fired) >= SOURCES and len(taken) >= ARTIFACTS and len(often_) >= ticks
-        if enough and ended and len(delivered) >= SOURCES:
+        filled = all(each.ended_at is not None for each in backfills)
+        if enough and ended and filled and len(delivered) >= SOURCES:
+            assert (backfills[0].succeeded, backfills[0].there) == (FILLED, 0)
             assert len((await admin.artifacts(ArtifactQuery())).items) == ARTIFACTS
             return
         await asyncio.sleep(0.02)

@@ -14,6 +14,7 @@ from wingbeat.contracts.engine import Engine
 from wingbeat.contracts.home import Home
 from wingbeat.testing.conformance.admin import AdminContract
 from wingbeat.testing.conformance.admin_access import AccessContract
+from wingbeat.testing.conformance.admin_backfill import BackfillContract
 from wingbeat.testing.conformance.admin_places import PlacesContract
 from wingbeat.testing.conformance.admin_retention import RetentionContract
 from wingbeat.testing.conformance.admin_told import ToldContract
@@ -65,7 +66,9 @@ def client(url: str, home: Home) -> tuple[Api, Transfer]:
     return api, Transfer(api, home.storage(), f"{home.path}/scratch")
 
 
-class TestLocal(AdminContract, AccessContract, PlacesContract, ToldContract, ArtifactsContract, RetentionContract):
+class TestLocal(
+    AdminContract, AccessContract, PlacesContract, ToldContract, ArtifactsContract, BackfillContract, RetentionContract
+):
     """The admin of a home, in its process."""
 
     def opened(self, home: TemporaryHome, engine: Engine) -> contextlib.AbstractAsyncContextManager[Admin]:
@@ -73,7 +76,7 @@ class TestLocal(AdminContract, AccessContract, PlacesContract, ToldContract, Art
         return local(home, engine)
 
 
-class TestOverHttp(AdminContract, AccessContract, PlacesContract, ToldContract, ArtifactsContract):
+class TestOverHttp(AdminContract, AccessContract, PlacesContract, ToldContract, ArtifactsContract, BackfillContract):
     """The same over HTTP."""
 
     @contextlib.asynccontextmanager

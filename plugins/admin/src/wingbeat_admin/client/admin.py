@@ -24,6 +24,7 @@ from wingbeat.contracts.admin import (
     Registration,
 )
 from wingbeat.contracts.artifacts import ArtifactEntry, ArtifactPage, ArtifactQuery, Lineage
+from wingbeat.contracts.backfill import Backfill, BackfillEntry, BackfillPage, BackfillPlan, BackfillQuery
 from wingbeat.contracts.engine import LaunchReply
 from wingbeat.contracts.retention import Collected
 from wingbeat.spec.identity import parse_reference
@@ -40,7 +41,7 @@ LATEST = "latest"
 
 
 class HttpAdmin:
-    """A `wingbeat.contracts.admin.Admin` over HTTP, of a server that keeps artifacts."""
+    """A `wingbeat.contracts.admin.Admin` over HTTP, of a server that keeps artifacts and runs backfills."""
 
     def __init__(self, api: Api, transfer: Transfer) -> None:
         self._api, self._transfer = api, transfer
@@ -139,6 +140,37 @@ class HttpAdmin:
         """See `Collecting.collect`: the server collects, which has the home."""
         return await collect(self._api, dry)
 
+    async def create_backfill(self, backfill: Backfill, *, by: str = "") -> BackfillEntry:
+        """See `Backfilling.create_backfill`. The id is made here, so that the call can be repeated."""
+        named = backfill if backfill.name else msgspec.structs.replace(backfill, name=short_id(os.urandom(16)))
+        await self._transfer.closures((), backfill.inputs)
+        return await self._call(BackfillEntry, "POST", "/backfills", body=named)
+
+    async def backfill_plan(self, backfill: Backfill) -> BackfillPlan:
+        """See `Backfilling.backfill_plan`."""
+        await self._transfer.closures((), backfill.inputs)
+        return await self._call(BackfillPlan, "POST", "/backfill-plans", body=backfill)
+
+    async def backfill(self, id: str) -> BackfillEntry:
+        """See `Backfilling.backfill`."""
+        return await self._call(BackfillEntry, "GET", _backfill(id))
+
+    async def backfills(self, query: BackfillQuery) -> BackfillPage:
+        """See `Backfilling.backfills`."""
+        return await self._call(BackfillPage, "GET", "/backfills", params=msgspec.to_builtins(query))
+
+    async def pause_backfill(self, id: str, reason: str, *, by: str = "") -> BackfillEntry:
+        """See `Backfilling.pause_backfill`."""
+        return await self._call(BackfillEntry, "POST", f"{_backfill(id)}/pause", body={"reason": reason})
+
+    async def resume_backfill(self, id: str, *, failed: bool = False, by: str = "") -> BackfillEntry:
+        """See `Backfilling.resume_backfill`."""
+        return await self._call(BackfillEntry, "POST", f"{_backfill(id)}/resume", body={"failed": failed})
+
+    async def abort_backfill(self, id: str, reason: str, *, by: str = "") -> BackfillEntry:
+        """See `Backfilling.abort_backfill`."""
+        return await self._call(BackfillEntry, "POST", f"{_backfill(id)}/abort", body={"reason": reason})
+
     async def _call(self, kind: type[T], method: str, path: str, **given: Any) -> T:
         return self._api.read(kind, await self._api.call(method, path, **given))
 
@@ -146,6 +178,10 @@ class HttpAdmin:
 def _path(reference: str, what: str = "entities") -> str:
     name, version = parse_reference(reference)
     return f"/{what}/{name}/{quote(version or LATEST, safe='')}"
+
+
+def _backfill(id: str) -> str:
+    return f"/backfills/{quote(id, safe='')}"
 
 
 def _pairs(partitions: dict[str, str]) -> list[str]:

@@ -18,7 +18,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from msgspec.structs import replace
 
 from wingbeat.base.errors import ConfigurationError, InputError, NotFound
-from wingbeat.base.ids import digest, short_id
+from wingbeat.base.ids import check_execution_id, digest, short_id
 from wingbeat.contracts.admin import (
     BY_LABEL,
     CAUSE_LABEL,
@@ -39,6 +39,14 @@ from wingbeat.contracts.admin import (
     Registration,
 )
 from wingbeat.contracts.artifacts import USES_LABEL, ArtifactEntry, ArtifactPage, ArtifactQuery, Lineage
+from wingbeat.contracts.backfill import (
+    BACKFILL_LABEL,
+    Backfill,
+    BackfillEntry,
+    BackfillPage,
+    BackfillPlan,
+    BackfillQuery,
+)
 from wingbeat.contracts.engine import Engine, LaunchReply, LaunchRequest
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.notifier import Notifier
@@ -50,12 +58,14 @@ from wingbeat.spec.entities import LaunchPlanSpec
 from wingbeat.spec.identity import Identity, check_place, check_version, parse_identity, parse_name, parse_reference
 from wingbeat.spec.literal import Literals
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec
+from wingbeat_admin.local import backfills
 from wingbeat_admin.local.access import LocalAccess
-from wingbeat_admin.local.firing import check_taken
+from wingbeat_admin.local.firing import below_others, check_taken, kickoff
 from wingbeat_admin.local.follower import Follower
 from wingbeat_admin.local.inputs import literals_of
 from wingbeat_admin.local.places import LocalPlaces
 from wingbeat_admin.local.quotas import check_versions
+from wingbeat_admin.local.ranges import check_range, ids_of, ticks_in
 from wingbeat_admin.local.schema import open_file
 from wingbeat_admin.local.store import Store
 from wingbeat_admin.local.teller import Teller, channels_of
@@ -74,6 +84,8 @@ CLOSE_S_MAX = 10.0
 MOMENT_MAX = 32_503_680_000.0
 """The year 3000, in epoch seconds."""
 AUDIT_DAYS = 365
+FIRST_TOLD = 10
+"""So many ticks are told of what a backfill would do."""
 RESERVED = "wingbeat/"
 """What labels of ours begin with."""
 
@@ -81,7 +93,7 @@ _log = logging.getLogger("wingbeat.admin")
 
 
 class LocalAdmin:
-    """A `wingbeat.contracts.admin.Admin` that keeps artifacts, over a file, which it has for itself, and an engine.
+    """A `wingbeat.contracts.admin.Admin` that keeps artifacts and runs backfills, over an engine and a file that it has for itself.
 
     Args:
         path: The file. It is created, its folder is not.
@@ -315,6 +327,86 @@ class LocalAdmin:
         await self.do(Store.forget, executions)
         hit("admin.forgotten")
 
+    async def create_backfill(self, backfill: Backfill, *, by: str = "") -> BackfillEntry:
+        """See `Backfilling.create_backfill`."""
+        content = digest(canonical(backfill))
+        wanted = replace(backfill, name=backfill.name or short_id(os.urandom(16)))
+        check_execution_id(wanted.name, "a backfill")
+        id, inputs, found = await self._planned(wanted)
+        now, who = self._clock(), by or _owner()
+
+        def create(store: Store) -> BackfillEntry:
+            return backfills.create(store.db, id, wanted, content, inputs, found, who, by, now)
+
+        told = f"{wanted.name}: {len(found)} ticks of {id}"
+        entry: BackfillEntry = await self._access.change("backfill.create", told, id.project, id.domain, by, create)
+        hit("admin.backfill-created")
+        self._look()
+        return entry
+
+    async def backfill_plan(self, backfill: Backfill) -> BackfillPlan:
+        """See `Backfilling.backfill_plan`."""
+        id, _, found = await self._planned(backfill)
+        there = 0
+        if not backfill.again:
+            executions = await asyncio.to_thread(ids_of, id.entity, found)
+            for start in range(0, len(executions), PAGE_MAX):  # others have their turn in between
+                there += await self.do(Store.within, backfills.known, executions[start : start + PAGE_MAX])
+        first = found[::-1] if backfill.reverse else found
+        return BackfillPlan(str(id), len(found), there, first[:FIRST_TOLD])
+
+    async def backfill(self, id: str) -> BackfillEntry:
+        """See `Backfilling.backfill`."""
+        return await self.do(Store.within, backfills.one, id)
+
+    async def backfills(self, query: BackfillQuery) -> BackfillPage:
+        """See `Backfilling.backfills`."""
+        return await self.do(Store.within, backfills.page, query)
+
+    async def pause_backfill(self, id: str, reason: str, *, by: str = "") -> BackfillEntry:
+        """See `Backfilling.pause_backfill`."""
+        why = reason or f"paused by {by or 'its owner'}"
+        return await self._change_backfill("backfill.pause", id, by, lambda store: backfills.pause(store.db, id, why))
+
+    async def resume_backfill(self, id: str, *, failed: bool = False, by: str = "") -> BackfillEntry:
+        """See `Backfilling.resume_backfill`."""
+        return await self._change_backfill(
+            "backfill.resume", id, by, lambda store: backfills.resume(store.db, id, failed=failed)
+        )
+
+    async def abort_backfill(self, id: str, reason: str, *, by: str = "") -> BackfillEntry:
+        """See `Backfilling.abort_backfill`."""
+        why, now = reason or f"aborted by {by or 'its owner'}", self._clock()
+        return await self._change_backfill(
+            "backfill.abort", id, by, lambda store: backfills.abort(store.db, id, why, now)
+        )
+
+    async def _change_backfill(
+        self, action: str, id: str, by: str, work: Callable[[Store], BackfillEntry]
+    ) -> BackfillEntry:
+        name = parse_identity((await self.backfill(id)).entity)
+        entry: BackfillEntry = await self._access.change(action, id, name.project, name.domain, by, work)
+        self._look()
+        _log.info("%s: %s is %s, by %s", action, id, entry.phase, by or _owner())
+        return entry
+
+    async def _planned(self, backfill: Backfill) -> tuple[Identity, Literals, list[float]]:
+        """What a backfill comes to: the version, what its executions are given besides ticks, and the ticks. Raises InputError."""
+        check_range(backfill, self._clock())
+        id, schedule = await self._scheduled(backfill.entity)
+        definition = await self.definition(str(id))
+        if schedule.input in backfill.inputs:
+            raise InputError(
+                f"Input {schedule.input!r} of {id} takes the tick: nobody can give it.", hint="Leave it out."
+            )
+        inputs = await asyncio.to_thread(literals_of, definition, backfill.inputs, self._storage, str(id))
+        found = await asyncio.to_thread(ticks_in, schedule, backfill, str(id))
+        if self._follower is None:
+            raise ConfigurationError("The admin is not open.")
+        # As that of the first tick, so that what is missing is told now.
+        await self._follower.completed(definition, {**inputs, **kickoff(schedule, found[0])}, {}, str(id))
+        return id, inputs, found
+
     # -- for the follower
 
     async def run(
@@ -347,6 +439,8 @@ class LocalAdmin:
                 failure_policy=plan.failure_policy,
             )  # fmt: skip
         request = await self._places.placed(request)
+        if BACKFILL_LABEL in (labels or {}):
+            request = below_others(request)
         hit("admin.launch")
         reply = await self._engine.launch(request)
         hit("admin.launched")

@@ -15,23 +15,32 @@ from wingbeat_admin.local.ticks import jitter_s
 
 BUFFERED_MAX = 1000
 """So many ticks of a schedule may wait for their turn; what comes then is left out."""
+_BACKFILL = "backfill "
+"""What a backfill has in the place of a launch plan begins with this: so no schedule sees its executions."""
 
 # `serial`: 0 for what nobody waits for, 1 for what others may wait for, 2 for what waits itself.
-_READY = """
-    SELECT execution, entity, cause, tick FROM due AS one WHERE state = 'waiting' AND at <= :now AND (serial != 2 OR NOT EXISTS (
+_READY = f"""
+    SELECT execution, entity, cause, tick, plan FROM due AS one WHERE state = 'waiting' AND at <= :now AND (
+        serial != 2 OR NOT EXISTS (
         SELECT 1 FROM due AS other WHERE other.plan = one.plan AND other.serial AND other.execution != one.execution AND (
             other.state = 'launched' OR (other.state = 'waiting' AND (other.tick, other.execution) < (one.tick, one.execution)))))
-    ORDER BY at, execution LIMIT :limit
+    ORDER BY plan GLOB '{_BACKFILL}*', at, execution LIMIT :limit
 """
 
 
 class Due(Struct, frozen=True):
-    """A launch: the id that it gets, of what, why, and the tick, if it is of a schedule."""
+    """A launch: the id that it gets, of what, why, the tick, if it is of a schedule, and whose others it may wait for."""
 
     execution: str
     entity: str
     cause: str
     tick: float | None
+    plan: str
+
+    @property
+    def backfill(self) -> str:
+        """The id of the backfill that it is of; empty if it is of none."""
+        return self.plan.removeprefix(_BACKFILL) if self.plan.startswith(_BACKFILL) else ""
 
 
 def add_fired(db: sqlite3.Connection, id: Identity, cause: str, at: float) -> int:
@@ -43,6 +52,8 @@ def add_fired(db: sqlite3.Connection, id: Identity, cause: str, at: float) -> in
 def add_tick(db: sqlite3.Connection, id: Identity, schedule: ScheduleSpec, tick: float) -> int:
     """A tick, as its overlap policy has it; 0 if nothing is to be launched for it."""
     plan, cause = str(id.entity), tick_cause(tick)
+    if is_past(db, execution_id(id.entity, cause)):  # a backfill was faster
+        return 0
     others = dict(
         db.execute(
             "SELECT state, count(*) FROM due WHERE plan = ? AND serial AND state != 'refused' GROUP BY state", (plan,)
@@ -61,6 +72,14 @@ def add_tick(db: sqlite3.Connection, id: Identity, schedule: ScheduleSpec, tick:
     serial = 0 if schedule.overlap == "allow_all" else 2 if schedule.overlap.startswith("buffer") else 1
     at = tick + jitter_s(schedule, id.entity, tick)
     return _insert(db, (execution_id(id.entity, cause), str(id), plan, cause, tick, at, serial))
+
+
+def add_backfilled(
+    db: sqlite3.Connection, backfill: str, entity: str, execution: str, cause: str, tick: float, at: float
+) -> None:
+    """A tick that a backfill has taken."""
+    db.execute("DELETE FROM due WHERE execution = ? AND state = 'refused'", (execution,))
+    _insert(db, (execution, entity, f"{_BACKFILL}{backfill}", cause, tick, at, 1))
 
 
 def tick_cause(tick: float) -> str:
@@ -101,6 +120,28 @@ def ended(db: sqlite3.Connection, execution: str) -> int:
 def postponed(db: sqlite3.Connection, execution: str, at: float) -> None:
     """It is looked at again then; its turn among others stays."""
     db.execute("UPDATE due SET at = ? WHERE execution = ? AND state = 'waiting'", (at, execution))
+
+
+def is_there(db: sqlite3.Connection, execution: str) -> bool:
+    """Whether it is due, or launched and waited for."""
+    where = "execution = ? AND state != 'refused'"
+    return db.execute(f"SELECT 1 FROM due WHERE {where}", (execution,)).fetchone() is not None
+
+
+def is_past(db: sqlite3.Connection, execution: str) -> bool:
+    """Whether it is in the history."""
+    return db.execute("SELECT 1 FROM executions WHERE id = ?", (execution,)).fetchone() is not None
+
+
+def withdraw(db: sqlite3.Connection, backfill: str) -> None:
+    """Launch nothing of a backfill any more, but for what is being launched; the rows stay until it is known what was."""
+    plan = f"{_BACKFILL}{backfill}"
+    db.execute("UPDATE due SET state = 'withdrawn' WHERE plan = ? AND serial AND state = 'waiting'", (plan,))
+
+
+def drop(db: sqlite3.Connection, execution: str) -> None:
+    """It is not due any more."""
+    db.execute("DELETE FROM due WHERE execution = ?", (execution,))
 
 
 def refused(db: sqlite3.Connection, execution: str, why: str) -> None:

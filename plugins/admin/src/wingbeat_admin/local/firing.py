@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import cast
 
+from msgspec.structs import replace
+
 from wingbeat.base.errors import InputError
+from wingbeat.contracts.engine import LaunchRequest
 from wingbeat.spec.entities import Interface
 from wingbeat.spec.identity import Name
 from wingbeat.spec.literal import Inline, Literal, Literals, Picked
@@ -17,6 +20,8 @@ from wingbeat.types import BlobIO, codec, compatible, describe
 from wingbeat_admin.local.ticks import moment
 
 _HEAD = 40
+BELOW = -10_000
+"""Added to the priority of what a backfill runs: a week of waiting, so that it comes to its turn also where others never end."""
 
 
 def execution_id(plan: Name, cause: str) -> str:
@@ -32,6 +37,16 @@ def kickoff(schedule: ScheduleSpec, tick: float) -> Literals:
     if not schedule.input:
         return {}
     return {schedule.input: Inline(codec(datetime).encode(moment(schedule, tick), cast(BlobIO, None)))}
+
+
+def below_others(request: LaunchRequest) -> LaunchRequest:
+    """The launch of a backfill: it comes after live ones, and where there is a limit it waits: it replaces nobody, and is not left
+    out."""
+    limit = request.concurrency or request.closure.workflow.concurrency
+    return replace(
+        request, priority=request.priority + BELOW,
+        concurrency=None if limit is None else replace(limit, on_limit="queue"),
+    )  # fmt: skip
 
 
 def check_taken(takes: Mapping[str, str], inputs: Interface, outputs: Interface, who: str) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from wingbeat.base.errors import (
+    ConfigurationError,
     ConflictError,
     EngineStopped,
     InputError,
@@ -20,7 +21,9 @@ from wingbeat.base.errors import (
     LimitReached,
     NotFound,
 )
+from wingbeat.contracts.admin import BY_LABEL
 from wingbeat.contracts.artifacts import ArtifactEntry
+from wingbeat.contracts.backfill import BACKFILL_LABEL
 from wingbeat.contracts.engine import Engine, ExecutionView, LaunchReply
 from wingbeat.contracts.failpoints import hit
 from wingbeat.spec.definition import Definition
@@ -29,7 +32,9 @@ from wingbeat.spec.identity import parse_identity
 from wingbeat.spec.literal import Inline, Literals
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec
 from wingbeat.types import ValueMismatch
+from wingbeat_admin.local import backfills
 from wingbeat_admin.local.artifacts import Publishing
+from wingbeat_admin.local.backfills import Stopped
 from wingbeat_admin.local.due import Due
 from wingbeat_admin.local.firing import check_taken, kickoff, taken
 from wingbeat_admin.local.history import Values, texts_of
@@ -53,7 +58,7 @@ _log = logging.getLogger("wingbeat.admin")
 
 class Follower:
     """Tasks that go on: one takes note of changes, one looks at values, one publishes artifacts, one looks at ticks, one at
-    deadlines, one launches what is due, and one for each channel sends.
+    deadlines, one launches what is due, of backfills too, and one for each channel sends.
 
     Args:
         do: Does something with the file.
@@ -79,6 +84,7 @@ class Follower:
         self._noted, self._changed = asyncio.Event(), asyncio.Event()
         self._due, self._looked, self._lined = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._aborting: set[asyncio.Task[None]] = set()
+        self._stopping: dict[str, asyncio.Task[None]] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -101,7 +107,7 @@ class Follower:
 
     async def close(self) -> None:
         """Stop; what is due stays in the file."""
-        tasks = [*self._tasks, *self._aborting]
+        tasks = [*self._tasks, *self._aborting, *self._stopping.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -217,9 +223,17 @@ class Follower:
         while True:
             self._due.clear()
             now, all_published = self._clock(), self._all_published.is_set()
+            taken: int = await self._do(Store.within, backfills.take, now)
+            if taken:
+                hit("admin.ticks-taken")
             found: list[Due] = await self._do(Store.ready, now, DUE_PAGE)
-            await asyncio.gather(*(self._launch_one(due) for due in found))
-            if not found:
+            launches = (self._launch_tick(due) if due.backfill else self._launch_one(due) for due in found)
+            ended = await asyncio.gather(*launches, return_exceptions=True)  # all of them: see `_stop_backfills`
+            await self._stop_backfills()
+            for error in ended:
+                if error is not None:
+                    raise error
+            if not found and not taken:
                 if all_published:
                     self.abreast.set()
                 earliest = await self._do(Store.earliest, now)
@@ -232,16 +246,84 @@ class Follower:
             assert definition.plan is not None
             await self._run(id, definition, *await self._inputs(due, definition), due.execution, cause=due.cause)
         except _DEFINITE as error:
-            after_s = error.retry_after_s if isinstance(error, LimitReached) else 0.0
-            if after_s:  # the quota of a minute: its time comes
-                _log.info("%s is launched later for %s: %s", due.entity, due.cause, error.message)
-                await self._do(Store.postponed, due.execution, self._clock() + max(after_s, LATER_S_MIN))
-                return
-            _log.warning("%s cannot be launched for %s: %s", due.entity, due.cause, error)
-            await self._do(Store.refused, due.execution, str(error))
+            if not await self._postponed(due, error):
+                _log.warning("%s cannot be launched for %s: %s", due.entity, due.cause, error)
+                await self._do(Store.refused, due.execution, str(error))
         else:
             hit("admin.due-launched")
             await self._do(Store.launched, due.execution)
+
+    async def _postponed(self, due: Due, error: Exception) -> bool:
+        """Launch it later, if that is what a refusal says: it was the quota of a minute, whose time comes."""
+        if not isinstance(error, LimitReached) or not error.retry_after_s:
+            return False
+        _log.info("%s is launched later for %s: %s", due.entity, due.cause, error.message)
+        await self._do(Store.postponed, due.execution, self._clock() + max(error.retry_after_s, LATER_S_MIN))
+        return True
+
+    async def _launch_tick(self, due: Due) -> None:
+        """Launch what a backfill has taken. Its tick may be there: the schedule, or another backfill, was faster."""
+        id, now = parse_identity(due.entity), self._clock()
+        inputs, principal = await self._do(Store.within, backfills.given, due.backfill)
+        try:
+            definition = await self._do(Store.definition, id)
+            assert definition.plan is not None
+            assert isinstance(definition.plan.trigger, ScheduleSpec)
+            assert due.tick is not None
+            given = {**inputs, **kickoff(definition.plan.trigger, due.tick)}
+            whole = await self.completed(definition, given, {}, due.entity)
+            labels = {BACKFILL_LABEL: due.backfill, **({BY_LABEL: principal} if principal else {})}
+            try:
+                reply = await self._run(id, definition, *whole, due.execution, cause=due.cause, labels=labels)
+                created = reply.created
+            except ConflictError:  # of another version, or with other inputs
+                created = False
+            ours = created or await self._is_of(due.backfill, due.execution)
+        except ConfigurationError as error:
+            _log.warning("The backfill %s pauses: %s", due.backfill, error)
+            await self._do(Store.within, backfills.put_back, due.execution, error.message, now)
+        except _DEFINITE as error:
+            if not await self._postponed(due, error):
+                _log.warning("%s cannot be launched for %s: %s", due.entity, due.cause, error)
+                await self._do(Store.within, backfills.refused, due.execution, str(error), now)
+        else:
+            hit("admin.tick-launched")
+            if ours:
+                await self._do(Store.launched, due.execution)
+            else:
+                await self._do(Store.within, backfills.found_there, due.execution, now)
+
+    async def _is_of(self, backfill: str, execution: str) -> bool:
+        """Whether an execution that is there is the backfill's: one that was launched before a crash."""
+        try:
+            view = await self._engine.describe(execution, nodes=False)
+        except JournalDamaged:  # nobody can say, and it does not go on
+            return False
+        return view.labels.get(BACKFILL_LABEL) == backfill
+
+    async def _stop_backfills(self) -> None:
+        """Stop what backfills that were aborted have launched. Nothing of them is being launched now: what the engine does not know
+        was not launched."""
+        for one in await self._do(Store.within, backfills.stopped, DUE_PAGE):
+            if one.execution not in self._stopping:
+                hit("admin.backfill-stop")
+                self._stopping[one.execution] = asyncio.create_task(self._stop(one), name="admin backfill")
+
+    async def _stop(self, one: Stopped) -> None:
+        try:
+            if await self._is_of(one.backfill, one.execution):
+                await self._engine.abort(one.execution, one.reason)
+            else:
+                await self._do(Store.within, backfills.found_there, one.execution, self._clock())
+        except NotFound:
+            await self._do(Store.within, backfills.put_back, one.execution, "", self._clock())
+            self._due.set()  # another backfill may have it
+        except EngineStopped:
+            return
+        except Exception as error:  # noqa: BLE001  # it is looked at again in a while
+            _log.warning("%s is not stopped yet: %s: %s", one.execution, type(error).__name__, error)
+        finally:
+            del self._stopping[one.execution]
 
     async def _inputs(self, due: Due, definition: Definition) -> tuple[Literals, dict[str, str]]:
         """What it is launched with, and the artifacts among that."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -30,6 +30,7 @@ from wingbeat.contracts.admin import (
     Registered,
 )
 from wingbeat.contracts.artifacts import USES_LABEL, ArtifactEntry, ArtifactPage, ArtifactQuery, Lineage
+from wingbeat.contracts.backfill import BACKFILL_LABEL
 from wingbeat.contracts.engine import Change, ExecutionView, Summary
 from wingbeat.spec.codec import canonical
 from wingbeat.spec.diff import differences
@@ -37,13 +38,16 @@ from wingbeat.spec.entities import Closure, Interface, LaunchPlanSpec
 from wingbeat.spec.identity import Identity, Name, parse_identity, parse_name
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec, TriggerSpec
-from wingbeat_admin.local import artifacts, due, history, notices, retention
+from wingbeat_admin.local import artifacts, backfills, due, history, notices, retention
 from wingbeat_admin.local.due import Due
 from wingbeat_admin.local.notices import Notice
 from wingbeat_admin.local.telling import Deadline, labels_of
 from wingbeat_admin.local.ticks import decided
 from wingbeat_admin.places import clause, is_within
 from wingbeat_admin.settings import Rule
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 PARENT_LABEL = "wingbeat/parent"
 """Label of an execution that another one has launched."""
@@ -118,6 +122,11 @@ class Store:
             raise
         finally:
             self._within = False
+
+    def within(self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do something by statements of another module, all or nothing."""
+        with self.transaction() as db:
+            return work(db, *args, **kwargs)
 
     # -- the inventory
 
@@ -285,6 +294,7 @@ class Store:
                     told += self._note(change.execution, at, new=before is None)
                 if change.execution.phase.terminal and not (before or ExecutionPhase.RUNNING).terminal:
                     found += due.ended(self._db, change.execution.id)
+                    backfills.ended(self._db, change.execution, at)
                     found += self._fire(change.execution, at)
                     found += self._succeeded(change.execution, at)
                     self._pause_failed(change.execution)
@@ -362,7 +372,9 @@ class Store:
     def _pause_failed(self, summary: Summary) -> None:
         """Pause the schedule that has launched it, if it says so."""
         id, cause = _of(summary), summary.labels.get(CAUSE_LABEL, "")
-        if not cause.startswith("tick ") or summary.phase not in (ExecutionPhase.FAILED, ExecutionPhase.TIMED_OUT):
+        if not cause.startswith("tick ") or BACKFILL_LABEL in summary.labels:
+            return
+        if summary.phase not in (ExecutionPhase.FAILED, ExecutionPhase.TIMED_OUT):
             return
         if id is None or self._found(id) is None:
             return

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from msgspec import Struct
 
 from wingbeat.contracts.admin import CAUSE_LABEL, ENTITY_LABEL
+from wingbeat.contracts.backfill import BACKFILL_LABEL
 from wingbeat.contracts.engine import Summary
 from wingbeat.contracts.notifier import Message
 from wingbeat.spec.notifications import NotifySpec
@@ -45,8 +46,12 @@ def message_of(summary: Summary, channel: str, at: float, after_s: float | None 
 
 
 def labels_of(labels: Mapping[str, str]) -> dict[str, str]:
-    """Those that somebody has given it."""
-    return {key: value for key, value in labels.items() if not key.startswith("wingbeat/") and key not in PLACE}
+    """Those that somebody has given it, and which backfill it is of."""
+    return {
+        key: value
+        for key, value in labels.items()
+        if key == BACKFILL_LABEL or (not key.startswith("wingbeat/") and key not in PLACE)
+    }
 
 
 def told(specs: Iterable[NotifySpec], summary: Summary, now: float, since: float) -> list[Message]:

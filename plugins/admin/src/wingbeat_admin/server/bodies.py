@@ -6,11 +6,24 @@ from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
+from msgspec import Struct
 
 from wingbeat.base.errors import InputError
 from wingbeat_admin.client.admin import LATEST
 
 T = TypeVar("T")
+
+
+class Reason(Struct, forbid_unknown_fields=True):
+    """Why an execution or a backfill is to stop, or a schedule or a backfill to pause."""
+
+    reason: str = ""
+
+
+class Resumption(Struct, forbid_unknown_fields=True):
+    """How a backfill is to go on: whether also with what has failed."""
+
+    failed: bool = False
 
 
 async def body_of(request: Request[Any, Any, Any], kind: type[T]) -> T:

@@ -26,6 +26,7 @@ from wingbeat.contracts.admin import (
     Notifying,
     Registration,
 )
+from wingbeat.contracts.backfill import Backfill, Backfilling
 from wingbeat.contracts.engine import POOL_LABEL, Engine, LaunchRequest
 from wingbeat.contracts.places import Setting
 from wingbeat.contracts.retention import RETENTION_LABEL
@@ -36,6 +37,7 @@ from wingbeat.spec.identity import check_place, parse_identity, parse_name, pars
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec
 from wingbeat_admin.client.access import KeyRequest
+from wingbeat_admin.local.backfills import unknown_backfill
 from wingbeat_admin.local.grants import unknown_key
 from wingbeat_admin.local.store import unregistered
 from wingbeat_admin.places import DOMAIN, PROJECT
@@ -173,6 +175,29 @@ async def of_launch(asked: Asked) -> AsyncIterator[Need]:
     yield asked.need(Role.RUNNER, name.project, name.domain, unregistered(name))
     await _check_id(asked, given.name)
     asked.check_content((), given.inputs)
+
+
+async def of_new_backfill(asked: Asked) -> AsyncIterator[Need]:
+    """To run a range of a schedule, or to see what that would do, takes what to launch takes."""
+    given = await asked.body(Backfill)
+    asked.object = given.entity
+    name, _ = parse_reference(given.entity)
+    yield asked.need(Role.RUNNER, name.project, name.domain, unregistered(name))
+    asked.check_content((), given.inputs)
+
+
+def of_backfill(role: Role) -> Needs:
+    """A role where the launch plan of a backfill is."""
+
+    async def needs(asked: Asked) -> AsyncIterator[Need]:
+        id = asked.object = str(asked.path["backfill"])
+        unknown = unknown_backfill(id)
+        if not isinstance(asked.admin, Backfilling):
+            raise unknown
+        name = parse_identity((await asked.admin.backfill(id)).entity).entity
+        yield asked.need(role, name.project, name.domain, unknown)
+
+    return needs
 
 
 async def of_engine_launch(asked: Asked) -> AsyncIterator[Need]:

@@ -40,7 +40,8 @@ from wingbeat.spec.literal import Literal, Offloaded
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.types import Blob
 from wingbeat_admin.server.artifacts import artifact, artifacts, lineage
-from wingbeat_admin.server.bodies import body_of, reference_of
+from wingbeat_admin.server.backfills import BACKFILLS
+from wingbeat_admin.server.bodies import Reason, body_of, reference_of
 from wingbeat_admin.server.dependencies import (
     Limit,
     Number,
@@ -61,12 +62,6 @@ from wingbeat_admin.server.places import placed
 from wingbeat_admin.views import shown as as_json
 
 WAIT_S_MAX = 30.0
-
-
-class Reason(Struct, forbid_unknown_fields=True):
-    """Why an execution is to stop, or a schedule to pause."""
-
-    reason: str = ""
 
 
 class Collection(Struct, forbid_unknown_fields=True):
@@ -417,7 +412,7 @@ ROUTES = Router(
         health, register, entities, entity, definition, activate, deactivate, ticks, pause, resume, launch, executions,
         notifications, resend,
         describe, closure, wait, events, abort, signal, waiting, cache, engine_launch, recovery_plan, engine_executions,
-        changes, evict, collect, artifacts, artifact, lineage,
+        changes, evict, collect, artifacts, artifact, lineage, *BACKFILLS,
     ],
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from wingbeat.contracts.access import Role
 from wingbeat_admin.server import needs
-from wingbeat_admin.server.needs import Needs, anybody, everywhere, of_entity, of_execution, somewhere
+from wingbeat_admin.server.needs import Needs, anybody, everywhere, of_backfill, of_entity, of_execution, somewhere
 
 
 class Effect(enum.Enum):
@@ -43,6 +43,7 @@ _ENTITY = f"{_API}/entities/{{project}}/{{domain}}/{{name}}/{{version}}"
 _EXECUTION = f"{_API}/executions/{{execution}}"
 _ENGINE = f"{_API}/engine"
 _CONTENT = f"{_API}/content"
+_BACKFILL = f"{_API}/backfills/{{backfill}}"
 _VIEWER, _RUNNER, _DEVELOPER, _ADMIN = Role
 
 TABLE: dict[tuple[str, str], Rule] = {
@@ -74,6 +75,14 @@ TABLE: dict[tuple[str, str], Rule] = {
     ("GET", f"{_EXECUTION}/files/{{folder}}"): Rule("execution.read", of_execution(_VIEWER)),
     ("POST", f"{_EXECUTION}/abort"): Rule("abort", of_execution(_RUNNER), Effect.ENGINE),
     ("POST", f"{_EXECUTION}/signals"): Rule("signal", of_execution(_RUNNER), Effect.ENGINE),
+    # ranges of a schedule
+    ("POST", f"{_API}/backfills"): Rule("backfill.create", needs.of_new_backfill, Effect.FILE),
+    ("POST", f"{_API}/backfill-plans"): Rule("backfill.read", needs.of_new_backfill),
+    ("GET", f"{_API}/backfills"): Rule("backfill.list", anybody),
+    ("GET", _BACKFILL): Rule("backfill.read", of_backfill(_VIEWER)),
+    ("POST", f"{_BACKFILL}/pause"): Rule("backfill.pause", of_backfill(_RUNNER), Effect.FILE),
+    ("POST", f"{_BACKFILL}/resume"): Rule("backfill.resume", of_backfill(_RUNNER), Effect.FILE),
+    ("POST", f"{_BACKFILL}/abort"): Rule("backfill.abort", of_backfill(_RUNNER), Effect.FILE),
     # what executions have published, and who is told of them
     ("GET", f"{_API}/artifacts"): Rule("artifact.list", anybody),
     ("GET", f"{_API}/artifacts/{{project}}/{{domain}}/{{name}}/{{version}}"): Rule("artifact.read", of_entity(_VIEWER)),
