@@ -58,6 +58,24 @@ def complete_executions(ctx: click.Context, param: click.Parameter, incomplete: 
     return _beginning(_read(ctx, ask), incomplete)
 
 
+def complete_backfills(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Ids of the newest backfills of a server; those of a home cannot be asked for without a kernel, which goes on with them."""
+    from wingbeat_cli.door import is_elsewhere
+
+    with ctx.scope(cleanup=False):
+        if not is_elsewhere():
+            return []
+
+    async def ask(kernel: Kernel) -> list[str]:
+        from wingbeat.contracts.backfill import BackfillQuery
+        from wingbeat_cli.backfills import filling
+
+        page = await filling(await kernel.admin()).backfills(BackfillQuery(limit=SHOWN_MAX))
+        return [each.id for each in page.items]
+
+    return _beginning(_read(ctx, ask), incomplete)
+
+
 def complete_references(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Ids of what is registered."""
     return _beginning(_references(ctx, ()), incomplete)

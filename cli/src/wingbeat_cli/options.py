@@ -118,15 +118,28 @@ def given(ctx: click.Context, interface: Interface) -> dict[str, Any]:
         if name in ctx.params and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             value = ctx.params[name]
             inputs[variable.name] = value.value if isinstance(value, _Given) else value
-    for name, text in _pairs(ctx, ctx.params.get("input_pairs", ())):
-        variable_or_none = interface.input(name)
-        if variable_or_none is None:
+    inputs = values_of(ctx, interface, ctx.params.get("input_pairs", ()), inputs)
+    _check_complete(ctx, interface, inputs)
+    return inputs
+
+
+def values_of(
+    ctx: click.Context, interface: Interface, pairs: Iterable[str], there: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The inputs that are given as ``NAME=VALUE``, as plain data, beside those that are `there`.
+
+    Raises:
+        click.UsageError: One is unknown, given twice or of another type.
+    """
+    inputs = dict(there or {})
+    for name, text in _pairs(ctx, pairs):
+        variable = interface.input(name)
+        if variable is None:
             names = ", ".join(v.name for v in interface.inputs) or "none"
             raise click.UsageError(f"there is no input '{name}'; the inputs are: {names}", ctx)
         if name in inputs:
             raise click.UsageError(f"input '{name}' is given twice", ctx)
-        inputs[name] = InputValue(variable_or_none).convert(text, None, ctx).value
-    _check_complete(ctx, interface, inputs)
+        inputs[name] = InputValue(variable).convert(text, None, ctx).value
     return inputs
 
 

@@ -1,4 +1,4 @@
-"""`wingbeat create`: keys and roles, for whoever is to use a server; quotas and defaults of places."""
+"""`wingbeat create`: keys and roles, for whoever is to use a server; quotas and defaults of places; backfills."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wingbeat_cli.backfills import create as backfill
 from wingbeat_cli.group import HELP, output_option
 from wingbeat_cli.places import create as setting
 
@@ -19,10 +20,11 @@ ROLES = ("viewer", "runner", "developer", "admin")
 
 @click.group("create", context_settings=HELP)
 def command() -> None:
-    """Make API keys, give roles, and set quotas and defaults of places."""
+    """Make API keys, give roles, set quotas and defaults of places, and run ranges of a schedule."""
 
 
 command.add_command(setting)
+command.add_command(backfill)
 
 
 def _place(function: Any) -> Any:

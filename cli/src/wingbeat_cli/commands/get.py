@@ -9,6 +9,7 @@ import click
 
 from wingbeat_cli.access import apikeys, audit, grants
 from wingbeat_cli.arguments import complete_references, execution_argument
+from wingbeat_cli.backfills import backfill, backfills
 from wingbeat_cli.group import HELP, output_option
 from wingbeat_cli.places import listing as settings
 
@@ -26,7 +27,7 @@ def command() -> None:
     """List what is there."""
 
 
-for each in (apikeys, grants, audit, settings):
+for each in (apikeys, grants, audit, backfill, backfills, settings):
     command.add_command(each)
 
 
@@ -238,22 +239,10 @@ def _pairs(option: str, given: Sequence[str]) -> dict[str, str]:
 
 
 def _moment(text: str) -> float | None:
-    """Epoch seconds of a moment, here where it says no zone; or of so long ago. Raises UsageError."""
-    import time
-    from datetime import datetime
+    """Epoch seconds of a moment; None where none is given."""
+    from wingbeat_cli.moments import moment_of
 
-    from wingbeat.base.units import parse_duration_s
-
-    if not text:
-        return None
-    try:
-        return time.time() - parse_duration_s(text.removesuffix("ago").strip())
-    except ValueError:
-        pass
-    try:
-        return datetime.fromisoformat(text).astimezone().timestamp()
-    except ValueError:
-        raise click.UsageError(f"{text!r} is no time; write 2026-11-30, 2026-11-30T18:00 or 2h") from None
+    return moment_of(text) if text else None
 
 
 def _history(wanted: ExecutionQuery, output: str) -> int:

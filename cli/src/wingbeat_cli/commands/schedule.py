@@ -30,13 +30,14 @@ def preview(reference: str, count: int, output: str) -> int:
     import time
 
     from wingbeat_cli.door import within
+    from wingbeat_cli.moments import shown, zone_of
 
     async def work(kernel: Kernel) -> tuple[Entity, list[float]]:
         admin = await kernel.admin()
         return await admin.entity(reference), await admin.ticks(reference, time.time(), count)
 
     entity, ticks = within(work)
-    moments = [_moment(entity, tick) for tick in ticks]
+    moments = [shown(tick, zone_of(entity)) for tick in ticks]
     if output != "table":
         from wingbeat_cli.render import document
 
@@ -49,17 +50,6 @@ def preview(reference: str, count: int, output: str) -> int:
         elif not entity.active:
             click.echo(f"it is not active: wingbeat activate launchplan {entity.id}", err=True)
     return 0
-
-
-def _moment(entity: Entity, tick: float) -> str:
-    from datetime import UTC, datetime, tzinfo
-    from zoneinfo import ZoneInfo
-
-    zone: tzinfo = UTC
-    name = getattr(getattr(entity.trigger, "when", None), "timezone", "")
-    if name:
-        zone = ZoneInfo(name)
-    return datetime.fromtimestamp(tick, zone).isoformat()
 
 
 @command.command("pause")
@@ -97,5 +87,7 @@ def _print(entity: Entity, words: str, output: str) -> None:
 
         document.dump(document.entity(entity), output)
     else:
-        next_ = "" if entity.next is None else f"; next at {_moment(entity, entity.next)}"
+        from wingbeat_cli.moments import shown, zone_of
+
+        next_ = "" if entity.next is None else f"; next at {shown(entity.next, zone_of(entity))}"
         click.echo(f"{entity.id} {words}{next_}")

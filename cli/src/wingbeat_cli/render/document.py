@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from wingbeat.contracts.access import ApiKey, AuditEntry
     from wingbeat.contracts.admin import Entity, ExecutionEntry, NotificationEntry
     from wingbeat.contracts.artifacts import ArtifactEntry
+    from wingbeat.contracts.backfill import BackfillEntry, BackfillPlan
     from wingbeat.contracts.engine import (
         AttemptView,
         ExecutionView,
@@ -151,6 +152,42 @@ def notification(entry: NotificationEntry) -> dict[str, Any]:
         "delivered_at": timestamp(entry.delivered_at),
         "failed": entry.failed,
     }
+
+
+def backfill(entry: BackfillEntry) -> dict[str, Any]:
+    """A backfill."""
+    return {
+        "id": entry.id,
+        "entity": entry.entity,
+        "phase": entry.phase.value,
+        "reason": entry.reason,
+        "from": timestamp(entry.since),
+        "to": timestamp(entry.until),
+        "concurrency": entry.concurrency,
+        "again": entry.again,
+        "reverse": entry.reverse,
+        "created_at": timestamp(entry.created_at),
+        "by": entry.by,
+        "ended_at": timestamp(entry.ended_at),
+        "ticks": {
+            "total": entry.total,
+            "waiting": entry.waiting,
+            "running": entry.running,
+            "succeeded": entry.succeeded,
+            "failed": entry.failed,
+            "there": entry.there,
+        },
+        "failures": [
+            {"tick": timestamp(each.tick), "execution": each.execution, "reason": each.reason}
+            for each in entry.failures
+        ],
+    }
+
+
+def backfill_plan(plan: BackfillPlan) -> dict[str, Any]:
+    """What a backfill would do."""
+    first = [timestamp(tick) for tick in plan.first]
+    return {"entity": plan.entity, "total": plan.total, "there": plan.there, "first": first}
 
 
 def api_key(key: ApiKey) -> dict[str, Any]:
