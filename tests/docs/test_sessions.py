@@ -12,7 +12,7 @@ from sessions import Session, play, steps_of
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = re.compile(r"^```python\n# (\w+)\.py\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PAGES = ("artifacts", "notifications", "share-and-launch", "tenants", "three-teams")
+PAGES = ("artifacts", "backfills", "notifications", "share-and-launch", "tenants", "three-teams")
 
 
 def test_what_a_page_shows_and_does_not_come_is_found() -> None:
