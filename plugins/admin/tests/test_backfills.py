@@ -102,7 +102,7 @@ def test_where_there_is_a_limit_it_waits_behind_others():
     assert below_others(request).concurrency is None
 
 
-@pytest.mark.parametrize("on_limit", ["replace", "skip", "fail"])
+@pytest.mark.parametrize("on_limit", ["replace", "fail"])
 async def test_it_replaces_nobody_and_is_not_left_out(tmp_path, on_limit):
     concurrency = Concurrency(1, on_limit=on_limit)
     async with opened(tmp_path, concurrency=concurrency, priority=7) as (admin, engine):
