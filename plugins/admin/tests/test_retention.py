@@ -11,6 +11,7 @@ from wingbeat import Kernel, NotFound
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.admin import ExecutionQuery, Launch, Registration
 from wingbeat.contracts.artifacts import ArtifactQuery
+from wingbeat.contracts.backfill import Backfill
 from wingbeat.kernel import definitions_of
 from wingbeat.testing.home import TemporaryHome
 from wingbeat_admin.client.admin import HttpAdmin
@@ -18,7 +19,7 @@ from wingbeat_admin.kits import client
 
 FLOW = """
 from pathlib import Path
-from wingbeat import Artifact, File, task, workflow
+from wingbeat import Artifact, Cron, File, LaunchPlan, task, workflow
 
 @task
 def write(n: int) -> File:
@@ -28,6 +29,16 @@ def write(n: int) -> File:
 @workflow(publishes={"o0": Artifact("things")})
 def flow(n: int) -> File:
     return write(n)
+
+@task
+def length(text: str) -> int:
+    return len(text)
+
+@workflow
+def measure(text: str) -> int:
+    return length(text)
+
+daily = LaunchPlan(measure, name="daily", inputs={"text": ""}, trigger=Cron("0 3 * * *"))
 """
 OVER = {"retention": {"days": 1e-9, "spare_hours": 0}}
 ENTITY = "maps/production/flow.flow@v1"
@@ -74,6 +85,22 @@ async def test_what_is_registered_runs_when_all_its_executions_are_gone(kernel):
     await ended(kernel, "run-4", 4)
     assert (await kernel.collect()).executions == 1
     assert Path(await (await kernel.get("run-4")).result()).read_text() == "number 4"
+
+
+async def test_what_a_backfill_is_given_stays(kernel):
+    """A large input, which no execution refers to, as none has been launched yet."""
+    admin = await kernel.admin()
+    text = {"text": "x" * 100_000}
+    await admin.create_backfill(Backfill("maps/production/daily", 0.0, 3 * 86400.0, text, "march", concurrency=1))
+    await admin.pause_backfill("march", "for the test")
+    while (await admin.backfill("march")).running:
+        await asyncio.sleep(0.02)
+    await kernel.collect()
+    assert (await admin.executions(ExecutionQuery())).items == []
+    await admin.resume_backfill("march")
+    while (entry := await admin.backfill("march")).ended_at is None:
+        await asyncio.sleep(0.02)
+    assert (entry.succeeded, entry.failed) == (3, 0)
 
 
 async def test_a_crash_between_history_and_journal_is_made_up_for(kernel, monkeypatch):

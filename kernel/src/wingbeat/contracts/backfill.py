@@ -18,6 +18,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
+from wingbeat.spec.literal import Literals
+
 BACKFILL_LABEL = "wingbeat/backfill"
 """Label of an execution that a backfill has launched: the id of that."""
 TICKS_MAX = 100_000
@@ -95,6 +97,8 @@ class BackfillEntry(Struct, frozen=True, omit_defaults=True):
         there: How many had an execution already that was not the backfill's.
 
         failures: Some of those that failed, in their order; in lists, none.
+
+        inputs: What is given to every tick, as literals; in lists, nothing.
     """
 
     id: str
@@ -115,6 +119,7 @@ class BackfillEntry(Struct, frozen=True, omit_defaults=True):
     failed: int = 0
     there: int = 0
     failures: list[FailedTick] = []
+    inputs: Literals = {}
 
     @property
     def total(self) -> int:
@@ -173,7 +178,7 @@ class Backfilling(Protocol):
         """What creating it would do. Creates nothing. Raises as of `create_backfill`, but no `ConflictError`."""
 
     async def backfill(self, id: str) -> BackfillEntry:
-        """One of them, with some of its failures. Raises `NotFound`."""
+        """One of them, with its inputs and some of its failures. Raises `NotFound`."""
 
     async def backfills(self, query: BackfillQuery) -> BackfillPage:
         """Backfills. Raises `NotFound` for an `after` that is not there."""

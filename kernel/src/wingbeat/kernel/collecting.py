@@ -21,6 +21,7 @@ from pathlib import Path
 from wingbeat.base.errors import ConfigurationError, JournalUnknown, WingbeatError
 from wingbeat.builtin.durable import write_atomic
 from wingbeat.contracts.admin import Admin, EntityQuery
+from wingbeat.contracts.backfill import Backfilling, BackfillQuery
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.journal import Journal, Record
 from wingbeat.contracts.retention import Collected, Collecting, Retaining
@@ -267,6 +268,8 @@ class _Collection:
                     yield canonical((await self._admin.definition(entity.id)).closure)
                 if not (after := page.following):
                     break
+        async for inputs in _inputs_of(self._admin):
+            yield inputs
 
     async def _mark(self, body: bytes, unused: dict[str, int], closures: set[str]) -> None:
         """Take what `body` refers to off both lists, and what that refers to."""
@@ -316,6 +319,17 @@ class _Collection:
             for record in page:
                 yield record
             after = page[-1].execution
+
+
+async def _inputs_of(admin: object) -> AsyncIterator[bytes]:
+    """What backfills are given: ticks of them may still come to their turn."""
+    after = ""
+    while isinstance(admin, Backfilling):
+        page = await admin.backfills(BackfillQuery(after=after, limit=PAGE))
+        for each in page.items:
+            yield canonical((await admin.backfill(each.id)).inputs)
+        if not (after := page.following):
+            return
 
 
 def _retaining(admin: object) -> Retaining | None:

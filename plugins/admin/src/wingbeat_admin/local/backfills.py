@@ -280,13 +280,13 @@ def _over(entry: BackfillEntry) -> str:
 
 
 def one(db: sqlite3.Connection, id: str) -> BackfillEntry:
-    """One, with some of its failures. Raises NotFound."""
-    row = db.execute(f"SELECT {_COLUMNS}, number FROM backfills WHERE id = ?", (id,)).fetchone()
+    """One, with its inputs and some of its failures. Raises NotFound."""
+    row = db.execute(f"SELECT {_COLUMNS}, inputs, number FROM backfills WHERE id = ?", (id,)).fetchone()
     if row is None:
         raise unknown_backfill(id)
     query = "SELECT tick, execution, reason FROM backfill_ticks WHERE backfill = ? AND state = 'failed' ORDER BY tick LIMIT ?"
     failures = [FailedTick(*found) for found in db.execute(query, (row[-1], FAILURES_TOLD)).fetchall()]
-    return msgspec.structs.replace(_entry(row[:-1]), failures=failures)
+    return msgspec.structs.replace(_entry(row[:-2]), failures=failures, inputs=_inputs.decode(row[-2]))
 
 
 def page(db: sqlite3.Connection, query: BackfillQuery) -> BackfillPage:

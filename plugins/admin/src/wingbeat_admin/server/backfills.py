@@ -20,7 +20,7 @@ from wingbeat.contracts.backfill import (
     BackfillQuery,
 )
 from wingbeat_admin.server.bodies import Reason, Resumption, body_of
-from wingbeat_admin.server.dependencies import Limit, Part, TheAdmin, TheCaller, get, post
+from wingbeat_admin.server.dependencies import Limit, Part, TheAdmin, TheCaller, TheShown, get, post
 
 
 @post("/backfills")
@@ -56,9 +56,11 @@ async def backfills(
 
 
 @get("/backfills/{backfill:str}")
-async def backfill(admin: TheAdmin, backfill: Part) -> BackfillEntry:
-    """One backfill as it is now, with some of its failures."""
-    return await _filling(admin).backfill(backfill)
+async def backfill(admin: TheAdmin, shown: TheShown, backfill: Part) -> BackfillEntry:
+    """One backfill as it is now, with its inputs and some of its failures."""
+    found = await _filling(admin).backfill(backfill)
+    shown((), found)
+    return found
 
 
 @post("/backfills/{backfill:str}/pause", status_code=200)
