@@ -9,7 +9,7 @@ import pytest
 
 from wingbeat import Concurrency, Kernel
 from wingbeat.author.schedule import Cron
-from wingbeat.base.errors import ConfigurationError, InputError
+from wingbeat.base.errors import ConfigurationError, InputError, LimitReached
 from wingbeat.contracts.admin import BY_LABEL, ExecutionQuery, Registration
 from wingbeat.contracts.backfill import BACKFILL_LABEL, TICKS_MAX, Backfill, BackfillPhase
 from wingbeat.contracts.engine import LaunchRequest
@@ -176,6 +176,21 @@ async def test_where_the_engine_cannot_do_it_the_backfill_pauses(tmp_path):
         engine.before_launch = None
         await admin.resume_backfill("three")
         assert (await seen(admin)).succeeded == 3
+
+
+async def test_where_the_quota_of_a_minute_is_used_up_it_waits(tmp_path):
+    async with opened(tmp_path) as (admin, engine):
+        refused = asyncio.Event()
+
+        async def full(request):
+            if not refused.is_set():
+                refused.set()
+                raise LimitReached("Too many within a minute.", retry_after_s=0.1)
+
+        engine.before_launch = full
+        await admin.create_backfill(THREE)
+        entry = await seen(admin)
+        assert (entry.succeeded, entry.failed) == (3, 0)
 
 
 async def test_what_can_never_be_launched_has_failed_and_says_why(tmp_path):
