@@ -215,7 +215,7 @@ async def of_engine_launch(asked: Asked) -> AsyncIterator[Need]:
         registered[used] = await asked.admin.definition(used)
     check_borrowed([whole], registered)
     if entity:
-        await _check_entity(asked.admin, entity, given)
+        await _check_entity(asked, entity, given)
     if given.recover:
         yield Need(Role.VIEWER, *await _place(asked, given.recover), unknown_execution(given.recover))
     await _check_id(asked, given.name)
@@ -304,9 +304,11 @@ def stamped(request: LaunchRequest, caller: Caller) -> LaunchRequest:
     if not caller.name:
         return request
     for name in request.labels:
-        if name.startswith(RESERVED) and name not in _OF_LAUNCH:
+        if name.startswith(RESERVED) and name not in _OF_LAUNCH and not caller.is_mighty:
             raise InputError(f"The label {name[:80]!r} is ours.", hint="Choose another name.")
-    labels = {"project": PROJECT, "domain": DOMAIN, **request.labels, BY_LABEL: caller.name}
+    labels = {"project": PROJECT, "domain": DOMAIN, **request.labels}
+    if not (caller.is_mighty and labels.get(BY_LABEL)):  # else an admin elsewhere says for whom it launches
+        labels[BY_LABEL] = caller.name
     check_place(labels["project"], labels["domain"])
     if entity := labels.get(ENTITY_LABEL, ""):
         id = parse_identity(entity)
@@ -354,12 +356,15 @@ async def _check_id(asked: Asked, id: str) -> None:
         raise ConflictError(f"The id {id!r} is taken.", hint="Choose another one: ids are the same for all projects.")
 
 
-async def _check_entity(admin: Admin, entity: str, request: LaunchRequest) -> None:
-    """Raise InputError unless what is launched is what is registered as that."""
+async def _check_entity(asked: Asked, entity: str, request: LaunchRequest) -> None:
+    """Raise InputError unless what is launched is what is registered as that; here, or with the admin that asks, which is elsewhere
+    then and may do everything."""
     definition: Definition | None
     try:
-        definition = await admin.definition(entity)
+        definition = await asked.admin.definition(entity)
     except NotFound:
+        if asked.caller.is_mighty:
+            return
         definition = None
     if definition is None or canonical(definition.closure) != canonical(request.closure):
         raise InputError(f"What is launched is not {entity}.", hint=f"Leave the label {ENTITY_LABEL} out.")
