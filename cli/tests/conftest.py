@@ -181,6 +181,8 @@ class FakeKernel:
         self.world.launched.append({"inputs": inputs, "name": name, "resume": resume, **(labels or {})})
         return FakeExecution(self.world)
 
+    async def bring_logs(self, execution): ...
+
     async def evict_cache(self, **which):
         self.world.evicted.append(which)
         return Evicted(3, 2048)
