@@ -238,6 +238,15 @@ async def test_labels_of_ours_cannot_be_said(server):
     view = (await server.call(run, "GET", f"/executions/{again.json()['id']}")).json()
     assert view["labels"]["wingbeat/by"] == "apikey:run"
 
+    async def launched_by(name):
+        answer = await server.call(run, "GET", "/executions", params={"labels": f"wingbeat/by=apikey:{name}"})
+        return [each["id"] for each in answer.json()["items"]]
+
+    async with asyncio.timeout(20):
+        while again.json()["id"] not in await launched_by("run"):
+            await asyncio.sleep(0.02)
+    assert await launched_by("other") == []
+
 
 async def test_an_id_that_is_taken_elsewhere_says_nothing(server):
     key = await server.key("dev", ("developer", *OWN))

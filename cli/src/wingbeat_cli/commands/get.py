@@ -170,6 +170,7 @@ def _phases(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
 @click.option("--phase", default="", shell_complete=_phases, help="Of this phase only, as FAILED.")
 @click.option("--workflow", default="", metavar="NAME", help="Of this workflow only, whether it is registered or not.")
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="With this label only.")
+@click.option("--by", default="", metavar="PRINCIPAL", help="Launched by this one only, as user:ana@example.org.")
 @click.option("--where", "values", multiple=True, metavar="CONDITION", help="As inputs.city=sf or outputs.o0>=0.5.")
 @click.option("--since", default="", metavar="TIME", help="Launched then or later: 2026-11-30T18:00, or 2h ago.")
 @click.option("--until", default="", metavar="TIME", help="Launched before that.")
@@ -215,15 +216,16 @@ def executions(limit: int, after: str, output: str, **wanted: Any) -> int:
 
 
 def _query(wanted: dict[str, Any], after: str, limit: int) -> ExecutionQuery:
-    from wingbeat.contracts.admin import ExecutionQuery
+    from wingbeat.contracts.admin import BY_LABEL, ExecutionQuery
     from wingbeat.spec.phase import ExecutionPhase
 
     phase = wanted["phase"]
     if phase and phase not in ExecutionPhase.__members__:
         raise click.UsageError(f"there is no phase {phase!r}; phases are {', '.join(ExecutionPhase)}")
+    labels = _pairs("--label", wanted["labels"]) | ({BY_LABEL: wanted["by"]} if wanted["by"] else {})
     return ExecutionQuery(
         wanted["project"], wanted["domain"], wanted["entity"], ExecutionPhase(phase) if phase else None, after, min(limit, 1000),
-        wanted["workflow"], _pairs("--label", wanted["labels"]), _moment(wanted["since"]), _moment(wanted["until"]),
+        wanted["workflow"], labels, _moment(wanted["since"]), _moment(wanted["until"]),
         tuple(wanted["values"]), wanted["order"],
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
-from wingbeat.contracts.admin import CAUSE_LABEL, ENTITY_LABEL
+from wingbeat.contracts.admin import BY_LABEL, CAUSE_LABEL, ENTITY_LABEL
 from wingbeat.contracts.backfill import BACKFILL_LABEL
 from wingbeat.contracts.engine import Summary
 from wingbeat.contracts.notifier import Message
@@ -46,11 +46,11 @@ def message_of(summary: Summary, channel: str, at: float, after_s: float | None 
 
 
 def labels_of(labels: Mapping[str, str]) -> dict[str, str]:
-    """Those that somebody has given it, and which backfill it is of."""
+    """Those that somebody has given it, which backfill it is of, and who has launched it."""
     return {
         key: value
         for key, value in labels.items()
-        if key == BACKFILL_LABEL or (not key.startswith("wingbeat/") and key not in PLACE)
+        if key in (BACKFILL_LABEL, BY_LABEL) or (not key.startswith("wingbeat/") and key not in PLACE)
     }
 
 
