@@ -256,7 +256,7 @@ async def test_what_will_never_be_taken_is_given_up_at_once(tmp_path, caplog):
 
 async def test_what_fails_for_too_long_is_given_up(tmp_path, soon):
     ops = Fake(lambda number: OSError("no"))
-    async with deployed(tmp_path, ops, give_up_s=0.1) as (admin, kernel):
+    async with deployed(tmp_path, ops, give_up_s=1.0) as (admin, kernel):
         await launched(admin, kernel, notifications=[Notify("ops", on=["SUCCEEDED"])])
         dead = await until_state(admin, NotificationState.DEAD)
         assert dead.failed == "OSError"
