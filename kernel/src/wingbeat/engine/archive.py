@@ -18,6 +18,7 @@ from wingbeat.contracts.observer import Published
 from wingbeat.engine.explain import explain_cache
 from wingbeat.engine.live import Live
 from wingbeat.engine.publish import published
+from wingbeat.engine.together import Together
 from wingbeat.engine.views import execution_view, summary
 from wingbeat.machine.fact import Fact, Opened, decode_facts
 from wingbeat.machine.fold import replay
@@ -48,6 +49,7 @@ class Archive:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
+        self._told = Together(self._events)
         self._closures: dict[str, Closure] = {}
         self._plans: dict[str, Plan] = {}
         self._unsaved: dict[str, bytes] = {}
@@ -193,7 +195,11 @@ class Archive:
         return execution_view(live.record, live.machine, nodes)
 
     async def events(self, execution: str, cursor: int) -> list[Published]:
-        """Everything that happened behind `cursor`."""
+        """Everything that happened behind `cursor`; the list is that of all who ask."""
+        return await self._told.ask((execution, cursor))
+
+    async def _events(self, asked: tuple[str, int]) -> list[Published]:
+        execution, cursor = asked
         live = await self.live(execution)
         facts, _ = await self._facts(execution, -1)
         known = facts[cursor + 1 : live.cursor]  # what was written since may name nodes that `live` does not have

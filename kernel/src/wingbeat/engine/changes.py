@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 
 from wingbeat.contracts.engine import Change
 from wingbeat.engine.archive import Archive
+from wingbeat.engine.together import Together
 
 PAGE = 1000
 LOOK_S = 2.0
@@ -22,7 +23,8 @@ class Changes:
     """
 
     def __init__(self, archive: Archive, check: Callable[[], None]) -> None:
-        self._archive, self._check = archive, check
+        self._check = check
+        self._pages = Together[int, list[Change]](lambda after: archive.changes(after, PAGE))
         self._told = asyncio.Event()
 
     def tell(self) -> None:
@@ -36,14 +38,15 @@ class Changes:
         while True:
             self._check()
             told = self._told  # before the look: what comes behind it is told
-            found = await self._archive.changes(after, PAGE)
+            found = await self._pages.ask(after)
             if found:
                 after, said = found[-1].number, False
                 yield found
-            else:
-                if not said:
-                    said = True
-                    yield []
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_S):
-                        await told.wait()
+                if len(found) == PAGE:
+                    continue
+            if not said:
+                said = True
+                yield []
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await told.wait()
