@@ -204,7 +204,19 @@ def test_hostile_addresses(store: FileStore, uri: str, digest: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "paths", [["../x"], ["/etc/x"], ["a/../../x"], [""], ["a//b"], ["a\0b"], ["a", "a/b"], ["b", "a"], ["a", "a"]]
+    "paths",
+    [
+        ["../x"],
+        ["/etc/x"],
+        ["a/../../x"],
+        [""],
+        ["a//b"],
+        ["a\0b"],
+        ["a", "a/b"],
+        ["b", "a"],
+        ["a", "a"],
+        ["/".join(["d" * 200] * 11)],
+    ],
 )
 def test_a_hostile_manifest_is_refused(store: FileStore, tmp_path: Path, paths: list[str]) -> None:
     inner = store.put_bytes(b"x")

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from wingbeat.types import LimitExceeded, UnsupportedType, ValueMismatch, codec
+from wingbeat.types import LimitExceeded, Simple, UnsupportedType, ValueMismatch, check_wire, codec
 
 ZONES = ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Monrovia", "UTC", "Asia/Kathmandu"]
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -56,6 +56,13 @@ def test_a_float_comes_back_to_the_last_bit(through, value):
     back = through(float, value)
     assert type(back) is float
     assert math.isnan(back) if math.isnan(value) else struct.pack("d", back) == struct.pack("d", value)
+
+
+@pytest.mark.parametrize("wire", [2**63, -(2**63) - 1, 2**64])
+def test_an_int_that_not_every_format_takes_is_no_wire_value(wire):
+    with pytest.raises(ValueMismatch, match="more than 64 bit travels as its digits"):
+        check_wire(wire, Simple("int"))
+    check_wire(str(wire), Simple("int"))
 
 
 @given(st.integers(-(2**53), 2**53))

@@ -16,6 +16,8 @@ import msgspec
 from msgspec import Struct
 
 FILES_MAX = 500_000
+PATH_BYTES_MAX = 2048
+"""Where a tree is put has a path, too, and both together have to fit what systems take."""
 MANIFEST_BYTES_MAX = 256 * 2**20
 FORMAT = "wingbeat-tree/1"
 MANIFEST_HEAD = f'["{FORMAT}",'.encode()
@@ -109,6 +111,8 @@ def check_relative(path: str) -> str:
             check_name(part)
     except ValueError:
         raise ValueError(f"{path[:200]!r} is not a path inside a directory") from None
+    if len(path.encode()) > PATH_BYTES_MAX:
+        raise ValueError(f"the path {path[:200]!r}… is longer than {PATH_BYTES_MAX} bytes")
     return path
 
 

@@ -70,7 +70,9 @@ def _encode_int(value: Any, io: BlobIO) -> Wire:
 
 def _decode_int(wire: Any, io: BlobIO) -> int:
     if type(wire) is int:
-        return wire
+        if INT_MIN <= wire <= INT_MAX:
+            return wire
+        raise ValueMismatch(f"an int of more than 64 bit travels as its digits, a str; got {len(bin(wire)) - 2} bit")
     if type(wire) is str:
         return _big_int(wire)
     raise ValueMismatch.expected("int", wire)
