@@ -35,6 +35,27 @@ def literals_of(definition: Definition, wires: Mapping[str, Any], storage: Stora
     return given
 
 
+def check_literals(interface: Interface, given: Literals, name: str) -> None:
+    """Look at inputs that nobody has looked at: those that somebody sends to the engine itself.
+
+    Raises:
+        InputError: One is missing, unknown, or of another type; what is stored is looked at when it is read.
+    """
+    if wrong := given.keys() ^ {variable.name for variable in interface.inputs}:
+        raise InputError(
+            f"{name} takes {', '.join(v.name for v in interface.inputs) or 'no inputs'}: look at {min(wrong)[:80]!r}."
+        )
+    for variable in interface.inputs:
+        literal = given[variable.name]
+        if isinstance(literal, Inline):
+            try:
+                check_wire(literal.value, variable.type)
+            except ValueMismatch as error:
+                raise InputError(
+                    f"Input {variable.name!r} of {name} takes {describe(variable.type)}: {error}"
+                ) from error
+
+
 def completed(definition: Definition, given: Literals, name: str) -> Literals:
     """Inputs with defaults and what is fixed filled in. Raises InputError if one is missing."""
     interface = definition.interface

@@ -38,7 +38,7 @@ async def keys(admin: TheAdmin, caller: TheCaller) -> list[ApiKey]:
     return [key for key in limited if key.grants]
 
 
-@post("/apikeys")
+@post("/apikeys", body=KeyRequest)
 async def create_key(admin: TheAdmin, caller: TheCaller, request: Request[Any, Any, Any]) -> NewKey:
     """Make a key. It is in this answer, and nowhere else."""
     given = await body_of(request, KeyRequest)
@@ -58,7 +58,7 @@ async def grants(admin: TheAdmin, caller: TheCaller, principal: FromQuery[str] =
     return _within(await access_of(admin).grants(principal), caller.places(Role.ADMIN))
 
 
-@post("/grants", status_code=200)
+@post("/grants", status_code=200, body=Grant)
 async def create_grant(admin: TheAdmin, caller: TheCaller, request: Request[Any, Any, Any]) -> bool:
     """Give a role; says whether something has changed."""
     return await access_of(admin).create_grant(await body_of(request, Grant), by=caller.name)

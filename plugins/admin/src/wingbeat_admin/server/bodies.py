@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, TypeVar
 
 import msgspec
@@ -9,9 +10,16 @@ from litestar import Request
 from msgspec import Struct
 
 from wingbeat.base.errors import InputError
+from wingbeat.spec.codec import read_bounded
+from wingbeat.types import LimitExceeded
 from wingbeat_admin.client.admin import LATEST
 
 T = TypeVar("T")
+
+BODY_BYTES_MAX = 64 * 2**20
+"""A registration of a large project; everything else is far smaller."""
+SMALL_BYTES = 2**18
+"""Larger ones are read apart from the loop: the engine has the same."""
 
 
 class Reason(Struct, forbid_unknown_fields=True):
@@ -27,11 +35,19 @@ class Resumption(Struct, forbid_unknown_fields=True):
 
 
 async def body_of(request: Request[Any, Any, Any], kind: type[T]) -> T:
-    """The body as one of our structures: they are decoded as strictly here as everywhere, not by the framework."""
+    """The body as one of our structures: they are decoded as strictly here as everywhere, not by the framework; and only after a
+    look at how deep it is and how much is in it. Raises InputError."""
+    body = await request.body()
     try:
-        return msgspec.json.decode(await request.body(), type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
+        if len(body) <= SMALL_BYTES:
+            return _read(body, kind)
+        return await asyncio.to_thread(_read, body, kind)
+    except (msgspec.DecodeError, LimitExceeded, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"The body is not what is expected: {error}.") from error
+
+
+def _read(body: bytes, kind: type[T]) -> T:
+    return read_bounded(body, msgspec.json.Decoder(kind), bytes_max=BODY_BYTES_MAX)
 
 
 def reference_of(project: str, domain: str, name: str, version: str) -> str:

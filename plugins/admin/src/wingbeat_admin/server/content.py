@@ -13,7 +13,7 @@ from litestar.params import JSONBody
 from litestar.response import File, Response
 
 from wingbeat.base.errors import InputError, NotFound
-from wingbeat.trees import manifest_bytes
+from wingbeat.trees import Manifest, manifest_bytes
 from wingbeat.types import Blob
 from wingbeat_admin.content import Digests, file_blob, local, manifest_in, manifest_of, missing, put_tree, tree_blob
 from wingbeat_admin.server.dependencies import Part, TheCaller, TheHome, TheReach, get, post, put
@@ -24,7 +24,7 @@ FILE_BYTES_MAX = 16 * 2**30
 ASKED_MAX = 10_000
 
 
-@post("/missing", status_code=200)
+@post("/missing", status_code=200, body=Digests)
 async def ask(home: TheHome, caller: TheCaller, reach: TheReach, data: JSONBody[Digests]) -> Digests:
     """Which of these are not here: or not for who asks, who has to put them to show that they are theirs."""
     if len(data.files) + len(data.trees) > ASKED_MAX:
@@ -59,7 +59,7 @@ async def put_file(
         os.unlink(path)
 
 
-@put("/trees/{digest:str}", status_code=204)
+@put("/trees/{digest:str}", status_code=204, body=Manifest)
 async def put_manifest(
     request: Request[Any, Any, Any], home: TheHome, caller: TheCaller, reach: TheReach, digest: Part
 ) -> None:
@@ -79,7 +79,7 @@ async def get_file(home: TheHome, caller: TheCaller, reach: TheReach, digest: Pa
     return File(path, filename=digest.partition(":")[2], media_type="application/octet-stream")
 
 
-@get("/trees/{digest:str}", media_type="application/json")
+@get("/trees/{digest:str}", media_type="application/json", answer=Manifest)
 async def get_tree(home: TheHome, caller: TheCaller, reach: TheReach, digest: Part) -> Response[bytes]:
     """The manifest of a tree; its files are got one by one."""
     storage = home.storage()

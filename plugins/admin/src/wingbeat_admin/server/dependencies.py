@@ -8,7 +8,7 @@ from typing import Annotated
 import litestar
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, QueryParameter, SkipValidation
+from litestar.params import FromPath, HeaderParameter, QueryParameter, SkipValidation
 
 from wingbeat.contracts.admin import PAGE_MAX, Admin
 from wingbeat.contracts.engine import Engine
@@ -18,19 +18,25 @@ from wingbeat_admin.problems import MEDIA_TYPE, Problem
 from wingbeat_admin.server.gate import Permit
 from wingbeat_admin.server.policy import Caller
 from wingbeat_admin.server.reach import Reach, Shown
+from wingbeat_admin.server.streams import Pace
 
 TheAdmin = SkipValidation[NamedDependency[Admin]]
 TheEngine = SkipValidation[NamedDependency[Engine]]
 TheHome = SkipValidation[NamedDependency[Home]]
 TheEnd = SkipValidation[NamedDependency[Permit]]
 """Until when this may last: what waits is answered then, and streams end."""
+ThePace = SkipValidation[NamedDependency[Pace]]
+"""Of all streams."""
 TheLogin = SkipValidation[NamedDependency[Login]]
 TheCaller = SkipValidation[NamedDependency[Caller]]
 TheShown = SkipValidation[NamedDependency[Shown]]
 """Told what an answer shows: the caller may ask for the content that this refers to."""
 TheReach = SkipValidation[NamedDependency[Reach]]
 Part = FromPath[str]
-Number = Annotated[int, QueryParameter(ge=-1, le=2**62)]
+NUMBER_MAX = 2**53
+"""Of changes, events and entries: JSON has none that are larger and exact."""
+Number = Annotated[int, QueryParameter(ge=-1, le=NUMBER_MAX)]
+Last = Annotated[int | None, HeaderParameter(name="last-event-id", ge=-1, le=NUMBER_MAX)]
 Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)]
 
 REFUSALS = {
@@ -38,6 +44,7 @@ REFUSALS = {
     401: "Who asks is not known.",
     403: "Who asks may not do this; or pages of others may not use this server.",
     404: "There is no such thing, or it is not for who asks.",
+    405: "That is not done here; the header `Allow` says what is.",
     409: "There is another one already.",
     413: "The body is too large.",
     415: "The body is no JSON.",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from litestar import Request
 from litestar.connection import ASGIConnection
-from litestar.exceptions import NotFoundException
+from litestar.exceptions import MethodNotAllowedException, NotFoundException
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Message, Scope
 
@@ -73,8 +73,11 @@ class Gate:
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         """Raise what is answered instead, or let it pass: a guard of all routes."""
         assert isinstance(connection, Request)
-        rule = TABLE.get((connection.scope["method"], connection.scope["path_template"]))
+        path = connection.scope["path_template"]
+        rule = TABLE.get((connection.scope["method"], path))
         if rule is None:
+            if allowed := ", ".join(method for method, known in TABLE if known == path):
+                raise MethodNotAllowedException(headers={"allow": allowed})
             raise NotFoundException
         call = Call("", connection.client.host if connection.client else "", _request_id(connection))
         connection.state["rule"] = rule

@@ -6,7 +6,7 @@ like what it names outside.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
@@ -30,7 +30,7 @@ from wingbeat.contracts.backfill import Backfill, Backfilling
 from wingbeat.contracts.engine import POOL_LABEL, Engine, LaunchRequest
 from wingbeat.contracts.places import Setting
 from wingbeat.contracts.retention import RETENTION_LABEL
-from wingbeat.spec.codec import canonical
+from wingbeat.spec.codec import canonical, check_closure
 from wingbeat.spec.definition import Kind, borrowed_of, check_borrowed
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.identity import check_place, parse_identity, parse_name, parse_reference
@@ -50,6 +50,8 @@ T = TypeVar("T")
 RESERVED = "wingbeat/"
 _OF_LAUNCH = (ENTITY_LABEL, POOL_LABEL, RETENTION_LABEL)
 """Labels of ours that a launch says: what it is of, and what its launch plan, or the execution that it is again, asks for."""
+LABELS_MAX, LABEL_LENGTH_MAX = 100, 2000
+"""Of an execution; of a label's name, and of its value. They are in every list of executions."""
 
 
 class Asked:
@@ -153,6 +155,8 @@ def of_execution(role: Role) -> Needs:
 async def of_registration(asked: Asked) -> AsyncIterator[Need]:
     """To register in a place, with what the definitions need."""
     given = await asked.body(Registration)
+    for definition in given.definitions:
+        check_closure(definition.closure)
     names = [definition.name for definition in given.definitions]
     asked.object = f"{given.project}/{given.domain}: {', '.join(names[:5])}"
     yield asked.need(Role.DEVELOPER, given.project, given.domain)
@@ -170,6 +174,7 @@ async def of_registration(asked: Asked) -> AsyncIterator[Need]:
 async def of_launch(asked: Asked) -> AsyncIterator[Need]:
     """To launch what is registered, with values that the caller may refer to."""
     given = await asked.body(Launch)
+    _check_labels(given.labels)
     asked.object = given.entity
     name, _ = parse_reference(given.entity)
     yield asked.need(Role.RUNNER, name.project, name.domain, unregistered(name))
@@ -203,6 +208,8 @@ def of_backfill(role: Role) -> Needs:
 async def of_engine_launch(asked: Asked) -> AsyncIterator[Need]:
     """To run code takes more than to run again what is registered; to recover an execution takes that it may be read."""
     given = stamped(await asked.body(LaunchRequest), asked.caller)
+    check_closure(given.closure)
+    _check_labels(given.labels)
     asked.object = given.name or given.closure.root
     project, domain = given.labels.get("project", ""), given.labels.get("domain", "")
     entity = given.labels.get(ENTITY_LABEL, "")
@@ -330,6 +337,14 @@ def unknown_project(name: str) -> NotFound:
 def unknown_execution(id: str) -> NotFound:
     """What is said of an execution that is not there."""
     return NotFound(f"There is no execution {id!r}.", hint="'wingbeat get executions' lists them.")
+
+
+def _check_labels(labels: Mapping[str, str]) -> None:
+    if len(labels) > LABELS_MAX:
+        raise InputError(f"An execution has at most {LABELS_MAX} labels, not {len(labels):,}.")
+    for name, value in labels.items():
+        if max(len(name), len(value)) > LABEL_LENGTH_MAX:
+            raise InputError(f"The label {name[:80]!r} is longer than {LABEL_LENGTH_MAX:,} letters.")
 
 
 async def _place(asked: Asked, id: str) -> tuple[str, str]:

@@ -22,7 +22,7 @@ async def settings(admin: TheAdmin, caller: TheCaller) -> list[Setting]:
     return await _keeping(admin).settings(within=caller.places())
 
 
-@post("/settings", status_code=200)
+@post("/settings", status_code=200, body=Setting)
 async def create_setting(admin: TheAdmin, caller: TheCaller, request: Request[Any, Any, Any]) -> bool:
     """Say something of a place; says whether something has changed."""
     return await _keeping(admin).create_setting(await body_of(request, Setting), by=caller.name)

@@ -9,13 +9,14 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Router
-from litestar.params import FromQuery, HeaderParameter, JSONBody, QueryParameter
-from litestar.response import Response, ServerSentEvent, ServerSentEventMessage
+from litestar.params import FromQuery, JSONBody, QueryParameter
+from litestar.response import Response, Stream
 from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError, EngineStopped, NotFound
 from wingbeat.contracts.admin import (
     Admin,
+    Definition,
     Entity,
     EntityPage,
     EntityQuery,
@@ -35,14 +36,18 @@ from wingbeat.contracts.admin import (
 from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import LaunchReply, LaunchRequest, RecoveryPlan, Summary
 from wingbeat.contracts.retention import Collected, Collecting
+from wingbeat.spec.codec import check_closure
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literal, Offloaded
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.types import Blob
+from wingbeat_admin.local.inputs import check_literals
+from wingbeat_admin.server import streams
 from wingbeat_admin.server.artifacts import artifact, artifacts, lineage
 from wingbeat_admin.server.backfills import BACKFILLS
 from wingbeat_admin.server.bodies import Reason, body_of, reference_of
 from wingbeat_admin.server.dependencies import (
+    Last,
     Limit,
     Number,
     Part,
@@ -51,6 +56,7 @@ from wingbeat_admin.server.dependencies import (
     TheEnd,
     TheEngine,
     TheHome,
+    ThePace,
     TheShown,
     get,
     post,
@@ -59,6 +65,7 @@ from wingbeat_admin.server.ending import before
 from wingbeat_admin.server.filters import conditions, pairs
 from wingbeat_admin.server.needs import stamped
 from wingbeat_admin.server.places import placed
+from wingbeat_admin.server.streams import message, paced
 from wingbeat_admin.views import shown as as_json
 
 WAIT_S_MAX = 30.0
@@ -87,7 +94,7 @@ async def health() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@post("/registrations")
+@post("/registrations", body=Registration, answer=list[Registered])
 async def register(request: Request[Any, Any, Any], admin: TheAdmin, caller: TheCaller) -> Response[list[Registered]]:
     """Register definitions, all or none."""
     registration = await body_of(request, Registration)
@@ -115,7 +122,11 @@ async def entity(admin: TheAdmin, project: Part, domain: Part, name: Part, versi
     return await admin.entity(reference_of(project, domain, name, version))
 
 
-@get("/entities/{project:str}/{domain:str}/{name:str}/{version:str}/definition", media_type="application/json")
+@get(
+    "/entities/{project:str}/{domain:str}/{name:str}/{version:str}/definition",
+    media_type="application/json",
+    answer=Definition,
+)
 async def definition(
     admin: TheAdmin, shown: TheShown, project: Part, domain: Part, name: Part, version: Part
 ) -> Response[bytes]:
@@ -149,7 +160,7 @@ async def ticks(
     return await admin.ticks(reference_of(project, domain, name, version), after, count)
 
 
-@post("/entities/{project:str}/{domain:str}/{name:str}/{version:str}/pause", status_code=200)
+@post("/entities/{project:str}/{domain:str}/{name:str}/{version:str}/pause", status_code=200, body=Reason)
 async def pause(
     admin: TheAdmin,
     caller: TheCaller,
@@ -172,7 +183,7 @@ async def resume(admin: TheAdmin, caller: TheCaller, project: Part, domain: Part
 # -- executions
 
 
-@post("/executions")
+@post("/executions", body=Launch, answer=LaunchReply, also=200)
 async def launch(admin: TheAdmin, caller: TheCaller, data: JSONBody[Launch]) -> Response[LaunchReply]:
     """Begin an execution of something registered; it is durable when this answers."""
     reply = await admin.launch(data, by=caller.name)
@@ -251,7 +262,7 @@ async def describe(
     return found
 
 
-@get("/executions/{execution:str}/closure", media_type="application/json")
+@get("/executions/{execution:str}/closure", media_type="application/json", answer=Closure)
 async def closure(engine: TheEngine, shown: TheShown, execution: Part) -> Response[bytes]:
     """The specification that it runs."""
     found: Closure = await engine.closure(execution)
@@ -259,7 +270,7 @@ async def closure(engine: TheEngine, shown: TheShown, execution: Part) -> Respon
     return _json(found)
 
 
-@get("/executions/{execution:str}/wait", media_type="application/json")
+@get("/executions/{execution:str}/wait", media_type="application/json", answer=ExecutionPhase)
 async def wait(
     engine: TheEngine,
     end: TheEnd,
@@ -276,29 +287,29 @@ async def wait(
     return _json((await engine.describe(execution, nodes=False)).phase)
 
 
-@get("/executions/{execution:str}/events")
+@get("/executions/{execution:str}/events", media_type=streams.MEDIA_TYPE, answer=str)
 async def events(
     engine: TheEngine,
     end: TheEnd,
+    pace: ThePace,
     execution: Part,
     after: Number = -1,
-    last: Annotated[int | None, HeaderParameter(name="last-event-id", ge=-1, le=2**62)] = None,
-) -> ServerSentEvent:
+    last: Last = None,
+) -> Stream:
     """What happens in it, as server-sent events, behind a cursor: `after`, or the header that browsers send when they resume."""
     await engine.describe(execution, nodes=False)  # what is not there is told by the status
 
-    async def following() -> AsyncIterator[ServerSentEventMessage]:
+    async def following() -> AsyncIterator[bytes]:
         with contextlib.suppress(EngineStopped):  # whoever follows goes on with the next server
-            async for event in before(end, engine.events(execution, after if last is None else last)):
-                data = msgspec.json.encode(event).decode()
-                yield ServerSentEventMessage(data=data, id=event.cursor)
+            async for found in paced(end, engine.events(execution, after if last is None else last), pace):
+                yield b"".join(message(msgspec.json.encode(event), id=event.cursor) for event in found)
             if not end.is_set():
-                yield ServerSentEventMessage(event="end", data="")
+                yield message(b"", event="end")
 
-    return ServerSentEvent(following())
+    return streams.stream(following())
 
 
-@post("/executions/{execution:str}/abort", status_code=202)
+@post("/executions/{execution:str}/abort", status_code=202, body=Reason)
 async def abort(engine: TheEngine, execution: Part, data: JSONBody[Reason]) -> dict[str, str]:
     """Stop it. It has not ended yet when this answers: wait for it."""
     await engine.describe(execution, nodes=False)
@@ -310,20 +321,20 @@ async def abort(engine: TheEngine, execution: Part, data: JSONBody[Reason]) -> d
     return {"status": "ended"}
 
 
-@post("/executions/{execution:str}/signals", status_code=204)
+@post("/executions/{execution:str}/signals", status_code=204, body=Signal)
 async def signal(engine: TheEngine, execution: Part, request: Request[Any, Any, Any]) -> None:
     """Answer a gate."""
     given = await body_of(request, Signal)
     await engine.signal(execution, given.name, given.value, given.id)
 
 
-@get("/executions/{execution:str}/waiting", media_type="application/json")
+@get("/executions/{execution:str}/waiting", media_type="application/json", answer=str)
 async def waiting(engine: TheEngine, execution: Part, node: FromQuery[str] = "") -> Response[bytes]:
     """For what a node waits, or every one that has not ended; as text."""
     return _json(await engine.explain_waiting(execution, node))
 
 
-@get("/executions/{execution:str}/cache", media_type="application/json")
+@get("/executions/{execution:str}/cache", media_type="application/json", answer=str)
 async def cache(engine: TheEngine, execution: Part, node: FromQuery[str]) -> Response[bytes]:
     """Why the outputs of a node were taken from the catalog or not; as text."""
     return _json(await engine.explain_cache(execution, node))
@@ -332,18 +343,22 @@ async def cache(engine: TheEngine, execution: Part, node: FromQuery[str]) -> Res
 # -- the engine itself, for kernels elsewhere
 
 
-@post("/engine/launches", status_code=200)
+@post("/engine/launches", status_code=200, body=LaunchRequest)
 async def engine_launch(
     engine: TheEngine, admin: TheAdmin, caller: TheCaller, request: Request[Any, Any, Any]
 ) -> LaunchReply:
     """Begin an execution of a specification that is not registered."""
-    return await engine.launch(await placed(admin, stamped(await body_of(request, LaunchRequest), caller)))
+    given = await body_of(request, LaunchRequest)
+    check_literals(given.closure.workflow.interface, given.inputs, given.closure.workflow.name)
+    return await engine.launch(await placed(admin, stamped(given, caller)))
 
 
-@post("/engine/recovery-plans", status_code=200)
+@post("/engine/recovery-plans", status_code=200, body=LaunchRequest)
 async def recovery_plan(engine: TheEngine, request: Request[Any, Any, Any]) -> RecoveryPlan:
     """What recovering an execution would take over."""
-    return await engine.recovery_plan(await body_of(request, LaunchRequest))
+    given = await body_of(request, LaunchRequest)
+    check_closure(given.closure)
+    return await engine.recovery_plan(given)
 
 
 @get("/engine/executions")
@@ -363,34 +378,36 @@ async def engine_executions(
     ]  # fmt: skip
 
 
-@get("/engine/changes")
+@get("/engine/changes", media_type=streams.MEDIA_TYPE, answer=str)
 async def changes(
     engine: TheEngine,
     end: TheEnd,
+    pace: ThePace,
     after: Number = 0,
-    last: Annotated[int | None, HeaderParameter(name="last-event-id", ge=-1, le=2**62)] = None,
-) -> ServerSentEvent:
+    last: Last = None,
+) -> Stream:
     """Executions that are launched or change their phase, as server-sent events, behind a number."""
 
-    async def following() -> AsyncIterator[ServerSentEventMessage]:
+    async def following() -> AsyncIterator[bytes]:
         number = after if last is None else last
         with contextlib.suppress(EngineStopped):  # as above
-            async for found in before(end, engine.changes(number)):
-                number = found[-1].number if found else number
-                seen = [change for change in found if end.sees(change.execution.labels)]
-                if seen or not found:  # that there is nothing more is told, too
-                    yield ServerSentEventMessage(data=msgspec.json.encode(seen).decode(), id=number)
+            async for pages in paced(end, engine.changes(number), pace):
+                for page in pages:
+                    number = page[-1].number if page else number
+                    seen = [change for change in page if end.sees(change.execution.labels)]
+                    if seen or not page:  # that there is nothing more is told, too
+                        yield message(pace.written(page if len(seen) == len(page) else seen), id=number)
 
-    return ServerSentEvent(following())
+    return streams.stream(following())
 
 
-@post("/engine/evictions", status_code=200)
+@post("/engine/evictions", status_code=200, body=Eviction)
 async def evict(engine: TheEngine, data: JSONBody[Eviction]) -> Evicted:
     """Remove entries from the catalog."""
     return await engine.evict_cache(data)
 
 
-@post("/engine/collections", status_code=200)
+@post("/engine/collections", status_code=200, body=Collecting)
 async def collect(engine: TheEngine, data: JSONBody[Collection]) -> Collected:
     """Let go of what is over, or only look."""
     if not isinstance(engine, Collecting):

@@ -15,11 +15,10 @@ import uvicorn
 from litestar import Litestar, Request, Response
 from litestar.di import Provide
 from litestar.enums import ScopeType
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, MethodNotAllowedException
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from wingbeat.base.errors import ConfigurationError, WingbeatError
 from wingbeat.contracts.access import Guarded
@@ -32,16 +31,27 @@ from wingbeat_admin.place import Served, announce, announced
 from wingbeat_admin.problems import MEDIA_TYPE, Problem, problem_of
 from wingbeat_admin.server.access import ACCESS
 from wingbeat_admin.server.attemptfiles import ATTEMPT_FILES
+from wingbeat_admin.server.bodies import BODY_BYTES_MAX
+from wingbeat_admin.server.connections import Connection
 from wingbeat_admin.server.content import CONTENT
+from wingbeat_admin.server.document import Document
 from wingbeat_admin.server.gate import Gate
 from wingbeat_admin.server.places import PLACES
 from wingbeat_admin.server.routes import ROUTES
+from wingbeat_admin.server.streams import Pace
 from wingbeat_admin.settings import ServerSettings
 
-BODY_BYTES_MAX = 64 * 2**20
-"""A registration of a large project; everything else is far smaller."""
+ACCEPTED_AT_ONCE = 64
+"""So many connections are taken in one turn of the loop, before it is counted how many there are: each is an open file."""
+BACKLOG = 2048
+"""So many more wait for that, in the system."""
 CLOSE_S_MAX = 1
 """For so long requests that are under way may go on when it stops; streams end then."""
+
+_HARMLESS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
 
 _log = logging.getLogger("wingbeat.admin")
 
@@ -64,11 +74,12 @@ def application(
     """
     settings = home.settings("server", ServerSettings)
     gate = _gate(home, engine, admin, settings, end, owner_key)
+    pace = Pace()
     how = Login(settings.issuer, settings.client, settings.scopes) if settings.auth == "oidc" else Login()
     return Litestar(
         route_handlers=[ROUTES, CONTENT, ATTEMPT_FILES, ACCESS, PLACES],
         guards=[gate],
-        before_send=[gate.answered],
+        before_send=[gate.answered, _harmless],
         dependencies={
             "home": Provide(lambda: home, sync_to_thread=False),
             "engine": Provide(lambda: engine, sync_to_thread=False),
@@ -77,6 +88,7 @@ def application(
             "end": Provide(gate.permit, sync_to_thread=False),
             "caller": Provide(gate.caller, sync_to_thread=False),
             "shown": Provide(gate.shown, sync_to_thread=False),
+            "pace": Provide(lambda: pace, sync_to_thread=False),
             "login": Provide(lambda: how, sync_to_thread=False),
         },
         middleware=[lambda app: _Guard(app, hosts)],
@@ -92,7 +104,7 @@ def application(
             path="/api/openapi",
             components=Components(security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer")}),
             security=[{"bearer": []}],
-            render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],  # pages for it come from elsewhere
+            render_plugins=[Document(path=["/", "/openapi.json"])],  # pages for it come from elsewhere
         ),
         logging_config=None,
         request_max_body_size=BODY_BYTES_MAX,
@@ -119,10 +131,12 @@ async def serve(
     with listening, announced(home.path) as place:
         config = uvicorn.Config(
             application(home, engine, admin, hosts, end, owner_key), log_config=None, access_log=False, lifespan="off",
-            server_header=False, timeout_graceful_shutdown=CLOSE_S_MAX,
+            server_header=False, timeout_graceful_shutdown=CLOSE_S_MAX, http=Connection, ws="none",
+            backlog=ACCEPTED_AT_ONCE,
         )  # fmt: skip
 
         def answers() -> None:
+            listening.listen(BACKLOG)
             announce(place, Served(f"http://{name}:{port}", owner_key))
             ready(f"http://{name}:{port}")
 
@@ -209,6 +223,12 @@ def _answer(problem: Problem) -> Response[Problem]:
     return Response(problem, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
 
 
+async def _harmless(message: Message, _: Scope) -> None:
+    """No answer is a page, whatever somebody has called a thing or written into a file: a hook of all answers."""
+    if message["type"] == "http.response.start":
+        message["headers"] = [*message["headers"], *_HARMLESS]
+
+
 def _told(_: object, error: WingbeatError) -> Response[Problem]:
     problem = problem_of(error)
     if problem.status == 500:
@@ -220,7 +240,11 @@ def _refused(_: object, error: HTTPException) -> Response[Problem]:
     if error.status_code >= 500:
         _log.error("A request failed by a mistake of ours.", exc_info=error)
     extra = "; ".join(str(each.get("message", "")) for each in error.extra or () if isinstance(each, dict))
-    return _answer(Problem(error.detail or type(error).__name__, error.status_code, extra))
+    answer = _answer(Problem(error.detail or type(error).__name__, error.status_code, extra))
+    if isinstance(error, MethodNotAllowedException):
+        allowed = (error.headers or {}).get("allow", "").split(", ")
+        answer.headers["allow"] = ", ".join(method for method in allowed if method != "OPTIONS")  # nothing answers that
+    return answer
 
 
 def _too_deep(_: object, __: RecursionError) -> Response[Problem]:
@@ -238,6 +262,9 @@ def _listen(host: str, port: int) -> socket.socket:
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.setsockopt(
+            socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1
+        )  # connections get it: whoever is gone is noticed
         listening.bind((host, port))
     except (OSError, OverflowError) as error:
         listening.close()
