@@ -50,8 +50,8 @@ test-heavy: $(SYNCED) $(SPARK_SYNCED) $(TENSORFLOW_SYNCED) $(ETA_SYNCED) ## run 
 	($(TENSORFLOW_PYTEST) -m tensorflow $(ARGS)) || failed=1; \
 	exit $$failed
 
-test-long: $(SYNCED) $(ETA_SYNCED) ## run what takes longer still: whole kits on broken plugins, the network and the production form of the ETA example
-	@$(ACTIVATE) pytest -m long kernel $(ARGS)
+test-long: $(SYNCED) $(ETA_SYNCED) ## run what takes longer still: whole kits on broken plugins, a thousand examples of each call to a server, the network and the production form of the ETA example
+	@$(ACTIVATE) pytest -m long kernel tests $(ARGS)
 	@$(ETA_PYTEST) -m long $(ARGS)
 
 # What the tests of containers need of the system; without it they say that they were not run.
