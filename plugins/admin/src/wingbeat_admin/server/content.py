@@ -9,13 +9,13 @@ import tempfile
 from typing import Any
 
 from litestar import Request, Router
-from litestar.params import JSONBody
 from litestar.response import File, Response
 
 from wingbeat.base.errors import InputError, NotFound
 from wingbeat.trees import Manifest, manifest_bytes
 from wingbeat.types import Blob
 from wingbeat_admin.content import Digests, file_blob, local, manifest_in, manifest_of, missing, put_tree, tree_blob
+from wingbeat_admin.server.bodies import body_of
 from wingbeat_admin.server.dependencies import Part, TheCaller, TheHome, TheReach, get, post, put
 from wingbeat_admin.server.policy import Caller
 from wingbeat_admin.server.reach import Reach
@@ -25,8 +25,9 @@ ASKED_MAX = 10_000
 
 
 @post("/missing", status_code=200, body=Digests)
-async def ask(home: TheHome, caller: TheCaller, reach: TheReach, data: JSONBody[Digests]) -> Digests:
+async def ask(home: TheHome, caller: TheCaller, reach: TheReach, request: Request[Any, Any, Any]) -> Digests:
     """Which of these are not here: or not for who asks, who has to put them to show that they are theirs."""
+    data = await body_of(request, Digests)
     if len(data.files) + len(data.trees) > ASKED_MAX:
         raise InputError(f"More than {ASKED_MAX:,} digests are asked for at once.")
     scheme, found = home.storage().scheme, await asyncio.to_thread(missing, home.storage(), data)

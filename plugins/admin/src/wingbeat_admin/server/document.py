@@ -43,12 +43,13 @@ class Document(JsonRenderPlugin):
 
 def complete(document: dict[str, Any], routes: list[HTTPRoute]) -> None:
     """Add to a document what its routes say of themselves."""
-    operations = {handler.fn.__name__: (operation, handler) for operation, handler in _operations(document, routes)}
-    said = [kind for _, handler in operations.values() for what in (BODY, ANSWER) if (kind := handler.opt.get(what))]
+    operations = list(_operations(document, routes))
+    ids = {handler.fn.__name__: operation["operationId"] for operation, handler in operations}
+    said = [kind for _, handler in operations for what in (BODY, ANSWER) if (kind := handler.opt.get(what))]
     schemas, components = msgspec.json.schema_components(said, ref_template=_SCHEMAS + "{name}")
     document["components"]["schemas"] |= components | {"Closure": _SPEC}
     schema_of = dict(zip(map(repr, said), schemas, strict=True))
-    for name, (operation, handler) in operations.items():
+    for operation, handler in operations:
         if body := handler.opt.get(BODY):
             content = {"application/json": {"schema": schema_of[repr(body)]}}
             operation["requestBody"] = {"required": True, "content": content}
@@ -56,8 +57,8 @@ def complete(document: dict[str, Any], routes: list[HTTPRoute]) -> None:
         good = answers[str(handler.status_code)]
         if answer := handler.opt.get(ANSWER):
             good["content"] = {handler.media_type or "application/json": {"schema": schema_of[repr(answer)]}}
-        for to, link in LINKS.get(name, {}).items():
-            good.setdefault("links", {})[to] = _link(operations[to][0]["operationId"], link)
+        for to, link in LINKS.get(handler.fn.__name__, {}).items():
+            good.setdefault("links", {})[to] = _link(ids[to], link)
         if also := handler.opt.get(ALSO):
             answers[str(also)] = good
     for (method, path), rule in TABLE.items():

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Router
-from litestar.params import FromQuery, JSONBody, QueryParameter
+from litestar.params import FromQuery, QueryParameter
 from litestar.response import Response, Stream
 from msgspec import Struct
 
@@ -168,9 +168,10 @@ async def pause(
     domain: Part,
     name: Part,
     version: Part,
-    data: JSONBody[Reason],
+    request: Request[Any, Any, Any],
 ) -> Entity:
     """Let the ticks of an active launch plan pass without a launch."""
+    data = await body_of(request, Reason)
     return await admin.pause(reference_of(project, domain, name, version), data.reason, by=caller.name)
 
 
@@ -184,8 +185,9 @@ async def resume(admin: TheAdmin, caller: TheCaller, project: Part, domain: Part
 
 
 @post("/executions", body=Launch, answer=LaunchReply, also=200)
-async def launch(admin: TheAdmin, caller: TheCaller, data: JSONBody[Launch]) -> Response[LaunchReply]:
+async def launch(admin: TheAdmin, caller: TheCaller, request: Request[Any, Any, Any]) -> Response[LaunchReply]:
     """Begin an execution of something registered; it is durable when this answers."""
+    data = await body_of(request, Launch)
     reply = await admin.launch(data, by=caller.name)
     headers = {"location": f"/api/v1/executions/{reply.id}"}
     return Response(reply, status_code=201 if reply.created else 200, headers=headers)
@@ -310,8 +312,9 @@ async def events(
 
 
 @post("/executions/{execution:str}/abort", status_code=202, body=Reason)
-async def abort(engine: TheEngine, execution: Part, data: JSONBody[Reason]) -> dict[str, str]:
+async def abort(engine: TheEngine, execution: Part, request: Request[Any, Any, Any]) -> dict[str, str]:
     """Stop it. It has not ended yet when this answers: wait for it."""
+    data = await body_of(request, Reason)
     await engine.describe(execution, nodes=False)
     try:
         async with asyncio.timeout(1.0):
@@ -402,14 +405,16 @@ async def changes(
 
 
 @post("/engine/evictions", status_code=200, body=Eviction)
-async def evict(engine: TheEngine, data: JSONBody[Eviction]) -> Evicted:
+async def evict(engine: TheEngine, request: Request[Any, Any, Any]) -> Evicted:
     """Remove entries from the catalog."""
+    data = await body_of(request, Eviction)
     return await engine.evict_cache(data)
 
 
-@post("/engine/collections", status_code=200, body=Collecting)
-async def collect(engine: TheEngine, data: JSONBody[Collection]) -> Collected:
+@post("/engine/collections", status_code=200, body=Collection)
+async def collect(engine: TheEngine, request: Request[Any, Any, Any]) -> Collected:
     """Let go of what is over, or only look."""
+    data = await body_of(request, Collection)
     if not isinstance(engine, Collecting):
         raise ConfigurationError(f"{type(engine).__name__} keeps everything.")
     return await engine.collect(dry=data.dry)

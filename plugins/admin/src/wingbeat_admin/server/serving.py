@@ -226,7 +226,8 @@ def _answer(problem: Problem) -> Response[Problem]:
 async def _harmless(message: Message, _: Scope) -> None:
     """No answer is a page, whatever somebody has called a thing or written into a file: a hook of all answers."""
     if message["type"] == "http.response.start":
-        message["headers"] = [*message["headers"], *_HARMLESS]
+        said = {name.lower() for name, _ in message["headers"]}
+        message["headers"] = [*message["headers"], *(each for each in _HARMLESS if each[0] not in said)]
 
 
 def _told(_: object, error: WingbeatError) -> Response[Problem]:
