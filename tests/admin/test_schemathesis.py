@@ -42,7 +42,7 @@ def stage(root: Path) -> None:
 def test_every_operation_does_what_its_document_says(tmp_path):
     stage(tmp_path)
     with serving(tmp_path) as server:
-        examine(server, tmp_path, int(os.environ.get("EXAMPLES", "5")), "--max-time", "150")
+        examine(server, tmp_path, int(os.environ.get("EXAMPLES", "5")), "--max-time", "90")
 
 
 @pytest.mark.long

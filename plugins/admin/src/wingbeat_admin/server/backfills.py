@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from litestar import Request
-from litestar.params import FromQuery, JSONBody, QueryParameter
+from litestar.params import FromQuery, QueryParameter
 from litestar.response import Response
 
 from wingbeat.base.errors import NotFound
@@ -23,7 +23,7 @@ from wingbeat_admin.server.bodies import Reason, Resumption, body_of
 from wingbeat_admin.server.dependencies import Limit, Part, TheAdmin, TheCaller, TheShown, get, post
 
 
-@post("/backfills")
+@post("/backfills", body=Backfill)
 async def create_backfill(
     admin: TheAdmin, caller: TheCaller, request: Request[Any, Any, Any]
 ) -> Response[BackfillEntry]:
@@ -32,7 +32,7 @@ async def create_backfill(
     return Response(entry, status_code=201, headers={"location": f"/api/v1/backfills/{entry.id}"})
 
 
-@post("/backfill-plans", status_code=200)
+@post("/backfill-plans", status_code=200, body=Backfill)
 async def backfill_plan(admin: TheAdmin, request: Request[Any, Any, Any]) -> BackfillPlan:
     """What creating a backfill would do."""
     return await _filling(admin).backfill_plan(await body_of(request, Backfill))
@@ -63,23 +63,30 @@ async def backfill(admin: TheAdmin, shown: TheShown, backfill: Part) -> Backfill
     return found
 
 
-@post("/backfills/{backfill:str}/pause", status_code=200)
-async def pause_backfill(admin: TheAdmin, caller: TheCaller, backfill: Part, data: JSONBody[Reason]) -> BackfillEntry:
+@post("/backfills/{backfill:str}/pause", status_code=200, body=Reason)
+async def pause_backfill(
+    admin: TheAdmin, caller: TheCaller, backfill: Part, request: Request[Any, Any, Any]
+) -> BackfillEntry:
     """Have it take no tick for now."""
+    data = await body_of(request, Reason)
     return await _filling(admin).pause_backfill(backfill, data.reason, by=caller.name)
 
 
-@post("/backfills/{backfill:str}/resume", status_code=200)
+@post("/backfills/{backfill:str}/resume", status_code=200, body=Resumption)
 async def resume_backfill(
-    admin: TheAdmin, caller: TheCaller, backfill: Part, data: JSONBody[Resumption]
+    admin: TheAdmin, caller: TheCaller, backfill: Part, request: Request[Any, Any, Any]
 ) -> BackfillEntry:
     """Have it go on, also with the ticks that have failed where that is wanted."""
+    data = await body_of(request, Resumption)
     return await _filling(admin).resume_backfill(backfill, failed=data.failed, by=caller.name)
 
 
-@post("/backfills/{backfill:str}/abort", status_code=202)
-async def abort_backfill(admin: TheAdmin, caller: TheCaller, backfill: Part, data: JSONBody[Reason]) -> BackfillEntry:
+@post("/backfills/{backfill:str}/abort", status_code=202, body=Reason)
+async def abort_backfill(
+    admin: TheAdmin, caller: TheCaller, backfill: Part, request: Request[Any, Any, Any]
+) -> BackfillEntry:
     """Have it take no tick any more, and stop what it has launched."""
+    data = await body_of(request, Reason)
     return await _filling(admin).abort_backfill(backfill, data.reason, by=caller.name)
 
 

@@ -28,6 +28,7 @@ def _of_execution(id: str) -> dict[str, Link]:
 
 _SAME = Link({name: f"$request.path.{name}" for name in ("project", "domain", "name", "version")})
 _FIRST = "$request.body#/definitions/0/name"
+_OF_BACKFILL = ("backfill", "pause_backfill", "resume_backfill", "abort_backfill")
 _GRANT = {name: f"$request.body#/{name}" for name in ("principal", "project", "domain")}
 
 LINKS: dict[str, dict[str, Link]] = {
@@ -52,6 +53,8 @@ LINKS: dict[str, dict[str, Link]] = {
     "engine_executions": {"describe": Link({"execution": "$response.body#/0/id"})},
     "artifacts": {"lineage": Link({"of": "$response.body#/items/0/id"})},
     "notifications": {"resend": Link({"notification": "$response.body#/items/0/id"})},
+    "create_backfill": {name: Link({"backfill": "$response.body#/id"}) for name in _OF_BACKFILL},
+    "backfills": {"backfill": Link({"backfill": "$response.body#/items/0/id"})},
     "put_file": {"get_file": Link({"digest": "$request.path.digest"})},
     "put_manifest": {"get_tree": Link({"digest": "$request.path.digest"})},
     "create_key": {"delete_key": Link({"name": "$response.body#/name"})},
