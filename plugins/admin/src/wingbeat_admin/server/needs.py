@@ -343,7 +343,7 @@ def _check_labels(labels: Mapping[str, str]) -> None:
     if len(labels) > LABELS_MAX:
         raise InputError(f"An execution has at most {LABELS_MAX} labels, not {len(labels):,}.")
     for name, value in labels.items():
-        if max(len(name), len(value)) > LABEL_LENGTH_MAX:
+        if not name.startswith(RESERVED) and max(len(name), len(value)) > LABEL_LENGTH_MAX:
             raise InputError(f"The label {name[:80]!r} is longer than {LABEL_LENGTH_MAX:,} letters.")
 
 

@@ -65,6 +65,7 @@ from wingbeat_admin.server.ending import before
 from wingbeat_admin.server.filters import conditions, pairs
 from wingbeat_admin.server.needs import stamped
 from wingbeat_admin.server.places import placed
+from wingbeat_admin.server.repeated import IdempotencyKey, named, tagged
 from wingbeat_admin.server.streams import message, paced
 from wingbeat_admin.views import shown as as_json
 
@@ -128,12 +129,18 @@ async def entity(admin: TheAdmin, project: Part, domain: Part, name: Part, versi
     answer=Definition,
 )
 async def definition(
-    admin: TheAdmin, shown: TheShown, project: Part, domain: Part, name: Part, version: Part
+    request: Request[Any, Any, Any],
+    admin: TheAdmin,
+    shown: TheShown,
+    project: Part,
+    domain: Part,
+    name: Part,
+    version: Part,
 ) -> Response[bytes]:
     """What was registered: its specification."""
     found = await admin.definition(reference_of(project, domain, name, version))
     shown((found.closure,), found)
-    return _json(found)
+    return tagged(request, found)
 
 
 @post("/entities/{project:str}/{domain:str}/{name:str}/{version:str}/activate", status_code=200)
@@ -185,9 +192,12 @@ async def resume(admin: TheAdmin, caller: TheCaller, project: Part, domain: Part
 
 
 @post("/executions", body=Launch, answer=LaunchReply, also=200)
-async def launch(admin: TheAdmin, caller: TheCaller, request: Request[Any, Any, Any]) -> Response[LaunchReply]:
-    """Begin an execution of something registered; it is durable when this answers."""
-    data = await body_of(request, Launch)
+async def launch(
+    admin: TheAdmin, caller: TheCaller, request: Request[Any, Any, Any], key: IdempotencyKey = None
+) -> Response[LaunchReply]:
+    """Begin an execution of something registered; it is durable when this answers. Who does not know whether a launch arrived sends
+    it again, under the same name or `Idempotency-Key`."""
+    data = named(await body_of(request, Launch), key, caller.name)
     reply = await admin.launch(data, by=caller.name)
     headers = {"location": f"/api/v1/executions/{reply.id}"}
     return Response(reply, status_code=201 if reply.created else 200, headers=headers)
@@ -265,11 +275,13 @@ async def describe(
 
 
 @get("/executions/{execution:str}/closure", media_type="application/json", answer=Closure)
-async def closure(engine: TheEngine, shown: TheShown, execution: Part) -> Response[bytes]:
+async def closure(
+    request: Request[Any, Any, Any], engine: TheEngine, shown: TheShown, execution: Part
+) -> Response[bytes]:
     """The specification that it runs."""
     found: Closure = await engine.closure(execution)
     shown((found,), found)
-    return _json(found)
+    return tagged(request, found)
 
 
 @get("/executions/{execution:str}/wait", media_type="application/json", answer=ExecutionPhase)

@@ -1,0 +1,34 @@
+"""Requests that are made again: launches under a key, and what never changes, by its tag."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request
+from litestar.params import HeaderParameter
+from litestar.response import Response
+
+from wingbeat.base.ids import short_id
+from wingbeat.contracts.admin import Launch
+
+IdempotencyKey = Annotated[str | None, HeaderParameter(name="idempotency-key", min_length=1, max_length=255)]
+"""Chosen by who asks: the same again, with the same body, is the same launch (as in the draft of the IETF for this header)."""
+
+
+def named(launch: Launch, key: str | None, principal: str) -> Launch:
+    """A launch with an id: that of its body, or else one made of the key, which is the principal's own."""
+    if key is None or launch.name:
+        return launch
+    return msgspec.structs.replace(launch, name=short_id(f"{principal}\n{key}".encode()))
+
+
+def tagged(request: Request[Any, Any, Any], value: Any) -> Response[bytes]:
+    """What never changes, as JSON; to who has it already, by its tag (`If-None-Match`), that it does not."""
+    body = msgspec.json.encode(value)
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"etag": tag, "cache-control": "private, no-cache"}
+    if tag in [each.strip() for each in request.headers.get("if-none-match", "").split(",")]:
+        return Response(b"", status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)
