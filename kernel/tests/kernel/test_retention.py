@@ -237,7 +237,7 @@ async def test_another_process_that_holds_the_home_is_named(flows, opened, tmp_p
 
 
 async def test_a_kernel_that_stays_open_collects_by_itself(flows, opened, monkeypatch):
-    monkeypatch.setattr("wingbeat.kernel.collecting.FIRST_S", 0.01)
+    monkeypatch.setattr("wingbeat.kernel.upkeep.FIRST_S", 0.01)
     async with opened(every_hours=0) as kernel:
         execution = await kernel.launch(flows.sizes, {"words": []})
         await execution.result()

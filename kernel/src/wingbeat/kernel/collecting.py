@@ -31,8 +31,8 @@ from wingbeat.engine.engine import LocalEngine
 from wingbeat.host.home import HomeFolder
 from wingbeat.host.registry import Registry
 from wingbeat.kernel import retention
-from wingbeat.kernel.retention import DIGEST_LENGTH, RetentionSettings
-from wingbeat.kernel.settings import KernelSettings
+from wingbeat.kernel.retention import DIGEST_LENGTH
+from wingbeat.kernel.settings import KernelSettings, RetentionSettings
 from wingbeat.runtime.files import CHECKPOINT
 from wingbeat.runtime.steps import FOLDER as STEPS
 from wingbeat.spec.codec import canonical
@@ -44,9 +44,8 @@ BATCH = 200
 PAGE = 500
 STAMP = "collected"
 """File of the home; its time of modification is that of the last collection."""
-FIRST_S = 60.0
 LOOK_S = 3600.0
-"""A kernel that stays open looks for the first time after so long, and again after so long, whether it is time."""
+"""A kernel that stays open looks so often whether it is time."""
 
 _log = logging.getLogger("wingbeat.retention")
 
@@ -97,9 +96,6 @@ class Collector:
 
     async def keep_up(self) -> None:
         """Collect as often as the settings say, while the kernel is open."""
-        if not self._settings.every_hours:
-            return
-        await asyncio.sleep(FIRST_S)
         while True:
             if self._is_time():
                 try:

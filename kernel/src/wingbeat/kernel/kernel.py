@@ -17,7 +17,6 @@ from wingbeat.kernel import attemptfiles
 from wingbeat.kernel.whole import whole
 
 if TYPE_CHECKING:
-    import asyncio
     from types import TracebackType
 
     from wingbeat.author.launchplan import LaunchPlan
@@ -30,11 +29,11 @@ if TYPE_CHECKING:
     from wingbeat.contracts.retention import Collected
     from wingbeat.engine.engine import LocalEngine
     from wingbeat.host.registry import Registry
-    from wingbeat.kernel.collecting import Collector
     from wingbeat.kernel.execution import Execution
     from wingbeat.kernel.inputs import Prepared, Preparer
     from wingbeat.kernel.reader import Reader
     from wingbeat.kernel.shared import SharedEngine
+    from wingbeat.kernel.upkeep import Upkeep
     from wingbeat.spec.definition import Definition
     from wingbeat.spec.entities import Closure, Interface
     from wingbeat.spec.literal import Literals
@@ -89,8 +88,7 @@ class Kernel:
         self._registry: Registry | None = None
         self._launched: set[str] = set()
         self._brought: set[str] = set()
-        self._collector: Collector | None = None
-        self._background: asyncio.Task[None] | None = None
+        self._upkeep: Upkeep | None = None
 
     async def __aenter__(self) -> Kernel:
         from wingbeat.kernel.inputs import Preparer
@@ -136,8 +134,8 @@ class Kernel:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._background is not None:
-            self._background.cancel()
+        if self._upkeep is not None:
+            self._upkeep.close()
         admin, self._admin = self._admin, None
         if admin is not None:
             await whole(admin.close())
@@ -466,8 +464,8 @@ class Kernel:
         raise ConfigurationError("What runs executions here keeps everything.")
 
     async def _collect(self, dry: bool) -> Collected:
-        assert self._collector is not None, "this process holds the home"
-        return await self._collector.collect(dry=dry)
+        assert self._upkeep is not None, "this process holds the home"
+        return await self._upkeep.collect(dry)
 
     def plain(self, literals: Literals, closure: Closure, *, inputs: bool = False) -> dict[str, Any]:
         """Outputs (or inputs) of an execution as plain data, as for JSON; files are named by a local path."""
@@ -567,10 +565,8 @@ class Kernel:
 
     async def _start(self, registry: Registry) -> LocalEngine:
         """Make the engine of this process, which has come to hold the home."""
-        import asyncio
-
-        from wingbeat.kernel.collecting import collector_of
         from wingbeat.kernel.making import engine_of
+        from wingbeat.kernel.upkeep import Upkeep
 
         inline = None
         if self._inline:
@@ -580,8 +576,7 @@ class Kernel:
             inline = InlineExecutor(self._inline, self._preparer.io, str(self._home.folder / "attempts"))
         engine = engine_of(registry, self._home, inline, frozenset(task.name for task in self._inline))
         await engine.start(f"pid {os.getpid()}")
-        self._collector = collector_of(registry, self._home, engine, lambda: self._admin)
-        self._background = asyncio.create_task(self._collector.keep_up(), name="retention")
+        self._upkeep = Upkeep(registry, self._home, engine, lambda: self._admin)
         return engine
 
     async def _settle(self, engine: SharedEngine) -> None:

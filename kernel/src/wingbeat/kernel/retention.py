@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from wingbeat.contracts.journal import Record
 from wingbeat.contracts.retention import RETENTION_LABEL
@@ -18,23 +18,6 @@ from wingbeat.spec.phase import ExecutionPhase
 DAY_S = 86_400.0
 _DIGEST = re.compile(rb"sha256:[0-9a-f]{64}")
 DIGEST_LENGTH = 71
-
-
-class RetentionSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """For how long a home keeps what is over.
-
-    Attributes:
-        days: Days for which executions are kept when they have ended, where their launch plan says nothing else; 0: for ever.
-
-        spare_hours: Hours for which content stays after it was last put into storage or looked for, also if nothing refers to it:
-            what is uploaded for an execution is there before that.
-
-        every_hours: A kernel that stays open collects so often; 0: never, only when it is asked to.
-    """
-
-    days: Annotated[float, Meta(ge=0)] = 90.0
-    spare_hours: Annotated[float, Meta(ge=0)] = 24.0
-    every_hours: Annotated[float, Meta(ge=0)] = 24.0
 
 
 class Over(Struct, frozen=True):

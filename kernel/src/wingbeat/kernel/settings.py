@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from wingbeat.engine.rules import Rule
 from wingbeat.host.home import Choice
-from wingbeat.kernel.retention import RetentionSettings
 
 
 class KernelSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,6 +68,23 @@ class ProjectSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str = "default"
     domain: str = "development"
+
+
+class RetentionSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """For how long a home keeps what is over.
+
+    Attributes:
+        days: Days for which executions are kept when they have ended, where their launch plan says nothing else; 0: for ever.
+
+        spare_hours: Hours for which content stays after it was last put into storage or looked for, also if nothing refers to it:
+            what is uploaded for an execution is there before that.
+
+        every_hours: A kernel that stays open collects so often; 0: never, only when it is asked to.
+    """
+
+    days: Annotated[float, Meta(ge=0)] = 90.0
+    spare_hours: Annotated[float, Meta(ge=0)] = 24.0
+    every_hours: Annotated[float, Meta(ge=0)] = 24.0
 
 
 OWN: Mapping[str, type[Struct]] = {
