@@ -54,11 +54,13 @@ test-long: $(SYNCED) $(ETA_SYNCED) ## run what takes longer still: whole kits on
 	@$(ACTIVATE) pytest -m long kernel tests $(ARGS)
 	@$(ETA_PYTEST) -m long $(ARGS)
 
-# What the tests of containers need of the system; without it they say that they were not run.
-podman: ## install Podman, runc and a registry (Debian, as root)
-	@command -v podman runc docker-registry > /dev/null || { \
+# What the tests of containers, and of the catalog in Redis, need of the system; without it they say that they were not run.
+podman: ## install Podman, runc, a registry and Redis (Debian, as root)
+	@lacking=; for program in podman runc docker-registry redis-server; do \
+		command -v $$program > /dev/null || lacking="$$lacking $$program"; done; \
+	test -z "$$lacking" || { \
 		test "$$(id -u)" = 0 || { echo "make podman installs packages: run it as root" >&2; exit 2; }; \
-		apt-get update -qq && apt-get install -y -qq --no-install-recommends podman runc docker-registry > /dev/null; }
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends $$lacking > /dev/null; }
 	@podman --version
 
 faults: $(SYNCED) ## kill, cut and fill ten times as often as test-heavy does (an hour and more)

@@ -18,6 +18,7 @@ from eta_pipeline.constants import FOLDS, NO_FOLD
 pytest.importorskip("pyspark", reason="needs examples/eta/requirements.txt")
 pytestmark = [
     pytest.mark.spark,
+    pytest.mark.timeout(300),
     pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java 17 or later"),
 ]
 
