@@ -210,6 +210,27 @@ async def test_what_a_task_made_read_only_goes_as_well(flows, opened):
         assert not (kernel.home / "attempts" / execution.id).exists()
 
 
+async def test_code_of_what_this_kernel_has_launched_stays(flows, opened):
+    """Its closure is in memory, so it is not among those that could go; what it refers to is looked for all the same."""
+    async with opened(days=90) as kernel:
+        waiting = await kernel.launch(flows.parent, {"words": ["a"]})
+        await (await kernel.launch(flows.everything, {"n": 1})).result()
+        before = objects(kernel)
+        assert (await kernel.collect()).blobs == 0
+        assert objects(kernel) == before
+        await kernel.signal(waiting.id, "go", True)
+        assert await waiting.result() == [1]
+
+
+async def test_values_that_are_named_by_what_cannot_be_decoded_are_followed(flows, opened, monkeypatch):
+    async with opened(days=90) as kernel:
+        await (await kernel.launch(flows.everything, {"n": 1})).result()
+        before = objects(kernel)
+        monkeypatch.setattr("wingbeat.kernel.retention.decoded", lambda body: None)
+        await kernel.collect()
+        assert objects(kernel) == before
+
+
 async def test_where_something_cannot_be_read_no_content_goes(flows, opened):
     """A tree whose list of files is damaged may refer to anything."""
     async with opened(days=90) as kernel:

@@ -147,6 +147,7 @@ class _Collection:
         self._going: set[str] = set()
         self._met: set[str] = set()
         self._values: set[str] = set()
+        self._named: set[str] = set()
         self._storages: list[Sweepable] = []
 
     async def run(self) -> Collected:
@@ -218,7 +219,8 @@ class _Collection:
         unused: dict[str, int] = {}
         for storage in self._sweepable():
             unused |= await asyncio.to_thread(lambda s: dict(s.unused(before)), storage)
-        closures = self._engine.forgetting.unused(await self._journal.closures())
+        self._named = {*await self._journal.closures()}
+        closures = self._engine.forgetting.unused(sorted(self._named))
         if not unused and not closures:
             return 0, 0, 0
         async for referred in self._references():
@@ -274,7 +276,7 @@ class _Collection:
         found = await asyncio.to_thread(self._referred, body)
         for digest in found:
             unused.pop(digest, None)
-        for digest in found & closures:
+        for digest in found & self._named:  # also of one in memory, which stays itself: its code has to stay, too
             closures.discard(digest)
             if (closure := await self._journal.closure(digest)) is not None:
                 await self._mark(closure, unused, closures)
@@ -282,7 +284,10 @@ class _Collection:
     def _referred(self, body: bytes) -> set[str]:
         """What `body` refers to, with what is inside of trees and of values in storage, as far as it was not met before."""
         todo = retention.digests(body)
-        for uri, size in retention.offloaded(retention.decoded(body)):
+        value = retention.decoded(body)
+        # What cannot be read as a whole may name a value in storage by any of them.
+        unsure = [(f"{self._home.storage().scheme}:{digest}", 0) for digest in todo] if value is None else ()
+        for uri, size in (*retention.offloaded(value), *unsure):
             todo |= self._inside_value(uri, size)
         found = set[str]()
         while todo := todo - self._met:
