@@ -11,6 +11,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TypeVar
 
+from wingbeat.base.errors import ErrorKind
+from wingbeat.spec.outcome import ErrorInfo
+
 T = TypeVar("T")
 
 KINDS: dict[str, float] = {
@@ -52,8 +55,18 @@ KINDS: dict[str, float] = {
     "an answer comes early": 0.01,
 }
 """By kind, the chance that it strikes when it can."""
+FAILURES: dict[str, ErrorInfo] = {
+    "a user error": ErrorInfo("ValueError", "bad"),
+    "an error that is not retried": ErrorInfo("NonRetryable", "never again", retryable=False),
+    "out of memory": ErrorInfo("OutOfMemory", "too much"),
+    "an attempt is lost": ErrorInfo("Lost", "gone", ErrorKind.SYSTEM),
+    "an executor does not take an attempt": ErrorInfo("ExecutorFailed", "it does not answer", ErrorKind.SYSTEM),
+}
+"""How attempts fail: what is reported."""
 _FACTORS = (0.3, 1.0, 1.0, 2.0)
 """A seed multiplies the chance of a kind by one of these."""
+_SPARED = {chance * factor: math.log(1.0 - chance * factor) for chance in KINDS.values() for factor in _FACTORS}
+"""By chance, the logarithm of that it does not strike."""
 _64_BITS = (1 << 64) - 1
 _NUMBERS = {kind: number for number, kind in enumerate((*KINDS, "faults", "schedule", "turn"))}
 
@@ -68,14 +81,17 @@ class Dice(random.Random):
 
     def choice(self, seq: Sequence[T]) -> T:  # type: ignore[override]
         """One of them. Raises IndexError if there is none."""
-        count = len(seq)
-        if not count:
+        if not seq:
             raise IndexError("there is nothing to choose from")
+        return seq[self.below(len(seq))]
+
+    def below(self, count: int) -> int:
+        """One of the numbers from 0 up to `count`, which is at least 1 and not among them."""
         bits = count.bit_length()
         drawn = self.getrandbits(bits)
         while drawn >= count:
             drawn = self.getrandbits(bits)
-        return seq[drawn]
+        return drawn
 
 
 def uniform(seed: int, number: int) -> float:
@@ -105,10 +121,12 @@ class Faults:
         every = draw.random() < 0.2
         drawn = draw.getrandbits(3 * len(KINDS))
         self.rates: dict[str, float] = {}
+        self._spared: dict[str, float] = {}
         for number, (kind, chance) in enumerate(KINDS.items()):
             of_kind = drawn >> 3 * number
             if (of_kind & 1 or every) and kind not in off:
-                self.rates[kind] = chance * _FACTORS[of_kind >> 1 & 3]
+                rate = self.rates[kind] = chance * _FACTORS[of_kind >> 1 & 3]
+                self._spared[kind] = _SPARED[rate]
         self.fired: Counter[str] = Counter() if fired is None else fired
         self.calm = False
         self._seed = seed
@@ -135,4 +153,4 @@ class Faults:
         """How many chances it has until it strikes, that one included: as throwing at each would have it, in one throw."""
         number = self._waits[kind] = self._waits.get(kind, 0) + 1
         drawn = uniform(number_of(self._seed, kind), number)
-        return 1 + int(math.log(1.0 - drawn) / math.log(1.0 - self.rates[kind]))
+        return 1 + int(math.log(1.0 - drawn) / self._spared[kind])

@@ -10,7 +10,6 @@ checked on the way (`wingbeat.testing.invariants`).
 from __future__ import annotations
 
 import hashlib
-import random
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from heapq import heapify, heapreplace
@@ -19,7 +18,6 @@ from typing import Any, get_args
 
 from msgspec import Struct
 
-from wingbeat.base.errors import ErrorKind
 from wingbeat.contracts.executor import Replay, Suspended
 from wingbeat.engine.replays import replay_of
 from wingbeat.machine import event as e
@@ -47,7 +45,7 @@ from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import CacheStatus
 from wingbeat.spec.plan import GateKind, Plan
 from wingbeat.testing.bodies import Script
-from wingbeat.testing.faults import Dice, Faults, number_of
+from wingbeat.testing.faults import FAILURES, Dice, Faults, number_of, uniform
 from wingbeat.testing.graphs import plans_of
 from wingbeat.testing.invariants import Broken, check_end, check_fact, check_outstanding, check_state
 from wingbeat.types import ListType
@@ -136,8 +134,7 @@ class World:
         heapify(self.storms)
         self.plan, self.templates = plans_of(seed // SCHEDULES, options.depth)
         self.scripts = Script(seed, sorted(self.templates))
-        self.turn = random.Random(number_of(seed, "turn"))  # dice of its own: what it waits for changes nothing else
-        self.queued = ConcurrencySpec("limit") if self.turn.random() < QUEUED_SHARE else None
+        self.queued = ConcurrencySpec("limit") if self._turn_comes(0, QUEUED_SHARE) else None
         self.at = 1000.0
         self.inputs: Literals = {"x": Inline(3)}
         self.machine = Machine(Graph(self.plan, self.templates), self.inputs, initial(self.plan))
@@ -154,6 +151,10 @@ class World:
         self.loads: set[int] = set()
         self.publications: set[int] = set()
         self.granted: set[int] = set()
+        self.asked: tuple[tuple[Callable[[World, int], None], set[int]], ...] = (  # no bound methods: they would be cycles
+            (World._lookup, self.lookups), (World._publication, self.publications), (World._load, self.loads),
+            (World._child, self.awaited),
+        )  # fmt: skip
         self.timers: list[SetTimer] = []
         self.timers_ever: set[SetTimer] = set()
         self.past: list[e.Event] = []
@@ -348,8 +349,12 @@ class World:
 
     def _admit(self, chance: float) -> None:
         """Let it begin, if it waits for its turn."""
-        if self.machine.state.lined is not None and self.turn.random() < chance:
+        if self.machine.state.lined is not None and self._turn_comes(1 + self.turns, chance):
             self._say(e.Admitted(self.at))
+
+    def _turn_comes(self, number: int, chance: float) -> bool:
+        """Drawn apart: what it waits for changes nothing else."""
+        return uniform(number_of(self.seed, "turn"), number) < chance
 
     def _storm(self) -> None:
         self.turns += 1
@@ -396,19 +401,22 @@ class World:
 
     def _something_happens(self) -> bool:
         """One answer of the world, if one is due; or a kernel that was paused goes on."""
-        gates = self._answerable() if self.machine.state.gates else ()
-        due: tuple[tuple[Callable[[Any], None], Collection[Any]], ...] = (
-            (self._lookup, self.lookups), (self._publication, self.publications), (self._load, self.loads),
-            (self._child, self.awaited), (self._gate, gates), (self._attempt, self.open(self.attempts)),
-            (self._go_on, range(len(self.paused))),
-        )  # fmt: skip
-        count = sum([len(whats) for _, whats in due])
+        due: list[tuple[Callable[[World, Any], None], Collection[Any]]] = [each for each in self.asked if each[1]]
+        if self.machine.state.gates:
+            due.append((World._gate, self._answerable()))
+        if attempts := self.open(self.attempts):
+            due.append((World._attempt, attempts))
+        if self.paused:
+            due.append((World._go_on, range(len(self.paused))))
+        count = 0
+        for _, whats in due:
+            count += len(whats)
         if not count:
             return False
-        which = self.rng.choice(range(count))
+        which = self.rng.below(count)
         for answer, whats in due:
             if which < len(whats):
-                answer(next(islice(whats, which, None)))  # sets of numbers have one order in every process
+                answer(self, next(islice(whats, which, None)))  # sets of numbers have one order in every process
                 break
             which -= len(whats)
         return True
@@ -573,13 +581,6 @@ STORMS: dict[str, Callable[[World], None]] = {
 }
 """Faults that strike by themselves, in the place of what else would have happened at that time."""
 FACTS: dict[type, str] = {kind: f"fact {kind.__name__}" for kind in get_args(Fact)}
-FAILURES = {
-    "a user error": ErrorInfo("ValueError", "bad"),
-    "an error that is not retried": ErrorInfo("NonRetryable", "never again", retryable=False),
-    "out of memory": ErrorInfo("OutOfMemory", "too much"),
-    "an attempt is lost": ErrorInfo("Lost", "gone", ErrorKind.SYSTEM),
-    "an executor does not take an attempt": ErrorInfo("ExecutorFailed", "it does not answer", ErrorKind.SYSTEM),
-}
 
 
 def same_node(graph: Graph, other: Graph, address: int) -> bool:
