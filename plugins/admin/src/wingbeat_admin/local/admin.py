@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
@@ -62,7 +63,7 @@ from wingbeat_admin.local import backfills
 from wingbeat_admin.local.access import LocalAccess
 from wingbeat_admin.local.firing import below_others, check_taken, kickoff
 from wingbeat_admin.local.follower import Follower
-from wingbeat_admin.local.inputs import literals_of
+from wingbeat_admin.local.inputs import are_small, literals_of
 from wingbeat_admin.local.places import LocalPlaces
 from wingbeat_admin.local.quotas import check_versions
 from wingbeat_admin.local.ranges import check_range, ids_of, ticks_in
@@ -84,6 +85,8 @@ CLOSE_S_MAX = 10.0
 MOMENT_MAX = 32_503_680_000.0
 """The year 3000, in epoch seconds."""
 AUDIT_DAYS = 365
+DEFINITIONS_MAX = 64
+"""So many are kept in memory; what is registered does not change."""
 FIRST_TOLD = 10
 """So many ticks are told of what a backfill would do."""
 RESERVED = "wingbeat/"
@@ -135,6 +138,7 @@ class LocalAdmin:
         self._store: Store | None = None
         self._thread: ThreadPoolExecutor | None = None
         self._follower: Follower | None = None
+        self._definitions: dict[Identity, Definition] = {}
         self._access = LocalAccess(self.do, clock, audit_days, _owner)
         self._places = LocalPlaces(self.do, clock, self._access)
 
@@ -280,7 +284,10 @@ class LocalAdmin:
             if name.startswith(RESERVED) or name in ("project", "domain"):
                 raise InputError(f"The label {name!r} is ours.", hint="Choose another name.")
         id, definition = await self._resolved(launch.entity)
-        given = await asyncio.to_thread(literals_of, definition, launch.inputs, self._storage, str(id))
+        if are_small(launch.inputs):  # which is soon done: a thread would cost more
+            given = literals_of(definition, launch.inputs, self._storage, str(id))
+        else:
+            given = await asyncio.to_thread(literals_of, definition, launch.inputs, self._storage, str(id))
         if self._follower is None:
             raise ConfigurationError("The admin is not open.")
         inputs, uses = await self._follower.completed(definition, given, {}, str(id))
@@ -458,7 +465,12 @@ class LocalAdmin:
         if not version:
             version = parse_identity((await self.do(Store.entity, name, "")).id).version
         id = name.at(version)
-        return id, await self.do(Store.definition, id)
+        if (known := self._definitions.get(id)) is not None:
+            return id, known
+        definition = self._definitions[id] = await self.do(Store.definition, id)
+        if len(self._definitions) > DEFINITIONS_MAX:
+            del self._definitions[next(iter(self._definitions))]
+        return id, definition
 
     def _open(self) -> Store:
         return Store(open_file(self._path), self._rules)
@@ -502,6 +514,7 @@ class LocalAdmin:
         check_taken(trigger.inputs, definition.interface, watched.interface, watched.id)
 
 
+@cache
 def _owner() -> str:
     """Who works with the home: the user of this process, where nobody has to prove who they are."""
     try:

@@ -48,6 +48,8 @@ from wingbeat_admin.local.waiting import either
 AGAIN_S = 0.5
 AGAIN_S_MAX = 30.0
 DUE_PAGE = 100
+GATHER_S = 0.05
+"""So long it waits before it takes note of more: what comes meanwhile is one transaction, and what follows is looked for once."""
 LATER_S_MIN = 1.0
 """At least so much later what has no room now is launched: many may wait for it."""
 _DEFINITE = (ConflictError, InputError, LimitReached, NotFound, ValueMismatch)
@@ -144,6 +146,7 @@ class Follower:
             if noted.notices:
                 self._teller.look()
                 self._lined.set()
+            await asyncio.sleep(GATHER_S)
 
     async def _read(self) -> None:
         """Look at the values of executions, so that they are found by them."""

@@ -13,6 +13,16 @@ from wingbeat.spec.literal import Inline, Literal, Literals
 from wingbeat.spec.whole import literal_of
 from wingbeat.types import ValueMismatch, check_wire, describe
 
+SMALL_INPUTS_MAX, SMALL_TEXT_MAX = 32, 1024
+
+
+def are_small(wires: Mapping[str, Any]) -> bool:
+    """Whether they are a few numbers and short texts."""
+    return len(wires) <= SMALL_INPUTS_MAX and all(
+        wire is None or type(wire) in (bool, int, float) or (type(wire) is str and len(wire) <= SMALL_TEXT_MAX)
+        for wire in wires.values()
+    )
+
 
 def literals_of(definition: Definition, wires: Mapping[str, Any], storage: Storage, name: str) -> Literals:
     """Checked inputs; large ones are stored.
