@@ -12,9 +12,12 @@ import pytest
 
 from wingbeat import Kernel, NotFound
 from wingbeat.base.errors import ConfigurationError
+from wingbeat.contracts.catalog import Evicted
+from wingbeat.contracts.hookspecs import hookimpl
 from wingbeat.contracts.journal import Record
 from wingbeat.contracts.retention import RETENTION_LABEL, Collected
 from wingbeat.kernel.retention import Over, digests, is_over, offloaded, with_parents
+from wingbeat.testing.fakes import MemoryCatalog
 
 NOW = 1e9
 DAY_S = 86_400.0
@@ -269,6 +272,39 @@ async def test_a_kernel_that_stays_open_collects_by_itself(flows, opened, monkey
             while True:
                 await kernel.get(execution.id)
                 await asyncio.sleep(0.02)
+
+
+class _Catalog(MemoryCatalog):
+    """A plugin whose catalog has entries that nobody asks for."""
+
+    __name__ = "memory"
+    asked = ()
+
+    @hookimpl
+    def wingbeat_register(self, registrar):
+        registrar.catalog("memory", lambda home: self)
+
+    async def stale(self, unused_s):
+        return Evicted(0 if self.asked else 3, 0)
+
+    async def trim(self, unused_s, limit):
+        self.asked = (*self.asked, unused_s)
+        return Evicted(3, 0)
+
+
+async def test_entries_that_nobody_asks_for_go(tmp_path):
+    catalog = _Catalog()
+
+    async def collected(dry, **given):
+        async with Kernel(tmp_path / "home", discover=False, plugins=[catalog], settings=settings(**given)) as kernel:
+            return (await kernel.collect(dry=dry)).entries
+
+    assert await collected(False, days=0) == 0, "for ever"
+    assert await collected(True, days=2) == 3
+    assert catalog.asked == ()
+    assert await collected(False, days=2) == 3
+    assert catalog.asked == (2 * DAY_S,)
+    assert await collected(False, days=2) == 0
 
 
 def test_whose_time_is_over():

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from wingbeat.contracts.catalog import CacheEntry, CacheKey, Evicted, Explanation, Reserved
 from wingbeat.testing.conformance.catalog import CatalogContract
+from wingbeat.testing.conformance.catalog_trim import TrimContract
 from wingbeat_catalog import SqliteCatalog
 
 
@@ -168,3 +169,43 @@ class TestLosesACancelledTransaction(Broken):
         async def close(self) -> None:
             with contextlib.suppress(Exception):
                 await super().close()
+
+
+class BrokenTrim(TrimContract):
+    Faulty: ClassVar[type[SqliteCatalog]]
+    caught_by: ClassVar[set[str]]
+
+    def make(self, home, clock):
+        return self.Faulty(Path(home.path, "catalog.sqlite"), clock=clock)
+
+
+class TestTrimsWhatIsReserved(BrokenTrim):
+    caught_by: ClassVar[set[str]] = {"test_what_is_reserved_now_stays"}
+
+    class Faulty(SqliteCatalog):
+        async def trim(self, unused_s: float, limit: int) -> Evicted:
+            await self._write("DELETE FROM reservations", ())
+            return await super().trim(unused_s, limit)
+
+
+class TestTrimsByAgeAlone(BrokenTrim):
+    caught_by: ClassVar[set[str]] = {"test_what_was_asked_for_stays", "test_uses_outlive_the_object"}
+
+    class Faulty(SqliteCatalog):
+        def _note_used(self, db):
+            self._used = {}
+
+
+class TestNotesUsesWhenItHasAnswered(BrokenTrim):
+    caught_by: ClassVar[set[str]] = {"test_who_finds_an_entry_while_others_go_finds_it_again"}
+
+    class Faulty(SqliteCatalog):
+        def _look(self, db, digest, now):
+            row = super()._look(db, digest, now)
+            self._used.pop(digest, None)
+            return row
+
+        async def lookup(self, key: CacheKey) -> CacheEntry | None:
+            entry = await super().lookup(key)
+            self._used[key.digest] = self._clock()
+            return entry

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from wingbeat.testing.conformance.catalog import CatalogContract
+from wingbeat.testing.conformance.catalog_trim import TrimContract
 from wingbeat_catalog import SqliteCatalog
 
 
-class TestSqliteCatalog(CatalogContract):
+class TestSqliteCatalog(CatalogContract, TrimContract):
     shared = False  # one process holds the home
 
     def make(self, home, clock):

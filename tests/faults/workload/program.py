@@ -8,13 +8,16 @@ import asyncio
 import os
 import sys
 import time
+from unittest import mock
 
 import steps
 
 import wingbeat.engine.live
 from wingbeat import ConflictError, Execution, Kernel, NotFound
+from wingbeat.contracts.catalog import CacheEntry, CacheKey
 from wingbeat.contracts.retention import RETENTION_LABEL
 from wingbeat.kernel.compiling import compile_file
+from wingbeat_catalog import SqliteCatalog
 
 wingbeat.engine.live.SNAPSHOT_FACTS_MIN = 5
 
@@ -52,6 +55,7 @@ async def let_go(kernel: Kernel, folder: str) -> None:
     execution = await kernel.launch(steps.passing, {"folder": folder, "tag": "p"}, "passing", labels=over)
     assert len(await execution.result()) == 3
     await kernel.collect()
+    assert not (await kernel.collect(dry=True)).entries
     try:
         await kernel.get("passing")
     except NotFound:
@@ -61,8 +65,20 @@ async def let_go(kernel: Kernel, folder: str) -> None:
     assert await (await kernel.get("mapped-0")).result() == WORK["mapped"]
 
 
+async def left_over(home: str) -> None:
+    """Have an entry in the catalog that nobody has asked for in a year."""
+    os.makedirs(home, exist_ok=True)
+    catalog = SqliteCatalog(f"{home}/catalog.sqlite", clock=lambda: time.time() - 366 * 86400)
+    with mock.patch("wingbeat_catalog.sqlite.hit"):  # the failpoints are for what the kernel does
+        await catalog.start()
+        await catalog.publish(CacheEntry(CacheKey("sha256:old", "steps.old", "1", "i", {}), {}))
+        await catalog.close()
+
+
 async def main(folder: str, home: str) -> None:
     compile_diamond = await asyncio.to_thread(compile_file, "steps.py", "diamond", home)
+    if COPIES == 1:
+        await left_over(home)
     async with Kernel(home) as kernel:
         print("open", flush=True)
         names = []

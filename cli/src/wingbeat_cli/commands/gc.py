@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Remove nothing; say what would go.")
 @output_option()
 def command(dry_run: bool, output: str) -> int:
-    """Let go of what is over: executions whose time is over, with their logs and decks, and files that nothing refers to any more.
+    """Let go of what is over: executions whose time is over, with their logs and decks, entries of the cache that nobody has asked
+    for, and files that nothing refers to any more.
 
-    Executions are kept for the days of the setting retention.days when they have ended, or of retention_days of their launch plan.
+    Executions are kept for the days of the setting retention.days when they have ended, or of retention_days of their launch plan;
+    what nobody asks for goes after the days of that setting.
     A server, and any kernel that stays open, does this once a day by itself.
     """
     from wingbeat_cli.door import within
@@ -47,6 +49,8 @@ def _tell(found: Collected) -> None:
     click.echo(
         f"{did} {_count(found.executions, 'execution')} ({format_size(found.folders_bytes)} of logs and decks){bundled}"
     )
+    if found.entries:
+        click.echo(f"{did} {_count(found.entries, 'entry', 'entries')} of the cache that nobody has asked for")
     click.echo(f"{did} {_count(found.blobs, 'file')} that nothing refers to ({format_size(found.blobs_bytes)})")
     for why, count in sorted(found.kept.items()):
         click.echo(f"kept {_count(count, 'execution')} whose time is over: {why}")
@@ -54,5 +58,5 @@ def _tell(found: Collected) -> None:
         click.echo(sentence, err=True)
 
 
-def _count(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+def _count(count: int, what: str, many: str = "") -> str:
+    return f"{count:,} {what if count == 1 else many or what + 's'}"

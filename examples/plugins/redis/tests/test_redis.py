@@ -9,6 +9,7 @@ from server import Server
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.testing.conformance.catalog import CatalogContract
+from wingbeat.testing.conformance.catalog_trim import TrimContract
 from wingbeat.testing.conformance.plugin import PluginContract
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
@@ -21,7 +22,7 @@ def server():
     made.close()
 
 
-class TestCatalog(CatalogContract):
+class TestCatalog(CatalogContract, TrimContract):
     @pytest.fixture(autouse=True)
     def url(self, server):
         self.url = server.url

@@ -13,7 +13,7 @@ The kit is `wingbeat.testing.conformance.catalog.CatalogContract`. What holds fo
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -166,4 +166,24 @@ class Catalog(Protocol):
 
         Called when: a lookup missed, and when a person asks. Answers a sentence for people, and changes nothing. Raises:
         anything; as of `lookup`.
+        """
+
+
+@runtime_checkable
+class Trimmable(Protocol):
+    """What a catalog can do besides that lets go of entries which nobody asks for. One that cannot keeps everything until somebody
+    evicts it. The kit is `wingbeat.testing.conformance.catalog_trim.TrimContract`.
+
+    An entry is *used* when `lookup` answers with it, and when something is published under its key, also if the first one wins.
+    One whose key is reserved now is not stale, however old it is.
+    """
+
+    async def stale(self, unused_s: float) -> Evicted:
+        """How many entries were last used more than so many seconds ago, and the bytes that they count. Changes nothing."""
+
+    async def trim(self, unused_s: float, limit: int) -> Evicted:
+        """Remove at most `limit` of those, and say how much that was: nothing, when none is left.
+
+        Called when: entries are collected, in batches, beside all other calls. A lookup at the same time either misses, or has
+        answered with an entry that stays. Called again: goes on with the next. Raises: anything; the next collection goes on.
         """

@@ -35,6 +35,8 @@ class Collected(Struct, frozen=True):
         skipped: What could not be collected here, in sentences.
 
         dry: Whether it only looked. What the executions refer to is counted among the blobs then, too.
+
+        entries: Entries of the catalog that nobody has asked for.
     """
 
     executions: int = 0
@@ -45,6 +47,7 @@ class Collected(Struct, frozen=True):
     kept: dict[str, int] = {}
     skipped: tuple[str, ...] = ()
     dry: bool = False
+    entries: int = 0
 
 
 @runtime_checkable

@@ -139,7 +139,7 @@ class LocalEngine:
             self._archive, self._routes, self._loading, self._memo, self._pools, self._admission, self._dispatchers,
             self._lives, self.quarantined, self._request, self._perform, self._feed,
         )  # fmt: skip
-        self.forgetting = Forgetting(self._journal, self._archive, self._lives, self._ended)
+        self.forgetting = Forgetting(self._journal, self._archive, self._lives, self._ended, self._memo)
         self._earlier = Earlier(self._lives, self._recovery.left, self._archive, self._journal, self._loading)
 
     # -- life

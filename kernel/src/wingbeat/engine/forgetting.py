@@ -1,4 +1,4 @@
-"""Has the journal forget executions that have ended, beside the loop that appends to it."""
+"""Has the journal forget executions that have ended, beside the loop that appends to it, and the catalog what nobody asks for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from wingbeat.contracts.failpoints import hit
 from wingbeat.engine.archive import Archive
 from wingbeat.engine.bounded import BoundedJournal
+from wingbeat.engine.eviction import trim
 from wingbeat.engine.live import Live
+from wingbeat.engine.memo import Memo
 
 
 class Forgetting:
@@ -20,9 +22,9 @@ class Forgetting:
     """
 
     def __init__(
-        self, journal: BoundedJournal, archive: Archive, lives: Mapping[str, Live], ended: dict[str, Live]
+        self, journal: BoundedJournal, archive: Archive, lives: Mapping[str, Live], ended: dict[str, Live], memo: Memo
     ) -> None:
-        self._journal, self._archive, self._lives, self._ended = journal, archive, lives, ended
+        self._journal, self._archive, self._lives, self._ended, self._memo = journal, archive, lives, ended, memo
 
     def needed(self) -> set[str]:
         """Executions whose checkpoints others go on with that have not ended."""
@@ -54,6 +56,10 @@ class Forgetting:
             for execution in ended:
                 self._ended.pop(execution, None)
             return count
+
+    async def entries(self, unused_s: float, *, dry: bool) -> tuple[int, str]:
+        """Forget entries of the catalog. See `eviction.trim`."""
+        return await trim(self._memo.catalog, self._memo.name, unused_s, dry=dry)
 
 
 def _open(live: Live) -> list[float]:

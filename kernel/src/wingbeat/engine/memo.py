@@ -43,6 +43,8 @@ class Memo:
     """Answers the machine's questions about the catalog with events.
 
     Attributes:
+        name: What it is called in messages.
+
         looking: How many lookups are under way; their answers are events to come.
     """
 
@@ -50,7 +52,8 @@ class Memo:
         self, catalog: Catalog | None, name: str, storage: Storage, clock: Clock, post: Post, broke: Broke
     ) -> None:
         self.catalog, self._storage, self._clock, self._post, self._broke = catalog, storage, clock, post, broke
-        self._circuit, self._none = Circuit(f"The catalog {name!r}"), NO_CATALOG
+        self.name, self._none = f"The catalog {name!r}", NO_CATALOG
+        self._circuit = Circuit(self.name)
         self._verifying = Circuit(f"The storage {storage.scheme!r}")
         self.looking = 0
         self._limit = asyncio.Semaphore(CONCURRENCY)
@@ -67,7 +70,7 @@ class Memo:
             async with asyncio.timeout(START_S_MAX):
                 await self.catalog.start()
         except (Exception, SystemExit) as error:  # noqa: BLE001  # it may raise anything, and tasks can run without it
-            self._none = f"{self._circuit.name} cannot be used: {type(error).__name__}: {error}"
+            self._none = f"{self.name} cannot be used: {type(error).__name__}: {error}"
             self.catalog = None
             _log.warning("%s", self._none)
         else:

@@ -31,7 +31,7 @@ from wingbeat.engine.engine import LocalEngine
 from wingbeat.host.home import HomeFolder
 from wingbeat.host.registry import Registry
 from wingbeat.kernel import retention
-from wingbeat.kernel.retention import DIGEST_LENGTH
+from wingbeat.kernel.retention import DAY_S, DIGEST_LENGTH
 from wingbeat.kernel.settings import KernelSettings, RetentionSettings
 from wingbeat.runtime.files import CHECKPOINT
 from wingbeat.runtime.steps import FOLDER as STEPS
@@ -153,13 +153,22 @@ class _Collection:
     async def run(self) -> Collected:
         """All of it."""
         executions, folders_bytes = await self._executions()
+        entries = await self._entries()
         closures = blobs = blobs_bytes = 0
         try:
             closures, blobs, blobs_bytes = await self._content()
         except (JournalUnknown, ConfigurationError, OSError) as error:  # what cannot be read may refer to anything
             self._skipped.append(f"No content is removed: {error}")
         return Collected(
-            executions, folders_bytes, closures, blobs, blobs_bytes, self._kept, tuple(self._skipped), self._dry
+            executions,
+            folders_bytes,
+            closures,
+            blobs,
+            blobs_bytes,
+            self._kept,
+            tuple(self._skipped),
+            self._dry,
+            entries,
         )
 
     # -- executions
@@ -208,6 +217,16 @@ class _Collection:
         hit("collect.folders-removed")
         count = await self._engine.forget([execution for execution in executions if execution not in stuck])
         hit("collect.forgotten")
+        return count
+
+    # -- entries of the catalog
+
+    async def _entries(self) -> int:
+        if not self._settings.days:
+            return 0
+        count, why = await self._engine.forgetting.entries(self._settings.days * DAY_S, dry=self._dry)
+        if why:
+            self._skipped.append(why)
         return count
 
     # -- content

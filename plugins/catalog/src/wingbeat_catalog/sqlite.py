@@ -81,6 +81,13 @@ _EVICT = """
     ) RETURNING size
 """
 
+_STALE = """
+    FROM entries WHERE used_at < :before
+    AND NOT EXISTS (SELECT 1 FROM reservations WHERE reservations.digest = entries.digest AND until > :now)
+"""
+_COUNT_STALE = f"SELECT count(*), coalesce(sum(size), 0) {_STALE}"
+_TRIM = f"DELETE FROM entries WHERE digest IN (SELECT digest {_STALE} ORDER BY used_at LIMIT :limit) RETURNING size"
+
 
 class _Keyed(msgspec.Struct):
     """An entry without its outputs, which a comparison need not read."""
@@ -144,24 +151,31 @@ class SqliteCatalog:
         """The entry under `key`, unless it has expired. One that is damaged is removed: it is a miss."""
         now = self._clock()
         hit("catalog.lookup")
-        rows = await self._all(_LOOKUP, (key.digest, now))
-        if not rows:
+        row = await self._at_once(self._look, key.digest, now)
+        if row is None:
             return None
-        entry = _read(*rows[0])
+        entry = _read(*row)
         if entry is None or entry.key.digest != key.digest:
             _log.warning("The entry %s in %s is damaged and is dropped.", key.digest, self._path)
             if not self._read_only:
-                await self._all("DELETE FROM entries WHERE digest = ? AND checksum = ?", (key.digest, rows[0][1]))
+                await self._all("DELETE FROM entries WHERE digest = ? AND checksum = ?", (key.digest, row[1]))
             return None
         if entry.expires_at is not None and entry.expires_at <= now:  # whatever the column says
             return None
-        # A lookup must not wait for a write: that the entry was used is kept in memory and written with others. What a
-        # crash loses of it only makes an eviction by use a little less fair.
-        if not self._read_only:
-            self._used[key.digest] = now
-            if len(self._used) >= _USED_MAX:
-                await self._write_used()
+        if len(self._used) >= _USED_MAX:
+            await self._write_used()
         return entry
+
+    def _look(self, db: sqlite3.Connection, digest: str, now: float) -> tuple[Any, Any] | None:
+        """What is found, and that it was used: noted in the connection's thread, in its turn among others that remove what is not.
+
+        A lookup must not wait for a write: that the entry was used is kept in memory and written with others. What a crash loses
+        of it only makes an eviction by use a little less fair.
+        """
+        row: tuple[Any, Any] | None = db.execute(_LOOKUP, (digest, now)).fetchone()
+        if row is not None and not self._read_only:
+            self._used[digest] = now
+        return row
 
     async def reserve(self, key: CacheKey, owner: str, seconds: float) -> Reserved:
         """Ask to be the one that computes `key`, or to be it for longer."""
@@ -193,12 +207,16 @@ class SqliteCatalog:
         }
         self._check_writable()
         node = entry.source.rpartition("/")[0] or entry.source
-        await self._at_once(_publish, values, (entry.key.digest, entry.source, node))
+        await self._at_once(self._store, values, (entry.key.digest, entry.source, node))
         self._published += 1
         self._published_bytes += entry.size
         much = self._size_max is not None and self._published_bytes > self._size_max // 10
         if much or self._published >= SWEEP_EVERY:
             await self._sweep()
+
+    def _store(self, db: sqlite3.Connection, entry: dict[str, Any], reservation: tuple[str, str, str]) -> None:
+        _publish(db, entry, reservation)
+        self._used[entry["digest"]] = entry["now"]  # also where another one was first
 
     async def evict(
         self,
@@ -221,6 +239,25 @@ class SqliteCatalog:
         sizes = await self._write(_EVICT, values)
         return Evicted(len(sizes), sum(size for (size,) in sizes))
 
+    async def stale(self, unused_s: float) -> Evicted:
+        """How many entries were last used longer ago than that, of keys that are not reserved, and their bytes."""
+        await self._write_used()
+        now = self._clock()
+        ((count, size),) = await self._all(_COUNT_STALE, {"before": now - unused_s, "now": now})
+        return Evicted(count, size)
+
+    async def trim(self, unused_s: float, limit: int) -> Evicted:
+        """Remove at most so many of those, the least recently used first."""
+        self._check_writable()
+        now = self._clock()
+        sizes = await self._at_once(self._trim, {"before": now - unused_s, "now": now, "limit": limit})
+        return Evicted(len(sizes), sum(sizes))
+
+    def _trim(self, db: sqlite3.Connection, values: dict[str, Any]) -> list[int]:
+        self._note_used(db)  # what was looked up before its turn stays
+        hit("catalog.trimming")
+        return [size for (size,) in db.execute(_TRIM, values).fetchall()]
+
     async def explain(self, key: CacheKey) -> Explanation:
         """Why `key` hits or misses now."""
         return await self._at_once(_explain, key, self._clock())
@@ -238,8 +275,13 @@ class SqliteCatalog:
 
     async def _write_used(self) -> None:
         if self._used:
-            used, self._used = self._used, {}
-            await self._write(_USED, (_json.encode(used).decode(),))
+            self._check_writable()
+            await self._at_once(self._note_used)
+
+    def _note_used(self, db: sqlite3.Connection) -> None:
+        used, self._used = self._used, {}
+        if used:
+            db.execute(_USED, (_json.encode(used).decode(),))
 
     async def _write(self, sql: str, values: Any) -> list[Any]:
         self._check_writable()

@@ -21,6 +21,8 @@ WAIT_S = 20.0
 """How long a call waits for one of them."""
 FORGOTTEN_MS = 3_600_000
 """A reservation that has run out is deleted so much later; who asks goes by the catalog's clock."""
+PAGE = 500
+"""So many entries are looked at in one go."""
 NEAR_MAX = 200
 """So many entries of a task are compared to explain a miss: those that were used last."""
 
@@ -115,6 +117,31 @@ class RedisCatalog:
         gone = [int(size) for size in sizes if size is not None]
         return Evicted(len(gone), sum(gone))
 
+    async def stale(self, unused_s: float) -> Evicted:
+        """How much was not used for so long, and is not reserved."""
+        return await self._stale(unused_s, None)
+
+    async def trim(self, unused_s: float, limit: int) -> Evicted:
+        """Remove at most so much of it, entry by entry, each if that still holds."""
+        return await self._stale(unused_s, limit)
+
+    async def _stale(self, unused_s: float, limit: int | None) -> Evicted:
+        now, entries, size, passed = self._clock(), 0, 0, 0
+        before, removes = repr(now - unused_s), "0" if limit is None else "1"
+        while limit is None or entries < limit:
+            many = PAGE if limit is None else min(PAGE, limit - entries)
+            found = await self._client.zrangebyscore(self._all, "-inf", f"({before}", start=passed, num=many)
+            for digest in [one.decode() for one in found]:
+                task = await self._client.hget(self._entry(digest), "task") or b""
+                names = [self._entry(digest), self._all, self._reservation(digest), self._task(task.decode())]
+                told = await self._run(scripts.STALE, names, [repr(now), before, digest, removes])
+                passed += limit is None or told is None
+                if told is not None:
+                    entries, size = entries + 1, size + int(told)
+            if not found:
+                break
+        return Evicted(entries, size)
+
     async def explain(self, key: CacheKey) -> Explanation:
         """Why a lookup hits or misses, against the nearest entry of the task."""
         body = await self._client.hget(self._entry(key.digest), "body")
@@ -151,7 +178,10 @@ class RedisCatalog:
         return f"{self._settings.prefix}:e:{digest}"
 
     def _reserved(self, key: CacheKey) -> str:
-        return f"{self._settings.prefix}:r:{key.digest}"
+        return self._reservation(key.digest)
+
+    def _reservation(self, digest: str) -> str:
+        return f"{self._settings.prefix}:r:{digest}"
 
     def _task(self, task: str) -> str:
         return f"{self._settings.prefix}:t:{task}"
