@@ -59,6 +59,7 @@ class Place:
         armed = {"WINGBEAT_FAILPOINT": f"{failpoint}:{action}:{n}:{self.points}"} if failpoint else {}
         environment = {**os.environ, "COPIES": str(self.copies), **armed, **variables}
         environment.pop("WINGBEAT_HOME", None)
+        environment["WINGBEAT_CACHE"] = str(self.folder / "cache")
         command = [sys.executable, "program.py", str(self.folder), str(self.home)]
         with (self.folder / f"log{self.starts}").open("w") as out:
             return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=out, stderr=out)

@@ -6,6 +6,7 @@ import importlib
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ import pytest
 from wingbeat import Kernel, NotFound
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.catalog import Evicted
+from wingbeat.contracts.environment import MARK
+from wingbeat.contracts.home import UPLOADS
 from wingbeat.contracts.hookspecs import hookimpl
 from wingbeat.contracts.journal import Record
 from wingbeat.contracts.retention import RETENTION_LABEL, Collected
@@ -25,6 +28,20 @@ DAY_S = 86_400.0
 
 def settings(days: float = 1e-9, spare_hours: float = 0.0, **more: float) -> dict[str, dict[str, float]]:
     return {"retention": {"days": days, "spare_hours": spare_hours, **more}}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """A cache of the test's own, instead of the machine's."""
+    monkeypatch.setenv("WINGBEAT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def old(path: Path, age_s: float, content: str = "") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    os.utime(path, (time.time() - age_s,) * 2)
+    return path
 
 
 @pytest.fixture
@@ -54,6 +71,10 @@ def opened(tmp_path):
 
 def objects(kernel: Kernel) -> set[str]:
     return set(os.listdir(kernel.home / "storage" / "objects"))
+
+
+def names(folder: Path) -> set[str]:
+    return {name for name in os.listdir(folder) if not name.endswith(".lock")}
 
 
 async def test_executions_that_are_over_go_with_all_that_is_theirs(flows, opened):
@@ -305,6 +326,59 @@ async def test_entries_that_nobody_asks_for_go(tmp_path):
     assert await collected(False, days=2) == 3
     assert catalog.asked == (2 * DAY_S,)
     assert await collected(False, days=2) == 0
+
+
+async def test_environments_that_no_attempt_was_given_go(opened, cache):
+    folder = cache / "environments"
+    for name, days in (("older", 100), ("old", 10), ("new", 6)):
+        old(folder / name / MARK, days * DAY_S)
+        (folder / name / "lib.py").write_text("x = 1")
+    async with opened(days=0) as kernel:
+        assert (await kernel.collect()).environments == 0, "for ever"
+    async with opened(days=90) as kernel:
+        assert (await kernel.collect(dry=True)).environments == 1
+        found = await kernel.collect()
+        assert (found.environments, found.environments_bytes) == (1, 5)
+        assert names(folder) == {"old", "new"}
+    async with opened() as kernel:
+        assert (await kernel.collect()).environments == 1, "a week at least: other homes may use them"
+        assert names(folder) == {"new"}
+
+
+async def test_environments_of_what_runs_stay(flows, opened, cache, tmp_path, monkeypatch):
+    """Also where their processes hold none, as those of another version of Wingbeat."""
+    monkeypatch.setattr("wingbeat.kernel.leftovers.SHARED_DAYS_MIN", 0.0)
+    async with opened() as kernel:
+        execution = await kernel.launch(flows.waits, {"at": str(tmp_path)})
+        while not (tmp_path / "stored").exists():
+            await asyncio.sleep(0.01)
+        old(cache / "environments" / "its" / MARK, 0)
+        assert (await kernel.collect()).environments == 0
+        (tmp_path / "go").touch()
+        await execution.result()
+        assert (await kernel.collect()).environments == 1
+
+
+async def test_environments_that_cannot_be_looked_through_keep_nothing_else(flows, opened, monkeypatch):
+    async def clear(self, before, *, dry):
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr("wingbeat.builtin.environments.manager.UvEnvironments.clear", clear)
+    async with opened() as kernel:
+        await (await kernel.launch(flows.everything, {"n": 1})).result()
+        found = await kernel.collect()
+        assert (found.executions, objects(kernel)) == (1, set())
+        assert found.skipped == ("Environments stay for now: OSError: the disk is gone",)
+
+
+async def test_what_was_on_its_way_into_storage_when_its_process_was_killed_goes(opened):
+    async with opened() as kernel:
+        folder = kernel.home / UPLOADS
+        old(folder / "file", 2 * 3600), old(folder / "tree" / "inside", 0), old(folder / "coming", 1800)
+        os.utime(folder / "tree", (1e9, 1e9))
+        assert (await kernel.collect(dry=True)).uploads == 2
+        assert (await kernel.collect()).uploads == 2
+        assert names(folder) == {"coming"}, "an hour at least"
 
 
 def test_whose_time_is_over():

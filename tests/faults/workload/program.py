@@ -8,6 +8,7 @@ import asyncio
 import os
 import sys
 import time
+from pathlib import Path
 from unittest import mock
 
 import steps
@@ -15,6 +16,8 @@ import steps
 import wingbeat.engine.live
 from wingbeat import ConflictError, Execution, Kernel, NotFound
 from wingbeat.contracts.catalog import CacheEntry, CacheKey
+from wingbeat.contracts.environment import MARK
+from wingbeat.contracts.home import UPLOADS
 from wingbeat.contracts.retention import RETENTION_LABEL
 from wingbeat.kernel.compiling import compile_file
 from wingbeat_catalog import SqliteCatalog
@@ -55,7 +58,8 @@ async def let_go(kernel: Kernel, folder: str) -> None:
     execution = await kernel.launch(steps.passing, {"folder": folder, "tag": "p"}, "passing", labels=over)
     assert len(await execution.result()) == 3
     await kernel.collect()
-    assert not (await kernel.collect(dry=True)).entries
+    found = await kernel.collect(dry=True)
+    assert not (found.entries or found.environments or found.uploads), found
     try:
         await kernel.get("passing")
     except NotFound:
@@ -66,13 +70,17 @@ async def let_go(kernel: Kernel, folder: str) -> None:
 
 
 async def left_over(home: str) -> None:
-    """Have an entry in the catalog that nobody has asked for in a year."""
+    """Have an entry of the catalog and an environment that nobody has asked for in a year, and an upload that broke off then."""
     os.makedirs(home, exist_ok=True)
     catalog = SqliteCatalog(f"{home}/catalog.sqlite", clock=lambda: time.time() - 366 * 86400)
     with mock.patch("wingbeat_catalog.sqlite.hit"):  # the failpoints are for what the kernel does
         await catalog.start()
         await catalog.publish(CacheEntry(CacheKey("sha256:old", "steps.old", "1", "i", {}), {}))
         await catalog.close()
+    for path in (f"{os.environ['WINGBEAT_CACHE']}/environments/old/{MARK}", f"{home}/{UPLOADS}/old"):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        Path(path).touch()
+        os.utime(path, (1e9, 1e9))
 
 
 async def main(folder: str, home: str) -> None:

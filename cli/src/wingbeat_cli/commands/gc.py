@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @output_option()
 def command(dry_run: bool, output: str) -> int:
     """Let go of what is over: executions whose time is over, with their logs and decks, entries of the cache that nobody has asked
-    for, and files that nothing refers to any more.
+    for, environments that no task was given, and files that nothing refers to any more.
 
     Executions are kept for the days of the setting retention.days when they have ended, or of retention_days of their launch plan;
     what nobody asks for goes after the days of that setting.
@@ -52,6 +52,11 @@ def _tell(found: Collected) -> None:
     if found.entries:
         click.echo(f"{did} {_count(found.entries, 'entry', 'entries')} of the cache that nobody has asked for")
     click.echo(f"{did} {_count(found.blobs, 'file')} that nothing refers to ({format_size(found.blobs_bytes)})")
+    if found.environments:
+        size = format_size(found.environments_bytes)
+        click.echo(f"{did} {_count(found.environments, 'environment')} that no task was given ({size})")
+    if found.uploads:
+        click.echo(f"{did} {_count(found.uploads, 'upload')} that broke off")
     for why, count in sorted(found.kept.items()):
         click.echo(f"kept {_count(count, 'execution')} whose time is over: {why}")
     for sentence in found.skipped:

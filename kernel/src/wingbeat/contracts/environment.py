@@ -11,11 +11,15 @@ is up to whoever makes environments: from an index, or, as the one in the box do
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
 from wingbeat.spec.entities import EnvironmentSpec
+
+MARK = ".wingbeat-complete"
+"""File in an environment, in its ``sys.prefix``, that is built for tasks and whole: processes of attempts hold a shared ``flock``
+on it, where there is one, from their start to their end. Whoever removes environments needs an exclusive one."""
 
 
 class ProjectLock(Struct, frozen=True, omit_defaults=True):
@@ -69,4 +73,26 @@ class Environments(Protocol):
         each other (names both), a Python that is not there (lists what is), a missing tool, a lock that is not in storage. The
         attempt fails then, and is not retried.
         Cancelled: at any await; the next call goes on or begins anew.
+        """
+
+
+class Cleared(Struct, frozen=True):
+    """What was removed, or would be: how many environments, and the bytes of their files."""
+
+    environments: int = 0
+    size: int = 0
+
+
+@runtime_checkable
+class Clearable(Protocol):
+    """What it can do besides that keeps what it has made, and lets go of it. The kit is
+    `wingbeat.testing.conformance.environment_clear.ClearContract`."""
+
+    async def clear(self, before: float, *, dry: bool = False) -> Cleared:
+        """Remove environments that `ensure` has answered with to nobody, of any kernel, since that moment (epoch seconds), and in
+        which no process runs that holds `MARK`; and what a crash has left of others. `dry` only counts.
+
+        Whoever is answered at the same time is answered with one that stays, or that is built anew.
+        Called again: nothing is left to remove. Cancelled: at any await; what is half removed is not answered with, and goes the
+        next time. Raises: OSError for trouble of the machine.
         """

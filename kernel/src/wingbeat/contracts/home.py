@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=Struct)
 
+UPLOADS = "uploads"
+"""Folder in a home for files that are on their way into its storage. What is left there by a process that was killed goes with a
+collection, when it is older than content that is spared."""
+
 
 class Home(Protocol):
     """What a factory may know about where it will work."""

@@ -37,6 +37,12 @@ class Collected(Struct, frozen=True):
         dry: Whether it only looked. What the executions refer to is counted among the blobs then, too.
 
         entries: Entries of the catalog that nobody has asked for.
+
+        environments: Environments of tasks that no attempt was given.
+
+        environments_bytes: Bytes of these.
+
+        uploads: What was on its way into storage when the process that brought it was killed.
     """
 
     executions: int = 0
@@ -48,6 +54,9 @@ class Collected(Struct, frozen=True):
     skipped: tuple[str, ...] = ()
     dry: bool = False
     entries: int = 0
+    environments: int = 0
+    environments_bytes: int = 0
+    uploads: int = 0
 
 
 @runtime_checkable

@@ -18,6 +18,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from msgspec import structs
+
 from wingbeat.base.errors import ConfigurationError, JournalUnknown, WingbeatError
 from wingbeat.builtin.durable import write_atomic
 from wingbeat.contracts.admin import Admin, EntityQuery
@@ -31,7 +33,8 @@ from wingbeat.engine.engine import LocalEngine
 from wingbeat.host.home import HomeFolder
 from wingbeat.host.registry import Registry
 from wingbeat.kernel import retention
-from wingbeat.kernel.retention import DAY_S, DIGEST_LENGTH
+from wingbeat.kernel.leftovers import Leftovers
+from wingbeat.kernel.retention import DIGEST_LENGTH
 from wingbeat.kernel.settings import KernelSettings, RetentionSettings
 from wingbeat.runtime.files import CHECKPOINT
 from wingbeat.runtime.steps import FOLDER as STEPS
@@ -153,23 +156,17 @@ class _Collection:
     async def run(self) -> Collected:
         """All of it."""
         executions, folders_bytes = await self._executions()
-        entries = await self._entries()
+        leftovers = Leftovers(self._home, self._engine, self._clock(), self._dry)
+        rest = await leftovers.run()
         closures = blobs = blobs_bytes = 0
         try:
             closures, blobs, blobs_bytes = await self._content()
         except (JournalUnknown, ConfigurationError, OSError) as error:  # what cannot be read may refer to anything
             self._skipped.append(f"No content is removed: {error}")
-        return Collected(
-            executions,
-            folders_bytes,
-            closures,
-            blobs,
-            blobs_bytes,
-            self._kept,
-            tuple(self._skipped),
-            self._dry,
-            entries,
-        )
+        return structs.replace(
+            rest, executions=executions, folders_bytes=folders_bytes, closures=closures, blobs=blobs, blobs_bytes=blobs_bytes,
+            kept=self._kept, skipped=(*self._skipped, *leftovers.skipped), dry=self._dry,
+        )  # fmt: skip
 
     # -- executions
 
@@ -217,16 +214,6 @@ class _Collection:
         hit("collect.folders-removed")
         count = await self._engine.forget([execution for execution in executions if execution not in stuck])
         hit("collect.forgotten")
-        return count
-
-    # -- entries of the catalog
-
-    async def _entries(self) -> int:
-        if not self._settings.days:
-            return 0
-        count, why = await self._engine.forgetting.entries(self._settings.days * DAY_S, dry=self._dry)
-        if why:
-            self._skipped.append(why)
         return count
 
     # -- content

@@ -75,7 +75,7 @@ class RetentionSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         days: Days for which executions are kept when they have ended, where their launch plan says nothing else; and entries of
-            the catalog, when nobody asks for them. 0: for ever.
+            the catalog and environments (for a week at least), when nobody asks for them. 0: for ever.
 
         spare_hours: Hours for which content stays after it was last put into storage or looked for, also if nothing refers to it:
             what is uploaded for an execution is there before that.

@@ -27,7 +27,7 @@ from wingbeat.base.errors import ErrorKind
 from wingbeat.contracts.executor import ErrorInfo, Suspended
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.gang import VARIABLE
-from wingbeat.runtime import claim, files, here, limits
+from wingbeat.runtime import claim, files, here, inuse, limits
 from wingbeat.runtime.blobio import AttemptIO
 from wingbeat.runtime.call import perform
 from wingbeat.runtime.errors import describe
@@ -257,6 +257,7 @@ def _leave(code: int) -> NoReturn:
 def main(directory: str) -> NoReturn:
     """Run the attempt of `directory` in this fresh interpreter, which leads its session already."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    inuse.hold()
     withhold()
     request = files.read_file(directory, files.REQUEST)
     inputs = files.read_file(directory, files.INPUTS, files.INPUTS_BYTES_MAX)

@@ -31,7 +31,7 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.contracts.failpoints import hit
-from wingbeat.runtime import attempt, claim, files, limits, logs, reap, withheld
+from wingbeat.runtime import attempt, claim, files, inuse, limits, logs, reap, withheld
 from wingbeat.runtime.job import (
     BROKEN,
     CONTROL_FD,
@@ -521,6 +521,7 @@ def main(argument: str) -> None:
     """Be a warm parent."""
     config = msgspec.json.decode(argument, type=ParentConfig)
     _close_inherited()
+    inuse.hold()
     withheld.withhold()
     os.set_inheritable(LISTENER_FD, False)
     os.chdir("/")

@@ -17,9 +17,8 @@ import pytest
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.builtin.environments import UvEnvironments, store_project_lock
 from wingbeat.builtin.environments.interpreters import installed
-from wingbeat.builtin.environments.manager import COMPLETE
 from wingbeat.builtin.filestore import FileStore
-from wingbeat.contracts.environment import Interpreter, ProjectLock
+from wingbeat.contracts.environment import MARK, Interpreter, ProjectLock
 from wingbeat.spec.entities import EnvironmentSpec
 
 pytestmark = [pytest.mark.environments, pytest.mark.timeout(300)]
@@ -73,7 +72,7 @@ def test_versions_that_exclude_each_other_side_by_side(environments: UvEnvironme
 def test_a_half_built_environment_is_built_again(environments: UvEnvironments, tmp_path: Path) -> None:
     first = asyncio.run(environments.ensure(OLD, ""))
     folder = Path(first.python).parent.parent
-    (folder / COMPLETE).unlink()
+    (folder / MARK).unlink()
     shutil.rmtree(folder / "lib")
     fresh = UvEnvironments(FileStore(str(tmp_path / "storage")), cache=str(tmp_path / "cache"))
     assert asyncio.run(fresh.ensure(OLD, "")) == first

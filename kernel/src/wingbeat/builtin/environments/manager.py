@@ -4,8 +4,9 @@
 
     CACHE/wheels/<digest>/*.whl           Wingbeat as it is installed here
           locks/<key>.txt                 what a declaration was resolved to, by hash; kept for ever
-          environments/<digest>/          virtual environments; whole when they hold `COMPLETE`
-          environments/<digest>.lock      held by the process that builds it
+          environments/<digest>/          virtual environments; whole when they hold `MARK`, whose time is that of the last use
+          environments/<digest>.lock      held by the process that builds it, or removes it
+          environments/<digest>.*.gone    on their way out
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ import msgspec
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.base.ids import digest as digest_of
 from wingbeat.builtin.durable import write_atomic
+from wingbeat.builtin.environments.clearing import clear, note_use
 from wingbeat.builtin.environments.interpreters import Found, choose
 from wingbeat.builtin.environments.names import is_wingbeat, requirement_name
 from wingbeat.builtin.environments.pins import keep_hashes, read_lines
 from wingbeat.builtin.environments.project import still_has
 from wingbeat.builtin.environments.settings import cache_folder
 from wingbeat.builtin.environments.uv import failure, find_uv, run
-from wingbeat.contracts.environment import Interpreter, ProjectLock
+from wingbeat.contracts.environment import MARK, Cleared, Interpreter, ProjectLock
 from wingbeat.contracts.storage import Storage
 from wingbeat.spec.codec import canonical, read_bounded
 from wingbeat.spec.entities import EnvironmentSpec
@@ -39,7 +41,6 @@ from wingbeat.types import Blob
 if TYPE_CHECKING:
     from wingbeat.builtin.environments.wheels import Wheel
 
-COMPLETE = ".wingbeat-complete"
 FORMAT = 1
 """Part of every key: raised when environments are built in another way."""
 
@@ -77,7 +78,7 @@ class UvEnvironments:
         key = canonical(declared) if declared else project_lock.encode()
         known = self._ready.get(key)
         # Whoever clears the cache clears the environments of kernels that run.
-        if known and os.access(known.python, os.X_OK):
+        if known and os.access(known.python, os.X_OK) and (not known.isolated or note_use(_folder_of(known.python))):
             return known
         if declared:
             made = await self._declared(declared)
@@ -96,6 +97,12 @@ class UvEnvironments:
         if still_has(lock, cache_dir=self._cache_dir):
             return Interpreter(project_lock, lock.interpreter, isolated=False)
         return None
+
+    async def clear(self, before: float, *, dry: bool = False) -> Cleared:
+        """See `Clearable.clear`. The cache is the machine's: what other homes use counts as well."""
+        import asyncio
+
+        return await asyncio.to_thread(clear, os.path.join(self._cache, "environments"), before, dry=dry)
 
     async def _declared(self, environment: EnvironmentSpec) -> Interpreter:
         lines = [*environment.packages, *(line for text in environment.requirements for line in read_lines(text))]
@@ -168,11 +175,11 @@ class UvEnvironments:
         """The path of the Python in the environment of a lock."""
         folder = os.path.join(self._cache, "environments", digest.removeprefix("sha256:")[:32])
         python = os.path.join(folder, "bin", "python")
-        if _is_complete(folder, python):
+        if _is_ready(folder, python):
             return python
         os.makedirs(os.path.dirname(folder), exist_ok=True)
         async with _lock(folder + ".lock"):
-            if _is_complete(folder, python):
+            if _is_ready(folder, python):
                 return python
             import shutil  # only where one is built
 
@@ -187,7 +194,7 @@ class UvEnvironments:
                 if made.code != 0:
                     shutil.rmtree(folder, ignore_errors=True)
                     raise failure(what, made.errors)
-            write_atomic(os.path.join(folder, COMPLETE), digest.encode())
+            write_atomic(os.path.join(folder, MARK), digest.encode())
         return python
 
 
@@ -227,9 +234,13 @@ def _exists(path: str) -> bool:
     return os.path.exists(path)
 
 
-def _is_complete(folder: str, python: str) -> bool:
+def _is_ready(folder: str, python: str) -> bool:
     # The link to an interpreter that was uninstalled leads nowhere.
-    return os.path.exists(os.path.join(folder, COMPLETE)) and os.access(python, os.X_OK)
+    return note_use(folder) and os.access(python, os.X_OK)
+
+
+def _folder_of(python: str) -> str:
+    return os.path.dirname(os.path.dirname(python))
 
 
 @contextlib.asynccontextmanager

@@ -62,13 +62,13 @@ class EnvironmentsContract(Kit):
         for interpreter in await self._all(self.make(home)):
             assert isinstance(interpreter, Interpreter)
             assert interpreter.digest
-            assert await _run(interpreter, "import wingbeat.runtime.attempt; print(7)") == "7"
+            assert await runs(interpreter, "import wingbeat.runtime.attempt; print(7)") == "7"
 
     async def test_what_is_isolated_sees_nothing_of_the_kernel(self, home: TemporaryHome) -> None:
         """`Interpreter.isolated`: nothing of the kernel's own site-packages is on its path."""
         for interpreter in await self._all(self.make(home)):
             if interpreter.isolated:
-                path = json.loads(await _run(interpreter, "import json, sys; print(json.dumps(sys.path))"))
+                path = json.loads(await runs(interpreter, "import json, sys; print(json.dumps(sys.path))"))
                 assert not set(path) & set(site.getsitepackages())
 
     async def test_called_again_it_answers_the_same(self, home: TemporaryHome) -> None:
@@ -100,7 +100,7 @@ class EnvironmentsContract(Kit):
                     await asyncio.sleep(pause)
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
-            assert await _run(await made.ensure(environment, ""), "print(7)") == "7"
+            assert await runs(await made.ensure(environment, ""), "print(7)") == "7"
 
     async def test_what_cannot_be_made_is_told(self, home: TemporaryHome) -> None:
         """`ensure`: raises `ConfigurationError`, again each time, and goes on making others."""
@@ -126,7 +126,7 @@ class EnvironmentsContract(Kit):
         """The interpreter for a lock, by a new object."""
         interpreter = await self.make(home).ensure(None, digest)
         assert isinstance(interpreter, Interpreter), f"ensure answers with {interpreter!r}, which is no Interpreter"
-        assert await _run(interpreter, "import wingbeat.runtime.attempt; print(7)") == "7"
+        assert await runs(interpreter, "import wingbeat.runtime.attempt; print(7)") == "7"
         return interpreter
 
     async def test_a_lock_that_is_not_there_is_told(self, home: TemporaryHome) -> None:
@@ -136,15 +136,18 @@ class EnvironmentsContract(Kit):
             await made.ensure(None, NO_LOCK)
 
 
-async def _run(interpreter: Interpreter, program: str) -> str:
+async def runs(interpreter: Interpreter, program: str) -> str:
+    """What a program prints that runs in an environment."""
+
     def run() -> subprocess.CompletedProcess[str]:
         command = [interpreter.python, "-c", program]
-        return subprocess.run(command, capture_output=True, text=True, check=False, env=_clean())
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=clean())
 
     done: Any = await asyncio.to_thread(run)
     assert done.returncode == 0, done.stderr
     return str(done.stdout.strip())
 
 
-def _clean() -> dict[str, str]:
+def clean() -> dict[str, str]:
+    """Our variables, without what would lead an interpreter astray."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}

@@ -12,6 +12,7 @@ from litestar import Request, Router
 from litestar.response import File, Response
 
 from wingbeat.base.errors import InputError, NotFound
+from wingbeat.contracts.home import UPLOADS
 from wingbeat.trees import Manifest, manifest_bytes
 from wingbeat.types import Blob
 from wingbeat_admin.content import Digests, file_blob, local, manifest_in, manifest_of, missing, put_tree, tree_blob
@@ -98,7 +99,7 @@ async def _found(home: TheHome, blob: Blob, caller: Caller, reach: Reach) -> str
 
 
 def _scratch(home: TheHome) -> str:
-    folder = os.path.join(home.path, "uploads")
+    folder = os.path.join(home.path, UPLOADS)
     os.makedirs(folder, exist_ok=True)
     return folder
 
