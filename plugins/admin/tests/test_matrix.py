@@ -93,6 +93,7 @@ ANYWHERE = {
     ("GET", "/artifacts"): "viewer",
     ("GET", "/backfills"): "viewer",
     ("GET", "/notifications"): "viewer",
+    ("GET", "/refusals"): "viewer",
     ("GET", "/settings"): "viewer",
     ("POST", "/content/missing"): "runner",
     ("PUT", "/content/files/{digest}"): "runner",

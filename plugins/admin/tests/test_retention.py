@@ -53,6 +53,7 @@ async def kernel(tmp_path, monkeypatch):
     (project / "pyproject.toml").touch()
     monkeypatch.chdir(project)
     monkeypatch.setenv("WINGBEAT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("WINGBEAT_CACHE", str(tmp_path / "cache"))
     definitions = definitions_of(".")
     shutil.rmtree(project)
     monkeypatch.chdir(tmp_path)
@@ -101,6 +102,20 @@ async def test_what_a_backfill_is_given_stays(kernel):
     while (entry := await admin.backfill("march")).ended_at is None:
         await asyncio.sleep(0.02)
     assert (entry.succeeded, entry.failed) == (3, 0)
+
+
+async def test_backfills_that_are_over_and_what_was_refused_go(kernel):
+    admin = await kernel.admin()
+    backfill = Backfill("maps/production/daily", 0.0, 3 * 86400.0, {}, "march")
+    await admin.create_backfill(backfill)
+    while (await admin.backfill("march")).ended_at is None:
+        await asyncio.sleep(0.02)
+    looked = await kernel.collect(dry=True)
+    assert (looked.backfills, (await admin.backfill("march")).succeeded) == (1, 3)
+    found = await kernel.collect()
+    assert (found.backfills, found.refusals) == (1, 0)
+    with pytest.raises(NotFound):
+        await admin.backfill("march")
 
 
 async def test_a_crash_between_history_and_journal_is_made_up_for(kernel, monkeypatch):

@@ -55,6 +55,10 @@ def _tell(found: Collected) -> None:
     if found.environments:
         size = format_size(found.environments_bytes)
         click.echo(f"{did} {_count(found.environments, 'environment')} that no task was given ({size})")
+    if found.backfills:
+        click.echo(f"{did} {_count(found.backfills, 'backfill')}")
+    if found.refusals:
+        click.echo(f"{did} {_count(found.refusals, 'launch that was', 'launches that were')} refused")
     if found.uploads:
         click.echo(f"{did} {_count(found.uploads, 'upload')} that broke off")
     for why, count in sorted(found.kept.items()):

@@ -12,6 +12,7 @@ from wingbeat_cli.arguments import complete_references, execution_argument
 from wingbeat_cli.backfills import backfill, backfills
 from wingbeat_cli.group import HELP, output_option
 from wingbeat_cli.places import listing as settings
+from wingbeat_cli.refusals import listing as refusals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,7 @@ def command() -> None:
     """List what is there."""
 
 
-for each in (apikeys, grants, audit, backfill, backfills, settings):
+for each in (apikeys, grants, audit, backfill, backfills, settings, refusals):
     command.add_command(each)
 
 

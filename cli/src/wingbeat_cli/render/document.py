@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     )
     from wingbeat.contracts.executor import Progress
     from wingbeat.contracts.observer import Published
+    from wingbeat.contracts.refusals import Refusal
     from wingbeat.spec.outcome import ErrorInfo
 
 
@@ -151,6 +152,17 @@ def notification(entry: NotificationEntry) -> dict[str, Any]:
         "next": timestamp(entry.next),
         "delivered_at": timestamp(entry.delivered_at),
         "failed": entry.failed,
+    }
+
+
+def refusal(entry: Refusal) -> dict[str, Any]:
+    """What a trigger was to start, and what has not started."""
+    return {
+        "id": entry.id,
+        "entity": entry.entity,
+        "cause": entry.cause,
+        "at": timestamp(entry.at),
+        "reason": entry.reason,
     }
 
 

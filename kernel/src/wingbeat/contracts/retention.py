@@ -42,6 +42,10 @@ class Collected(Struct, frozen=True):
 
         environments_bytes: Bytes of these.
 
+        backfills: Backfills that are over, with their ticks.
+
+        refusals: Launches that triggers were to make and could not.
+
         uploads: What was on its way into storage when the process that brought it was killed.
     """
 
@@ -57,6 +61,8 @@ class Collected(Struct, frozen=True):
     environments: int = 0
     environments_bytes: int = 0
     uploads: int = 0
+    backfills: int = 0
+    refusals: int = 0
 
 
 @runtime_checkable
@@ -83,3 +89,24 @@ class Retaining(Protocol):
     async def forget(self, executions: Sequence[str]) -> None:
         """Have these executions, which have ended, not be in the history any more, nor what was told of them, nor the artifacts
         that they have published. Called again: nothing happens. Called before the engine forgets them."""
+
+
+class Expired(Struct, frozen=True):
+    """What an admin has let go of: backfills, refusals, and how many rows in all; or would let go of."""
+
+    backfills: int = 0
+    refusals: int = 0
+    rows: int = 0
+
+
+@runtime_checkable
+class Expiring(Protocol):
+    """What an admin can do besides that keeps what was decided: backfills (`wingbeat.contracts.backfill`) and refusals
+    (`wingbeat.contracts.refusals`). The kit is `wingbeat.testing.conformance.admin_retention.ExpiryContract`."""
+
+    async def expire(self, before: float, limit: int, *, dry: bool = False) -> Expired:
+        """Let go of backfills that were over before that moment (epoch seconds), with their ticks, and of what was refused before;
+        in one step some `limit` rows of each kind, so that others have their turn. `dry` counts all of them.
+
+        A backfill is gone as a whole from the first step on, and its name may be taken again. Called again until no row is left.
+        """

@@ -156,7 +156,7 @@ class _Collection:
     async def run(self) -> Collected:
         """All of it."""
         executions, folders_bytes = await self._executions()
-        leftovers = Leftovers(self._home, self._engine, self._clock(), self._dry)
+        leftovers = Leftovers(self._home, self._engine, self._admin, self._clock(), self._dry)
         rest = await leftovers.run()
         closures = blobs = blobs_bytes = 0
         try:

@@ -17,7 +17,7 @@ from typing import TypeVar
 from wingbeat.contracts.environment import Clearable, Cleared
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.home import UPLOADS
-from wingbeat.contracts.retention import Collected
+from wingbeat.contracts.retention import Collected, Expired, Expiring
 from wingbeat.engine.engine import LocalEngine
 from wingbeat.host.home import HomeFolder
 from wingbeat.kernel.retention import DAY_S
@@ -27,6 +27,8 @@ SHARED_DAYS_MIN = 7.0
 """Environments are the machine's: other homes may be patient where this one is not."""
 UPLOAD_S_MIN = 3600.0
 """Nobody waits for so long while he puts something into storage."""
+ROWS = 2000
+"""So many rows of the admin go at once."""
 ANSWER_S_MAX = 1800.0
 """To remove many environments takes a while; what takes longer is broken."""
 
@@ -40,23 +42,26 @@ class Leftovers:
         skipped: What was not looked through, in sentences.
     """
 
-    def __init__(self, home: HomeFolder, engine: LocalEngine, now: float, dry: bool) -> None:
-        self._home, self._engine, self._now, self._dry = home, engine, now, dry
+    def __init__(self, home: HomeFolder, engine: LocalEngine, admin: object, now: float, dry: bool) -> None:
+        self._home, self._engine, self._admin, self._now, self._dry = home, engine, admin, now, dry
         self._settings = home.settings("retention", RetentionSettings)
         self.skipped: list[str] = []
 
     async def run(self) -> Collected:
         """All of them; only what is theirs is told."""
-        entries, environments = 0, Cleared()
+        entries, environments, expired = 0, Cleared(), Expired()
         if self._settings.days:
             entries = await self._entries()
             environments = await self._asked("Environments stay", self._environments, environments)
+            expired = await self._asked("Backfills and refusals stay", self._expired, expired)
         uploads = await self._asked(f"{UPLOADS}/ stays", self._uploads, 0)
         return Collected(
             entries=entries,
             environments=environments.environments,
             environments_bytes=environments.size,
             uploads=uploads,
+            backfills=expired.backfills,
+            refusals=expired.refusals,
         )
 
     async def _asked(self, stays: str, call: Callable[[], Awaitable[T]], nothing: T) -> T:
@@ -80,6 +85,17 @@ class Leftovers:
         days = max(self._settings.days, SHARED_DAYS_MIN)
         before = min(self._now - days * DAY_S, self._engine.forgetting.working_since(self._now))
         return await environments.clear(before, dry=self._dry)
+
+    async def _expired(self) -> Expired:
+        if not isinstance(self._admin, Expiring):
+            return Expired()
+        before = self._now - self._settings.days * DAY_S
+        if self._dry:
+            return await self._admin.expire(before, ROWS, dry=True)
+        backfills = refusals = 0
+        while (found := await self._admin.expire(before, ROWS)).rows:
+            backfills, refusals = backfills + found.backfills, refusals + found.refusals
+        return Expired(backfills, refusals)
 
     async def _uploads(self) -> int:
         before = self._now - max(self._settings.spare_hours * 3600, UPLOAD_S_MIN)

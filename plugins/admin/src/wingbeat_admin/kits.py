@@ -16,7 +16,8 @@ from wingbeat.testing.conformance.admin import AdminContract
 from wingbeat.testing.conformance.admin_access import AccessContract
 from wingbeat.testing.conformance.admin_backfill import BackfillContract
 from wingbeat.testing.conformance.admin_places import PlacesContract
-from wingbeat.testing.conformance.admin_retention import RetentionContract
+from wingbeat.testing.conformance.admin_refusals import RefusalContract
+from wingbeat.testing.conformance.admin_retention import ExpiryContract, RetentionContract
 from wingbeat.testing.conformance.admin_told import ToldContract
 from wingbeat.testing.conformance.artifacts import ArtifactsContract
 from wingbeat.testing.conformance.engine import EngineContract
@@ -67,8 +68,9 @@ def client(url: str, home: Home) -> tuple[Api, Transfer]:
 
 
 class TestLocal(
-    AdminContract, AccessContract, PlacesContract, ToldContract, ArtifactsContract, BackfillContract, RetentionContract
-):
+    AdminContract, AccessContract, PlacesContract, ToldContract, ArtifactsContract, BackfillContract, RefusalContract,
+    RetentionContract, ExpiryContract,
+):  # fmt: skip
     """The admin of a home, in its process."""
 
     def opened(self, home: TemporaryHome, engine: Engine) -> contextlib.AbstractAsyncContextManager[Admin]:
@@ -76,7 +78,9 @@ class TestLocal(
         return local(home, engine)
 
 
-class TestOverHttp(AdminContract, AccessContract, PlacesContract, ToldContract, ArtifactsContract, BackfillContract):
+class TestOverHttp(
+    AdminContract, AccessContract, PlacesContract, ToldContract, ArtifactsContract, BackfillContract, RefusalContract
+):
     """The same over HTTP."""
 
     @contextlib.asynccontextmanager

@@ -26,6 +26,7 @@ from wingbeat.contracts.admin import (
 from wingbeat.contracts.artifacts import ArtifactEntry, ArtifactPage, ArtifactQuery, Lineage
 from wingbeat.contracts.backfill import Backfill, BackfillEntry, BackfillPage, BackfillPlan, BackfillQuery
 from wingbeat.contracts.engine import LaunchReply
+from wingbeat.contracts.refusals import RefusalPage, RefusalQuery
 from wingbeat.contracts.retention import Collected
 from wingbeat.spec.identity import parse_reference
 from wingbeat_admin.client.access import HttpAccess
@@ -131,6 +132,10 @@ class HttpAdmin:
     async def notifications(self, query: NotificationQuery) -> NotificationPage:
         """See `Admin.notifications`."""
         return await self._call(NotificationPage, "GET", "/notifications", params=msgspec.to_builtins(query))
+
+    async def refusals(self, query: RefusalQuery) -> RefusalPage:
+        """See `Refusing.refusals`."""
+        return await self._call(RefusalPage, "GET", "/refusals", params=msgspec.to_builtins(query))
 
     async def resend(self, id: str, *, by: str = "") -> NotificationEntry:
         """See `Admin.resend`."""

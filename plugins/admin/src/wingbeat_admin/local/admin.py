@@ -51,7 +51,8 @@ from wingbeat.contracts.backfill import (
 from wingbeat.contracts.engine import Engine, LaunchReply, LaunchRequest
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.notifier import Notifier
-from wingbeat.contracts.retention import RETENTION_LABEL
+from wingbeat.contracts.refusals import RefusalPage, RefusalQuery
+from wingbeat.contracts.retention import RETENTION_LABEL, Expired
 from wingbeat.contracts.storage import Storage
 from wingbeat.spec.codec import canonical
 from wingbeat.spec.definition import borrowed_of, check_borrowed
@@ -59,7 +60,7 @@ from wingbeat.spec.entities import LaunchPlanSpec
 from wingbeat.spec.identity import Identity, check_place, check_version, parse_identity, parse_name, parse_reference
 from wingbeat.spec.literal import Literals
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec
-from wingbeat_admin.local import backfills
+from wingbeat_admin.local import backfills, refusals, retention
 from wingbeat_admin.local.access import LocalAccess
 from wingbeat_admin.local.firing import below_others, check_taken, kickoff
 from wingbeat_admin.local.follower import Follower
@@ -333,6 +334,18 @@ class LocalAdmin:
         """See `Retaining.forget`."""
         await self.do(Store.forget, executions)
         hit("admin.forgotten")
+
+    async def expire(self, before: float, limit: int, *, dry: bool = False) -> Expired:
+        """See `Expiring.expire`."""
+        if dry:
+            return await self.do(Store.within, retention.expired, before)
+        found: Expired = await self.do(Store.within, retention.expire, before, limit)
+        hit("admin.expired")
+        return found
+
+    async def refusals(self, query: RefusalQuery) -> RefusalPage:
+        """See `Refusing.refusals`."""
+        return await self.do(Store.within, refusals.page, query)
 
     async def create_backfill(self, backfill: Backfill, *, by: str = "") -> BackfillEntry:
         """See `Backfilling.create_backfill`."""

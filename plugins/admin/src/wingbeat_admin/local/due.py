@@ -11,6 +11,7 @@ from msgspec import Struct
 from wingbeat.spec.identity import Identity
 from wingbeat.spec.triggers import ScheduleSpec
 from wingbeat_admin.local.firing import execution_id
+from wingbeat_admin.local.refusals import refuse
 from wingbeat_admin.local.ticks import jitter_s
 
 BUFFERED_MAX = 1000
@@ -60,18 +61,24 @@ def add_tick(db: sqlite3.Connection, id: Identity, schedule: ScheduleSpec, tick:
         ).fetchall()
     )
     waiting, launched = others.get("waiting", 0), others.get("launched", 0)
+    left_out = ""
     match schedule.overlap:
         case "skip" if waiting or launched:
-            return 0
+            left_out = "another execution of the schedule was under way"
         case "buffer_one" if waiting:
-            return 0
+            left_out = "another tick of the schedule was waiting already"
         case "buffer_all" if waiting >= BUFFERED_MAX:
-            return 0
+            left_out = f"{BUFFERED_MAX:,} ticks of the schedule were waiting already"
         case "cancel_other" | "terminate_other":  # those that have not begun are not begun any more
-            db.execute("DELETE FROM due WHERE plan = ? AND serial AND state = 'waiting'", (plan,))
+            query = "SELECT execution FROM due WHERE plan = ? AND serial AND state = 'waiting'"
+            for (other,) in db.execute(query, (plan,)).fetchall():
+                refuse(db, other, f"{cause} has taken its place (overlap: {schedule.overlap})")
     serial = 0 if schedule.overlap == "allow_all" else 2 if schedule.overlap.startswith("buffer") else 1
-    at = tick + jitter_s(schedule, id.entity, tick)
-    return _insert(db, (execution_id(id.entity, cause), str(id), plan, cause, tick, at, serial))
+    execution, at = execution_id(id.entity, cause), tick + jitter_s(schedule, id.entity, tick)
+    added = _insert(db, (execution, str(id), plan, cause, tick, at, serial))
+    if added and left_out:
+        refuse(db, execution, f"{left_out} (overlap: {schedule.overlap})")
+    return 0 if left_out else added
 
 
 def add_backfilled(
@@ -142,11 +149,6 @@ def withdraw(db: sqlite3.Connection, backfill: str) -> None:
 def drop(db: sqlite3.Connection, execution: str) -> None:
     """It is not due any more."""
     db.execute("DELETE FROM due WHERE execution = ?", (execution,))
-
-
-def refused(db: sqlite3.Connection, execution: str, why: str) -> None:
-    """It cannot be launched, now or later; that is kept."""
-    db.execute("UPDATE due SET state = 'refused', failed = ? WHERE execution = ?", (why, execution))
 
 
 def earliest(db: sqlite3.Connection, now: float) -> float | None:

@@ -1,4 +1,5 @@
-"""Which executions the history cannot let go of yet, and how it lets go of others. Statements within transactions of `Store`."""
+"""Which executions the history cannot let go of yet, and how it lets go of others, of backfills and of refusals. Statements within
+transactions of `Store`."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ import sqlite3
 from collections.abc import Sequence
 
 import msgspec
+
+from wingbeat.contracts.retention import Expired
 
 _AMONG = "IN (SELECT value FROM json_each(?))"
 _WHYS = (
@@ -33,6 +36,19 @@ _GOING = (
     f"DELETE FROM executions WHERE id {_AMONG}",
 )
 
+_OVER = "SELECT number FROM backfills WHERE ended_at < ? ORDER BY number LIMIT ?"
+_REFUSED = "SELECT execution FROM due WHERE state = 'refused' AND at < ? ORDER BY at LIMIT ?"
+# The rows of ticks whose backfill is gone: a number is not given again. Which numbers there are is found by leaps.
+_LEFT = """
+    WITH RECURSIVE numbers (number) AS (
+        SELECT min(backfill) FROM backfill_ticks
+        UNION ALL SELECT (SELECT min(backfill) FROM backfill_ticks WHERE backfill > number) FROM numbers WHERE number IS NOT NULL
+    )
+    SELECT backfill, tick FROM backfill_ticks WHERE backfill IN (
+        SELECT number FROM numbers WHERE number IS NOT NULL AND number NOT IN (SELECT number FROM backfills)
+    ) LIMIT ?
+"""
+
 
 def retained(db: sqlite3.Connection, executions: Sequence[str]) -> dict[str, str]:
     """Those of these executions that must stay, each with why."""
@@ -48,6 +64,22 @@ def forget(db: sqlite3.Connection, executions: Sequence[str]) -> None:
     """Let go of them, and of what is known of them."""
     for statement in _GOING:
         db.execute(statement, (_json(executions),))
+
+
+def expire(db: sqlite3.Connection, before: float, limit: int) -> Expired:
+    """Let go of backfills that were over before that moment, with their ticks, and of what was refused before: of at most so many
+    rows of each. A backfill goes before its ticks, so that nobody meets half of one."""
+    gone = db.execute(f"DELETE FROM backfills WHERE number IN ({_OVER})", (before, limit)).rowcount
+    ticks = db.execute(f"DELETE FROM backfill_ticks WHERE (backfill, tick) IN ({_LEFT})", (limit,)).rowcount
+    refused = db.execute(f"DELETE FROM due WHERE execution IN ({_REFUSED})", (before, limit)).rowcount
+    return Expired(gone, refused, gone + ticks + refused)
+
+
+def expired(db: sqlite3.Connection, before: float) -> Expired:
+    """What would go."""
+    (backfills,) = db.execute("SELECT count(*) FROM backfills WHERE ended_at < ?", (before,)).fetchone()
+    (refused,) = db.execute("SELECT count(*) FROM due WHERE state = 'refused' AND at < ?", (before,)).fetchone()
+    return Expired(backfills, refused)
 
 
 def _json(names: Sequence[str]) -> str:

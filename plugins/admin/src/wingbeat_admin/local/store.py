@@ -38,7 +38,7 @@ from wingbeat.spec.entities import Closure, Interface, LaunchPlanSpec
 from wingbeat.spec.identity import Identity, Name, parse_identity, parse_name
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec, TriggerSpec
-from wingbeat_admin.local import artifacts, backfills, due, history, notices, retention
+from wingbeat_admin.local import artifacts, backfills, due, history, notices, refusals, retention
 from wingbeat_admin.local.due import Due
 from wingbeat_admin.local.notices import Notice
 from wingbeat_admin.local.telling import Deadline, labels_of
@@ -487,7 +487,8 @@ class Store:
 
     def refused(self, execution: str, why: str) -> None:
         """It cannot be launched, now or later; that is kept."""
-        due.refused(self._db, execution, why)
+        with self.transaction():
+            refusals.refuse(self._db, execution, why)
 
     def executions(self, query: ExecutionQuery) -> ExecutionPage:
         """A page. Raises NotFound for an `after` that is not there, InputError for a condition that is none."""
