@@ -11,10 +11,11 @@ from acme_lmdb import plugin
 from wingbeat.base.errors import JournalDamaged
 from wingbeat.contracts.journal import Batch, Row
 from wingbeat.testing.conformance.journal import JournalContract
+from wingbeat.testing.conformance.journal_prune import PruneContract
 from wingbeat.testing.conformance.plugin import PluginContract
 
 
-class TestJournal(JournalContract):
+class TestJournal(JournalContract, PruneContract):
     settings = {"lmdb": {"map_bytes": 2**28}}
 
     def make(self, home):

@@ -7,7 +7,9 @@ import threading
 
 import lmdb
 
-DATABASES = ("meta", "rows", "records", "numbers", "live", "keys", "snapshots", "closures", "changes", "changed")
+DATABASES = (
+    "meta", "rows", "records", "numbers", "live", "keys", "snapshots", "closures", "digests", "changes", "changed",
+)  # fmt: skip
 
 _lock = threading.Lock()
 _open: dict[tuple[int, str], tuple[lmdb.Environment, int]] = {}

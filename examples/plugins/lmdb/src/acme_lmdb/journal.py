@@ -4,6 +4,7 @@
 database   key                                         value
 =========  ==========================================  ======================
 meta       ``fence``, ``format``, ``owner``            number, text
+           ``records``, ``changes``                    last numbers given, of those that may be gone
 rows       execution, sequence number                  body
 records    number of the launch                        `Record`
 numbers    execution                                   number of the launch
@@ -11,6 +12,7 @@ live       number of the launch, until it has ended
 keys       launch key, number of the launch
 snapshots  execution                                   sequence number, body
 closures   digest                                      body
+digests    digest                                      itself, in full
 =========  ==========================================  ======================
 
 Names are hashed in keys, which are short in LMDB; every value is behind a checksum.
@@ -21,7 +23,7 @@ from __future__ import annotations
 import asyncio
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -95,6 +97,7 @@ class LmdbJournal:
         with self._writing(fence) as txn:
             for digest, body in batch.closures.items():
                 txn.put(_hash(digest), _sealed(body), db=self._db["closures"])
+                txn.put(_hash(digest), digest.encode(), db=self._db["digests"])
             for launch in batch.launches:
                 number = self._next(txn, "records")
                 if not txn.put(_hash(launch.execution), number, overwrite=False, db=self._db["numbers"]):
@@ -119,6 +122,49 @@ class LmdbJournal:
         with self._writing(fence) as txn:
             value = _sealed(struct.pack(">q", snapshot.sequence) + snapshot.body)
             txn.put(_hash(snapshot.execution), value, db=self._db["snapshots"])
+
+    async def prune(self, executions: Sequence[str], closures: Sequence[str], fence: int) -> int:
+        """Forget what has ended, and closures that nothing is of."""
+        return await self._do(lambda: self._prune(executions, closures, fence))
+
+    def _prune(self, executions: Sequence[str], closures: Sequence[str], fence: int) -> int:
+        with self._writing(fence) as txn:
+            for name in ("records", "changes"):  # so that no number is given twice
+                txn.put(name.encode(), b"%d" % self._last(txn, name), db=self._db["meta"])
+            count = sum(self._forget(txn, execution) for execution in executions)
+            for digest in {*closures} - self._used(txn) if closures else ():
+                txn.delete(_hash(digest), db=self._db["closures"])
+                txn.delete(_hash(digest), db=self._db["digests"])
+        return count
+
+    def _forget(self, txn: lmdb.Transaction, execution: str) -> bool:
+        """Forget one execution, if it has ended and its record can be believed."""
+        number = txn.get(_hash(execution), db=self._db["numbers"])
+        if number is None or txn.get(number, db=self._db["live"]) is not None:
+            return False
+        record = self._seen(txn, number, execution)
+        if record.damaged or not ExecutionPhase(record.phase).terminal:
+            return False
+        cursor, prefix = txn.cursor(self._db["rows"]), _hash(execution)
+        there = cursor.set_range(prefix)
+        while there and cursor.key().startswith(prefix):
+            there = cursor.delete()  # which goes on to the next
+        txn.delete(prefix, db=self._db["snapshots"])
+        txn.delete(prefix, db=self._db["numbers"])
+        txn.delete(_hash(record.launch_key) + number, db=self._db["keys"])
+        txn.delete(number, db=self._db["records"])
+        if (change := txn.get(number, db=self._db["changed"])) is not None:
+            txn.delete(change, db=self._db["changes"])
+            txn.delete(number, db=self._db["changed"])
+        return True
+
+    def _used(self, txn: lmdb.Transaction) -> set[str]:
+        """The closures that executions are of. Raises JournalDamaged where a record does not say."""
+        return {self._record(txn, number).closure for number, _ in txn.cursor(self._db["records"])}
+
+    async def closures(self) -> list[str]:
+        """The digests of all closures."""
+        return await self._read(lambda txn: [name.decode() for _, name in txn.cursor(self._db["digests"])])
 
     async def closure(self, digest: str) -> bytes | None:
         """A stored closure."""
@@ -236,9 +282,14 @@ class LmdbJournal:
         return int(txn.get(b"fence", b"0", self._db["meta"]))
 
     def _next(self, txn: lmdb.Transaction, name: str) -> bytes:
+        """A number that was never given, also not to what has been forgotten."""
+        return struct.pack(">Q", self._last(txn, name) + 1)
+
+    def _last(self, txn: lmdb.Transaction, name: str) -> int:
+        """The last number that was given."""
         cursor = txn.cursor(self._db[name])
-        last = struct.unpack(">Q", cursor.key())[0] if cursor.last() else 0
-        return struct.pack(">Q", last + 1)
+        there = int(struct.unpack(">Q", cursor.key())[0]) if cursor.last() else 0
+        return max(there, int(txn.get(name.encode(), b"0", self._db["meta"])))
 
     def _keep(self, txn: lmdb.Transaction, number: bytes, record: Record) -> None:
         txn.put(number, _sealed(msgspec.msgpack.encode(record)), db=self._db["records"])
