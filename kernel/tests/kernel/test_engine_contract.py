@@ -3,10 +3,10 @@
 import contextlib
 
 from wingbeat import Kernel
-from wingbeat.testing.conformance.engine import EngineContract
+from wingbeat.testing.conformance.engine_quotas import QuotasContract
 
 
-class TestInThisProcess(EngineContract):
+class TestInThisProcess(QuotasContract):
     @contextlib.asynccontextmanager
     async def opened(self, home):
         async with Kernel(home.path, discover=False) as kernel:
@@ -14,7 +14,7 @@ class TestInThisProcess(EngineContract):
             yield kernel.engine
 
 
-class TestThroughTheSocket(EngineContract):
+class TestThroughTheSocket(QuotasContract):
     @contextlib.asynccontextmanager
     async def opened(self, home):
         async with Kernel(home.path, discover=False), Kernel(home.path, discover=False) as kernel:

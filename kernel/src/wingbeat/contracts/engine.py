@@ -4,8 +4,8 @@ reached through its socket, is another; both behave alike. The kit is `wingbeat.
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator
-from typing import Annotated, Any, Protocol
+from collections.abc import AsyncIterator, Mapping
+from typing import Annotated, Any, Protocol, runtime_checkable
 
 from msgspec import Meta, Struct
 
@@ -329,6 +329,21 @@ class Engine(Protocol):
         Called again: removes what has come since, mostly nothing.
         Raises `InputError` (nothing says which entries), `ConfigurationError` (no catalog, or one for reading only),
         `WingbeatError` (the catalog failed; some may be gone).
+        """
+
+
+@runtime_checkable
+class Adjusting(Protocol):
+    """What an engine can do besides whose quotas can be changed for what waits already. The kit is
+    `wingbeat.testing.conformance.engine_quotas.QuotasContract`."""
+
+    async def quotas_waited_for(self) -> dict[str, int]:
+        """Under which quotas executions wait for their turn: by `Quota.name`, how many executions may be under way now."""
+
+    async def change_quotas(self, executions: Mapping[str, int | None]) -> None:
+        """So many executions may be under way from now on, by `Quota.name`; None: any number. Who has room now begins; what runs
+        goes on. It holds until a launch comes with another quota of that name, or the engine ends: whoever decides on quotas
+        says it again then. Called again, or of a name that nobody waits for: nothing happens.
         """
 
 

@@ -28,6 +28,9 @@ from wingbeat.spec.phase import ExecutionPhase
 
 SKIPPED = "Skipped"
 """Code of an execution that ended at once, because its limit was reached."""
+_QUOTA = "quota of "
+"""Names of the limits of places begin so."""
+_NO_LIMIT = 2**62
 _STARTING = (ExecutionPhase.QUEUED, ExecutionPhase.RUNNING)
 
 
@@ -141,6 +144,15 @@ class Admission:
         """For what an execution waits; empty if it does not."""
         return self._limits.told(execution) or self._places.told(execution)
 
+    def waited_for(self) -> dict[str, int]:
+        """Quotas of places for which executions wait, by name."""
+        return {name.removeprefix(_QUOTA): limit for name, limit in self._places.waited_for().items()}
+
+    def change(self, executions: Mapping[str, int | None]) -> None:
+        """Quotas are others now, or none any more, also for those that wait."""
+        for name, limit in executions.items():
+            self._places.change(f"{_QUOTA}{name}", _NO_LIMIT if limit is None else limit)
+
     def turn(self, execution: str) -> None:
         """It has its turn in its place: it begins, or waits for its own limit."""
         own = self._next.pop(execution, None)
@@ -200,7 +212,7 @@ def _place(quota: Quota | None, labels: Mapping[str, str], priority: int = 0) ->
     """That of its place, if it counts there."""
     if quota is None or quota.executions is None or PARENT in labels:
         return None
-    return ConcurrencySpec(f"quota of {quota.name}", quota.executions, priority=priority)
+    return ConcurrencySpec(f"{_QUOTA}{quota.name}", quota.executions, priority=priority)
 
 
 def _parent(labels: Mapping[str, str]) -> str:

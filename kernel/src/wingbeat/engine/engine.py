@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -70,14 +70,7 @@ from wingbeat.machine.effect import (
     SetTimer,
     Submit,
 )
-from wingbeat.machine.event import (
-    AbortAsked,
-    AttemptFailed,
-    Event,
-    Launched,
-    Signalled,
-    TimerFired,
-)
+from wingbeat.machine.event import AbortAsked, AttemptFailed, Event, Launched, Signalled, TimerFired
 from wingbeat.machine.graph import Graph
 from wingbeat.machine.state import initial
 from wingbeat.machine.step import Machine
@@ -329,6 +322,14 @@ class LocalEngine:
     async def evict_cache(self, eviction: Eviction) -> Evicted:
         """See `Engine.evict_cache`."""
         return await evict(self._memo.catalog, eviction)
+
+    async def quotas_waited_for(self) -> dict[str, int]:
+        """See `Adjusting.quotas_waited_for`."""
+        return self._admission.waited_for()
+
+    async def change_quotas(self, executions: Mapping[str, int | None]) -> None:
+        """See `Adjusting.change_quotas`."""
+        self._admission.change(executions)
 
     # -- the loop
 

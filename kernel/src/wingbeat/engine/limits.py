@@ -163,6 +163,10 @@ class Limits:
                 waiting.spec = replace(waiting.spec, limit=limit)
             self._go_on(group)
 
+    def waited_for(self) -> dict[str, int]:
+        """Limits in whose lines somebody waits: that of who is first, by name."""
+        return {group.name: group.line[0].spec.limit for group in self._groups.values() if group.line}
+
     def ended(self, id: str) -> None:
         """The end of an execution is durable."""
         group = self._group_of.get(id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +130,14 @@ class RemoteEngine:
     async def evict_cache(self, eviction: Eviction) -> Evicted:
         """See `Engine.evict_cache`."""
         return await self._call(Call(0, "evict_cache", evict=eviction))  # type: ignore[no-any-return]
+
+    async def quotas_waited_for(self) -> dict[str, int]:
+        """See `Adjusting.quotas_waited_for`."""
+        return await self._call(Call(0, "quotas_waited_for"))  # type: ignore[no-any-return]
+
+    async def change_quotas(self, executions: Mapping[str, int | None]) -> None:
+        """See `Adjusting.change_quotas`."""
+        await self._call(Call(0, "change_quotas", quotas=dict(executions)))
 
     async def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
         """See `Engine.events`."""

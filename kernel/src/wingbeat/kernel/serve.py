@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from wingbeat.base.errors import EngineStopped, WingbeatError
-from wingbeat.contracts.engine import Engine
+from wingbeat.contracts.engine import Adjusting, Engine
 from wingbeat.contracts.failpoints import hit
 from wingbeat.kernel.wire import CANCEL, RESULTS, Call, Reply, frame, read_frame, socket_path
 
@@ -142,6 +142,10 @@ class Server:
                 return await engine.explain_cache(call.execution, call.text)
             case "evict_cache" if call.evict is not None:
                 return await engine.evict_cache(call.evict)
+            case "quotas_waited_for" if isinstance(engine, Adjusting):
+                return await engine.quotas_waited_for()
+            case "change_quotas" if isinstance(engine, Adjusting) and call.quotas is not None:
+                return await engine.change_quotas(call.quotas)
         raise WingbeatError(f"There is no call {call.method!r}; known are {', '.join(RESULTS)}.")
 
 

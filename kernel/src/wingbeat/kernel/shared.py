@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -145,6 +145,14 @@ class SharedEngine:
         """See `Engine.evict_cache`."""
         return await self._through(lambda engine: engine.evict_cache(eviction))
 
+    async def quotas_waited_for(self) -> dict[str, int]:
+        """See `Adjusting.quotas_waited_for`."""
+        return await self._through(lambda engine: engine.quotas_waited_for())
+
+    async def change_quotas(self, executions: Mapping[str, int | None]) -> None:
+        """See `Adjusting.change_quotas`."""
+        await self._through(lambda engine: engine.change_quotas(executions))
+
     async def collect(self, *, dry: bool = False) -> Collected:
         """See `Collecting.collect`: the process that holds the home can."""
         if self._local is None or self._collect is None:
@@ -194,13 +202,13 @@ class SharedEngine:
         )
 
     @property
-    def _engine(self) -> Engine:
+    def _engine(self) -> LocalEngine | RemoteEngine:
         engine = self._local or self._remote
         if engine is None or self._closed:
             raise EngineStopped("The kernel is not open; use 'async with Kernel() as kernel'.")
         return engine
 
-    async def _through(self, call: Callable[[Engine], Awaitable[T]]) -> T:
+    async def _through(self, call: Callable[[LocalEngine | RemoteEngine], Awaitable[T]]) -> T:
         """Call the engine; every call may be repeated, so it is, when the process that held the home has ended."""
         while True:
             engine = self._engine

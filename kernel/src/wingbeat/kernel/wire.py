@@ -41,6 +41,8 @@ RESULTS: dict[str, Any] = {
     "explain_cache": str,
     "explain_waiting": str,
     "evict_cache": Evicted,
+    "quotas_waited_for": dict[str, int],
+    "change_quotas": None,
     "hello": None,
 }
 """Methods that can be called, and what they answer with. `hello` asks only whether the holder answers."""
@@ -58,6 +60,7 @@ class Call(Struct, array_like=True, omit_defaults=True):
     value: Literal | None = None
     id: str = ""
     evict: Eviction | None = None
+    quotas: dict[str, int | None] | None = None
 
 
 class Reply(Struct, array_like=True, omit_defaults=True):
