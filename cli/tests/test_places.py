@@ -5,7 +5,7 @@ import pytest
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.places import PlaceSettings, places_of
-from wingbeat_cli.places import _MEMORY, NAMES, _value, shown
+from wingbeat_cli.places import _MEMORY, NAMES, _value, setting_value
 
 
 def test_every_setting_has_a_name_here():
@@ -26,7 +26,7 @@ def test_every_setting_has_a_name_here():
 )
 def test_a_value_is_read_and_shown(name, text, value, again):
     assert _value(name, text) == value
-    assert shown(_MEMORY.get(name, name), value) == again
+    assert setting_value(_MEMORY.get(name, name), value) == again
 
 
 @pytest.mark.parametrize(

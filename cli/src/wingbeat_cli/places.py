@@ -23,6 +23,7 @@ NAMES = {
     "mem": "nor more memory: 8Gi",
     "pool": "of tasks that want none",
     "priority": "of what waits for a limit or a pool",
+    "failure_policy": "of workflows that say none: FAIL_IMMEDIATELY, FAIL_AFTER_EXECUTABLE_NODES_COMPLETE",
     "labels": "of executions: team=eta,cost=42",
     "retention_days": "how long executions are kept",
 }
@@ -65,7 +66,7 @@ def listing(place: str, output: str) -> int:
         items = [{"name": s.name, "value": s.value, "project": s.project, "domain": s.domain} for s in found]
         document.dump({"items": items}, output)
     elif found:
-        rows = [(f"{s.project}/{s.domain}", _name(s.name), shown(s.name, s.value)) for s in found]
+        rows = [(f"{s.project}/{s.domain}", setting_name(s.name), setting_value(s.name, s.value)) for s in found]
         _echo(("PLACE", "SETTING", "VALUE"), rows)
     else:
         click.echo("nothing is set of any place", err=True)
@@ -96,10 +97,10 @@ def _settled(place: str, output: str) -> int:
     rows = []
     for each in found:
         over = "; ".join(
-            f"{said.source}: {shown(each.name, said.value)}" for said in each.over if said.value is not None
+            f"{said.source}: {setting_value(each.name, said.value)}" for said in each.over if said.value is not None
         )
-        value, source = shown(each.name, each.value), each.source
-        rows.append((_name(each.name), value, f"{source} (over {over})" if over else source))
+        value, source = setting_value(each.name, each.value), each.source
+        rows.append((setting_name(each.name), value, f"{source} (over {over})" if over else source))
     _echo(("SETTING", "VALUE", "FROM"), rows)
     return 0
 
@@ -120,6 +121,7 @@ def create(name: str, value: str, project: str, domain: str, output: str) -> int
       cpu, mem             more no task may want: 4, 16Gi
     Defaults, where neither launch nor launch plan says something:
       pool, priority       of tasks that want no pool; of what waits for a limit or a pool
+      failure_policy       of static workflows that say none: FAIL_AFTER_EXECUTABLE_NODES_COMPLETE
       labels               of executions: team=eta,cost=42
       retention_days       how long executions are kept once they have ended
     """
@@ -138,7 +140,7 @@ def create(name: str, value: str, project: str, domain: str, output: str) -> int
         fields = {"name": setting.name, "value": setting.value, "project": project, "domain": domain}
         document.dump({**fields, "changed": changed}, output)
     else:
-        told = f"{name} is {shown(setting.name, setting.value)} in {project}/{domain}"
+        told = f"{name} is {setting_value(setting.name, setting.value)} in {project}/{domain}"
         click.echo(told if changed else f"{told}, as before")
     return 0
 
@@ -165,7 +167,8 @@ def delete(name: str, project: str, domain: str, output: str) -> int:
     return 0
 
 
-def _name(name: str) -> str:
+def setting_name(name: str) -> str:
+    """A setting as it is written here."""
     return next((ours for ours, theirs in _MEMORY.items() if theirs == name), name)
 
 
@@ -177,6 +180,8 @@ def _value(name: str, text: str) -> Any:
         raise click.UsageError(f"there is no setting {name!r}; there are {', '.join(NAMES)}")
     if name == "pool":
         return text
+    if name == "failure_policy":
+        return _policy(text)
     try:
         if name == "mem":
             return parse_size(text)
@@ -187,6 +192,15 @@ def _value(name: str, text: str) -> Any:
         raise click.UsageError(f"{name}: {error}") from None
 
 
+def _policy(text: str) -> str:
+    from wingbeat.spec.entities import FailurePolicy
+
+    policies = [policy.value for policy in FailurePolicy]
+    if text.upper() not in policies:
+        raise click.UsageError(f"failure_policy: {text!r} is none; there are {', '.join(policies)}")
+    return text.upper()
+
+
 def _labels(text: str) -> dict[str, str]:
     pairs = [pair.partition("=") for pair in text.split(",")]
     if not all(key and equals for key, equals, _ in pairs):
@@ -194,7 +208,7 @@ def _labels(text: str) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-def shown(name: str, value: Any) -> str:
+def setting_value(name: str, value: Any) -> str:
     """A value as people read it."""
     from wingbeat.base.units import format_size
 

@@ -139,6 +139,25 @@ async def test_where_nothing_is_set_nothing_is_told(tmp_path):
         assert json.loads(labels[SETTINGS_LABEL]) == {"cpu": [4.0, "*/*"], "priority": [7, "maps/production/plan@v1"]}
 
 
+async def test_a_launch_that_was_made_under_another_default_policy_was_made(tmp_path):
+    """A crash behind the launch, and a default that is another one when it is launched again: it is there, and not refused."""
+    async with Kernel(tmp_path, discover=False) as kernel, opened(tmp_path, time.time, kernel.engine) as admin:
+        plan = launchplan(flows.twice, "fired", trigger=OnSuccess(SOURCE), inputs={"n": 1})
+        await admin.register(Registration("maps", "production", (workflow(flows.twice, "flows.twice"),), "v1"))
+        await admin.register(Registration("eta", "production", (plan,), "v1"))
+        await admin.activate("eta/production/fired@v1")
+        await admin.launch(Launch(f"{SOURCE}@v1", {"n": 1}, "one"))
+        (there,) = await fired(admin, 1)
+        await admin.places.create_setting(Setting("failure_policy", "FAIL_AFTER_EXECUTABLE_NODES_COMPLETE"))
+        row = (there.id, there.entity, "eta/production/fired", "one", time.time(), 0)
+        insert = "INSERT INTO due (execution, entity, plan, cause, at, serial) VALUES (?, ?, ?, ?, ?, ?)"
+        await admin.do(lambda store: store.db.execute(insert, row).rowcount)
+        admin._look()
+        while states := await admin.do(lambda store: store.db.execute("SELECT state FROM due").fetchall()):
+            assert states == [("waiting",)]
+            await pause()
+
+
 def test_who_launches_again_over_http_keeps_the_pool():
     caller = Caller("apikey:ci", (Grant("apikey:ci", Role.DEVELOPER),))
     request = LaunchRequest(closure_of(flows.twice), {"n": Inline(1)}, labels={POOL_LABEL: '{"priority":1}'})

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wingbeat.base.units import format_duration, format_size
+from wingbeat.contracts.places import SETTINGS_LABEL
 from wingbeat.types.text import describe as describe_type
+from wingbeat_cli.places import setting_name, setting_value
 from wingbeat_cli.render.board import Gate, advance, short
 from wingbeat_cli.render.table import columns, duration, moment
 
@@ -122,9 +124,10 @@ def describe(
         ("created", moment(view.created_at)),
         ("ended", moment(view.ended_at)),
         ("took", duration(view.began_at, view.ended_at)),
-        ("labels", ", ".join(f"{key}={value}" for key, value in view.labels.items())),
+        ("labels", ", ".join(f"{key}={value}" for key, value in view.labels.items() if key != SETTINGS_LABEL)),
     ]
     lines = columns([(name, value) for name, value in facts if value], colour=colour)
+    lines += _section("settings", columns(_settings(view), colour=colour))
     lines += _section("inputs", values(inputs)) + _section("outputs", values(outputs or {}))
     heading = ("NODE", "TASK", "PHASE", "CACHE", "ATTEMPTS", "TIME", "REASON")
     shown, hidden = _bounded(view)
@@ -140,6 +143,12 @@ def describe(
     if view.error is not None and view.error.message != view.reason:
         lines += ["", *failure(view)]
     return lines
+
+
+def _settings(view: ExecutionView) -> list[tuple[str, str, str]]:
+    """What it got of the settings of its place: name, value, and who says so."""
+    found = json.loads(view.labels.get(SETTINGS_LABEL, "{}"))
+    return [(setting_name(name), setting_value(name, value), source) for name, (value, source) in found.items()]
 
 
 def _bounded(view: ExecutionView) -> tuple[list[NodeView], int]:

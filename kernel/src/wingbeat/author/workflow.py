@@ -50,7 +50,7 @@ class Workflow(Callee, Generic[P, R]):
         self,
         fn: Callable[P, R],
         name: str,
-        failure_policy: FailurePolicy = FailurePolicy.FAIL_IMMEDIATELY,
+        failure_policy: FailurePolicy | None = None,
         timeout: Duration | None = None,
         on_failure: Task[..., Any] | Workflow[..., Any] | None = None,
         concurrency: int | Concurrency | None = None,
@@ -167,7 +167,7 @@ def workflow(fn: Callable[P, R], /) -> Workflow[P, R]: ...
 def workflow(
     *,
     name: str = "",
-    failure_policy: FailurePolicy = FailurePolicy.FAIL_IMMEDIATELY,
+    failure_policy: FailurePolicy | None = None,
     timeout: Duration | None = None,
     on_failure: Task[..., Any] | Workflow[..., Any] | None = None,
     concurrency: int | Concurrency | None = None,

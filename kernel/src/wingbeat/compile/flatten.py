@@ -74,7 +74,7 @@ def _plan(closure: Closure, workflow: WorkflowSpec, made: dict[str, Plan]) -> Pl
         tasks=flat.tasks,
         digests=flat.digests,
         outputs=outputs,
-        failure_policy=workflow.failure_policy,
+        failure_policy=workflow.failure_policy or FailurePolicy.FAIL_IMMEDIATELY,
         timeout_s=workflow.timeout_s,
         index={node.id: i for i, node in enumerate(flat.nodes)},
         plain=all(node.kind is None and not flat.tasks[node.task].dynamic for node in flat.nodes),

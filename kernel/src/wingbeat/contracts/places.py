@@ -8,7 +8,8 @@ and domain by itself: what ``*/*`` may, every one of them may. What holds for al
 - *Who*: what is launched through the admin, also by triggers, and what is launched at the engine through a server. Whoever works
   with the files of a home is its owner, and runs there what they want.
 - *When*: a launch has the settings of its moment; what is under way goes on with them. A quota of `executions` that was changed
-  holds for those that wait, too, once somebody launches there again.
+  or deleted holds for those that wait, too, where the engine is an `wingbeat.contracts.engine.Adjusting`: at once, or within a
+  minute if a launch was under way or the engine away. Elsewhere, from the next launch in that place on.
 - *Counts* are decided in one step: of two launches at once only one has the last place. What a crash leaves takes none.
 """
 
@@ -20,6 +21,7 @@ from msgspec import Meta, Struct
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.access import EVERY
+from wingbeat.spec.entities import FailurePolicy
 
 SETTINGS_LABEL = "wingbeat/settings"
 """Label of an execution with the settings that it got, JSON: by name, value and source."""
@@ -47,6 +49,9 @@ class PlaceSettings(Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
 
         priority: Default: of launches that name none.
 
+        failure_policy: Default: whether the rest goes on when a node fails; of static workflows that do not say it themselves,
+            where their launch plan does not either.
+
         labels: Default: of executions, where neither launch nor launch plan gives one of the name.
 
         retention_days: Default: how long executions are kept once they have ended, where their launch plan does not say; 0 for
@@ -60,6 +65,7 @@ class PlaceSettings(Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     memory_bytes: Annotated[int, Meta(ge=1, le=2**60)] | None = None
     pool: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
     priority: Annotated[int, Meta(ge=-(10**6), le=10**6)] | None = None
+    failure_policy: FailurePolicy | None = None
     labels: dict[str, str] | None = None
     retention_days: Annotated[float, Meta(ge=0, le=10**6)] | None = None
 

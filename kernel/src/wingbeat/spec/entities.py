@@ -460,6 +460,8 @@ class WorkflowSpec(Strict, frozen=True, omit_defaults=True, tag_field="entity", 
         calls: Digests of the tasks and workflows that the nodes call.
 
         outputs: One binding for each output of the interface.
+
+        failure_policy: None: nobody has said it. It fails immediately then, unless it is launched otherwise.
     """
 
     name: str
@@ -467,7 +469,7 @@ class WorkflowSpec(Strict, frozen=True, omit_defaults=True, tag_field="entity", 
     calls: tuple[str, ...] = ()
     nodes: tuple[NodeSpec, ...] = ()
     outputs: dict[str, Binding] = {}
-    failure_policy: FailurePolicy = FailurePolicy.FAIL_IMMEDIATELY
+    failure_policy: FailurePolicy | None = None
     timeout_s: float | None = None
     doc: str = ""
     on_failure: int | None = None

@@ -11,9 +11,10 @@ import pytest
 from wingbeat.base.errors import InputError, LimitReached, NotFound
 from wingbeat.contracts.access import AuditQuery, Outcome, access_of
 from wingbeat.contracts.admin import Admin, Launch, Registration
-from wingbeat.contracts.engine import Engine
+from wingbeat.contracts.engine import Adjusting, Engine
 from wingbeat.contracts.places import BUILT_IN, SETTINGS_LABEL, PlaceSettings, Said, Setting, places_of
 from wingbeat.contracts.retention import RETENTION_LABEL
+from wingbeat.spec.entities import FailurePolicy
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.testing.conformance import engine_flows as flows
@@ -91,6 +92,7 @@ class PlacesContract(AdminStage):
             Setting("labels", {"wingbeat/by": "me"}),
             Setting("labels", {"project": "eta"}),
             Setting("pool", "x", "Eta"),
+            Setting("failure_policy", "whenever"),
         ],
         ids=repr,
     )
@@ -121,6 +123,28 @@ class PlacesContract(AdminStage):
             for each in (one, other):
                 assert await engine.wait(each.id) is ExecutionPhase.SUCCEEDED
 
+    async def test_the_default_failure_policy_is_that_of_who_says_none(self, home: TemporaryHome) -> None:
+        """`failure_policy`: of workflows that say none, where their launch plan says none; the execution tells from where."""
+        later, now = FailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE, FailurePolicy.FAIL_IMMEDIATELY
+        says, plan = "workflow wingbeat.testing.conformance.engine_flows.at_once", "eta/production/plan@v1"
+        async with self.both(home) as (admin, engine):
+            flow = [workflow(flows.twice, "twice"), workflow(flows.at_once, "at_once")]
+            await self.put(
+                admin, *flow, launchplan(flows.twice, "plan", failure_policy=now), launchplan(flows.at_once, "bare")
+            )
+            await self.say(admin, "eta/*", failure_policy=later.value)
+            for name, policy, source in (
+                ("twice", later, "eta/*"), ("plan", now, plan), ("at_once", now, says), ("bare", now, says),
+            ):  # fmt: skip
+                reply = await admin.launch(Launch(f"eta/production/{name}@v1", {"n": 1}))
+                assert (await engine.closure(reply.id)).workflow.failure_policy is policy, name
+                told = json.loads((await engine.describe(reply.id)).labels[SETTINGS_LABEL])
+                assert told["failure_policy"] == [policy.value, source]
+                assert await engine.wait(reply.id) is ExecutionPhase.SUCCEEDED
+            found = {each.name: each for each in await places_of(admin).settled("eta", "production", "bare")}
+            assert (found["failure_policy"].value, found["failure_policy"].source) == (now.value, says)
+            assert found["failure_policy"].over == [Said(later.value, "eta/*"), Said(None, BUILT_IN)]
+
     async def test_executions_beyond_the_quota_wait_for_their_turn(self, home: TemporaryHome) -> None:
         """`executions`: of a place so many are under way; what waits is launched, is told why, and begins when there is room."""
         async with self.both(home) as (admin, engine):
@@ -140,6 +164,28 @@ class PlacesContract(AdminStage):
             await engine.signal("one", "go", Inline(True), "s")
             await self.reached(engine, "three", ExecutionPhase.RUNNING)
             for id in ("two", "three", other.id):
+                await engine.abort(id, "it was a test")
+
+    async def test_a_changed_quota_reaches_those_that_wait(self, home: TemporaryHome) -> None:
+        """`create_setting`, `delete_setting` of `executions`: who waits begins, or waits for the quota of now; nobody has to
+        launch for that. After a restart of both, too."""
+        async with self.both(home) as (admin, engine):
+            if not isinstance(engine, Adjusting):
+                pytest.skip("the quotas of this engine cannot be changed for what waits")
+            await self.put(admin, workflow(flows.gated, "gated"))
+            await self.say(admin, "eta/*", executions=1)
+            for name in ("one", "two", "three", "four"):
+                await admin.launch(Launch(GATED, {"n": 1}, name))
+            await self.say(admin, "eta/production", executions=2)  # which stands before the other
+            await self.reached(engine, "two", ExecutionPhase.RUNNING)
+            assert "2 of 2" in await engine.explain_waiting("three")
+            await self.say(admin, "eta/*", executions=9)
+            assert await self.phase(engine, "three") is ExecutionPhase.QUEUED
+        async with self.both(home) as (admin, engine):
+            assert await self.phase(engine, "three") is ExecutionPhase.QUEUED
+            await places_of(admin).delete_setting("executions", "eta", "production")
+            await self.reached(engine, "four", ExecutionPhase.RUNNING)
+            for id in ("one", "two", "three", "four"):
                 await engine.abort(id, "it was a test")
 
     async def reached(self, engine: Engine, id: str, phase: ExecutionPhase) -> None:

@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from wingbeat import Artifact, Resources, approve, task, workflow
+from wingbeat import Artifact, FailurePolicy, Resources, approve, task, workflow
 
 
 @task
@@ -41,6 +41,12 @@ def much(n: int) -> int:
 @workflow
 def twice(n: int) -> int:
     """Two nodes in a row."""
+    return add_one(add_one(n))
+
+
+@workflow(failure_policy=FailurePolicy.FAIL_IMMEDIATELY)
+def at_once(n: int) -> int:
+    """Two nodes in a row, and what becomes of one when the other fails."""
     return add_one(add_one(n))
 
 

@@ -141,7 +141,7 @@ class LocalAdmin:
         self._follower: Follower | None = None
         self._definitions: dict[Identity, Definition] = {}
         self._access = LocalAccess(self.do, clock, audit_days, _owner)
-        self._places = LocalPlaces(self.do, clock, self._access)
+        self._places = LocalPlaces(self.do, clock, self._access, self._look)
 
     @property
     def access(self) -> LocalAccess:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from wingbeat.base.errors import (
@@ -21,10 +22,10 @@ from wingbeat.base.errors import (
     LimitReached,
     NotFound,
 )
-from wingbeat.contracts.admin import BY_LABEL
+from wingbeat.contracts.admin import BY_LABEL, CAUSE_LABEL, ENTITY_LABEL
 from wingbeat.contracts.artifacts import ArtifactEntry
 from wingbeat.contracts.backfill import BACKFILL_LABEL
-from wingbeat.contracts.engine import Engine, ExecutionView, LaunchReply
+from wingbeat.contracts.engine import Adjusting, Engine, ExecutionView, LaunchReply
 from wingbeat.contracts.failpoints import hit
 from wingbeat.spec.definition import Definition
 from wingbeat.spec.entities import Interface, Variable
@@ -38,6 +39,7 @@ from wingbeat_admin.local.backfills import Stopped
 from wingbeat_admin.local.due import Due
 from wingbeat_admin.local.firing import check_taken, kickoff, taken
 from wingbeat_admin.local.history import Values, texts_of
+from wingbeat_admin.local.holding import hold
 from wingbeat_admin.local.inputs import completed
 from wingbeat_admin.local.publishing import entries, keys_taken
 from wingbeat_admin.local.store import Noted, Store
@@ -60,7 +62,7 @@ _log = logging.getLogger("wingbeat.admin")
 
 class Follower:
     """Tasks that go on: one takes note of changes, one looks at values, one publishes artifacts, one looks at ticks, one at
-    deadlines, one launches what is due, of backfills too, and one for each channel sends.
+    deadlines, one launches what is due, of backfills too, one has changed quotas hold, and one for each channel sends.
 
     Args:
         do: Does something with the file.
@@ -85,6 +87,7 @@ class Follower:
         self._all_noted, self._all_published = asyncio.Event(), asyncio.Event()
         self._noted, self._changed = asyncio.Event(), asyncio.Event()
         self._due, self._looked, self._lined = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._said = asyncio.Event()
         self._aborting: set[asyncio.Task[None]] = set()
         self._stopping: dict[str, asyncio.Task[None]] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -101,9 +104,13 @@ class Follower:
             asyncio.create_task(self._again(self._deadlines), name="admin deadlines"),
             *(asyncio.create_task(self._again(w), name=f"admin channel {n}") for n, w in self._teller.works().items()),
         ]
+        if isinstance(self._engine, Adjusting):
+            work = partial(hold, self._engine, self._do, self._said)
+            self._tasks.append(asyncio.create_task(self._again(work), name="admin quotas"))
 
     def look(self) -> None:
-        """Look at schedules and at what is due now: something has changed."""
+        """Look at schedules, quotas and at what is due now: something has changed."""
+        self._said.set()
         self._looked.set()
         self._due.set()
 
@@ -249,12 +256,22 @@ class Follower:
             assert definition.plan is not None
             await self._run(id, definition, *await self._inputs(due, definition), due.execution, cause=due.cause)
         except _DEFINITE as error:
-            if not await self._postponed(due, error):
+            if isinstance(error, ConflictError) and await self._was_launched(due):
+                await self._do(Store.launched, due.execution)
+            elif not await self._postponed(due, error):
                 _log.warning("%s cannot be launched for %s: %s", due.entity, due.cause, error)
                 await self._do(Store.refused, due.execution, str(error))
         else:
             hit("admin.due-launched")
             await self._do(Store.launched, due.execution)
+
+    async def _was_launched(self, due: Due) -> bool:
+        """Whether what is there is this launch: before a crash, where the default failure policy was another one."""
+        try:
+            labels = (await self._engine.describe(due.execution, nodes=False)).labels
+        except (JournalDamaged, NotFound):
+            return False
+        return (labels.get(ENTITY_LABEL), labels.get(CAUSE_LABEL)) == (due.entity, due.cause)
 
     async def _postponed(self, due: Due, error: Exception) -> bool:
         """Launch it later, if that is what a refusal says: it was the quota of a minute, whose time comes."""

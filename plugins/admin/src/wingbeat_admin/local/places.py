@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ from wingbeat.contracts.engine import POOL_LABEL, LaunchRequest, Quota
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.places import BUILT_IN, SETTINGS_LABEL, PlaceSettings, Said, Setting, Settled
 from wingbeat.contracts.retention import RETENTION_LABEL
-from wingbeat.spec.entities import LaunchPlanSpec, PoolSpec
+from wingbeat.spec.entities import Closure, FailurePolicy, LaunchPlanSpec, PoolSpec, TaskSpec, WorkflowSpec
 from wingbeat.spec.identity import check_place, parse_identity, parse_reference
 from wingbeat_admin.local import quotas
 from wingbeat_admin.local.access import LocalAccess
@@ -25,7 +25,9 @@ from wingbeat_admin.places import DOMAIN, PROJECT
 
 OF_LAUNCH = "the launch"
 """Source of what a launch says itself."""
-_TOLD = ("executions", "cpu", "memory_bytes", "pool", "priority", "retention_days")
+_Says = tuple[str, dict[str, Any]]
+"""Who says something, and what, by name."""
+_TOLD = ("executions", "cpu", "memory_bytes", "pool", "priority", "failure_policy", "retention_days")
 """What an execution has of them, and tells."""
 
 
@@ -36,19 +38,29 @@ class LocalPlaces:
         do: Does something with the file: `LocalAdmin.do`.
 
         access: Changes the file with an entry of the audit log.
+
+        changed: Called when what holds somewhere may have changed.
     """
 
-    def __init__(self, do: Callable[..., Awaitable[Any]], clock: Callable[[], float], access: LocalAccess) -> None:
-        self._do, self._clock, self._access = do, clock, access
+    def __init__(
+        self,
+        do: Callable[..., Awaitable[Any]],
+        clock: Callable[[], float],
+        access: LocalAccess,
+        changed: Callable[[], None],
+    ) -> None:
+        self._do, self._clock, self._access, self._changed = do, clock, access, changed
 
     async def create_setting(self, setting: Setting, *, by: str = "") -> bool:
         """See `Places.create_setting`."""
         quotas.check(setting)
         told = f"{setting.name} = {msgspec.json.encode(setting.value).decode()} in {setting.project}/{setting.domain}"
         place = setting.project, setting.domain
-        return await self._access.change(  # type: ignore[no-any-return]
+        new: bool = await self._access.change(
             "setting.create", told, *place, by, lambda store: quotas.put(store.db, setting)
         )
+        self._changed()
+        return new
 
     async def delete_setting(self, name: str, project: str, domain: str, *, by: str = "") -> None:
         """See `Places.delete_setting`."""
@@ -56,6 +68,7 @@ class LocalPlaces:
         await self._access.change(
             "setting.delete", told, project, domain, by, lambda store: quotas.remove(store.db, name, project, domain)
         )
+        self._changed()
 
     async def settings(self, *, within: tuple[str, ...] | None = None) -> list[Setting]:
         """See `Places.settings`."""
@@ -64,8 +77,8 @@ class LocalPlaces:
     async def settled(self, project: str, domain: str, launchplan: str = "") -> list[Settled]:
         """See `Places.settled`."""
         check_place(project, domain)
-        plan = await self._do(_plan, f"{project}/{domain}/{launchplan}") if launchplan else None
-        found = _over(plan, await self._do(lambda store: quotas.said(store.db, project, domain)))
+        first = await self._do(_plan, f"{project}/{domain}/{launchplan}") if launchplan else ()
+        found = _over(first, await self._do(lambda store: quotas.said(store.db, project, domain)))
         return [
             Settled(name, each[0].value, each[0].source, each[1:])
             for name in PlaceSettings.__struct_fields__
@@ -85,11 +98,9 @@ class LocalPlaces:
         hit("admin.placed")
         if not found:
             return replace(named, quota=None)
-        return _applied(named, _over(plan or _own(named), found))
+        return _applied(named, _over([plan or _own(named), _of_workflow(named.closure.workflow)], found))
 
-    def _admitted(
-        self, store: Store, request: LaunchRequest
-    ) -> tuple[tuple[str, dict[str, Any]] | None, dict[str, list[Said]]]:
+    def _admitted(self, store: Store, request: LaunchRequest) -> tuple[_Says | None, dict[str, list[Said]]]:
         place = _place(request.labels)
         found = quotas.said(store.db, *place)
         if "launches_per_minute" in found:
@@ -106,35 +117,48 @@ def _place(labels: Mapping[str, str]) -> tuple[str, str]:
     return labels.get("project") or PROJECT, labels.get("domain") or DOMAIN
 
 
-def _plan(store: Store, reference: str) -> tuple[str, dict[str, Any]]:
-    """A launch plan, and what it says. Raises NotFound, InputError."""
+def _plan(store: Store, reference: str) -> list[_Says]:
+    """What a launch plan says, and its workflow. Raises NotFound, InputError."""
     id = store.entity(*parse_reference(reference)).id
     if (found := _said_by(store, id)) is None:
         raise InputError(f"{id} is no launch plan.", hint="'wingbeat get launchplans' lists those that there are.")
-    return found
+    return [found, _of_workflow(store.definition(parse_identity(id)).closure.workflow)]
 
 
-def _said_by(store: Store, id: str) -> tuple[str, dict[str, Any]] | None:
+def _said_by(store: Store, id: str) -> _Says | None:
     plan: LaunchPlanSpec | None = store.definition(parse_identity(id)).plan
     if plan is None:
         return None
     pool = None if plan.pool is None else plan.pool.name
-    says = {"pool": pool, "priority": plan.priority or None, "retention_days": plan.retention_days}
-    return id, {name: value for name, value in says.items() if value is not None}
+    return _says(
+        id, pool=pool, priority=plan.priority or None, failure_policy=plan.failure_policy,
+        retention_days=plan.retention_days,
+    )  # fmt: skip
 
 
-def _own(request: LaunchRequest) -> tuple[str, dict[str, Any]]:
+def _own(request: LaunchRequest) -> _Says:
     """What a launch says that is not of a launch plan; what is launched again says what it said."""
     pool = None if request.pool is None else request.pool.name
-    says = {"pool": pool, "priority": request.priority or None}
-    return OF_LAUNCH, {name: value for name, value in says.items() if value is not None}
+    return _says(OF_LAUNCH, pool=pool, priority=request.priority or None, failure_policy=request.failure_policy)
 
 
-def _over(first: tuple[str, dict[str, Any]] | None, found: Mapping[str, list[Said]]) -> dict[str, list[Said]]:
-    """What a launch, or its plan, says stands before what places say."""
-    source, says = first or ("", {})
-    both = {name: [Said(value, source)] for name, value in says.items()}
-    return both | {name: [*both.get(name, ()), *each] for name, each in found.items()}
+def _of_workflow(workflow: WorkflowSpec) -> _Says:
+    return _says(f"workflow {workflow.name}", failure_policy=workflow.failure_policy)
+
+
+def _says(source: str, **values: Any) -> _Says:
+    return source, {name: value for name, value in values.items() if value is not None}
+
+
+def _over(first: Iterable[_Says], found: Mapping[str, list[Said]]) -> dict[str, list[Said]]:
+    """What a launch says, or its plan, and then its workflow, stands before what places say."""
+    over: dict[str, list[Said]] = {}
+    for source, says in first:
+        for name, value in says.items():
+            over.setdefault(name, []).append(Said(value, source))
+    for name, each in found.items():
+        over.setdefault(name, []).extend(each)
+    return over
 
 
 def _applied(request: LaunchRequest, said: Mapping[str, list[Said]]) -> LaunchRequest:
@@ -144,13 +168,23 @@ def _applied(request: LaunchRequest, said: Mapping[str, list[Said]]) -> LaunchRe
         value |= {"pool": None, "priority": None}
     if (days := value.get("retention_days")) is not None:
         labels.setdefault(RETENTION_LABEL, str(days))
+    if not _may_go_on(request.closure):
+        value.pop("failure_policy", None)
     told = {name: (value[name], said[name][0].source) for name in _TOLD if value.get(name) is not None}
     if told:
         labels[SETTINGS_LABEL] = msgspec.json.encode(told).decode()
     quota = tuple(value.get(name) for name in ("executions", "cpu", "memory_bytes"))
     place = "/".join(_place(request.labels))
+    policy = value.get("failure_policy")
     pool = PoolSpec(value["pool"]) if request.pool is None and value.get("pool") else request.pool
     return replace(
         request, labels=labels, pool=pool, priority=request.priority or value.get("priority") or 0,
         quota=Quota(place, *quota) if any(each is not None for each in quota) else None,
+        failure_policy=None if policy is None else FailurePolicy(policy),
     )  # fmt: skip
+
+
+def _may_go_on(closure: Closure) -> bool:
+    """Whether something may go on when a node has failed: not where a task is all there is, as the body of a dynamic workflow."""
+    workflow = closure.workflow
+    return len(workflow.nodes) > 1 or not all(isinstance(closure.entities[call], TaskSpec) for call in workflow.calls)

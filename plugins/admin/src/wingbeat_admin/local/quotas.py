@@ -104,6 +104,15 @@ def said(db: sqlite3.Connection, project: str, domain: str) -> dict[str, list[Sa
     return found
 
 
+def executions_of(db: sqlite3.Connection, places: Iterable[str]) -> dict[str, int | None]:
+    """How many executions may be under way in these places, as ``project/domain``; None where nobody says it."""
+    found = {}
+    for place in places:
+        says = said(db, *place.split("/")).get("executions")
+        found[place] = says[0].value if says else None
+    return found
+
+
 def count_launch(db: sqlite3.Connection, limit: Said, place: tuple[str, str], id: str, now: float) -> None:
     """A launch takes place now, where launches are counted. The same again counts once.
 
