@@ -60,6 +60,9 @@ def filling(admin: Admin) -> Backfilling:
 @click.option("--input", "pairs", multiple=True, metavar="NAME=VALUE", help="An input, the same for every tick.")
 @click.option("--again", is_flag=True, help="Run also the ticks that have run already.")
 @click.option("--reverse", is_flag=True, help="Begin with the newest tick.")
+@click.option(
+    "--notify-each", is_flag=True, help="Tell of each execution, as of those of the schedule; not once, of the whole."
+)
 @click.option("--dry-run", is_flag=True, help="Only show what it would do.")
 @click.option("--wait", is_flag=True, help="Stay until it has ended.")
 @output_option()
@@ -110,7 +113,7 @@ def _wanted(kernel: Kernel, reference: str, entity: Entity, given: dict[str, Any
     inputs = kernel.wires(entity.interface, values_of(click.get_current_context(), entity.interface, given["pairs"]))
     return Backfill(
         reference, moment_of(given["since"], zone), moment_of(given["until"], zone), inputs, given["name"], given["concurrency"],
-        given["again"], given["reverse"],
+        given["again"], given["reverse"], given["notify_each"],
     )  # fmt: skip
 
 
@@ -231,7 +234,8 @@ def _echo(entry: BackfillEntry, zone: tzinfo) -> None:
     from wingbeat_cli.render.table import coloured, columns, echo
 
     click.echo(line(entry))
-    options = [word for word, is_on in (("again", entry.again), ("the newest first", entry.reverse)) if is_on]
+    words = (("again", entry.again), ("the newest first", entry.reverse), ("each is told of", entry.notify_each))
+    options = [word for word, is_on in words if is_on]
     click.echo(
         f"  of {entry.entity}, from {shown(entry.since, zone)} to {shown(entry.until, zone)}, "
         + ", ".join([f"{entry.concurrency} at once", *options])

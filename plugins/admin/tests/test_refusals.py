@@ -84,7 +84,8 @@ def test_many_backfills_go_step_by_step_and_others_stay(store):
     with store.transaction() as db:
         for number, ended_at in ((1, 5.0), (2, None), (3, 6.0), (4, 50.0)):
             db.execute(
-                "INSERT INTO backfills VALUES (?, ?, '', '', '', '', '', '', '', '', 0, 1, 0, 1, '', '', 0, 0, ?, 0, 0, 0, 0, 0)",
+                "INSERT INTO backfills VALUES "
+                "(?, ?, '', '', '', '', '', '', '', '', 0, 1, 0, 1, '', '', 0, 0, ?, 0, 0, 0, 0, 0, 0, 0)",
                 (number, f"b{number}", ended_at),
             )
             ticks = ((number, float(each)) for each in range(10))

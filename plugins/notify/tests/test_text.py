@@ -61,6 +61,22 @@ def test_every_fact_is_a_line_whatever_the_text(told):
     assert f"phase: {told.phase}" in head
 
 
+def test_a_backfill_that_is_over_has_a_type_of_its_own_and_no_execution():
+    told = msgspec.structs.replace(
+        message("msg_1", "ops", backfill="march", ticks={"succeeded": 4, "failed": 1, "there": 2}), execution=""
+    )
+    title = (
+        "the backfill march of eta/production/train@v1 has ended with failures: 4 succeeded, 1 failed, 2 already there, "
+        "of 7 ticks"
+    )
+    found = json.loads(msgspec.json.encode(event(told)))
+    assert (found["type"], found["data"]["title"]) == ("backfill.failed", title)
+    assert found["data"]["ticks"] == {"succeeded": 4, "failed": 1, "there": 2}
+    assert "execution" not in found["data"]
+    assert plain(told).startswith(f"{title}\n\nbackfill: march\n")
+    assert "ticks: 4 succeeded, 1 failed, 2 there\ncreated: 2030" in plain(told)
+
+
 @pytest.mark.parametrize("text", ["<!channel> hi", "<https://evil.example|ok>", "a & b"])
 def test_nothing_is_markup_in_slack(text):
     told = slack(message("msg_1", "ops", reason=text))["text"]

@@ -219,6 +219,8 @@ class NotificationEntry(Struct, frozen=True, omit_defaults=True):
         next: When it is sent next, where it waits.
 
         failed: Why it was not taken, the last time.
+
+        backfill: Which one is over, where that is told and not of an execution, which is empty then.
     """
 
     id: str
@@ -234,6 +236,7 @@ class NotificationEntry(Struct, frozen=True, omit_defaults=True):
     failed: str = ""
     project: str = ""
     domain: str = ""
+    backfill: str = ""
 
 
 class NotificationQuery(Struct, frozen=True, omit_defaults=True):

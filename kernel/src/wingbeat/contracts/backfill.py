@@ -8,6 +8,8 @@ the calls of an admin (`wingbeat.contracts.admin`) holds for these. And:
 - *As it was*: version, ticks and inputs are settled when a backfill is created.
 - *Bounded*: at most `Backfill.concurrency` executions are under way. They have a lower priority than live ones, wait where their
   launch plan has a limit, whatever that says of others, and neither count for the overlap policy of the schedule nor pause it.
+- *Told* (where the admin is a `Notifying`): by the notifications of the launch plan, and rules, once, when it is over: of SUCCEEDED
+  if nothing has failed, of FAILED if something has, of ABORTED; with counts. Again, if what had failed was run once more.
 - *Crash*: a tick is taken in the transaction that decides on its launch; so one that was killed goes on where it was.
 """
 
@@ -48,6 +50,9 @@ class Backfill(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
         again: Run also what has run already, under ids of the backfill's own.
 
         reverse: The newest tick comes first.
+
+        notify_each: Those who are told of executions of the launch plan are told of each of these, too. Otherwise they are told
+            once, when the backfill is over.
     """
 
     entity: str
@@ -58,6 +63,7 @@ class Backfill(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
     concurrency: int = 4
     again: bool = False
     reverse: bool = False
+    notify_each: bool = False
 
 
 class BackfillPhase(enum.StrEnum):
@@ -120,6 +126,7 @@ class BackfillEntry(Struct, frozen=True, omit_defaults=True):
     there: int = 0
     failures: list[FailedTick] = []
     inputs: Literals = {}
+    notify_each: bool = False
 
     @property
     def total(self) -> int:

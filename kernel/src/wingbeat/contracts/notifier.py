@@ -37,7 +37,7 @@ _TOLD = {
 
 
 class Message(Struct, frozen=True, omit_defaults=True):
-    """What is told of an execution.
+    """What is told of an execution, or of a backfill that is over.
 
     Attributes:
         id: The same however often it is sent: letters, digits and ``_``.
@@ -46,7 +46,9 @@ class Message(Struct, frozen=True, omit_defaults=True):
 
         at: When it became true, in epoch seconds; as are all moments here.
 
-        phase: That it has come into; of a missed deadline, the one that it was in.
+        execution: Which; empty for a backfill.
+
+        phase: That it has come into; of a backfill FAILED if a tick of it has failed; of a missed deadline, the one that it was in.
 
         after_s: Of a missed deadline: it has not ended so many seconds after its launch.
 
@@ -55,6 +57,11 @@ class Message(Struct, frozen=True, omit_defaults=True):
         cause: What has launched it, if that was a trigger.
 
         reason: Why it is where it is, or the error with which it has failed; any text.
+
+        backfill: Id of the backfill that is over; empty for an execution, also for one of a backfill.
+
+        ticks: Of a backfill: how many of its ticks have ``succeeded``, ``failed``, were ``there`` already, or are ``waiting``, as
+            it was aborted; none, where a name is missing.
     """
 
     id: str
@@ -72,14 +79,25 @@ class Message(Struct, frozen=True, omit_defaults=True):
     cause: str = ""
     labels: dict[str, str] = {}
     reason: str = ""
+    backfill: str = ""
+    ticks: dict[str, int] = {}
 
     @property
     def title(self) -> str:
         """What is told, in one sentence."""
+        if self.backfill:
+            return self._of_backfill()
         told = _TOLD[self.phase]
         if self.after_s is not None:
             told = f"has not ended {format_duration(self.after_s)} after its launch"
         return f"{self.entity or self.workflow} {told}: {self.execution}"
+
+    def _of_backfill(self) -> str:
+        told = "has ended with failures" if self.phase is ExecutionPhase.FAILED else _TOLD[self.phase]
+        words = {"succeeded": "succeeded", "failed": "failed", "there": "already there", "waiting": "not begun"}
+        counts = ", ".join(f"{self.ticks[name]:,} {word}" for name, word in words.items() if self.ticks.get(name))
+        total = sum(self.ticks.values())
+        return f"the backfill {self.backfill} of {self.entity} {told}: {counts}, of {total:,} ticks"
 
 
 class NotDelivered(WingbeatError):

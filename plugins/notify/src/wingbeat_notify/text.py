@@ -24,8 +24,14 @@ def event(message: Message) -> dict[str, Any]:
     for name in ("created_at", "ended_at"):
         if (seconds := data.get(name)) is not None:
             data[name] = moment(seconds)
+    if message.backfill:
+        del data["execution"]
     what = str(message.phase).lower() if message.after_s is None else "late"
-    return {"type": f"execution.{what}", "timestamp": moment(message.at), "data": {"title": message.title, **data}}
+    return {
+        "type": f"{'backfill' if message.backfill else 'execution'}.{what}",
+        "timestamp": moment(message.at),
+        "data": {"title": message.title, **data},
+    }
 
 
 def slack(message: Message) -> dict[str, str]:
@@ -40,10 +46,13 @@ def plain(message: Message) -> str:
     """As text, a fact a line."""
     facts = {
         "execution": message.execution,
+        "backfill": message.backfill,
         "phase": str(message.phase),
         "of": message.entity or message.workflow,
         "project": message.project and f"{message.project}, domain {message.domain}",
-        "launched": moment(message.created_at) + (f" by {message.cause}" if message.cause else ""),
+        "ticks": ", ".join(f"{count} {name}" for name, count in message.ticks.items()),
+        "created" if message.backfill else "launched": moment(message.created_at)
+        + (f" by {message.cause}" if message.cause else ""),
         "ended": "" if message.ended_at is None else moment(message.ended_at),
         "deadline": "" if message.after_s is None else f"{format_duration(message.after_s)} after the launch",
         "labels": ", ".join(f"{name}={value}" for name, value in list(message.labels.items())[:LABELS_MAX]),

@@ -13,9 +13,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from wingbeat.author.notify import Notify
 from wingbeat.author.schedule import Cron, FixedRate
 from wingbeat.base.errors import ConflictError, InputError, NotFound
-from wingbeat.contracts.admin import CAUSE_LABEL, Admin, ExecutionQuery
+from wingbeat.contracts.admin import (
+    CAUSE_LABEL,
+    Admin,
+    ExecutionQuery,
+    NotificationEntry,
+    NotificationQuery,
+    Notifying,
+)
 from wingbeat.contracts.backfill import (
     BACKFILL_LABEL,
     TICKS_MAX,
@@ -218,6 +226,42 @@ class BackfillContract(AdminStage):
             entry = await self.seen(backfilling, "week")
             assert (entry.succeeded, entry.failed, entry.failures) == (3, 0, [])
             assert len((await admin.executions(ExecutionQuery("eta"))).items) == 6
+
+    async def test_who_is_told_is_told_once_when_it_is_over(self, home: TemporaryHome, tmp_path: Path) -> None:
+        """One message with counts, and again when what had failed was run again; with `notify_each`, one for each execution."""
+        least = tmp_path / "least"
+        async with self.filling(home) as (admin, backfilling, _):
+            if not isinstance(admin, Notifying):
+                pytest.skip("this admin tells nobody")
+            on = [Notify("ops", on=["FAILED"]), Notify("team", on=["SUCCEEDED", "FAILED"])]
+            await self.planned(admin, flows.fails, inputs={"n": 1, "least": str(least)}, notifications=on)
+            wanted = replace(WEEK, until=MONDAY + 3 * DAY_S)
+            await backfilling.create_backfill(wanted)
+            told = await self.told(admin, 2)
+            assert {each.channel for each in told} == {"ops", "team"}
+            assert {(each.backfill, each.execution, each.phase) for each in told} == {
+                ("week", "", ExecutionPhase.FAILED)
+            }
+            assert told[0].title == f"the backfill week of {PLAN}@v1 has ended with failures: 3 failed, of 3 ticks"
+            least.write_text("0")
+            await backfilling.resume_backfill("week", failed=True)
+            (again,) = (await self.told(admin, 3))[:1]
+            assert (again.channel, again.phase) == ("team", ExecutionPhase.SUCCEEDED)
+            assert again.title.endswith("has succeeded: 3 succeeded, of 3 ticks")
+            each = await backfilling.create_backfill(replace(wanted, name="each", again=True, notify_each=True))
+            assert each.notify_each
+            await self.seen(backfilling, "each")
+            told = (await self.told(admin, 7))[:4]
+            assert sorted(entry.backfill for entry in told) == ["", "", "", "each"]
+            assert all(bool(entry.execution) is not bool(entry.backfill) for entry in told)
+
+    async def told(self, admin: Notifying, count: int) -> list[NotificationEntry]:
+        """What was told, once there is so much of it; the newest first."""
+        async with asyncio.timeout(self.patience_s * 2 / 3):
+            while len(found := (await admin.notifications(NotificationQuery())).items) < count:
+                await asyncio.sleep(0.02)
+        assert len(found) == count
+        return found
 
     async def test_what_cannot_be_is_refused(self, home: TemporaryHome) -> None:
         """`create_backfill`, and `backfill_plan` but for the name: nothing is created."""

@@ -130,6 +130,15 @@ class NotifierContract(Kit):
             await self.came(home, "msg_late")
             assert any(given in self.arrived(home)[0].text for given in ("2h 1m", "7260"))
 
+    async def test_it_tells_of_a_backfill_that_is_over(self, home: TemporaryHome) -> None:
+        """`Message.backfill`: which, and how many of its ticks did what, is among its text; there is no execution then."""
+        async with self.made(home) as notifier:
+            told = message("msg_week", self.channel, backfill="week-9", ticks={"succeeded": 493, "failed": 7})
+            await notifier.notify(msgspec.structs.replace(told, execution=""))
+            await self.came(home, "msg_week")
+            text = self.arrived(home)[0].text
+            assert all(word in text for word in ("week-9", "493", "7 failed"))
+
     async def test_the_least_that_a_message_holds(self, home: TemporaryHome) -> None:
         """`Message`: of what is not registered, without a reason."""
         async with self.made(home) as notifier:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -51,13 +51,19 @@ SCHEMA = """
     """
 """The states of ticks are the columns of `backfills` that count them: a tick moves from one to another together with the counts.
 `round` counts how often one was to be run again after it had failed."""
+TOLD = """
+    ALTER TABLE backfills ADD COLUMN notify_each INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE backfills ADD COLUMN untold INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX backfills_untold ON backfills (number) WHERE untold
+    """
+"""`untold`: it has ended, and whom to tell is still to be decided."""
 
 LOOKED_AT_ONCE = 500
 """So many ticks of a backfill are looked at in one transaction: most of them may be there already."""
 
 _COLUMNS = (
     "id, entity, phase, since, until, created_at, concurrency, by, reason, again, reverse, ended_at, waiting, running, succeeded, "
-    "failed, there"
+    "failed, there, notify_each"
 )
 _inputs = msgspec.json.Decoder(Literals)
 
@@ -98,7 +104,7 @@ def create(
         "id": wanted.name, "project": entity.project, "domain": entity.domain, "name": entity.name, "entity": str(entity),
         "content": content, "inputs": msgspec.json.encode(inputs), "principal": principal, "phase": BackfillPhase.RUNNING,
         "since": wanted.since, "until": wanted.until, "created_at": now, "concurrency": wanted.concurrency, "by": by,
-        "again": wanted.again, "reverse": wanted.reverse, "waiting": len(ticks),
+        "again": wanted.again, "reverse": wanted.reverse, "waiting": len(ticks), "notify_each": wanted.notify_each,
     }  # fmt: skip
     columns, marks = ", ".join(values), ", ".join("?" * len(values))
     number = db.execute(f"INSERT INTO backfills ({columns}) VALUES ({marks})", tuple(values.values())).lastrowid
@@ -228,7 +234,24 @@ def _settle(db: sqlite3.Connection, number: int, now: float) -> None:
     """See whether a backfill has ended."""
     done = "ended_at IS NULL AND running = 0 AND (waiting = 0 OR phase = 'aborted')"
     phase = "CASE phase WHEN 'aborted' THEN phase ELSE 'ended' END"
-    db.execute(f"UPDATE backfills SET phase = {phase}, ended_at = ? WHERE number = ? AND {done}", (now, number))
+    db.execute(
+        f"UPDATE backfills SET phase = {phase}, ended_at = ?, untold = 1 WHERE number = ? AND {done}", (now, number)
+    )
+
+
+def untold(db: sqlite3.Connection) -> list[BackfillEntry]:
+    """Those that are over of which nobody was told yet. From now on they count as told."""
+    ids = db.execute("SELECT id FROM backfills WHERE untold AND ended_at IS NOT NULL").fetchall()
+    db.execute("UPDATE backfills SET untold = 0 WHERE untold")
+    return [one(db, id) for (id,) in ids]
+
+
+def is_told_as_one(db: sqlite3.Connection, labels: Mapping[str, str]) -> bool:
+    """Whether an execution with these labels is of a backfill that is told of as a whole."""
+    if (id := labels.get(BACKFILL_LABEL)) is None:
+        return False
+    row = db.execute("SELECT notify_each FROM backfills WHERE id = ?", (id,)).fetchone()
+    return row is not None and not row[0]
 
 
 # -- what people do with them
@@ -311,8 +334,8 @@ def page(db: sqlite3.Connection, query: BackfillQuery) -> BackfillPage:
 
 
 def _entry(row: Sequence[Any]) -> BackfillEntry:
-    id, entity, phase, since, until, created_at, concurrency, by, reason, again, reverse, *rest = row
-    return BackfillEntry(
+    id, entity, phase, since, until, created_at, concurrency, by, reason, again, reverse, *counts, notify_each = row
+    entry = BackfillEntry(
         id,
         entity,
         BackfillPhase(phase),
@@ -324,5 +347,6 @@ def _entry(row: Sequence[Any]) -> BackfillEntry:
         reason,
         bool(again),
         bool(reverse),
-        *rest,
+        *counts,
     )
+    return msgspec.structs.replace(entry, notify_each=bool(notify_each))

@@ -33,7 +33,7 @@ from wingbeat.spec.identity import parse_identity
 from wingbeat.spec.literal import Inline, Literals
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec
 from wingbeat.types import ValueMismatch
-from wingbeat_admin.local import backfills
+from wingbeat_admin.local import backfill_notices, backfills
 from wingbeat_admin.local.artifacts import Publishing
 from wingbeat_admin.local.backfills import Stopped
 from wingbeat_admin.local.due import Due
@@ -240,6 +240,8 @@ class Follower:
             launches = (self._launch_tick(due) if due.backfill else self._launch_one(due) for due in found)
             ended = await asyncio.gather(*launches, return_exceptions=True)  # all of them: see `_stop_backfills`
             await self._stop_backfills()
+            if await self._do(backfill_notices.tell, now):
+                self._teller.look()
             for error in ended:
                 if error is not None:
                     raise error

@@ -49,7 +49,7 @@ def note(
 
         since: What has been before is not told.
     """
-    count = sum(_add(db, message, now) for message in told(specs, summary, now, since))
+    count = sum(add(db, message, now) for message in told(specs, summary, now, since))
     if summary.ended_at is None:
         if new:
             count += sum(_add_deadline(db, each) for each in deadlines(specs, summary, since))
@@ -65,7 +65,8 @@ def note(
     return count + sum(add_missed(db, summary, each, now) for each in missed)
 
 
-def _add(db: sqlite3.Connection, message: Message, now: float) -> int:
+def add(db: sqlite3.Connection, message: Message, now: float) -> int:
+    """It is to be told; 0 if that was decided already."""
     return db.execute(
         "INSERT OR IGNORE INTO notices (id, channel, execution, project, domain, body, since, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -95,7 +96,7 @@ def settled(db: sqlite3.Connection, deadline: Deadline) -> bool:
 
 def add_missed(db: sqlite3.Connection, summary: Summary, deadline: Deadline, now: float) -> int:
     """Tell that an execution has not ended in time."""
-    return _add(db, message_of(summary, deadline.channel, deadline.at, deadline.after_s), now)
+    return add(db, message_of(summary, deadline.channel, deadline.at, deadline.after_s), now)
 
 
 def next_deadline(db: sqlite3.Connection) -> float | None:
@@ -195,4 +196,5 @@ def _entry(body: bytes, state: str, tries: int, at: float, failed: str) -> Notif
     return NotificationEntry(
         message.id, message.channel, message.execution, message.phase, message.title, message.at, NotificationState(state), tries,
         at if state == "waiting" else None, at if state == "delivered" else None, failed, message.project, message.domain,
+        message.backfill,
     )  # fmt: skip

@@ -98,6 +98,7 @@ _STEPS = (
     grants.LIMITS,
     backfills.SCHEMA,
     refusals.SCHEMA,
+    backfills.TOLD,
 )
 FORMAT = len(_STEPS)
 """Version of the file's format."""

@@ -92,7 +92,7 @@ class Store:
     """
 
     def __init__(self, db: sqlite3.Connection, rules: Sequence[Rule] = ()) -> None:
-        self._db, self._rules = db, rules
+        self._db, self.rules = db, rules
         (self._told_since,) = db.execute("SELECT value FROM meta WHERE key = 'told_since'").fetchone()
         self._within = False
 
@@ -303,9 +303,9 @@ class Store:
 
     def _note(self, summary: Summary, at: float, *, new: bool) -> int:
         """Decide who is told of the phase that it has come into. A child execution is its parent's affair."""
-        if PARENT_LABEL in summary.labels:
+        if PARENT_LABEL in summary.labels or backfills.is_told_as_one(self._db, summary.labels):
             return 0
-        specs = [rule.spec for rule in self._rules if rule.fits(summary.labels)]
+        specs = [rule.spec for rule in self.rules if rule.fits(summary.labels)]
         if (id := _of(summary)) is not None:
             row = self._found(id)
             plan = None if row is None or row[5] != Kind.LAUNCHPLAN else _body.decode(row[7]).plan

@@ -157,7 +157,9 @@ class Teller:
         await self._do(Store.undelivered, message.id, why)
 
     async def _explained(self, message: Message) -> Message:
-        """With why it is where it is, as far as anybody knows."""
+        """With why it is where it is, as far as anybody knows. A backfill has said it."""
+        if message.backfill:
+            return message
         try:
             view = await self._engine.describe(message.execution, nodes=False)
         except EngineStopped:
