@@ -48,6 +48,7 @@ class Row(NamedTuple):
 ROWS = (
     Row("GET", ENTITY, "viewer"),
     Row("GET", f"{ENTITY}/definition", "viewer"),
+    Row("GET", f"{ENTITY}/referrers", "viewer"),
     Row("GET", f"{ENTITY}/ticks", "viewer", "often", query=lambda _: {"after": 0}),
     Row("GET", EXECUTION, "viewer"),
     Row("GET", f"{EXECUTION}/closure", "viewer"),

@@ -1,5 +1,7 @@
 """One team uses what another has registered: from its code, in its version, whatever the files are called here."""
 
+import contextlib
+import sqlite3
 import sys
 import textwrap
 
@@ -8,6 +10,8 @@ import pytest
 from wingbeat import CompileError, Kernel, LaunchPlan
 from wingbeat.contracts.admin import Launch, Registration
 from wingbeat.kernel import compile_file, definitions_of
+from wingbeat.testing.home import TemporaryHome
+from wingbeat_admin.local.admin import LocalAdmin
 
 PRICE = """
     from wingbeat import LaunchPlan, gather, task, workflow
@@ -118,6 +122,40 @@ async def test_a_dynamic_workflow_calls_it_and_its_failures_are_handled_where_it
     (handler,) = [node for node in view.nodes if node.task == "price.note"]
     assert handler.phase == "SUCCEEDED"
     assert handler.of == "pricing/production/price.strict@v3"
+
+
+async def test_its_owner_knows_who_refers_to_it_also_in_a_file_from_before(home, tmp_path):
+    await register(home, project(tmp_path / "eta", 'OURS = "ours"', rides=RIDES), "eta", "v1")
+    expected = {
+        "price.fare": {"rides.body", "rides.ride"},  # by a task that several have in common, too
+        "price.tour": {"rides.body", "rides.ride"},
+        "daily": {"rides.body", "rides.ride"},
+        "price.strict": {"rides.body"},
+        "price.note": set(),  # what is named by a body is known, not what that reaches
+    }
+    storage = TemporaryHome(home).storage()
+    for _ in range(2):
+        admin = LocalAdmin(home / "admin.sqlite", NoEngine(), storage)
+        await admin.start()
+        for name, names in expected.items():
+            found = await admin.referrers(f"pricing/production/{name}@v3")
+            whole = {f"eta/production/{each}@v1" for each in names}
+            assert {each.id for each in found.items} == whole, name
+            assert (await admin.referrers(f"pricing/production/{name}@v4")).items == []
+            hidden = await admin.referrers(f"pricing/production/{name}@v3", within=("maps/*", "pricing/*"))
+            assert (hidden.items, hidden.elsewhere) == ([], len(names))
+        await admin.close()
+        with contextlib.closing(sqlite3.connect(home / "admin.sqlite")) as file:
+            file.execute("DELETE FROM refers")
+            file.execute("UPDATE meta SET value = 0 WHERE key = 'references'")
+            file.commit()
+
+
+class NoEngine:
+    """Nothing happens in it."""
+
+    async def changes(self, after=0):
+        yield []
 
 
 async def test_another_version_is_taken_by_saying_so(home, tmp_path):

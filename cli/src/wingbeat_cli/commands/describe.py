@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wingbeat_cli.arguments import execution_argument
+from wingbeat_cli.entities import KINDS, entity
 from wingbeat_cli.group import HELP, output_option
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ def execution(id_: str, output: str) -> int:
 
     reading(lambda kernel: _show(kernel, id_, output))
     return 0
+
+
+for kind in KINDS:
+    command.add_command(entity(kind))
 
 
 async def _show(kernel: Kernel, id_: str, output: str) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     )
     from wingbeat.contracts.executor import Progress
     from wingbeat.contracts.observer import Published
+    from wingbeat.contracts.references import Referrer
     from wingbeat.contracts.refusals import Refusal
     from wingbeat.spec.outcome import ErrorInfo
 
@@ -102,6 +103,16 @@ def entity(entity: Entity) -> dict[str, Any]:
         "trigger": msgspec.to_builtins(entity.trigger),
         "paused": entity.paused,
         "next": timestamp(entity.next),
+    }
+
+
+def referrer(entry: Referrer) -> dict[str, Any]:
+    """Who refers to something registered."""
+    return {
+        "id": entry.id,
+        "kind": entry.kind.value,
+        "active": entry.active,
+        "registered_at": timestamp(entry.created_at),
     }
 
 

@@ -16,6 +16,7 @@ from wingbeat.testing.conformance.admin import AdminContract
 from wingbeat.testing.conformance.admin_access import AccessContract
 from wingbeat.testing.conformance.admin_backfill import BackfillContract
 from wingbeat.testing.conformance.admin_places import PlacesContract
+from wingbeat.testing.conformance.admin_references import ReferencesContract
 from wingbeat.testing.conformance.admin_refusals import RefusalContract
 from wingbeat.testing.conformance.admin_retention import ExpiryContract, RetentionContract
 from wingbeat.testing.conformance.admin_told import ToldContract
@@ -68,8 +69,8 @@ def client(url: str, home: Home) -> tuple[Api, Transfer]:
 
 
 class TestLocal(
-    AdminContract, AccessContract, PlacesContract, ToldContract, ArtifactsContract, BackfillContract, RefusalContract,
-    RetentionContract, ExpiryContract,
+    AdminContract, AccessContract, PlacesContract, ToldContract, ArtifactsContract, BackfillContract, ReferencesContract,
+    RefusalContract, RetentionContract, ExpiryContract,
 ):  # fmt: skip
     """The admin of a home, in its process."""
 
@@ -79,8 +80,9 @@ class TestLocal(
 
 
 class TestOverHttp(
-    AdminContract, AccessContract, PlacesContract, ToldContract, ArtifactsContract, BackfillContract, RefusalContract
-):
+    AdminContract, AccessContract, PlacesContract, ToldContract, ArtifactsContract, BackfillContract, ReferencesContract,
+    RefusalContract,
+):  # fmt: skip
     """The same over HTTP."""
 
     @contextlib.asynccontextmanager

@@ -26,6 +26,7 @@ from wingbeat.contracts.admin import (
 from wingbeat.contracts.artifacts import ArtifactEntry, ArtifactPage, ArtifactQuery, Lineage
 from wingbeat.contracts.backfill import Backfill, BackfillEntry, BackfillPage, BackfillPlan, BackfillQuery
 from wingbeat.contracts.engine import LaunchReply
+from wingbeat.contracts.references import ReferrerPage
 from wingbeat.contracts.refusals import RefusalPage, RefusalQuery
 from wingbeat.contracts.retention import Collected
 from wingbeat.spec.identity import parse_reference
@@ -74,6 +75,13 @@ class HttpAdmin:
     async def entity(self, reference: str) -> Entity:
         """See `Admin.entity`."""
         return await self._call(Entity, "GET", _path(reference))
+
+    async def referrers(
+        self, reference: str, *, after: str = "", limit: int = 100, within: tuple[str, ...] | None = None
+    ) -> ReferrerPage:
+        """See `Referring.referrers`. The server knows who asks."""
+        params = {"after": after, "limit": limit}
+        return await self._call(ReferrerPage, "GET", f"{_path(reference)}/referrers", params=params)
 
     async def definition(self, reference: str) -> Definition:
         """See `Admin.definition`."""

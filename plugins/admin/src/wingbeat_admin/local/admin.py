@@ -51,6 +51,7 @@ from wingbeat.contracts.backfill import (
 from wingbeat.contracts.engine import Engine, LaunchReply, LaunchRequest
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.notifier import Notifier
+from wingbeat.contracts.references import ReferrerPage
 from wingbeat.contracts.refusals import RefusalPage, RefusalQuery
 from wingbeat.contracts.retention import RETENTION_LABEL, Expired
 from wingbeat.contracts.storage import Storage
@@ -60,7 +61,7 @@ from wingbeat.spec.entities import LaunchPlanSpec
 from wingbeat.spec.identity import Identity, check_place, check_version, parse_identity, parse_name, parse_reference
 from wingbeat.spec.literal import Literals
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec
-from wingbeat_admin.local import backfills, refusals, retention
+from wingbeat_admin.local import backfills, references, refusals, retention
 from wingbeat_admin.local.access import LocalAccess
 from wingbeat_admin.local.firing import below_others, check_taken, kickoff
 from wingbeat_admin.local.follower import Follower
@@ -197,6 +198,7 @@ class LocalAdmin:
         def register(store: Store) -> list[Registered]:
             found = store.register(ids, registration.definitions, now, who)
             check_versions(store.db, *place, sum(each.created for each in found))
+            references.index_all(store.db, store.definition)
             return found
 
         told = f"{len(ids)} as {ids[0]}" if len(ids) > 1 else str(ids[0])
@@ -207,6 +209,13 @@ class LocalAdmin:
     async def entity(self, reference: str) -> Entity:
         """See `Admin.entity`."""
         return await self.do(Store.entity, *parse_reference(reference))
+
+    async def referrers(
+        self, reference: str, *, after: str = "", limit: int = 100, within: tuple[str, ...] | None = None
+    ) -> ReferrerPage:
+        """See `Referring.referrers`."""
+        id, _ = await self._resolved(reference)
+        return await self.do(Store.within, references.page, id, after, limit, within)
 
     async def definition(self, reference: str) -> Definition:
         """See `Admin.definition`."""
@@ -486,7 +495,10 @@ class LocalAdmin:
         return id, definition
 
     def _open(self) -> Store:
-        return Store(open_file(self._path), self._rules)
+        store = Store(open_file(self._path), self._rules)
+        while store.within(references.index, store.definition):
+            pass  # a file from before there was the index
+        return store
 
     async def _close_notifiers(self) -> None:
         notifiers, self._notifiers = self._notifiers, {}

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from wingbeat.base.errors import ConfigurationError
-from wingbeat_admin.local import artifacts, audit, backfills, grants, history, quotas, refusals
+from wingbeat_admin.local import artifacts, audit, backfills, grants, history, quotas, references, refusals
 
 BUSY_S = 10.0
 """For so long another process may hold the file: a command that registers or lists."""
@@ -99,6 +99,7 @@ _STEPS = (
     backfills.SCHEMA,
     refusals.SCHEMA,
     backfills.TOLD,
+    references.SCHEMA,
 )
 FORMAT = len(_STEPS)
 """Version of the file's format."""

@@ -44,7 +44,7 @@ LINKS: dict[str, dict[str, Link]] = {
         "launch": Link(body={"entity": "$response.body#/0/id"}),
     },
     "entities": {"launch": Link(body={"entity": "$response.body#/items/0/id"})},
-    "entity": dict.fromkeys(("definition", "activate", "ticks"), _SAME),
+    "entity": dict.fromkeys(("definition", "activate", "ticks", "referrers"), _SAME),
     "activate": dict.fromkeys(("pause", "deactivate", "ticks", "entity"), _SAME),
     "pause": dict.fromkeys(("resume", "pause", "deactivate"), _SAME),
     "launch": _of_execution("$response.body#/id"),

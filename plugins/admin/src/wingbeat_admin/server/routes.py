@@ -65,6 +65,7 @@ from wingbeat_admin.server.ending import before
 from wingbeat_admin.server.filters import conditions, pairs
 from wingbeat_admin.server.needs import stamped
 from wingbeat_admin.server.places import placed
+from wingbeat_admin.server.references import referrers
 from wingbeat_admin.server.refusals import refusals
 from wingbeat_admin.server.repeated import IdempotencyKey, named, tagged
 from wingbeat_admin.server.streams import message, paced
@@ -447,7 +448,7 @@ ROUTES = Router(
         health, register, entities, entity, definition, activate, deactivate, ticks, pause, resume, launch, executions,
         notifications, resend, refusals,
         describe, closure, wait, events, abort, signal, waiting, cache, engine_launch, recovery_plan, engine_executions,
-        changes, evict, collect, artifacts, artifact, lineage, *BACKFILLS,
+        changes, evict, collect, artifacts, artifact, lineage, referrers, *BACKFILLS,
     ],
 )  # fmt: skip
 

@@ -57,6 +57,7 @@ TABLE: dict[tuple[str, str], Rule] = {
     ("GET", f"{_API}/entities"): Rule("entity.list", anybody),
     ("GET", _ENTITY): Rule("entity.read", of_entity(_VIEWER)),
     ("GET", f"{_ENTITY}/definition"): Rule("entity.read", of_entity(_VIEWER)),
+    ("GET", f"{_ENTITY}/referrers"): Rule("entity.read", of_entity(_VIEWER)),
     ("GET", f"{_ENTITY}/ticks"): Rule("entity.read", of_entity(_VIEWER)),
     ("POST", f"{_ENTITY}/activate"): Rule("activate", needs.of_activation, Effect.FILE),
     ("POST", f"{_ENTITY}/deactivate"): Rule("deactivate", of_entity(_DEVELOPER), Effect.FILE),
