@@ -9,6 +9,7 @@ import wingbeat
 
 NAMES = {
     "Artifact",
+    "Inputs",
     "Newest",
     "OnArtifact",
     "OnVersion",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from asyncio import gather
 
-    from wingbeat.author.artifact import Artifact, Newest
+    from wingbeat.author.artifact import Artifact, Inputs, Newest
     from wingbeat.author.branch import case, cond
     from wingbeat.author.formula import where
     from wingbeat.author.gate import approve, sleep, wait_for_input
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "asyncio": ("gather",),
-    "wingbeat.author.artifact": ("Artifact", "Newest"),
+    "wingbeat.author.artifact": ("Artifact", "Inputs", "Newest"),
     "wingbeat.author.branch": ("case", "cond"),
     "wingbeat.author.formula": ("where",),
     "wingbeat.author.gate": ("approve", "sleep", "wait_for_input"),
@@ -82,10 +82,10 @@ _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names
 __all__ = [
     "Artifact", "Cache", "Columns", "CompileError", "Concurrency", "ConflictError", "Cron", "Directory", "Environment",
     "Execution", "ExecutionFailed", "Failure", "FailurePolicy", "File", "FixedRate", "Format", "HashWith", "InputError",
-    "Kernel", "LaunchPlan", "LimitReached", "Newest", "NonRetryable", "NotFound", "Notify", "OnArtifact", "OnEnd", "OnSuccess",
-    "OnVersion", "Pickle", "Pool", "Resources", "Retry", "Secret", "Task", "Timeout", "WingbeatError", "Workflow", "approve",
-    "case", "cond", "current", "gather", "map_task", "reference", "run", "sleep", "step", "task", "wait_for_input", "where",
-    "workflow",
+    "Inputs", "Kernel", "LaunchPlan", "LimitReached", "Newest", "NonRetryable", "NotFound", "Notify", "OnArtifact",
+    "OnEnd", "OnSuccess", "OnVersion", "Pickle", "Pool", "Resources", "Retry", "Secret", "Task", "Timeout",
+    "WingbeatError", "Workflow", "approve", "case", "cond", "current", "gather", "map_task", "reference", "run",
+    "sleep", "step", "task", "wait_for_input", "where", "workflow",
 ]  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from wingbeat import CompileError
 from wingbeat.author.closing import close
 from wingbeat.compile.check import check
 from wingbeat.compile.flatten import flatten
+from wingbeat.spec.artifacts import KeySpec, NewestSpec
 from wingbeat.spec.codec import canonical, check_closure, read_entity
 from wingbeat.spec.entities import FailurePolicy, LaunchPlanSpec, NotifySpec, PoolSpec, Promise, WorkflowSpec
 from wingbeat.spec.plan import ChildKind
@@ -168,3 +169,40 @@ def test_a_workflow_that_launches_itself_is_refused(project):
                 return again[0](x)
             again.append(LaunchPlan(flow))
         """)
+
+
+BOUND = """
+    from datetime import datetime
+    from wingbeat import Inputs, LaunchPlan, Newest, task, workflow
+    @task
+    def f(at: datetime, city: str, n: int, x: float) -> int: return n
+    @workflow
+    def flow(at: datetime, city: str, n: int, x: float = 1.0) -> int: return f(at, city, n, x)
+    plan = LaunchPlan(flow, name="plan", inputs={"n": Newest("maps/production/roads", partitions=KEYS)})
+"""
+
+
+def test_a_key_of_the_newest_may_be_that_of_an_input(project):
+    keys = '{"city": Inputs.city, "day": Inputs["at"].date, "kind": "all"}'
+    spec = close(project.load(BOUND.replace("KEYS", keys)).plan, None)[0].entities.values()
+    (plan,) = [each for each in spec if isinstance(each, LaunchPlanSpec)]
+    assert plan.newest == {
+        "n": NewestSpec(
+            "maps/production/roads", {"kind": "all"}, {"city": KeySpec("city"), "day": KeySpec("at", date=True)}
+        )
+    }
+
+
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        ('{"city": Inputs.town}', "has no such input"),
+        ('{"city": Inputs.n}', "looked for itself"),
+        ('{"city": Inputs.x}', "is no key"),
+        ('{"city": Inputs.city.date}', "has no date"),
+        ('{"city": 7}', "is a text, or an input"),
+    ],
+)
+def test_what_can_be_no_key_is_told_with_the_line(project, keys, why):
+    with pytest.raises(CompileError, match=why):
+        close(project.load(BOUND.replace("KEYS", keys)).plan, None)

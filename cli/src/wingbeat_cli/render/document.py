@@ -123,6 +123,7 @@ def artifact(entry: ArtifactEntry) -> dict[str, Any]:
     return {
         "id": entry.id,
         "partitions": entry.partitions,
+        "digest": entry.digest,
         "execution": entry.execution,
         "output": entry.output,
         "entity": entry.entity,

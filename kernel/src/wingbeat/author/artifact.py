@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from wingbeat.author.source import Location, caller
 from wingbeat.base.errors import CompileError, InputError
-from wingbeat.spec.artifacts import NewestSpec, PublishSpec
+from wingbeat.spec.artifacts import KeySpec, NewestSpec, PublishSpec
 from wingbeat.spec.identity import parse_name
 
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -41,6 +41,32 @@ class Artifact:
         self.spec = PublishSpec(name, dict(partitions))
 
 
+class InputKey:
+    """An input of a launch plan, as the value of a key: `Inputs` gives them."""
+
+    def __init__(self, spec: KeySpec) -> None:
+        self.spec = spec
+
+    @property
+    def date(self) -> InputKey:
+        """Of a moment, its date alone, as ``2026-11-30``, in the zone that it is said in: of a tick, that of its schedule."""
+        return InputKey(KeySpec(self.spec.input, date=True))
+
+
+class _Inputs:
+    def __getattr__(self, name: str) -> InputKey:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return InputKey(KeySpec(name))
+
+    def __getitem__(self, name: str) -> InputKey:
+        return InputKey(KeySpec(name))
+
+
+Inputs = _Inputs()
+"""The inputs of a launch plan, for `Newest`: ``Inputs.city``."""
+
+
 class Newest:
     """The newest version of an artifact, as an input of a launch plan: ``inputs={"roads": Newest("maps/production/roads")}``.
 
@@ -50,16 +76,24 @@ class Newest:
     Args:
         artifact: ``project/domain/name``.
 
-        partitions: Only those whose keys have these values: ``{"city": "sf"}``.
+        partitions: Only those whose keys have these values: ``{"city": "sf"}``. ``{"city": Inputs.city}`` is that of an input when
+            it is launched, and ``{"day": Inputs.at.date}`` the day of one that takes the tick.
 
     Raises:
         CompileError: It is no such name.
     """
 
-    def __init__(self, artifact: str, *, partitions: Mapping[str, str] = _NONE) -> None:
+    def __init__(self, artifact: str, *, partitions: Mapping[str, str | InputKey] = _NONE) -> None:
         where = caller()
+        texts = {key: value for key, value in partitions.items() if isinstance(value, str)}
+        inputs = {key: value.spec for key, value in partitions.items() if isinstance(value, InputKey)}
+        if stray := [key for key in partitions if key not in texts and key not in inputs]:
+            raise CompileError(
+                f"The key {stray[0]!r} of {artifact} is a text, or an input ({where}): {where.text}",
+                hint="Such as partitions={'city': 'sf'}, or partitions={'city': Inputs.city}.",
+            )
         try:
-            self.spec = NewestSpec(str(parse_name(artifact)), dict(partitions))
+            self.spec = NewestSpec(str(parse_name(artifact)), texts, inputs)
         except InputError as error:
             raise CompileError(f"{error.message} ({where}): {where.text}", hint=error.hint) from None
 

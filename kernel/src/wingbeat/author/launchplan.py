@@ -18,7 +18,7 @@ from wingbeat.author.trigger import Trigger
 from wingbeat.base.errors import CompileError
 from wingbeat.spec.entities import FailurePolicy, Interface, LaunchPlanSpec, PoolSpec, Variable
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec, TriggerSpec
-from wingbeat.types import BlobIO, LiteralType, Simple, ValueMismatch, compatible, describe
+from wingbeat.types import BlobIO, EnumType, LiteralType, Simple, ValueMismatch, compatible, describe
 
 if TYPE_CHECKING:
     from wingbeat.author.task import Task
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_KEYS = tuple(Simple(name) for name in ("str", "int", "bool", "date", "datetime"))
+"""What can be the key of a partition, besides names of enums."""
 
 
 class LaunchPlan(Callee, Generic[R]):
@@ -167,6 +170,7 @@ class LaunchPlan(Callee, Generic[R]):
             inputs.append(variable)
         if self.trigger is not None:
             self._check_trigger(self.trigger, inputs)
+        self._check_newest(interface)
         return LaunchPlanSpec(
             name=self.name,
             workflow=workflow,
@@ -221,6 +225,25 @@ class LaunchPlan(Callee, Generic[R]):
                 f"({where}): {where.text}",
                 hint="Leave failure_policy out.",
             )
+
+    def _check_newest(self, interface: Interface) -> None:
+        """Keys come from inputs that are texts, or can be written as one."""
+        for spec in self.newest.values():
+            for key, given in spec.inputs.items():
+                variable, why = interface.input(given.input), ""
+                if variable is None:
+                    why = f"{self.workflow.name} has no such input"
+                elif given.input in self.newest:
+                    why = "it is looked for itself"
+                elif given.date and variable.type != Simple("datetime"):
+                    why = f"it takes {describe(variable.type)}, which has no date"
+                elif not (variable.type in _KEYS or isinstance(variable.type, EnumType)):
+                    why = f"it takes {describe(variable.type)}, which is no key"
+                if why:
+                    raise CompileError(
+                        f"LaunchPlan {self.name}: the key {key!r} of {spec.artifact} is that of the input {given.input!r}, "
+                        f"but {why} ({self.where}): {self.where.text}"
+                    )
 
     def _check_trigger(self, trigger: Trigger | Schedule, inputs: list[Variable]) -> None:
         """Nobody is there to give an input when it fires."""

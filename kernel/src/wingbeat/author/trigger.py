@@ -74,15 +74,26 @@ class OnArtifact(Trigger):
 
         keys: Inputs of the launch plan, by the keys of the partition that they take, as texts: ``{"city": "city"}``.
 
+        only_changed: Not if the content is that of the version before with the same keys: who publishes the same again starts
+            nobody.
+
     Raises:
         CompileError: It is no such name.
     """
 
     def __init__(
-        self, artifact: str, *, partitions: Mapping[str, str] = _NONE, input: str = "", keys: Mapping[str, str] = _NONE
+        self,
+        artifact: str,
+        *,
+        partitions: Mapping[str, str] = _NONE,
+        input: str = "",
+        keys: Mapping[str, str] = _NONE,
+        only_changed: bool = False,
     ) -> None:
         name = _named(artifact, caller())
-        self.spec = OnArtifactSpec(name, dict(partitions), input, {target: key for key, target in keys.items()})
+        self.spec = OnArtifactSpec(
+            name, dict(partitions), input, {target: key for key, target in keys.items()}, only_changed
+        )
 
 
 class OnVersion(Trigger):

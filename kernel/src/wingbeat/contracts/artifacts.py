@@ -34,6 +34,8 @@ class ArtifactEntry(Struct, frozen=True, omit_defaults=True):
         output: Which output of the execution it is.
 
         entity: What the execution is of, ``project/domain/name@version``.
+
+        digest: Of its content: equal values have the same. Empty for one of before it was kept.
     """
 
     id: str
@@ -43,6 +45,7 @@ class ArtifactEntry(Struct, frozen=True, omit_defaults=True):
     type: LiteralType
     created_at: float
     partitions: dict[str, str] = {}
+    digest: str = ""
 
 
 class ArtifactQuery(Struct, frozen=True, omit_defaults=True):

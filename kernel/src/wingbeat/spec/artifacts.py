@@ -18,6 +18,17 @@ class PublishSpec(Strict, frozen=True, omit_defaults=True):
     partitions: dict[str, str] = {}
 
 
+class KeySpec(Strict, frozen=True, omit_defaults=True):
+    """An input of a launch plan that gives the value of a key.
+
+    Attributes:
+        date: Of a moment, its date alone, in the zone that it is said in: of a tick, that of its schedule.
+    """
+
+    input: str
+    date: bool = False
+
+
 class NewestSpec(Strict, frozen=True, omit_defaults=True):
     """The newest version of an artifact, as it is when something is launched.
 
@@ -25,7 +36,10 @@ class NewestSpec(Strict, frozen=True, omit_defaults=True):
         artifact: ``project/domain/name``.
 
         partitions: Values that keys of its partition have to have.
+
+        inputs: Keys that have to have the value that an input has when it is launched.
     """
 
     artifact: str
     partitions: dict[str, str] = {}
+    inputs: dict[str, KeySpec] = {}

@@ -81,12 +81,15 @@ class OnArtifactSpec(Strict, frozen=True, omit_defaults=True, tag_field="on", ta
         input: Input of the launch plan that takes the value; empty for none.
 
         keys: Inputs of the launch plan that take a key of the partition, as a text.
+
+        only_changed: Not if its content is that of the version before with the same keys.
     """
 
     artifact: str
     partitions: dict[str, str] = {}
     input: str = ""
     keys: dict[str, str] = {}
+    only_changed: bool = False
 
 
 class OnVersionSpec(Strict, frozen=True, omit_defaults=True, tag_field="on", tag="version"):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from wingbeat.author.artifact import Newest
+from wingbeat.author.artifact import Inputs, Newest
 from wingbeat.author.trigger import OnArtifact, OnSuccess, OnVersion
 from wingbeat.base.errors import ConflictError, InputError, NotFound
 from wingbeat.contracts.admin import Admin, ExecutionEntry, Launch
@@ -22,6 +22,7 @@ from wingbeat.testing.conformance.admin_stage import AdminStage, launchplan, wor
 from wingbeat.testing.home import TemporaryHome
 
 NUMBERS = "maps/production/numbers"
+NAMED = "maps/production/signs"
 
 
 class ArtifactsContract(AdminStage):
@@ -124,6 +125,53 @@ class ArtifactsContract(AdminStage):
             for name, out in (("taken", 22), ("given", 9)):
                 assert await engine.wait(name) is ExecutionPhase.SUCCEEDED
                 assert (await engine.describe(name)).outputs == {"o0": Inline(out)}
+
+    async def test_a_launch_plan_takes_the_newest_by_an_input(self, home: TemporaryHome) -> None:
+        """`launch`: the key has the value that the input has, be it given, a default or fixed; refused without one."""
+        by = {"n": Newest(NUMBERS, partitions={"city": Inputs.text})}
+        async with self.keeping(home) as (admin, artifacts, engine):
+            plans = [
+                launchplan(flows.told, "given", inputs=by),
+                launchplan(flows.told, "usual", inputs={**by, "text": "la"}),
+                launchplan(flows.told, "fixed", inputs=by, fixed={"text": "la"}),
+            ]
+            await self.put(admin, *plans)
+            await self.made(admin, artifacts, "first", 20)
+            await self.made(admin, artifacts, "other", 1000, "la")
+            for name, inputs, out in (
+                ("given", {"text": "sf"}, "20 sf"), ("usual", {}, "1000 la"), ("usual", {"text": "sf"}, "20 sf"),
+                ("fixed", {}, "1000 la"),
+            ):  # fmt: skip
+                id = (await admin.launch(Launch(f"eta/production/{name}", inputs))).id
+                assert await engine.wait(id) is ExecutionPhase.SUCCEEDED
+                assert (await engine.describe(id)).outputs == {"o0": Inline(out)}
+            for wrong in ({}, {"text": "ny"}):
+                with pytest.raises(InputError, match="numbers"):
+                    await admin.launch(Launch("eta/production/given", wrong))
+
+    async def test_the_same_content_again_starts_nobody_who_waits_for_a_change(self, home: TemporaryHome) -> None:
+        """`OnArtifact` with `only_changed`: by the version before that has the same keys."""
+        async with self.keeping(home) as (admin, artifacts, _):
+            for name, more in (("each", False), ("changed", True)):
+                trigger = OnArtifact(NAMED, input="text", only_changed=more)
+                await self.put(admin, launchplan(flows.shout, name, trigger=trigger), version=name)
+                await admin.activate(f"eta/production/{name}@{name}")
+            await self.put(admin, workflow(flows.named, "flows.named"), project="maps")
+            made = (("sf", 1), ("sf", 2), ("la", 1), ("sf", -1), ("la", 3), ("sf", -2))  # what comes out: over 0 or not
+            for number, (city, n) in enumerate(made):
+                id = f"named-{number}"
+                await admin.launch(Launch("maps/production/flows.named", {"n": n, "city": city}, id))
+                async with asyncio.timeout(self.patience_s * 2 / 3):
+                    while not (await artifacts.artifacts(ArtifactQuery(name="signs", limit=1))).items or (
+                        (await artifacts.artifact(NAMED)).execution != id
+                    ):
+                        await asyncio.sleep(0.02)
+            assert len(await self.one(admin, "eta/production/each", 6)) == 6
+            causes = {each.cause for each in await self.one(admin, "eta/production/changed", 3)}
+            assert causes == {f"{NAMED}@named-{number}" for number in (0, 2, 3)}
+            digests = [(await artifacts.artifact(f"{NAMED}@named-{number}")).digest for number in range(6)]
+            assert len(set(digests)) == 2
+            assert digests[0] == digests[4]
 
     async def test_a_new_artifact_starts_what_waits_for_it(self, home: TemporaryHome) -> None:
         """`activate` with `OnArtifact`: once for each that fits, with its value and its keys."""

@@ -112,6 +112,18 @@ def numbered(n: int, city: str) -> int:
     return positive(n)
 
 
+@task
+def sign(n: int) -> str:
+    """Little of it."""
+    return "above" if n > 0 else "below"
+
+
+@workflow(publishes={"o0": Artifact("signs", partitions={"city": "city"})})
+def named(n: int, city: str) -> str:
+    """What publishes the same for many inputs."""
+    return sign(n)
+
+
 @workflow
 def outer(n: int) -> int:
     """What calls it."""

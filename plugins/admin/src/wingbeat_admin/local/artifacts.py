@@ -36,7 +36,9 @@ SCHEMA = """
     """
 """`publishing` holds executions that have succeeded and whose artifacts are still to be made; `uses` is of the history."""
 
-_COLUMNS = "project, domain, name, execution, output, entity, type, partitions, created_at"
+DIGESTS = "ALTER TABLE artifacts ADD COLUMN digest TEXT NOT NULL DEFAULT ''"
+
+_COLUMNS = "project, domain, name, execution, output, entity, type, partitions, created_at, digest"
 _type: msgspec.json.Decoder[LiteralType] = msgspec.json.Decoder(LiteralType)
 _keys = msgspec.json.Decoder(dict[str, str])
 
@@ -71,10 +73,21 @@ def add(db: sqlite3.Connection, name: Name, entry: ArtifactEntry) -> int:
     """A version; 0 if it is there."""
     values = (
         name.project, name.domain, name.name, entry.execution, entry.output, entry.entity, msgspec.json.encode(entry.type),
-        msgspec.json.encode(entry.partitions, order="sorted").decode(), entry.created_at,
+        msgspec.json.encode(entry.partitions, order="sorted").decode(), entry.created_at, entry.digest,
     )  # fmt: skip
     marks = ", ".join("?" * len(values))
     return db.execute(f"INSERT OR IGNORE INTO artifacts ({_COLUMNS}) VALUES ({marks})", values).rowcount
+
+
+def is_changed(db: sqlite3.Connection, name: Name, entry: ArtifactEntry) -> bool:
+    """Whether a version that is there differs from the one before with the same keys, as far as that is known."""
+    where = "project = ? AND domain = ? AND name = ? AND partitions = ?"
+    values = (name.project, name.domain, name.name, msgspec.json.encode(entry.partitions, order="sorted").decode())
+    before = f"number < (SELECT number FROM artifacts WHERE {where} AND execution = ?) ORDER BY number DESC LIMIT 1"
+    row = db.execute(
+        f"SELECT digest FROM artifacts WHERE {where} AND {before}", (*values, *values, entry.execution)
+    ).fetchone()
+    return row is None or not entry.digest or row[0] != entry.digest
 
 
 def add_uses(db: sqlite3.Connection, execution: str, uses: Iterable[tuple[str, str]]) -> None:
@@ -146,10 +159,10 @@ def _row(db: sqlite3.Connection, id: str, within: Iterable[str] | None = None) -
 
 
 def _entry(row: Sequence[Any]) -> ArtifactEntry:
-    _, project, domain, name, execution, output, entity, type_, partitions, created_at = row
+    _, project, domain, name, execution, output, entity, type_, partitions, created_at, digest = row
     id = str(Identity(project, domain, name, execution))
     keys = _keys.decode(partitions)
-    return ArtifactEntry(id, execution, output, entity, _type.decode(type_), created_at, keys)
+    return ArtifactEntry(id, execution, output, entity, _type.decode(type_), created_at, keys, digest)
 
 
 # -- lineage

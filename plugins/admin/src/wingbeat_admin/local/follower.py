@@ -41,7 +41,7 @@ from wingbeat_admin.local.firing import check_taken, kickoff, taken
 from wingbeat_admin.local.history import Values, texts_of
 from wingbeat_admin.local.holding import hold
 from wingbeat_admin.local.inputs import completed
-from wingbeat_admin.local.publishing import entries, keys_taken
+from wingbeat_admin.local.publishing import entries, keys_bound, keys_taken
 from wingbeat_admin.local.store import Noted, Store
 from wingbeat_admin.local.teller import Teller
 from wingbeat_admin.local.telling import Deadline
@@ -374,10 +374,11 @@ class Follower:
     ) -> tuple[Literals, dict[str, str]]:
         """Inputs with newest artifacts, defaults and what is fixed filled in; and the artifacts among them. Raises InputError."""
         newest = {} if definition.plan is None else definition.plan.newest
+        known = given  # what is looked for is no key
         for input, spec in newest.items():
             if input not in given:
                 try:
-                    entry = await self._do(Store.artifact, spec.artifact, spec.partitions)
+                    entry = await self._do(Store.artifact, spec.artifact, keys_bound(spec, definition, known))
                 except NotFound as error:
                     raise InputError(f"{name} takes {input!r} of what is not there yet: {error.message}") from error
                 given = {**given, **await self.value(entry, input, definition.interface)}

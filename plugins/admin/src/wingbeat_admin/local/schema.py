@@ -100,6 +100,7 @@ _STEPS = (
     refusals.SCHEMA,
     backfills.TOLD,
     references.SCHEMA,
+    artifacts.DIGESTS,
 )
 FORMAT = len(_STEPS)
 """Version of the file's format."""

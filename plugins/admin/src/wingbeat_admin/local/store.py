@@ -344,7 +344,8 @@ class Store:
         for id, trigger, since in self._watching(f"artifact {name}"):
             if not isinstance(trigger, OnArtifactSpec) or entry.created_at < since:
                 continue
-            if trigger.partitions.items() <= entry.partitions.items():
+            fits = trigger.partitions.items() <= entry.partitions.items()
+            if fits and (not trigger.only_changed or artifacts.is_changed(self._db, name, entry)):
                 count += due.add_fired(self._db, id, entry.id, at)
         return count
 
