@@ -19,7 +19,8 @@ from wingbeat.spec.phase import AttemptPhase, ExecutionPhase, NodePhase
 from wingbeat.types import LiteralType
 
 POOL_LABEL = "wingbeat/pool"
-"""Label of an execution with the pool and priority that its launch has asked for; with it, it is launched again."""
+"""Label of an execution with the pool, priority and limit that its launch has asked for; with it, and asking for nothing else,
+it is launched again: under the same."""
 
 
 class Quota(Struct, frozen=True, omit_defaults=True):

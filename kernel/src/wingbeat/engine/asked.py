@@ -1,4 +1,5 @@
-"""What a launch asks of its execution as a whole: how it fails, pool and priority of its tasks, the quota of its place. Pure."""
+"""What a launch asks of its execution as a whole: how it fails, pool and priority of its tasks, its limit, the quota of its
+place. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from wingbeat.base.errors import InputError
 from wingbeat.base.units import format_size
 from wingbeat.contracts.engine import POOL_LABEL, LaunchRequest, Quota
 from wingbeat.spec.codec import spec_digest
-from wingbeat.spec.entities import Closure, FailurePolicy, PoolSpec, TaskSpec
+from wingbeat.spec.entities import Closure, ConcurrencySpec, FailurePolicy, PoolSpec, TaskSpec
 
 LABEL = POOL_LABEL
 QUOTA = "wingbeat/quota"
@@ -24,6 +25,27 @@ class _Asked(Struct, frozen=True, omit_defaults=True):
 
     pool: PoolSpec | None = None
     priority: int = 0
+    concurrency: ConcurrencySpec | None = None
+
+
+def settled(request: LaunchRequest) -> LaunchRequest:
+    """A launch as it is to be: with what an earlier one has asked for, where it is that again; and whose workflow fails by the
+    policy that is asked for.
+
+    Raises:
+        InputError: Its label says nothing that can be asked for.
+    """
+    label = request.labels.get(LABEL, "")
+    if label and (request.pool, request.priority, request.concurrency) == (None, 0, None):
+        try:
+            before = _read(label)
+        except msgspec.DecodeError as error:
+            raise InputError(f"The label {LABEL} is ours: {error}.", hint="Leave it out.") from None
+        request = msgspec.structs.replace(
+            request, pool=before.pool, priority=before.priority, concurrency=before.concurrency
+        )
+    closure = under_policy(request.closure, request.failure_policy)
+    return msgspec.structs.replace(request, closure=closure)
 
 
 def under_policy(closure: Closure, policy: FailurePolicy | None) -> Closure:
@@ -39,8 +61,9 @@ def under_policy(closure: Closure, policy: FailurePolicy | None) -> Closure:
 def labels_of(request: LaunchRequest) -> dict[str, str]:
     """Labels of an execution that is launched so, for what is asked for."""
     found = {}
-    if request.pool is not None or request.priority:
-        found[LABEL] = msgspec.json.encode(_Asked(request.pool, request.priority)).decode()
+    if request.pool is not None or request.priority or request.concurrency is not None:
+        asked = _Asked(request.pool, request.priority, request.concurrency)
+        found[LABEL] = msgspec.json.encode(asked).decode()
     if request.quota is not None:
         found[QUOTA] = msgspec.json.encode(request.quota).decode()
     return found

@@ -185,7 +185,7 @@ class LocalEngine:
     async def launch(self, request: LaunchRequest) -> LaunchReply:
         """See `Engine.launch`."""
         self._check_running()
-        request = replace(request, closure=asked.under_policy(request.closure, request.failure_policy))
+        request = asked.settled(request)
         name = check_execution_id(request.name) if request.name else short_id(self._clock.entropy())
         closure_digest = self._archive.keep(request.closure)
         if not request.launch_key:

@@ -18,14 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from wingbeat.author.closing import close
-from wingbeat.base.errors import ConflictError, NotFound
+from wingbeat.base.errors import ConfigurationError, ConflictError, NotFound
 from wingbeat.compile.check import check
-from wingbeat.contracts.engine import Engine, LaunchRequest
+from wingbeat.contracts.engine import POOL_LABEL, Engine, LaunchRequest
 from wingbeat.contracts.observer import Published
 from wingbeat.runtime.storageio import StorageIO
-from wingbeat.spec.entities import Closure
+from wingbeat.spec.entities import Closure, ConcurrencySpec
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.phase import ExecutionPhase, NodePhase
 from wingbeat.testing.conformance import engine_flows as flows
@@ -221,6 +222,25 @@ class EngineContract(Kit):
             assert (first.phase, last.phase) == (NodePhase.RECOVERED, NodePhase.SUCCEEDED)
             with pytest.raises(NotFound):
                 await engine.launch(LaunchRequest(request.closure, request.inputs, "third", recover="nowhere"))
+
+    async def test_what_is_launched_again_is_under_its_limit(self, home: TemporaryHome) -> None:
+        """`launch` with `POOL_LABEL`, as an execution has it that was launched with a limit: it waits for that, too."""
+        async with self.opened(home) as engine:
+            limit = ConcurrencySpec("nightly", 1)
+            request = replace(self.request(flows.gated, "first", n=1), concurrency=limit)
+            try:
+                await engine.launch(request)
+            except ConfigurationError as error:
+                pytest.skip(f"this engine has no limits of executions: {error.message}")
+            label = (await engine.describe("first", nodes=False)).labels[POOL_LABEL]
+            again = replace(self.request(flows.gated, "again", n=1), labels={POOL_LABEL: label})
+            await engine.launch(again)
+            assert (await engine.describe("again", nodes=False)).phase is ExecutionPhase.QUEUED
+            assert "nightly" in await engine.explain_waiting("again")
+            await engine.signal("first", "go", Inline(True), "s")
+            await engine.signal("again", "go", Inline(True), "s")
+            assert await engine.wait("again") is ExecutionPhase.SUCCEEDED
+            assert (await engine.describe("again", nodes=False)).labels[POOL_LABEL] == label
 
     async def test_who_stops_waiting_disturbs_nobody(self, home: TemporaryHome, tmp_path: Path) -> None:
         """`wait`, `events`: cancelled or left, others go on."""
