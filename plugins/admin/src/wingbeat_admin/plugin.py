@@ -10,6 +10,8 @@ from wingbeat.contracts.plugin import PluginInfo
 from wingbeat_admin.settings import AdminSettings, NotifySettings, ServerSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from msgspec import Struct
 
     from wingbeat.contracts.admin import Admin
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from wingbeat_admin.client.transfer import Transfer
     from wingbeat_admin.place import Served
 
+_OF_SERVER = ("joserfc", "litestar", "uvicorn")
+"""What the extra ``server`` brings."""
 KITS = tuple(f"wingbeat_admin.kits:{name}" for name in ("TestLocal", "TestOverHttp", "TestEngineOverHttp"))
 
 
@@ -36,7 +40,24 @@ def wingbeat_register(registrar: Registrar) -> None:
     registrar.admin("local", _local)
     registrar.admin("http", _http)
     registrar.engine("http", _engine)
-    registrar.server("http", "wingbeat_admin.server.serving:serve")
+    registrar.server("http", "wingbeat_admin.plugin:serve")
+
+
+async def serve(
+    home: Home, engine: Engine, admin: Admin, *, host: str, port: int, ready: Callable[[str], None]
+) -> None:
+    """See `wingbeat.contracts.server.Serve`. Raises ConfigurationError where what it takes is not installed."""
+    try:
+        from wingbeat_admin.server.serving import serve
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _OF_SERVER:
+            raise
+        from wingbeat.base.errors import ConfigurationError
+
+        raise ConfigurationError(
+            f"The server needs {error.name}, which is not installed.", hint='pip install "wingbeat-admin[server]"'
+        ) from None
+    await serve(home, engine, admin, host=host, port=port, ready=ready)
 
 
 def _local(home: Home, engine: Engine) -> Admin:
