@@ -4,7 +4,7 @@ import pytest
 
 from wingbeat import CompileError, InputError
 from wingbeat.contracts.admin import Kind
-from wingbeat.kernel import definitions_of
+from wingbeat.kernel import definitions_of, left_out_of, problems_of
 
 FILE = """
 from wingbeat import Cron, LaunchPlan, task, workflow
@@ -64,6 +64,32 @@ def test_a_folder_is_looked_through(folder, tmp_path):
     (folder / ".hidden").mkdir()
     (folder / ".hidden" / "x.py").write_text("import wingbeat\nraise SystemExit\n")
     assert {"flows.flow", "flows.one", "others.two"} <= {*found(folder, tmp_path)}
+
+
+def test_scripts_of_a_folder_are_not_imported_unless_they_are_named(folder, tmp_path):
+    script = "from wingbeat import run\nfrom flows import flow\nopen('ran', 'w').close()\nrun(flow, n=1)\n"
+    (folder / "more").mkdir()
+    (folder / "more" / "script.py").write_text(script.replace("'ran'", repr(str(tmp_path / "ran"))))
+    (folder / "more" / "helped.py").write_text("from helpers import made\nours = made()\n")
+    (folder / "helpers.py").write_text(
+        "import flows\nfrom wingbeat import LaunchPlan\ndef made(): return LaunchPlan(flows.flow)\n"
+    )
+    assert {"flows.flow", "nightly"} <= {*found(folder, tmp_path)}
+    assert left_out_of(str(folder)) == [str(folder / "helpers.py"), str(folder / "more" / "script.py")]
+    assert left_out_of([str(folder / "more")]) == [str(folder / "more" / "script.py")]
+    assert left_out_of(str(folder / "more" / "script.py")) == []
+    assert not (tmp_path / "ran").exists()
+    with pytest.raises(CompileError):  # what runs there is refused
+        found(folder / "more" / "script.py", tmp_path)
+
+
+def test_what_is_wrong_with_what_is_told_of_launch_plans_too(folder, tmp_path):
+    (folder / "flows.py").write_text(FILE.replace('inputs={"n": 1}', 'inputs={"m": 1}'))
+    problems = problems_of(str(folder / "flows.py"), tmp_path / "home")
+    assert {name: bool(why) for name, why in problems.items()} == {
+        "one": False, "flow": False, "moving": False, "nightly": True,
+    }  # fmt: skip
+    assert "has no input 'm'" in problems["nightly"]
 
 
 def test_everything_that_is_wrong_is_told_at_once(folder, tmp_path):

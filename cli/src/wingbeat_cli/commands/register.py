@@ -20,27 +20,50 @@ if TYPE_CHECKING:
 @click.option("--domain", "-d", default="", help="Where it is used, as production; by default, project.domain.")
 @click.option("--version", default="", help="Of everything in it; by default, one made from its content.")
 @click.option("--activate", is_flag=True, help="Have triggers start this version of the launch plans among it, too.")
+@click.option(
+    "--verbose", "-v", is_flag=True, help="List the files of folders that were left out, as they define nothing."
+)
 @output_option()
-def command(paths: tuple[str, ...], project: str, domain: str, version: str, activate: bool, output: str) -> int:
-    """Take up the workflows, tasks and launch plans of files, or of every file of a folder (by default this one): all, or none.
+def command(
+    paths: tuple[str, ...], project: str, domain: str, version: str, activate: bool, verbose: bool, output: str
+) -> int:
+    """Take up the workflows, tasks and launch plans of files, or of a folder and those below (by default this one): all, or none.
+
+    Of a folder those files are imported that define something, by their syntax: a function under @task or @workflow, or a name
+    that is given a LaunchPlan, also by way of the project's own helpers. Scripts that only run something are left out. A file
+    that is named is always imported.
 
     From then on `wingbeat launch` runs them without their sources. A version never changes: the same content again is fine,
     another one is refused.
     """
     from wingbeat.contracts.admin import Registration
-    from wingbeat.kernel import definitions_of, place_of
+    from wingbeat.kernel import definitions_of, left_out_of, place_of
     from wingbeat_cli.door import given, within
     from wingbeat_cli.interrupts import undone
 
     with undone():
+        left_out = left_out_of(paths or ".")
+        _say(left_out, verbose=verbose)
         definitions = definitions_of(paths or ".", settings=given())
     name, where = place_of(given())
     registration = Registration(project or name, domain or where, tuple(definitions), version)
-    within(lambda kernel: _register(kernel, registration, activate, output))
+    within(lambda kernel: _register(kernel, registration, activate, output, left_out))
     return 0
 
 
-async def _register(kernel: Kernel, registration: Registration, activate: bool, output: str) -> None:
+def _say(left_out: list[str], *, verbose: bool) -> None:
+    if not left_out:
+        return
+    files = "1 file that speaks" if len(left_out) == 1 else f"{len(left_out)} files that speak"
+    more = ":" if verbose else "; --verbose lists them"
+    click.echo(f"{files} of wingbeat and define nothing were left out{more}", err=True)
+    for file in left_out if verbose else ():
+        click.echo(f"  {file}", err=True)
+
+
+async def _register(
+    kernel: Kernel, registration: Registration, activate: bool, output: str, left_out: list[str]
+) -> None:
     from wingbeat.base.errors import WingbeatError
     from wingbeat.contracts.admin import Kind
     from wingbeat_cli.remembered import remember
@@ -64,7 +87,7 @@ async def _register(kernel: Kernel, registration: Registration, activate: bool, 
 
         version = found[0].id.rpartition("@")[2]
         entities = [{**msgspec.to_builtins(each), "active": each.id in active} for each in found]
-        document.dump({"version": version, "entities": entities}, output)
+        document.dump({"version": version, "entities": entities, "left_out": left_out}, output)
     else:
         _table(found, active)
     if refused is not None:  # what is registered is told all the same

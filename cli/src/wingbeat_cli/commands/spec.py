@@ -104,19 +104,14 @@ def diff(old: str, new: str, entity: str | None, output: str) -> int:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @output_option()
 def lint(file: str, output: str) -> int:
-    """Compile every workflow and task of FILE, and say what is wrong with which; nothing runs. Exit status 3 if anything is."""
-    from wingbeat.base.errors import CompileError
-    from wingbeat.kernel import compile_file, entities_of
+    """Compile every workflow, task and launch plan of FILE, and say what is wrong with which; nothing runs. Exit status 3 if
+    anything is."""
+    from wingbeat.kernel import problems_of
     from wingbeat_cli.door import given
     from wingbeat_cli.errors import COMPILE
 
-    wrong: dict[str, str] = {}
-    names = entities_of(file)
-    for name in names:
-        try:
-            compile_file(file, name, settings=given())
-        except CompileError as error:
-            wrong[name] = str(error)
+    found = problems_of(file, settings=given())
+    names, wrong = list(found), {name: why for name, why in found.items() if why}
     if output != "table":
         from wingbeat_cli.render import document
 

@@ -108,16 +108,12 @@ class _Walk:
             )
 
 
-def sources_below(folder: str, word: str) -> list[str]:
-    """Python files in a folder and below that speak of `word`, without those that a bundle leaves out; sorted."""
+def texts_below(folder: str) -> dict[str, str]:
+    """Python files in a folder and below, without those that a bundle leaves out: what is in them, by their paths in it, sorted."""
     root = os.path.realpath(folder)
     project = Project(root, root, settings=settings_of(root))
-    found = []
-    for relative, _ in _Walk(project).files():
-        path = os.path.join(root, relative)
-        if relative.endswith(".py") and word in _text(path):
-            found.append(os.path.join(folder, relative))
-    return sorted(found)
+    found = sorted(relative for relative, _ in _Walk(project).files() if relative.endswith(".py"))
+    return {relative: _text(os.path.join(root, relative)) for relative in found}
 
 
 def _text(path: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wingbeat.host.home import home_path
-    from wingbeat.kernel.compiling import compile_file, definitions_of, entities_of
+    from wingbeat.kernel.compiling import compile_file, definitions_of, entities_of, left_out_of, problems_of
     from wingbeat.kernel.execution import Execution
     from wingbeat.kernel.installed import configuration_of, engine_of, place_of, plugins_of
     from wingbeat.kernel.kernel import Kernel
@@ -24,14 +24,16 @@ _MODULE_OF = {
     "entities_of": "wingbeat.kernel.compiling",
     "home_path": "wingbeat.host.home",
     "is_held": "wingbeat.kernel.lock",
+    "left_out_of": "wingbeat.kernel.compiling",
     "place_of": "wingbeat.kernel.installed",
     "plugins_of": "wingbeat.kernel.installed",
+    "problems_of": "wingbeat.kernel.compiling",
     "run": "wingbeat.kernel.running",
 }
 
 __all__ = [
     "Execution", "Kernel", "compile_file", "configuration_of", "definitions_of", "engine_of", "entities_of", "home_path",
-    "is_held", "place_of", "plugins_of", "run",
+    "is_held", "left_out_of", "place_of", "plugins_of", "problems_of", "run",
 ]  # fmt: skip
 
 

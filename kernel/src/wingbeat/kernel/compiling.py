@@ -28,7 +28,9 @@ from wingbeat.host.config import Configuration
 from wingbeat.host.discover import PluginSettings, boot
 from wingbeat.host.home import Choice, HomeFolder, home_path, make_home
 from wingbeat.host.installed import installed_plugins
-from wingbeat.host.sources import sources_below
+from wingbeat.host.project import find_project
+from wingbeat.host.registrable import defining
+from wingbeat.host.sources import texts_below
 from wingbeat.kernel.code import freeze, pack, runs_plain
 from wingbeat.kernel.settings import OWN, KernelSettings
 from wingbeat.runtime.compile import Compiled, CompileRequest, Planned, Problem
@@ -79,6 +81,24 @@ def entities_of(file: str, home: str | os.PathLike[str] | None = None) -> list[s
     return [*compiled.closures, *compiled.problems]
 
 
+def problems_of(
+    file: str,
+    home: str | os.PathLike[str] | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, str]:
+    """The workflows, tasks and launch plans of `file`, its own first, each with what is wrong with it; empty for what compiles.
+
+    Raises:
+        CompileError: The file cannot be imported.
+
+        InputError: There is no such file.
+    """
+    compiled = _compiled(file, home, settings)
+    wrong = {name: str(_error(file, problem)) for name, problem in compiled.problems.items()}
+    names = dict.fromkeys((*compiled.closures, *compiled.plans), "") | wrong
+    return {name: names[name] for name in sorted(names, key=lambda each: each not in compiled.own)}
+
+
 def definitions_of(
     path: str | Sequence[str],
     home: str | os.PathLike[str] | None = None,
@@ -86,7 +106,9 @@ def definitions_of(
 ) -> list[Definition]:
     """What a file, or every file of a folder, or each of several, defines itself: to be registered. In the order of their names.
 
-    Files of a folder are those of the project that its code bundle holds and that speak of ``wingbeat``.
+    Files of a folder are those of the project that its code bundle holds and that define something, by their syntax, as importing
+    one runs it: a function under ``@task`` or ``@workflow``, or a name that is given a `LaunchPlan`, also by way of a function or
+    another name of the project that makes them. `left_out_of` says which others there are.
 
     Raises:
         CompileError: Something cannot be compiled; says all that cannot.
@@ -120,7 +142,31 @@ def _files(path: str) -> list[str]:
         return [path]
     if not os.path.isdir(path):
         raise InputError(f"There is no file or folder {path!r}.")
-    return sources_below(path, "wingbeat")
+    return _sources(path)[0]
+
+
+def _sources(folder: str) -> tuple[list[str], list[str]]:
+    """The files of a folder that define something, and those that only speak of Wingbeat. What they import is followed in all of
+    their project, as far as that has a marked root."""
+    below = os.path.realpath(folder)
+    inside = texts_below(below)
+    if not inside:
+        return [], []
+    project = find_project(os.path.join(below, next(iter(inside))))
+    around = project.root if project.settings_file and below.startswith(f"{project.root}/") else below
+    prefix = "" if around == below else f"{os.path.relpath(below, around)}/"
+    texts = {f"{prefix}{path}": text for path, text in inside.items()}
+    found = defining(texts if around == below else {**texts_below(around), **texts})
+    taken = [os.path.join(folder, path) for path in inside if f"{prefix}{path}" in found]
+    others = [path for path, text in inside.items() if "wingbeat" in text and f"{prefix}{path}" not in found]
+    return taken, [os.path.join(folder, path) for path in others]
+
+
+def left_out_of(path: str | Sequence[str]) -> list[str]:
+    """Files of these folders that speak of ``wingbeat`` and define nothing that can be registered, so that `definitions_of` does
+    not import them: scripts, tests, helpers. A file that is named itself is always imported."""
+    paths = [path] if isinstance(path, str) else path
+    return list(dict.fromkeys(file for each in paths if os.path.isdir(each) for file in _sources(each)[1]))
 
 
 def _add(found: dict[str, Definition], definition: Definition, file: str) -> None:

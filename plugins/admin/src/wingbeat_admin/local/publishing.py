@@ -62,7 +62,7 @@ def keys_bound(spec: NewestSpec, definition: Definition, given: Literals) -> dic
     fixed = {} if definition.plan is None else definition.plan.fixed
     for key, wanted in spec.inputs.items():
         variable = definition.interface.input(wanted.input)
-        literals = {wanted.input: Inline(fixed[wanted.input])} if wanted.input in fixed else given
+        literals: Literals = {wanted.input: Inline(fixed[wanted.input])} if wanted.input in fixed else given
         if wanted.input not in literals and variable is not None:
             if variable.required:
                 raise InputError(f"{definition.name} needs {wanted.input!r}: by that it is looked for {spec.artifact}.")
