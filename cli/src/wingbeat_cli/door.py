@@ -61,8 +61,11 @@ def reading(work: Callable[[Kernel], Awaitable[T]]) -> T:
 def given() -> dict[str, dict[str, str]]:
     """What ``--set`` said, by section and key; and what ``--endpoint`` means in these words."""
     session = _session()
-    if session is None:
-        return {}
+    return {} if session is None else meant(session)
+
+
+def meant(session: Session) -> dict[str, dict[str, str]]:
+    """The same of one call."""
     if not session.endpoint:
         return session.settings
     kernel = {"engine": "http", **session.settings.get("kernel", {})}

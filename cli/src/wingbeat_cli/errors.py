@@ -74,7 +74,8 @@ def report(error: Exception, session: Session) -> int:
     status = exit_status(error)
     code, message, hint = _words(error)
     if status == INTERNAL:
-        hint = _keep(error)
+        hint = _keep(error, session.plugin)
+        message = f"the command of plugin {session.plugin!r} has failed: {message}" if session.plugin else message
     text = f"error: {message}" + (f"\n  {hint}" if hint else "")
     sys.stderr.write(f"{text}\n")
     if session.output != "table":
@@ -101,8 +102,8 @@ def _words(error: Exception) -> tuple[str, str, str]:
     return type(error).__name__, f"{type(error).__name__}: {error}", ""
 
 
-def _keep(error: Exception) -> str:
-    """Write the traceback of an error of ours to a file, and say where it is."""
+def _keep(error: Exception, plugin: str) -> str:
+    """Write the traceback of an error of ours, or of a plugin, to a file, and say where it is."""
     import tempfile
     import time
     import traceback
@@ -116,7 +117,8 @@ def _keep(error: Exception) -> str:
             (folder / name).write_text(text)
         except OSError:
             continue
-        return f"this is a fault of Wingbeat, not yours; the traceback is in {folder / name}"
+        whose = f"the plugin {plugin!r}" if plugin else "Wingbeat"
+        return f"this is a fault of {whose}, not yours; the traceback is in {folder / name}"
     return text
 
 

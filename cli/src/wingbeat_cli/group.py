@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from wingbeat_cli.overview import BESIDE, COMMANDS, overview
+from wingbeat_cli.plugged import Found, plugged
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -30,18 +31,21 @@ class Session:
         settings: What ``--set`` said, by section and key.
 
         endpoint: URL of the server to work with; empty for the home here.
+
+        plugin: Whose command it is; empty for our own.
     """
 
     output: str = "table"
     endpoint: str = field(default_factory=lambda: os.environ.get("WINGBEAT_ENDPOINT", ""))
     settings: dict[str, dict[str, str]] = field(default_factory=dict)
+    plugin: str = ""
 
 
 class Lazy(click.Group):
-    """A group whose commands are the modules of `wingbeat_cli.commands`."""
+    """A group whose commands are the modules of `wingbeat_cli.commands`, and what plugins offer."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*COMMANDS, *_plugged(ctx).commands]
 
     def get_command(
         self,
@@ -49,7 +53,7 @@ class Lazy(click.Group):
         cmd_name: str,
     ) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            return _of_a_plugin(ctx, cmd_name)
         from importlib import import_module
 
         module = import_module(f"wingbeat_cli.commands.{BESIDE.get(cmd_name, cmd_name)}")
@@ -59,7 +63,8 @@ class Lazy(click.Group):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
         from click.shell_completion import CompletionItem
 
-        commands = [CompletionItem(name, help=line) for name, line in COMMANDS.items() if name.startswith(incomplete)]
+        lines = {**COMMANDS, **{name: each.line for name, each in _plugged(ctx).commands.items() if not each.problem}}
+        commands = [CompletionItem(name, help=line) for name, line in lines.items() if name.startswith(incomplete)]
         return commands or click.Command.shell_complete(self, ctx, incomplete)
 
     def get_help(self, ctx: click.Context) -> str:
@@ -69,15 +74,36 @@ class Lazy(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
-            raise click.UsageError(f"there is no command {args[0]!r}.{_nearest(args[0])}", ctx)
+            found = _plugged(ctx)
+            if args[0] not in found.commands:
+                raise click.UsageError(_unknown(args[0], found), ctx)
+            from wingbeat_cli.called import unbound
+
+            foresee_output(ctx, args[1:])
+            unbound()
         return super().resolve_command(ctx, args)
 
 
-def _nearest(name: str) -> str:
+def _plugged(ctx: click.Context) -> Found:
+    session = ctx.find_object(Session)
+    return plugged(COMMANDS, session.settings if session is not None else None)
+
+
+def _of_a_plugin(ctx: click.Context, name: str) -> click.Command | None:
+    found = _plugged(ctx).commands.get(name)
+    if found is None:
+        return None
+    from wingbeat_cli.called import load
+
+    return load(found, ctx.find_object(Session) or Session())
+
+
+def _unknown(name: str, found: Found) -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(name, COMMANDS, 1)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    near = get_close_matches(name, [*COMMANDS, *found.commands], 1)
+    meant = f" Did you mean {near[0]!r}?" if near else ""
+    return "; ".join([f"there is no command {name!r}.{meant}", *found.problems])
 
 
 def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
@@ -140,6 +166,20 @@ def output_option(*forms: str) -> Callable[[F], F]:
         is_eager=True,
         callback=_choose,
         help=text,
+    )
+
+
+def output_of_another(*forms: str) -> click.Option:
+    """That option for a command that is not ours, and does not know of it, written in these forms."""
+    return click.Option(
+        ["wingbeat_output", *forms],
+        type=click.Choice(("table", *DOCUMENTS)),
+        default="table",
+        show_default=True,
+        is_eager=True,
+        callback=_choose,
+        expose_value=False,
+        help="Form of the output.",
     )
 
 

@@ -23,6 +23,12 @@ def leave_at_once() -> None:
         signal.signal(signal.SIGINT, _leave)
 
 
+def raise_again() -> None:
+    """Have Ctrl-C raise KeyboardInterrupt, as it does in any Python."""
+    if signal.getsignal(signal.SIGINT) is _leave:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def _leave(_number: int, _frame: FrameType | None) -> None:
     with contextlib.suppress(Exception):  # it may be in the middle of a write
         sys.stdout.flush()

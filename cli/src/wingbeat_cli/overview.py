@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from wingbeat_cli.plugged import plugged
+
 COMMANDS = {
     "run": "Run a workflow or a task of a Python file.",
     "register": "Take up what a file or a folder defines, under a version.",
@@ -53,22 +55,25 @@ OPTIONS = {
 
 def overview() -> str:
     """The help of the whole command."""
-    rows, options = _columns(COMMANDS), _columns(OPTIONS)
+    found = plugged(COMMANDS)
+    theirs = {name: each.line for name, each in found.commands.items() if not each.problem}
+    width = max(map(len, {**COMMANDS, **theirs}))
+    more = f"\nCommands of plugins:\n{_columns(theirs, width)}\n" if theirs else ""
+    wrong = "".join(f"\n{problem}" for problem in found.problems)
     return f"""\
 Usage: wingbeat [OPTIONS] COMMAND [ARGS]...
 
   Run typed workflows durably, watch them, ask why a step ran again.
 
 Commands:
-{rows}
-
+{_columns(COMMANDS, width)}
+{more}
 Options:
-{options}
+{_columns(OPTIONS, max(map(len, OPTIONS)))}
 
 State is kept in the folder WINGBEAT_HOME, by default .wingbeat here.
-"""
+{f"{wrong}{chr(10)}" if wrong else ""}"""
 
 
-def _columns(rows: dict[str, str]) -> str:
-    width = max(map(len, rows))
+def _columns(rows: dict[str, str], width: int) -> str:
     return "\n".join(f"  {name:{width}}  {line}" for name, line in rows.items())

@@ -7,6 +7,8 @@ import pytest
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.testing import check
+from wingbeat.testing.conformance.registered import kit
+from wingbeat.testing.home import TemporaryHome
 
 pytestmark = pytest.mark.timeout(180)
 BEGIN_IN_THE_MIDDLE = {
@@ -65,6 +67,47 @@ def test_what_makes_environments_is_tested_by_its_name():
     assert all(result.passed for result in results)
     assert outcomes(results)["test_interpreters_run_wingbeat"] == "passed"
     assert outcomes(results)["test_a_lock_of_a_project_is_read_and_made"] == "skipped"
+
+
+async def test_engines_and_admins_are_opened_by_their_names(tmp_path):
+    home = TemporaryHome(tmp_path)
+    async with kit("p_elsewhere", "engine", "far")().opened(home) as engine:
+        assert engine.calls == ["open"]
+    assert engine.calls == ["open", "close"]
+    made = kit("p_elsewhere", "admin", "far")
+    async with made().opened(home, engine) as admin:
+        assert (admin.calls, admin.engine) == (["open"], engine)
+    assert admin.calls == ["open", "close"]
+    assert made.searches is None, "what it looks for is not known by its name"
+
+
+def test_nothing_is_sent_to_the_channels_of_a_notifier_that_is_tested_by_its_name():
+    results = list(check.run("p_elsewhere", "notifier", "silent"))
+    assert {test for test, outcome in outcomes(results).items() if outcome == "passed"} == {
+        "test_it_knows_its_channels",
+        "test_closing_is_always_possible",
+    }
+    assert all(result.passed for result in results)
+    assert {result.summary for result in check.run("p_elsewhere", "notifier", "off")} == {
+        "its settings switch it off; --set those that switch it on"
+    }
+
+
+def test_a_command_is_tested_by_its_name():
+    results = list(check.run("p_elsewhere", "command", "notes"))
+    assert all(result.passed for result in results)
+    assert outcomes(results)["test_it_can_be_completed"] == "passed"
+    with pytest.raises(ConfigurationError, match=r"registers no command 'x'(.|\n)*'notes'"):
+        list(check.run("p_elsewhere", "command", "x"))
+
+
+def test_patience_is_that_of_who_asks():
+    results = {result.test: result for result in check.run("p_elsewhere", "observer", "waits", patience_s=0.3)}
+    assert "has not answered for 0.3 s" in results["test_it_takes_events_of_every_kind"].message
+    assert kit("p_good", "kit", "own_kits:TestRing", patience_s=7).patience_s == 7
+    for none in (0, -1, float("inf"), float("nan")):
+        with pytest.raises(ConfigurationError, match="A patience of .* s is none"):
+            list(check.run("p_good", "observer", "silent", patience_s=none))
 
 
 def test_settings_are_given_to_the_factory():

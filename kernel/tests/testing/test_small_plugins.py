@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from wingbeat.testing.conformance.command import CommandContract
 from wingbeat.testing.conformance.notifier import Arrived, NotifierContract
 from wingbeat.testing.conformance.observer import ObserverContract
 from wingbeat.testing.conformance.types import TypeContract
@@ -55,3 +56,9 @@ class TestType(TypeContract):
     def samples(self):
         ring = self.hint()
         return [ring(), ring((1, 2)), ring((2, 1))]
+
+
+class TestCommand(CommandContract):
+    target = "commanding:good"
+    line = "Keep notes in the home."
+    calls = (("add", "bread"),)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wingbeat_cli.group import HELP, Session, output_option
+from wingbeat_cli.overview import COMMANDS
 
 if TYPE_CHECKING:
     from wingbeat.kernel.installed import Offer, PluginView
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 KITS = ("executor", "storage", "journal", "catalog", "observer")
 """Seams with a kit for what a plugin has registered by name."""
+LESS = ("maker of environments", "admin", "engine", "notifier", "command")
+"""Seams with a kit that tests less by name than a test class of the plugin's own does, and so is run where there is none."""
 CALLED = {"maker of environments": "environments"}
 """Seams whose kit has another name."""
 
@@ -31,7 +34,7 @@ def list_(session: Session, /, output: str) -> int:
     """List the plugins: their versions, what they offer, how long their import takes; also those that are off or broken."""
     from wingbeat.kernel import plugins_of
 
-    plugins = plugins_of(settings=session.settings)
+    plugins = [_refused(plugin) for plugin in plugins_of(settings=session.settings)]
     if output != "table":
         from wingbeat_cli.render import document
 
@@ -45,7 +48,13 @@ def list_(session: Session, /, output: str) -> int:
             for p in plugins
         ]
         echo(columns(rows, heading=heading, colour=coloured(sys.stdout)))
-        echo(f"  {offer.seam} {offer.name}: {_able(offer)}" for p in plugins for offer in p.offers if _able(offer))
+        echo(f"  {o.seam} {o.name}: {_able(o)}" for p in plugins for o in p.offers if not _is_refused(o) and _able(o))
+        echo(
+            f"{p.name}: the command {o.name!r} is refused: {o.problem}"
+            for p in plugins
+            for o in p.offers
+            if _is_refused(o)
+        )
         echo(f"{p.name}: {p.problem}" for p in plugins if p.problem)
     return 0
 
@@ -55,16 +64,27 @@ def list_(session: Session, /, output: str) -> int:
 @click.option(
     "--seam",
     default="",
-    help="Only what it offers for this seam: executor, storage, journal, catalog, observer; plugin is the plugin itself, and kit "
-    "its own test classes, which are for everything else.",
+    help="Only what it offers for this seam: executor, storage, journal, catalog, observer, environments, admin, engine, notifier, "
+    "command; plugin is the plugin itself, and kit its own test classes.",
+)
+@click.option(
+    "--patience",
+    type=click.FloatRange(0.1, 86_400),
+    metavar="SECONDS",
+    help="How long a test waits for what the plugin does before it counts as hanging; by default what its kit takes for enough: "
+    "45 for most, 300 for environments, 20 for commands. Give more on a slow machine.",
 )
 @output_option()
 @click.pass_context
-def check(ctx: click.Context, /, name: str, seam: str, output: str) -> int:
+def check(ctx: click.Context, /, name: str, seam: str, patience: float | None, output: str) -> int:
     """Run the conformance kits on a plugin, and on everything that it offers: NAME is that of the plugin.
 
     They need what `pip install "wingbeat[testing]"` installs, and work in folders of their own; settings of the plugin are those
-    that hold here.
+    that hold here: an engine, say, is that of the endpoint that they name, and the kit launches at it. Nothing is sent to the
+    channels of notifiers.
+
+    Test classes of the plugin's own know more of it than its names say: where there are some, admins, commands, engines,
+    environments and notifiers are tested by those; with --seam also by their names.
     """
     from wingbeat.kernel import plugins_of
 
@@ -79,14 +99,15 @@ def check(ctx: click.Context, /, name: str, seam: str, output: str) -> int:
         )
     entry = "" if name == "builtin" else name  # what is in the box has no entry point
     offered = [("plugin", entry), *((offer.seam, offer.name) for offer in plugin.offers if offer.seam in KITS)]
-    if not plugin.kits:  # which know more of what they test
-        offered += [(CALLED[offer.seam], offer.name) for offer in plugin.offers if offer.seam in CALLED]
+    by_name = [(CALLED.get(offer.seam, offer.seam), offer.name) for offer in plugin.offers if offer.seam in LESS]
+    if not plugin.kits or seam in dict(by_name):
+        offered += by_name
     offered += [("kit", target) for target in plugin.kits]
     chosen = [offer for offer in offered if not seam or offer[0] == seam]
     if not chosen:
         raise click.UsageError(_unchecked(name, seam, plugin, [s for s, _ in offered]), ctx)
-    status = _checked(plugin, chosen, _said(plugin, session), output)
-    untested = [f"{offer.seam} {offer.name}".rstrip() for offer in plugin.offers if offer.seam not in (*KITS, *CALLED)]
+    status = _checked(plugin, chosen, _said(plugin, session), output, patience)
+    untested = [f"{offer.seam} {offer.name}".rstrip() for offer in plugin.offers if offer.seam not in (*KITS, *LESS)]
     if untested and not plugin.kits and not seam:
         click.echo(
             f"not tested: {', '.join(untested)}. A name is not enough for that; "
@@ -122,7 +143,11 @@ def _unchecked(name: str, seam: str, plugin: PluginView, known: list[str]) -> st
 
 
 def _checked(
-    plugin: PluginView, offers: list[tuple[str, str]], settings: dict[str, dict[str, Any]], output: str
+    plugin: PluginView,
+    offers: list[tuple[str, str]],
+    settings: dict[str, dict[str, Any]],
+    output: str,
+    patience_s: float | None,
 ) -> int:
     from wingbeat.testing import check
 
@@ -130,7 +155,7 @@ def _checked(
     for seam, offered in offers:
         alike: list[Result] = []  # skipped so far, all for one reason
         told = False
-        for result in check.run(plugin.target, seam, offered, settings=settings):
+        for result in check.run(plugin.target, seam, offered, settings=settings, patience_s=patience_s):
             results.append(result)
             if output != "table":
                 continue
@@ -167,6 +192,24 @@ def _tell(result: Result, what: str = "") -> None:
     name, bracket, parameters = result.test.removeprefix("test_").partition("[")
     test = what or f"{name.replace('_', ' ')}{bracket}{parameters}"
     click.echo(f"{shown}  {result.seam} {result.name}  {test}{why}")
+
+
+def _refused(plugin: PluginView) -> PluginView:
+    """A plugin, with those of its commands refused that have a name of ours."""
+    from msgspec import structs
+
+    from wingbeat_cli.plugged import taken
+
+    ours = [offer.seam == "command" and offer.name in COMMANDS for offer in plugin.offers]
+    offers = tuple(
+        structs.replace(offer, problem=taken(offer.name, plugin.name)) if of_ours else offer
+        for offer, of_ours in zip(plugin.offers, ours, strict=True)
+    )
+    return structs.replace(plugin, offers=offers)
+
+
+def _is_refused(offer: Offer) -> bool:
+    return offer.seam == "command" and bool(offer.problem)
 
 
 def _offered(plugin: PluginView) -> str:

@@ -65,6 +65,19 @@ class Registrar(Protocol):
         """Offer a source of secrets: ``module:class`` of a `wingbeat.contracts.secrets.SecretSource`, which is made in the
         processes of attempts. `settings` gives what it is constructed with; called when it is chosen and a task has secrets."""
 
+    def command(self, name: str, target: str, help: str) -> None:  # as click calls it
+        """Offer a command of ``wingbeat`` (contracts 0.2): ``module:attribute`` of a command or a group of click, which is imported
+        when it is called; see `wingbeat.contracts.command`.
+
+        Args:
+            name: Small letters, digits and hyphens. One that the command line has itself, or that two plugins offer, is refused
+                when it is called.
+
+            help: Its line in ``wingbeat --help``.
+
+        Raises: `ConfigurationError` for a name or a place that cannot be one.
+        """
+
 
 @hookspec
 def wingbeat_plugin() -> PluginInfo:

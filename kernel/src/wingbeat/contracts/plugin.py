@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-API_VERSION = (0, 1)
+API_VERSION = (0, 2)
 """Version of the contracts, apart from that of the kernel. The first number is raised when a plugin has to be changed to go on
-working, the second when something is added that a plugin may rely on."""
+working, the second when something is added that a plugin may rely on: of 0.2, commands."""
 
 
 class PluginInfo(Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -18,6 +19,10 @@ F = Callable[..., Any]
 T = TypeVar("T")
 SEAM_OF_ENVIRONMENTS = "maker of environments"
 SEAM_OF_SECRETS = "source of secrets"
+
+
+_COMMAND = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_PLACE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
 class CannotBeMade(ConfigurationError):
@@ -41,6 +46,21 @@ class Plugin(Struct, frozen=True):
     import_s: float = 0.0
 
 
+class Command(Struct, frozen=True):
+    """A command that a plugin offers.
+
+    Attributes:
+        target: ``module:attribute`` of a command of click.
+
+        help: What it is for, in one line.
+    """
+
+    name: str
+    plugin: str
+    target: str
+    help: str
+
+
 class Registry:
     """What the plugins of one kernel offer, by seam and name: a `wingbeat.contracts.hookspecs.Registrar`."""
 
@@ -48,6 +68,8 @@ class Registry:
         self._offers: dict[str, dict[str, tuple[F, str]]] = {}
         self.plugins: dict[str, Plugin] = {}
         """By name, in the order in which they were loaded."""
+        self.commands: list[Command] = []
+        """As they were offered: whose a name is that comes twice is not decided here, so that kernels do without the answer."""
         self.settings: dict[str, tuple[type[Struct], str]] = {}
         """By section of the configuration, who it is for: its struct, and the plugin that reads it (empty: the kernel)."""
         self.plugin = ""
@@ -105,6 +127,21 @@ class Registry:
             lambda home: SourceRef(name, target, dict(settings(home)) if settings is not None else {}),
         )
 
+    def command(self, name: str, target: str, help: str) -> None:  # as click calls it
+        """See `Registrar`."""
+        if not _COMMAND.fullmatch(str(name)):
+            raise ConfigurationError(
+                f"Plugin {self.plugin!r} offers a command {name!r}, which cannot be typed.",
+                hint="Small letters, digits and hyphens, such as lines.",
+            )
+        if not _PLACE.fullmatch(str(target)):
+            raise ConfigurationError(
+                f"Plugin {self.plugin!r} says that its command {name!r} is at {target!r}, which is no place.",
+                hint="module:attribute, such as acme.command:lines.",
+            )
+        line = "".join(letter for letter in " ".join(str(help).split()) if letter.isprintable())
+        self.commands.append(Command(name, self.plugin, target, line))
+
     def section(self, name: str, struct: type[Struct]) -> None:
         """Note who reads a section of the configuration. Raises ConfigurationError if somebody else does."""
         other = self.settings.get(name)
@@ -117,7 +154,8 @@ class Registry:
 
     def offers(self, plugin: str) -> list[tuple[str, str]]:
         """What a plugin offers: seams and names."""
-        return [(s, n) for s, offers in self._offers.items() for n, (_, by) in offers.items() if by == plugin]
+        found = [(s, n) for s, offers in self._offers.items() for n, (_, by) in offers.items() if by == plugin]
+        return [*found, *(("command", command.name) for command in self.commands if command.plugin == plugin)]
 
     def names(self, seam: str) -> list[str]:
         """What is offered for a seam."""

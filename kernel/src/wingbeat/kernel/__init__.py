@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from wingbeat.host.home import home_path
     from wingbeat.kernel.compiling import compile_file, definitions_of, entities_of, left_out_of, problems_of
     from wingbeat.kernel.execution import Execution
-    from wingbeat.kernel.installed import configuration_of, engine_of, place_of, plugins_of
+    from wingbeat.kernel.installed import commands_of, configuration_of, engine_of, place_of, plugins_of
     from wingbeat.kernel.kernel import Kernel
     from wingbeat.kernel.lock import is_held
     from wingbeat.kernel.running import run
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _MODULE_OF = {
     "Execution": "wingbeat.kernel.execution",
     "Kernel": "wingbeat.kernel.kernel",
+    "commands_of": "wingbeat.kernel.installed",
     "compile_file": "wingbeat.kernel.compiling",
     "configuration_of": "wingbeat.kernel.installed",
     "definitions_of": "wingbeat.kernel.compiling",
@@ -32,8 +33,8 @@ _MODULE_OF = {
 }
 
 __all__ = [
-    "Execution", "Kernel", "compile_file", "configuration_of", "definitions_of", "engine_of", "entities_of", "home_path",
-    "is_held", "left_out_of", "place_of", "plugins_of", "problems_of", "run",
+    "Execution", "Kernel", "commands_of", "compile_file", "configuration_of", "definitions_of", "engine_of", "entities_of",
+    "home_path", "is_held", "left_out_of", "place_of", "plugins_of", "problems_of", "run",
 ]  # fmt: skip
 
 

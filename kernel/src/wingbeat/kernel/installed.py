@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct, structs
 
@@ -16,9 +16,10 @@ from wingbeat.host.config import GIVEN, Configuration, Setting
 from wingbeat.host.discover import BUILTIN, PluginSettings, boot
 from wingbeat.host.home import HomeFolder, home_path
 from wingbeat.host.installed import distribution_of, installed_plugins
-from wingbeat.host.registry import Plugin, Registry
+from wingbeat.host.registry import Command, Plugin, Registry
 from wingbeat.kernel.settings import OWN, KernelSettings, ProjectSettings
 
+S = TypeVar("S", bound=Struct)
 Given = Mapping[str, Mapping[str, Any]]
 
 
@@ -30,7 +31,7 @@ class Offer(Struct, frozen=True):
 
         capabilities: Names of those that it has, where the seam has any.
 
-        problem: Why they are not known.
+        problem: Why they are not known; of a command, why it is not offered.
     """
 
     seam: str
@@ -70,6 +71,27 @@ class PluginView(Struct, frozen=True):
     kits: tuple[str, ...] = ()
 
 
+class CommandView(Struct, frozen=True):
+    """A command of ``wingbeat`` that a plugin offers.
+
+    Attributes:
+        target: ``module:attribute`` of it.
+
+        help: What it is for, in one line.
+
+        file: The file of the plugin's module, which says all this; empty if it is in none.
+
+        problem: Why it cannot be called: another plugin offers it, too.
+    """
+
+    name: str
+    plugin: str
+    target: str
+    help: str
+    file: str = ""
+    problem: str = ""
+
+
 def configuration_of(
     home: str | os.PathLike[str] | None = None, settings: Given | None = None
 ) -> dict[str, list[Setting]]:
@@ -83,6 +105,11 @@ def configuration_of(
 def engine_of(settings: Given | None = None) -> str:
     """The name of the engine that kernels work with; ``local`` is that of the home. Raises ConfigurationError."""
     return Configuration(settings).section("kernel", KernelSettings).engine
+
+
+def section_of(section: str, struct: type[S], settings: Given | None = None) -> S:
+    """A section of the settings, as `struct`. Raises ConfigurationError."""
+    return Configuration(settings).section(section, struct)
 
 
 def place_of(settings: Given | None = None) -> tuple[str, str]:
@@ -110,6 +137,33 @@ def plugins_of(home: str | os.PathLike[str] | None = None, settings: Given | Non
     return views
 
 
+def commands_of(
+    home: str | os.PathLike[str] | None = None, settings: Given | None = None
+) -> tuple[list[CommandView], dict[str, str]]:
+    """The commands that plugins offer, and by plugin why one cannot be used.
+
+    Raises ConfigurationError where the settings do not say which plugins are used.
+    """
+    broken: dict[str, ConfigurationError] = {}
+    registry = _boot(home_path(home), Configuration(settings), broken)
+    found = [
+        CommandView(c.name, c.plugin, c.target, c.help, _file_of(registry, c.plugin), _rivals(registry, c))
+        for c in registry.commands
+        if c.plugin not in broken
+    ]
+    return found, {name: error.message for name, error in broken.items()}
+
+
+def _file_of(registry: Registry, plugin: str) -> str:
+    return getattr(sys.modules.get(registry.plugins[plugin].target), "__file__", None) or ""
+
+
+def _rivals(registry: Registry, command: Command) -> str:
+    """Who offers a command of that name besides, in words; empty if nobody does."""
+    others = [other.plugin for other in registry.commands if other is not command and other.name == command.name]
+    return f"it is offered by {' and by '.join([command.plugin, *others])}" if others else ""
+
+
 def _on(view: PluginView, plugin: Plugin, registry: Registry, home: HomeFolder) -> PluginView:
     offers = [_offer(registry, home, seam, name) for seam, name in registry.offers(plugin.name)]
     if hasattr(sys.modules.get(plugin.target), "wingbeat_types"):
@@ -122,6 +176,8 @@ def _on(view: PluginView, plugin: Plugin, registry: Registry, home: HomeFolder) 
 
 
 def _offer(registry: Registry, home: HomeFolder, seam: str, name: str) -> Offer:
+    if seam == "command":
+        return Offer(seam, name, problem=_rivals(registry, next(c for c in registry.commands if c.name == name)))
     if seam != "executor":
         return Offer(seam, name)
     try:
@@ -140,4 +196,7 @@ def _installed(place: Path) -> dict[str, str]:
     return installed_plugins(place / "plugins.json")
 
 
-__all__ = ["GIVEN", "Offer", "PluginView", "Setting", "configuration_of", "engine_of", "plugins_of"]
+__all__ = [
+    "GIVEN", "CommandView", "Offer", "PluginView", "Setting", "commands_of", "configuration_of", "engine_of", "plugins_of",
+    "section_of",
+]  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import math
 import os
 import re
 import selectors
@@ -33,6 +34,8 @@ RESTARTS_MAX = 20
 """So many tests may end the process or hang; then the rest counts as failed."""
 HANGS_MAX = 5
 """So many tests may hang, because each takes a while to be sure of it."""
+LONGEST = 4
+"""So many times its patience no test of a kit takes."""
 HANGS_S = 20.0
 """A test that has failed after so long has waited for something that did not come."""
 
@@ -43,7 +46,7 @@ import json
 
 from wingbeat.testing.conformance.registered import kit
 
-TestKit = kit({module!r}, {seam!r}, {name!r}, json.loads({settings!r}))
+TestKit = kit({module!r}, {seam!r}, {name!r}, json.loads({settings!r}), patience_s={patience!r})
 """
 
 
@@ -51,8 +54,8 @@ class Result(Struct, frozen=True):
     """What became of one test of a kit.
 
     Attributes:
-        seam: Which kit: ``executor``, ``storage``, ``journal``, ``catalog``, ``observer``, ``environments`` or ``plugin``; ``kit``
-            for a test class of the plugin's own.
+        seam: Which kit: ``executor``, ``storage``, ``journal``, ``catalog``, ``observer``, ``environments``, ``command``,
+            ``admin``, ``engine``, ``notifier`` or ``plugin``; ``kit`` for a test class of the plugin's own.
 
         name: What it was run on.
 
@@ -97,6 +100,7 @@ def run(
     *,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     test_s_max: float = TEST_S_MAX,
+    patience_s: float | None = None,
 ) -> Iterator[Result]:
     """Run the kit of `seam` on what the plugin `module` registers as `name`, and tell of each test when it is over.
 
@@ -107,18 +111,26 @@ def run(
 
         settings: By section, what the factory reads; plain data.
 
-        test_s_max: A test that takes longer hangs: it is ended, and has failed.
+        test_s_max: A test that takes longer hangs: it is ended, and has failed. With a long patience it is more.
+
+        patience_s: So many seconds a test waits for what the plugin does, in the place of what its kit takes for enough.
 
     Raises:
-        ConfigurationError: pytest or hypothesis is not installed, or the plugin registers nothing of that name.
+        ConfigurationError: The patience is none, pytest or hypothesis is not installed, or the plugin registers nothing of that
+            name.
     """
+    if patience_s is not None and not 0 < patience_s < math.inf:
+        raise ConfigurationError(f"A patience of {patience_s:g} s is none.", hint="Some seconds, such as 60.")
+    test_s_max = max(test_s_max, (patience_s or 0) * LONGEST)
     lacking = [package for package in ("pytest", "hypothesis") if importlib.util.find_spec(package) is None]
     if lacking:
         raise ConfigurationError(
             f"The conformance kits need {' and '.join(lacking)}.", hint="pip install 'wingbeat[testing]'"
         )
     with tempfile.TemporaryDirectory(prefix="wingbeat-kit-", ignore_cleanup_errors=True) as folder:
-        program = _PROGRAM.format(module=module, seam=seam, name=name, settings=json.dumps(settings or {}))
+        program = _PROGRAM.format(
+            module=module, seam=seam, name=name, settings=json.dumps(settings or {}), patience=patience_s
+        )
         Path(folder, "test_kit.py").write_text(program)
         Path(folder, "pytest.ini").write_text(_INI)
         story = _Story(seam, name)

@@ -53,8 +53,13 @@ class TemporaryHome:
 
     def settings(self, section: str, struct: type[S]) -> S:
         """See `Home.settings`."""
+        return self.read(section, struct, self._given)
+
+    @staticmethod
+    def read(section: str, struct: type[S], given: Mapping[str, Mapping[str, Any]]) -> S:
+        """A section out of what was given, by section, and of the environment. Raises ConfigurationError."""
         layers = [
-            ("given to the test", self._given.get(section, {})),
+            ("given to the test", given.get(section, {})),
             ("environment", from_environment(os.environ, section)),
         ]
         return settings(section, struct, layers)

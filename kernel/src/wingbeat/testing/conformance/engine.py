@@ -159,7 +159,7 @@ class EngineContract(Kit):
             following: Any = engine.changes()
             seen: dict[str, str] = {}
             last = 0
-            async with asyncio.timeout(30), contextlib.aclosing(following) as found:
+            async with asyncio.timeout(self.patience_s * 2 / 3), contextlib.aclosing(following) as found:
                 async for changes in found:
                     for change in changes:
                         assert change.number > last
@@ -171,13 +171,13 @@ class EngineContract(Kit):
         async with self.opened(home) as engine:
             await engine.launch(self.request(flows.twice, "third", n=3))
             following = engine.changes(last)
-            async with asyncio.timeout(30), contextlib.aclosing(following) as found:
+            async with asyncio.timeout(self.patience_s * 2 / 3), contextlib.aclosing(following) as found:
                 async for changes in found:
                     assert {change.execution.id for change in changes} <= {"third"}
                     if changes and changes[-1].execution.phase.terminal:
                         break
             seen, following = {}, engine.changes()
-            async with asyncio.timeout(30), contextlib.aclosing(following) as found:
+            async with asyncio.timeout(self.patience_s * 2 / 3), contextlib.aclosing(following) as found:
                 async for changes in found:
                     if not changes:
                         break

@@ -67,7 +67,7 @@ def watch(event, arguments):
     if event.split(".")[0] in ("open", "os", "socket", "subprocess", "shutil", "sqlite3", "urllib", "http", "tempfile", "ssl"):
         seen.append(event + " " + what)
 class Registrar:
-    def __getattr__(self, seam): return lambda name, factory, *_: None
+    def __getattr__(self, seam): return lambda *_, **__: None
 sys.addaudithook(watch)
 on = True
 for hook in ("wingbeat_plugin", "wingbeat_register", "wingbeat_types"):
@@ -89,13 +89,18 @@ class Offers:
     """A registrar that keeps what it is offered: by seam and name, the factories."""
 
     def __init__(self) -> None:
-        self.found: list[tuple[str, str, Callable[[Any], Any]]] = []
+        self.found: list[tuple[str, str, Callable[..., Any]]] = []
         self.sources: dict[str, str] = {}
         self.servers: dict[str, str] = {}
+        self.commands: list[tuple[str, str, str]] = []
+
+    def command(self, name: str, target: str, help: str) -> None:  # as click calls it
+        """A command is imported when it is called."""
+        self.commands.append((name, target, help))
 
     def admin(self, name: str, factory: Callable[[Any, Any], Any]) -> None:
-        """An admin is made for an engine, at which nothing is launched here."""
-        self.found.append(("admin", name, lambda home: factory(home, object())))
+        """An admin is made for an engine; where none is given, nothing is launched."""
+        self.found.append(("admin", name, lambda home, engine=None: factory(home, engine or object())))
 
     def server(self, name: str, target: str) -> None:
         """A server is a function."""
@@ -119,7 +124,7 @@ class Offers:
         return lambda name, factory: self.found.append((seam, name, factory))
 
 
-def offers_of(module: str) -> list[tuple[str, str, Callable[[Any], Any]]]:
+def offers_of(module: str) -> list[tuple[str, str, Callable[..., Any]]]:
     """What a plugin's module registers: seam, name and factory of each."""
     return registered(module).found
 
@@ -286,7 +291,8 @@ class PluginContract(Kit):
 
     def test_names_are_unique_and_can_be_written_in_settings(self) -> None:
         """`Registrar`: the name is what configuration chooses by; of storage, the scheme of a URI."""
-        names = [(seam, name) for seam, name, _ in offers_of(self.module)]
+        offers = registered(self.module)
+        names = [(seam, name) for seam, name, _ in offers.found] + [("command", name) for name, _, _ in offers.commands]
         assert len(set(names)) == len(names), f"a name is registered twice: {names}"
         odd = [name for _, name in names if not NAME.match(name)]
         assert not odd, f"cannot be written in settings: {odd}"
@@ -322,6 +328,12 @@ class PluginContract(Kit):
             assert [*given] == [n for n in wanted if n != "self"], (
                 f"the server {name!r} takes other arguments: {[*given]}"
             )
+
+    def test_its_commands_can_be_imported(self) -> None:
+        """`Registrar.command`: ``module:attribute`` of a command of click; the kit for it is `CommandContract`."""
+        for name, target, _ in registered(self.module).commands:
+            found = pkgutil.resolve_name(target)
+            assert callable(getattr(found, "make_context", None)), f"the command {name!r} ({target}) is none of click"
 
     def _check_guest(self) -> None:
         if self.package == "wingbeat":

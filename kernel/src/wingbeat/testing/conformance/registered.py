@@ -7,7 +7,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,17 @@ from typing import Any
 import pytest
 
 from wingbeat.base.errors import ConfigurationError
+from wingbeat.testing.conformance.admin import AdminContract
 from wingbeat.testing.conformance.catalog import CatalogContract
+from wingbeat.testing.conformance.command import CommandContract
+from wingbeat.testing.conformance.engine import EngineContract
 from wingbeat.testing.conformance.environment import EnvironmentsContract
 from wingbeat.testing.conformance.executor import ExecutorContract
 from wingbeat.testing.conformance.journal import JournalContract
 from wingbeat.testing.conformance.kit import Kit
+from wingbeat.testing.conformance.notifier import NotifierContract
 from wingbeat.testing.conformance.observer import ObserverContract
-from wingbeat.testing.conformance.plugin import PluginContract, offers_of
+from wingbeat.testing.conformance.plugin import PluginContract, offers_of, registered
 from wingbeat.testing.conformance.storage import StorageContract
 
 KITS: dict[str, type[Kit]] = {
@@ -31,53 +36,121 @@ KITS: dict[str, type[Kit]] = {
     "catalog": CatalogContract,
     "observer": ObserverContract,
     "environments": EnvironmentsContract,
+    "command": CommandContract,
+    "admin": AdminContract,
+    "engine": EngineContract,
+    "notifier": NotifierContract,
 }
-"""The kits that need nothing but a factory, by seam."""
+"""The kits that need nothing but what was registered, by seam."""
 OWN = "kit"
 """In the place of a seam, for a test class that the plugin itself names in `PluginInfo.kits`."""
+SENDS_NOTHING = ("test_it_knows_its_channels", "test_closing_is_always_possible")
+"""Tests of notifiers that may be run with the channels of a deployment."""
 
 
-def kit(module: str, seam: str, name: str, settings: Mapping[str, Mapping[str, Any]] | None = None) -> type[Kit]:
+def kit(
+    module: str,
+    seam: str,
+    name: str,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    patience_s: float | None = None,
+) -> type[Kit]:
     """A test class for what the plugin `module` registers as `name` at `seam`; `plugin` is the plugin itself,
     and `kit` a test class of its own, as ``module:class``.
 
     Args:
         settings: By section, what its factory is given.
 
+        patience_s: In the place of `Kit.patience_s`, that of the kit.
+
     Raises:
         ConfigurationError: It registers nothing of that name, or there is no kit for what it is.
     """
-    members: dict[str, Any] = {"settings": settings or {}}
+    patience = {} if patience_s is None else {"patience_s": patience_s}
+    if seam == OWN:
+        own = _own(name)
+        return type(own.__name__, (own,), {"__doc__": own.__doc__, "__module__": own.__module__, **patience})
+    members: dict[str, Any] = {"settings": settings or {}, **patience}
     if seam == "plugin":
         return type("TestPlugin", (PluginContract,), {**members, "module": module, "name": name})
-    if seam == OWN:
-        return _own(name)
     if seam not in KITS:
         raise ConfigurationError(
             f"There is no kit that tests a {seam} by its name.",
             hint=f"There are kits for {', '.join(sorted(KITS))} and plugin; others want a test class.",
         )
+    if seam == "command":
+        members |= _command(module, name)
+    else:
+        members |= _made(seam, _factory(module, seam, name))
+    return type(f"Test{seam.capitalize()}", (KITS[seam],), members)
+
+
+def _factory(module: str, seam: str, name: str) -> Callable[..., Any]:
     offers = {(seam, name): factory for seam, name, factory in offers_of(module)}
     if (seam, name) not in offers:
         found = ", ".join(f"{seam} {name!r}" for seam, name in offers) or "nothing"
         raise ConfigurationError(f"The plugin {module} registers no {seam} {name!r}.", hint=f"It registers {found}.")
-    factory = offers[seam, name]
+    return offers[seam, name]
+
+
+def _made(seam: str, factory: Callable[..., Any]) -> dict[str, Any]:
+    """What the kit of a seam has to know, as far as a factory says it."""
+    if seam == "engine":
+        return {"opened": lambda self, home: _engine(factory(home))}
+    if seam == "admin":  # of which nobody but its author knows what it looks for
+        return {"opened": lambda self, home, engine: _admin(factory(home, engine)), "searches": None}
+    members: dict[str, Any] = {"make": lambda self, home, *_: factory(home)}
     if seam == "catalog":  # whose clock and neighbours nobody but its author knows
         members |= {"injects_clock": False, "shared": False}
 
-    def offered(self: Kit, tmp_path: Path) -> None:
+    def offered(self: Any, tmp_path: Path, request: pytest.FixtureRequest) -> None:
         """Skip what cannot be tested by its name."""
         made = factory(self.another_home(tmp_path, "asked"))
-        if made is None and seam == "observer":
+        if made is None:
             pytest.skip("its settings switch it off; --set those that switch it on")
         if seam == "executor" and not made.capabilities.functions:
             pytest.skip(
                 "it runs no Python functions: its author has to say what it runs, in a test class of PluginInfo.kits"
             )
+        if seam == "notifier":
+            self.channel = next(iter(made.channels))
+            if request.node.originalname not in SENDS_NOTHING:
+                pytest.skip(
+                    "it would be sent to the channels that its settings name: its author has to say where it arrives, in a "
+                    "test class of PluginInfo.kits"
+                )
 
-    if seam in ("observer", "executor"):
+    if seam in ("observer", "executor", "notifier"):
         members["_offered"] = pytest.fixture(autouse=True)(offered)
-    return type(f"Test{seam.capitalize()}", (KITS[seam],), {**members, "make": lambda self, home, *_: factory(home)})
+    return members
+
+
+@contextlib.asynccontextmanager
+async def _engine(engine: Any) -> AsyncIterator[Any]:
+    try:
+        await engine.open()
+        yield engine
+    finally:
+        await engine.close()
+
+
+@contextlib.asynccontextmanager
+async def _admin(admin: Any) -> AsyncIterator[Any]:
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()
+
+
+def _command(module: str, name: str) -> dict[str, str]:
+    found = {each: (target, line) for each, target, line in registered(module).commands}
+    if name not in found:
+        names = ", ".join(map(repr, found)) or "none"
+        raise ConfigurationError(f"The plugin {module} registers no command {name!r}.", hint=f"It registers {names}.")
+    target, line = found[name]
+    return {"target": target, "line": line}
 
 
 def _own(target: str) -> type[Kit]:
