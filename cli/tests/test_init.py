@@ -10,7 +10,7 @@ import pytest
 from wingbeat_cli.commands.init import SEAMS
 from wingbeat_cli.scaffold import plugin
 
-WORKING = ("observer", "types", "wrapper", "secrets")
+WORKING = ("observer", "notifier", "types", "wrapper", "secrets", "command")
 UV = Path(sys.executable).with_name("uv")
 
 

@@ -8,7 +8,10 @@ import click
 
 from wingbeat_cli.group import HELP
 
-SEAMS = ("executor", "storage", "catalog", "journal", "observer", "types", "wrapper", "secrets", "environments")
+SEAMS = (
+    "executor", "storage", "catalog", "journal", "observer", "notifier", "types", "wrapper", "secrets", "environments", "admin",
+    "engine", "command",
+)  # fmt: skip
 
 
 @click.group("init", context_settings=HELP)
@@ -30,7 +33,8 @@ def command() -> None:
 def plugin(name: str, seam: str, into: Path) -> int:
     """Write the package of a plugin, with its tests, into a new folder NAME.
 
-    Observers, types, wrappers and sources of secrets work as they are written; of the others, each call says what it has to do.
+    Observers, notifiers, types, wrappers, sources of secrets and commands work as they are written; of the others, each call says
+    what it has to do.
     """
     from wingbeat_cli.scaffold.plugin import write
 

@@ -22,11 +22,17 @@ OFFERED = {
     "journal": "Journal",
     "observer": "Observer",
     "environments": "Environments",
+    "admin": "Admin",
+    "engine": "RemoteEngine",
 }
 """Seams whose objects are made from what a plugin registers, and their protocols."""
-SEAMS = (*OFFERED, "types", "wrapper", "secrets")
+SEAMS = (*OFFERED, "notifier", "types", "wrapper", "secrets", "command")
+WHOLE_HOME = ("executor", "environments", "admin", "engine")
+"""Seams whose objects are given the home itself: its storage, what makes environments, secrets. Others need its folder."""
 MODULES = {"environments": "environment"}
 """Of seams whose module has another name."""
+NEEDS = {"command": ("wingbeat-cli",)}
+"""What a plugin for a seam needs besides the kernel, of the same series."""
 WHAT = {
     "executor": "An executor",
     "storage": "A storage",
@@ -34,10 +40,15 @@ WHAT = {
     "journal": "A journal",
     "observer": "An observer",
     "environments": "What makes environments",
+    "admin": "An admin",
+    "engine": "An engine",
+    "notifier": "A notifier",
+    "command": "A command",
     "secrets": "A source of secrets",
     "types": "A type",
     "wrapper": "A wrapper",
 }
+LINE_MAX = 120
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 WORKS = "It works as it is, and passes the kits: change it step by step."
 TO_DO = (
@@ -51,6 +62,7 @@ TEXTS = {
     "session.py": "what the function is given",
     "values.py": "the class",
     "source.py": "the source",
+    "command.py": "the commands, imported when they are called",
     "kits.py": "what the kit has to know",
 }
 
@@ -136,7 +148,8 @@ def _values(name: str, package: str, seam: str) -> dict[str, str]:
         "WHAT": WHAT[seam],
         "KIT": f"wingbeat.testing.conformance.{module}",
         "API": f"({major}, {minor})",
-        "SERIES": _series(),
+        "NEEDS": ", ".join(f'"{needed}>={_series()}"' for needed in ("wingbeat", *NEEDS.get(seam, ()))),
+        "HOME": "home" if seam in WHOLE_HOME else "home.path",
         "HINTS": _sorted(
             "    from wingbeat.contracts.home import Home",
             f"    from wingbeat.contracts.{module} import {OFFERED.get(seam)}",
@@ -177,19 +190,33 @@ def _unwritten(seam: str, package: str, start: str, name: str) -> str:
 
     module, protocol = f"wingbeat.contracts.{MODULES.get(seam, seam)}", OFFERED[seam]
     needed = imports(module, protocol)
+    if seam in WHOLE_HOME:
+        needed.setdefault("wingbeat.contracts.home", set()).add("Home")
+    if seam == "admin":
+        needed.setdefault("wingbeat.contracts.engine", set()).add("Engine")
     standard = {source for source in needed if not source.startswith("wingbeat.")}
     ours = {source: names for source, names in needed.items() if source not in standard}
     blocks = [f'"""The {seam}."""', "from __future__ import annotations"]
     if standard:
         blocks.append("\n".join(_import(source, needed[source]) for source in sorted(standard)))
     blocks.append("\n".join(_import(source, ours[source]) for source in sorted(ours)))
-    made_with = {"home": "str", "settings": f"{start}Settings"}
+    own = "" if seam == "storage" else _import(f"{package}.settings", {f"{start}Settings"})
+    if own:
+        blocks.append(own)
+    kind = {"engine": "Engine"}.get(seam, protocol)
+    return "\n\n".join(blocks) + "\n\n\n" + skeleton(module, protocol, f"{start}{kind}", name, _made_with(seam, start))
+
+
+def _made_with(seam: str, start: str) -> dict[str, str]:
+    """The arguments of the constructor, and their types."""
     if seam == "storage":  # which is made from plain data, in every process
-        made_with = {"home": "str", "folder": "str"}
-    else:
-        blocks.append(_import(f"{package}.settings", {f"{start}Settings"}))
-    return "\n\n".join(blocks) + "\n\n\n" + skeleton(module, protocol, f"{start}{protocol}", name, made_with)
+        return {"home": "str", "folder": "str"}
+    engine = {"engine": "Engine"} if seam == "admin" else {}
+    return {"home": "Home" if seam in WHOLE_HOME else "str", **engine, "settings": f"{start}Settings"}
 
 
 def _import(source: str, names: set[str]) -> str:
-    return f"from {source} import {', '.join(sorted(names))}"
+    line = f"from {source} import {', '.join(sorted(names))}"
+    if len(line) <= LINE_MAX:
+        return line
+    return "\n".join([f"from {source} import (", *(f"    {name}," for name in sorted(names)), ")"])

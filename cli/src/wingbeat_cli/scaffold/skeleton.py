@@ -9,6 +9,7 @@ import ast
 import inspect
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from typing import Protocol
 
 WIDTH = 120
 PUBLIC = ("wingbeat.types", "wingbeat.spec", "wingbeat.base")
@@ -18,25 +19,37 @@ PUBLIC = ("wingbeat.types", "wingbeat.spec", "wingbeat.base")
 def skeleton(module: str, protocol: str, name: str, scheme: str, made_with: Mapping[str, str]) -> str:
     """The source of a class `name` with everything that a protocol has, for a module of its own, without imports; `made_with` are
     the arguments of its constructor, and their types."""
-    source = inspect.getsource(getattr(import_module(module), protocol))
-    (cls,) = ast.parse(source).body
-    assert isinstance(cls, ast.ClassDef)
     parts = [f'class {name}:\n    """See `{module}.{protocol}`, which says of each call what it has to do."""']
-    for item in cls.body:
+    items = [(item, source) for source, cls in _sources(module, protocol) for item in cls.body]
+    for item, _ in items:
         if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
             parts.append(f'    {item.target.id}: {ast.unparse(item.annotation)} = "{scheme}"')
     arguments = ", ".join(f"{argument}: {hint}" for argument, hint in made_with.items())
     places, values = ", ".join(f"self.{argument}" for argument in made_with), ", ".join(made_with)
     parts.append(f"    def __init__(self, {arguments}) -> None:\n        {places} = {values}")
-    parts += [_call(item, source) for item in cls.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)]
-    return "\n\n".join(parts) + "\n"
+    calls = {
+        item.name: _call(item, source)
+        for item, source in items
+        if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    return "\n\n".join([*parts, *calls.values()]) + "\n"
+
+
+def _sources(module: str, protocol: str) -> Iterator[tuple[str, ast.ClassDef]]:
+    """The protocol, and those that it extends, which come first."""
+    for cls in reversed(getattr(import_module(module), protocol).__mro__):
+        if getattr(cls, "_is_protocol", False) and cls is not Protocol:
+            source = inspect.getsource(cls)
+            (parsed,) = ast.parse(source).body
+            assert isinstance(parsed, ast.ClassDef)
+            yield source, parsed
 
 
 def imports(module: str, protocol: str) -> dict[str, set[str]]:
     """By module, the names that the signatures of a protocol need."""
     source = import_module(module)
-    tree = ast.parse(inspect.getsource(getattr(source, protocol)))
-    used = {node.id for hint in _hints(tree) for node in ast.walk(hint) if isinstance(node, ast.Name)}
+    hints = [hint for _, tree in _sources(module, protocol) for hint in _hints(tree)]
+    used = {node.id for hint in hints for node in ast.walk(hint) if isinstance(node, ast.Name)}
     found: dict[str, set[str]] = {}
     for name in sorted(used & set(vars(source))):
         found.setdefault(_home_of(name, source.__name__, vars(source)[name]), set()).add(name)
@@ -53,9 +66,19 @@ def _hints(tree: ast.AST) -> Iterator[ast.expr]:
 
 def _home_of(name: str, module: str, value: object) -> str:
     made_in: str = getattr(value, "__module__", module)
+    if not hasattr(import_module(made_in), name):  # of an alias it is that of the class of aliases
+        made_in = _imported_from(name, module)
     if made_in == module or not made_in.startswith("wingbeat."):
         return made_in
     return next((door for door in PUBLIC if name in getattr(import_module(door), "__all__", ())), made_in)
+
+
+def _imported_from(name: str, module: str) -> str:
+    """Where a module has a name from; itself, if it has not imported it."""
+    for node in ast.parse(inspect.getsource(import_module(module))).body:
+        if isinstance(node, ast.ImportFrom) and node.module and any(alias.name == name for alias in node.names):
+            return node.module
+    return module
 
 
 def _call(item: ast.FunctionDef | ast.AsyncFunctionDef, source: str) -> str:
