@@ -53,7 +53,7 @@ class SearchContract(AdminStage):
         """`executions`: by values, labels, workflow and times, and in other orders; or refused."""
         async with self.both(home) as (admin, engine):
             await self.put(admin, workflow(flows.twice, "flows.twice"), workflow(flows.shout, "flows.shout"))
-            if not self.searches and await self.refused(admin, ExecutionQuery(**query)):
+            if not self.searches and await self.refuses(admin, ExecutionQuery(**query)):
                 return
             for name, n, labels in (
                 ("one", 1, {"team": "maps"}),
@@ -70,7 +70,7 @@ class SearchContract(AdminStage):
                     await asyncio.sleep(0.02)
             assert [each.id for each in (await admin.executions(ExecutionQuery(**query))).items] == found
 
-    async def refused(self, admin: Admin, query: ExecutionQuery) -> bool:
+    async def refuses(self, admin: Admin, query: ExecutionQuery) -> bool:
         """Whether the admin does not look for that; it has to be what `searches` says."""
         try:
             await admin.executions(query)
