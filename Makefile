@@ -54,10 +54,11 @@ test-long: $(SYNCED) $(ETA_SYNCED) ## run what takes longer still: whole kits on
 	@$(ACTIVATE) pytest -m long kernel tests $(ARGS)
 	@$(ETA_PYTEST) -m long $(ARGS)
 
-# What the tests of containers, and of the catalog in Redis, need of the system; without it they say that they were not run.
-podman: ## install Podman, runc, a registry and Redis (Debian, as root)
+# What the tests of containers, of the catalog in Redis and of power cuts on xfs need of the system; without it they say that they were not run.
+podman: ## install Podman, runc, a registry, Redis and xfsprogs (Debian, as root)
 	@lacking=; for program in podman runc docker-registry redis-server; do \
 		command -v $$program > /dev/null || lacking="$$lacking $$program"; done; \
+	PATH="$$PATH:/usr/sbin" command -v mkfs.xfs > /dev/null || lacking="$$lacking xfsprogs"; \
 	test -z "$$lacking" || { \
 		test "$$(id -u)" = 0 || { echo "make podman installs packages: run it as root" >&2; exit 2; }; \
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends $$lacking > /dev/null; }
