@@ -460,3 +460,21 @@ def test_an_object_whose_bits_flipped_is_written_anew_when_it_is_stored_again(st
             store.read_bytes(blob)
     assert store.put_bytes(b"content") == blob
     assert store.read_bytes(blob) == b"content"
+
+
+def test_what_is_removed_between_the_name_and_the_time_is_written_anew(
+    store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blob, utime = store.put_bytes(b"content"), os.utime
+
+    def interrupted(path: str | int, ns: tuple[int, int]) -> None:
+        """As the system does it: the name leads to the file, somebody moves it away and looks at its time, then that is set."""
+        monkeypatch.setattr(os, "utime", utime)
+        file = os.open(path, os.O_RDONLY)
+        assert FileStore(store._root).remove(blob.digest, time.time())
+        utime(file, ns=ns)
+        os.close(file)
+
+    monkeypatch.setattr(os, "utime", interrupted)
+    store.put_bytes(b"content")
+    assert store.read_bytes(blob) == b"content"

@@ -403,13 +403,15 @@ class FileStore:
 
     def _use(self, digest: str) -> bool:
         """Note that an object is used, so that nobody removes it; False if somebody just has."""
+        path = self._object(digest)
         try:
-            os.utime(self._object(digest), ns=(time.time_ns(), SEALED_NS))
+            os.utime(path, ns=(time.time_ns(), SEALED_NS))
         except FileNotFoundError:
             return False
         except OSError:  # another user's home, or a read-only one
             return True
-        return True
+        # The time may have been set after who removes it had looked: it was found by its name, and then had none.
+        return os.path.lexists(path)
 
     def _hash_object(self, digest: str) -> bool:
         """Whether the content is what its digest says; notes in the file's time that it is."""
