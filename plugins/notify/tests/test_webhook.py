@@ -52,7 +52,7 @@ class Raw:
 
     def __init__(self, answer=b"", serve=None, **more):
         self.answer, self.serve, self.more = answer, serve, more
-        self.asked = []
+        self.asked, self.connected = [], {}
 
     async def __aenter__(self):
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0, **self.more)
@@ -61,8 +61,15 @@ class Raw:
 
     async def __aexit__(self, *_):
         self.server.close()
+        for task, writer in self.connected.items():
+            task.cancel()
+            writer.transport.abort()
+        await asyncio.wait(
+            [*self.connected, asyncio.create_task(asyncio.sleep(0.01))]
+        )  # what is aborted ends in turns of the loop
 
     async def _serve(self, reader, writer):
+        self.connected[asyncio.current_task()] = writer
         try:
             self.asked.append(await reader.readuntil(b"\r\n\r\n"))
             if self.serve is not None:
