@@ -54,9 +54,14 @@ def command(
 def _say(left_out: list[str], *, verbose: bool) -> None:
     if not left_out:
         return
-    files = "1 file that speaks" if len(left_out) == 1 else f"{len(left_out)} files that speak"
-    more = ":" if verbose else "; --verbose lists them"
-    click.echo(f"{files} of wingbeat and define nothing were left out{more}", err=True)
+    one = len(left_out) == 1
+    files = (
+        "1 file speaks of wingbeat, defines nothing and was"
+        if one
+        else f"{len(left_out)} files speak of wingbeat, define nothing and were"
+    )
+    more = ":" if verbose else f"; --verbose lists {'it' if one else 'them'}"
+    click.echo(f"{files} left out{more}", err=True)
     for file in left_out if verbose else ():
         click.echo(f"  {file}", err=True)
 
