@@ -318,7 +318,11 @@ class AdminContract(SearchContract):
                     await before(f"{PLAN}@v1")
                 await admin.launch(Launch(SOURCE, {"n": 1}, name))
                 await engine.wait(name)
-                await self.history(admin, lambda found: found and found[0].phase.terminal, project="maps")
+                await self.history(
+                    admin,
+                    lambda found, name=name: any(e.id == name and e.phase.terminal for e in found),
+                    project="maps",
+                )
             (entry,) = await self.history(admin, bool, project="eta")
             assert entry.cause == "while"
             assert not (await admin.entity(f"{PLAN}@v1")).active
