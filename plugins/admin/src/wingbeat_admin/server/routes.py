@@ -303,7 +303,7 @@ async def wait(
     return _json((await engine.describe(execution, nodes=False)).phase)
 
 
-@get("/executions/{execution:str}/events", media_type=streams.MEDIA_TYPE, answer=str)
+@get("/executions/{execution:str}/events", media_type=streams.MEDIA_TYPE, answer=streams.Sent)
 async def events(
     engine: TheEngine,
     end: TheEnd,
@@ -395,7 +395,7 @@ async def engine_executions(
     ]  # fmt: skip
 
 
-@get("/engine/changes", media_type=streams.MEDIA_TYPE, answer=str)
+@get("/engine/changes", media_type=streams.MEDIA_TYPE, answer=streams.Sent)
 async def changes(
     engine: TheEngine,
     end: TheEnd,

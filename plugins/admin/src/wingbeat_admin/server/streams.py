@@ -26,6 +26,14 @@ MEDIA_TYPE = "text/event-stream"
 _HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
+class Sent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An event of a stream, as the document describes it: its data is a text, mostly JSON."""
+
+    data: str
+    event: str = ""
+    id: str = ""
+
+
 class Pace:
     """When streams are told something again."""
 
