@@ -120,7 +120,7 @@ def a_full_disk_loses_a_batch(patch):
         (the_fence_is_not_checked, ("I1", "I2", "I3")),
         (attempts_are_submitted_before_they_are_durable, ("I3",)),
         (an_attempt_is_given_up_that_may_run, ("I3",)),
-        (late_results_are_taken, ("I3", "I4", "I6")),
+        (late_results_are_taken, ("I3", "I4", "I6", "I9")),
         (a_foreign_entry_is_taken, ("I7",)),
         (timers_are_forgotten_by_a_restart, ("I1",)),
         (nothing_is_cancelled, ("I1", "I3")),

@@ -67,6 +67,8 @@ _FACTORS = (0.3, 1.0, 1.0, 2.0)
 """A seed multiplies the chance of a kind by one of these."""
 _SPARED = {chance * factor: math.log(1.0 - chance * factor) for chance in KINDS.values() for factor in _FACTORS}
 """By chance, the logarithm of that it does not strike."""
+_NEVER = dict.fromkeys(KINDS, 1 << 62)
+"""By kind, the chances that are left until it strikes."""
 _64_BITS = (1 << 64) - 1
 _NUMBERS = {kind: number for number, kind in enumerate((*KINDS, "faults", "schedule", "turn"))}
 
@@ -122,28 +124,29 @@ class Faults:
         drawn = draw.getrandbits(3 * len(KINDS))
         self.rates: dict[str, float] = {}
         self._spared: dict[str, float] = {}
+        self._left = dict(_NEVER)
         for number, (kind, chance) in enumerate(KINDS.items()):
             of_kind = drawn >> 3 * number
             if (of_kind & 1 or every) and kind not in off:
                 rate = self.rates[kind] = chance * _FACTORS[of_kind >> 1 & 3]
                 self._spared[kind] = _SPARED[rate]
+                self._left[kind] = 0
         self.fired: Counter[str] = Counter() if fired is None else fired
         self.calm = False
         self._seed = seed
-        self._left: dict[str, int] = {}
         self._waits: dict[str, int] = {}
+
+    def calm_down(self) -> None:
+        """Nothing strikes any more."""
+        self.calm, self._left = True, dict(_NEVER)
 
     def strikes(self, kind: str) -> bool:
         """Whether a fault strikes now. Each kind draws for itself, so that one more kind does not change the others."""
-        if self.calm:
-            return False
-        left = self._left.get(kind)
-        if left is None:
-            if kind not in self.rates:
-                return False
-            left = self.wait(kind)
-        if left > 1:
-            self._left[kind] = left - 1
+        left = self._left[kind] - 1
+        if left < 0:  # nobody has asked before
+            left = self.wait(kind) - 1
+        if left:
+            self._left[kind] = left
             return False
         self._left[kind] = self.wait(kind)
         self.fired[kind] += 1

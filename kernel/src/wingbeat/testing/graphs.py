@@ -126,7 +126,7 @@ class Graphs:
         )
 
     def _formulas(self, number: int, interface: Interface) -> Formulas:
-        """Options that depend on the call, of every other task; some give nothing for some calls or attempts."""
+        """Options that depend on the call, of every third task; some give nothing for some calls or attempts."""
         attempt, error = Given("attempt"), Given("error.code")
         doubled = Operation("mul", (Number(1024), Operation("pow", (Number(2), attempt))))
         variable = interface.inputs[0]
@@ -141,7 +141,7 @@ class Graphs:
             {"timeout.run_s": Operation("div", (Number(20.0), Operation("sub", (Number(2), attempt))))},
             {"resources.cpu": Operation("div", (Number(4), of_input))},
         )
-        return choices[number // 2 % len(choices)] if number % 2 else {}
+        return {} if number % 3 else choices[number // 3 % len(choices)]
 
     def workflow(self, depth: int) -> str:
         """A random workflow from int to int; `depth` bounds what is nested in it."""

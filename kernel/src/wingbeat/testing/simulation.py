@@ -9,7 +9,6 @@ checked on the way (`wingbeat.testing.invariants`).
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from heapq import heapify, heapreplace
@@ -43,7 +42,8 @@ from wingbeat.spec.entities import ConcurrencySpec
 from wingbeat.spec.literal import Inline, Literals, Offloaded
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import CacheStatus
-from wingbeat.spec.plan import GateKind, Plan
+from wingbeat.spec.plan import GateKind
+from wingbeat.testing.actors import Attempt, Paused, Reader
 from wingbeat.testing.bodies import Script
 from wingbeat.testing.faults import FAILURES, Dice, Faults, number_of, uniform
 from wingbeat.testing.graphs import plans_of
@@ -70,44 +70,6 @@ class Options(Struct, frozen=True):
     off: frozenset[str] = frozenset()
     depth: int = -1
     storm: int = 150
-
-
-class Attempt(Struct):
-    """What the executor knows of an attempt.
-
-    Attributes:
-        values: Its inputs, which must be the same whenever it is submitted.
-
-        report: How it ended.
-    """
-
-    values: Literals | None = None
-    running: bool = False
-    cancelled: bool = False
-    replay: Replay | None = None
-    report: e.Event | None = None
-
-
-class Paused(Struct, eq=False):
-    """A kernel that stands still while another one has taken over: its machine, and what it was about to write and to do."""
-
-    machine: Machine
-    said: list[Fact]
-    held: list[Effect]
-
-
-class Reader:
-    """Follows the journal while it is written, as bytes, and folds each fact once: who begins anew has to get to the same."""
-
-    def __init__(self, plan: Plan, templates: dict[str, Plan]) -> None:
-        self._graph, self.state = Graph(plan, templates), initial(plan)
-        self.digest = hashlib.sha256()
-
-    def read(self, facts: list[Fact]) -> None:
-        """What was written now."""
-        row = encode_facts(facts)
-        self.digest.update(row)
-        replay(self._graph, decode_facts(row), self.state)
 
 
 DEFAULTS = Options()
@@ -145,6 +107,7 @@ class World:
         self.paused: list[Paused] = []
         self.snapshots: list[tuple[int, bytes]] = []
         self.attempts: dict[tuple[int, int], Attempt] = {}
+        self.reporting: dict[tuple[int, int], None] = {}
         self.children: dict[int, e.ChildEnded | None] = {}
         self.awaited: set[int] = set()
         self.lookups: set[int] = set()
@@ -168,7 +131,7 @@ class World:
         self._commit()
         while self.turns < self.options.storm and not self._over():
             self._storm()
-        self.faults.calm = True
+        self.faults.calm_down()
         for _ in range(CALM_STEPS_MAX):
             if self._over():
                 break
@@ -176,14 +139,14 @@ class World:
         if not self._over():
             raise Broken("it ends when nothing goes wrong any more")
         check_end(self)
+        for kind, count in Counter(map(type, self.durable)).items():
+            self.fired[FACTS[kind]] += count
         return self.reader.digest.hexdigest()
 
     # -- the engine's part
 
     def _say(self, event: e.Event) -> None:
         self.past.append(event)
-        fired = self.fired
-        fired[type(event).__name__] += 1
         machine = self.machine
         over = machine.state.phase.terminal
         before = encode_state(machine.state) if over else b""
@@ -194,7 +157,6 @@ class World:
         if over and (facts or encode_state(machine.state) != before):
             raise Broken("what has ended does not change")
         for fact in facts:
-            fired[FACTS[type(fact)]] += 1
             check_fact(machine, fact)
         self.said += facts
         for effect in effects:
@@ -213,7 +175,7 @@ class World:
         """Make everything that was said durable, then do what follows; unless something happens."""
         if self.full_until > self.turns and not self.faults.calm:
             return
-        if not self.said and not self.held:  # idle: there is nothing to commit, and nothing to lose
+        if not self.said and not self.held:
             if self.faults.strikes("crash before the commit"):
                 self._restart()
             return
@@ -225,7 +187,7 @@ class World:
             return
         effects, said, self.said, self.held = self.held, self.said, [], []
         if said:
-            self._write(said)
+            self.durable += said
             if self.rng.random() < FOLD_SHARE:
                 self.check_facts()
         if self.faults.strikes("crash behind the commit") or self.faults.strikes("the commit's answer is lost"):
@@ -242,10 +204,6 @@ class World:
             self.fired["snapshot"] += 1
             self.snapshots.append((len(self.durable), encode_state(self.machine.state)))
 
-    def _write(self, facts: list[Fact]) -> None:
-        self.durable += facts
-        self.reader.read(facts)
-
     def _perform(self, effect: Effect) -> None:
         match effect:
             case Lookup():
@@ -255,7 +213,7 @@ class World:
             case Submit():
                 self._submit(effect.node, effect.attempt)
             case Cancel():
-                self.attempts.setdefault((effect.node, effect.attempt), Attempt()).cancelled = True
+                self._attempt_of(effect.node, effect.attempt).cancelled = True
             case LaunchChild():
                 self.children.setdefault(effect.node, None)
                 self.awaited.add(effect.node)
@@ -276,9 +234,16 @@ class World:
                 self.finished += 1
                 self.fired["finish " + self.machine.state.phase] += 1
 
+    def _attempt_of(self, node: int, number: int) -> Attempt:
+        self.reporting[node, number] = None
+        found = self.attempts.get((node, number))
+        if found is None:
+            found = self.attempts[node, number] = Attempt()
+        return found
+
     def _submit(self, node: int, number: int) -> None:
         """Create if absent: what was submitted before is asked for no second time."""
-        attempt = self.attempts.setdefault((node, number), Attempt())
+        attempt = self._attempt_of(node, number)
         current = self.machine.state.seen(node)
         if current is None or current.open_attempt is None or current.open_attempt.number != number:
             return  # its node has ended between the commit and now
@@ -294,16 +259,18 @@ class World:
         self.fired["restart"] += 1
         self.said, self.held = [], []
         self.timers = []
+        self.reporting = dict.fromkeys(self.attempts)
         for forgotten in (self.lookups, self.publications, self.loads, self.awaited, self.granted):
             forgotten.clear()
         chosen = None if self.faults.strikes("the snapshot is lost") else self._snapshot()
-        count, body = (len(self.durable), encode_state(self.reader.state)) if chosen is None else chosen
+        read = self.reader.read(self.durable)
+        count, body = (len(self.durable), encode_state(read)) if chosen is None else chosen
         state = decode_state(body)  # the reader has folded the facts from the first to the last
         graph = graph_of(Graph(self.plan, self.templates), state)
         if chosen is not None:
             self.fired["restart from a snapshot"] += 1
             replay(graph, decode_facts(encode_facts(self.durable[count:])), state)
-            if state != self.reader.state:
+            if state != read:
                 raise Broken("a snapshot and the facts behind it are the state")
         self.machine = Machine(graph, self.inputs, state)
         self.finished += state.phase.terminal  # who asks is told from the journal
@@ -341,7 +308,7 @@ class World:
         del self.paused[which]
         self.fired["fenced out"] += self.fenced
         if not self.fenced:
-            self._write(old.said)
+            self.durable += old.said
             for effect in old.held:
                 self._perform(effect)
 
@@ -366,9 +333,9 @@ class World:
             STORMS[kind](self)
             return
         dice = self.rng.random()
-        if dice < 0.4:
+        if dice < 0.4 and (self.said or self.held):
             self._commit()
-        elif dice < 0.55 or not self._something_happens():
+        elif dice < 0.55 or not self._something_happens():  # also if there was nothing to commit
             self._time_passes()
 
     def abort(self) -> None:
@@ -404,8 +371,12 @@ class World:
         due: list[tuple[Callable[[World, Any], None], Collection[Any]]] = [each for each in self.asked if each[1]]
         if self.machine.state.gates:
             due.append((World._gate, self._answerable()))
-        if attempts := self.open(self.attempts):
-            due.append((World._attempt, attempts))
+        if self.reporting:
+            attempts = self.open(self.reporting)
+            if len(attempts) < len(self.reporting):  # what has ended comes back with a restart only
+                self.reporting = dict.fromkeys(attempts)
+            if attempts:
+                due.append((World._attempt, attempts))
         if self.paused:
             due.append((World._go_on, range(len(self.paused))))
         count = 0
@@ -425,7 +396,7 @@ class World:
         """Those of the attempts for which the machine still waits."""
         state, found = self.machine.state, []
         nodes, items, bodies, count = state.nodes, state.items, state.bodies, len(state.nodes)
-        for key in attempts:  # at every turn, all that ever were
+        for key in attempts:
             address, number = key
             node = nodes[address] if address < count else items.get(address)
             if node is not None and node.attempts:
@@ -561,7 +532,7 @@ class World:
 
     def check_facts(self) -> None:
         """The facts are the state, when all that was said is durable."""
-        if self.machine.state != self.reader.state:
+        if self.machine.state != self.reader.read(self.durable):
             raise Broken("the facts are the state")
 
     def check_snapshot(self) -> None:
