@@ -343,6 +343,25 @@ async def test_an_executor_that_does_not_let_go_does_not_keep_the_kernel(bench, 
     end.set()
 
 
+def test_an_executor_that_does_not_let_go_does_not_keep_the_loop(bench, other, monkeypatch):
+    """`asyncio.run` waits for all tasks, and would for this one for ever."""
+    monkeypatch.setattr(dispatch, "CLOSE_S_MAX", 0.05)
+
+    async def submit(request):
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+    other.submit = submit
+
+    async def main():
+        async with bench.engine() as engine:
+            await engine.launch(bench.request(OTHER))
+            await asyncio.sleep(0.01)
+
+    asyncio.run(main())
+
+
 async def test_what_was_cancelled_and_is_never_reported_has_an_end(bench, other, monkeypatch, caplog):
     monkeypatch.setattr(dispatch, "REPORT_S_MAX", 0.05)
     other.behaviour = lambda request: None

@@ -12,6 +12,7 @@ from wingbeat.base.errors import ConfigurationError, ErrorKind
 from wingbeat.contracts.executor import Aborted, AttemptRequest, Executor, Failed
 from wingbeat.contracts.failpoints import hit
 from wingbeat.engine.circuit import Circuit, LeftAlone
+from wingbeat.engine.letgo import let_go
 from wingbeat.engine.reports import Reports
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import AttemptPhase
@@ -107,10 +108,8 @@ class Dispatcher:
     async def close(self) -> None:
         """Stop, and wait until nothing is under way; then close the executor. One that does not let go is left behind."""
         self.stop()
-        if tasks := self._tasks():
-            _, still = await asyncio.wait(tasks, timeout=CLOSE_S_MAX)
-            for task in still:
-                _log.warning("The executor %r does not let go of %r, which was cancelled.", self.name, task.get_name())
+        for task in await let_go(self._tasks(), CLOSE_S_MAX):
+            _log.warning("The executor %r does not let go of %r, which was cancelled.", self.name, task.get_name())
         try:
             async with asyncio.timeout(CLOSE_S_MAX):
                 await self.executor.close()

@@ -11,6 +11,7 @@ from wingbeat.base.errors import JournalUnknown
 from wingbeat.contracts.observer import MISSED, Observer, Propagates, Published
 from wingbeat.engine.again import told_again
 from wingbeat.engine.circuit import Circuit, LeftAlone
+from wingbeat.engine.letgo import let_go
 from wingbeat.engine.live import Live
 
 QUEUE_MAX = 1000
@@ -129,12 +130,8 @@ class Feed:
     async def close(self) -> None:
         """Tell what is left, and stop."""
         await asyncio.gather(*(told.drain() for told in self._observers))
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            _, pending = await asyncio.wait(self._tasks, timeout=CLOSE_S_MAX)
-            for task in pending:
-                _log.warning("%s does not end when it is cancelled.", task.get_name())
+        for task in await let_go(self._tasks, CLOSE_S_MAX):
+            _log.warning("%s does not end when it is cancelled.", task.get_name())
         await asyncio.gather(*(told.close() for told in self._observers))
 
     def variables(self, attempt: str) -> dict[str, str]:

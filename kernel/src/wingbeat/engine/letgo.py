@@ -1,0 +1,25 @@
+"""Tasks of plugins that are cancelled: waited for as long as they may take, and then left behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from typing import Any
+
+
+async def let_go(tasks: Collection[asyncio.Task[Any]], seconds: float) -> set[asyncio.Task[Any]]:
+    """Cancel tasks, and wait until they have ended.
+
+    Those that have not after `seconds` are given back, and left behind: whoever ends the loop does not wait for them either, as
+    `asyncio.run` would for ever.
+    """
+    for task in tasks:
+        task.cancel()
+    if not tasks:
+        return set()
+    try:
+        return (await asyncio.wait(tasks, timeout=seconds))[1]
+    finally:
+        for task in tasks:
+            if not task.done():
+                asyncio._unregister_task(task)  # noqa: SLF001  # documented, for those who extend asyncio
