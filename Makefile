@@ -54,9 +54,10 @@ test-long: $(SYNCED) $(ETA_SYNCED) ## run what takes longer still: whole kits on
 	@$(ACTIVATE) pytest -m long kernel tests $(ARGS)
 	@$(ETA_PYTEST) -m long $(ARGS)
 
-# What the tests of containers, of the catalog in Redis and of power cuts on xfs need of the system; without it they say that they were not run.
-podman: ## install Podman, runc, a registry, Redis and xfsprogs (Debian, as root)
-	@lacking=; for program in podman runc docker-registry redis-server; do \
+# What the tests of containers, of the catalog in Redis, of power cuts on xfs and of completion need of the system; without it they say that they
+# were not run.
+podman: ## install Podman, runc, a registry, Redis, xfsprogs, zsh and fish (Debian, as root)
+	@lacking=; for program in podman runc docker-registry redis-server zsh fish; do \
 		command -v $$program > /dev/null || lacking="$$lacking $$program"; done; \
 	PATH="$$PATH:/usr/sbin" command -v mkfs.xfs > /dev/null || lacking="$$lacking xfsprogs"; \
 	test -z "$$lacking" || { \

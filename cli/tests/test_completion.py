@@ -1,4 +1,4 @@
-"""What shells complete: the script, run by a real bash."""
+"""What shells complete: the script, run by a real bash; and by zsh and fish, where there are any."""
 
 import os
 import pty
@@ -229,3 +229,47 @@ def test_zsh_is_told_what_commands_do(bash: Bash):
     }
     done = subprocess.run([COMMAND], env=environment, capture_output=True, text=True, timeout=50, check=True)
     assert (done.stdout, done.stderr) == ("plain\nabort\nStop an execution in order.\n", "")
+
+
+ZSH = """
+compdef() { : }
+compadd() { print -l -- $completions }
+_describe() { print -l -- ${completions_with_descriptions%%:*} }
+eval "$SCRIPT"
+words=(${(z)1} "$2") CURRENT=$((${#words}))
+_wingbeat_completion
+"""
+FISH = "echo $SCRIPT | source; complete -C $argv[1]"
+
+
+@pytest.mark.parametrize(
+    ("line", "word", "found"),
+    [
+        ("wingbeat", "rej", ["reject"]),
+        ("wingbeat get", "work", ["workflows"]),
+        ("wingbeat get executions --output", "", ["json", "table", "yaml"]),
+        ("wingbeat completion", "", ["bash", "fish", "zsh"]),
+        ("wingbeat describe workflow", "maps/", ["maps/production/flow.build@v2"]),
+    ],
+)
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_complete_the_same(bash: Bash, shell: str, line: str, word: str, found: list[str]):
+    if shutil.which(shell) is None:
+        pytest.skip(f"there is no {shell}")
+    bash.home.mkdir()
+    (bash.home / "registered").write_text(REGISTERED)
+    script = subprocess.run(
+        [COMMAND, "completion", shell], capture_output=True, text=True, timeout=50, check=True
+    ).stdout
+    asked = (
+        ["zsh", "-f", "-c", ZSH, "zsh", line, word] if shell == "zsh" else ["fish", "-N", "-c", FISH, f"{line} {word}"]
+    )
+    for _ in range(10):  # where the machine is too busy to answer in time, nothing is completed
+        done = subprocess.run(
+            asked, capture_output=True, text=True, timeout=50, check=False, cwd=bash.folder,
+            env={**bash.environment, "SCRIPT": script},
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, "")
+        if done.stdout:
+            break
+    assert sorted(line.partition("\t")[0] for line in done.stdout.splitlines()) == found

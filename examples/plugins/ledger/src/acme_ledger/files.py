@@ -160,7 +160,8 @@ class Ledger:
             if id == wanted or (not version and id.startswith(wanted)):
                 return name.at(id.rpartition("@")[2])
         raise NotFound(
-            f"Nothing is registered as {wanted.rstrip('@')}.", hint="'wingbeat get workflows' lists what is."
+            f"Nothing is registered as {wanted.rstrip('@')}.",
+            hint="'wingbeat get workflows', 'get tasks' and 'get launchplans' list what is.",
         )
 
     def entity(self, id: Identity) -> Entity:

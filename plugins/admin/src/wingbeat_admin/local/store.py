@@ -580,7 +580,10 @@ def _of(summary: Summary) -> Identity | None:
 
 def unregistered(name: Name) -> NotFound:
     """What is said of a name that nothing has."""
-    return NotFound(f"Nothing is registered as {name}.", hint="'wingbeat get workflows' lists what is.")
+    return NotFound(
+        f"Nothing is registered as {name}.",
+        hint="'wingbeat get workflows', 'get tasks' and 'get launchplans' list what is.",
+    )
 
 
 def _own(definition: Definition) -> LaunchPlanSpec | None:
