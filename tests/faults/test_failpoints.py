@@ -126,7 +126,7 @@ def _meet(place, name, action, n):
 
 def _two(place, name, action, n):
     """Two programs share the home; the one that is not killed ends by itself."""
-    place.copies = 3  # so that the second one comes before the first has ended
+    place.copies = 8  # so that the second one comes before the first has ended
     holder = place.begin(name, action=action, n=n)
     log = place.folder / "log1"
     deadline = time.monotonic() + 30
