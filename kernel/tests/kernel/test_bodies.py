@@ -12,7 +12,7 @@ from wingbeat.base.errors import ErrorKind
 
 COUNT = itertools.count()
 SOURCE = """
-    import asyncio, os, signal
+    import asyncio, os, signal, time
     from wingbeat import NonRetryable, approve, gather, task, workflow
 
     @task
@@ -78,6 +78,45 @@ SOURCE = """
     @workflow
     async def killed(n: int) -> int:
         return await dies(n)
+
+    @task
+    def naps(n: int, s: float) -> int:
+        time.sleep(s)
+        return n
+
+    @workflow
+    async def patient(n: int) -> str:
+        try:
+            async with asyncio.timeout(0.5):
+                await gather(naps(n, 50.0), naps(n, 50.0))
+        except TimeoutError:
+            return "timed out"
+        return "in time"
+
+    @workflow
+    async def first(n: int) -> int:
+        calls = [asyncio.create_task(naps(i, 0.1 if i == 0 else 50.0)) for i in range(n)]
+        done, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+        return done.pop().result()
+
+    async def inner(queue):
+        return await queue.get()  # of which nothing puts anything
+
+    @workflow
+    async def stuck(n: int) -> int:
+        await works(n)
+        return await inner(asyncio.Queue())
+
+    @workflow
+    async def served(n: int) -> int:
+        queue = asyncio.Queue()
+
+        async def serves():
+            queue.put_nowait(await works(n))
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(serves())
+            return await queue.get()
 
     RUNS = os.environ["CAPRICE"]
 
@@ -154,3 +193,27 @@ async def test_a_body_that_calls_something_else_is_told_with_both_calls(kernel, 
     assert ".breaks (bodies_" in error.message
     assert "asyncio" not in view.error.trace
     assert "asyncio" not in error.message
+
+
+@pytest.mark.parametrize(("name", "given"), [("patient", "timed out"), ("first", 0)])
+async def test_a_body_acts_while_what_it_has_called_takes_all_slots(tmp_path, flows, name, given):
+    async with Kernel(tmp_path / "home", settings={"process": {"slots": 1}}, discover=False) as kernel:
+        execution = await kernel.launch(getattr(flows, name), {"n": 3})
+        assert await execution.result() == given
+        called = [node.phase for node in (await execution.describe()).nodes if "naps" in node.id]
+        assert "ABORTED" in called
+        assert called.count("SUCCEEDED") == (name == "first")
+
+
+async def test_a_body_that_nothing_can_wake_fails_and_says_where_it_stands(kernel, flows):
+    error, _ = await failed(kernel, flows.stuck)
+    line = 1 + textwrap.dedent(SOURCE).split("\n").index(
+        "    return await queue.get()  # of which nothing puts anything"
+    )
+    assert "waits for what nothing can give it" in error.message
+    assert f"({flows.__name__}.py:{line})" in error.message
+    assert not error.retryable
+
+
+async def test_a_body_that_is_served_by_a_task_of_its_own_goes_on(kernel, flows):
+    assert await (await kernel.launch(flows.served, {"n": 3})).result() == 3

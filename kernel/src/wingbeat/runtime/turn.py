@@ -68,6 +68,7 @@ class Turn:
         self._closures: dict[str, Closure] = {}
         self._closed: dict[int, tuple[Any, Closure]] = {}
         self._wake_at: float | None = None
+        self._body: Coroutine[Any, Any, Any] | None = None
 
     def run(self, function: Callable[..., Coroutine[Any, Any, Any]], arguments: Mapping[str, Any]) -> Any:
         """See `run_turn`."""
@@ -81,8 +82,9 @@ class Turn:
 
     def _run(self, function: Callable[..., Coroutine[Any, Any, Any]], arguments: Mapping[str, Any]) -> Any:
         hit("turn.begun")
+        self._body = function(**arguments)
         try:
-            value = self._loop.run_until_complete(self._loop.create_task(function(**arguments)))
+            value = self._loop.run_until_complete(self._loop.create_task(self._body))
         except _Waits:
             hit("turn.suspended")
             # The process ends now: what waits is neither cancelled nor cleaned up, it goes on in the next turn.
@@ -139,6 +141,12 @@ class Turn:
     def _idle(self, timer: float | None) -> None:
         """Nothing can run: tell the next thing that is recorded, or end the turn."""
         if not self._history:
+            if timer is None and not self._waiting:
+                where = _stands(self._body)
+                raise NonRetryable(
+                    f"The body waits for what nothing can give it: no call of it is under way, and no time ({where}). "
+                    "An Event, a Lock or a Queue of asyncio has to be served by another task of the same body."
+                )
             self._wake_at = timer
             raise _Waits
         entry = self._history.popleft()
@@ -240,3 +248,15 @@ class Turn:
 def _ours(frame: FrameType) -> bool:
     module = str(frame.f_globals.get("__name__", ""))
     return module.startswith(("wingbeat.author.", "wingbeat.runtime.")) or module == "wingbeat"
+
+
+def _stands(awaited: Any) -> Location:
+    """At which line of the user's a body awaits something."""
+    from wingbeat.author.source import Location
+
+    found = Location("?", 0)
+    while (frame := getattr(awaited, "cr_frame", None)) is not None and not frame.f_code.co_filename.startswith(
+        _ASYNCIO
+    ):
+        found, awaited = Location(frame.f_code.co_filename, frame.f_lineno), awaited.cr_await
+    return found

@@ -161,7 +161,7 @@ class Ledger:
                 return name.at(id.rpartition("@")[2])
         raise NotFound(
             f"Nothing is registered as {wanted.rstrip('@')}.",
-            hint="'wingbeat get workflows', 'get tasks' and 'get launchplans' list what is.",
+            hint="See 'wingbeat get workflows|tasks|launchplans'.",
         )
 
     def entity(self, id: Identity) -> Entity:

@@ -72,7 +72,7 @@ DEFAULTS = ProcessSettings()
 class Attempt:
     """An attempt that this kernel follows to its end."""
 
-    __slots__ = ("directory", "how", "id", "reason", "request", "slots", "task")
+    __slots__ = ("directory", "how", "id", "line", "reason", "request", "slots", "task")
 
     def __init__(self, name: str, directory: str, request: AttemptRequest | None) -> None:
         self.id = name
@@ -81,6 +81,7 @@ class Attempt:
         self.how = ""
         self.reason: str | None = None
         self.slots = 0
+        self.line: Slots | None = None
         self.task: asyncio.Task[None] | None = None
 
 
@@ -115,7 +116,7 @@ class ProcessExecutor:
         self._bundle_path = bundle_path
         self._storages = tuple(storages)
         self._settings = settings
-        self._slots = Slots(settings.slot_count)
+        self._slots, self._turns = Slots(settings.slot_count), Slots(settings.slot_count)
         self._parents = Parents(home, settings, self._on_started)
         self._attempts: dict[str, Attempt] = {}
         self._bundles: dict[str, str] = {"": ""}
@@ -248,8 +249,9 @@ class ProcessExecutor:
             )
         finally:
             self._watch.remove(attempt.id)
-            self._slots.release(attempt.slots)
-            attempt.slots = 0
+            if attempt.line is not None:
+                attempt.line.release(attempt.slots)
+            attempt.slots, attempt.line = 0, None
             if self._attempts.get(attempt.id) is attempt:
                 del self._attempts[attempt.id]
         if attempt.reason is not None and not isinstance(outcome, Succeeded):
@@ -299,12 +301,13 @@ class ProcessExecutor:
         assert request is not None, "an attempt without a request is claimed already"
         key = await self._prepare(request)
         if not attempt.slots:
-            count = gang.slots(self._slots, request.task)
-            if not self._slots.try_acquire(count):
-                reason = f"{self._slots.total} slots are taken"
+            line = self._line(request)
+            count = gang.slots(line, request.task)
+            if not line.try_acquire(count):
+                reason = f"{line.total} slots are taken"
                 self._tell.progress(attempt.id, AttemptPhase.WAITING_FOR_RESOURCES, reason)
-                await self._slots.acquire(count)
-            attempt.slots = count
+                await line.acquire(count)
+            attempt.slots, attempt.line = count, line
         hit("executor.slots-taken")
         if request.checkpoint:  # which may have to be copied
             await asyncio.to_thread(carry, self._attempts_dir, attempt.id, request.checkpoint)
@@ -370,8 +373,13 @@ class ProcessExecutor:
     def _hold(self, attempt: Attempt) -> None:
         """Count the slots of an attempt that runs without having waited for them."""
         if not attempt.slots:
-            attempt.slots = gang.slots(self._slots, attempt.request.task) if attempt.request else 1
-            self._slots.take(attempt.slots)
+            attempt.line = self._line(attempt.request)
+            attempt.slots = gang.slots(attempt.line, attempt.request.task) if attempt.request else 1
+            attempt.line.take(attempt.slots)
+
+    def _line(self, request: AttemptRequest | None) -> Slots:
+        """Turns of bodies have slots of their own: behind the tasks that it waits for, none could answer to them in time."""
+        return self._slots if request is None or request.replay is None else self._turns
 
     def _on_started(self, name: str, pid: int, how: str) -> None:
         attempt = self._attempts.get(name)

@@ -15,7 +15,7 @@ class ProcessSettings(Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         slots: How many attempts run at once; 0 is one for each core, at least two. A task with ``resources.cpu`` over 1 takes
-            that many, at most all.
+            that many, at most all. Turns of dynamic workflows have as many of their own.
 
         parent_idle_s: A warm parent ends after this long without an attempt and without a request.
 

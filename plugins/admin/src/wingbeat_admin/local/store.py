@@ -580,10 +580,7 @@ def _of(summary: Summary) -> Identity | None:
 
 def unregistered(name: Name) -> NotFound:
     """What is said of a name that nothing has."""
-    return NotFound(
-        f"Nothing is registered as {name}.",
-        hint="'wingbeat get workflows', 'get tasks' and 'get launchplans' list what is.",
-    )
+    return NotFound(f"Nothing is registered as {name}.", hint="See 'wingbeat get workflows|tasks|launchplans'.")
 
 
 def _own(definition: Definition) -> LaunchPlanSpec | None:
