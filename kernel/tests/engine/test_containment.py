@@ -457,6 +457,39 @@ async def test_an_answer_of_another_type_is_a_failed_lookup(bench, call):
         assert f"TypeError: {call} answered with dict" in await engine.explain_cache(view.id, "a")
 
 
+@pytest.mark.parametrize("call", ["start", "lookup", "reserve", "publish", "explain", "close"])
+async def test_a_catalog_that_cancels_itself_has_failed_and_ends_nothing(bench, call, caplog):
+    async def cancels(*_):
+        raise asyncio.CancelledError
+
+    bench.catalog = MemoryCatalog()
+    setattr(bench.catalog, call, cancels)
+    async with bench.engine() as engine:
+        async with asyncio.timeout(20):
+            view = await run(engine, bench.request(CACHED))
+        assert view.phase == "SUCCEEDED"
+        told = await engine.explain_cache(view.id, "a")
+    if call == "close":
+        told = caplog.text
+    assert "it has cancelled the call itself" in told
+
+
+async def test_an_observer_that_cancels_itself_is_named_and_told_what_comes_next(bench, caplog):
+    told = []
+
+    class Cancels(Observer):
+        async def observe(self, events):
+            told.append(events)
+            if len(told) == 1:
+                raise asyncio.CancelledError
+
+    bench.observers = [Cancels()]
+    async with bench.engine() as engine:
+        await run(engine, bench.request(CACHED))
+    assert "The observer '0' failed and misses events: RuntimeError: it has cancelled the call itself" in caplog.text
+    assert len(told) > 1
+
+
 async def test_a_catalog_that_hangs_is_left_alone_after_some_lookups(bench, monkeypatch):
     monkeypatch.setattr(memo, "ANSWER_S_MAX", 0.05)
     monkeypatch.setattr(circuit, "PAUSE_S", 60.0)

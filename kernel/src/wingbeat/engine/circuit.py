@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 
 from wingbeat.base.errors import WingbeatError
+from wingbeat.engine.letgo import within
 
 FAILURES_MAX = 5
 """How many different things may fail in a row. The same one as often as it likes: it may be to blame itself."""
@@ -57,7 +58,7 @@ class Circuit:
             raise LeftAlone(f"{self.why}.")
         self._trying = True
         try:
-            async with asyncio.timeout(seconds) as limit:
+            async with within(seconds) as limit:
                 yield limit
         except (Exception, SystemExit) as error:
             if limit.expired():

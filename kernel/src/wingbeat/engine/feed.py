@@ -11,7 +11,7 @@ from wingbeat.base.errors import JournalUnknown
 from wingbeat.contracts.observer import MISSED, Observer, Propagates, Published
 from wingbeat.engine.again import told_again
 from wingbeat.engine.circuit import Circuit, LeftAlone
-from wingbeat.engine.letgo import let_go
+from wingbeat.engine.letgo import let_go, within
 from wingbeat.engine.live import Live
 
 QUEUE_MAX = 1000
@@ -60,7 +60,7 @@ class _Told:
     async def start(self) -> bool:
         """Whether it could be started."""
         try:
-            async with asyncio.timeout(START_S_MAX) as limit:
+            async with within(START_S_MAX) as limit:
                 await self.observer.start()
         except (Exception, SystemExit) as error:  # noqa: BLE001  # it may raise anything, and harms nobody else
             _log.warning("%s cannot be used: %s", self.circuit.name, _why(error, limit, START_S_MAX))
@@ -78,7 +78,7 @@ class _Told:
     async def close(self) -> None:
         """Let it end, if it does."""
         try:
-            async with asyncio.timeout(CLOSE_S_MAX) as limit:
+            async with within(CLOSE_S_MAX) as limit:
                 await self.observer.close()
         except (Exception, SystemExit) as error:  # noqa: BLE001  # it may raise anything, and harms nobody else
             _log.warning("%s did not close: %s", self.circuit.name, _why(error, limit, CLOSE_S_MAX))

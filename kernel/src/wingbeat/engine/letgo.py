@@ -1,10 +1,28 @@
-"""Tasks of plugins that are cancelled: waited for as long as they may take, and then left behind."""
+"""Calls of plugins that take too long or are cancelled: waited for as long as they may take, and then left behind."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from typing import Any
+
+
+@asynccontextmanager
+async def within(seconds: float) -> AsyncIterator[asyncio.Timeout]:
+    """As `asyncio.timeout`, for a call of a plugin: one that cancels itself has failed, and does not end who has called.
+
+    Raises:
+        RuntimeError: The call has cancelled itself.
+    """
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            yield limit
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise RuntimeError("it has cancelled the call itself") from error
 
 
 async def let_go(tasks: Collection[asyncio.Task[Any]], seconds: float) -> set[asyncio.Task[Any]]:

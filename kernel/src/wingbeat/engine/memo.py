@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
@@ -18,6 +17,7 @@ from wingbeat.engine.background import Broke, watched
 from wingbeat.engine.circuit import Circuit, LeftAlone
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.held import Held
+from wingbeat.engine.letgo import within
 from wingbeat.engine.live import Live
 from wingbeat.machine.event import CacheHeld, CacheHit, CacheMissed, CacheStored, Event
 from wingbeat.runtime.threads import in_thread
@@ -67,10 +67,13 @@ class Memo:
         if self.catalog is None:
             return
         try:
-            async with asyncio.timeout(START_S_MAX):
+            async with within(START_S_MAX) as limit:
                 await self.catalog.start()
         except (Exception, SystemExit) as error:  # noqa: BLE001  # it may raise anything, and tasks can run without it
-            self._none = f"{self.name} cannot be used: {type(error).__name__}: {error}"
+            late = f"no answer within {START_S_MAX:g} s"
+            self._none = (
+                f"{self.name} cannot be used: {late if limit.expired() else f'{type(error).__name__}: {error}'}"
+            )
             self.catalog = None
             _log.warning("%s", self._none)
         else:
@@ -86,9 +89,11 @@ class Memo:
         self.stop()
         await asyncio.gather(*self._all(), return_exceptions=True)
         if self.catalog is not None:
-            with contextlib.suppress(Exception):  # it may raise anything, and the others are to be closed too
-                async with asyncio.timeout(ANSWER_S_MAX):
+            try:
+                async with within(ANSWER_S_MAX):
                     await self.catalog.close()
+            except (Exception, SystemExit) as error:  # noqa: BLE001  # it may raise anything, and the others are to be closed too
+                _log.warning("%s did not close: %s: %s", self.name, type(error).__name__, error)
 
     def _all(self) -> list[asyncio.Task[None]]:
         return [t for t in (self._keeper, *self._tasks) if t is not None]

@@ -187,20 +187,27 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def bury(self, processes: list[Process]) -> None:
         """Let what is left of tasks end, so that nothing is said when they are collected. The last thing that is done."""
-        tasks, rounds = list(self._tasks), 0
+        rounds = 0
         self.set_exception_handler(lambda loop, context: None)
         for process in processes:
-            tasks += process.tasks
             self._soon += process.lost + (process.held or [])
             process.dead, process.held, process.fuse = False, None, -1
-        while left := [task for task in tasks if not task.done()]:
-            rounds += 1
-            assert rounds < BURY_ROUNDS_MAX, f"these do not end: {left}"
-            for task in left:
-                task.cancel()
-            while self._soon:
-                self._run_once()
-        for task in tasks:
+
+        def all_tasks() -> list[asyncio.Task[Any]]:  # some begin others when they are cancelled
+            return [*self._tasks, *(task for process in processes for task in process.tasks)]
+
+        asyncio._set_running_loop(self)  # noqa: SLF001  # documented, for those who write a loop
+        try:
+            while left := [task for task in all_tasks() if not task.done()]:
+                rounds += 1
+                assert rounds < BURY_ROUNDS_MAX, f"these do not end: {left}"
+                for task in left:
+                    task.cancel()
+                while self._soon:
+                    self._run_once()
+        finally:
+            asyncio._set_running_loop(None)  # noqa: SLF001  # as above
+        for task in all_tasks():
             if not task.cancelled():
                 task.exception()
 
