@@ -176,8 +176,6 @@ class World:
         if self.full_until > self.turns and not self.faults.calm:
             return
         if not self.said and not self.held:
-            if self.faults.strikes("crash before the commit"):
-                self._restart()
             return
         if self.said and self.faults.strikes("the disk is full"):
             self.full_until = self.turns + self.rng.randint(1, 20)
