@@ -1,5 +1,6 @@
 """What the failed call of a dynamic workflow makes of the workflow, with bodies in processes of their own."""
 
+import asyncio
 import importlib
 import itertools
 import sys
@@ -8,12 +9,12 @@ import textwrap
 import pytest
 
 from wingbeat import ExecutionFailed, Kernel
-from wingbeat.base.errors import ErrorKind
+from wingbeat.base.errors import ConflictError, ErrorKind
 
 COUNT = itertools.count()
 SOURCE = """
     import asyncio, os, signal, time
-    from wingbeat import NonRetryable, approve, gather, task, workflow
+    from wingbeat import ExecutionFailed, NonRetryable, approve, gather, task, wait_for_input, workflow
 
     @task
     def breaks(n: int) -> int:
@@ -118,6 +119,20 @@ SOURCE = """
             group.create_task(serves())
             return await queue.get()
 
+    @workflow
+    async def asks_twice() -> int:
+        return await wait_for_input("amount", int) + await wait_for_input("further", int)
+
+    @workflow
+    async def asks_in_rounds() -> bool:
+        granted = await approve("go", True)
+        await wait_for_input("between", int)
+        try:
+            return granted and await approve("go", True)
+        except ExecutionFailed as failure:
+            assert failure.code == "Rejected"
+            return False
+
     RUNS = os.environ["CAPRICE"]
 
     @workflow
@@ -217,3 +232,41 @@ async def test_a_body_that_nothing_can_wake_fails_and_says_where_it_stands(kerne
 
 async def test_a_body_that_is_served_by_a_task_of_its_own_goes_on(kernel, flows):
     assert await (await kernel.launch(flows.served, {"n": 3})).result() == 3
+
+
+async def waits_for(execution, name):
+    async with asyncio.timeout(30):
+        while True:
+            view = await execution.describe()
+            for node in view.nodes:
+                if node.gate is not None and node.gate.name == name and not node.phase.terminal:
+                    return node.id
+            await asyncio.sleep(0.01)
+
+
+async def test_the_gate_of_a_body_that_has_gone_on_takes_the_same_answer_and_no_other(kernel, flows):
+    execution = await kernel.launch(flows.asks_twice, name="mine")
+    id = await waits_for(execution, "amount")
+    await kernel.signal("mine", "amount", 4)
+    await waits_for(execution, "further")
+    for name in ("amount", id):
+        await kernel.signal("mine", name, 4)
+        with pytest.raises(ConflictError, match="was answered already, with int 4"):
+            await kernel.signal("mine", name, 5)
+    await kernel.signal("mine", "further", 1)
+    assert await execution.result() == 5
+    await kernel.signal("mine", "amount", 4)
+    with pytest.raises(ConflictError, match="was answered already, with int 4"):
+        await kernel.signal("mine", "amount", 5)
+
+
+async def test_an_answer_that_is_repeated_does_not_let_the_next_round_of_a_body_through(kernel, flows):
+    execution = await kernel.launch(flows.asks_in_rounds, name="mine")
+    await waits_for(execution, "go")
+    await kernel.signal("mine", "go", True)
+    await waits_for(execution, "between")
+    await kernel.signal("mine", "go", True)
+    await kernel.signal("mine", "between", 1)
+    await waits_for(execution, "go")
+    await kernel.signal("mine", "go", False)
+    assert not await execution.result()

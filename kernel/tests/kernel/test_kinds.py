@@ -316,8 +316,11 @@ async def test_a_gate_tells_what_it_takes_also_before_it_waits(kernel):
     await kernel.signal("mine", "go", True)  # before it waits
     await kernel.signal("mine", "amount", 4)
     assert await execution.result() == 40
-    with pytest.raises(ConflictError, match="has ended"):
+    await kernel.signal("mine", "amount", 4)  # the same once more, by somebody who has not heard
+    with pytest.raises(ConflictError, match="'amount' was answered already, with int 4"):
         await kernel.signal("mine", "amount", 5)
+    with pytest.raises(ConflictError, match="has ended"):
+        await kernel.signal("mine", "other", 5)
 
 
 async def test_an_answer_that_contradicts_is_refused_and_the_same_again_is_fine(kernel):

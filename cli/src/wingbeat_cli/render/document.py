@@ -60,7 +60,7 @@ def node(view: NodeView) -> dict[str, Any]:
         "cache": str(view.cache),
         "attempts": len(view.attempts),
         "reason": view.reason,
-        "gate": None if view.gate is None else gate(view.gate),
+        "gate": None if view.gate is None or view.phase.terminal else gate(view.gate),
         "until": timestamp(view.until),
         "items": None if view.items is None else items(view.items),
     }

@@ -184,7 +184,7 @@ def _gates(view: ExecutionView) -> list[str]:
     """What can be answered, and how."""
     if view.phase.terminal:
         return []
-    waiting = [(node.id, node.gate) for node in view.nodes if node.gate is not None]
+    waiting = [(node.id, node.gate) for node in view.nodes if node.gate is not None and not node.phase.terminal]
     counts = Counter(gate.name for _, gate in waiting)
     rows = []
     for id_, gate in waiting[:ITEMS_MAX]:

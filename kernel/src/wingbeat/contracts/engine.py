@@ -113,7 +113,7 @@ class AttemptView(Struct, frozen=True, omit_defaults=True):
 
 
 class GateView(Struct, frozen=True, omit_defaults=True):
-    """What a gate waits for: its name, and the type of the answer; `approval` is answered by True or False."""
+    """What answers a gate: its name, and the type of the answer; `approval` is answered by True or False."""
 
     name: str
     type: LiteralType
@@ -155,7 +155,7 @@ class NodeView(Struct, frozen=True, omit_defaults=True):
 
         source: Attempt or execution that its outputs were taken from, where it did not compute them.
 
-        gate: What it waits for, where it is a gate that waits for an answer.
+        gate: What answers it, where it is a gate that waits for an answer, or has waited.
 
         items: Of a map.
 
@@ -301,8 +301,8 @@ class Engine(Protocol):
     async def signal(self, execution: str, name: str, value: Literal, id: str) -> None:
         """Answer the gate of that name or node id, or the next one of that name. Returns when the answer is durable.
 
-        Called again: with the same `id` or the same value, changes nothing. Raises `NotFound`, and `ConflictError` if it has ended
-        or the gate was answered with another value.
+        Called again: with the same `id` or the same value, changes nothing, also after the execution has ended. Raises `NotFound`,
+        and `ConflictError` if it has ended without that answer, or the gate was answered with another value.
         """
 
     def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:

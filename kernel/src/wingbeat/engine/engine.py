@@ -270,25 +270,25 @@ class LocalEngine:
     async def abort(self, execution: str, reason: str) -> None:
         """See `Engine.abort`."""
         live = self._lives.get(execution)
-        if live is None:
-            await self._over(execution)
-            return
-        hit("abort.asked")
-        self._post(live, AbortAsked(self._clock.now(), reason))
+        if live is not None:
+            hit("abort.asked")
+            self._post(live, AbortAsked(self._clock.now(), reason))
         await self.wait(execution)
 
     async def signal(self, execution: str, name: str, value: Literal, id: str) -> None:
         """See `Engine.signal`."""
+        event = Signalled(self._clock.now(), name, value, id)
         live = self._lives.get(execution)
         if live is None:
-            phase = await self._over(execution)
-            raise ConflictError(f"Execution {execution!r} has ended ({phase}); nothing waits for {name!r}.")
-        hit("signal.received")
-        self._check_running()  # else nobody would answer
-        done = live.expect(id)
-        self._post(live, Signalled(self._clock.now(), name, value, id))
-        refused = await asyncio.shield(done)
-        hit("signal.acknowledge")
+            await self._over(execution)
+            refused = (await self._archive.live(execution)).refusal(event)
+        else:
+            hit("signal.received")
+            self._check_running()  # else nobody would answer
+            done = live.expect(id)
+            self._post(live, event)
+            refused = await asyncio.shield(done)
+            hit("signal.acknowledge")
         if refused:
             raise ConflictError(f"Execution {execution!r}: {refused}")
 

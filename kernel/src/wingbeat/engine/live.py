@@ -14,7 +14,7 @@ from wingbeat.contracts.catalog import CacheKey
 from wingbeat.contracts.executor import Progress
 from wingbeat.contracts.journal import Record
 from wingbeat.contracts.observer import Published
-from wingbeat.machine.contradiction import contradiction
+from wingbeat.machine.contradiction import contradiction, repeats
 from wingbeat.machine.effect import Effect
 from wingbeat.machine.event import Signalled
 from wingbeat.machine.fact import Fact
@@ -88,11 +88,10 @@ class Live:
     def refusal(self, event: Signalled) -> str:
         """Why the machine, which has been told, did not take a signal; empty if it did."""
         state = self.machine.state
-        if event.id in state.answered:
+        if event.id in state.answered or repeats(self.machine, event.name, event.value):
             return ""
-        if state.phase.terminal:
-            return f"it has ended ({state.phase.value}); nothing waits for {event.name!r}."
-        return contradiction(self.machine, event.name, event.value)
+        ended = f"it has ended ({state.phase.value}); nothing waits for {event.name!r}." if state.phase.terminal else ""
+        return contradiction(self.machine, event.name, event.value) or ended
 
     @property
     def unsaved(self) -> bool:

@@ -110,7 +110,7 @@ def _node(
         source=node.source,
         ended_at=node.ended_at,
         outputs=node.outputs,
-        gate=_gate(machine, address) if address in state.gates else None,
+        gate=None if node.began_at is None else _gate(machine, address),
         items=None if mapping is None else _items(machine, address, mapping),
         until=_until(machine, address, node),
         of=borrowed.of if task is not None and (borrowed := graph.borrowed(address)) is not None else "",

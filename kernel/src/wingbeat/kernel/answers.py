@@ -11,18 +11,17 @@ from wingbeat.types import Simple
 
 
 def gate_of(view: ExecutionView, closure: Closure, name: str) -> GateView:
-    """The gate `name`, which waits or is still to come.
+    """The gate `name`, which waits, is still to come, or has been answered: whether the same is said once more, its engine knows.
 
     Raises:
         NotFound: The execution has no such gate.
 
-        ConflictError: Several of that name wait, or the execution has ended.
+        ConflictError: Several of that name wait, or the execution has ended and never had one.
     """
-    if view.phase.terminal:
-        raise ConflictError(f"Execution {view.id!r} has ended ({view.phase.value}); nothing waits for {name!r}.")
-    waiting = [(node.id, node.gate) for node in view.nodes if node.gate is not None]
-    for id, gate in waiting:
-        if id == name:
+    begun = [(node, node.gate) for node in view.nodes if node.gate is not None]
+    waiting = [(node.id, gate) for node, gate in begun if not node.phase.terminal]
+    for node, gate in begun:
+        if node.id == name:
             return gate
     named = [(id, gate) for id, gate in waiting if gate.name == name]
     if len(named) > 1:
@@ -34,6 +33,11 @@ def gate_of(view: ExecutionView, closure: Closure, name: str) -> GateView:
         if spec.name == name:
             approval = spec.gate == "approve"
             return GateView(name, Simple("bool") if approval else spec.interface.outputs[0].type, approval)
+    answered = [gate for _, gate in begun if gate.name == name]
+    if answered:
+        return answered[-1]
+    if view.phase.terminal:
+        raise ConflictError(f"Execution {view.id!r} has ended ({view.phase.value}); nothing waits for {name!r}.")
     if any(node.id == name and node.phase.terminal for node in view.nodes):
         raise ConflictError(f"{name!r} of execution {view.id!r} has ended; it waits for nothing.")
     names = ", ".join(dict.fromkeys(repr(gate.name) for _, gate in waiting)) or "nothing"

@@ -1,4 +1,4 @@
-"""Whether an answer contradicts the one that its gate has had."""
+"""Whether an answer contradicts the one that its gate has had, or repeats it."""
 
 from __future__ import annotations
 
@@ -20,19 +20,31 @@ def contradiction(m: Machine, name: str, value: Literal) -> str:
 
     Who waits takes any answer, and what was taken binds only where no other gate of that name can come.
     """
-    gates, by_id = _gates(m, name)
-    if any(number in m.state.gates for number in gates):
-        return ""
-    over = bool(gates) and all(m.state.nodes[number].phase.terminal for number in gates)
-    if over and (by_id or not _may_come(m, name)):
-        taken = [answer for number in gates if (answer := _taken(m, number)) is not None]
+    taken = _bound(m, name)
+    if taken is not None:
         if not taken or any(_same(value, answer) for answer in taken):
             return ""
         return f"{name!r} was answered already, with {_told(taken[-1])}."
+    if any(number in m.state.gates for number in _gates(m, name)[0]):
+        return ""
     kept = m.state.signals.get(name)
     if kept is None or _same(value, kept):
         return ""
     return f"{name!r} was answered already, with {_told(kept)}, which is kept until the gate comes."
+
+
+def repeats(m: Machine, name: str, value: Literal) -> bool:
+    """Whether `value` is what `name`, a gate's or its node's id, was answered before, where no other of that name can come."""
+    return any(_same(value, answer) for answer in _bound(m, name) or ())
+
+
+def _bound(m: Machine, name: str) -> list[Literal] | None:
+    """The answers that the gates of that name have taken; None where one of them waits or is still to come."""
+    gates, by_id = _gates(m, name)
+    over = bool(gates) and all(m.state.nodes[number].phase.terminal for number in gates)
+    if not over or not (by_id or m.state.phase.terminal or not _may_come(m, name)):
+        return None
+    return [answer for number in gates if (answer := _taken(m, number)) is not None]
 
 
 def _gates(m: Machine, name: str) -> tuple[list[int], bool]:
@@ -60,17 +72,14 @@ def _taken(m: Machine, number: int) -> Literal | None:
 
 
 def _may_come(m: Machine, name: str) -> bool:
-    """Whether nodes that are not there yet may be gates of that name: of items, of scopes, of what a body calls."""
+    """Whether nodes that are not there yet may be gates of that name: of items and of scopes. What a body will ask is not known:
+    it is answered when it waits."""
     state, graph = m.state, m.graph
     for number, node in enumerate(graph.nodes):
         if state.nodes[number].phase.terminal:
             continue
-        task, kind = graph.task(number), node.kind
-        if task is not None:
-            body = state.bodies.get(number)
-            if task.dynamic and (body is None or not body.ended):
-                return True
-        elif isinstance(kind, ScopeKind):
+        kind = node.kind
+        if isinstance(kind, ScopeKind):
             if number not in graph.inside and _declares(kind.plan, name):
                 return True
         elif isinstance(kind, MapKind) and kind.plan is not None:
@@ -85,13 +94,10 @@ def _may_come(m: Machine, name: str) -> bool:
 
 
 def _declares(plan: Plan, name: str) -> bool:
-    """Whether something in a plan is a gate of that name, or may call one."""
+    """Whether something in a plan is a gate of that name."""
     for node in plan.nodes:
         kind = node.kind
-        if node.task >= 0:
-            if plan.tasks[node.task].dynamic:
-                return True
-        elif isinstance(kind, GateKind):
+        if isinstance(kind, GateKind):
             if kind.spec.gate != "sleep" and kind.spec.name == name:
                 return True
         elif isinstance(kind, ScopeKind | MapKind) and kind.plan is not None and _declares(kind.plan, name):

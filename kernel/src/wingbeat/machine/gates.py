@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wingbeat.base.units import format_duration
-from wingbeat.machine.contradiction import contradiction
+from wingbeat.machine.contradiction import contradiction, repeats
 from wingbeat.machine.effect import SetTimer
 from wingbeat.machine.fact import NodeSucceeded, SignalKept, Started
 from wingbeat.spec.literal import Inline, Literal, Literals
@@ -53,8 +53,8 @@ def until(m: Machine, number: int, kind: GateKind) -> float | None:
 
 def signalled(m: Machine, event: Signalled) -> None:
     """Somebody answers: the gate of that id, or the first that waits under that name, or one that is still to come.
-    What contradicts an answer that was given before changes nothing."""
-    if event.id in m.state.answered or contradiction(m, event.name, event.value):
+    What contradicts an answer that was given before, or repeats it, changes nothing: it would be kept for a gate to come."""
+    if event.id in m.state.answered or contradiction(m, event.name, event.value) or repeats(m, event.name, event.value):
         return
     m.say(SignalKept(event.name, event.value, event.at, event.id))
     for number in sorted(m.state.gates):

@@ -129,7 +129,7 @@ class EngineContract(Kit):
             assert (await engine.describe(done.id)).phase is ExecutionPhase.SUCCEEDED
 
     async def test_a_gate_is_answered_once(self, home: TemporaryHome) -> None:
-        """`signal`: durable when it returns; the same again changes nothing, another answer is a conflict."""
+        """`signal`: durable when it returns; the same again changes nothing, also after the end; another answer is a conflict."""
         async with self.opened(home) as engine:
             reply = await engine.launch(self.request(flows.gated, n=1))
             for _ in range(2):
@@ -138,6 +138,7 @@ class EngineContract(Kit):
             assert (await engine.describe(reply.id)).outputs == {"o0": Inline(2)}
             with pytest.raises(ConflictError):
                 await engine.signal(reply.id, "go", Inline(False), "other")
+            await engine.signal(reply.id, "go", Inline(True), "once more")
 
     async def test_executions_are_listed_in_pages_the_newest_first(self, home: TemporaryHome) -> None:
         """`executions`: newest first, continuing behind an id, which has to be there."""

@@ -16,6 +16,7 @@ from wingbeat.contracts.observer import Published
 from wingbeat.engine.engine import LocalEngine
 from wingbeat.engine.identity import launch_key
 from wingbeat.engine.publish import published
+from wingbeat.machine.contradiction import repeats
 from wingbeat.machine.fact import SignalKept
 from wingbeat.spec.entities import ConcurrencySpec
 from wingbeat.spec.literal import Inline, Literals
@@ -184,7 +185,8 @@ class User:
                 if await self._ask(signal) is not None:
                     shadow = self.scene.store.shadows[id]
                     kept = any(isinstance(f, SignalKept) and f.id == key for f in shadow.facts)
-                    self.world.check(kept or shadow.over, "I12", f"the answer {key} to {id} is not in the journal")
+                    known = kept or repeats(shadow.machine, name, value)
+                    self.world.check(known, "I12", f"the answer {key} to {id} is not in the journal")
 
         await asyncio.gather(*(once() for _ in range(1 + self.world.chance.fires("user: doubles"))))
 
