@@ -187,7 +187,7 @@ class FakeKernel:
         self.world.evicted.append(which)
         return Evicted(3, 2048)
 
-    async def recover(self, execution, entity=None, *, resume=False):
+    async def recover(self, execution, entity=None, name=None, *, resume=False):
         self.world.recovered.append((execution, entity))
         return FakeExecution(self.world)
 

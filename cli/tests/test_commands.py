@@ -336,9 +336,12 @@ def test_wrong_answer_changes_nothing(gates, wingbeat, line, status, said):
 
 def test_who_answers_is_told_when_nobody_goes_on_with_it(gates, wingbeat):
     gates.holds = True
+    gates.view = replace(gates.view, phase=ExecutionPhase.RUNNING)
     answer = wingbeat("approve", "e1", "deploy", "-o", "json")
     assert json.loads(answer.out) == {"execution": "e1", "name": "deploy", "value": True}
     assert answer.err.startswith("no process runs this home now")
+    gates.view = replace(gates.view, phase=ExecutionPhase.SUCCEEDED)
+    assert wingbeat("approve", "e1", "deploy").err == ""  # the same once more, after the end
 
 
 def a_map(world, *, failed: int = 2) -> None:

@@ -188,10 +188,17 @@ def test_map_that_failed_is_looked_at_and_recovered(shell):
     assert [node["decision"] for node in plan["nodes"]] == ["OPEN", "RUNS"]
     assert plan["nodes"][0]["items"] == {"total": 3, "kept": 2}
     (shell.root / "mended").touch()
-    again = shell.json("recover", "mine")
-    assert again["outputs"] == {"o0": 10}
+    again = shell.json("recover", "mine", "--name", "again")
+    assert (again["id"], again["outputs"]) == ("again", {"o0": 10})
     assert again["nodes"][0]["items"]["succeeded"] == 3
     assert shell.marks().count("square-0") == 1
+    assert "execution again is there already\n" in shell("recover", "mine", "--name", "again").stderr
+    flow = shell.root / "flow.py"
+    flow.write_text(flow.read_text().replace("return sum(", "return -sum("))
+    new = shell("relaunch", "mine", "flow.py", "squares", "--name", "new")
+    assert new.stdout == "o0 = -10\n"
+    assert shell.marks().count("square-0") == 2
+    assert "name the workflow too: wingbeat relaunch ID" in shell("relaunch", "mine", "flow.py", status=2).stderr
 
 
 def test_branch_shows_what_was_skipped(shell):
@@ -235,7 +242,9 @@ def test_gates_are_answered_from_another_command(shell):
     assert "n1 wait for threshold RUNNING: waiting for input 'threshold' (float)\n" in err
     assert "nothing goes on until it is answered:\n" in err
     assert "  wingbeat signal mine settings VALUE\n" in err
-    assert "has ended (SUCCEEDED)" in shell("approve", "mine", "deploy", status=6).stderr
+    assert shell("approve", "mine", "deploy").stderr == ""  # which it was
+    assert "was answered already, with bool True" in shell("reject", "mine", "deploy", status=6).stderr
+    assert "has ended (SUCCEEDED)" in shell("approve", "mine", "nothing", status=6).stderr
 
 
 def test_gates_that_are_items_of_a_map_are_listed_once_and_answered(shell):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wingbeat_cli.arguments import execution_argument
+from wingbeat_cli.again import again_arguments, new_version
 from wingbeat_cli.group import HELP, output_option
 
 if TYPE_CHECKING:
@@ -15,25 +15,16 @@ if TYPE_CHECKING:
 
 
 @click.command("recover", context_settings=HELP)
-@execution_argument()
-@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False))
-@click.argument("entity", required=False)
+@again_arguments
 @click.option("--plan", is_flag=True, help="Only show what would be kept, and why the rest would not be.")
 @output_option()
 @click.pass_context
-def command(ctx: click.Context, id_: str, file: str | None, entity: str | None, plan: bool, output: str) -> int:
+def command(ctx: click.Context, id_: str, file: str | None, entity: str | None, name: str, plan: bool, output: str) -> int:
     """Run an execution again under a new id, keeping the results of its nodes that succeeded.
 
     With FILE and ENTITY, run the workflow as it is now: what changed runs, what did not is kept.
     """
-    if file is not None and entity is None:
-        raise click.UsageError("name the workflow too: wingbeat recover ID FILE ENTITY", ctx)
-    closure = source = None
-    if file is not None and entity is not None:
-        from wingbeat.kernel import compile_file
-        from wingbeat_cli.door import given
-
-        closure, source = compile_file(file, entity, settings=given()), (file, entity)
+    closure, source = new_version(ctx, file, entity)
     if plan:
         from wingbeat_cli.door import reading
 
@@ -41,18 +32,21 @@ def command(ctx: click.Context, id_: str, file: str | None, entity: str | None, 
         return 0
     from wingbeat_cli.door import within
 
-    return within(lambda kernel: _recover(kernel, id_, closure, output, source))
+    return within(lambda kernel: _recover(kernel, id_, closure, name, output, source))
 
 
 async def _recover(
-    kernel: Kernel, id_: str, closure: Closure | None, output: str, source: tuple[str, str] | None
+    kernel: Kernel, id_: str, closure: Closure | None, name: str, output: str, source: tuple[str, str] | None
 ) -> int:
     from wingbeat_cli.follow import follow
 
-    execution = await kernel.recover(id_, closure, resume=True)
-    words = (
-        f"recovering {id_} as {execution.id}" if execution.created else f"resuming {execution.id}, which is under way"
-    )
+    execution = await kernel.recover(id_, closure, name or None, resume=not name)
+    if execution.created:
+        words = f"recovering {id_} as {execution.id}"
+    elif name:
+        words = f"execution {execution.id} is there already"
+    else:
+        words = f"resuming {execution.id}, which is under way"
     return await follow(kernel, execution, output, note=words, source=source)
 
 

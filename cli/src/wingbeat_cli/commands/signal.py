@@ -58,7 +58,7 @@ async def _answer(kernel: Kernel, id_: str, name: str, given: Any, output: str) 
         document.dump({"execution": id_, "name": name, "value": value}, output)
     else:
         click.echo(f"{id_}: {name!r} is answered")
-    if kernel.holds:
+    if kernel.holds and not (await (await kernel.get(id_)).describe()).phase.terminal:
         sys.stderr.write("no process runs this home now: the command that started the execution goes on with it\n")
 
 

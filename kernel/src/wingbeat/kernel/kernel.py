@@ -291,6 +291,7 @@ class Kernel:
         self,
         id: str,
         entity: Workflow[..., Any] | Task[..., Any] | Closure | None = None,
+        name: str | None = None,
         *,
         resume: bool = False,
     ) -> Execution:
@@ -301,6 +302,8 @@ class Kernel:
 
             entity: A new version of what it ran; by default, the same.
 
+            name: As of `launch`: id of the new execution.
+
             resume: As of `launch`: so that it can be asked for again after a crash.
 
         Raises:
@@ -309,7 +312,7 @@ class Kernel:
             ConflictError: It is under way.
         """
         prepared, literals, labels = await self._again(id, entity)
-        return await self._launch(prepared, literals, None, recover=id, resume=resume, labels=labels)
+        return await self._launch(prepared, literals, name, recover=id, resume=resume, labels=labels)
 
     async def relaunch(
         self,
