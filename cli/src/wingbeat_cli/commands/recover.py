@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 @click.option("--plan", is_flag=True, help="Only show what would be kept, and why the rest would not be.")
 @output_option()
 @click.pass_context
-def command(ctx: click.Context, id_: str, file: str | None, entity: str | None, name: str, plan: bool, output: str) -> int:
+def command(
+    ctx: click.Context, id_: str, file: str | None, entity: str | None, name: str, plan: bool, output: str
+) -> int:
     """Run an execution again under a new id, keeping the results of its nodes that succeeded.
 
     With FILE and ENTITY, run the workflow as it is now: what changed runs, what did not is kept.
