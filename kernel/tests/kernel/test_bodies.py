@@ -136,6 +136,16 @@ SOURCE = """
     RUNS = os.environ["CAPRICE"]
 
     @workflow
+    async def moody(n: int, length: int) -> int:
+        more = os.path.exists(RUNS)
+        open(RUNS, "w").close()
+        return await counts(n + more, "x" * (length + more))
+
+    @task
+    def counts(n: int, text: str) -> int:
+        return n
+
+    @workflow
     async def capricious(n: int) -> int:
         if os.path.exists(RUNS):
             return await breaks(n)
@@ -204,10 +214,25 @@ async def test_a_call_that_was_lost_is_not_taken_for_a_lost_body(kernel, flows):
 async def test_a_body_that_calls_something_else_is_told_with_both_calls(kernel, flows):
     error, view = await failed(kernel, flows.capricious)
     assert error.code == "NonDeterministic"
-    assert error.message.startswith("The body called 'works-0' when it was run before, and now calls bodies_")
+    assert error.message.startswith("The body called 'works-0' with n=3 when it was run before, and now calls bodies_")
     assert ".breaks (bodies_" in error.message
     assert "asyncio" not in view.error.trace
     assert "asyncio" not in error.message
+
+
+@pytest.mark.parametrize(
+    ("length", "said"),
+    [
+        (0, " as 'counts-0' with n=4, text='x', where it gave n=3, text='' when it was run before."),
+        (999, " as 'counts-0', where it gave other inputs when it was run before."),
+    ],
+)
+async def test_a_body_that_gives_a_call_other_inputs_is_told_which(kernel, flows, length, said):
+    execution = await kernel.launch(flows.moody, {"n": 3, "length": length})
+    with pytest.raises(ExecutionFailed) as info:
+        await execution.result()
+    assert info.value.code == "NonDeterministic"
+    assert said in info.value.message
 
 
 @pytest.mark.parametrize(("name", "given"), [("patient", "timed out"), ("first", 0)])

@@ -78,7 +78,7 @@ class Call(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Made(Struct, frozen=True, gc=False, omit_defaults=True):
-    """A call that a body made in an earlier turn. `inputs` is the digest of its inputs."""
+    """A call that a body made in an earlier turn. `inputs` is their canonical JSON, or its digest where that is shorter."""
 
     key: str
     template: str

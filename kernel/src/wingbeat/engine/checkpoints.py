@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from wingbeat.engine.replays import inputs_digest
+from wingbeat.base.ids import digest
 from wingbeat.machine import maps
 from wingbeat.machine.fact import Left
 from wingbeat.machine.graph import is_item, item_address, item_of, node_of
 from wingbeat.machine.state import PHASES
 from wingbeat.machine.step import Machine
+from wingbeat.spec.codec import canonical
 from wingbeat.spec.literal import Literals
 from wingbeat.types import ValueMismatch
 
@@ -20,7 +21,7 @@ def checkpoint_of(machine: Machine, address: int, inputs: Literals) -> str:
         return ""
     name, task = machine.graph.id(address), machine.graph.task(address)
     left = machine.state.left.get(name)
-    if left is None or task is None or left.task != task.name or left.inputs != inputs_digest(inputs):
+    if left is None or task is None or left.task != task.name or left.inputs != digest(canonical(inputs)):
         return ""
     return f"{left.execution}/{name}"
 
@@ -32,7 +33,7 @@ def left(source: str, old: Machine) -> dict[str, Left]:
         task = old.graph.task(address)
         if task is not None:
             try:
-                found[old.graph.id(address)] = Left(source, task.name, inputs_digest(old.values(address)))
+                found[old.graph.id(address)] = Left(source, task.name, digest(canonical(old.values(address))))
             except (ValueMismatch, KeyError):  # its inputs are not to be had any more
                 continue
     return found

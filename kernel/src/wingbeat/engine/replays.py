@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from wingbeat.base.ids import digest
 from wingbeat.contracts.executor import Made, Recorded, Replay
 from wingbeat.machine.step import Machine
-from wingbeat.spec.codec import canonical
-from wingbeat.spec.literal import Literals
+from wingbeat.spec.codec import short_or_digest
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import ExecutionPhase
 
@@ -16,7 +14,7 @@ def replay_of(machine: Machine, address: int) -> Replay:
     state = machine.state
     body, node = state.bodies[address], state.node(address)
     made = tuple(
-        Made(key, state.scopes[number].template, inputs_digest(state.scopes[number].inputs))
+        Made(key, state.scopes[number].template, short_or_digest(state.scopes[number].inputs))
         for key, number in body.calls.items()
     )
     history = tuple(
@@ -26,11 +24,6 @@ def replay_of(machine: Machine, address: int) -> Replay:
     task = machine.graph.task(address)
     assert task is not None
     return Replay(node.began_at or 0.0, made, history, task.references)
-
-
-def inputs_digest(inputs: Literals) -> str:
-    """By which a call is recognised when the body makes it again."""
-    return digest(canonical(inputs))
 
 
 def _recorded(machine: Machine, number: int) -> Recorded:

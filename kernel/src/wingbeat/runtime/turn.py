@@ -11,18 +11,19 @@ import inspect
 import os
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from wingbeat.base.errors import CompileError, ExecutionFailed, NonRetryable
-from wingbeat.base.ids import digest
 from wingbeat.contracts.executor import Call, Made, Recorded, Replay, Suspended
 from wingbeat.contracts.failpoints import hit
 from wingbeat.runtime.replayloop import ReplayLoop
 from wingbeat.runtime.storageio import StorageIO
-from wingbeat.spec.codec import canonical, template_id
+from wingbeat.spec.codec import short_or_digest, template_id
 from wingbeat.spec.entities import Closure
-from wingbeat.spec.literal import Inline, Literals
+from wingbeat.spec.literal import Inline, Literal, Literals
 from wingbeat.spec.whole import literal_of, materialise
 from wingbeat.types import ValueMismatch
 
@@ -155,8 +156,10 @@ class Turn:
             return
         if entry.key not in self._called:
             now = ", ".join(self._called[key] for key in self._calls) or "nothing else"
+            made = self._made.get(entry.key)
+            given = "" if made is None or (values := _values(made.inputs)) is None else f" with {_listed(values)}"
             raise NonDeterministic(
-                f"The body called {entry.key!r} when it was run before, and now calls {now}. "
+                f"The body called {entry.key!r}{given} when it was run before, and now calls {now}. "
                 "What it does has to follow from its inputs and from what it awaits."
             )
         hit("turn.told")
@@ -189,13 +192,13 @@ class Turn:
         if made is None:
             return
         if made.template != template:
-            what = "something else, or other code,"
-        elif made.inputs != digest(canonical(inputs)):
-            what = "it with other inputs"
+            differs = ", where it called something else, or other code, when it was run before"
+        elif made.inputs != (now := short_or_digest(inputs)):
+            differs = _difference(made.inputs, now)
         else:
             return
         raise NonDeterministic(
-            f"The body calls {self._called[key]} as {key!r}; when it was run before, it called {what} there ({where}). "
+            f"The body calls {self._called[key]} as {key!r}{differs}. "
             "What it does has to follow from its inputs and from what it awaits."
         )
 
@@ -260,3 +263,26 @@ def _stands(awaited: Any) -> Location:
     ):
         found, awaited = Location(frame.f_code.co_filename, frame.f_lineno), awaited.cr_await
     return found
+
+
+def _difference(before: str, now: str) -> str:
+    """How the inputs of a call differ from those that it had; of long ones only the digest is known."""
+    old, new = _values(before), _values(now)
+    names = None
+    if old is not None and new is not None:
+        names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    given = "" if new is None else f" with {_listed(new, names)}"
+    return f"{given}, where it gave {'other inputs' if old is None else _listed(old, names)} when it was run before"
+
+
+def _values(inputs: str) -> dict[str, Literal] | None:
+    return msgspec.json.decode(inputs, type=Literals) if inputs.startswith("{") else None
+
+
+def _listed(inputs: Mapping[str, Literal], names: Iterable[str] | None = None) -> str:
+    said = [f"{name}={_said(inputs[name])}" for name in names or inputs if name in inputs]
+    return ", ".join(said) or "no inputs"
+
+
+def _said(literal: Literal) -> str:
+    return repr(literal.value) if isinstance(literal, Inline) else "a value that is stored apart"

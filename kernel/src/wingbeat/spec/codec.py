@@ -21,6 +21,7 @@ from wingbeat.types.bounds import check_depth
 
 SPEC_BYTES_MAX = 10 * 2**20
 DEPTH_MAX = 64
+SHORT_BYTES_MAX = 160
 
 T = TypeVar("T")
 
@@ -36,6 +37,13 @@ def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
 def canonical(document: Any) -> bytes:
     """The canonical JSON of a spec, a struct or a wire value."""
     return _canonical.encode(document)
+
+
+def short_or_digest(document: Any) -> str:
+    """By which a document is known to be the same again: its canonical JSON where that is short, so that it can be shown, or else
+    the digest of it."""
+    data = canonical(document)
+    return data.decode() if len(data) <= SHORT_BYTES_MAX else digest(data)
 
 
 def spec_digest(entity: Entity) -> str:
