@@ -254,8 +254,9 @@ async def test_abort_ends_it_and_says_why(kernel_at):
         await execution.abort("not needed")
         view = await execution.describe()
         assert (view.phase, view.reason) == ("ABORTED", "not needed")
-        with pytest.raises(ExecutionFailed, match="aborted: not needed"):
+        with pytest.raises(ExecutionFailed, match="aborted: not needed") as info:
             await execution.result()
+        assert info.value.code == "Aborted"
 
 
 async def test_leaving_detaches_and_the_next_kernel_goes_on(kernel_at):

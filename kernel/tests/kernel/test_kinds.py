@@ -351,6 +351,15 @@ async def test_a_gate_of_a_child_execution_is_answered_there(kernel):
     assert await execution.result() == 41
 
 
+async def test_a_child_that_is_aborted_fails_its_parent_by_one_code(kernel):
+    execution = await kernel.launch(parent_of_gated, name="mine")
+    view = await waits_for(execution, "waiting for the execution")
+    await (await launched(kernel, view.nodes[0].reason.split()[-1])).abort("not this one")
+    with pytest.raises(ExecutionFailed, match="not this one") as info:
+        await execution.result()
+    assert info.value.code == "Aborted"
+
+
 async def test_what_waits_for_a_time_says_until_when(kernel):
     execution = await kernel.launch(timed, {"n": 1}, name="mine")
     view = await waits_for(execution, "sleeping")

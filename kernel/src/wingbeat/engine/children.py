@@ -21,7 +21,7 @@ from wingbeat.machine.event import ChildEnded, Event
 from wingbeat.spec.codec import borrowing
 from wingbeat.spec.entities import Closure, Entity, LaunchPlanSpec, WorkflowSpec
 from wingbeat.spec.literal import Inline, Literals
-from wingbeat.spec.outcome import ErrorInfo
+from wingbeat.spec.outcome import ABORTED, ErrorInfo
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.spec.plan import ChildKind, MapKind
 
@@ -96,7 +96,7 @@ class Children:
         at = self._clock.now()
         if phase is ExecutionPhase.SUCCEEDED:
             return ChildEnded(at, address, view.outputs or {}, source=name)
-        error = view.error or ErrorInfo(phase.value, view.reason or f"It was {phase.value.lower()}.", retryable=False)
+        error = view.error or ErrorInfo(ABORTED, view.reason or "The child execution was aborted.", retryable=False)
         return ChildEnded(at, address, {}, name, error, aborted=phase is ExecutionPhase.ABORTED)
 
     async def _abort(self, live: Live, address: int, reason: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from wingbeat.contracts.executor import Made, Recorded, Replay
 from wingbeat.machine.step import Machine
 from wingbeat.spec.codec import short_or_digest
-from wingbeat.spec.outcome import ErrorInfo
+from wingbeat.spec.outcome import ABORTED, ErrorInfo
 from wingbeat.spec.phase import ExecutionPhase
 
 
@@ -31,4 +31,4 @@ def _recorded(machine: Machine, number: int) -> Recorded:
     at = scope.ended_at or 0.0
     if scope.phase is ExecutionPhase.SUCCEEDED:
         return Recorded(at, scope.key, scope.outputs)
-    return Recorded(at, scope.key, error=scope.error or ErrorInfo("Aborted", scope.reason, retryable=False))
+    return Recorded(at, scope.key, error=scope.error or ErrorInfo(ABORTED, scope.reason, retryable=False))

@@ -9,6 +9,7 @@ from wingbeat.base.errors import ExecutionFailed
 from wingbeat.contracts.engine import Engine, ExecutionView
 from wingbeat.contracts.observer import Published
 from wingbeat.spec.literal import Literals
+from wingbeat.spec.outcome import ABORTED
 from wingbeat.spec.phase import ExecutionPhase
 
 Decode = Callable[[Literals], Any]
@@ -65,8 +66,8 @@ def failure(view: ExecutionView) -> ExecutionFailed:
     """Why an execution ended without success, as an exception."""
     error = view.error
     if error is None:
-        message = f"{view.phase.value.lower()}: {view.reason}" if view.reason else view.phase.value.lower()
-        return ExecutionFailed(message, execution=view.id, code=view.phase.value)
+        message = f"aborted: {view.reason}" if view.reason else "aborted"
+        return ExecutionFailed(message, execution=view.id, code=ABORTED)
     return ExecutionFailed(
         error.message,
         execution=view.id,

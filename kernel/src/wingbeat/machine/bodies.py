@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from wingbeat.machine import attempts, scopes
 from wingbeat.machine.effect import SetTimer
 from wingbeat.machine.fact import BodyEnded, CancelDecided, Opened, Suspended, Woke
-from wingbeat.spec.outcome import ErrorInfo
+from wingbeat.spec.outcome import ABORTED, ErrorInfo
 from wingbeat.spec.phase import NodePhase
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _finish(m: Machine, address: int, at: float) -> None:
     attempt = node.open_attempt
     assert attempt is not None
     if node.stop:
-        error = ErrorInfo("Aborted", node.reason, retryable=False)
+        error = ErrorInfo(ABORTED, node.reason, retryable=False)
         m.fail(address, attempt.number, error, at)
     elif body.error is not None:
         m.fail(address, attempt.number, body.error, at)

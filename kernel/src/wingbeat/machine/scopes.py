@@ -10,7 +10,7 @@ from wingbeat.machine.effect import Finish
 from wingbeat.machine.fact import NodeEnded, NodeSucceeded, Opened, Turned
 from wingbeat.machine.values import resolve
 from wingbeat.spec.literal import Inline, Literals
-from wingbeat.spec.outcome import ErrorInfo
+from wingbeat.spec.outcome import ABORTED, ErrorInfo
 from wingbeat.spec.phase import ExecutionPhase, NodePhase
 from wingbeat.spec.plan import BranchKind, Plan
 from wingbeat.types import ValueMismatch
@@ -143,7 +143,7 @@ def _handler_inputs(m: Machine, number: int, handler: Plan) -> Literals:
     """Those inputs of the scope that the handler has too, and the error."""
     scope = m.state.scopes[number]
     given = m.inputs if number == 0 else scope.inputs
-    error = scope.error or ErrorInfo("Aborted", scope.reason)
+    error = scope.error or ErrorInfo(ABORTED, scope.reason)
     said: Literals = {
         "error": Inline({"code": error.code, "kind": str(error.kind), "message": error.message, "node": error.node})
     }

@@ -71,7 +71,7 @@ from wingbeat.spec.chosen import settled
 from wingbeat.spec.codec import task_identity
 from wingbeat.spec.entities import FailurePolicy, TaskSpec
 from wingbeat.spec.literal import Literals
-from wingbeat.spec.outcome import ErrorInfo
+from wingbeat.spec.outcome import ABORTED, ErrorInfo
 from wingbeat.spec.phase import CacheStatus, ExecutionPhase, NodePhase
 from wingbeat.spec.plan import BranchKind, ChildKind, GateKind, MapKind, Plan, ScopeKind
 from wingbeat.types import ValueMismatch
@@ -268,7 +268,7 @@ class Machine:
         if attempt is None:
             return
         message = f"The attempt was stopped: {event.reason or 'not by us'}."
-        lost = ErrorInfo("Aborted", message, ErrorKind.SYSTEM, evidence=event.evidence)
+        lost = ErrorInfo(ABORTED, message, ErrorKind.SYSTEM, evidence=event.evidence)
         self._attempt_lost(event.node, attempt, lost, event.at)
 
     def _attempt_lost(self, address: int, attempt: AttemptState, error: ErrorInfo, at: float) -> None:
@@ -306,7 +306,7 @@ class Machine:
         elif node.stop:
             self.end(event.node, NodePhase.ABORTED, None, event.at, node.reason)
         else:
-            error = event.error or ErrorInfo("Aborted", "The child execution was aborted.", retryable=False)
+            error = event.error or ErrorInfo(ABORTED, "The child execution was aborted.", retryable=False)
             self.end(event.node, NodePhase.FAILED, error.of_child(event.source), event.at)
 
     def _timer_fired(self, event: TimerFired) -> None:
@@ -507,7 +507,7 @@ class Machine:
             self.fail(address, number, error, at)
             return
         total = attempt.cancel == "total"
-        code = TIMED_OUT if total else "Aborted"
+        code = TIMED_OUT if total else ABORTED
         error = ErrorInfo(code, attempt.cancel_reason, retryable=False, evidence=evidence or {})
         publish = self.state.node(address).publish
         phase = NodePhase.TIMED_OUT if total else NodePhase.ABORTED

@@ -9,6 +9,9 @@ from msgspec import Struct
 
 from wingbeat.base.errors import ErrorKind
 
+ABORTED = "Aborted"
+"""Code of what was stopped by somebody."""
+
 
 class ErrorInfo(Struct, frozen=True, omit_defaults=True):
     """Why something failed, with the evidence.
