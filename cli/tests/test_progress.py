@@ -61,6 +61,9 @@ def test_map_is_one_line_with_counts(event):
     assert lines(board)[0].split("  ")[-1] == "37 of 40 done, 3 failed, 1 running"
     assert len(board.rows) == 2
     assert lines(board)[-1].startswith("RUNNING  0 of 2 done, 1 running, 1 waiting")
+    board.take(event("node", "FAILED", "n0"))
+    board.take(event("execution", "FAILED"))
+    assert lines(board)[-1].startswith("FAILED  0 of 2 done, 1 failed, 1 not run")
 
 
 def test_items_from_the_catalog_and_recovered_ones_are_counted(event):

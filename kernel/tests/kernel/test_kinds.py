@@ -405,6 +405,23 @@ async def test_the_plan_of_a_recovery_follows_a_changed_task(kernel):
     assert found["n2"] == ("OPEN", "kept if n1 gives the same")
 
 
+async def test_the_plan_of_a_recovery_says_that_another_task_is_called_where_the_old_one_failed(kernel):
+    @workflow
+    def first(n: int) -> int:
+        return picky(n)
+
+    @workflow
+    def second(n: int) -> int:
+        return last(n)
+
+    STATE.hated = {3}
+    await failed(kernel, first, {"n": 3}, "mine")
+    assert await decisions(kernel, "mine", first) == {"n0": ("RUNS", "it did not succeed (FAILED)")}
+    (why,) = (await decisions(kernel, "mine", second)).values()
+    assert why[1].startswith("it called ")
+    assert why[1].endswith("picky before")
+
+
 async def test_the_plan_of_a_recovery_knows_the_inputs(kernel):
     @workflow
     def first(n: int) -> int:
@@ -516,8 +533,10 @@ async def test_an_execution_ends_behind_its_branches_and_its_handler_begins_behi
         await execution.result()
     events = [(event.kind, event.node, event.phase) async for event in execution.events()]
     assert events[-1] == ("execution", "", "FAILED")
-    ends = [events.index(("node", node, "ABORTED")) for node in ("n0", "n1")]
+    ends = [events.index(("node", node, "FAILED")) for node in ("n0", "n1")]  # with a node of their arms
     assert max(ends) < min(i for i, event in enumerate(events) if event[1] == "on_failure")
+    told = kernel.engine.explain_waiting
+    assert (await told(execution.id)).startswith(f"{execution.id} has ended: FAILED (boom")
 
 
 async def test_a_handler_runs_again_after_recover(kernel):

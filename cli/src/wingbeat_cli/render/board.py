@@ -408,7 +408,8 @@ class Board:
         told["RUNNING"] += told.pop("DYNAMIC_RUNNING", 0) - gates
         parts += [f"{told[p]} {p.lower().replace('_', ' ')}" for p in sorted(told) if told[p] > 0]
         parts += [f"{gates} to be answered"] if gates else []
-        return ", ".join([*parts, *([f"{waiting} waiting"] if waiting else [])])
+        rest = "not run" if self.phase in TERMINAL else "waiting"
+        return ", ".join([*parts, *([f"{waiting} {rest}"] if waiting else [])])
 
     def interesting(self, limit: int) -> list[Row]:
         """All rows if they fit; else those that failed, run or wait for another attempt, then what ended last."""

@@ -7,6 +7,7 @@ from msgspec import Struct
 from wingbeat.contracts.engine import ReuseDecision
 from wingbeat.engine.difference import Fate
 from wingbeat.machine.state import MapState, NodeState
+from wingbeat.spec.entities import TaskSpec
 from wingbeat.spec.phase import NodePhase
 from wingbeat.spec.plan import BranchKind, ChildKind, GateKind, Kind, ScopeKind
 
@@ -30,8 +31,10 @@ def undecided(reason: str) -> Why:
     return Why(ReuseDecision.OPEN, reason)
 
 
-def unsuccessful(node: NodeState) -> Why:
-    """Of a node without a result."""
+def unsuccessful(node: NodeState, before: TaskSpec | None = None, task: TaskSpec | None = None) -> Why:
+    """Of a node without a result, which called the task `before` and calls `task` now."""
+    if before is not None and task is not None and before.name != task.name:
+        return runs(f"it called {before.name} before")
     if node.phase is NodePhase.NOT_STARTED:
         return runs("it had not run")
     if node.phase is NodePhase.SKIPPED:

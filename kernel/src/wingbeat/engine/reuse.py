@@ -121,7 +121,7 @@ class Judge:
         if j in self._old.state.bodies:
             return of_body(body_difference(old_task, task), arm=node.arm is not None)
         if not seen.phase.success:
-            return unsuccessful(seen)
+            return unsuccessful(seen, old_task, task)
         fate = Fate(difference(old_task, task))
         if fate.difference:
             return runs(fate.difference)
@@ -160,7 +160,7 @@ class Judge:
             return of_kind(kind)
         mapping, old_task = self._old.state.maps.get(j), self._old.graph.task(j)
         if mapping is None:
-            return unsuccessful(self._old.state.nodes[j])
+            return unsuccessful(self._old.state.nodes[j], old_task, task)
         if task is None or old_task is None:
             return of_kind(kind)
         if task.dynamic:

@@ -42,7 +42,7 @@ def explain_waiting(live: Live, node: str = "", told: Told = None) -> str:
             raise NotFound(f"Execution {live.id!r} has no node {node!r} that is under way or planned.")
         return f"{node}: {said}"
     if machine.state.phase.terminal:
-        return f"{live.id} has ended: {machine.state.phase}."
+        return f"{live.id} has ended: {machine.state.phase}" + (f" ({why})" if (why := machine.state.reason) else ".")
     lines = [f"{machine.graph.id(a)}: {reason(live, a, told)}" for a in _open(machine)]
     more = f"\n… and {len(lines) - NODES_TOLD} more" if len(lines) > NODES_TOLD else ""
     return "\n".join(lines[:NODES_TOLD]) + more
@@ -122,6 +122,8 @@ def _apart(live: Live, address: int, told: Told) -> str:
 def _before(machine: Machine, address: int) -> str:
     graph, state, base = machine.graph, machine.state, machine.graph.base_of(address)
     planned = graph.nodes[address]
+    if state.scopes[graph.scope_of(address)].phase.terminal:
+        return "has not run: the workflow that it belongs to has ended"
     if not machine.running(address):
         return "will not start: the workflow that it belongs to is ending"
     if planned.arm is not None and state.nodes[base + planned.arm[0]].phase is NodePhase.NOT_STARTED:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wingbeat.machine.step import Machine
 
 EXECUTION_TIMED_OUT = "ExecutionTimedOut"
+_FAILED = (NodePhase.FAILED, NodePhase.TIMED_OUT)
 
 
 def start(m: Machine, number: int, at: float) -> None:
@@ -132,11 +133,18 @@ def _conclude(m: Machine, number: int, phase: ExecutionPhase, at: float) -> None
 
 
 def _end_branches(m: Machine, number: int, at: float) -> None:
-    """Branches are under way until the nodes of their arms have ended."""
-    plan, base, scope = m.graph.plans[number], m.graph.bases[number], m.state.scopes[number]
-    for i, node in enumerate(() if plan.plain else plan.nodes, base):
-        if isinstance(node.kind, BranchKind) and m.state.nodes[i].phase is NodePhase.RUNNING:
-            m.say(NodeEnded(i, NodePhase.ABORTED, at, scope.reason))
+    """Branches are under way until the nodes of their arms have ended. One fails with a node of its arm."""
+    plan, base, nodes = m.graph.plans[number], m.graph.bases[number], m.state.nodes
+    for i, node in (
+        [] if plan.plain else list(enumerate(plan.nodes, base))[::-1]
+    ):  # those within others come behind them
+        if isinstance(node.kind, BranchKind) and nodes[i].phase is NodePhase.RUNNING:
+            arm = [nodes[base + member] for member in node.kind.members[nodes[i].arm]]
+            failed = next((each for each in arm if each.phase in _FAILED), None)
+            if failed is not None:
+                m.say(NodeEnded(i, NodePhase.FAILED, at, failed.reason))
+            else:
+                m.say(NodeEnded(i, NodePhase.ABORTED, at, m.state.scopes[number].reason))
 
 
 def _handler_inputs(m: Machine, number: int, handler: Plan) -> Literals:
