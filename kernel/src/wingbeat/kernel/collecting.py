@@ -81,7 +81,7 @@ class Collector:
     async def collect(self, *, dry: bool = False) -> Collected:
         """See `wingbeat.contracts.retention.Collecting.collect`."""
         admin = self._admin()
-        if (self._has_admin and admin is None) or isinstance(admin, Collecting):
+        if not self._sees_all():
             raise ConfigurationError(
                 "What is registered is not open in this process, so nothing tells what has to stay.",
                 hint="'wingbeat serve' collects, and 'wingbeat gc' where nothing else holds the home.",
@@ -98,9 +98,9 @@ class Collector:
         return found
 
     async def keep_up(self) -> None:
-        """Collect as often as the settings say, while the kernel is open."""
+        """Collect as often as the settings say, while the kernel is open and sees all that has to stay."""
         while True:
-            if self._is_time():
+            if self._sees_all() and self._is_time():
                 try:
                     found = await self.collect()
                 except WingbeatError as error:
@@ -110,6 +110,11 @@ class Collector:
                 else:
                     _log.info("collected %d executions and %d blobs", found.executions, found.blobs)
             await asyncio.sleep(LOOK_S)
+
+    def _sees_all(self) -> bool:
+        """Whether what is registered is open in this process: in one that only runs a workflow, it is not."""
+        admin = self._admin()
+        return not isinstance(admin, Collecting) and (admin is not None or not self._has_admin)
 
     def _is_time(self) -> bool:
         try:
