@@ -114,7 +114,7 @@ class Collector:
     def _sees_all(self) -> bool:
         """Whether what is registered is open in this process: in one that only runs a workflow, it is not."""
         admin = self._admin()
-        return not isinstance(admin, Collecting) and (admin is not None or not self._has_admin)
+        return not self._has_admin if admin is None else not isinstance(admin, Collecting)
 
     def _is_time(self) -> bool:
         try:
