@@ -286,7 +286,10 @@ def test_file_that_does_not_compile_ends_with_3(shell):
 @pytest.mark.parametrize(
     ("mistake", "said"),
     [
-        ("@task(retry=3)", "error: flow.py: @task has no option 'retry' (flow.py:2).\n  Its options are name, cache, "),
+        (
+            "@task(retry=3)",
+            "error: flow.py: @task has no option 'retry' (flow.py:2).\n  Did you mean 'retries'? Its options are name, cache, ",
+        ),
         ("@task(timeout='soon')", "error: flow.py: @task: 'soon' is not a duration"),
         ("R = Retry(count=1, jitter=7).spec()\n@task", "is out of range (flow.py:2)."),
     ],

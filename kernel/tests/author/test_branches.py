@@ -218,15 +218,15 @@ def test_an_order_after_a_branch_and_of_a_branch(project):
     ("statement", "told"),
     [
         ("if number(x) > 3: pass", "cond(number(x) > 3, lambda: …, lambda: …)"),
-        ("while x > 3: pass", "cond(x > 3, lambda: …"),
         ("if x > 3 and not yes(x): pass", "cond((x > 3) & (~yes(x)), lambda: …"),
         ("if 1 < x <= 3 or yes(x): pass", "cond(((1 < x) & (x <= 3)) | yes(x), lambda: …"),
-        ("y = 1 if x == 3 else 2", "cond(x == 3, lambda: …"),
-        ("y = not yes(x)", "cond(~yes(x), lambda: …"),
-        ("y = yes(x) and yes(x)", "cond(yes(x) & yes(x), lambda: …"),
-        ("assert x > 1", "cond(x > 1, lambda: …"),
-        ("y = 0 < x < 9", "cond((0 < x) & (x < 9), lambda: …"),
-        ("bool(x > 1)", "cond(…, lambda: …"),
+        ("y = 1 if x == 3 else 2", "cond(x == 3, lambda: 1, lambda: 2)"),
+        ("y = not yes(x)", "cond(~yes(x), lambda: True, lambda: False)"),
+        ("y = yes(x) and yes(x)", "cond(yes(x) & yes(x), lambda: True, lambda: False)"),
+        ("y = 0 < x < 9", "cond((0 < x) & (x < 9), lambda: True, lambda: False)"),
+        ("while x > 3: pass", "How often a loop runs is known beforehand"),
+        ("assert x > 1", "Let the task that takes the value look at it, and raise"),
+        ("bool(x > 1)", "Let a task do what needs the value"),
     ],
 )
 def test_an_if_on_a_promise_shows_both_ways_out(said, statement, told):
@@ -253,7 +253,7 @@ def test_an_if_on_a_promise_shows_both_ways_out(said, statement, told):
         ("'yes'", "'yes' is no condition"),
         ("point(x).z == 1", "has no field 'z'"),
         ("x > 1 & x", "Put each comparison into parentheses"),
-        ("(x > 1) & 2", "2 is none"),
+        ("(x > 1) & 2", "2 is no condition"),
     ],
 )  # fmt: skip
 def test_a_wrong_condition_is_refused_with_its_line(said, condition, told):

@@ -122,7 +122,7 @@ def test_a_task_without_output_is_mapped_for_its_effects(project):
     ("call", "told"),
     [
         ("map_task(number)()", "is given no list"),
-        ("map_task(number)(xs, xs, xs)", "takes 2 lists, 3 were given"),
+        ("map_task(number)(xs, xs, xs)", "takes 2 lists, and got 3"),
         ("map_task(number)(k=xs)", "there is no input 'k'"),
         ("map_task(partial(number, k=1))(xs)", "there is no input 'k'"),
         ("map_task(partial(number, 1, 2, 3))(xs)", "has 3 arguments bound"),
@@ -131,7 +131,7 @@ def test_a_task_without_output_is_mapped_for_its_effects(project):
         ("map_task(text)(3)", ".text got 'n' of another type"),
         ("map_task(text)(text(1))", "takes 'n' as list[int], but n0.o0"),
         ("map_task(partial(number, m=xs))(xs)", "takes 'm' as int, but input 'xs' is list[int]"),
-        ("map_task(number)([1, 2], m=[1])", "lists of different lengths: 'n' has 2, 'm' has 1"),
+        ("map_task(number)([1, 2], m=[1])", "lists of different lengths: 'n' has 2 items, 'm' has 1 item"),
         ("map_task(both)(xs)", "gives 2 outputs"),
         ("map_task(pair)(xs)", "gives 2 outputs"),
         ("map_task(len)(xs)", "takes a task, a workflow or a launch plan"),
@@ -187,7 +187,7 @@ def test_called_directly_failures_are_tolerated_as_far_as_said(project):
         map_task(odd)([1, 2])
     with pytest.raises(ValueError, match="4 is even"):
         map_task(odd, min_success_ratio=0.6)([1, 2, 3, 4])
-    with pytest.raises(ValueError, match="2 items have to succeed, and there are 1"):
+    with pytest.raises(ValueError, match="At least 2 items must succeed, and the lists have 1 item"):
         map_task(odd, min_successes=2)([1])
     with pytest.raises(CompileError, match=r"different lengths.*test_maps\.py"):
         map_task(odd)([1, 3], plus=[1])

@@ -155,7 +155,7 @@ GATES = {
     "no time": (gate("input", outputs=[INT], timeout=0), "a timeout is longer than nothing"),
     "another value": (gate("approve", inputs=[("value", INT)], outputs=[STR]), "gives something else than its value"),
     "no output": (gate("input"), "has 0 outputs"),
-    "an output too many": (gate("approve", outputs=[INT]), "has 1 outputs"),
+    "an output too many": (gate("approve", outputs=[INT]), "has 1 output"),
     "another input": (gate("approve", inputs=[("x", INT)]), "has the inputs x"),
     "no duration": (gate("sleep", name=""), "sleep takes its duration as timedelta"),
 }

@@ -122,7 +122,7 @@ def test_what_is_none_or_not_finite_is_a_mismatch():
         (Operation("eq", (Text("a"), Number(1))), "'eq' of a text and a number"),
         (Operation("and", (Number(1), Number(1))), "'and' of a number and a number"),
         (Operation("where", (Number(1), Number(1), Number(1))), "where"),
-        (Operation("add", (Number(1),)), "'add' of 1 values"),
+        (Operation("add", (Number(1),)), "'add' of 1 value"),
     ],
 )
 def test_what_does_not_fit_together_is_said(formula, words):

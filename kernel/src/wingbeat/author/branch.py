@@ -10,8 +10,10 @@ from wingbeat.author.compose import Composer, composing
 from wingbeat.author.condition import Condition, Conditions
 from wingbeat.author.constants import joined
 from wingbeat.author.promise import Node, Several
-from wingbeat.author.source import Location, caller
+from wingbeat.author.source import Location, caller, raised_at, shown
+from wingbeat.author.usage import usage
 from wingbeat.base.errors import CompileError
+from wingbeat.base.units import counted
 from wingbeat.spec.entities import Binding, BranchSpec, Case, Interface, Variable
 from wingbeat.types import LiteralType, ValueMismatch
 
@@ -19,6 +21,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 
+@usage("cond(condition, lambda: …, lambda: …)")
 def cond(condition: object, then: Callable[[], T], otherwise: Callable[[], U]) -> T | U:
     """One value or another, whose calls are made only if it is taken: ``cond(x > 10, lambda: big(x), lambda: small(x))``.
 
@@ -41,6 +44,7 @@ def cond(condition: object, then: Callable[[], T], otherwise: Callable[[], U]) -
     return taken
 
 
+@usage("case([(condition, lambda: …), …], default=lambda: …)")
 def case(cases: Sequence[tuple[object, Callable[[], T]]], *, default: Callable[[], U]) -> T | U:
     """The value of the first case whose condition holds, or the default's: ``case([(x > 9, lambda: a()), …], default=…)``.
 
@@ -58,7 +62,7 @@ def case(cases: Sequence[tuple[object, Callable[[], T]]], *, default: Callable[[
     for pair in cases:
         if not _is_pair(pair):
             raise CompileError(
-                f"A case is a condition and an arm, not {pair!r} ({where}): {where.text}",
+                f"A case is a condition and an arm, not {shown(pair)} ({where}): {where.text}",
                 hint="Write 'case([(condition, lambda: …), …], default=lambda: …)'.",
             )
         pairs.append((pair[0], pair[1]))
@@ -101,7 +105,7 @@ def _branch(
     for arm in arms:
         if isinstance(arm, Node | Condition) or not callable(arm):
             raise CompileError(
-                f"An arm is a function without arguments, not {arm!r} ({where}): {where.text}",
+                f"An arm is a function without arguments, not {shown(arm)} ({where}): {where.text}",
                 hint="Write 'lambda: …' around it, so that its calls are made only if the arm is taken.",
             )
     conditions = Conditions(composer)
@@ -114,7 +118,7 @@ def _branch(
     taken = []
     for i, arm in enumerate(arms):
         with composer.within(number, i):
-            taken.append(_taken(arm()))
+            taken.append(_taken(_called(arm, where)))
     names, several = _names(taken, where)
     types: list[list[LiteralType]] = []
     for i, each in enumerate(taken):
@@ -130,6 +134,17 @@ def _branch(
     variables = tuple(Variable(name, operand.type) for name, operand in conditions.inputs.items())
     spec = BranchSpec(Interface(variables, tuple(outputs)), tuple(cases))
     return composer.decided(number, spec, inputs, several=several)
+
+
+def _called(arm: Callable[[], Any], where: Location) -> Any:
+    try:
+        return arm()
+    except TypeError as error:
+        if raised_at(error.__traceback__) is not None:
+            raise
+        raise CompileError(
+            f"An arm is a function without arguments: {error} ({where}): {where.text}", hint="Write 'lambda: …'."
+        ) from None
 
 
 def _bound(
@@ -193,4 +208,4 @@ def _arm(index: int, count: int) -> str:
 
 
 def _count(taken: _Taken) -> str:
-    return f"{len(taken.values)} values" if taken.tuple else "one value"
+    return counted(len(taken.values), "value") if taken.tuple else "one value"

@@ -140,7 +140,11 @@ class _Closing:
 
     def workflow(self, workflow: Workflow[Any, Any]) -> str:
         if workflow in self._open:
-            raise CompileError(f"{workflow.name} calls itself.", hint="A static workflow is finite; use a dynamic one.")
+            through = [f"by {each.name}" for each in self._open[self._open.index(workflow) + 1 :]]
+            raise CompileError(
+                f"{' '.join([workflow.name, 'calls itself', *through])} ({location_of(workflow.fn)}).",
+                hint="A static workflow is finite. A dynamic one ('async def') may call itself, as its calls are made one by one.",
+            )
         self._open.append(workflow)
         composition = workflow.compose(self.io)
         spec = composition.spec(tuple(self.callee(c) for c in composition.callees))

@@ -12,7 +12,9 @@ import msgspec
 from wingbeat.author.condition import Condition
 from wingbeat.author.constants import constant, joined
 from wingbeat.author.promise import Node, Promised, Several
+from wingbeat.author.source import close_to
 from wingbeat.base.errors import CompileError
+from wingbeat.base.units import counted
 from wingbeat.spec.entities import (
     Arm,
     Binding,
@@ -272,7 +274,8 @@ class Composer:
         names = list(signature.inputs)
         if len(args) > len(names):
             raise CompileError(
-                f"{callee.label} takes {len(names)} arguments, {len(args)} were given ({where}): {where.text}"
+                f"{callee.label} takes {counted(len(names), 'argument')}, and got {len(args)} ({where}): {where.text}",
+                hint=f"It takes {', '.join(names) or 'none'}.",
             )
         given = dict(zip(names, args, strict=False))
         for name, value in kwargs.items():
@@ -281,7 +284,7 @@ class Composer:
             if name not in signature.inputs:
                 raise CompileError(
                     f"{callee.label} has no argument {name!r} ({where}): {where.text}",
-                    hint=f"It takes {', '.join(names) or 'none'}.",
+                    hint=f"{close_to(name, names)}It takes {', '.join(names) or 'none'}.",
                 )
             given[name] = value
         missing = [n for n in names if n not in given and n not in signature.defaults]
@@ -301,9 +304,9 @@ class Composer:
         try:
             return Constant(codec.encode(value, self.io))
         except ValueMismatch as error:
-            raise CompileError(
-                f"{what} of another type: {error}; it takes {describe(codec.type)} ({where}): {where.text}"
-            ) from error
+            from wingbeat.author.misuse import mismatch  # only for who has made this mistake
+
+            raise mismatch(what, value, error, codec.type, where) from error
 
     def _promise(self, value: Node, what: str, where: Location) -> Promise:
         if value._composer is not self:
@@ -313,8 +316,10 @@ class Composer:
         if isinstance(value, Several) and len(value) == 1:
             value = value[0]
         if not isinstance(value, Promised):
-            count = "several outputs; take one of them" if isinstance(value, Several) else "no output"
-            raise CompileError(f"{what} from a call that gives {count} ({where}): {where.text}")
+            count, hint = "no output", "It can only be waited for, by 'NODE.after(CALL)'."
+            if isinstance(value, Several):
+                count, hint = "several outputs", f"Take one of them, as in 'CALL[0]': {', '.join(value._names)}."
+            raise CompileError(f"{what} from a call that gives {count} ({where}): {where.text}", hint=hint)
         self._visible(value._id, what, where, self.arm)
         return Promise(value._id, value._output, value._path)
 

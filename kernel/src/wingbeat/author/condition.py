@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from wingbeat.author.promise import Node, Promised, refuse_truth
-from wingbeat.author.source import Location, caller
+from wingbeat.author.source import Location, caller, shown, users_line
 from wingbeat.base.errors import CompileError
-from wingbeat.spec.conditions import mode
+from wingbeat.spec.conditions import SIGNS, mode
 from wingbeat.spec.entities import AllOf, AnyOf, Compare, Input, Not, Value
 from wingbeat.spec.entities import Condition as ConditionSpec
 from wingbeat.spec.entities import Operand as OperandSpec
@@ -18,13 +18,17 @@ if TYPE_CHECKING:
     from wingbeat.author.compose import Composer
 
 _BOOL = Simple("bool")
-_SIGNS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
 
 class Condition:
     """A condition on promises. ``& | ~`` combine it; it has no truth before the workflow runs."""
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> NoReturn:
+        where = users_line()
+        raise CompileError(
+            f"A condition cannot be in a set, or be a key ({where}): {where.text}",
+            hint="Write 'case([(condition, lambda: …), …], default=lambda: …)'.",
+        )
 
     def __init__(self, where: Location) -> None:
         self.where = where
@@ -45,7 +49,7 @@ class Condition:
         return Combined("not", (self,), caller())
 
     def __bool__(self) -> NoReturn:  # noqa: PLE0304  # it has none
-        refuse_truth("a condition on promises")
+        refuse_truth("a condition on promises", self)
 
     def __eq__(self, other: object) -> NoReturn:
         where = caller()
@@ -64,7 +68,7 @@ class Comparison(Condition):
         self.op, self.left, self.right = op, left, right
 
     def __repr__(self) -> str:
-        return f"{self.left!r} {_SIGNS[self.op]} {self.right!r}"
+        return f"{self.left!r} {SIGNS[self.op]} {self.right!r}"
 
 
 class Combined(Condition):
@@ -89,7 +93,7 @@ def combined(word: str, parts: Sequence[object], where: Location) -> Condition:
     for part in parts:
         if not isinstance(part, Condition | Promised | bool):
             raise CompileError(
-                f"'&' and '|' join conditions, and {part!r} is none ({where}): {where.text}",
+                f"'&' and '|' join conditions, and {shown(part)} is no condition ({where}): {where.text}",
                 hint="Put each comparison into parentheses: '(a > 1) & (b < 2)'.",
             )
     return Combined(word, parts, where)
@@ -139,9 +143,11 @@ class Conditions:
             case Promised():
                 name, type_ = self._input(condition, where)
                 if type_ != _BOOL:
+                    from wingbeat.author.misuse import condition_hint  # only for who has made this mistake
+
                     raise CompileError(
                         f"A condition has to be a bool, but {condition!r} is {describe(type_)} ({where}): {where.text}",
-                        hint="Compare it with something; put each comparison into parentheses: '(a > 1) & (b < 2)'.",
+                        hint=condition_hint(type_),
                     )
                 return Input(name)
             case Comparison():
@@ -153,7 +159,7 @@ class Conditions:
                 return AllOf(made) if word == "all" else AnyOf(made)
             case _:
                 raise CompileError(
-                    f"{condition!r} is no condition ({where}): {where.text}",
+                    f"{shown(condition)} is no condition ({where}): {where.text}",
                     hint="A condition is a comparison of promises, such as 'x > 3', or a promise of a bool.",
                 )
 
@@ -164,9 +170,10 @@ class Conditions:
         try:
             by: Any = mode(comparison.op, one, other)
         except ValueMismatch as error:
+            alike = "" if "has no order" in error.message else "Compare values of one type, or a part of them. "
             raise CompileError(
-                f"{error} by '{_SIGNS[comparison.op]}' ({where}): {where.text}",
-                hint="Compare a part of the value, or let a task decide and use the bool that it gives.",
+                f"{error} ({where}): {where.text}",
+                hint=f"{alike}What no comparison says is decided by a task: use the bool that it gives.",
             ) from error
         op: Any = comparison.op
         return Compare(op, left, right, by)
@@ -176,11 +183,11 @@ class Conditions:
             name, type_ = self._input(value, where)
             return Input(name), type_
         if isinstance(value, Node | Condition):
-            raise CompileError(f"{value!r} is no value that can be compared ({where}): {where.text}")
+            raise CompileError(f"{shown(value)} is no value that can be compared ({where}): {where.text}")
         try:
             type_, wire = self._composer.constant(value)
         except (ValueMismatch, UnsupportedType) as error:
-            raise CompileError(f"{value!r} cannot be compared: {error} ({where}): {where.text}") from error
+            raise CompileError(f"{shown(value)} cannot be compared: {error} ({where}): {where.text}") from error
         return Value(wire), type_
 
     def _input(self, promise: Promised, where: Location) -> tuple[str, LiteralType]:

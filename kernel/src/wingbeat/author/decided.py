@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from wingbeat.author.formula import Symbol, called, split
 from wingbeat.author.options import Duration, Pool, Resources, Retry, Timeout
+from wingbeat.author.source import shown
 from wingbeat.base.errors import CompileError
 from wingbeat.spec.entities import Formulas, PoolSpec, ResourceSpec, RetrySpec, TimeoutSpec
 
@@ -48,7 +49,7 @@ class Decided:
         value = called(option, given)
         if not isinstance(value, cls):
             if short is None or not isinstance(value, short) or isinstance(value, bool):
-                raise CompileError(f"{option}: {value!r} is not {wanted}.")
+                raise CompileError(f"{option}: {shown(value)} is not {wanted}.")
             value = cls(value)
         plain, formulas = split(value)
         self.formulas.update(formulas)

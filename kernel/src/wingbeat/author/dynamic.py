@@ -5,14 +5,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from wingbeat.author.compose import Callee, composing
-from wingbeat.author.source import caller
-from wingbeat.base.errors import ExecutionFailed
+from wingbeat.author.source import Location, caller
+from wingbeat.base.errors import ExecutionFailed, NonRetryable
 
-if TYPE_CHECKING:
-    from wingbeat.author.source import Location
+inside: ContextVar[str] = ContextVar("inside", default="")
+"""The task that is being run as an attempt, if one is."""
+
+
+class NotAwaited(NonRetryable):
+    """A body has made a call and goes on without awaiting it: it has not been made, and gives no value."""
 
 
 class Body(Protocol):
@@ -75,10 +79,20 @@ async def plain_dynamic(
     """Run a dynamic workflow's body as plain Python."""
     token, synchronous = body.set(PlainBody()), _synchronous.set(False)
     try:
-        return await fn(*args, **kwargs)
+        value = await fn(*args, **kwargs)
+        if inspect.iscoroutine(value):
+            raise not_awaited(value)
+        return value
     finally:
         body.reset(token)
         _synchronous.reset(synchronous)
+
+
+def not_awaited(value: Any, call: str = "") -> NotAwaited:
+    """The error for a body that returns `value`, which is `call`; it is closed, as nobody will await it."""
+    call = call or f"{value.__qualname__}() ({Location(value.cr_code.co_filename, value.cr_code.co_firstlineno)})"
+    value.close()
+    return NotAwaited(f"The body returns {call}, which is not awaited: write 'return await …'.")
 
 
 def plain_static(fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeVar
 from msgspec import Struct, structs
 
 from wingbeat.author.promise import Node
-from wingbeat.author.source import caller, location_of
+from wingbeat.author.source import location_of, shown, users_frame, users_line
 from wingbeat.base.errors import CompileError, WingbeatError
 from wingbeat.base.units import parse_duration_s, parse_size
 from wingbeat.spec.entities import Formula, FormulaInput, Formulas, Given, Number, Operation, Text
@@ -27,15 +27,15 @@ _PARTS: dict[str, tuple[str, Callable[[str], float]]] = {
     "Retry.count": ("retry.count", float),
     "Retry.delay": ("retry.delay_s", parse_duration_s),
 }
-_TYPES: dict[str, Any] = {
-    "count": int, "weight": int, "priority": int, "cpu": int | float | None, "mem": int | str | None, "name": str,
-    "factor": int | float, "jitter": int | float,
+_WHOLE, _NUMBER, _SIZE = "a whole number", "a number", "a size, such as '512Mi'"
+_TYPES: dict[str, tuple[Any, str]] = {
+    "count": (int, _WHOLE), "weight": (int, _WHOLE), "priority": (int, _WHOLE), "name": (str, "a text"),
+    "cpu": (int | float | None, _NUMBER), "mem": (int | str | None, _SIZE), "factor": (int | float, _NUMBER),
+    "jitter": (int | float, _NUMBER),
 }  # fmt: skip
 """What parts of options may be, by their names."""
-_WAYS_OUT = (
-    "Choose by 'where(attempt > 0, …, …)'. What takes more than a formula is computed by a dynamic workflow, which gives "
-    "'task.override(…)' the values."
-)
+_MORE = "What takes more than a formula is computed by a dynamic workflow, which gives 'TASK.override(…)' the values."
+_WAYS_OUT = f"Choose by 'where(CONDITION, …, …)', which compares what the function is given. {_MORE}"
 
 
 class Symbol:
@@ -55,6 +55,15 @@ class Symbol:
         if not isinstance(formula, FormulaInput) or formula.measure != "value" or not isinstance(key, str | int):
             _refuse(f"the item {key!r}")
         return Symbol(FormulaInput(formula.name, (*formula.path, key)))
+
+    def __repr__(self) -> str:
+        match self._formula:
+            case FormulaInput(name=name, path=path, measure="value"):
+                return "".join([f"inputs.{name}", *(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path)])
+            case Given(what=what):
+                return what
+            case _:
+                return "a formula"
 
     @property
     def length(self) -> Symbol:
@@ -99,10 +108,12 @@ class Symbol:
 
 
 def _refuse(what: str) -> NoReturn:
-    where = caller(3)
+    from wingbeat.author.suggest import chosen  # only for who has made this mistake
+
+    where, instead = users_line(), chosen(users_frame())
     raise CompileError(
         f"{what} needs a value, but inputs, attempt and error are not known before the attempt is made ({where}): {where.text}",
-        hint=_WAYS_OUT,
+        hint=f"Write '{instead}'. {_MORE}" if instead else _WAYS_OUT,
     )
 
 
@@ -113,8 +124,10 @@ def _formula(value: Any, *, size: bool) -> Formula:
         return Number(parse_size(value)) if size else Text(value)
     if isinstance(value, int | float):
         return Number(value)
-    where = caller(4)
-    raise CompileError(f"A formula cannot hold {value!r} ({where}): {where.text}", hint="It computes with numbers.")
+    where = users_line()
+    raise CompileError(
+        f"A formula cannot hold {shown(value)} ({where}): {where.text}", hint="It computes with numbers."
+    )
 
 
 def _operation(op: Any, *operands: Any) -> Symbol:
@@ -122,7 +135,7 @@ def _operation(op: Any, *operands: Any) -> Symbol:
     try:
         return Symbol(Operation(op, tuple(_formula(o, size=op not in ("eq", "ne")) for o in operands)))
     except ValueError as error:
-        where = caller(3)
+        where = users_line()
         raise CompileError(f"{error} ({where}): {where.text}") from error
 
 
@@ -191,7 +204,7 @@ def called(option: str, given: Any) -> Any:
     wanted = list(inspect.signature(given).parameters)
     if unknown := [name for name in wanted if name not in known]:
         raise CompileError(
-            f"{option}: the function takes {unknown[0]!r} ({at}), which is not known.",
+            f"{option}: the function takes {unknown[0]!r}, which is not known ({at}): {at.text}",
             hint=f"It may take {', '.join(known)}, by these names.",
         )
     try:
@@ -200,7 +213,7 @@ def called(option: str, given: Any) -> Any:
         raise
     except Exception as error:
         raise CompileError(
-            f"{option}: the function fails with {type(error).__name__}: {error} ({at}).",
+            f"{option}: the function fails with {type(error).__name__}: {error} ({at}): {at.text}",
             hint=f"It is called once, with what stands for the values. {_WAYS_OUT}",
         ) from error
 
@@ -229,8 +242,13 @@ def split(value: S) -> tuple[S, Formulas]:
             option, parse = _PARTS[name]
             formulas[option] = _with_numbers(part._formula, parse)
             plain[field.name] = 0 if field.required else field.default
-        elif not isinstance(part, _TYPES.get(field.name, object)) or isinstance(part, bool):
-            raise CompileError(f"{type(value).__name__}.{field.name} cannot be {part!r}.")
+        else:
+            wanted, said = _TYPES.get(field.name, (object, ""))
+            if not isinstance(part, wanted) or isinstance(part, bool):
+                raise CompileError(
+                    f"{type(value).__name__}.{field.name} cannot be {shown(part)}.",
+                    hint=f"It is {said}." if said else "",
+                )
     return (structs.replace(value, **plain) if plain else value), formulas
 
 

@@ -10,15 +10,16 @@ from typing import Any, Literal
 
 from wingbeat.author.compose import Callee, composing, holds_promise
 from wingbeat.author.constants import TypeOnly, hint_of
-from wingbeat.author.dynamic import dispatch
+from wingbeat.author.dynamic import dispatch, inside
 from wingbeat.author.options import Duration
 from wingbeat.author.promise import Node
 from wingbeat.author.signature import Signature
-from wingbeat.author.source import Location, caller
+from wingbeat.author.source import Location, caller, shown
+from wingbeat.author.usage import usage
 from wingbeat.base.errors import CompileError, ExecutionFailed, WingbeatError
 from wingbeat.base.units import parse_duration_s
 from wingbeat.spec.entities import GateSpec
-from wingbeat.types import BlobIO, ValueMismatch
+from wingbeat.types import BlobIO, UnsupportedType, ValueMismatch, codec
 from wingbeat.types.returns import Output
 
 _answers: ContextVar[Mapping[str, Any] | None] = ContextVar("answers", default=None)
@@ -37,6 +38,7 @@ def answers(given: Mapping[str, Any]) -> Iterator[None]:
         _answers.reset(token)
 
 
+@usage('approve("NAME", value)')
 def approve(name: str, value: object = None, timeout: Duration | None = None) -> Any:
     """Wait until somebody approves; gives `value`, or fails if it is rejected. Called directly it gives the value.
 
@@ -55,6 +57,7 @@ def approve(name: str, value: object = None, timeout: Duration | None = None) ->
     return dispatch(gate, (), given)
 
 
+@usage('wait_for_input("NAME", int)')
 def wait_for_input(name: str, type: Any, timeout: Duration | None = None) -> Any:
     """Wait until somebody gives a value of a type. Called directly there is nobody: `wingbeat.testing.answers` gives one.
 
@@ -71,6 +74,7 @@ def wait_for_input(name: str, type: Any, timeout: Duration | None = None) -> Any
     return dispatch(Gate("input", name, {}, timeout, caller(), type), (), {})
 
 
+@usage('sleep("1h30m", value)')
 def sleep(duration: Duration, value: object = None) -> Any:
     """Wait for a time; gives `value` then. Called directly it gives the value at once.
 
@@ -99,12 +103,20 @@ class Gate(Callee):
         hint: Any = None,
     ) -> None:
         if gate != "sleep" and (type(name) is not str or not name):
-            raise CompileError(f"The name of a gate is a text, not {name!r} ({where}): {where.text}")
+            call = 'wait_for_input("NAME", int)' if gate == "input" else 'approve("NAME", value)'
+            raise CompileError(
+                f"The name of a gate is a text, not {shown(name)} ({where}): {where.text}", hint=f"Write '{call}'."
+            )
+        if gate == "input":
+            _check_type(name, hint, where)
         self.gate, self.gate_name, self.where = gate, name, where
         self.name = name or gate
         self.timeout_s = None if timeout is None else _span(timeout, where).total_seconds()
         if self.timeout_s == 0:
-            raise CompileError(f"{self.label}: a timeout is longer than nothing ({where}): {where.text}")
+            raise CompileError(
+                f"{self.label}: a timeout is longer than nothing ({where}): {where.text}",
+                hint="Leave it out to wait for ever.",
+            )
         inputs: dict[str, Any] = {"duration": timedelta} if gate == "sleep" else {}
         if "value" in given:
             hint = inputs["value"] = self._hint(given["value"])
@@ -138,7 +150,13 @@ class Gate(Callee):
 
             WingbeatError: There is no answer.
         """
-        known = _answers.get() or {}
+        known = _answers.get()
+        if known is None and (task := inside.get()):
+            raise WingbeatError(
+                f"The task {task} calls {self.label}, and a task does not wait ({self.where}): {self.where.text}",
+                hint="Call it in the body of a workflow, where it is a node of its own.",
+            )
+        known = known or {}
         if self.gate == "input":
             if self.gate_name not in known:
                 raise WingbeatError(
@@ -161,7 +179,30 @@ class Gate(Callee):
             raise CompileError(f"{self.label}: {error} ({self.where}): {self.where.text}") from error
 
 
+def _check_type(name: str, hint: Any, where: Location) -> None:
+    """Raise CompileError unless a hint is a type that a value can have."""
+    if isinstance(hint, str | Node):
+        why = f"{shown(hint)} is no type"
+    else:
+        try:
+            codec(hint)
+        except UnsupportedType as error:
+            why = str(error)
+        else:
+            return
+    known = hint if isinstance(hint, str) and hint else "int"
+    raise CompileError(
+        f"The gate {name!r} waits for a value, and needs its type: {why} ({where}): {where.text}",
+        hint=f"Write 'wait_for_input(\"{name}\", {known})', with the type itself.",
+    )
+
+
 def _span(duration: Duration, where: Location) -> timedelta:
+    if isinstance(duration, Node):
+        raise CompileError(
+            f"A timeout cannot be a promise ({where}): {where.text}",
+            hint="It is known before the workflow runs; write '1h30m'.",
+        )
     try:
         span = timedelta(seconds=parse_duration_s(duration))
     except (ValueError, TypeError, AttributeError, OverflowError) as error:

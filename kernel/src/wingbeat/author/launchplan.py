@@ -13,8 +13,9 @@ from wingbeat.author.notify import Notify, as_notifications
 from wingbeat.author.options import Concurrency, Pool, as_concurrency
 from wingbeat.author.schedule import Schedule
 from wingbeat.author.signature import Signature
-from wingbeat.author.source import Location, caller
+from wingbeat.author.source import Location, caller, shown
 from wingbeat.author.trigger import Trigger
+from wingbeat.author.usage import usage
 from wingbeat.base.errors import CompileError
 from wingbeat.spec.entities import FailurePolicy, Interface, LaunchPlanSpec, PoolSpec, Variable
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec, TriggerSpec
@@ -72,6 +73,7 @@ class LaunchPlan(Callee, Generic[R]):
             option does not fit.
     """
 
+    @usage('LaunchPlan(WORKFLOW, name="NAME")')
     def __init__(
         self,
         workflow: Workflow[P, R] | Task[P, R],
@@ -94,7 +96,7 @@ class LaunchPlan(Callee, Generic[R]):
 
         self.where = where = caller()
         if not isinstance(workflow, Workflow | Task):
-            raise CompileError(f"LaunchPlan takes a workflow, not {workflow!r} ({where}): {where.text}")
+            raise CompileError(f"LaunchPlan takes a workflow, not {shown(workflow)} ({where}): {where.text}")
         self.workflow: Workflow[..., R] | Task[..., R] = workflow
         self.name, self.fn = name or workflow.name, workflow.fn
         self.newest = {name: given.spec for name, given in (inputs or {}).items() if isinstance(given, Newest)}

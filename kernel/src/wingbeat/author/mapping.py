@@ -12,8 +12,10 @@ from wingbeat.author.constants import TypeOnly
 from wingbeat.author.dynamic import dispatch
 from wingbeat.author.promise import Node
 from wingbeat.author.signature import Signature
-from wingbeat.author.source import Location, caller
+from wingbeat.author.source import Location, caller, shown
+from wingbeat.author.usage import usage
 from wingbeat.base.errors import CompileError
+from wingbeat.base.units import counted
 from wingbeat.spec.entities import MapSpec, OverrideSpec
 from wingbeat.spec.mapped import optional
 from wingbeat.types import BlobIO, ListType
@@ -23,6 +25,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+@usage("map_task(TASK, concurrency=4)(LIST)")
 def map_task(
     entity: Any,
     /,
@@ -55,7 +58,7 @@ def map_task(
         entity, args, bound = entity.func, entity.args, dict(entity.keywords)
     if not isinstance(entity, Callee) or entity.target is None or entity.kind(None) is not None:  # type: ignore[arg-type]
         raise CompileError(
-            f"map_task takes a task, a workflow or a launch plan, not {entity!r} ({where}): {where.text}",
+            f"map_task takes a task, a workflow or a launch plan, not {shown(entity)} ({where}): {where.text}",
             hint="Decorate it with @task; to map over a map, put the inner one into a workflow.",
         )
     for name, value, lowest, highest in (
@@ -63,7 +66,12 @@ def map_task(
         ("min_successes", min_successes, 0, None),
         ("min_success_ratio", min_success_ratio, 0, 1),
     ):
-        if value is not None and (value < lowest or (highest is not None and value > highest)):
+        if value is None:
+            continue
+        if type(value) is not int and (highest is None or type(value) is not float):
+            wanted = "a number" if highest is not None else "a whole number"
+            raise CompileError(f"map_task: {name} is {wanted}, not {value!r} ({where}): {where.text}")
+        if value < lowest or (highest is not None and value > highest):
             limits = f"at least {lowest}" if highest is None else f"between {lowest} and {highest}"
             raise CompileError(f"map_task: {name} is {limits}, not {value} ({where}): {where.text}")
     ratio = None if min_success_ratio is None else float(min_success_ratio)
@@ -94,7 +102,9 @@ class Mapped(Generic[P, R]):
         """The lists of a call, and what was bound before, both by the inputs' names."""
         name, inputs = f"the map over {self.callee.name}", list(self.callee.signature.inputs)
         if len(self.args) > len(inputs):
-            raise CompileError(f"{name} has {len(self.args)} arguments bound, it takes {len(inputs)} ({where}).")
+            raise CompileError(
+                f"{name} has {counted(len(self.args), 'argument')} bound, and takes {len(inputs)} ({where}): {where.text}"
+            )
         bound = {**dict(zip(inputs, self.args, strict=False)), **self.bound}
         free = [i for i in inputs if i not in bound]
         for given in (*self.bound, *kwargs):
@@ -107,7 +117,9 @@ class Mapped(Generic[P, R]):
         if twice:
             raise CompileError(f"{name} got {twice[0]!r} twice ({where}): {where.text}")
         if len(args) > len(free):
-            raise CompileError(f"{name} takes {len(free)} lists, {len(args)} were given ({where}): {where.text}")
+            raise CompileError(
+                f"{name} takes {counted(len(free), 'list')}, and got {len(args)} ({where}): {where.text}"
+            )
         lists = {**dict(zip(free, args, strict=False)), **kwargs}
         if not lists:
             raise CompileError(
@@ -213,7 +225,9 @@ class _Results:
         self.spec, self.total, self.failures = spec, total, 0
         self.values: list[Any] = []
         if spec.needed(total) > total:
-            raise ValueError(f"{spec.needed(total)} items have to succeed, and there are {total}.")
+            raise ValueError(
+                f"At least {counted(spec.needed(total), 'item')} must succeed, and the lists have {counted(total, 'item')}."
+            )
 
     def failed(self, error: Exception) -> None:
         self.failures += 1
@@ -229,8 +243,8 @@ def _check_lengths(lists: Mapping[str, Any], name: str, where: Location) -> None
     """Raise CompileError if lists that are known are not of one length."""
     lengths = {k: len(v) for k, v in lists.items() if isinstance(v, list | tuple) and not isinstance(v, Node)}
     if len(set(lengths.values())) > 1:
-        said = ", ".join(f"{k!r} has {n}" for k, n in lengths.items())
+        said = ", ".join(f"{k!r} has {counted(n, 'item')}" for k, n in lengths.items())
         raise CompileError(
-            f"{name} is given lists of different lengths: {said} items ({where}): {where.text}",
+            f"{name} is given lists of different lengths: {said} ({where}): {where.text}",
             hint="Bind what is the same for every item by functools.partial.",
         )

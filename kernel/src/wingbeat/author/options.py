@@ -66,8 +66,16 @@ class Retry(Struct, frozen=True):
 
     def spec(self) -> RetrySpec:
         """As declared in the spec."""
-        if self.count < 0 or not 0 <= self.jitter <= 1 or self.factor < 1:
-            raise CompileError(f"{self} is out of range.", hint="count >= 0, 0 <= jitter <= 1, factor >= 1.")
+        if self.count < 0:
+            raise CompileError(f"Retry.count={self.count} is out of range.", hint="It is a number from 0 on.")
+        if not 0 <= self.jitter <= 1:
+            raise CompileError(f"Retry.jitter={self.jitter} is out of range.", hint="It is a share from 0 to 1.")
+        if self.factor < 1:
+            raise CompileError(f"Retry.factor={self.factor} is out of range.", hint="It is a number from 1 on.")
+        if not isinstance(self.on, tuple | list):
+            raise CompileError(
+                "Retry.on is a tuple of classes of errors, or of their names.", hint=f"Write 'on=({_named(self.on)},)'."
+            )
         return RetrySpec(
             count=self.count,
             delay_s=parse_duration_s(self.delay),
@@ -89,9 +97,14 @@ class Timeout(Struct, frozen=True):
 
     def spec(self) -> TimeoutSpec:
         """As declared in the spec."""
-        seconds = [None if d is None else parse_duration_s(d) for d in (self.run, self.queue, self.total)]
-        if any(s is not None and s <= 0 for s in seconds):
-            raise CompileError(f"{self} is out of range.", hint="A timeout is longer than nothing.")
+        given = (self.run, self.queue, self.total)
+        seconds = [None if d is None else parse_duration_s(d) for d in given]
+        for duration, s in zip(given, seconds, strict=True):
+            if s is not None and s <= 0:
+                raise CompileError(
+                    f"The timeout {duration!r} is out of range.",
+                    hint="It is longer than nothing; leave it out for none.",
+                )
         return TimeoutSpec(*seconds)
 
 
@@ -123,10 +136,10 @@ class Resources(Struct, frozen=True):
     def spec(self) -> ResourceSpec:
         """As declared in the spec."""
         if self.cpu is not None and self.cpu <= 0:
-            raise CompileError(f"{self} is out of range.", hint="cpu is a number of cores above 0.")
+            raise CompileError(f"Resources.cpu={self.cpu} is out of range.", hint="cpu is a number of cores above 0.")
         memory_bytes = None if self.mem is None else parse_size(self.mem)
         if memory_bytes is not None and memory_bytes <= 0:
-            raise CompileError(f"{self} is out of range.", hint="mem is more than nothing.")
+            raise CompileError(f"Resources.mem={self.mem!r} is out of range.", hint="mem is more than nothing.")
         return ResourceSpec(cpu=None if self.cpu is None else float(self.cpu), memory_bytes=memory_bytes)
 
 
@@ -147,8 +160,10 @@ class Pool(Struct, frozen=True):
 
     def spec(self) -> PoolSpec:
         """As declared in the spec."""
-        if not self.name or self.weight < 1:
-            raise CompileError(f"{self} is out of range.", hint="A pool has a name, and a weight is at least 1.")
+        if not self.name:
+            raise CompileError("Pool.name='' is out of range.", hint="A pool has a name.")
+        if self.weight < 1:
+            raise CompileError(f"Pool.weight={self.weight} is out of range.", hint="It is a number from 1 on.")
         return PoolSpec(self.name, self.weight, self.priority)
 
 
@@ -203,6 +218,10 @@ def as_secrets(given: Sequence[str | Secret], variables: Collection[str] = ()) -
         names.add(made.name)
         found.append(made)
     return tuple(found)
+
+
+def _named(error: object) -> str:
+    return error.__name__ if isinstance(error, type) else repr(error)
 
 
 class Concurrency(Struct, frozen=True):

@@ -14,8 +14,8 @@ from wingbeat.author.fingerprint import code_digest
 from wingbeat.author.options import as_secrets
 from wingbeat.author.promise import Node
 from wingbeat.author.signature import Signature
-from wingbeat.author.source import Location, caller
-from wingbeat.author.task import Task, as_cache, cache_spec
+from wingbeat.author.source import Location
+from wingbeat.author.task import Task, as_cache, as_variables, cache_spec
 from wingbeat.base.errors import CompileError, WingbeatError
 from wingbeat.spec.entities import OverrideSpec
 from wingbeat.types import BlobIO
@@ -41,7 +41,8 @@ class Overridden(Callee, Generic[P, R]):
         except (CompileError, ValueError) as error:
             message = error.message if isinstance(error, WingbeatError) else str(error)
             hint = error.hint if isinstance(error, WingbeatError) else ""
-            raise CompileError(f"{task.name}.override: {message} ({where}): {where.text}", hint=hint) from error
+            at = "" if where.named_in(message) else f" ({where}): {where.text}"
+            raise CompileError(f"{task.name}.override: {message.removesuffix('.')}{at}", hint=hint) from error
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:  # as of a task
         return dispatch(self, args, kwargs)
@@ -52,7 +53,7 @@ class Overridden(Callee, Generic[P, R]):
 
     def override(self, **options: Any) -> Overridden[P, R]:
         """The task with these options too."""
-        return Overridden(self.task, {**self.options, **options}, caller())
+        return self.task.override(**{**self.options, **options})
 
     def __repr__(self) -> str:
         return f"<task {self.name} with {', '.join(self.options)}>"
@@ -80,13 +81,17 @@ def _spec(options: Mapping[str, Any]) -> OverrideSpec:
     """Everything but the cache, whose version may come from the code."""
     decided = Decided(*(options.get(name) for name in ("retries", "timeout", "resources", "pool")))
     variables, secrets = options.get("variables"), options.get("secrets")
+    for name in ("name", "executor"):
+        if not isinstance(options.get(name, ""), str):
+            raise CompileError(f"{name} is a text, not {options[name]!r}.")
+    as_cache(options.get("cache", False))
     return OverrideSpec(
         name=options.get("name", ""),
         retry=decided.retry,
         timeout=decided.timeout,
         resources=decided.resources,
         executor=options.get("executor"),
-        variables=None if variables is None else dict(variables),
+        variables=None if variables is None else as_variables(variables),
         pool=decided.pool,
         formulas=decided.formulas,
         secrets=None if secrets is None else as_secrets(secrets, variables or ()),

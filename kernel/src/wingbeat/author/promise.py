@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from wingbeat.author.source import caller
-from wingbeat.author.suggest import condition_in
+from wingbeat.author.source import caller, close_to, users_frame, users_line
 from wingbeat.base.errors import CompileError
+from wingbeat.base.units import counted
 
 if TYPE_CHECKING:
     from wingbeat.author.compose import Composer
     from wingbeat.author.condition import Condition
 
 
-def refuse_truth(what: str) -> NoReturn:
-    """Raise CompileError for an ``if`` on what is not known yet, with both ways out."""
-    where = caller(3)
-    condition = condition_in(where.text) or "…"
+def refuse_truth(what: str, asked: object) -> NoReturn:
+    """Raise CompileError for an ``if`` on what is not known yet, with what can be written instead."""
+    from wingbeat.author.asked import Asked  # only for who has made this mistake
+    from wingbeat.author.suggest import instead
+
+    frame = users_frame()
+    where = users_line()
     raise CompileError(
         f"'if', 'while', 'and', 'or' or 'not' on {what} needs the value, but it is not known before the workflow runs "
         f"({where}): {where.text}",
-        hint=f"Write 'cond({condition}, lambda: …, lambda: …)', whose arms hold the calls; or make the workflow dynamic: "
-        "'async def', and 'await' each call of a task, then 'if' has the value.",
+        hint=instead(frame, Asked(asked, where)),
     )
 
 
-def _refuse(what: str) -> NoReturn:
-    where = caller(3)
+def _refuse(what: str, hint: str = "") -> NoReturn:
+    where = users_line()
     raise CompileError(
         f"{what} needs the value, but it is not known before the workflow runs ({where}): {where.text}",
-        hint="Move this into a task; the workflow's body only says who consumes whose data.",
+        hint=hint or MOVE,
     )
+
+
+_DYNAMIC = "make the workflow dynamic: 'async def', and 'await' each call of a task, then the value is there."
+MOVE = f"Move this into a task, as the workflow's body only says who consumes whose data; or {_DYNAMIC}"
+_EACH = f"To call a task for each item, write 'map_task(TASK)(LIST)'; or {_DYNAMIC}"
 
 
 class Node:
@@ -46,7 +54,7 @@ class Node:
         return self
 
     def __bool__(self) -> NoReturn:
-        refuse_truth("a promise")
+        refuse_truth("a promise", self)
 
 
 class Promised(Node):
@@ -63,11 +71,14 @@ class Promised(Node):
 
     def __getitem__(self, key: Any) -> Promised:
         if not isinstance(key, str | int) or isinstance(key, bool):
-            _refuse(f"the index {key!r}")
+            _refuse("a slice of a promise" if isinstance(key, slice) else f"the index {key!r}")
         return Promised(self._composer, self._id, self._output, (*self._path, key))
 
     def __iter__(self) -> Iterator[Any]:
-        _refuse("a loop over a promise")
+        where = users_line()
+        if _unpacks(where.text):
+            _refuse("unpacking of a promise", f"Take its items by index, as in 'pair[0]', 'pair[1]'; or {_DYNAMIC}")
+        _refuse("a loop over a promise", _EACH)
 
     def __len__(self) -> NoReturn:
         _refuse("len() of a promise")
@@ -77,7 +88,10 @@ class Promised(Node):
             _refuse(f"an assignment to the attribute {name!r} of a promise")
         super().__setattr__(name, value)
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        if sys._getframe(1).f_code.co_name == "gather":  # which would hide what is said
+            raise TypeError("unhashable type: 'Promised'")
+        _refuse("a promise in a set, or as a key,", "Put promises into a list, or into a dictionary as values.")
 
     def __repr__(self) -> str:
         return f"<promise of {self._id or 'input'}.{self._output}{''.join(f'[{p!r}]' for p in self._path)}>"
@@ -119,6 +133,7 @@ _REFUSED = {
     "arithmetic on a promise": f"{_BINARY} r{_BINARY.replace(' ', ' r')} neg pos abs round trunc floor ceil",
     "int(), float() or an index made of a promise": "int float complex index",
     "a promise in a text": "str format bytes",
+    "a path made of a promise": "fspath",
     "an assignment to an item of a promise": "setitem delitem",
     "a call of a promise": "call",
     "'with' on a promise": "enter exit aenter aexit",
@@ -150,7 +165,14 @@ class Several(Node):
         return len(self._promises)
 
     def __getitem__(self, index: int) -> Promised:
-        return list(self._promises.values())[index]
+        try:
+            return list(self._promises.values())[index]
+        except (IndexError, TypeError):
+            where = users_line()
+            raise CompileError(
+                f"There is no output [{index!r}] ({where}): {where.text}",
+                hint=f"The call gives {counted(len(self), 'output')}: {', '.join(self._promises)}.",
+            ) from None
 
     def __getattr__(self, name: str) -> Promised:
         if name.startswith("_"):
@@ -158,7 +180,19 @@ class Several(Node):
         try:
             return self._promises[name]
         except KeyError:
-            where = caller()
+            where = users_line()
             raise CompileError(
-                f"there is no output {name!r} ({where}); outputs are {', '.join(self._promises)}"
+                f"There is no output {name!r} ({where}): {where.text}",
+                hint=f"{close_to(name, self._promises)}The call gives {', '.join(self._promises)}.",
             ) from None
+
+
+def _unpacks(line: str) -> bool:
+    """Whether a line of code gives several names one value."""
+    import ast  # only for a message
+
+    try:
+        statement = ast.parse(line).body[0]
+    except (SyntaxError, IndexError):
+        return False
+    return isinstance(statement, ast.Assign) and any(isinstance(t, ast.Tuple | ast.List) for t in statement.targets)

@@ -14,8 +14,10 @@ from typing import Any
 from wingbeat.author.constants import TypeOnly
 from wingbeat.author.docstring import Documented, read_docstring
 from wingbeat.author.plugged import load_types
+from wingbeat.author.promise import Node
 from wingbeat.author.source import Location, location_of
 from wingbeat.base.errors import CompileError
+from wingbeat.base.units import counted
 from wingbeat.spec.entities import Interface, Variable
 from wingbeat.types import BlobIO, UnsupportedType, ValueMismatch, annotation_doc, codec, register_fallback
 from wingbeat.types.returns import Output, split_return
@@ -156,8 +158,9 @@ class Signature:
         if self._join is None:
             return {self.outputs[0].name: value}
         if not isinstance(value, tuple | list) or len(value) != len(self.outputs):
-            found = f"{len(value)} values" if isinstance(value, tuple | list) else type(value).__name__
-            raise TypeError(f"{self.name} is declared to return {len(self.outputs)} values but returned {found}")
+            found = counted(len(value), "value") if isinstance(value, tuple | list) else _one(value)
+            wanted = counted(len(self.outputs), "value")
+            raise TypeError(f"{self.name} is declared to return {wanted} but returned {found}")
         return {output.name: item for output, item in zip(self.outputs, value, strict=True)}
 
     def join(self, values: Mapping[str, Any]) -> Any:
@@ -167,3 +170,7 @@ class Signature:
         if self._join is None:
             return values[self.outputs[0].name]
         return self._join(*(values[o.name] for o in self.outputs))
+
+
+def _one(value: object) -> str:
+    return "one value" if isinstance(value, Node) else type(value).__name__

@@ -28,7 +28,8 @@ from wingbeat.author.options import (
     as_secrets,
 )
 from wingbeat.author.signature import Signature
-from wingbeat.author.source import Location, caller, location_of
+from wingbeat.author.source import Location, caller, close_to, location_of, shown
+from wingbeat.author.usage import usage
 from wingbeat.base.errors import CompileError
 from wingbeat.spec.chosen import check_formulas
 from wingbeat.spec.entities import (
@@ -76,6 +77,7 @@ class Task(Callee, Generic[P, R]):
         value: R = settled(self.fn(*args, **kwargs))
         return value
 
+    @usage("TASK.override(retries=3)(…)")
     def override(
         self,
         *,
@@ -200,7 +202,7 @@ class TaskOptions:
         if isolation not in list(Isolation):
             raise CompileError(f"isolation={isolation!r} is neither 'fork' nor 'spawn'.")
         self.isolation = Isolation(isolation)
-        self.variables = _variables(variables or {})
+        self.variables = as_variables(variables or {})
         self.executor = executor
         self.secrets = as_secrets(secrets, self.variables)
 
@@ -214,7 +216,8 @@ def _options(options: dict[str, Any], where: Location) -> TaskOptions:
     known = list(inspect.signature(TaskOptions).parameters)
     if unknown := [name for name in options if name not in known]:
         raise CompileError(
-            f"@task has no option {unknown[0]!r} ({where}).", hint=f"Its options are {', '.join(['name', *known])}."
+            f"@task has no option {unknown[0]!r} ({where}).",
+            hint=f"{close_to(unknown[0], known)}Its options are {', '.join(['name', *known])}.",
         )
     try:
         return TaskOptions(**options)
@@ -240,16 +243,27 @@ def cache_spec(cache: Cache | None, code: str) -> CacheSpec | None:
     )
 
 
-def as_cache(cache: bool | str | Cache) -> Cache | None:
+def as_cache(cache: Any) -> Cache | None:
     """What `cache=` means."""
+    if not isinstance(cache, Cache | bool | str):
+        raise CompileError(f"cache is True, False, a version or a Cache, not {shown(cache)}.")
     if isinstance(cache, Cache):
+        ignore: object = cache.ignore
+        if isinstance(ignore, str):
+            raise CompileError(
+                f"Cache.ignore is a tuple of names of inputs, not the text {ignore!r}.",
+                hint=f"Write 'ignore=(\"{ignore}\",)'.",
+            )
         return cache
     if isinstance(cache, str):
         return Cache(version=cache)
     return Cache() if cache else None
 
 
-def _variables(variables: Mapping[str, Any]) -> dict[str, str]:
+def as_variables(variables: Mapping[str, Any]) -> dict[str, str]:
+    """What `variables=` means."""
+    if not isinstance(variables, Mapping):
+        raise CompileError(f"variables={variables!r} is no dictionary.", hint='Write \'variables={"NAME": "value"}\'.')
     for name, value in variables.items():
         if not isinstance(value, str) or not name or "=" in name or "\0" in name + value:
             raise CompileError(
@@ -257,6 +271,25 @@ def _variables(variables: Mapping[str, Any]) -> dict[str, str]:
                 hint="A name has no '=', a value is text without zero bytes.",
             )
     return dict(variables)
+
+
+def as_function(given: Any, decorator: str, where: Location) -> Any:
+    """What a decorator was put before.
+
+    Raises:
+        CompileError: It is no function.
+    """
+    if not callable(given) or isinstance(given, type | Callee) or not hasattr(given, "__qualname__"):
+        raise CompileError(
+            f"@{decorator} is put before a function, not before {shown(given)} ({where}): {where.text}",
+            hint=f"Give options by name, as in '@{decorator}(name=\"NAME\")', and put the decorator before a 'def'.",
+        )
+    if inspect.isgeneratorfunction(given) or inspect.isasyncgenfunction(given):
+        raise CompileError(
+            f"{given.__qualname__} yields values, and a {decorator} returns them ({where}): {where.text}",
+            hint="Collect them into a list, and return that.",
+        )
+    return given
 
 
 @overload
@@ -332,5 +365,5 @@ def task(fn: Any = None, /, *, name: str = "", **options: Any) -> Any:
     """
     if fn is None:
         made = _options(options, caller())
-        return lambda function: Task(function, made, name)
-    return Task(fn, TaskOptions(), name)
+        return lambda function: Task(as_function(function, "task", caller()), made, name)
+    return Task(as_function(fn, "task", caller()), TaskOptions(), name)

@@ -25,11 +25,12 @@ from wingbeat.author.options import (
 )
 from wingbeat.author.promise import Node, Several
 from wingbeat.author.signature import Signature
-from wingbeat.author.source import Location, location_of
-from wingbeat.author.task import Task
+from wingbeat.author.source import Location, caller, close_to, location_of, shown
+from wingbeat.author.task import Task, as_function
 from wingbeat.base.errors import CompileError
+from wingbeat.base.units import counted
 from wingbeat.spec.entities import FailurePolicy, WorkflowSpec
-from wingbeat.types import BlobIO
+from wingbeat.types import BlobIO, Simple, describe
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -95,6 +96,12 @@ class Workflow(Callee, Generic[P, R]):
         token = composing.set(composer)
         try:
             returned: Any = self.fn(**{n: composer.input(n) for n in self.signature.inputs})  # type: ignore[call-arg, arg-type]
+        except TypeError as error:
+            from wingbeat.author.misuse import of_promises  # only for who has made a mistake
+
+            if (told := of_promises(self.name, error)) is not None:
+                raise told from error
+            raise
         finally:
             composing.reset(token)
         where = location_of(self.fn)
@@ -110,10 +117,18 @@ class Workflow(Callee, Generic[P, R]):
             return {}
         if self.signature.named and isinstance(returned, Several):
             returned = tuple(returned)
+        if len(outputs) == 1 and not self.signature.named and isinstance(returned, tuple):
+            type_ = self.signature.output_types[outputs[0].name]
+            if isinstance(type_, Simple):
+                raise CompileError(
+                    f"{self.name} is declared to return {describe(type_)}, and returns {counted(len(returned), 'value')} "
+                    f"({where}): {where.text}",
+                    hint="Declare all of them, as in '-> tuple[int, str]'.",
+                )
         try:
             return self.signature.split(returned)
         except TypeError as error:
-            raise CompileError(f"{error} ({where}).") from error
+            raise CompileError(f"{error} ({where}): {where.text}") from error
 
 
 class Composition:
@@ -219,8 +234,8 @@ def workflow(fn: Any = None, /, **options: Any) -> Any:
         CompileError: An option is not one of this kind of workflow.
     """
     if fn is None:
-        return lambda function: _made(function, **options)
-    return _made(fn, **options)
+        return lambda function: _made(as_function(function, "workflow", caller()), **options)
+    return _made(as_function(fn, "workflow", caller()), **options)
 
 
 class _Decorator(Protocol):
@@ -254,7 +269,10 @@ def _made(fn: Any, **options: Any) -> Any:
     known, other = (_DYNAMIC, _STATIC) if dynamic else (_STATIC, _DYNAMIC)
     for option in options.keys() - known:
         if option not in other:
-            raise TypeError(f"workflow() got an unexpected keyword argument {option!r}")
+            raise CompileError(
+                f"@workflow has no option {option!r} ({where}).",
+                hint=f"{close_to(option, known)}Its options are {', '.join(sorted(known))}.",
+            )
         kind = "dynamic ('async def')" if dynamic else "static ('def')"
         raise CompileError(
             f"{fn.__qualname__} is a {kind} workflow, which has no option {option!r} ({where}).",
@@ -263,7 +281,7 @@ def _made(fn: Any, **options: Any) -> Any:
     handler = options.get("on_failure")
     if handler is not None and not isinstance(handler, Task | Workflow):
         raise CompileError(
-            f"{fn.__qualname__}: on_failure takes a task or a workflow, not {handler!r} ({where}).",
+            f"{fn.__qualname__}: on_failure takes a task or a workflow, not {shown(handler)} ({where}).",
             hint="Decorate the handler with @task.",
         )
     if dynamic:

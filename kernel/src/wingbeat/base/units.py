@@ -1,4 +1,4 @@
-"""Durations and sizes: how people write them, how they are printed."""
+"""Durations, sizes, counts and sentences: how people write them, how they are printed."""
 
 from __future__ import annotations
 
@@ -60,3 +60,14 @@ def format_duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h {minutes}m" if hours else f"{minutes}m {rest}s"
+
+
+def counted(number: int, noun: str) -> str:
+    """``1`` and ``"item"`` as ``1 item``, any other number of them as ``2 items``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def sentence(text: str) -> str:
+    """The text as what another sentence can follow: it ends with a full stop, if with no other mark."""
+    text = text.rstrip()
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."

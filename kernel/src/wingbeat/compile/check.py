@@ -8,6 +8,7 @@ from functools import partial
 import msgspec
 
 from wingbeat.base.errors import CompileError
+from wingbeat.base.units import counted
 from wingbeat.compile.branches import Arms, condition_findings, nodes_of
 from wingbeat.compile.handlers import handler_findings
 from wingbeat.compile.interfaces import gate_findings, launchplan_findings, node_interface
@@ -73,7 +74,7 @@ class _Check:
         The outputs of a branch come from later nodes, those of its arms, and are checked when all are known.
         """
         if len(self.workflow.nodes) > NODES_MAX:
-            yield f"{self.workflow.name} has {len(self.workflow.nodes)} nodes; at most {NODES_MAX} are possible."
+            yield f"{self.workflow.name} has {len(self.workflow.nodes):,} nodes; at most {NODES_MAX:,} are possible."
             return
         for node in self.workflow.nodes:
             yield from self._node(node)
@@ -215,7 +216,7 @@ class _Check:
                 for i, item in enumerate(binding.items):
                     item_type = _item_type(type_, i, len(binding.items))
                     if item_type is None:
-                        wrong.append(f", but a list of {len(binding.items)} values is bound")
+                        wrong.append(f", but a list of {counted(len(binding.items), 'value')} is bound")
                         return
                     self._fits(item, item_type, wrong)
             case MapBinding():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from wingbeat.base.units import counted
 from wingbeat.spec.entities import (
     BranchSpec,
     Closure,
@@ -36,7 +37,7 @@ def gate_findings(spec: GateSpec, where: str) -> Iterator[str]:
         if outputs != [inputs["value"]]:
             yield f"the gate {spec.name!r} gives something else than its value{where}."
     elif len(outputs) != (spec.gate == "input"):
-        yield f"the gate {spec.name!r} has {len(outputs)} outputs{where}."
+        yield f"the gate {spec.name!r} has {counted(len(outputs), 'output')}{where}."
     if inputs.keys() != expected:
         yield f"the gate {spec.name!r} has the inputs {', '.join(inputs) or 'none'}{where}."
     if spec.gate == "sleep" and inputs.get("duration") != Simple("timedelta"):

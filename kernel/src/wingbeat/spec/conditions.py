@@ -15,6 +15,8 @@ from wingbeat.types import EnumType, Hashed, LiteralType, LiteralValues, Simple,
 from wingbeat.types.times import parse_moment, parse_timedelta
 
 _NOT_FINITE = ("nan", "inf", "-inf")
+SIGNS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+"""Operators as they are written."""
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
 }  # fmt: skip
@@ -112,18 +114,21 @@ def mode(op: str, left: LiteralType, right: LiteralType) -> str:
     Raises:
         ValueMismatch: They cannot be compared like that.
     """
-    one, other = reading(left), reading(right)
+    one, other, sign = reading(left), reading(right), SIGNS[op]
     for type_, found in ((left, one), (right, other)):
         if found is None:
-            raise ValueMismatch(f"values of {describe(type_)} cannot be compared")
+            raise ValueMismatch(f"values of {describe(type_)} cannot be compared by {sign!r}")
     assert one is not None
     assert other is not None
     equality = op in ("eq", "ne")
     if equality and "none" in (one.family, other.family):
         return "plain"
     if one.family != other.family:
-        raise ValueMismatch(f"{describe(left)} and {describe(right)} cannot be compared")
+        raise ValueMismatch(f"{describe(left)} and {describe(right)} cannot be compared by {sign!r}")
     for type_, found in ((left, one), (right, other)):
         if not equality and not found.ordered:
-            raise ValueMismatch(f"{describe(type_)} has no order, only == and !=")
+            why = ", as it may be None" if isinstance(type_, UnionType) else ""
+            raise ValueMismatch(
+                f"{describe(type_)} has no order{why}, so it can be compared by '==' and '!=', not by {sign!r}"
+            )
     return one.by

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from wingbeat.base.units import counted
 from wingbeat.spec.conditions import read_wire, reading
 from wingbeat.spec.entities import (
     FORMULA_DEPTH_MAX,
@@ -120,7 +121,7 @@ def _kind_of_input(formula: FormulaInput, interface: Interface) -> Kind:
 def _kind_of_operation(op: str, kinds: list[Kind]) -> Kind:
     counts = {"neg": 1, "not": 1, "where": 3}
     if len(kinds) != counts.get(op, 2):
-        raise ValueMismatch(f"{op!r} of {len(kinds)} values")
+        raise ValueMismatch(f"{op!r} of {counted(len(kinds), 'value')}")
     if op == "where":
         if kinds[0] != "truth" or kinds[1] != kinds[2]:
             raise ValueMismatch(f"where() of a {kinds[0]}, a {kinds[1]} and a {kinds[2]}")
