@@ -113,6 +113,6 @@ async def test_an_item_for_which_it_gives_nothing_fails_its_map(launch):
 
 async def test_a_formula_that_gives_nothing_for_another_attempt_says_so(launch):
     execution = await launch("flaky", n=1)
-    with pytest.raises(ExecutionFailed, match=r"never.*There is no other attempt: option timeout\.run_s"):
+    with pytest.raises(ExecutionFailed, match=r"never.*\)\. There is no other attempt: option timeout\.run_s"):
         await execution.result()
     assert len(await attempts(execution)) == 1

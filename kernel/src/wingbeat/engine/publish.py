@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from wingbeat.base.ids import child_execution_id
+from wingbeat.base.units import counted
 from wingbeat.contracts.observer import Published
 from wingbeat.machine.fact import (
     AttemptLost,
@@ -136,7 +137,7 @@ def _scope_event(
 def _holding(graph: Graph, fact: Started | Chose | Expanded, execution: str) -> tuple[str, dict[str, Any]]:
     """What a node that holds no process waits for, in words, and what it is."""
     if isinstance(fact, Expanded):
-        return f"{fact.count} items", {"items": fact.count}
+        return counted(fact.count, "item"), {"items": fact.count}
     kind = graph.kind(fact.node)
     if isinstance(fact, Chose):
         assert isinstance(kind, BranchKind)

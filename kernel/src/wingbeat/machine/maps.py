@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from wingbeat.base.units import counted
 from wingbeat.machine import scopes
 from wingbeat.machine.effect import LaunchChild, Load, Lookup
 from wingbeat.machine.fact import CancelDecided, Expanded, ItemsDue, NodeSucceeded, Started
@@ -77,7 +78,7 @@ def start(m: Machine, number: int, kind: MapKind, at: float) -> None:
         return
     counts = {name: len(items) for name, items in m.mapped[number].lists.items()}
     if len(set(counts.values())) > 1:
-        told = ", ".join(f"{name} has {count} items" for name, count in counts.items())
+        told = ", ".join(f"{name} has {counted(count, 'item')}" for name, count in counts.items())
         m.end(
             number,
             NodePhase.FAILED,
@@ -87,7 +88,7 @@ def start(m: Machine, number: int, kind: MapKind, at: float) -> None:
         return
     total = next(iter(counts.values()))
     if kind.spec.needed(total) > total:
-        message = f"{kind.spec.needed(total)} items have to succeed, and there are {total}."
+        message = f"At least {counted(kind.spec.needed(total), 'item')} must succeed, and the lists have {counted(total, 'item')}."
         m.end(number, NodePhase.FAILED, ErrorInfo("TooFewItems", message, retryable=False), at)
         return
     m.say(Expanded(number, at, total))

@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from wingbeat.base.errors import ErrorKind
+from wingbeat.base.units import sentence
 from wingbeat.machine import attempts, begin, bodies, branches, gates, maps, restart, scopes
 from wingbeat.machine.effect import (
     Cancel,
@@ -486,7 +487,7 @@ class Machine:
             return
         publish = node.publish
         if why:
-            error = msgspec.structs.replace(error, message=f"{error.message} {why}")
+            error = msgspec.structs.replace(error, message=f"{sentence(error.message)} {why}")
         self.say(AttemptLost(address, number, at, error, None, system, NodePhase.FAILED))
         self._lost(address, publish, error, at)
 
