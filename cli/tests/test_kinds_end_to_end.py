@@ -324,7 +324,7 @@ def test_killed_run_goes_on_and_nothing_runs_twice(shell, line, outputs):
 
 def test_mistakes_in_a_body_are_told_without_frames_of_ours(shell):
     done = shell("run", "flow.py", "forgetful", "--n", "3", status=1)
-    assert "The body returns a call that it has not awaited." in done.stderr
+    assert "which is not awaited: write 'return await …'" in done.stderr
     done = shell("run", "flow.py", "failing", "--n", "3", status=1)
     assert 'Traceback (most recent call last):\n    File "flow.py"' in done.stderr
 

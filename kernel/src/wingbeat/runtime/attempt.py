@@ -30,7 +30,7 @@ from wingbeat.contracts.gang import VARIABLE
 from wingbeat.runtime import claim, files, here, inuse, limits
 from wingbeat.runtime.blobio import AttemptIO
 from wingbeat.runtime.call import perform
-from wingbeat.runtime.errors import describe
+from wingbeat.runtime.errors import AttemptInputError, describe
 from wingbeat.runtime.job import BROKEN, CONTROL_FD, DUPLICATE, Job, member_folder, read_job
 from wingbeat.runtime.load import enter_bundle
 from wingbeat.runtime.withheld import withhold
@@ -186,8 +186,12 @@ def _attempt(job: Job, inputs: bytes, spare: str, control: int) -> int:
     except BaseException as error:  # noqa: BLE001 - every way in which user code can end is reported
         place.leave()
         hit("attempt.failed")
-        _write_error(job, describe(error, job.bundle, job.memory_bytes, place.mask))
-        traceback.print_exc(file=sys.stderr)
+        told = describe(error, job.bundle, job.memory_bytes, place.mask)
+        _write_error(job, told)
+        if told.trace:
+            sys.stderr.write(f"{told.trace.rstrip()}\n")
+        if not told.trace or isinstance(error, AttemptInputError):  # whose trace is that of what it was raised from
+            sys.stderr.write(f"{told.code}: {told.message}\n")
         return 1
     try:
         hit("attempt.returned")

@@ -8,6 +8,7 @@ import traceback
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import msgspec
@@ -67,7 +68,7 @@ def _invoke(
         if isinstance(value, Suspended):
             return value
     else:
-        value = function(**arguments)
+        value = _in_task(job.task, function, arguments)
     if isinstance(value, types.CoroutineType):
         import asyncio
 
@@ -76,6 +77,19 @@ def _invoke(
         return {}  # dropped before it is stored
     hint = annotations.get("return", type(None))
     return encode_outputs(job.task, value, hint, io)
+
+
+def _in_task(task: str, function: Callable[..., Any], arguments: dict[str, object]) -> Any:
+    """Call the function, which can tell meanwhile that it is run as a task."""
+    module = sys.modules.get("wingbeat.author.dynamic")
+    if module is None:  # what asks for it is not there either
+        return function(**arguments)
+    inside: ContextVar[str] = module.inside
+    token = inside.set(task)
+    try:
+        return function(**arguments)
+    finally:
+        inside.reset(token)
 
 
 def _decode(job: Job, name: str, literal: Literal, annotations: dict[str, Any], io: AttemptIO) -> object:

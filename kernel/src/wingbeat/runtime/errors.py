@@ -18,7 +18,9 @@ TRACE_CHARS_MAX = 32_000
 MESSAGE_CHARS_MAX = 4_000
 MACHINE_TROUBLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 """Of an OSError that the operator has to do something about, whoever met it."""
-_OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_OURS = tuple(os.path.join(_PACKAGE, room) + os.sep for room in ("runtime", "author"))
+"""Rooms whose frames are around those of the user."""
 _ASYNCIO = os.path.join(os.path.dirname(traceback.__file__), "asyncio") + os.sep
 """Frames of its loop stand before those of a coroutine."""
 _HIDDEN = ("<frozen importlib", "<frozen runpy")
@@ -58,7 +60,8 @@ def describe(
     kind = ErrorKind.SYSTEM if isinstance(error, OSError) and error.errno in MACHINE_TROUBLE else ErrorKind.USER
     retryable = not isinstance(error, NonRetryable)
     message = _text(error, mask)
-    if where := _where(error, bundle):
+    where = _where(error, bundle)
+    if where and f"({os.path.basename(where).partition(':')[0]}:" not in message:
         message = f"{message} ({where})"
     return ErrorInfo(mask(type(error).__name__), message, kind, retryable, trace=_trace(error, bundle, mask))
 
@@ -99,6 +102,8 @@ def _trace(error: BaseException | None, bundle: str, mask: Callable[[str], str])
     try:
         tree = traceback.TracebackException(type(error), error, error.__traceback__, compact=True)
         _walk(tree, _clean)
+        if not tree.stack and tree.__cause__ is None and tree.exceptions is None:
+            return ""
         text = "".join(tree.format())
     except Exception:  # noqa: BLE001 - foreign exceptions can break their own formatting; the message is there already
         text = "".join(traceback.format_tb(error.__traceback__))
@@ -113,8 +118,15 @@ def _trace(error: BaseException | None, bundle: str, mask: Callable[[str], str])
 
 def _clean(tree: traceback.TracebackException) -> None:
     frames = [frame for frame in tree.stack if _users(frame.filename)]
+    if not frames and not _told_by_us(tree.exc_type):
+        frames = list(tree.stack)  # a mistake of ours
     first = next((i for i, frame in enumerate(frames) if not frame.filename.startswith(_ASYNCIO)), 0)
     tree.stack = traceback.StackSummary.from_list(frames[first:])
+
+
+def _told_by_us(kind: type[BaseException] | None) -> bool:
+    """Whether an error is of a class of ours, whose message says all that there is to say."""
+    return kind is None or kind.__module__.startswith("wingbeat.")
 
 
 def _walk(tree: traceback.TracebackException, visit: Callable[[traceback.TracebackException], None]) -> None:

@@ -46,7 +46,8 @@ def _encode(task: str, name: str, value: object, hint: object, io: StorageIO) ->
     try:
         wire = made.encode(value, io)
     except ValueMismatch as error:
-        raise OutputError(f"Task {task}: output {name}: {error}") from error
+        missing = "; is a 'return' missing?" if value is None else ""
+        raise OutputError(f"Task {task}: output {name}: {error}{missing}") from error
     return literal_of(wire, made.type, io.put_bytes)
 
 

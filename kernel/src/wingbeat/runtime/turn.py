@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from wingbeat.base.errors import CompileError, ExecutionFailed, NonRetryable
+from wingbeat.base.units import counted
 from wingbeat.contracts.executor import Call, Made, Recorded, Replay, Suspended
 from wingbeat.contracts.failpoints import hit
 from wingbeat.runtime.replayloop import ReplayLoop
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from wingbeat.author.source import Location
 
 _HIDDEN = frozenset({"<genexpr>", "<listcomp>", "<dictcomp>", "<setcomp>", "<lambda>"})
+_TOLD_MAX = 3
+"""Of more calls than these a message gives the number."""
 _ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
 
 
@@ -63,6 +66,7 @@ class Turn:
         self._references = replay.references
         self._taken: Counter[str] = Counter()
         self._called: dict[str, str] = {}
+        self._unawaited: dict[str, Coroutine[Any, Any, Any]] = {}
         self._waiting: dict[str, asyncio.Future[Recorded]] = {}
         self._calls: dict[str, Call] = {}
         self._cancels: list[str] = []
@@ -94,9 +98,16 @@ class Turn:
             )
         except NonDeterministic as error:
             raise error.with_traceback(None) from None  # the frames between here and there are of the event loop
+        except (TypeError, AttributeError) as error:
+            if "'coroutine'" not in str(error):
+                raise
+            raise self._without_await(str(error)).with_traceback(error.__traceback__) from None
         if inspect.iscoroutine(value):
-            value.close()
-            raise NonRetryable("The body returns a call that it has not awaited. Write 'await' before the call.")
+            from wingbeat.author.dynamic import not_awaited
+
+            raise not_awaited(value, next((told for told, made in self._forgotten() if made is value), ""))
+        if self._forgotten():
+            raise self._without_await("The body ends, and has not made all of its calls")
         return value
 
     def call(
@@ -105,11 +116,13 @@ class Turn:
         """See `Body.call`. The key is taken when the call is made, not when it is awaited."""
         key = self._key(entity.name, sys._getframe(1))  # noqa: SLF001  # the path to a call is that of its frames
         self._called[key] = f"{entity.name} ({where})"
-        return self._result(key, entity, args, kwargs, where)
+        made = self._unawaited[key] = self._result(key, entity, args, kwargs, where)
+        return made
 
     async def _result(
         self, key: str, entity: Any, args: Sequence[Any], kwargs: Mapping[str, Any], where: Location
     ) -> Any:
+        del self._unawaited[key]
         template, inputs = self._closure(entity), self._inputs(entity, args, kwargs, where)
         name = template_id(template)
         self._check(key, name, inputs, where)
@@ -136,6 +149,23 @@ class Turn:
                 failed.add_note(error.trace.rstrip())
             raise failed
         return self._value(entity, recorded.outputs or {})
+
+    def _forgotten(self) -> list[tuple[str, Coroutine[Any, Any, Any]]]:
+        """Calls that nobody has awaited or cancelled, and what they are called in messages."""
+        made = self._unawaited.items()
+        return [
+            (self._called[key], each) for key, each in made if inspect.getcoroutinestate(each) == inspect.CORO_CREATED
+        ]
+
+    def _without_await(self, told: str) -> NonRetryable:
+        from wingbeat.author.dynamic import NotAwaited
+
+        forgotten = self._forgotten()
+        for _, each in forgotten:
+            each.close()
+        calls = ", ".join(call for call, _ in forgotten[:_TOLD_MAX]) or "the call"
+        more = f", and {len(forgotten) - _TOLD_MAX} more" if len(forgotten) > _TOLD_MAX else ""
+        return NotAwaited(f"{told}: write 'await' before {calls}{more}.")
 
     # -- what the loop is told
 
@@ -219,12 +249,18 @@ class Turn:
         signature, interface = entity.signature, self._closure(entity).workflow.interface
         names = list(signature.inputs)
         if len(args) > len(names):
-            raise CompileError(f"{entity.name} takes {len(names)} arguments, {len(args)} were given ({where}).")
+            raise CompileError(
+                f"{entity.name} takes {counted(len(names), 'argument')}, and got {len(args)} ({where}).",
+                hint=f"It takes {', '.join(names) or 'none'}.",
+            )
         given = {**dict(zip(names, args, strict=False)), **kwargs}
         for name in given:
             if name not in signature.inputs:
+                from wingbeat.author.source import close_to  # only for who has misspelt it
+
                 raise CompileError(
-                    f"{entity.name} has no input {name!r} ({where}).", hint=f"It takes {', '.join(names)}."
+                    f"{entity.name} has no input {name!r} ({where}).",
+                    hint=f"{close_to(name, names)}It takes {', '.join(names) or 'none'}.",
                 )
         literals: Literals = {}
         for variable in interface.inputs:
@@ -233,7 +269,11 @@ class Turn:
                 try:
                     wire = made.encode(given[variable.name], self._io)
                 except ValueMismatch as error:
-                    raise TypeError(f"{entity.name}: argument {variable.name!r}: {error} ({where})") from error
+                    if "got coroutine " in error.message:
+                        raise self._without_await(
+                            f"{variable.name!r} of {entity.name} is a call, not its value"
+                        ) from None
+                    raise TypeError(f"{entity.name}: argument {variable.name!r}: {error} ({where})") from None
                 literals[variable.name] = literal_of(wire, made.type, self._io.put_bytes)
             elif variable.required:
                 raise CompileError(f"{entity.name} needs {variable.name!r} ({where}).")

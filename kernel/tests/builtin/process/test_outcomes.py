@@ -45,7 +45,23 @@ async def test_a_users_error_has_its_class_its_line_and_a_trace_without_frames_o
     assert "a note" in error.trace
     assert "direct cause" in error.trace
     assert "wingbeat" not in error.trace
-    assert "RuntimeError: outer" in Path(error.evidence["log"]).read_text()
+    log = Path(error.evidence["log"]).read_text()
+    assert log.endswith("RuntimeError: outer\n")
+    assert "wingbeat" not in log, "nor are any in the log"
+
+
+async def test_a_gate_inside_of_a_task_fails_it_as_nothing_would_wait(world):
+    world.module(
+        "m",
+        """
+        from wingbeat import approve
+
+        def hasty() -> None:
+            approve("go")
+        """,
+    )
+    outcome = await world.run(world.request("m:hasty"))
+    assert "m.hasty calls the gate 'go', and a task does not wait (m.py:5)" in outcome.error.message
 
 
 async def test_a_return_value_of_another_type_names_task_output_and_both_types(world):
