@@ -113,7 +113,7 @@ async def test_an_eviction_says_which_entries_and_needs_a_catalog_that_works(ben
     async with bench.engine() as engine:
         with pytest.raises(InputError, match="Nothing says which entries"):
             await engine.evict_cache(Eviction())
-        with pytest.raises(WingbeatError, match="The catalog failed to evict: OSError: evict is broken"):
+        with pytest.raises(WingbeatError, match="The catalog 'memory' failed to evict: OSError: evict is broken"):
             await engine.evict_cache(Eviction(task="x"))
 
 
@@ -125,7 +125,9 @@ async def test_a_catalog_that_hangs_while_it_evicts_is_told(bench, monkeypatch):
     monkeypatch.setattr(eviction, "ANSWER_S_MAX", 0.02)
     bench.catalog = Hanging()
     async with bench.engine() as engine:
-        with pytest.raises(WingbeatError, match="The catalog did not answer within 0 s"):
+        with pytest.raises(
+            WingbeatError, match="The catalog 'memory' failed to evict: it did not answer within 0.02 s"
+        ):
             await engine.evict_cache(Eviction(everything=True))
 
 

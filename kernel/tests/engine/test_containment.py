@@ -7,10 +7,13 @@ import threading
 
 import pytest
 
-from wingbeat.base.errors import ConfigurationError
+from wingbeat import calls
+from wingbeat.base.errors import ConfigurationError, WingbeatError
+from wingbeat.calls import NoAnswer
+from wingbeat.contracts.catalog import Eviction
 from wingbeat.contracts.executor import Aborted, Failed, Succeeded
 from wingbeat.contracts.observer import MISSED
-from wingbeat.engine import circuit, dispatch, feed, memo, outcomes
+from wingbeat.engine import circuit, dispatch, eviction, feed, memo, outcomes
 from wingbeat.engine.circuit import Circuit, LeftAlone
 from wingbeat.spec.entities import RetrySpec
 from wingbeat.spec.literal import Inline
@@ -95,7 +98,7 @@ async def test_it_is_left_alone_ever_longer():
 
 async def test_no_answer_is_a_failure():
     found = Circuit("The plugin 'x'")
-    with pytest.raises(TimeoutError):
+    with pytest.raises(NoAnswer):
         async with found.asked("x", 0.01):
             await asyncio.Event().wait()
     assert "it did not answer within 0.01 s" in found.why
@@ -322,7 +325,7 @@ async def test_an_executor_that_does_not_close_does_not_keep_the_kernel(bench, o
     async with bench.engine():
         pass
     assert bench.executor.closed == 1
-    assert "The executor 'other' did not close in order: TimeoutError" in caplog.text
+    assert "The executor 'other' did not close in order: it did not answer within 0.05 s" in caplog.text
 
 
 async def test_an_executor_that_does_not_let_go_does_not_keep_the_kernel(bench, other, monkeypatch, caplog):
@@ -486,8 +489,131 @@ async def test_an_observer_that_cancels_itself_is_named_and_told_what_comes_next
     bench.observers = [Cancels()]
     async with bench.engine() as engine:
         await run(engine, bench.request(CACHED))
-    assert "The observer '0' failed and misses events: RuntimeError: it has cancelled the call itself" in caplog.text
+    assert "The observer '0' failed and misses events: it has cancelled the call itself" in caplog.text
     assert len(told) > 1
+
+
+class Keeping(MemoryCatalog):
+    """One of somebody else, of which a call cannot be cancelled."""
+
+    def __init__(self, call):
+        super().__init__()
+        self.asked, self.end = 0, asyncio.Event()
+        setattr(self, call, self.keep)
+
+    async def keep(self, *_, **__):
+        self.asked += 1
+        while not self.end.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.end.wait()
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    for name in ("START_S_MAX", "ANSWER_S_MAX"):
+        monkeypatch.setattr(memo, name, 0.05)
+    for name in ("START_S_MAX", "OBSERVE_S_MAX", "CLOSE_S_MAX"):
+        monkeypatch.setattr(feed, name, 0.05)
+    monkeypatch.setattr(eviction, "ANSWER_S_MAX", 0.05)
+    monkeypatch.setattr(calls, "LET_GO_S_MAX", 0.05)
+
+
+@pytest.mark.parametrize("call", ["start", "lookup", "reserve", "publish", "explain", "release", "evict", "close"])
+def test_a_catalog_that_does_not_let_go_is_named_and_keeps_nobody(bench, impatient, call, caplog):
+    """Neither the run, nor who closes, nor who ends the loop."""
+    bench.catalog = Keeping(call)
+    found = {}
+
+    async def main():
+        async with bench.engine() as engine:
+            async with asyncio.timeout(20):
+                view = await run(engine, bench.request(CACHED))
+                with contextlib.suppress(WingbeatError):
+                    await engine.evict_cache(Eviction(everything=True))
+            found["phase"], found["told"] = view.phase, await engine.explain_cache(view.id, "a")
+
+    asyncio.run(main())
+    assert found["phase"] == "SUCCEEDED"
+    if bench.catalog.asked:
+        assert f"The catalog 'memory' failed: it does not let go of a call that was cancelled ({call})" in caplog.text
+    if call in ("start", "lookup", "reserve", "publish", "explain"):
+        assert "The catalog 'memory'" in found["told"]
+        assert "it did not answer within 0.05 s" in found["told"]
+    assert (call == "release") == (not bench.catalog.asked)  # there was nothing to give back
+
+
+async def test_a_catalog_that_does_not_let_go_is_asked_again_when_it_has(bench, impatient, caplog):
+    bench.catalog = Keeping("lookup")
+    async with bench.engine() as engine:
+        await run(engine, bench.request(CACHED))
+        view = await run(engine, bench.request(CACHED))
+        assert "is asked for nothing until that ends" in await engine.explain_cache(view.id, "a")
+        assert bench.catalog.asked == 1
+        bench.catalog.end.set()
+        del bench.catalog.lookup
+        await until(lambda: "The catalog 'memory' has let go of what it was asked" in caplog.text)
+        assert (await run(engine, bench.request(CACHED))).nodes[0].cache == "POPULATED"
+
+
+@pytest.mark.parametrize("call", ["start", "observe", "close"])
+def test_an_observer_that_does_not_let_go_is_named_and_keeps_nobody(bench, impatient, call, caplog):
+    async def keep(*_):
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+    bench.observers = [Observer()]
+    setattr(bench.observers[0], call, keep)
+
+    async def main():
+        async with bench.engine() as engine, asyncio.timeout(20):
+            await run(engine, bench.request(ONE))
+
+    asyncio.run(main())
+    assert f"The observer '0' failed: it does not let go of a call that was cancelled ({call})" in caplog.text
+    assert "did not answer within 0.05 s" in caplog.text
+
+
+async def test_an_observer_that_hangs_is_not_said_to_be_slow(bench, monkeypatch, caplog):
+    monkeypatch.setattr(feed, "CLOSE_S_MAX", 0.05)
+
+    class Hanging(Observer):
+        async def observe(self, events):
+            await asyncio.Event().wait()
+
+    bench.observers = [Hanging()]
+    async with bench.engine() as engine:
+        await run(engine, bench.request(ONE))
+    assert "The observer '0' did not answer within 0.05 s: what happened last is not told any more." in caplog.text
+
+
+async def test_a_submit_that_cancels_itself_is_tried_again_and_the_line_goes_on(bench, other):
+    tried, real = [], other.submit
+
+    async def submit(request):
+        tried.append(request.id)
+        if len(tried) == 1:
+            raise asyncio.CancelledError
+        await real(request)
+
+    other.submit = submit
+    async with bench.engine() as engine, asyncio.timeout(20):
+        assert (await run(engine, bench.request(MANY))).phase == "SUCCEEDED"
+    assert len(tried) == 9
+
+
+async def test_a_catalog_that_fails_is_named_in_the_log_and_where_the_cache_is_explained(bench, caplog):
+    bench.catalog = MemoryCatalog()
+    bench.catalog.broken |= {"lookup"}
+    async with bench.engine() as engine:
+        for _ in range(3):
+            view = await run(engine, bench.request(CACHED))
+        told = "The catalog 'memory' failed: OSError: lookup is broken"
+        assert view.nodes[0].reason == told
+        assert told in await engine.explain_cache(view.id, "a")
+    assert [r.getMessage() for r in caplog.records] == [f"{told}. Tasks run without it."] * 2, (
+        "the first and the second"
+    )
 
 
 async def test_a_catalog_that_hangs_is_left_alone_after_some_lookups(bench, monkeypatch):

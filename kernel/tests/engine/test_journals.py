@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from wingbeat import calls
 from wingbeat.base.errors import JournalUnknown
 from wingbeat.contracts.journal import StorageFull
 from wingbeat.engine import bounded
@@ -50,7 +51,7 @@ def journal(bench):
 @pytest.mark.parametrize(
     ("does", "why"),
     [
-        (hang, "did not answer within 0.05 s"),
+        (hang, "failed: it did not answer within 0.05 s"),
         (leave, "failed: SystemExit: 4"),
         (burn, "failed: RuntimeError: disk on fire"),
     ],
@@ -137,8 +138,9 @@ class Keeping:
 
 @pytest.fixture
 def impatient(monkeypatch):
-    for name in ("OPEN_S_MAX", "APPEND_S_MAX", "READ_S_MAX", "CLOSE_S_MAX", "LET_GO_S_MAX"):
+    for name in ("OPEN_S_MAX", "APPEND_S_MAX", "READ_S_MAX", "CLOSE_S_MAX"):
         monkeypatch.setattr(bounded, name, 0.05)
+    monkeypatch.setattr(calls, "LET_GO_S_MAX", 0.05)
 
 
 def test_an_append_that_cannot_be_cancelled_ends_the_engine_and_keeps_nobody(bench, journal, impatient, caplog):
@@ -148,7 +150,9 @@ def test_an_append_that_cannot_be_cancelled_ends_the_engine_and_keeps_nobody(ben
     async def main():
         async with bench.engine() as engine:
             journal.do["append"] = keeping
-            with pytest.raises(JournalUnknown, match=r"The journal 'test' did not answer within 0\.05 s \(append\)"):
+            with pytest.raises(
+                JournalUnknown, match=r"The journal 'test' failed: it did not answer within 0\.05 s \(append\)"
+            ):
                 await engine.launch(bench.request(ONE))
             with pytest.raises(JournalUnknown):
                 await engine.launch(bench.request(ONE))
@@ -162,7 +166,7 @@ def test_an_append_that_cannot_be_cancelled_ends_the_engine_and_keeps_nobody(ben
     assert time.monotonic() - began < 10
     assert keeping.calls == 1
     assert (
-        "The journal 'test' does not let go of a call that was cancelled (append), and is asked for nothing more."
+        "The journal 'test' failed: it does not let go of a call that was cancelled (append), and is asked"
         in caplog.text
     )
     bench.journal = bench.make_journal
@@ -182,7 +186,7 @@ def test_a_close_that_cannot_be_cancelled_keeps_nobody(bench, journal, impatient
     began = time.monotonic()
     asyncio.run(main())
     assert time.monotonic() - began < 10
-    assert "The journal 'test' did not answer within 0.05 s (close)" in caplog.text
+    assert "The journal 'test' failed: it did not answer within 0.05 s (close)" in caplog.text
 
 
 def test_a_start_that_cannot_be_cancelled_fails_in_time(bench, journal, impatient):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wingbeat import Kernel, Notify
+from wingbeat import Kernel, Notify, calls
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.admin import ENTITY_LABEL, Launch, NotificationQuery, NotificationState, Registration
 from wingbeat.contracts.engine import Summary
@@ -19,6 +19,7 @@ from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.testing.conformance import engine_flows as flows
 from wingbeat.testing.conformance.admin import launchplan, workflow
 from wingbeat.testing.home import TemporaryHome
+from wingbeat_admin.local import admin as admin_module
 from wingbeat_admin.local import notices, schema, teller
 from wingbeat_admin.local.admin import LocalAdmin
 from wingbeat_admin.local.notices import AGAIN_S, AGAIN_S_MAX, pause_s
@@ -280,6 +281,71 @@ async def test_one_that_hangs_is_cancelled_and_asked_again(tmp_path, soon, monke
         await launched(admin, kernel, notifications=[Notify("ops", on=["SUCCEEDED"])])
         await until_state(admin, NotificationState.DELIVERED)
     assert len(ops.sent) == 2
+
+
+async def test_one_that_cancels_itself_has_failed_and_is_asked_again(tmp_path, soon):
+    async def cancels():
+        raise asyncio.CancelledError
+
+    ops = Fake(lambda number: cancels() if number == 0 else None)
+    async with deployed(tmp_path, ops) as (admin, kernel):
+        await launched(admin, kernel, notifications=[Notify("ops", on=["SUCCEEDED"])])
+        entry = await until_state(admin, NotificationState.DELIVERED)
+    assert entry.tries == 2
+
+
+def test_one_that_does_not_let_go_is_named_and_keeps_nobody(tmp_path, soon, monkeypatch, caplog):
+    """Neither another channel, nor who closes, nor who ends the loop."""
+    monkeypatch.setattr(teller, "TELL_S_MAX", 0.05)
+    monkeypatch.setattr(calls, "LET_GO_S_MAX", 0.05)
+
+    async def keep():
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+    ops, team = Fake(lambda number: keep()), Fake(channels=("team",))
+
+    async def main():
+        async with deployed(tmp_path, ops, team) as (admin, kernel):
+            both = [Notify("ops", on=["SUCCEEDED"]), Notify("team", on=["SUCCEEDED"])]
+            await launched(admin, kernel, notifications=both)
+            await until(lambda: team.sent)
+            kept = "it does not let go of a call that was cancelled (notify), and is asked for nothing until that ends"
+            while kept not in [entry.failed for entry in await states(admin, 2)]:
+                await asyncio.sleep(0.01)
+
+    asyncio.run(main())
+    assert "The notifier 'fake0' failed: it does not let go of a call that was cancelled (notify)" in caplog.text
+    assert (len(ops.sent), ops.closed) == (1, 1)
+
+
+@pytest.mark.parametrize("does", ["keep", "cancels", "leaves"])
+def test_one_that_does_not_close_is_named_and_keeps_nobody(tmp_path, monkeypatch, caplog, does):
+    monkeypatch.setattr(admin_module, "CLOSE_S_MAX", 0.05)
+    monkeypatch.setattr(calls, "LET_GO_S_MAX", 0.05)
+
+    class Odd(Fake):
+        async def close(self):
+            if does == "leaves":
+                raise SystemExit(3)
+            if does == "cancels":
+                raise asyncio.CancelledError
+            while True:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.Event().wait()
+
+    async def main():
+        async with deployed(tmp_path, Odd()):
+            pass
+
+    asyncio.run(main())
+    told = {
+        "keep": "it did not answer within 0.05 s",
+        "cancels": "it has cancelled the call itself",
+        "leaves": "SystemExit",
+    }
+    assert f"The notifier 'fake0' could not be closed: {told[does]}" in caplog.text
 
 
 async def test_what_waits_is_sent_by_the_next_that_has_the_channel(tmp_path, caplog):

@@ -7,7 +7,8 @@ The kit is `wingbeat.testing.conformance.catalog.CatalogContract`. What holds fo
 - *Order*: `start` first, then everything else, from many tasks at once; `close` is last, and may come without a `start`.
 - *Hanging*: a call that has not answered within half a minute is cancelled, and has failed. After several failures in a row the
   catalog is left alone for a while.
-- *Cancellation*: at any await. The call took place or it did not, and the next one works.
+- *Cancellation*: at any await. The call took place or it did not, and the next one works. A call that has not ended ten seconds
+  later is left behind, and until it ends the catalog is asked for nothing but to close.
 - *Time* is the catalog's: expiry and reservations go by its own clock, in epoch seconds.
 """
 

@@ -8,7 +8,8 @@ names channels only: where they lead, and with which secrets, is known to the no
 - *Again*: a message may come again, with the same id, also from another process after a crash: at least once, so receivers that
   must not have doubles drop them by the id, which a notifier hands on.
 - *Order*: `notify` from many tasks at once, several in any order; `close` is last, also without anything before, and again.
-- *Cancellation*: at any await, when it took too long or the admin closes. The message was delivered, or it was not.
+- *Cancellation*: at any await, when it took too long or the admin closes. The message was delivered, or it was not. A call has to
+  let go within ten seconds; until it does, no other is made.
 - *Secrets*, also addresses that are some, are in no message of an error and in no log.
 """
 

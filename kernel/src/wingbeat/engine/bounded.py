@@ -3,7 +3,7 @@ is named.
 
 Whatever a journal does that is none of its contract is a `JournalUnknown`: what became of an append is not known then, and the
 engine stops. A full disk answers, and may be asked as often as it takes. A journal that does not let go of a call is asked for
-nothing any more: what it may still write must not come behind something later.
+nothing before that has ended: what it may still write must not come behind something later.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
 from wingbeat.base.errors import ConfigurationError, JournalUnknown, WingbeatError
+from wingbeat.calls import Calls, NoAnswer, why
 from wingbeat.contracts.journal import Batch, Change, Journal, Prunable, Record, Row, Snapshot
-from wingbeat.engine.letgo import let_go
 
 T = TypeVar("T")
 
@@ -23,10 +23,6 @@ OPEN_S_MAX = 60.0
 APPEND_S_MAX = 60.0
 READ_S_MAX = 120.0
 CLOSE_S_MAX = 30.0
-OWN = "wingbeat."
-"""Where the modules are whose journals are known to let go of a call: a task for each call of them would cost 60-80 us."""
-LET_GO_S_MAX = 10.0
-"""So long may a call take to end that is cancelled."""
 
 _log = logging.getLogger("wingbeat.plugins")
 
@@ -40,9 +36,7 @@ class BoundedJournal:
 
     def __init__(self, journal: Journal, name: str) -> None:
         self._journal, self._name = journal, f"The journal {name!r}"
-        self._own = type(journal).__module__.startswith(OWN)
-        self._kept = ""
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._calls = Calls(journal, self._name)
         self.writing = asyncio.Lock()
         """Held by whoever writes."""
 
@@ -116,68 +110,18 @@ class BoundedJournal:
 
     async def _ask(self, seconds: float, call: str, *args: Any, **named: Any) -> Any:
         """What it answers. Raises what its contract says, and JournalUnknown for all else."""
+        await self._calls.quiet()  # else it would come beside what is still being written
         try:
-            return await (self._call if self._own else self._call_apart)(seconds, call, args, named)
+            return await self._calls.ask_within(seconds, call, *args, **named)
+        except NoAnswer as error:
+            raise self._failed(error, call) from error
         except WingbeatError:
             raise
         except (Exception, SystemExit) as error:
             raise self._failed(error, call) from error
 
-    async def _call(self, seconds: float, call: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        try:
-            async with asyncio.timeout(seconds) as limit:
-                return await getattr(self._journal, call)(*args, **named)
-        except TimeoutError as error:
-            if limit.expired():
-                raise self._late(seconds, call) from error
-            raise
-
-    async def _call_apart(self, seconds: float, call: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        """In a task of its own, which is left behind if it does not let go."""
-        if self._leaving:
-            await asyncio.wait(self._leaving)
-        if self._kept and call != "close":
-            raise JournalUnknown(self._kept)
-        asked = asyncio.create_task(self._answer(call, args, named), name=f"{self._name}: {call}")
-        try:
-            await asyncio.wait((asked,), timeout=seconds)
-        except asyncio.CancelledError:
-            await self._leave(asked, call)
-            raise
-        if not asked.done():
-            await self._leave(asked, call)
-            raise self._late(seconds, call)
-        if asked.cancelled():
-            raise JournalUnknown(f"{self._name} failed: it has cancelled the call itself ({call}).")
-        return asked.result()
-
-    async def _answer(self, call: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        try:
-            return await getattr(self._journal, call)(*args, **named)
-        except SystemExit as error:  # which in a task of its own would end the loop
-            raise self._failed(error, call) from error
-
     def _failed(self, error: BaseException, call: str) -> JournalUnknown:
-        return JournalUnknown(f"{self._name} failed: {type(error).__name__}: {error} ({call}).")
-
-    def _late(self, seconds: float, call: str) -> JournalUnknown:
-        return JournalUnknown(f"{self._name} did not answer within {seconds:g} s ({call}).")
-
-    async def _leave(self, asked: asyncio.Task[Any], call: str) -> None:
-        """Cancel a call, and see whether that ends it; also where nobody waits for that any more."""
-        if asked.done():
-            return
-        leaving = asyncio.create_task(self._see(asked, call))
-        self._leaving.add(leaving)
-        leaving.add_done_callback(self._leaving.discard)
-        await asyncio.shield(leaving)
-
-    async def _see(self, asked: asyncio.Task[Any], call: str) -> None:
-        if await let_go((asked,), LET_GO_S_MAX):
-            self._kept = (
-                f"{self._name} does not let go of a call that was cancelled ({call}), and is asked for nothing more."
-            )
-            _log.error("%s", self._kept)
+        return JournalUnknown(f"{self._name} failed: {why(error)} ({call}).")
 
     def _is(self, kind: type[T], call: str, answer: object) -> T:
         if not isinstance(answer, kind):

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 
 from wingbeat.base.errors import WingbeatError
-from wingbeat.engine.letgo import within
+from wingbeat.calls import why, within
 
 FAILURES_MAX = 5
 """How many different things may fail in a row. The same one as often as it likes: it may be to blame itself."""
@@ -34,6 +34,7 @@ class Circuit:
         self._failed: set[Hashable] = set()
         self._why, self._pause, self._until = "", PAUSE_S, 0.0
         self._trying = False
+        self._failures = 0
 
     @property
     def open(self) -> bool:
@@ -45,6 +46,12 @@ class Circuit:
         """For people: that it is left alone, and what failed last."""
         return f"{self.name} is left alone for a while, it failed again and again: {self._why}"
 
+    @property
+    def is_told(self) -> bool:
+        """Whether the last failure is one to be told of: the first, second, fourth, …, as one that fails now and then is never
+        left alone."""
+        return self._failures & (self._failures - 1) == 0
+
     def rest_s(self) -> float:
         """For how long it is left alone, in seconds; 0 when it may be asked."""
         if not self._failed or not self.open:
@@ -53,7 +60,8 @@ class Circuit:
 
     @asynccontextmanager
     async def asked(self, what: Hashable, seconds: float) -> AsyncIterator[asyncio.Timeout]:
-        """Within this it is asked for `what`, and has `seconds` to answer. Raises LeftAlone where it is not to be asked."""
+        """Within this it is asked for `what`, and has `seconds` to answer. Raises LeftAlone where it is not to be asked, NoAnswer
+        where it does not answer."""
         if self.rest_s():
             raise LeftAlone(f"{self.why}.")
         self._trying = True
@@ -61,10 +69,6 @@ class Circuit:
             async with within(seconds) as limit:
                 yield limit
         except (Exception, SystemExit) as error:
-            if limit.expired():
-                late = f"it did not answer within {seconds:g} s"
-                self.failed(what, late)
-                raise TimeoutError(f"{self.name}: {late}") from error
             self.failed(what, error)
             raise
         else:
@@ -80,10 +84,10 @@ class Circuit:
             self._failed.clear()
             self._pause = PAUSE_S
 
-    def failed(self, what: Hashable, error: BaseException | str) -> None:
+    def failed(self, what: Hashable, error: BaseException) -> None:
         """It did not answer, or wrongly, when it was asked for `what`."""
         was_open = self.open
-        self._why = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        self._why, self._failures = why(error), self._failures + 1
         self._failed.add(what)
         if not self.open:
             return

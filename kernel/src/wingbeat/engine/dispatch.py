@@ -9,10 +9,10 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from wingbeat.base.errors import ConfigurationError, ErrorKind
+from wingbeat.calls import Calls, NoAnswer, let_go, why, within
 from wingbeat.contracts.executor import Aborted, AttemptRequest, Executor, Failed
 from wingbeat.contracts.failpoints import hit
 from wingbeat.engine.circuit import Circuit, LeftAlone
-from wingbeat.engine.letgo import let_go
 from wingbeat.engine.reports import Reports
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import AttemptPhase
@@ -47,6 +47,7 @@ class Dispatcher:
     def __init__(self, name: str, executor: Executor, reports: Reports) -> None:
         self.name, self.executor, self._reports = name, executor, reports
         self.circuit = Circuit(f"The executor {name!r}")
+        self._calls = Calls(executor, self.circuit.name)
         self._queue: deque[AttemptRequest] = deque()
         self._lined: set[str] = set()
         self._wake, self._adopted = asyncio.Event(), asyncio.Event()
@@ -60,17 +61,15 @@ class Dispatcher:
     async def open(self, *, needed: bool) -> str:
         """Start the executor, and begin to submit. Says why it cannot be used; raises that for one that is `needed`."""
         try:
-            async with asyncio.timeout(START_S_MAX) as limit:
-                await self.executor.start(self._reports)
+            await self._calls.ask_within(START_S_MAX, "start", self._reports)
         except (Exception, SystemExit) as error:
-            late = limit.expired()
-            why = f"it was not ready within {START_S_MAX:g} s" if late else f"{type(error).__name__}: {error}"
             if not needed:
-                return why
+                return why(error)
             if isinstance(error, ConfigurationError):
                 raise
             raise ConfigurationError(
-                f"The executor {self.name!r} cannot be used: {why}.", hint="It is the one of tasks that name none."
+                f"The executor {self.name!r} cannot be used: {why(error)}.",
+                hint="It is the one of tasks that name none.",
             ) from error
         self.start()
         return ""
@@ -111,10 +110,9 @@ class Dispatcher:
         for task in await let_go(self._tasks(), CLOSE_S_MAX):
             _log.warning("The executor %r does not let go of %r, which was cancelled.", self.name, task.get_name())
         try:
-            async with asyncio.timeout(CLOSE_S_MAX):
-                await self.executor.close()
+            await self._calls.close(CLOSE_S_MAX)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may raise anything; the others are to be closed too
-            _log.warning("The executor %r did not close in order: %s: %s", self.name, type(error).__name__, error)
+            _log.warning("The executor %r did not close in order: %s", self.name, why(error))
 
     def _tasks(self) -> list[asyncio.Task[Any]]:
         return [t for t in (self._task, *self._background) if t is not None]
@@ -128,10 +126,9 @@ class Dispatcher:
 
     async def _adopt(self, requests: Sequence[AttemptRequest]) -> bool:
         try:
-            async with asyncio.timeout(ADOPT_S_MAX):
-                await self.executor.recover(requests)
+            await self._calls.ask_within(ADOPT_S_MAX, "recover", requests)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # as above
-            told = f"{len(requests)} attempts: {type(error).__name__}: {error}"
+            told = f"{len(requests)} attempts: {why(error)}"
             _log.warning("The executor %r cannot adopt %s; it is tried again", self.name, told)
             return False
         self._adopted.set()
@@ -173,9 +170,12 @@ class Dispatcher:
             await self.executor.submit(request)
             hit("submit.after")
         except asyncio.CancelledError:
-            if not self._is_overdue():
+            if self._is_overdue():
+                self._later(request, NoAnswer(f"it did not answer within {SUBMIT_S_MAX:g} s"))
+            elif self._task is not None and not self._task.cancelling():
+                self._later(request, NoAnswer("it has cancelled the call itself"))
+            else:
                 raise
-            self._later(request, TimeoutError(f"it did not take it within {SUBMIT_S_MAX:g} s"))
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may raise anything; it is contained here
             self._later(request, error)
         else:
@@ -239,7 +239,7 @@ class Dispatcher:
                 self._lined.discard(request.id)
                 return
         self._lined.discard(request.id)
-        message = f"Executor {self.name!r} did not take the attempt: {type(error).__name__}: {error}"
+        message = f"Executor {self.name!r} did not take the attempt: {why(error)}"
         failed = Failed(ErrorInfo("ExecutorFailed", message, ErrorKind.SYSTEM))
         self._reports.refused(request.id, failed)
         await self._cancel(
@@ -254,15 +254,15 @@ class Dispatcher:
         while True:
             try:
                 hit("cancel.before")
-                async with asyncio.timeout(CANCEL_S_MAX) as limit:
+                async with within(CANCEL_S_MAX):
                     await self.executor.cancel(attempt, reason)
                 hit("cancel.after")
             except (Exception, SystemExit) as error:  # noqa: BLE001  # an attempt must be seen gone; its end is awaited, so try for as long as it takes
                 tries += 1
                 if tries & (tries - 1) == 0:  # the first, second, fourth, …
-                    late = f"it did not answer within {CANCEL_S_MAX:g} s"
-                    why = late if limit.expired() else f"{type(error).__name__}: {error}"
-                    _log.warning("The executor %r cannot cancel %s: %s; it is tried again", self.name, attempt, why)
+                    _log.warning(
+                        "The executor %r cannot cancel %s: %s; it is tried again", self.name, attempt, why(error)
+                    )
                 await asyncio.sleep(_delay_s(tries))
             else:
                 asyncio.get_running_loop().call_later(REPORT_S_MAX, self._gone, attempt, reason)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable
+from typing import Any
 
 from wingbeat.base.errors import ConfigurationError, InputError, WingbeatError
-from wingbeat.contracts.catalog import Catalog, Evicted, Eviction, Trimmable
+from wingbeat.calls import Calls, NoAnswer, why
+from wingbeat.contracts.catalog import Evicted, Eviction, Trimmable
 from wingbeat.contracts.failpoints import hit
 
 ANSWER_S_MAX = 300.0
@@ -18,7 +18,7 @@ TRIMMED_AT_ONCE = 1000
 """So many entries go at once."""
 
 
-async def evict(catalog: Catalog | None, eviction: Eviction) -> Evicted:
+async def evict(catalog: Calls | None, eviction: Eviction) -> Evicted:
     """See `Engine.evict_cache`."""
     if eviction == Eviction():
         raise InputError(
@@ -32,49 +32,40 @@ async def evict(catalog: Catalog | None, eviction: Eviction) -> Evicted:
             "There is no catalog, hence nothing to evict.",
             hint="Install one (pip install wingbeat-catalog), or look at the setting kernel.catalog.",
         )
+    chosen: dict[str, Any] = {
+        "digest": eviction.digest,
+        "task": eviction.task,
+        "older_than_s": eviction.older_than_s,
+        "size_max": eviction.size_max,
+    }
     try:
-        async with asyncio.timeout(ANSWER_S_MAX):
-            if eviction.everything:
-                return await catalog.evict(older_than_s=ANY_AGE_S)
-            return await catalog.evict(
-                digest=eviction.digest,
-                task=eviction.task,
-                older_than_s=eviction.older_than_s,
-                size_max=eviction.size_max,
-            )
-    except WingbeatError:
-        raise
-    except TimeoutError as error:
-        raise WingbeatError(f"The catalog did not answer within {ANSWER_S_MAX:.0f} s.") from error
+        return await _answered(catalog, "evict", **({"older_than_s": ANY_AGE_S} if eviction.everything else chosen))
     except (Exception, SystemExit) as error:
-        raise WingbeatError(f"The catalog failed to evict: {type(error).__name__}: {error}") from error
+        if isinstance(error, WingbeatError) and not isinstance(error, NoAnswer):
+            raise
+        raise WingbeatError(f"{catalog.name} failed to evict: {why(error)}.") from error
 
 
-async def trim(catalog: Catalog | None, name: str, unused_s: float, *, dry: bool) -> tuple[int, str]:
-    """Have those entries go, in batches, that were last used so long ago, or count them; says how many, and why not all of them.
-
-    Args:
-        name: The catalog, in messages.
-    """
+async def trim(catalog: Calls | None, unused_s: float, *, dry: bool) -> tuple[int, str]:
+    """Have those entries go, in batches, that were last used so long ago, or count them; says how many, and why not all of them."""
     if catalog is None:
         return 0, ""
-    if not isinstance(catalog, Trimmable):
-        return 0, f"{name} keeps its entries until they are evicted: it has no call to remove what is not used."
+    if not isinstance(catalog.plugin, Trimmable):
+        return 0, f"{catalog.name} keeps its entries until they are evicted: it has no call to remove what is not used."
     gone = 0
     try:
-        left = (await _answered(catalog.stale(unused_s))).entries
+        left = (await _answered(catalog, "stale", unused_s)).entries
         while left > 0 and not dry:  # never more than there were: what is broken may say that there are always more
-            found = (await _answered(catalog.trim(unused_s, min(left, TRIMMED_AT_ONCE)))).entries
+            found = (await _answered(catalog, "trim", unused_s, min(left, TRIMMED_AT_ONCE))).entries
             gone, left = gone + found, left - found if found > 0 else 0
             hit("collect.trimmed")
     except (Exception, SystemExit) as error:  # noqa: BLE001  # it may raise anything, and there is more to collect
-        return gone, f"{name} keeps its entries for now: {type(error).__name__}: {error}"
+        return gone, f"{catalog.name} keeps its entries for now: {why(error)}"
     return left if dry else gone, ""
 
 
-async def _answered(call: Awaitable[object]) -> Evicted:
-    async with asyncio.timeout(ANSWER_S_MAX):
-        found = await call
+async def _answered(catalog: Calls, call: str, *args: Any, **named: Any) -> Evicted:
+    found = await catalog.ask_within(ANSWER_S_MAX, call, *args, **named)
     if not isinstance(found, Evicted):
-        raise TypeError(f"it answered with {type(found).__name__}, not with {Evicted.__name__}")
+        raise TypeError(f"{call} answered with {type(found).__name__}, not with {Evicted.__name__}")
     return found

@@ -8,10 +8,10 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 
 from wingbeat.base.errors import JournalUnknown
+from wingbeat.calls import Calls, let_go, why
 from wingbeat.contracts.observer import MISSED, Observer, Propagates, Published
 from wingbeat.engine.again import told_again
 from wingbeat.engine.circuit import Circuit, LeftAlone
-from wingbeat.engine.letgo import let_go, within
 from wingbeat.engine.live import Live
 
 QUEUE_MAX = 1000
@@ -31,10 +31,12 @@ class _Told:
 
     def __init__(self, name: str, observer: Observer) -> None:
         self.observer, self.circuit = observer, Circuit(f"The observer {name!r}")
+        self._calls = Calls(observer, self.circuit.name)
         self.queue: asyncio.Queue[list[Published]] = asyncio.Queue(QUEUE_MAX)
         self.missed = 0
         self._warned = False
-        self._failures = 0
+        self._since: float | None = None
+        """Since when it is being told, by the loop's clock."""
 
     def variables(self, attempt: str) -> Mapping[str, str]:
         """What it wants the process of an attempt to find in its environment."""
@@ -60,10 +62,9 @@ class _Told:
     async def start(self) -> bool:
         """Whether it could be started."""
         try:
-            async with within(START_S_MAX) as limit:
-                await self.observer.start()
+            await self._calls.ask_within(START_S_MAX, "start")
         except (Exception, SystemExit) as error:  # noqa: BLE001  # it may raise anything, and harms nobody else
-            _log.warning("%s cannot be used: %s", self.circuit.name, _why(error, limit, START_S_MAX))
+            _log.warning("%s cannot be used: %s", self.circuit.name, why(error))
             return False
         return True
 
@@ -73,15 +74,16 @@ class _Told:
             async with asyncio.timeout(CLOSE_S_MAX):
                 await self.queue.join()
         except TimeoutError:
-            _log.warning("%s is too slow: what happened last is not told any more.", self.circuit.name)
+            hangs = self._since is not None and asyncio.get_running_loop().time() - self._since >= CLOSE_S_MAX
+            how = f"did not answer within {CLOSE_S_MAX:g} s" if hangs else "is too slow"
+            _log.warning("%s %s: what happened last is not told any more.", self.circuit.name, how)
 
     async def close(self) -> None:
         """Let it end, if it does."""
         try:
-            async with within(CLOSE_S_MAX) as limit:
-                await self.observer.close()
+            await self._calls.close(CLOSE_S_MAX)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # it may raise anything, and harms nobody else
-            _log.warning("%s did not close: %s", self.circuit.name, _why(error, limit, CLOSE_S_MAX))
+            _log.warning("%s did not close: %s", self.circuit.name, why(error))
 
     async def run(self) -> None:
         """Tell it everything, or that it has missed some: what it was told while it failed too, for nobody knows what it took."""
@@ -91,24 +93,18 @@ class _Told:
             told = [Published("", -1, 0.0, MISSED, "", evidence={"events": count}), *events] if count else events
             try:
                 async with self.circuit.asked(object(), OBSERVE_S_MAX):
-                    await self.observer.observe(told)
+                    self._since = asyncio.get_running_loop().time()
+                    await self._calls.ask("observe", told)
             except (Exception, SystemExit) as error:  # noqa: BLE001  # an observer that fails harms nobody else
                 self.missed += count + len(events)
                 self._failed(error)
             finally:
+                self._since = None
                 self.queue.task_done()
 
     def _failed(self, error: BaseException) -> None:
-        """Say so, of its failures the first, second, fourth, …: who fails now and then is never left alone."""
-        if isinstance(error, LeftAlone):
-            return
-        self._failures += 1
-        if self._failures & (self._failures - 1) == 0:
-            _log.warning("%s failed and misses events: %s: %s", self.circuit.name, type(error).__name__, error)
-
-
-def _why(error: BaseException, limit: asyncio.Timeout, seconds: float) -> str:
-    return f"no answer within {seconds:g} s" if limit.expired() else f"{type(error).__name__}: {error}"
+        if not isinstance(error, LeftAlone) and self.circuit.is_told:
+            _log.warning("%s failed and misses events: %s", self.circuit.name, why(error))
 
 
 class Feed:

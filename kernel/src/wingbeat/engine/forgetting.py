@@ -59,7 +59,7 @@ class Forgetting:
 
     async def entries(self, unused_s: float, *, dry: bool) -> tuple[int, str]:
         """Forget entries of the catalog. See `eviction.trim`."""
-        return await trim(self._memo.catalog, self._memo.name, unused_s, dry=dry)
+        return await trim(self._memo.catalog, unused_s, dry=dry)
 
 
 def _open(live: Live) -> list[float]:

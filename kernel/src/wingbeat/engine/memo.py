@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from wingbeat.calls import Calls, why
 from wingbeat.compile.cachekey import input_digests, interface_digest, key_digest
 from wingbeat.contracts.catalog import CacheEntry, CacheKey, Catalog, Explanation, Reserved
 from wingbeat.contracts.failpoints import hit
@@ -17,7 +18,6 @@ from wingbeat.engine.background import Broke, watched
 from wingbeat.engine.circuit import Circuit, LeftAlone
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.held import Held
-from wingbeat.engine.letgo import within
 from wingbeat.engine.live import Live
 from wingbeat.machine.event import CacheHeld, CacheHit, CacheMissed, CacheStored, Event
 from wingbeat.runtime.threads import in_thread
@@ -43,7 +43,7 @@ class Memo:
     """Answers the machine's questions about the catalog with events.
 
     Attributes:
-        name: What it is called in messages.
+        catalog: The catalog's calls; None without one, or if it cannot be used.
 
         looking: How many lookups are under way; their answers are events to come.
     """
@@ -51,9 +51,9 @@ class Memo:
     def __init__(
         self, catalog: Catalog | None, name: str, storage: Storage, clock: Clock, post: Post, broke: Broke
     ) -> None:
-        self.catalog, self._storage, self._clock, self._post, self._broke = catalog, storage, clock, post, broke
-        self.name, self._none = f"The catalog {name!r}", NO_CATALOG
-        self._circuit = Circuit(self.name)
+        self._storage, self._clock, self._post, self._broke = storage, clock, post, broke
+        self._circuit, self._none = Circuit(f"The catalog {name!r}"), NO_CATALOG
+        self.catalog = None if catalog is None else Calls(catalog, self._circuit.name)
         self._verifying = Circuit(f"The storage {storage.scheme!r}")
         self.looking = 0
         self._limit = asyncio.Semaphore(CONCURRENCY)
@@ -67,13 +67,9 @@ class Memo:
         if self.catalog is None:
             return
         try:
-            async with within(START_S_MAX) as limit:
-                await self.catalog.start()
+            await self.catalog.ask_within(START_S_MAX, "start")
         except (Exception, SystemExit) as error:  # noqa: BLE001  # it may raise anything, and tasks can run without it
-            late = f"no answer within {START_S_MAX:g} s"
-            self._none = (
-                f"{self.name} cannot be used: {late if limit.expired() else f'{type(error).__name__}: {error}'}"
-            )
+            self._none = f"{self.catalog.name} cannot be used: {why(error)}"
             self.catalog = None
             _log.warning("%s", self._none)
         else:
@@ -90,10 +86,9 @@ class Memo:
         await asyncio.gather(*self._all(), return_exceptions=True)
         if self.catalog is not None:
             try:
-                async with within(ANSWER_S_MAX):
-                    await self.catalog.close()
+                await self.catalog.close(ANSWER_S_MAX)
             except (Exception, SystemExit) as error:  # noqa: BLE001  # it may raise anything, and the others are to be closed too
-                _log.warning("%s did not close: %s: %s", self.name, type(error).__name__, error)
+                _log.warning("%s did not close: %s", self.catalog.name, why(error))
 
     def _all(self) -> list[asyncio.Task[None]]:
         return [t for t in (self._keeper, *self._tasks) if t is not None]
@@ -130,7 +125,7 @@ class Memo:
         if reserved is not None and self.catalog is not None:
             self._spawn(self._release(self.catalog, *reserved))
 
-    def _ask(self, live: Live, node: int, catalog: Catalog) -> None:
+    def _ask(self, live: Live, node: int, catalog: Calls) -> None:
         self.looking += 1
         watched(self._spawn(self._lookup(live, node, catalog)), live, self._broke)
 
@@ -146,7 +141,7 @@ class Memo:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _lookup(self, live: Live, node: int, catalog: Catalog) -> None:
+    async def _lookup(self, live: Live, node: int, catalog: Calls) -> None:
         try:
             key = cache_key(live, node)
             async with self._limit, self._circuit.asked((live.id, node), ANSWER_S_MAX) as limit:
@@ -155,7 +150,7 @@ class Memo:
             event = CacheMissed(self._clock.now(), node, CacheStatus.DISABLED, str(error), publish=False)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a catalog may raise anything; the task can run without it
             self.release(live, node)  # which may have been granted before it failed
-            event = self._failed(node, error)
+            event = self._failed(node, self._circuit, error)
         finally:
             self.looking -= 1
         if not isinstance(event, CacheHeld):
@@ -163,17 +158,26 @@ class Memo:
         hit("lookup.after")
         self._post(live, event)
 
-    def _failed(self, node: int, error: BaseException) -> CacheMissed:
-        told = str(error) if isinstance(error, LeftAlone) else f"the lookup failed: {type(error).__name__}: {error}"
+    def _failed(self, node: int, circuit: Circuit, error: BaseException) -> CacheMissed:
+        told = self._said(circuit, error)
         return CacheMissed(self._clock.now(), node, CacheStatus.LOOKUP_FAILURE, told, publish=False)
 
-    async def _answer(self, live: Live, node: int, key: CacheKey, catalog: Catalog, limit: asyncio.Timeout) -> Event:
+    def _said(self, circuit: Circuit, error: BaseException) -> str:
+        """Who has failed, and how; also in the log, if it is not left alone for it."""
+        if isinstance(error, LeftAlone):
+            return error.message
+        told = f"{circuit.name} failed: {why(error)}"
+        if circuit.is_told:
+            _log.warning("%s. Tasks run without it.", told.rstrip("."))
+        return told
+
+    async def _answer(self, live: Live, node: int, key: CacheKey, catalog: Calls, limit: asyncio.Timeout) -> Event:
         hit("lookup.before")
         task = live.machine.graph.task(node)
         assert task is not None
         assert task.cache is not None
         damage = None
-        entry = await catalog.lookup(key)
+        entry = await catalog.ask("lookup", key)
         if entry is not None:
             _check(entry, CacheEntry, "lookup")
             if entry.key.digest != key.digest:
@@ -182,27 +186,27 @@ class Memo:
             try:
                 damage = await self._damage(task, entry.outputs)
             except Exception as error:  # noqa: BLE001  # it may raise anything, and the entry and the catalog cannot help it
-                return self._failed(node, error)
+                return self._failed(node, self._verifying, error)
             limit.reschedule(asyncio.get_running_loop().time() + ANSWER_S_MAX)
             if damage is None:
                 hit("lookup.hit")
                 return CacheHit(self._clock.now(), node, entry.outputs, entry.source)
-            await catalog.evict(digest=key.digest)
+            await catalog.ask("evict", digest=key.digest)
         if task.cache.serialize:
             owner = _owner(live, node)
-            reserved = await catalog.reserve(key, owner, RESERVATION_S)
+            reserved = await catalog.ask("reserve", key, owner, RESERVATION_S)
             _check(reserved, Reserved, "reserve")
             if reserved.owner != owner:
                 now, seconds = self._clock.now(), self._held.wait(live, node, key.digest)
                 return CacheHeld(now, node, reserved.owner, now + seconds)
             hit("reserve.granted")
             self._reservations[live.id, node] = (key, owner)
-            if damage is None and await catalog.lookup(key) is not None:  # stored since we looked
+            if damage is None and await catalog.ask("lookup", key) is not None:  # stored since we looked
                 self.release(live, node)
                 return await self._answer(live, node, key, catalog, limit)
         reason = f"the entry was damaged: {damage}"
         if not damage:
-            explanation = await catalog.explain(key)
+            explanation = await catalog.ask("explain", key)
             _check(explanation, Explanation, "explain")
             reason = explanation.reason
         return CacheMissed(self._clock.now(), node, CacheStatus.MISS, reason, publish=True)
@@ -241,24 +245,23 @@ class Memo:
                 size=_size(state.outputs),
             )
             async with self._circuit.asked((live.id, node), ANSWER_S_MAX):
-                await self.catalog.publish(entry)
+                await self.catalog.ask("publish", entry)
             self._reservations.pop((live.id, node), None)  # it has ended with that
             self._ended(entry.key.digest, stored=True)
             hit("publish.after")
         except (Exception, SystemExit) as error:  # noqa: BLE001  # what was computed stays valid without the catalog
-            status, reason = (
-                CacheStatus.PUT_FAILURE,
-                f"the outputs could not be stored: {type(error).__name__}: {error}",
-            )
+            told = self._none if self.catalog is None else self._said(self._circuit, error)
+            status, reason = CacheStatus.PUT_FAILURE, f"the outputs could not be stored: {told}"
         self.release(live, node)
         self._post(live, CacheStored(self._clock.now(), node, status, reason))
 
-    async def _release(self, catalog: Catalog, key: CacheKey, owner: str) -> None:
+    async def _release(self, catalog: Calls, key: CacheKey, owner: str) -> None:
         try:
             hit("release.before")
             async with self._circuit.asked(owner, ANSWER_S_MAX):
-                await catalog.release(key, owner)
-        except (Exception, SystemExit):  # noqa: BLE001  # it ends by itself
+                await catalog.ask("release", key, owner)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # it ends by itself
+            self._said(self._circuit, error)
             return
         self._ended(key.digest, stored=False)
 
@@ -269,12 +272,12 @@ class Memo:
                 if self.catalog is not None:
                     await self._extend(self.catalog, key, owner)
 
-    async def _extend(self, catalog: Catalog, key: CacheKey, owner: str) -> None:
+    async def _extend(self, catalog: Calls, key: CacheKey, owner: str) -> None:
         try:
             async with self._circuit.asked(owner, ANSWER_S_MAX):
-                await catalog.reserve(key, owner, RESERVATION_S)
-        except (Exception, SystemExit):  # noqa: BLE001  # tried again in a third of its time
-            return
+                await catalog.ask("reserve", key, owner, RESERVATION_S)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # tried again in a third of its time
+            self._said(self._circuit, error)
 
 
 def _check(answer: object, kind: type, call: str) -> None:

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from wingbeat.base.errors import ConfigurationError, InputError, NotFound
 from wingbeat.base.ids import check_execution_id, digest, short_id
+from wingbeat.calls import Calls
 from wingbeat.contracts.admin import (
     BY_LABEL,
     CAUSE_LABEL,
@@ -71,7 +72,7 @@ from wingbeat_admin.local.quotas import check_versions
 from wingbeat_admin.local.ranges import check_range, ids_of, ticks_in
 from wingbeat_admin.local.schema import open_file
 from wingbeat_admin.local.store import Store
-from wingbeat_admin.local.teller import Teller, channels_of
+from wingbeat_admin.local.teller import Teller, channels_of, safely_told
 from wingbeat_admin.local.ticks import check, ticks
 from wingbeat_admin.settings import Rule
 
@@ -132,8 +133,9 @@ class LocalAdmin:
         audit_days: float = AUDIT_DAYS,
     ) -> None:
         self._path, self._engine, self._storage, self._clock = path, engine, storage, clock
-        self._notifiers, self._rules = notifiers, rules
-        self._channels = channels_of(notifiers)
+        self._rules = rules
+        self._notifiers = {name: Calls(each, f"The notifier {name!r}") for name, each in notifiers.items()}
+        self._channels = channels_of(self._notifiers)
         self._teller = Teller(engine, self.do, self._channels, clock, give_up_s)
         for rule in rules:
             self._check_channel(rule.spec.to, "a rule of [notify]")
@@ -504,10 +506,9 @@ class LocalAdmin:
         notifiers, self._notifiers = self._notifiers, {}
         for name, notifier in notifiers.items():
             try:
-                async with asyncio.timeout(CLOSE_S_MAX):
-                    await notifier.close()
-            except Exception as error:  # noqa: BLE001  # a notifier that fails harms nobody else
-                _log.warning("The notifier %r could not be closed: %s", name, type(error).__name__)
+                await notifier.close(CLOSE_S_MAX)
+            except (Exception, SystemExit) as error:  # noqa: BLE001  # a notifier that fails harms nobody else
+                _log.warning("The notifier %r could not be closed: %s", name, safely_told(error))
 
     def _check_channel(self, channel: str, who: str) -> None:
         """Warn of what would not arrive: what is deployed elsewhere may have no such channel."""

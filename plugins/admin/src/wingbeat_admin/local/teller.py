@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 
 from wingbeat.base.errors import ConfigurationError, EngineStopped, WingbeatError
-from wingbeat.base.units import format_duration
+from wingbeat.calls import Calls
 from wingbeat.contracts.engine import Engine
 from wingbeat.contracts.failpoints import hit
-from wingbeat.contracts.notifier import Message, Notifier, Undeliverable
+from wingbeat.contracts.notifier import Message, Undeliverable
 from wingbeat_admin.local.notices import Notice
 from wingbeat_admin.local.store import Store
 from wingbeat_admin.local.waiting import either
@@ -30,17 +30,17 @@ REASON_CHARS_MAX = 2000
 _log = logging.getLogger("wingbeat.notify")
 
 
-def channels_of(notifiers: Mapping[str, Notifier]) -> dict[str, Notifier]:
-    """Who serves which channel. A notifier that cannot say what it serves is done without.
+def channels_of(notifiers: Mapping[str, Calls]) -> dict[str, Calls]:
+    """The calls of whoever serves a channel, by the channel. A notifier that cannot say what it serves is done without.
 
     Raises:
         ConfigurationError: Two serve channels of one name.
     """
-    found: dict[str, tuple[str, Notifier]] = {}
-    for name, notifier in notifiers.items():
+    found: dict[str, tuple[str, Calls]] = {}
+    for name, asked in notifiers.items():
         try:
-            channels = sorted(notifier.channels)
-        except Exception as error:  # noqa: BLE001  # it may raise anything, and harms nobody else
+            channels = sorted(asked.plugin.channels)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # it may raise anything, and harms nobody else
             _log.warning("The notifier %r is done without: its channels cannot be had: %s", name, type(error).__name__)
             continue
         for channel in channels:
@@ -49,8 +49,8 @@ def channels_of(notifiers: Mapping[str, Notifier]) -> dict[str, Notifier]:
                     f"The channel {channel!r} is set up twice: in [{found[channel][0]}] and in [{name}].",
                     hint="Channels have one namespace, so that those who name them need not know what they are: rename one.",
                 )
-            found[channel] = name, notifier
-    return {channel: notifier for channel, (_, notifier) in found.items()}
+            found[channel] = name, asked
+    return {channel: asked for channel, (_, asked) in found.items()}
 
 
 class Teller:
@@ -68,7 +68,7 @@ class Teller:
         self,
         engine: Engine,
         do: Callable[..., Awaitable[Any]],
-        channels: Mapping[str, Notifier],
+        channels: Mapping[str, Calls],
         clock: Callable[[], float],
         give_up_s: float,
     ) -> None:
@@ -141,12 +141,11 @@ class Teller:
             raise ConfigurationError(f"There is no channel {message.channel!r} here.")
         told = await self._explained(message)
         hit("admin.notify")
-        async with asyncio.timeout(TELL_S_MAX):
-            await notifier.notify(told)
+        await notifier.ask_within(TELL_S_MAX, "notify", told)
 
     async def _failed(self, notice: Notice, error: BaseException) -> None:
         message, now = notice.message, self._clock()
-        why = _told(error)
+        why = safely_told(error)
         if isinstance(error, Undeliverable) or notice.again > notice.since + self._give_up_s:
             _log.warning("%s is not told over the channel %r: it was given up: %s", message.title, message.channel, why)
             await self._do(Store.given_up, message.id, why, now)
@@ -172,8 +171,6 @@ class Teller:
         return msgspec.structs.replace(message, reason=reason[:REASON_CHARS_MAX])
 
 
-def _told(error: BaseException) -> str:
+def safely_told(error: BaseException) -> str:
     """Why, for logs and lists: what others raise may hold an address with a key, so only its class is told."""
-    if isinstance(error, TimeoutError):
-        return f"it has not answered within {format_duration(TELL_S_MAX)}"
     return error.message if isinstance(error, WingbeatError) else type(error).__name__

@@ -1,0 +1,175 @@
+"""Calls of plugins, each of which comes to an end: the door for whoever has plugins of its own, as an admin has its notifiers.
+
+A plugin may raise anything, exit, hang, cancel the call that it is in, and not let itself be cancelled. None of this may hold up,
+or end, who has called it. `Calls` makes the calls of one plugin; what goes wrong is told behind the plugin's name (`why`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from typing import Any
+
+from wingbeat.base.errors import WingbeatError
+
+LET_GO_S_MAX = 10.0
+"""So long may a call take to end that is cancelled."""
+OWN = frozenset({"wingbeat", "wingbeat_catalog", "wingbeat_telemetry"})
+"""Packages whose plugins are known to let go of a call, by their tests: a task for each call of them would cost 60-80 us."""
+
+_log = logging.getLogger("wingbeat.plugins")
+
+
+class NoAnswer(WingbeatError):
+    """A call has ended without an answer: it took too long, has cancelled itself, or was not made. The message is one of `why`."""
+
+
+def why(error: BaseException) -> str:
+    """What went wrong with a call, for people: to be read behind the name of the plugin."""
+    return error.message if isinstance(error, NoAnswer) else f"{type(error).__name__}: {error}"
+
+
+@asynccontextmanager
+async def within(seconds: float) -> AsyncIterator[asyncio.Timeout]:
+    """As `asyncio.timeout`, for calls of a plugin, which must not end who has called it.
+
+    Raises:
+        NoAnswer: They took longer, or one has cancelled itself.
+    """
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            yield limit
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise NoAnswer("it has cancelled the call itself") from error
+    except (Exception, SystemExit) as error:
+        if limit.expired():
+            raise NoAnswer(f"it did not answer within {seconds:g} s") from error
+        raise
+
+
+async def let_go(tasks: Collection[asyncio.Task[Any]], seconds: float) -> set[asyncio.Task[Any]]:
+    """Cancel tasks, and wait until they have ended.
+
+    Those that have not after `seconds` are given back, and left behind: whoever ends the loop does not wait for them either, as
+    `asyncio.run` would for ever.
+    """
+    for task in tasks:
+        task.cancel()
+    if not tasks:
+        return set()
+    try:
+        return (await asyncio.wait(tasks, timeout=seconds))[1]
+    finally:
+        for task in tasks:
+            if not task.done():
+                asyncio._unregister_task(task)  # noqa: SLF001  # documented, for those who extend asyncio
+                task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001  # it was told, by name
+
+
+class Calls:
+    """The calls of one plugin.
+
+    Each is a task of its own, but for plugins that are known to let go. One that is cancelled and does not end is left behind, and
+    told once, by name; until it has ended, the plugin is asked for nothing more but to close. So no more are left behind than
+    were under way at once.
+
+    Args:
+        plugin: What is called.
+
+        name: What it is, for messages: ``The catalog 'sqlite'``.
+    """
+
+    def __init__(self, plugin: Any, name: str) -> None:
+        self.plugin, self.name = plugin, name
+        self._own = type(plugin).__module__.partition(".")[0] in OWN
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._left: set[asyncio.Task[Any]] = set()
+        self._kept = ""
+
+    async def ask(self, call: str, *args: Any, **named: Any) -> Any:
+        """What a call of it answers, whatever that is. How long it may take is up to the caller: see `within`.
+
+        Raises:
+            NoAnswer: It has cancelled itself, or an earlier one that was cancelled has not ended.
+
+            Exception, SystemExit: What it raises.
+        """
+        if self._own:
+            return await getattr(self.plugin, call)(*args, **named)
+        if self._kept and call != "close":
+            raise NoAnswer(self._kept)
+        asked = asyncio.create_task(self._answer(call, args, named), name=f"{self.name}: {call}")
+        asked.add_done_callback(_seen)
+        try:
+            await asyncio.wait((asked,))
+        except asyncio.CancelledError:
+            await self._leave(asked, call)
+            raise
+        if asked.cancelled():
+            raise NoAnswer("it has cancelled the call itself")
+        answer, left = asked.result()
+        if left is not None:
+            raise left
+        return answer
+
+    async def ask_within(self, seconds: float, call: str, *args: Any, **named: Any) -> Any:
+        """The same, in so many seconds. Raises NoAnswer also where it takes longer."""
+        async with within(seconds):
+            return await self.ask(call, *args, **named)
+
+    async def quiet(self) -> None:
+        """Wait until every call that was cancelled has ended, or was left behind."""
+        if self._leaving:
+            await asyncio.wait(self._leaving)
+
+    async def close(self, seconds: float) -> None:
+        """Have it close, behind all calls. Raises as `ask_within`."""
+        await self.quiet()
+        await self.ask_within(seconds, "close")
+
+    async def _answer(self, call: str, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, SystemExit | None]:
+        try:
+            return await getattr(self.plugin, call)(*args, **named), None
+        except SystemExit as error:  # which in a task of its own would end the loop
+            return None, error
+
+    async def _leave(self, asked: asyncio.Task[Any], call: str) -> None:
+        """Cancel a call, and see whether that ends it; also where nobody waits for that any more."""
+        if asked.done():
+            return
+        leaving = asyncio.create_task(self._see(asked, call))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+        await asyncio.shield(leaving)
+
+    async def _see(self, asked: asyncio.Task[Any], call: str) -> None:
+        if not await let_go((asked,), LET_GO_S_MAX):
+            return
+        self._left.add(asked)
+        asked.add_done_callback(self._ended)
+        if not self._kept:
+            self._kept = (
+                f"it does not let go of a call that was cancelled ({call}), and is asked for nothing until that ends"
+            )
+            _log.error("%s failed: %s", self.name, self._kept)
+
+    def _ended(self, asked: asyncio.Task[Any]) -> None:
+        self._left.discard(asked)
+        if not self._left:
+            self._kept = ""
+            _log.warning("%s has let go of what it was asked, and is asked again.", self.name)
+
+
+def _seen(asked: asyncio.Task[Any]) -> None:
+    """Take what a call has raised that nobody waits for any more: asyncio would complain."""
+    if not asked.cancelled():
+        asked.exception()
+
+
+__all__ = ["Calls", "NoAnswer", "let_go", "why", "within"]
