@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PLUGINS = Path(__file__).resolve().parents[2] / "examples" / "plugins"
-DOORS = {"attempts", "base", "contracts", "plans", "spec", "testing", "trees", "types"}
+DOORS = {"attempts", "base", "calls", "contracts", "plans", "spec", "testing", "trees", "types"}
 """Modules of the kernel that are public, besides `wingbeat` itself."""
 SOURCES = sorted(path for path in PLUGINS.rglob("*.py") if not {".venv", "build"} & set(path.parts))
 

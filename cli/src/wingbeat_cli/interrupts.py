@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 INTERRUPTED = 130
 
@@ -29,9 +30,11 @@ def raise_again() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _leave(_number: int, _frame: FrameType | None) -> None:
+def _leave(number: int, _frame: FrameType | None) -> None:
     with contextlib.suppress(Exception):  # it may be in the middle of a write
         sys.stdout.flush()
+    if number == signal.SIGTERM:  # by which it would have ended at once
+        os.kill(os.getpid(), signal.SIGTERM)
     with contextlib.suppress(OSError):
         os.write(2, b"\ninterrupted\n")
     os._exit(INTERRUPTED)
@@ -39,25 +42,31 @@ def _leave(_number: int, _frame: FrameType | None) -> None:
 
 @contextlib.contextmanager
 def undone() -> Iterator[None]:
-    """While it is entered, Ctrl-C is raised, so that what was begun is undone: processes, folders. Then the command ends."""
+    """While it is entered, Ctrl-C is raised, and SIGTERM as that, so that what was begun is undone: processes, folders. Then the
+    command ends."""
     before = signal.getsignal(signal.SIGINT)
     if before is not _leave:
         yield
         return
-    asked = False
+    asked = 0
 
     def ask(number: int, frame: FrameType | None) -> None:
         nonlocal asked
-        asked = True
+        asked = number
         signal.default_int_handler(number, frame)
 
     hook = sys.unraisablehook
-    signal.signal(signal.SIGINT, ask)
+    others: dict[signal.Signals, Any] = {signal.SIGINT: before}
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        others[signal.SIGTERM] = signal.SIG_DFL
+    for number in others:
+        signal.signal(number, ask)
     sys.unraisablehook = lambda found: None if found.exc_type is KeyboardInterrupt else hook(found)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in others.items():
+            signal.signal(number, handler)
         sys.unraisablehook = hook
         if asked:  # also if an import has swallowed it, or has made another error of it
-            _leave(signal.SIGINT, None)
+            _leave(asked, None)

@@ -1,7 +1,11 @@
 """A kit that is run from a program."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -42,7 +46,7 @@ def test_what_ends_the_process_fails_and_the_others_go_on():
     assert {test for test, result in results.items() if not result.passed} == BEGIN_IN_THE_MIDDLE
     why = "it has ended the process of the test (exit code 3)"
     assert {results[test].message.partition(": \n")[0][: len(why)] for test in BEGIN_IN_THE_MIDDLE} == {why}
-    assert len(results) == 11
+    assert len(results) == 12
 
 
 def test_what_hangs_fails_and_the_others_go_on_until_too_many_hang(monkeypatch):
@@ -51,9 +55,64 @@ def test_what_hangs_fails_and_the_others_go_on_until_too_many_hang(monkeypatch):
     began = [result for result in results if not result.message.startswith("not run: too many tests before it")]
     assert {result.test for result in began if not result.passed} == BEGIN_IN_THE_MIDDLE
     assert {result.message for result in began if not result.passed} == {"it hangs: no end after 1 s"}
-    assert began[3].passed, "there are two that hang before it, and one behind"
-    assert len(began) < len(results) == 11
+    assert began[4].passed, "there are two that hang before it, and one behind"
+    assert len(began) < len(results) == 12
     assert not any(result.passed for result in results[len(began) :])
+
+
+def test_what_cannot_be_cancelled_fails_early_and_as_soon_as_patience_says():
+    began = time.monotonic()
+    results = list(check.run("p_ends", "observer", "keeps", patience_s=0.5))
+    assert time.monotonic() - began < 60
+    assert (results[0].test, results[0].outcome) == ("test_a_call_lets_itself_be_cancelled", "failed")
+    assert "observe does not let itself be cancelled: it goes on 0.25 s after that" in results[0].message
+    assert "has not answered for 0.5 s, and does not let itself be cancelled" in results[1].message
+    assert "p_ends.py:" in results[1].summary, "where it stays"
+    assert results[-1].message.startswith("not run: too many tests before it have ended the process or hung")
+
+
+def test_a_bound_of_its_own_wins_over_that_of_patience(monkeypatch):
+    asked = []
+
+    def turn(folder, number, story, test_s_max):
+        asked.append(test_s_max)
+        return iter(())
+
+    monkeypatch.setattr(check, "_turn", turn)
+    for given in ({}, {"patience_s": 2}, {"patience_s": 100}, {"patience_s": 100, "test_s_max": 7}):
+        list(check.run("p_good", "observer", "silent", **given))
+    assert asked == [check.TEST_S_MAX, 8 + check.MARGIN_S, 400 + check.MARGIN_S, 7]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_no_process_of_a_kit_stays_behind_who_asked(number, tmp_path):
+    says = tmp_path / "says"
+    program = "from wingbeat.testing import check; list(check.run('p_ends', 'observer', 'says', test_s_max=120))"
+    places = os.pathsep.join(path for path in sys.path if path)
+    environment = {**os.environ, "P_ENDS_SAYS": str(says), "PYTHONPATH": places, "TMPDIR": str(tmp_path)}
+    asking = subprocess.Popen([sys.executable, "-c", program], env=environment)
+    try:
+        until(lambda: says.exists() and says.read_text())
+    finally:
+        asking.send_signal(number)
+        asking.wait()
+    until(lambda: is_gone(int(says.read_text())))
+
+
+def until(condition):
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def is_gone(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    stat = Path(f"/proc/{process}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z"  # nobody here waits for it
 
 
 def test_what_does_not_even_start_is_told(monkeypatch):

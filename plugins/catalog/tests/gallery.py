@@ -8,6 +8,7 @@ from typing import ClassVar
 from wingbeat.contracts.catalog import CacheEntry, CacheKey, Evicted, Explanation, Reserved
 from wingbeat.testing.conformance.catalog import CatalogContract
 from wingbeat.testing.conformance.catalog_trim import TrimContract
+from wingbeat.testing.fakes import MemoryCatalog
 from wingbeat_catalog import SqliteCatalog
 
 
@@ -209,3 +210,25 @@ class TestNotesUsesWhenItHasAnswered(BrokenTrim):
             entry = await super().lookup(key)
             self._used[key.digest] = self._clock()
             return entry
+
+
+class TestDoesNotLetGo(Broken):
+    patience_s = 1.0
+    caught_by: ClassVar[set[str]] = {
+        "test_a_call_lets_itself_be_cancelled",
+        "test_a_cancelled_call_leaves_nothing_half_done",
+    }
+
+    def make(self, home, clock):
+        return self.Faulty()
+
+    class Faulty(MemoryCatalog):
+        async def lookup(self, key: CacheKey) -> CacheEntry | None:
+            task, asked = asyncio.current_task(), False
+            while not asked:
+                try:
+                    await asyncio.sleep(0)
+                    asked = task is not None and not task.cancelling()
+                except asyncio.CancelledError:  # "the connection was reset": once more
+                    continue
+            return await super().lookup(key)

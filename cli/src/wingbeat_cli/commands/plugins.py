@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -106,7 +107,10 @@ def check(ctx: click.Context, /, name: str, seam: str, patience: float | None, o
     chosen = [offer for offer in offered if not seam or offer[0] == seam]
     if not chosen:
         raise click.UsageError(_unchecked(name, seam, plugin, [s for s, _ in offered]), ctx)
-    status = _checked(plugin, chosen, _said(plugin, session), output, patience)
+    from wingbeat_cli.interrupts import undone
+
+    with undone():
+        status = _checked(plugin, chosen, _said(plugin, session), output, patience)
     untested = [f"{offer.seam} {offer.name}".rstrip() for offer in plugin.offers if offer.seam not in (*KITS, *LESS)]
     if untested and not plugin.kits and not seam:
         click.echo(
@@ -155,16 +159,19 @@ def _checked(
     for seam, offered in offers:
         alike: list[Result] = []  # skipped so far, all for one reason
         told = False
-        for result in check.run(plugin.target, seam, offered, settings=settings, patience_s=patience_s):
-            results.append(result)
-            if output != "table":
-                continue
-            if not told and result.outcome == "skipped" and result.summary == (alike or [result])[0].summary:
-                alike.append(result)
-                continue
-            for each in [*([] if told else alike), result]:
-                _tell(each)
-            told = True
+        with closing(
+            check.run(plugin.target, seam, offered, settings=settings, patience_s=patience_s)
+        ) as running:  # what it has started ends with it, also if this is interrupted
+            for result in running:
+                results.append(result)
+                if output != "table":
+                    continue
+                if not told and result.outcome == "skipped" and result.summary == (alike or [result])[0].summary:
+                    alike.append(result)
+                    continue
+                for each in [*([] if told else alike), result]:
+                    _tell(each)
+                told = True
         if alike and not told:
             _tell(alike[0], f"all {len(alike)} tests")
     failed = sum(not result.passed for result in results)

@@ -18,14 +18,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError
-from wingbeat.testing.reporting import VARIABLE
+from wingbeat.testing.reporting import LIFELINE, VARIABLE
 
 TEST_S_MAX = 180.0
 START_S_MAX = 180.0
@@ -36,8 +36,10 @@ HANGS_MAX = 5
 """So many tests may hang, because each takes a while to be sure of it."""
 LONGEST = 4
 """So many times its patience no test of a kit takes."""
+MARGIN_S = 10.0
+"""And so much longer, whatever the patience: a process begins, a fixture is made."""
 HANGS_S = 20.0
-"""A test that has failed after so long has waited for something that did not come."""
+"""A test that has failed after so long, or after its patience, has waited for something that did not come."""
 
 _ERROR = re.compile(r"[\w.]+(Error|Exception|Failed|Exit)\b.*: ")
 _INI = "[pytest]\naddopts =\nfilterwarnings = default\n"
@@ -99,9 +101,9 @@ def run(
     name: str,
     *,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
-    test_s_max: float = TEST_S_MAX,
+    test_s_max: float | None = None,
     patience_s: float | None = None,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Run the kit of `seam` on what the plugin `module` registers as `name`, and tell of each test when it is over.
 
     Args:
@@ -111,7 +113,7 @@ def run(
 
         settings: By section, what the factory reads; plain data.
 
-        test_s_max: A test that takes longer hangs: it is ended, and has failed. With a long patience it is more.
+        test_s_max: A test that takes longer hangs: it is ended, and has failed. By default it goes by the patience.
 
         patience_s: So many seconds a test waits for what the plugin does, in the place of what its kit takes for enough.
 
@@ -121,7 +123,8 @@ def run(
     """
     if patience_s is not None and not 0 < patience_s < math.inf:
         raise ConfigurationError(f"A patience of {patience_s:g} s is none.", hint="Some seconds, such as 60.")
-    test_s_max = max(test_s_max, (patience_s or 0) * LONGEST)
+    if test_s_max is None:
+        test_s_max = TEST_S_MAX if patience_s is None else patience_s * LONGEST + MARGIN_S
     lacking = [package for package in ("pytest", "hypothesis") if importlib.util.find_spec(package) is None]
     if lacking:
         raise ConfigurationError(
@@ -133,7 +136,7 @@ def run(
         )
         Path(folder, "test_kit.py").write_text(program)
         Path(folder, "pytest.ini").write_text(_INI)
-        story = _Story(seam, name)
+        story = _Story(seam, name, HANGS_S if patience_s is None else min(HANGS_S, patience_s))
         for turn in range(RESTARTS_MAX + 1):
             yield from _turn(Path(folder), turn, story, test_s_max)
             if story.broken:
@@ -149,8 +152,8 @@ def run(
 class _Story:
     """What is known of a run so far."""
 
-    def __init__(self, seam: str, name: str) -> None:
-        self.seam, self.name = seam, name
+    def __init__(self, seam: str, name: str, hangs_s: float) -> None:
+        self.seam, self.name, self._hangs_s = seam, name, hangs_s
         self.left: list[str] = []
         self.known = False
         self.running = ""
@@ -172,7 +175,7 @@ class _Story:
             self.broken = said["broken"]
         elif "test" in said and said["test"] in self.left:  # the first that is told of a test counts
             self.left.remove(said["test"])
-            self.hung += said["outcome"] == "failed" and said["seconds"] >= HANGS_S
+            self.hung += said["outcome"] == "failed" and said["seconds"] >= self._hangs_s
             yield self.result(said["test"], said["outcome"], said["message"], said["seconds"])
 
     def ended(self, why: str) -> Iterator[Result]:
@@ -185,15 +188,17 @@ class _Story:
 
 
 def _turn(folder: Path, turn: int, story: _Story, test_s_max: float) -> Iterator[Result]:
-    """One process, with the tests that are left; it is gone at the end, and all that it has started in its group."""
+    """One process, with the tests that are left; it is gone at the end, and all that it has started in its group. It ends by itself
+    where this one does, however: the lifeline is closed then."""
     reader, writer = os.pipe()
+    followed, lifeline = os.pipe()
     tests = story.left or ["test_kit.py"]
     command = [
         sys.executable, "-m", "pytest", "-c", "pytest.ini", "-q", "-p", "anyio.pytest_plugin", "-p", "no:cacheprovider",
         "-p", "wingbeat.testing.reporting", f"--basetemp={folder / f't{turn}'}", *tests,
     ]  # fmt: skip
     environment = {
-        **os.environ, VARIABLE: str(writer), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        **os.environ, VARIABLE: str(writer), LIFELINE: str(followed), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "PYTHONPATH": os.pathsep.join(os.path.abspath(place) for place in sys.path),
     }  # fmt: skip
     environment.pop("PYTEST_ADDOPTS", None)
@@ -204,10 +209,11 @@ def _turn(folder: Path, turn: int, story: _Story, test_s_max: float) -> Iterator
             env=environment,
             stdout=output,
             stderr=output,
-            pass_fds=(writer,),
+            pass_fds=(writer, followed),
             start_new_session=True,
         )
         os.close(writer)
+        os.close(followed)
         try:
             for said in _lines(reader, START_S_MAX, test_s_max):
                 yield from story.take(said)
@@ -226,6 +232,7 @@ def _turn(folder: Path, turn: int, story: _Story, test_s_max: float) -> Iterator
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             os.close(reader)
+            os.close(lifeline)
 
 
 def _lines(reader: int, start_s_max: float, silence_s_max: float) -> Iterator[dict[str, Any]]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
+import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,7 +14,20 @@ if TYPE_CHECKING:
 
 VARIABLE = "WINGBEAT_KIT_REPORT"
 """Number of the descriptor that is written to, a line of JSON for each event."""
+LIFELINE = "WINGBEAT_KIT_LIFELINE"
+"""Number of the descriptor that can be read from, at its end, when who has started this process has ended."""
 TEXT_MAX = 20_000
+
+
+def pytest_configure() -> None:
+    """See to it that nothing is left running behind whoever wants to know, however that has ended."""
+    threading.Thread(target=_follow, args=(int(os.environ.pop(LIFELINE)),), daemon=True, name="lifeline").start()
+
+
+def _follow(lifeline: int) -> None:
+    with contextlib.suppress(OSError):
+        os.read(lifeline, 1)
+    os.killpg(0, signal.SIGKILL)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -1,5 +1,6 @@
 """Journals with one fault each; see `test_kits_catch.py`."""
 
+import asyncio
 import contextlib
 from pathlib import Path
 
@@ -176,3 +177,20 @@ class TestForgetsLabels(Broken):
         async def record(self, execution):
             found = await super().record(execution)
             return found and replace(found, labels={})
+
+
+class TestDoesNotLetGo(Broken):
+    __test__ = True
+    patience_s = 2.0
+    caught_by = {"test_a_call_lets_itself_be_cancelled", "test_an_append_that_is_cancelled_leaves_the_journal_whole"}
+
+    class Faulty(SQLiteJournal):
+        async def append(self, batch, fence):
+            written = False
+            while not written:
+                try:
+                    await asyncio.sleep(0)
+                    written = not asyncio.current_task().cancelling()
+                except asyncio.CancelledError:  # "the database was locked": once more
+                    continue
+            await super().append(batch, fence)

@@ -147,3 +147,20 @@ class TestCannotBeClosedTwice(Broken):
         async def close(self):
             assert not self.closed, "closed already"
             self.closed = True
+
+
+class TestDoesNotLetGo(Broken):
+    __test__ = True
+    patience_s = 1.0
+    caught_by = {"test_a_call_lets_itself_be_cancelled", "test_a_cancelled_call_does_not_stop_the_next"}
+
+    class Faulty(LinesNotifier):
+        async def notify(self, message):
+            sent = False
+            while not sent:
+                try:
+                    await asyncio.sleep(0)
+                    sent = not asyncio.current_task().cancelling()
+                except asyncio.CancelledError:  # "the connection was reset": once more
+                    continue
+            await super().notify(message)

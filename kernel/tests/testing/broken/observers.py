@@ -146,3 +146,20 @@ class TestLeavesFilesOpen(Broken):
         async def observe(self, events):
             os.open("/dev/null", os.O_RDONLY)
             await super().observe(events)
+
+
+class TestDoesNotLetGo(Broken):
+    __test__ = True
+    patience_s = 1.0
+    caught_by = {"test_a_call_lets_itself_be_cancelled", "test_a_cancelled_call_does_not_stop_the_next"}
+
+    class Faulty(LinesObserver):
+        async def observe(self, events):
+            sent = False
+            while not sent:
+                try:
+                    await asyncio.sleep(0)
+                    sent = not asyncio.current_task().cancelling()
+                except asyncio.CancelledError:  # "the connection was reset": once more
+                    continue
+            await super().observe(events)

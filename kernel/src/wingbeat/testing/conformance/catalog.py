@@ -105,6 +105,22 @@ class CatalogContract(Kit):
             pytest.skip("this catalog has a clock of its own")
         clock.now += seconds
 
+    async def test_a_call_lets_itself_be_cancelled(self, home: TemporaryHome, clock: ManualClock) -> None:
+        """Every call, when it took too long: what does not end then is left behind, and the catalog asked for nothing more."""
+        key = make_key(x=1)
+        async with opened(self.make(home, clock)) as made:
+            catalog: Any = made
+            for what, call in (
+                ("lookup", lambda: catalog.lookup(key)),
+                ("reserve", lambda: catalog.reserve(key, "x1/n0", 30)),
+                ("explain", lambda: catalog.explain(key)),
+                ("publish", lambda: catalog.publish(make_entry(key))),
+                ("release", lambda: catalog.release(key, "x1/n0")),
+                ("evict", lambda: catalog.evict(digest=key.digest)),
+                ("close", catalog.close),
+            ):
+                await self.lets_go(what, call)
+
     # Entries
 
     async def test_nothing_is_found_in_an_empty_catalog(self, catalog: Catalog) -> None:

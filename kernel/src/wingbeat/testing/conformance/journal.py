@@ -64,6 +64,18 @@ class JournalContract(Kit):
         finally:
             await journal.close()
 
+    async def test_a_call_lets_itself_be_cancelled(self, home: TemporaryHome) -> None:
+        """Every call, when it took too long: what does not end then is left behind, and its engine stops."""
+        names = map("c{}".format, itertools.count())
+        async with self.opened(home) as (made, fence):
+            journal: Any = made
+            await self.lets_go("append", lambda: journal.append(Batch(launches=[record(next(names))]), fence))
+            for call in ("records", "changes"):
+                await self.lets_go(call, getattr(journal, call))
+            for call in ("read", "record", "latest", "closure"):
+                await self.lets_go(call, functools.partial(getattr(journal, call), "c0"))
+            await self.lets_go("close", journal.close)
+
     # Answers
 
     async def test_answers_are_of_the_declared_types(self, home: TemporaryHome) -> None:

@@ -20,12 +20,17 @@ from typing import Any, ClassVar, NoReturn
 
 import pytest
 
+from wingbeat.calls import LET_GO_S_MAX, let_go
 from wingbeat.testing.home import TemporaryHome
 
 BLOCKED_S = 5.0
 """So much longer than its patience a test may hold up the event loop."""
+MOMENT_S = 0.05
+"""A call that takes longer is in the middle then."""
 CALLS = 3
 """So many times its patience a test takes at most that is no coroutine: it calls more than once."""
+_STUCK: set[asyncio.Task[Any]] = set()
+"""Calls that were left behind. They are kept: what they do when they are collected would be done amid another test."""
 _ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
 _KITS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -77,6 +82,31 @@ class Kit:
             assert time.monotonic() < end, f"{what} has not happened for {self.patience_s * 2 / 3:g} s"
             await asyncio.sleep(0.005)
 
+    async def lets_go(self, what: str, call: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Begin a call and cancel it, at several moments. Fails if it does not end then, whatever it has done.
+
+        Args:
+            what: Its name.
+
+            call: Begins one.
+        """
+        most = min(LET_GO_S_MAX, self.patience_s / 2)
+        for moment in (0, 1, 2, 5, MOMENT_S):
+            task = asyncio.create_task(call())
+            if isinstance(moment, int):
+                for _ in range(moment):
+                    await asyncio.sleep(0)
+            else:
+                await asyncio.wait((task,), timeout=moment)
+            if stuck := await let_go((task,), most):
+                _STUCK.update(stuck)
+                pytest.fail(
+                    f"{what} does not let itself be cancelled: it goes on {most:g} s after that. What catches CancelledError "
+                    "has to raise it again"
+                )
+            if not task.cancelled():
+                task.exception()  # which is told by other tests
+
     async def closed(self, most: int, before: list[int]) -> None:
         """No more than `most` files are open, `settle_s` from now: a server within the test closes its ends later."""
         end = time.monotonic() + self.settle_s
@@ -125,21 +155,56 @@ def descriptors() -> int:
 def _patient(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Coroutine[Any, Any, None]]:
     @functools.wraps(test)
     async def patient(self: Kit, *args: Any, **kwargs: Any) -> None:
-        try:
-            with _alarm(self.patience_s + BLOCKED_S):  # a call that holds up the loop
-                async with asyncio.timeout(self.patience_s) as limit:
-                    await test(self, *args, **kwargs)
-            return
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            where = _place(traceback.extract_tb(error.__cause__.__traceback__ if error.__cause__ else None))
-            told = f"it hangs: a call of the plugin has not answered for {self.patience_s:g} s{where}"
-        except SystemExit as error:  # beyond this it would end the loop, and pytest with it
-            told = f"a call of the plugin has ended in sys.exit({error.code}){_place(traceback.extract_tb(error.__traceback__))}"
-        pytest.fail(told)  # not within the above, whose frames would keep alive what the plugin has open
+        before = asyncio.all_tasks()
+        trying = asyncio.create_task(_tried(self, test, args, kwargs))
+        most = min(LET_GO_S_MAX, self.patience_s)
+        for seconds in (self.patience_s, most):
+            with _alarm(seconds + BLOCKED_S):  # a call that holds up the loop
+                await asyncio.wait((trying,), timeout=seconds)
+        if trying.done():
+            told = trying.result()
+        else:
+            told = (
+                f"it hangs: a call of the plugin has not answered for {self.patience_s:g} s, and does not let itself be "
+                f"cancelled: it goes on {most:g} s after that{_place(_suspended(trying))}"
+            )
+            _STUCK.update(await let_go(asyncio.all_tasks() - before, 0))  # or whoever ends the loop would wait for them
+        if told:
+            pytest.fail(told)
 
     return patient
+
+
+async def _tried(self: Kit, test: Callable[..., Coroutine[Any, Any, None]], args: Any, kwargs: Any) -> str:
+    """Why a test has failed that has not said so; no error, whose frames would keep alive what the plugin has open."""
+    limit = asyncio.timeout(self.patience_s)
+    try:
+        async with limit:
+            await test(self, *args, **kwargs)
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        where = _place(traceback.extract_tb(error.__cause__.__traceback__ if error.__cause__ else None))
+        return f"it hangs: a call of the plugin has not answered for {self.patience_s:g} s{where}"
+    except SystemExit as error:  # beyond this it would end the loop, and pytest with it
+        return f"a call of the plugin has ended in sys.exit({error.code}){_place(traceback.extract_tb(error.__traceback__))}"
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        return f"a call of the plugin has raised CancelledError by itself{_place(traceback.extract_tb(error.__traceback__))}"
+    return ""
+
+
+def _suspended(task: asyncio.Task[Any]) -> traceback.StackSummary:
+    """Where a task waits, from its outermost call to the innermost."""
+    frames: list[FrameType] = []
+    waiting: Any = task.get_coro()
+    while waiting is not None:
+        frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "ag_frame", None)
+        frames += [frame] if frame is not None else []
+        waiting = getattr(waiting, "cr_await", None) or getattr(waiting, "ag_await", None)
+    return traceback.StackSummary.extract((frame, frame.f_lineno) for frame in frames)
 
 
 def _place(frames: Sequence[traceback.FrameSummary]) -> str:

@@ -111,13 +111,21 @@ class NotifierContract(Kit):
             assert all(isinstance(name, str) for name in names)
             assert sorted(notifier.channels) == names == sorted(self.make(home).channels)
 
+    async def test_a_call_lets_itself_be_cancelled(self, home: TemporaryHome) -> None:
+        """`notify`, `close`, when they took too long or the admin closes: what does not end then is left behind."""
+        async with self.made(home) as notifier:
+            call: Any = notifier
+            await self.lets_go("notify", lambda: call.notify(message("msg_cancelled", self.channel)))
+            await self.lets_go("close", call.close)
+
     @pytest.mark.parametrize("phase", ExecutionPhase)
     async def test_it_tells_of_every_phase(self, home: TemporaryHome, phase: ExecutionPhase) -> None:
         """`notify`: answers nothing, once the receiver has taken it; which execution, and what became of it, is among its text."""
         async with self.made(home) as notifier:
             told = message(f"msg_{phase.lower()}", self.channel, phase)
             call: Any = notifier.notify
-            assert await call(told) is None
+            answer = await call(told)
+            assert answer is None, f"notify answers nothing, not {answer!r}"
             await self.came(home, told.id)
             (arrived,) = self.arrived(home)
             assert told.execution in arrived.text

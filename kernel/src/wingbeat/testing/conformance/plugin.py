@@ -50,7 +50,7 @@ SEAMS: dict[str, type] = {
     "environments": Environments, "admin": Admin, "engine": Engine, "notifier": Notifier,
 }  # fmt: skip
 STANDARD = frozenset(sys.stdlib_module_names) | {"__main__", "__mp_main__"}
-DOORS = ("attempts", "base", "contracts", "plans", "spec", "testing", "trees", "types")
+DOORS = ("attempts", "base", "calls", "contracts", "plans", "spec", "testing", "trees", "types")
 """What plugins may import of the kernel, beside `wingbeat` itself."""
 NAME = re.compile(r"[a-z][a-z0-9_+.-]*\Z")
 GROUP = "wingbeat"
@@ -269,7 +269,7 @@ class PluginContract(Kit):
         assert points.get(self.name) == self.module, f"entry points of the group {GROUP!r}: {points}"
 
     def test_it_imports_nothing_private_of_the_kernel(self) -> None:
-        """Public doors are `wingbeat`, `contracts`, `spec`, `types`, `base`, `attempts`, `plans`, `trees`, `testing`; no others."""
+        """Public are `wingbeat`, `attempts`, `base`, `calls`, `contracts`, `plans`, `spec`, `testing`, `trees`, `types`."""
         self._check_guest()
         private = {
             f"{file.name}:{line}: {name}"

@@ -1,7 +1,10 @@
 """A plugin whose observer does not come back."""
 
+import asyncio
+import contextlib
 import os
 import time
+from pathlib import Path
 
 from wingbeat.contracts.hookspecs import hookimpl
 from wingbeat.contracts.plugin import PluginInfo
@@ -31,6 +34,21 @@ class Sleeps:
             time.sleep(600)  # noqa: ASYNC251  # which no cancellation ends
 
 
+class Keeps(Ends):
+    async def observe(self, events):
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+
+class Says(Ends):
+    """Says who it is, and does not come back."""
+
+    async def observe(self, events):
+        Path(os.environ["P_ENDS_SAYS"]).write_text(str(os.getpid()))
+        time.sleep(600)  # noqa: ASYNC251
+
+
 @hookimpl
 def wingbeat_plugin():
     return PluginInfo(api=(0, 1))
@@ -40,3 +58,5 @@ def wingbeat_plugin():
 def wingbeat_register(registrar):
     registrar.observer("ends", lambda home: Ends())
     registrar.observer("sleeps", lambda home: Sleeps())
+    registrar.observer("keeps", lambda home: Keeps())
+    registrar.observer("says", lambda home: Says())
