@@ -35,6 +35,7 @@ def wingbeat_register(registrar):
         registrar.command(name, target, help=f"Do what {name} does.")
 """
 COMMAND = """
+import asyncio
 import sys
 
 import click
@@ -42,6 +43,10 @@ import click
 from wingbeat import NotFound, Kernel
 
 from acme_plugin import Settings
+
+
+class Odd(BaseException):
+    pass
 
 
 @click.group()
@@ -78,6 +83,10 @@ def fail(what):
         return 3
     if what == "exit":
         click.get_current_context().exit(4)
+    if what == "cancels":
+        raise asyncio.CancelledError
+    if what == "odd":
+        raise Odd("what is this?")
     raise ValueError("boom")
 
 
@@ -239,12 +248,15 @@ def test_called_again_it_is_the_same(acme, wingbeat):
             70,
             "error: the command of plugin 'acme' has failed: ValueError: boom\n  this is a fault of the plugin 'acme', ",
         ),
+        ("cancels", 70, "error: the command of plugin 'acme' has failed: CancelledError\n  this is a fault of the plugin"),
+        ("odd", 70, "error: the command of plugin 'acme' has failed: Odd: what is this?\n  this is a fault of the plugin"),
     ],
 )
 def test_errors_are_told_as_of_any_command(acme, wingbeat, how, status, says):
     answer = wingbeat("lines", "fail", how)
     assert answer.status == status
     assert answer.err.startswith(says)
+    assert ("or switch it off with plugins.disabled = ['acme']" in answer.err) == (status == 70)
     assert wingbeat("version").status == 0
 
 
@@ -297,7 +309,9 @@ def test_a_broken_plugin_is_named_and_others_go_on(acme, wingbeat):
     told = "the plugin 'broken' cannot be used: Plugin 'broken' cannot be loaded: RuntimeError: no."
     assert told in overview()
     assert wingbeat("lines", "show").status == 0
-    assert told in wingbeat("rows").err
+    answer = wingbeat("rows")
+    assert answer.err.startswith(f"error: there is no command 'rows'; {told}")
+    assert "Switch it off with plugins.disabled = ['broken'], or repair it." in answer.err
 
 
 def test_what_is_near_is_meant(acme, wingbeat):

@@ -40,6 +40,9 @@ def test_each_says_where_it_comes_from(wingbeat, folder, monkeypatch):
             ("--set", "process.slotz=1", "config", "show"),
             "There is no setting process.slotz (--set).\n  Did you mean",
         ),
+        (("--set", "proces.slots=1", "config", "show"), "There is no section 'proces' of the settings (--set).\n  Did you mean"),
+        (("config", "show", "--set", "process.slots=1"), "stands before the command: wingbeat --set SECTION.KEY=VALUE COMMAND"),
+        (("get", "executions", "--endpoint", "x"), "stands before the command: wingbeat --endpoint URL COMMAND"),
         (("--set", "process.slots=x", "config", "show"), "process.slots = 'x' does not fit: Expected `int`, got `str`"),
     ],
 )
@@ -79,7 +82,7 @@ def test_what_is_off_is_said_once(wingbeat):
     answer = wingbeat("plugins", "check", "builtin", "--seam", "observer")
     assert answer.status == 0, answer.out
     assert [line for line in answer.out.splitlines() if "observer log" in line] == [
-        "skipped  observer log  all 11 tests: its settings switch it off; --set those that switch it on"
+        "skipped  observer log  all 12 tests: its settings switch it off; --set those that switch it on"
     ]
 
 

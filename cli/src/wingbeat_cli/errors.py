@@ -61,7 +61,11 @@ EXIT_OF_PHASE = {"SUCCEEDED": SUCCEEDED, "FAILED": FAILED, "ABORTED": ABORTED, "
 """The exit status of an execution that has ended."""
 
 
-def exit_status(error: Exception) -> int:
+_BEFORE = {"--set": "SECTION.KEY=VALUE", "--endpoint": "URL"}
+"""Options that stand before the command, and what they take."""
+
+
+def exit_status(error: BaseException) -> int:
     """The exit status that stands for an error."""
     for kind, status in EXIT_OF_ERROR.items():
         if isinstance(error, kind):
@@ -69,7 +73,7 @@ def exit_status(error: Exception) -> int:
     return FAILED if isinstance(error, WingbeatError | click.ClickException) else INTERNAL
 
 
-def report(error: Exception, session: Session) -> int:
+def report(error: BaseException, session: Session) -> int:
     """Print an error, as a document too where one was asked for, and return the exit status."""
     status = exit_status(error)
     code, message, hint = _words(error)
@@ -87,10 +91,13 @@ def report(error: Exception, session: Session) -> int:
     return status
 
 
-def _words(error: Exception) -> tuple[str, str, str]:
+def _words(error: BaseException) -> tuple[str, str, str]:
     """Code, message and hint."""
     if isinstance(error, click.Abort):
         return "Interrupted", "interrupted", ""
+    if isinstance(error, click.NoSuchOption) and error.option_name in _BEFORE:
+        form = f"{error.option_name} {_BEFORE[error.option_name]}"
+        return "UsageError", error.format_message(), f"it stands before the command: wingbeat {form} COMMAND …"
     if isinstance(error, click.UsageError):
         path = error.ctx.command_path if error.ctx else "wingbeat"
         return "UsageError", error.format_message(), f"see: {path} --help"
@@ -99,10 +106,11 @@ def _words(error: Exception) -> tuple[str, str, str]:
     if isinstance(error, WingbeatError):
         # What a shell gives to the kernel, it gives by that option.
         return type(error).__name__, error.message.replace("(given to the kernel)", "(--set)"), error.hint
-    return type(error).__name__, f"{type(error).__name__}: {error}", ""
+    said = str(error)
+    return type(error).__name__, f"{type(error).__name__}{': ' if said else ''}{said}", ""
 
 
-def _keep(error: Exception, plugin: str) -> str:
+def _keep(error: BaseException, plugin: str) -> str:
     """Write the traceback of an error of ours, or of a plugin, to a file, and say where it is."""
     import tempfile
     import time
@@ -117,8 +125,10 @@ def _keep(error: Exception, plugin: str) -> str:
             (folder / name).write_text(text)
         except OSError:
             continue
-        whose = f"the plugin {plugin!r}" if plugin else "Wingbeat"
-        return f"this is a fault of {whose}, not yours; the traceback is in {folder / name}"
+        if plugin:
+            told = f"this is a fault of the plugin {plugin!r}, not yours: tell its author"
+            return f"{told}, or switch it off with plugins.disabled = [{plugin!r}]; the traceback is in {folder / name}"
+        return f"this is a fault of Wingbeat, not yours; the traceback is in {folder / name}"
     return text
 
 

@@ -102,8 +102,10 @@ def _unknown(name: str, found: Found) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(name, [*COMMANDS, *found.commands], 1)
-    meant = f" Did you mean {near[0]!r}?" if near else ""
-    return "; ".join([f"there is no command {name!r}.{meant}", *found.problems])
+    told = f"there is no command {name!r}"
+    if near:
+        return " ".join([f"{told}. Did you mean {near[0]!r}?", *found.problems])
+    return "; ".join([told, *found.problems])
 
 
 def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
@@ -203,7 +205,9 @@ def invoke(arguments: list[str]) -> int:
         # The reader has gone, as in `| head`; Python would complain again when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except Exception as error:  # noqa: BLE001 - the last line of defence: what nobody expected is kept in a file
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - the last line of defence: what nobody expected is kept in a file
         from wingbeat_cli.errors import report
 
         return report(error, session)

@@ -329,3 +329,30 @@ async def test_of_several_admins_one_has_to_be_chosen(tmp_path):
         ) as error:
             await kernel.admin()
         assert "kernel.admin" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"kernel": {"admin": "nope"}}, "There is no admin 'nope'(.|\n)*Installed: "),
+        ({"kernel": {"journal": "nope"}}, "There is no journal 'nope'(.|\n)*Installed: sqlite"),
+        ({"kernel": {"executor": "nope"}}, "There is no executor 'nope'(.|\n)*Installed: .*process"),
+        ({"kernel": {"catalog": "nope"}}, "There is no catalog 'nope'(.|\n)*Installed: "),
+        ({"kernel": {"engine": "nope"}}, "There is no engine 'nope'(.|\n)*Installed: "),
+        ({"kernal": {"journal": "sqlite"}}, r"There is no section 'kernal' .*given to the kernel(.|\n)*Did you mean \[kernel\]"),
+        ({"process": {"slotz": 1}}, r"There is no setting process\.slotz \(given to the kernel\)(.|\n)*'slots'"),
+        ({"retention": {"days": "x"}}, r"retention\.days = 'x' does not fit"),  # which nobody may ever read
+    ],
+)
+@pytest.mark.parametrize("reads", [False, True])
+async def test_what_is_given_and_is_not_there_is_an_error_before_anything_runs(tmp_path, given, says, reads):
+    with pytest.raises(ConfigurationError, match=says):
+        async with Kernel(tmp_path / "home", discover=False, settings=given, read_only=reads):
+            pass
+    assert not (tmp_path / "home" / "journal.sqlite").exists()
+
+
+async def test_what_is_given_to_a_plugin_that_is_off_may_stay(tmp_path):
+    given = {"plugins": {"disabled": ["acme"]}, "acme": {"depth": 3}, "kernel": {"catalog": "none"}}
+    async with Kernel(tmp_path / "home", discover=False, settings=given):
+        pass

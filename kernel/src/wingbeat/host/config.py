@@ -85,6 +85,23 @@ class Configuration:
                         hint="It decides what belongs to a version of the code, which is the same for whoever runs it.",
                     )
 
+    def check_given(self, known: Mapping[str, type[Struct]], others: Collection[str] = ()) -> None:
+        """Raise ConfigurationError where the embedder set what there is not: a section that nobody reads, a key that it does not
+        have, a value that does not fit. Files and variables may be for several machines; what is given is for this kernel.
+
+        Args:
+            known: By section, what reads it.
+
+            others: Further sections that may be given.
+        """
+        for name in self._given:
+            if name in known:
+                self.section(name, known[name])
+            elif name not in others:
+                raise ConfigurationError(
+                    f"There is no section {name!r} of the settings ({GIVEN}).", hint=_near(name, known)
+                )
+
     def _layers(self, name: str) -> list[tuple[str, Mapping[str, Any]]]:
         """What is said of a section, and where, the strongest first."""
         layers: list[tuple[str, Mapping[str, Any]]] = [
@@ -102,14 +119,14 @@ class Configuration:
         return layers
 
     def unread(self, known: Collection[str]) -> list[str]:
-        """What is set and read by nobody, a sentence for each.
+        """What files and variables set that nobody reads, a sentence for each.
 
         No error: a file may be for several machines, with plugins that are not installed on this one.
 
         Args:
             known: The sections that somebody reads.
         """
-        said_ = [(GIVEN, self._given), (ENVIRONMENT, {section: {} for section in sections(os.environ)}), *self._files]
+        said_ = [(ENVIRONMENT, {section: {} for section in sections(os.environ)}), *self._files]
         return [
             _unread(origin, name, value, known)
             for origin, table in said_
@@ -119,17 +136,19 @@ class Configuration:
 
 
 def _unread(origin: str, name: str, value: Any, known: Collection[str]) -> str:
-    import difflib
-
     if not isinstance(value, Mapping):
         return f"{name} stands outside of all sections and is not read ({origin})."
+    return f"Nothing reads the section [{_heading(origin, name)}] ({origin}). {_near(name, known, origin)}"
+
+
+def _near(name: str, known: Collection[str], origin: str = GIVEN) -> str:
+    """What may have been meant by a section."""
+    import difflib
+
     near = difflib.get_close_matches(name, known, 1)
-    hint = (
-        f"Did you mean [{_heading(origin, near[0])}]?"
-        if near
-        else f"There are {', '.join(sorted(known))}; or it is for a plugin that is not installed."
-    )
-    return f"Nothing reads the section [{_heading(origin, name)}] ({origin}). {hint}"
+    if near:
+        return f"Did you mean [{_heading(origin, near[0])}]?"
+    return f"There are {', '.join(sorted(known))}; or it is for a plugin that is not installed."
 
 
 def _heading(origin: str, section: str) -> str:

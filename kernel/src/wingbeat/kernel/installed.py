@@ -99,6 +99,8 @@ def configuration_of(
     configuration = Configuration(settings)
     configuration.check()
     registry = _boot(home_path(home), configuration, None)
+    disabled = configuration.section("plugins", PluginSettings).disabled
+    configuration.check_given({section: struct for section, (struct, _) in registry.settings.items()}, disabled)
     return {section: configuration.explained(section, struct) for section, (struct, _) in registry.settings.items()}
 
 
@@ -140,7 +142,7 @@ def plugins_of(home: str | os.PathLike[str] | None = None, settings: Given | Non
 def commands_of(
     home: str | os.PathLike[str] | None = None, settings: Given | None = None
 ) -> tuple[list[CommandView], dict[str, str]]:
-    """The commands that plugins offer, and by plugin why one cannot be used.
+    """The commands that plugins offer, and by plugin why one cannot be used and what to do.
 
     Raises ConfigurationError where the settings do not say which plugins are used.
     """
@@ -151,7 +153,7 @@ def commands_of(
         for c in registry.commands
         if c.plugin not in broken
     ]
-    return found, {name: error.message for name, error in broken.items()}
+    return found, {name: f"{error.message} {error.hint}".rstrip() for name, error in broken.items()}
 
 
 def _file_of(registry: Registry, plugin: str) -> str:

@@ -213,13 +213,16 @@ class Kernel:
     def _boot(self) -> Registry:
         from wingbeat.host.discover import BUILTIN, PluginSettings, boot
         from wingbeat.host.installed import installed_plugins
+        from wingbeat.kernel.making import check_choice
         from wingbeat.kernel.settings import OWN, KernelSettings
 
         installed = installed_plugins(self._home.folder / "plugins.json") if self._discover else {}
         self._home.configuration.check()
         disabled = self._home.settings("plugins", PluginSettings).disabled
         registry = boot(self._plugins, installed, disabled, OWN)
-        for unread in self._home.configuration.unread({*registry.settings, *disabled}):  # what is off may keep its own
+        known = {section: struct for section, (struct, _) in registry.settings.items()}
+        self._home.configuration.check_given(known, disabled)  # what is off may keep its own
+        for unread in self._home.configuration.unread({*known, *disabled}):
             import logging
 
             logging.getLogger("wingbeat.settings").warning("%s", unread)
@@ -231,7 +234,9 @@ class Kernel:
                 name,
                 ", ".join({**BUILTIN, **installed}),
             )
-        self._home.use(registry, self._home.settings("kernel", KernelSettings).of_home)
+        chosen = self._home.settings("kernel", KernelSettings)
+        self._home.use(registry, chosen.of_home)
+        check_choice(registry, chosen)
         return registry
 
     @property

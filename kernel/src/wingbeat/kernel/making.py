@@ -54,6 +54,19 @@ class Unmade:
         """There is nothing to let go of."""
 
 
+def check_choice(registry: Registry, chosen: KernelSettings) -> None:
+    """Raise ConfigurationError for what is chosen by name and not installed, before anything is begun: also for an admin, which
+    is made when it is first asked for. Where the engine is elsewhere, what only that of the home uses is not looked for."""
+    names = {"admin": chosen.admin}
+    if chosen.engine == "local":
+        names |= {"journal": chosen.journal, "executor": chosen.executor, "catalog": chosen.catalog}
+    else:
+        names["engine"] = chosen.engine
+    for seam, name in names.items():
+        if name and (seam, name) != ("catalog", "none"):
+            registry.factory(seam, name)
+
+
 def admin_of(registry: Registry, home: HomeFolder, engine: Engine) -> Admin:
     """The admin that configuration chooses; without a choice, the one of the engine's name. Raises ConfigurationError."""
     chosen = home.settings("kernel", KernelSettings)
