@@ -248,8 +248,16 @@ def test_called_again_it_is_the_same(acme, wingbeat):
             70,
             "error: the command of plugin 'acme' has failed: ValueError: boom\n  this is a fault of the plugin 'acme', ",
         ),
-        ("cancels", 70, "error: the command of plugin 'acme' has failed: CancelledError\n  this is a fault of the plugin"),
-        ("odd", 70, "error: the command of plugin 'acme' has failed: Odd: what is this?\n  this is a fault of the plugin"),
+        (
+            "cancels",
+            70,
+            "error: the command of plugin 'acme' has failed: CancelledError\n  this is a fault of the plugin",
+        ),
+        (
+            "odd",
+            70,
+            "error: the command of plugin 'acme' has failed: Odd: what is this?\n  this is a fault of the plugin",
+        ),
     ],
 )
 def test_errors_are_told_as_of_any_command(acme, wingbeat, how, status, says):

@@ -40,8 +40,14 @@ def test_each_says_where_it_comes_from(wingbeat, folder, monkeypatch):
             ("--set", "process.slotz=1", "config", "show"),
             "There is no setting process.slotz (--set).\n  Did you mean",
         ),
-        (("--set", "proces.slots=1", "config", "show"), "There is no section 'proces' of the settings (--set).\n  Did you mean"),
-        (("config", "show", "--set", "process.slots=1"), "stands before the command: wingbeat --set SECTION.KEY=VALUE COMMAND"),
+        (
+            ("--set", "proces.slots=1", "config", "show"),
+            "There is no section 'proces' of the settings (--set).\n  Did you mean",
+        ),
+        (
+            ("config", "show", "--set", "process.slots=1"),
+            "stands before the command: wingbeat --set SECTION.KEY=VALUE COMMAND",
+        ),
         (("get", "executions", "--endpoint", "x"), "stands before the command: wingbeat --endpoint URL COMMAND"),
         (("--set", "process.slots=x", "config", "show"), "process.slots = 'x' does not fit: Expected `int`, got `str`"),
     ],

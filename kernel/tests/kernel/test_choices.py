@@ -339,7 +339,10 @@ async def test_of_several_admins_one_has_to_be_chosen(tmp_path):
         ({"kernel": {"executor": "nope"}}, "There is no executor 'nope'(.|\n)*Installed: .*process"),
         ({"kernel": {"catalog": "nope"}}, "There is no catalog 'nope'(.|\n)*Installed: "),
         ({"kernel": {"engine": "nope"}}, "There is no engine 'nope'(.|\n)*Installed: "),
-        ({"kernal": {"journal": "sqlite"}}, r"There is no section 'kernal' .*given to the kernel(.|\n)*Did you mean \[kernel\]"),
+        (
+            {"kernal": {"journal": "sqlite"}},
+            r"There is no section 'kernal' .*given to the kernel(.|\n)*Did you mean \[kernel\]",
+        ),
         ({"process": {"slotz": 1}}, r"There is no setting process\.slotz \(given to the kernel\)(.|\n)*'slots'"),
         ({"retention": {"days": "x"}}, r"retention\.days = 'x' does not fit"),  # which nobody may ever read
     ],

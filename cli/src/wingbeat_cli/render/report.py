@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from wingbeat.base.units import format_duration, format_size
 from wingbeat.contracts.places import SETTINGS_LABEL
+from wingbeat.spec.phase import CacheStatus
 from wingbeat.types.text import describe as describe_type
 from wingbeat_cli.places import setting_name, setting_value
 from wingbeat_cli.render.board import Gate, advance, short
@@ -243,7 +244,8 @@ def _decks(view: ExecutionView) -> list[tuple[str, ...]]:
 def _node(node: NodeView) -> tuple[str, ...]:
     began = next((a.started_at for a in node.attempts if a.started_at is not None), None)
     took = duration(began, node.ended_at)
-    reason = ("" if node.phase.success else node.reason) or (f"from {node.source}" if node.source else "")
+    told = not node.phase.success or node.cache in (CacheStatus.LOOKUP_FAILURE, CacheStatus.PUT_FAILURE)
+    reason = (node.reason if told else "") or (f"from {node.source}" if node.source else "")
     if node.items is not None:
         reason = "; ".join(part for part in (_counts(node.items), reason) if part)
     if node.progress is not None and not node.phase.terminal:

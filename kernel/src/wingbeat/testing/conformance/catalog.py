@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -107,9 +107,9 @@ class CatalogContract(Kit):
 
     async def test_a_call_lets_itself_be_cancelled(self, home: TemporaryHome, clock: ManualClock) -> None:
         """Every call, when it took too long: what does not end then is left behind, and the catalog asked for nothing more."""
-        key = make_key(x=1)
-        async with opened(self.make(home, clock)) as made:
-            catalog: Any = made
+        key, catalog = make_key(x=1), cast(Any, self.make(home, clock))
+        await catalog.start()
+        try:
             for what, call in (
                 ("lookup", lambda: catalog.lookup(key)),
                 ("reserve", lambda: catalog.reserve(key, "x1/n0", 30)),
@@ -117,9 +117,10 @@ class CatalogContract(Kit):
                 ("publish", lambda: catalog.publish(make_entry(key))),
                 ("release", lambda: catalog.release(key, "x1/n0")),
                 ("evict", lambda: catalog.evict(digest=key.digest)),
-                ("close", catalog.close),
             ):
                 await self.lets_go(what, call)
+        finally:
+            await self.lets_close(catalog.close)
 
     # Entries
 

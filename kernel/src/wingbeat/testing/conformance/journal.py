@@ -16,7 +16,7 @@ import itertools
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -66,15 +66,16 @@ class JournalContract(Kit):
 
     async def test_a_call_lets_itself_be_cancelled(self, home: TemporaryHome) -> None:
         """Every call, when it took too long: what does not end then is left behind, and its engine stops."""
-        names = map("c{}".format, itertools.count())
-        async with self.opened(home) as (made, fence):
-            journal: Any = made
+        names, journal = map("c{}".format, itertools.count()), cast(Any, self.make(home))
+        fence = await journal.open("me")
+        try:
             await self.lets_go("append", lambda: journal.append(Batch(launches=[record(next(names))]), fence))
             for call in ("records", "changes"):
                 await self.lets_go(call, getattr(journal, call))
             for call in ("read", "record", "latest", "closure"):
                 await self.lets_go(call, functools.partial(getattr(journal, call), "c0"))
-            await self.lets_go("close", journal.close)
+        finally:
+            await self.lets_close(journal.close)
 
     # Answers
 

@@ -107,6 +107,12 @@ class Kit:
             if not task.cancelled():
                 task.exception()  # which is told by other tests
 
+    async def lets_close(self, close: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """The same of `close`, after which it is closed whole, as far as it can be: whether that fails, other tests tell."""
+        await self.lets_go("close", close)
+        with contextlib.suppress(Exception):
+            await close()
+
     async def closed(self, most: int, before: list[int]) -> None:
         """No more than `most` files are open, `settle_s` from now: a server within the test closes its ends later."""
         end = time.monotonic() + self.settle_s

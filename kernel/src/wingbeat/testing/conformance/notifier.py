@@ -113,10 +113,11 @@ class NotifierContract(Kit):
 
     async def test_a_call_lets_itself_be_cancelled(self, home: TemporaryHome) -> None:
         """`notify`, `close`, when they took too long or the admin closes: what does not end then is left behind."""
-        async with self.made(home) as notifier:
-            call: Any = notifier
-            await self.lets_go("notify", lambda: call.notify(message("msg_cancelled", self.channel)))
-            await self.lets_go("close", call.close)
+        notifier: Any = self.make(home)
+        try:
+            await self.lets_go("notify", lambda: notifier.notify(message("msg_cancelled", self.channel)))
+        finally:
+            await self.lets_close(notifier.close)
 
     @pytest.mark.parametrize("phase", ExecutionPhase)
     async def test_it_tells_of_every_phase(self, home: TemporaryHome, phase: ExecutionPhase) -> None:

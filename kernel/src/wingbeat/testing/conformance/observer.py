@@ -103,10 +103,12 @@ class ObserverContract(Kit):
 
     async def test_a_call_lets_itself_be_cancelled(self, home: TemporaryHome) -> None:
         """`observe`, `close`, when they took too long: what does not end then is left behind, and told nothing more."""
-        async with self.started(home) as observer:
-            call: Any = observer
-            await self.lets_go("observe", lambda: call.observe(life("x")))
-            await self.lets_go("close", call.close)
+        observer: Any = self.make(home)
+        await observer.start()
+        try:
+            await self.lets_go("observe", lambda: observer.observe(life("x")))
+        finally:
+            await self.lets_close(observer.close)
 
     async def test_it_takes_the_life_of_an_execution(self, home: TemporaryHome) -> None:
         """`observe`: takes some events, in the order of their execution; answers nothing."""
