@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,26 @@ def test_what_is_to_be_written_says_what_it_has_to_do(generated):
     text = (generated["catalog"] / "src/acme_catalog/catalog.py").read_text()
     assert 'raise NotImplementedError(\n            "Ask to be the one that computes `key` (create or extend).' in text
     assert "the kit fails until they do it" in (generated["catalog"] / "README.md").read_text()
+
+
+def test_a_catalog_goes_by_the_clock_of_its_kit(generated):
+    """Else the tests for which time has to pass are skipped."""
+    folder = generated["catalog"]
+    program = """
+        from pathlib import Path
+
+        import test_acme_catalog as written
+        from wingbeat.testing.home import TemporaryHome
+
+        kit = written.TestCatalog
+        clock = lambda: 5.0
+        assert kit.injects_clock
+        assert kit().make(TemporaryHome(Path("home")), clock).clock is clock
+        assert written.plugin.make(TemporaryHome(Path("home"))).clock() > 1e9
+    """
+    places = os.pathsep.join([str(folder / "src"), str(folder / "tests")])
+    done = run(sys.executable, "-c", textwrap.dedent(program), cwd=folder.parent, PYTHONPATH=places)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("seam", sorted(set(SEAMS) - set(WORKING)))

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
+from wingbeat.contracts.plugin import API_VERSION
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -48,6 +50,13 @@ BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 def test_blocks_are_found() -> None:
     pages = {block.page.name for block in BLOCKS}
     assert {"README.md", "tutorial.md", "embed.md"} <= pages
+
+
+def test_plugins_are_written_for_the_contracts_that_are_here() -> None:
+    """As `wingbeat init plugin` writes them."""
+    written = {(page.name, api) for page in PAGES for api in re.findall(r"PluginInfo\(api=(\(.*?\))", page.read_text())}
+    assert "write-a-plugin.md" in {name for name, _ in written}
+    assert {api for _, api in written} == {str(API_VERSION)}, written
 
 
 def test_a_failing_block_is_told_by_its_line_on_the_page(tmp_path: Path) -> None:

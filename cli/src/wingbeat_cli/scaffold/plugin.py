@@ -194,6 +194,8 @@ def _unwritten(seam: str, package: str, start: str, name: str) -> str:
         needed.setdefault("wingbeat.contracts.home", set()).add("Home")
     if seam == "admin":
         needed.setdefault("wingbeat.contracts.engine", set()).add("Engine")
+    if seam == "catalog":
+        needed.setdefault("collections.abc", set()).add("Callable")
     standard = {source for source in needed if not source.startswith("wingbeat.")}
     ours = {source: names for source, names in needed.items() if source not in standard}
     blocks = [f'"""The {seam}."""', "from __future__ import annotations"]
@@ -212,7 +214,8 @@ def _made_with(seam: str, start: str) -> dict[str, str]:
     if seam == "storage":  # which is made from plain data, in every process
         return {"home": "str", "folder": "str"}
     engine = {"engine": "Engine"} if seam == "admin" else {}
-    return {"home": "Home" if seam in WHOLE_HOME else "str", **engine, "settings": f"{start}Settings"}
+    clock = {"clock": "Callable[[], float]"} if seam == "catalog" else {}
+    return {"home": "Home" if seam in WHOLE_HOME else "str", **engine, "settings": f"{start}Settings", **clock}
 
 
 def _import(source: str, names: set[str]) -> str:

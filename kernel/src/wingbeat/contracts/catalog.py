@@ -24,12 +24,14 @@ from wingbeat.spec.literal import Literals
 class CacheKey(Struct, frozen=True):
     """Identity of a piece of work. `digest` is the key; the rest is kept so that a miss can be explained.
 
+    Digests, here and of what is stored, are text: ``sha256:`` and 64 small hexadecimal digits.
+
     Attributes:
         digest: Over all that follows.
 
         task: Name of the task.
 
-        version: Cache version: given, or derived from the code.
+        version: Cache version: any text that was given, or a digest where it is derived from the code.
 
         interface: Digest of the task's interface.
 
@@ -70,7 +72,8 @@ class Explanation(Struct, frozen=True, omit_defaults=True):
             the task of which there is nothing.
 
         differences: What is not the same in the nearest entry, a phrase for each: an input by its name in quotes; a version that
-            was given, as such; one that was derived (both are digests) as the code of the task, with the task's name.
+            was given, as such; one that was derived as the code of the task, with the task's name. Versions were derived where
+            both are digests: both begin with ``sha256:``.
     """
 
     hit: bool

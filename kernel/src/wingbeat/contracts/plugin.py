@@ -15,7 +15,7 @@ class PluginInfo(Struct, frozen=True):
     """Answer to the hook ``wingbeat_plugin``.
 
     Attributes:
-        api: Version of the contracts that the plugin was built for, as a literal: ``(0, 1)``. Of another first number, or a higher
+        api: Version of the contracts that the plugin was built for, as a literal: ``(0, 2)``. Of another first number, or a higher
             second one than the kernel's, it is refused.
 
         settings: The sections of the configuration that it reads, each as a struct with a default for every field and a docstring

@@ -108,7 +108,7 @@ def _check(name: str, target: str, info: object) -> None:
     api: Any = info.api
     if not (type(api) is tuple and len(api) == 2 and all(type(number) is int for number in api)):
         raise ConfigurationError(
-            f"Plugin {name!r} says it was built for the contracts {api!r}; two numbers are wanted, as (0, 1).",
+            f"Plugin {name!r} says it was built for the contracts {api!r}; two numbers are wanted, as {API_VERSION}.",
             hint=_off(name),
         )
     wrong = [section for section, struct in info.settings.items() if not _is_struct(struct)]

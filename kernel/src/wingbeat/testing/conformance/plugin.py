@@ -37,7 +37,7 @@ from wingbeat.contracts.executor import Executor
 from wingbeat.contracts.journal import Journal
 from wingbeat.contracts.notifier import Notifier
 from wingbeat.contracts.observer import Observer
-from wingbeat.contracts.plugin import PluginInfo, fits
+from wingbeat.contracts.plugin import API_VERSION, PluginInfo, fits
 from wingbeat.contracts.server import Serve
 from wingbeat.contracts.storage import Storage, StorageRef
 from wingbeat.host.discover import boot
@@ -204,7 +204,7 @@ class PluginContract(Kit):
         assert len(api) == 2
         assert fits(api), f"it was built for other contracts than are here: {api}"
         assert "API_VERSION" not in Path(self._source()).read_text(), (
-            "write api=(0, 1): a number that moves says nothing"
+            f"write api={API_VERSION}: a number that moves says nothing"
         )
 
     def test_its_settings_have_defaults(self) -> None:
