@@ -169,6 +169,13 @@ def test_patience_is_that_of_who_asks():
             list(check.run("p_good", "observer", "silent", patience_s=none))
 
 
+def test_kits_say_what_was_compared_not_that_something_was():
+    failed = [result for result in check.run("p_good", "kit", "own_kits:TestTalks") if not result.passed]
+    assert {result.test.partition("[")[0] for result in failed} == {"test_it_tells_of_every_phase"}
+    assert "notify answers nothing, not {'a': 1}" in failed[0].summary
+    assert any("assert {'a': 1} is None" in line for line in failed[0].message.splitlines())
+
+
 def test_settings_are_given_to_the_factory():
     results = list(check.run("wingbeat.builtin.plugin", "journal", "sqlite", settings={"journal": {"busy": 1}}))
     assert {result.outcome for result in results} == {"failed"}

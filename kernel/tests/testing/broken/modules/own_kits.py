@@ -1,7 +1,11 @@
-"""Test classes that a plugin names: of a type that keeps its contract, and of one that does not."""
+"""Test classes that a plugin names: of a type that keeps its contract, and of one that does not; of a notifier."""
 
+import json
 from pathlib import Path
 
+from small import LinesNotifier
+
+from wingbeat.testing.conformance.notifier import Arrived, NotifierContract
 from wingbeat.testing.conformance.types import TypeContract
 from wingbeat.types import BlobType, register
 
@@ -47,3 +51,21 @@ class TestForgetful(TestRing):
     def hint(self):
         register("own_kits.Forgetful", BlobType("ring"), "own_kits:RingHandler")
         return Forgetful
+
+
+class TestTalks(NotifierContract):
+    """Of a notifier that answers, where nothing is to be answered."""
+
+    patience_s = 1.0
+
+    class Talking(LinesNotifier):
+        async def notify(self, message):
+            await super().notify(message)
+            return {"a": 1}
+
+    def make(self, home):
+        return self.Talking(Path(home.path, "out"))
+
+    def arrived(self, home):
+        lines = Path(home.path, "out").read_text().splitlines() if Path(home.path, "out").exists() else []
+        return [Arrived(json.loads(line)["id"], line) for line in lines]
