@@ -8,7 +8,7 @@ import time
 import pytest
 
 from wingbeat import calls
-from wingbeat.calls import Calls, NoAnswer, let_go, why, within
+from wingbeat.calls import Calls, NoAnswer, Watch, Within, let_go, why, within
 
 NAME = "The plugin 'x'"
 
@@ -163,3 +163,54 @@ async def test_who_is_cancelled_is_cancelled_and_no_plugin_has_failed():
     await asyncio.sleep(0)
     assert await let_go((asking,), 1.0) == set()
     assert asking.cancelled()
+
+
+async def late(watch, seconds, work):
+    with Within(watch, seconds):
+        return await work
+
+
+async def test_one_timer_sees_to_the_ends_of_many_calls():
+    watch, began = Watch(), time.monotonic()
+    slow = [asyncio.create_task(late(watch, seconds, hang())) for seconds in (0.05, 10.0, 0.02, 0.05)]
+    assert await late(watch, 10.0, add(1, 2)) == 3
+    await asyncio.wait([slow[0], slow[2], slow[3]])
+    assert time.monotonic() - began < 5
+    assert [str(task.exception()) for task in (slow[0], slow[2])] == [
+        "it did not answer within 0.05 s",
+        "it did not answer within 0.02 s",
+    ]
+    assert not slow[1].done()
+    assert watch.under_way[0].task is slow[1]
+    await let_go((slow[1],), 1.0)
+    assert slow[1].cancelled()
+    assert watch.under_way == []
+    watch.close()
+
+
+async def test_who_is_late_and_cancelled_by_others_too_is_cancelled():
+    watch = Watch()
+    task = asyncio.create_task(late(watch, 0.0, hang()))
+    while not (watch.under_way and watch.under_way[0].late):
+        await asyncio.sleep(0)
+    task.cancel()
+    assert await let_go((task,), 1.0) == set()
+    assert task.cancelled()
+
+
+async def test_one_that_answers_late_and_will_not_be_cancelled_has_answered():
+    async def answers():
+        with contextlib.suppress(asyncio.CancelledError):
+            await hang()
+        return 7
+
+    watch = Watch()
+    assert await late(watch, 0.01, answers()) == 7
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+async def test_what_cancels_itself_within_a_watch_has_failed():
+    with pytest.raises(NoAnswer, match="cancelled the call itself"):
+        await late(Watch(), 1.0, cancels())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any
@@ -53,6 +54,66 @@ async def within(seconds: float) -> AsyncIterator[asyncio.Timeout]:
         raise
 
 
+class Watch:
+    """Sees to it that calls end in time, with one timer for all of them: to make one for each costs more than most calls do."""
+
+    def __init__(self) -> None:
+        self.under_way: list[Within] = []
+        self.at = math.inf
+        """When it looks, by the clock of the loop."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def close(self) -> None:
+        """Look no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self.at = None, math.inf
+
+    def look_at(self, at: float) -> None:
+        """Look then, which is sooner than it would."""
+        self.close()
+        self._timer, self.at = asyncio.get_running_loop().call_at(at, self._look), at
+
+    def _look(self) -> None:
+        self._timer, self.at = None, math.inf
+        now = asyncio.get_running_loop().time()
+        for one in self.under_way:
+            if one.until <= now and not one.late:
+                one.late = True
+                one.task.cancel()
+        if waiting := [one.until for one in self.under_way if not one.late]:
+            self.look_at(min(waiting))
+
+
+class Within:
+    """For a ``with`` around calls, as the function `within`, whose end a `Watch` sees to."""
+
+    __slots__ = ("_cancelling", "_seconds", "_watch", "late", "task", "until")
+
+    task: asyncio.Task[Any]
+    until: float
+
+    def __init__(self, watch: Watch, seconds: float) -> None:
+        self._watch, self._seconds, self.late = watch, seconds, False
+
+    def __enter__(self) -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None, "calls are made within tasks"
+        self.task, self._cancelling, self.until = task, task.cancelling(), loop.time() + self._seconds
+        self._watch.under_way.append(self)
+        if self.until < self._watch.at:
+            self._watch.look_at(self.until)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._watch.under_way.remove(self)
+        if self.late:
+            others = self.task.uncancel() > self._cancelling
+            if error is not None and not (others and isinstance(error, asyncio.CancelledError)):
+                raise NoAnswer(f"it did not answer within {self._seconds:g} s") from error
+        elif kind is asyncio.CancelledError and not self.task.cancelling():
+            raise NoAnswer("it has cancelled the call itself") from error
+
+
 async def let_go(tasks: Collection[asyncio.Task[Any]], seconds: float) -> set[asyncio.Task[Any]]:
     """Cancel tasks, and wait until they have ended.
 
@@ -88,6 +149,7 @@ class Calls:
     def __init__(self, plugin: Any, name: str) -> None:
         self.plugin, self.name = plugin, name
         self._own = type(plugin).__module__.partition(".")[0] in OWN
+        self._watch = Watch()
         self._leaving: set[asyncio.Task[None]] = set()
         self._left: set[asyncio.Task[Any]] = set()
         self._kept = ""
@@ -120,8 +182,15 @@ class Calls:
 
     async def ask_within(self, seconds: float, call: str, *args: Any, **named: Any) -> Any:
         """The same, in so many seconds. Raises NoAnswer also where it takes longer."""
-        async with within(seconds):
+        with Within(self._watch, seconds):
+            if self._own:
+                return await getattr(self.plugin, call)(*args, **named)
             return await self.ask(call, *args, **named)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no call that was cancelled is still to end."""
+        return not self._leaving
 
     async def quiet(self) -> None:
         """Wait until every call that was cancelled has ended, or was left behind."""
@@ -172,4 +241,4 @@ def _seen(asked: asyncio.Task[Any]) -> None:
         asked.exception()
 
 
-__all__ = ["Calls", "NoAnswer", "let_go", "why", "within"]
+__all__ = ["Calls", "NoAnswer", "Watch", "Within", "let_go", "why", "within"]

@@ -110,7 +110,8 @@ class BoundedJournal:
 
     async def _ask(self, seconds: float, call: str, *args: Any, **named: Any) -> Any:
         """What it answers. Raises what its contract says, and JournalUnknown for all else."""
-        await self._calls.quiet()  # else it would come beside what is still being written
+        if not self._calls.is_quiet:
+            await self._calls.quiet()  # else it would come beside what is still being written
         try:
             return await self._calls.ask_within(seconds, call, *args, **named)
         except NoAnswer as error:

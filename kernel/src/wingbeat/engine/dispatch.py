@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from wingbeat.base.errors import ConfigurationError, ErrorKind
-from wingbeat.calls import Calls, NoAnswer, let_go, why, within
+from wingbeat.calls import Calls, Watch, Within, let_go, why, within
 from wingbeat.contracts.executor import Aborted, AttemptRequest, Executor, Failed
 from wingbeat.contracts.failpoints import hit
 from wingbeat.engine.circuit import Circuit, LeftAlone
@@ -53,9 +53,7 @@ class Dispatcher:
         self._wake, self._adopted = asyncio.Event(), asyncio.Event()
         self._adopted.set()
         self._task: asyncio.Task[None] | None = None
-        self._since: float | None = None
-        self._watch: asyncio.TimerHandle | None = None
-        self._overdue = False
+        self._watch = Watch()
         self._background: set[asyncio.Task[Any]] = set()
 
     async def open(self, *, needed: bool) -> str:
@@ -99,8 +97,7 @@ class Dispatcher:
         """Stop; what is in the line is in the journal and comes back at the next start."""
         self._queue.clear()
         self._lined.clear()
-        if self._watch is not None:
-            self._watch.cancel()
+        self._watch.close()
         for task in self._tasks():
             task.cancel()
 
@@ -164,50 +161,15 @@ class Dispatcher:
         if request.id not in self._lined:
             return  # it was cancelled before its turn
         self._lined.discard(request.id)
-        self._guard()
         try:
             hit("submit.before")
-            await self.executor.submit(request)
+            with Within(self._watch, SUBMIT_S_MAX):
+                await self.executor.submit(request)
             hit("submit.after")
-        except asyncio.CancelledError:
-            if self._is_overdue():
-                self._later(request, NoAnswer(f"it did not answer within {SUBMIT_S_MAX:g} s"))
-            elif self._task is not None and not self._task.cancelling():
-                self._later(request, NoAnswer("it has cancelled the call itself"))
-            else:
-                raise
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may raise anything; it is contained here
             self._later(request, error)
         else:
             self.circuit.succeeded()
-        finally:
-            self._since = None
-
-    def _guard(self) -> None:
-        """Begin with a submit that has to end in time. One timer for many: to make one for each would cost more than they do."""
-        loop = asyncio.get_running_loop()
-        self._since = loop.time()
-        if self._watch is None:
-            self._watch = loop.call_later(SUBMIT_S_MAX, self._look)
-
-    def _look(self) -> None:
-        self._watch = None
-        if self._since is None:
-            return
-        loop = asyncio.get_running_loop()
-        left = self._since + SUBMIT_S_MAX - loop.time()
-        if left > 0:
-            self._watch = loop.call_later(left, self._look)
-        elif self._task is not None:
-            self._overdue = True
-            self._task.cancel()
-
-    def _is_overdue(self) -> bool:
-        """Whether it was the watch that cancelled the submit, which then is over, and no more."""
-        overdue, self._overdue = self._overdue, False
-        if overdue and self._task is not None:
-            self._task.uncancel()
-        return overdue
 
     def _tell_line(self) -> None:
         for request in self._queue:

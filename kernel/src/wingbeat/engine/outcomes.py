@@ -79,9 +79,10 @@ def kept_evidence(evidence: object) -> dict[str, Any] | None:
 def _plain(outputs: object) -> bool:
     if type(outputs) is not dict:
         return False
-    return all(type(value) is Inline and _small(value.value) for value in outputs.values())
-
-
-def _small(value: object) -> bool:
-    kind = type(value)
-    return kind in _PLAIN or (kind is int and -_INT_MAX <= value <= _INT_MAX)  # type: ignore[operator]
+    for literal in outputs.values():
+        if type(literal) is not Inline:
+            return False
+        value = literal.value
+        if type(value) not in _PLAIN and not (type(value) is int and -_INT_MAX <= value <= _INT_MAX):
+            return False
+    return True
