@@ -14,7 +14,7 @@ from wingbeat.base.errors import ConflictError, ErrorKind
 COUNT = itertools.count()
 SOURCE = """
     import asyncio, os, signal, time
-    from wingbeat import ExecutionFailed, NonRetryable, approve, gather, task, wait_for_input, workflow
+    from wingbeat import ExecutionFailed, NonRetryable, approve, gather, map_task, task, wait_for_input, workflow
 
     @task
     def breaks(n: int) -> int:
@@ -132,6 +132,12 @@ SOURCE = """
         except ExecutionFailed as failure:
             assert failure.code == "Rejected"
             return False
+
+    @workflow
+    async def one_whose_name_is_rather_long_and_that_calls_itself(n: int) -> list[int]:
+        if n:
+            return await one_whose_name_is_rather_long_and_that_calls_itself(n - 1)
+        return await map_task(works)([1, 2])
 
     RUNS = os.environ["CAPRICE"]
 
@@ -295,3 +301,14 @@ async def test_an_answer_that_is_repeated_does_not_let_the_next_round_of_a_body_
     await waits_for(execution, "go")
     await kernel.signal("mine", "go", False)
     assert not await execution.result()
+
+
+async def test_a_path_that_is_longer_than_a_file_may_be_named_runs_and_has_logs(kernel, flows):
+    execution = await kernel.launch(flows.one_whose_name_is_rather_long_and_that_calls_itself, {"n": 6}, name="deep")
+    assert await execution.result() == [1, 2]
+    last = max((node.id for node in (await execution.describe()).nodes), key=len)
+    assert len(last) > 300
+    assert kernel.attempts("deep", last) == []  # the map itself makes none
+    assert kernel.items("deep", last) == {0, 1}
+    assert [kernel.attempts("deep", f"{last}.{item}") for item in (0, 1, 2)] == [[0], [0], []]
+    assert kernel.log_path("deep", f"{last}.1", 0).parent.is_dir()

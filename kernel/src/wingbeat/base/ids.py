@@ -11,6 +11,8 @@ import re
 
 from wingbeat.base.errors import InputError
 
+_NODE_BYTES_MAX = 180
+_NODE_BYTES_KEPT = 120
 EXECUTION_ID_LENGTH_MAX = 63
 _EXECUTION_ID = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z")
 
@@ -44,7 +46,20 @@ def split_attempt_id(attempt: str) -> tuple[str, str, int]:
 def attempt_folder(execution: str, node: str, attempt: int) -> str:
     """Where an attempt's directory is, below that of all attempts. One folder for both node and attempt: to make a folder
     is, on some file systems, the dearest part of an attempt."""
-    return f"{execution}/{node}.{attempt}"
+    return f"{execution}/{node_folder(node)}.{attempt}"
+
+
+def node_folder(node: str) -> str:
+    """A node's id as part of a file's name, which is at most 255 bytes long; the path to a node may be longer, where workflows call
+    each other. The numbers of items, at its end, stay."""
+    if 4 * len(node) <= _NODE_BYTES_MAX:  # as it is with most
+        return node
+    path = node.rstrip(".0123456789")
+    data = path.encode()
+    if len(data) <= _NODE_BYTES_MAX:
+        return node
+    kept = data[:_NODE_BYTES_KEPT].decode(errors="ignore")
+    return f"{kept}~{hashlib.sha256(data).hexdigest()[:16]}{node[len(path) :]}"
 
 
 def child_execution_id(execution: str, node: str) -> str:

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import msgspec
 
 from wingbeat.base.errors import ConfigurationError, ErrorKind, NonRetryable
+from wingbeat.base.ids import attempt_folder, split_attempt_id
 from wingbeat.contracts.executor import Aborted, AttemptRequest, Capabilities, Failed, Outcome, Sink, Succeeded
 from wingbeat.runtime import here, report
 from wingbeat.runtime.errors import AttemptInputError, describe
@@ -162,8 +163,8 @@ class InlineExecutor:
             here.context.reset(token)
 
     def _here(self, request: AttemptRequest) -> here.Here:
-        node, _, number = request.id.rpartition("/")
-        directory = f"{self._attempts}/{node}.{number}" if self._attempts else ""
+        folder = attempt_folder(*split_attempt_id(request.id))
+        directory = f"{self._attempts}/{folder}" if self._attempts else ""
         return here.Here(
             request.id, request.task.name, directory, self._io, checkpoint=request.checkpoint,
             tell=self._advanced, prints=False,

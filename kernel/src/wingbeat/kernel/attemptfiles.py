@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from wingbeat.base.errors import NotFound
-from wingbeat.base.ids import attempt_folder, check_execution_id
+from wingbeat.base.ids import attempt_folder, check_execution_id, node_folder
 from wingbeat.contracts.attemptfiles import FILES_MAX, AttemptFile, AttemptFiles
 from wingbeat.runtime.files import DECK, LOG, MEMBERS, SUSPENDED
 
@@ -143,7 +143,7 @@ def member_logs(directory: Path) -> dict[str, Path]:
 
 def numbers(attempts: Path, execution: str, node: str, count: int) -> Iterator[list[int]]:
     """What follows the name of a node in the names of its attempts' folders, where that is so many numbers."""
-    folder, prefix = (attempts / attempt_folder(execution, node, 0)).parent, f"{node}."
+    folder, prefix = (attempts / attempt_folder(execution, node, 0)).parent, f"{node_folder(node)}."
     for name in os.listdir(folder) if folder.is_dir() else ():
         rest = name.removeprefix(prefix).split(".")
         if name.startswith(prefix) and len(rest) == count and all(part.isdecimal() for part in rest):
