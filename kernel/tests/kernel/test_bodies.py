@@ -139,6 +139,18 @@ SOURCE = """
             return await one_whose_name_is_rather_long_and_that_calls_itself(n - 1)
         return await map_task(works)([1, 2])
 
+    async def left(n):
+        return await works(n)
+
+    async def right(n):
+        async with asyncio.TaskGroup() as group:
+            return await group.create_task(left(n))
+
+    @workflow
+    async def split(n: int) -> int:
+        one, two = await gather(left(n), right(n + 1))
+        return one + two + await left(n) + await works(n)
+
     RUNS = os.environ["CAPRICE"]
 
     @workflow
@@ -312,3 +324,11 @@ async def test_a_path_that_is_longer_than_a_file_may_be_named_runs_and_has_logs(
     assert kernel.items("deep", last) == {0, 1}
     assert [kernel.attempts("deep", f"{last}.{item}") for item in (0, 1, 2)] == [[0], [0], []]
     assert kernel.log_path("deep", f"{last}.1", 0).parent.is_dir()
+
+
+async def test_calls_are_known_by_their_helpers_also_in_tasks_of_asyncio(kernel, flows):
+    """Else they would be numbered in the order in which they happen to go on, and a recovery found none of them."""
+    execution = await kernel.launch(flows.split, {"n": 1})
+    assert await execution.result() == 5
+    called = [node.id for node in (await execution.describe()).nodes[1:]]
+    assert called == ["n0.left.works-0", "n0.left.works-1", "n0.left.works-2", "n0.works-0"]

@@ -29,7 +29,7 @@ from wingbeat.spec.whole import literal_of, materialise
 from wingbeat.types import ValueMismatch
 
 if TYPE_CHECKING:
-    from types import FrameType
+    from types import CodeType, FrameType
 
     from wingbeat.author.source import Location
 
@@ -74,6 +74,7 @@ class Turn:
         self._closed: dict[int, tuple[Any, Closure]] = {}
         self._wake_at: float | None = None
         self._body: Coroutine[Any, Any, Any] | None = None
+        self._code: CodeType | None = None
 
     def run(self, function: Callable[..., Coroutine[Any, Any, Any]], arguments: Mapping[str, Any]) -> Any:
         """See `run_turn`."""
@@ -88,6 +89,7 @@ class Turn:
     def _run(self, function: Callable[..., Coroutine[Any, Any, Any]], arguments: Mapping[str, Any]) -> Any:
         hit("turn.begun")
         self._body = function(**arguments)
+        self._code = getattr(self._body, "cr_code", None)
         try:
             value = self._loop.run_until_complete(self._loop.create_task(self._body))
         except _Waits:
@@ -200,19 +202,19 @@ class Turn:
     # -- calls
 
     def _key(self, name: str, frame: FrameType | None) -> str:
-        path = [
-            name.rpartition("/")[2].partition("@")[0].rpartition(".")[2]
-        ]  # of references, which may name another version
-        names: list[str] = []
+        path = [name.rpartition("/")[2].partition("@")[0].rpartition(".")[2]]  # a reference may name another version
+        outermost = None
         while frame is not None:
             code = frame.f_code
             if code.co_filename.startswith(_ASYNCIO):
                 break
             if code.co_name not in _HIDDEN and not _ours(frame):
-                names.append(code.co_name)
+                path.append(code.co_name)
+                outermost = code
             frame = frame.f_back
-        path = [*reversed(names[:-1]), *path]  # without the body itself
-        key = ".".join(path)
+        if outermost is self._code:  # else it is in a task of asyncio that the body has made
+            path.pop()
+        key = ".".join(reversed(path))
         number = self._taken[key]
         self._taken[key] += 1
         return f"{key}-{number}"
