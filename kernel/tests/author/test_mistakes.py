@@ -100,6 +100,7 @@ DEFINITIONS = {
     "@task(cache=Cache(ignore='n'))\ndef f(n: int) -> int: ...": "Cache.ignore is a tuple of names of inputs, not the text 'n'",
     "@task(retries=Retry(2, on=ValueError))\ndef f(n: int) -> int: ...": "Retry.on is a tuple of classes of errors",
     "@workflow(on_failure=print)\ndef f(n: int) -> int: ...": "on_failure takes a task or a workflow, not the function print",
+    "@workflow(failure_policy='finish')\ndef f(n: int) -> int: ...": "failure_policy is a FailurePolicy, not 'finish'",
     "f = LaunchPlan(print)": "LaunchPlan takes a workflow, not the function print",
     "f = LaunchPlan(number, default={})": "LaunchPlan() has no argument 'default'",
     "f = number.override(retry=3)": "override() has no argument 'retry'",

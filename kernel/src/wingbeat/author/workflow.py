@@ -284,6 +284,12 @@ def _made(fn: Any, **options: Any) -> Any:
             f"{fn.__qualname__}: on_failure takes a task or a workflow, not {shown(handler)} ({where}).",
             hint="Decorate the handler with @task.",
         )
+    policy = options.get("failure_policy")
+    if policy is not None and not isinstance(policy, FailurePolicy):
+        raise CompileError(
+            f"{fn.__qualname__}: failure_policy is a FailurePolicy, not {shown(policy)} ({where}).",
+            hint=f"It is one of {', '.join(f'FailurePolicy.{each.name}' for each in FailurePolicy)}.",
+        )
     if dynamic:
         return Dynamic(fn, **options)
     return Workflow(fn, options.pop("name", ""), **options)
