@@ -360,6 +360,17 @@ def test_failed_map_says_which_items_failed_and_why(world, wingbeat):
     assert "log of one: wingbeat logs e1 n0.3\n" in said
 
 
+def test_describe_says_why_attempts_were_tried_again(world, wingbeat):
+    node = world.view.nodes[1]
+    lost = [
+        replace(each, error=ErrorInfo("OutOfMemory", "It used 2 GiB.", node="n1")) for each in 12 * node.attempts[:1]
+    ]
+    world.view = replace(world.view, nodes=[replace(node, attempts=[*lost, node.attempts[-1]])])
+    said = wingbeat("describe", "execution", "e1").out.partition("attempts that were tried again\n")[2].splitlines()
+    assert said[0] == "  n1  attempt 0  OutOfMemory: It used 2 GiB."
+    assert len(said) <= 22
+
+
 @pytest.mark.parametrize(("made", "last"), [(3, "n0.2  attempt 0  resources.memory 128.0 MiB"), (50, "and more")])
 def test_options_of_items_that_have_ended_come_from_the_journal(world, wingbeat, made, last):
     a_map(world, failed=0)

@@ -138,6 +138,7 @@ def describe(
     for node in view.nodes:
         if node.items is not None and node.items.failed:
             lines += _section(f"failed items of {node.id}", _failures(view.id, node, node.items, history.reasons))
+    lines += _section("attempts that were tried again", _again(view))
     lines += _section("waits for", _gates(view))
     lines += _section("options chosen for attempts", _chosen(view, history))
     lines += _section("pages", columns(_decks(view)))
@@ -179,6 +180,18 @@ def _failures(execution: str, node: NodeView, items: ItemsView, reasons: Mapping
     if items.failed > len(shown):
         lines.append(f"and {items.failed - len(shown)} more")
     return [*lines, f"log of one: wingbeat logs {execution} {_log_of(node)}"]
+
+
+def _again(view: ExecutionView) -> list[str]:
+    """Why attempts have failed that were not the last of their node."""
+    rows = [
+        (node.id, f"attempt {attempt.number}", short(f"{attempt.error.code}: {attempt.error.message}"))
+        for node in view.nodes
+        for attempt in node.attempts[:-1]
+        if attempt.error is not None
+    ]
+    more = [f"and {len(rows) - ITEMS_MAX} more; -o json has all"] if len(rows) > ITEMS_MAX else []
+    return columns(rows[:ITEMS_MAX]) + more
 
 
 def _gates(view: ExecutionView) -> list[str]:
