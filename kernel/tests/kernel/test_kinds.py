@@ -19,6 +19,7 @@ from wingbeat import (
     workflow,
 )
 from wingbeat.base.errors import ConflictError, NotFound
+from wingbeat.base.ids import child_execution_id
 from wingbeat.contracts.engine import ReuseDecision
 from wingbeat.types import Simple
 
@@ -149,6 +150,16 @@ def reaching(n: int) -> int:
 @workflow
 def parent(n: int) -> int:
     return last(child(n))
+
+
+@workflow
+def in_a_child(x: int) -> int:
+    return picky(second(x))
+
+
+@workflow
+def around_it(x: int) -> int:
+    return picky(LaunchPlan(in_a_child, name="in-a-child")(x))
 
 
 @task
@@ -420,6 +431,21 @@ async def test_the_plan_of_a_recovery_says_that_another_task_is_called_where_the
     (why,) = (await decisions(kernel, "mine", second)).values()
     assert why[1].startswith("it called ")
     assert why[1].endswith("picky before")
+
+
+@pytest.mark.parametrize(("hated", "phases"), [(6, ["FAILED"]), (60, ["SUCCEEDED", "FAILED"])])
+async def test_a_child_execution_keeps_what_had_succeeded_when_its_parent_is_recovered(kernel, hated, phases):
+    STATE.hated = {hated}
+    view = await failed(kernel, around_it, {"x": 5}, "mine")
+    assert [node.phase for node in view.nodes if node.phase != "NOT_STARTED"] == phases
+    found = await decisions(kernel, "mine")
+    assert found["n0"] == ("OPEN", "its execution is launched again, and keeps what succeeded in it")
+    STATE.hated = {-1}
+    again = await kernel.recover("mine", name="again")
+    assert await again.result() == 600
+    assert STATE.ran == [("second", 5), 6, 6, 60] if hated == 6 else [("second", 5), 6, 60, 60]
+    child = await (await kernel.get(child_execution_id("again", "n0"))).describe()
+    assert [node.phase for node in child.nodes] == ["RECOVERED", "RECOVERED" if hated == 60 else "SUCCEEDED"]
 
 
 async def test_the_plan_of_a_recovery_knows_the_inputs(kernel):

@@ -80,14 +80,26 @@ class Children:
         labels = {**own, **place, PARENT: f"{live.id}/{node}"}  # a child is where its parent is, whatever its plan says
         hit("child.before-launch")
         key, quota = launch_key(closure, given), quota_of(live.record.labels)
+        recover = await self._earlier(live.machine.state.source, node)
         await self._engine.launch(
             LaunchRequest(
-                closure, given, name, key, labels=labels, concurrency=plan.concurrency, pool=plan.pool, priority=plan.priority,
-                failure_policy=plan.failure_policy, quota=quota,
+                closure, given, name, key, recover=recover, labels=labels, concurrency=plan.concurrency, pool=plan.pool,
+                priority=plan.priority, failure_policy=plan.failure_policy, quota=quota,
             )
         )  # fmt: skip
         hit("child.launched")
         return await self._followed(name, address)
+
+    async def _earlier(self, source: str, node: str) -> str:
+        """What the node had launched in the execution that is recovered: the child keeps what succeeded there. Empty if nothing."""
+        if not source:
+            return ""
+        name = child_execution_id(source, node)
+        try:
+            view = await self._engine.describe(name, nodes=False)
+        except NotFound:
+            return ""
+        return name if view.phase.terminal else ""
 
     async def _followed(self, name: str, address: int) -> ChildEnded:
         phase = await self._engine.wait(name)

@@ -79,10 +79,10 @@ def of_kind(kind: Kind) -> Why:
         case GateKind(spec=spec):
             return runs("it waits again" if spec.gate == "sleep" else "it is asked again")
         case ChildKind():
-            return runs("its execution is launched again")
+            return undecided("its execution is launched again, and keeps what succeeded in it")
         case ScopeKind():
             return undecided("its nodes that succeeded are kept where nothing changed")
         case _ if kind.child is not None:
-            return runs("the executions of its items are launched again")
+            return undecided("the executions of its items are launched again, and keep what succeeded in them")
         case _:
             return undecided("what succeeded in its items is kept where nothing changed")
