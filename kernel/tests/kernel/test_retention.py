@@ -5,7 +5,9 @@ import contextlib
 import importlib
 import os
 import shutil
+import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from wingbeat.contracts.environment import MARK
 from wingbeat.contracts.home import UPLOADS
 from wingbeat.contracts.hookspecs import hookimpl
 from wingbeat.contracts.journal import Record
+from wingbeat.contracts.plugin import PluginInfo
 from wingbeat.contracts.retention import RETENTION_LABEL, Collected
 from wingbeat.kernel.retention import Over, digests, is_over, offloaded, with_parents
 from wingbeat.testing.fakes import MemoryCatalog
@@ -412,3 +415,63 @@ def test_what_refers_to_what():
 
 def test_nothing_was_collected_is_the_default():
     assert Collected() == Collected(0, 0, 0, 0, 0, {}, (), False)
+
+
+def threads() -> set[threading.Thread]:
+    return set(threading.enumerate())
+
+
+@pytest.mark.parametrize("wrong", ['days = "ten"', "days = -1", 'every_hours = "x"', 'spare_hours = "x"'])
+def test_a_setting_that_does_not_fit_ends_a_program_with_its_error(tmp_path, wrong):
+    (tmp_path / "wingbeat.toml").write_text(f"[retention]\n{wrong}\n")
+    code = (
+        "import asyncio, wingbeat\nasync def main():\n  async with wingbeat.Kernel('home'): pass\nasyncio.run(main())"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    assert (ended.returncode, "The setting retention." in ended.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("part", ["wingbeat.kernel.upkeep.Upkeep", "wingbeat.kernel.shared.Server.start"])
+async def test_a_kernel_that_cannot_be_opened_leaves_nothing_open(tmp_path, monkeypatch, part):
+    before, tasks = threads(), asyncio.all_tasks()
+
+    def fail(*args, **more):
+        raise RuntimeError("it fails late")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(part, fail)
+        with pytest.raises(RuntimeError, match="it fails late"):
+            async with Kernel(tmp_path / "home"):
+                pass
+    while [each for each in threads() - before if "connection_worker" in each.name]:  # databases' threads
+        await asyncio.sleep(0.01)
+    assert asyncio.all_tasks() == tasks
+    async with Kernel(tmp_path / "home") as kernel:
+        assert kernel.holds
+
+
+async def test_an_admin_that_cannot_start_is_closed(tmp_path):
+    class Broken:
+        closed = 0
+
+        async def start(self):
+            raise ConfigurationError("it cannot work here")
+
+        async def close(self):
+            self.closed += 1
+
+    made = Broken()
+
+    class Plugin:
+        @hookimpl
+        def wingbeat_plugin(self):
+            return PluginInfo(api=(0, 1))
+
+        @hookimpl
+        def wingbeat_register(self, registrar):
+            registrar.admin("broken", lambda home, engine: made)
+
+    async with Kernel(tmp_path / "home", plugins=[Plugin()], discover=False) as kernel:
+        with pytest.raises(ConfigurationError, match="it cannot work here"):
+            await kernel.admin()
+    assert made.closed == 1

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from wingbeat.base.errors import ConfigurationError, InputError
 from wingbeat.base.units import parse_duration_s, parse_size
 from wingbeat.kernel import attemptfiles
-from wingbeat.kernel.whole import whole
+from wingbeat.kernel.whole import opened, whole
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -115,7 +115,7 @@ class Kernel:
         registry = self._registry = self._boot()
         self._preparer = Preparer(self._home, frozenset(task.name for task in self._inline), self._definition)
         engine = SharedEngine(self._home.folder, lambda: self._start(registry), self._collect)
-        await whole(engine.open(), lambda _: engine.close())
+        await opened(engine.open(), lambda: self._unopened(engine))
         self._engine = engine
         if self._given and not engine.holds:
             import logging
@@ -136,15 +136,11 @@ class Kernel:
     ) -> None:
         if self._upkeep is not None:
             self._upkeep.close()
-        admin, self._admin = self._admin, None
-        if admin is not None:
-            await whole(admin.close())
-        remote, self._remote = self._remote, None
-        if remote is not None:
-            await whole(remote.close())
-        if self._reader is not None:
-            reader, self._reader = self._reader, None
-            await whole(reader.close())
+        parts = (self._admin, self._remote, self._reader)
+        self._admin = self._remote = self._reader = None
+        for part in parts:
+            if part is not None:
+                await whole(part.close())
         engine, self._engine = self._engine, None
         if engine is None:
             return
@@ -153,6 +149,11 @@ class Kernel:
                 await self._settle(engine)
         finally:
             await whole(engine.close())
+
+    async def _unopened(self, engine: SharedEngine) -> None:
+        if self._upkeep is not None:
+            self._upkeep.close()
+        await engine.close()
 
     @property
     def _elsewhere(self) -> str:
@@ -170,7 +171,7 @@ class Kernel:
         self._registry = self._boot()
         self._preparer = Preparer(self._home, frozenset(), self._definition)
         remote: RemoteEngine = self._registry.make("engine", self._elsewhere, self._home)
-        await whole(remote.open(), lambda _: remote.close())
+        await opened(remote.open(), remote.close)
         self._remote = remote
 
     async def admin(self) -> Admin:
@@ -184,7 +185,7 @@ class Kernel:
         if self._admin is None:
             assert self._registry is not None, "use 'async with Kernel() as kernel'"
             admin = admin_of(self._registry, self._home, self.engine)
-            await whole(admin.start(), lambda _: admin.close())
+            await opened(admin.start(), admin.close)
             self._admin = admin
         return self._admin
 
@@ -583,8 +584,8 @@ class Kernel:
             assert self._preparer is not None
             inline = InlineExecutor(self._inline, self._preparer.io, str(self._home.folder / "attempts"))
         engine = engine_of(registry, self._home, inline, frozenset(task.name for task in self._inline))
+        self._upkeep = Upkeep(registry, self._home, engine, lambda: self._admin)  # whose settings may be wrong
         await engine.start(f"pid {os.getpid()}")
-        self._upkeep = Upkeep(registry, self._home, engine, lambda: self._admin)
         return engine
 
     async def _settle(self, engine: SharedEngine) -> None:

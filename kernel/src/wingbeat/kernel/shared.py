@@ -73,10 +73,7 @@ class SharedEngine:
                     self._server = Server(self._local, self._home)
                     await self._server.start()
                 except BaseException:
-                    local, self._local, self._server = self._local, None, None
-                    if local is not None:
-                        await local.close()
-                    self._lock.give_back()
+                    await self._let_go()
                     raise
                 return
             try:
@@ -95,10 +92,17 @@ class SharedEngine:
         async with self._changing:
             if self._remote is not None:
                 await self._remote.close()
-            if self._server is not None:
-                await self._server.close()
-            if self._local is not None:
-                await self._local.close()
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        local, server = self._local, self._server
+        self._local = self._server = None
+        try:
+            if server is not None:
+                await server.close()
+        finally:
+            if local is not None:
+                await local.close()
             self._lock.give_back()
 
     async def launch(self, request: LaunchRequest) -> LaunchReply:
