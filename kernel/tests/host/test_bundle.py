@@ -10,8 +10,8 @@ import pytest
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.builtin.filestore import FileStore
 from wingbeat.host import bundle as bundles
+from wingbeat.host import ignoring, sources
 from wingbeat.host import project as projects
-from wingbeat.host import sources
 from wingbeat.host.bundle import Bundle, make_bundle, source_digest
 from wingbeat.runtime.bundle import BUNDLE_FILE, bundle_import_roots
 
@@ -259,3 +259,98 @@ def test_the_reader_needs_little() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=True
     )
     assert ran.stdout == "set()\n"
+
+
+def test_ignore_files_are_honoured_at_each_level(place: Place) -> None:
+    place.write(".gitignore", "generated/\n*_local.py\n!kept_local.py\n/top.py\n")
+    place.write("pkg/.gitignore", "!own_local.py\ninner.py\n")
+    for path in (
+        "generated/a.py", "pkg/generated/a.py", "my_local.py", "kept_local.py", "top.py", "pkg/top.py",
+        "pkg/own_local.py", "pkg/inner.py", "inner.py",
+    ):  # fmt: skip
+        place.write(path)
+    assert place.names() == ["inner.py", "kept_local.py", "main.py", "pkg/own_local.py", "pkg/top.py"]
+
+
+def test_an_ignore_file_of_our_own_comes_on_top_and_settings_above_both(place: Place) -> None:
+    place.write("pkg/.gitignore", "*.py\n*.bin\n")
+    place.write(".wingbeatignore", "!pkg/client.py\nnotes/\n")
+    place.write("wingbeat.toml", "[bundle]\ninclude = ['pkg/*.bin', 'notes/a.txt']\nexclude = ['pkg/b.bin']")
+    for path in ("pkg/client.py", "pkg/other.py", "pkg/a.bin", "pkg/b.bin", "notes/a.py", "notes/a.txt"):
+        place.write(path)
+    assert place.names() == ["main.py", "notes/a.txt", "pkg/a.bin", "pkg/client.py"]
+    assert place.bundle().left_out == {
+        "notes/": f"{place.root}/.wingbeatignore:2",
+        "pkg/other.py": f"{place.root}/pkg/.gitignore:1",
+    }
+
+
+def test_what_the_repository_around_a_project_ignores_is_ignored(place: Place) -> None:
+    (place.root.parent / ".git").mkdir()
+    (place.root.parent / ".gitignore").write_text("project/gen.py\nproject\n*.tmp.py\n")
+    place.write("pyproject.toml")
+    place.write("gen.py")
+    place.write("a.tmp.py")
+    assert place.names() == ["main.py"]
+
+
+def test_an_ignored_folder_is_not_walked_into(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.write(".gitignore", "data\n")
+    for number in range(20):
+        place.write(f"data/{number}.py")
+    monkeypatch.setattr(sources, "ENTRIES_MAX", 10)
+    assert place.names() == ["main.py"]
+
+
+PATTERNS = """\
+a.py
+b/
+/c
+d/**
+!d/keep.py
+*_x.py
+!in_x.py
+e/**/f.py
+**/g/h.py
+\\#odd.py
+i[0-9].py
+j/*
+!j/k/
+l/*.py
+!
+[
+"""
+
+
+def test_rules_mean_what_they_mean_to_git(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    names = [
+        "a.py", "n/a.py", "b/a2.py", "n/b/z.py", "n/b.py", "c/z.py", "n/c/z.py",
+        "d/keep.py", "d/z.py", "d/n/z.py", "z_x.py", "in_x.py",
+        "e/f.py", "e/n/f.py", "e/n/m/f.py", "g/h.py", "n/g/h.py", "#odd.py", "i1.py", "ix.py", "j/z.py", "j/k/z.py", "j/m/z.py",
+        "l/z.py", "l/n/z.py", "w/z.py", "w/n/z.py", "w/n/data.txt", "main.py",
+    ]  # fmt: skip
+    for name in names:
+        place.write(name)
+    place.write(".gitignore", PATTERNS)
+    place.write("w/.gitignore", "*\n!*/\n!z.py\n")
+    subprocess.run(["git", "init", "-q", str(place.root)], check=True)
+    command = ["git", "-C", str(place.root), "ls-files", "--others", "--exclude-standard", "-z"]
+    listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\0")
+    assert place.names() == sorted(name for name in listed if name.endswith(".py"))
+
+
+def test_ignore_files_that_cannot_be_used(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ignoring, "FILE_BYTES_MAX", 10)
+    place.write(".gitignore", "a" * 11)
+    with pytest.raises(ConfigurationError, match=r"\.gitignore is longer than 10 characters"):
+        place.names()
+
+
+def test_where_there_is_no_ignore_file_nothing_is_imported_for_them(place: Place) -> None:
+    code = (
+        "import sys; from wingbeat.host.bundle import source_digest; source_digest(*sys.argv[1:]); "
+        "print('pathspec' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, str(place.root / "main.py"), place.cache]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "False\n"

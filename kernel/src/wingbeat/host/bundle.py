@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
@@ -42,6 +43,8 @@ class Bundle(Struct, frozen=True):
         files: Paths in the bundle.
 
         blob: The stored directory.
+
+        left_out: Python files and folders (with a slash at the end) that ignore files and settings leave out, and what says so.
     """
 
     digest: str
@@ -49,6 +52,7 @@ class Bundle(Struct, frozen=True):
     import_roots: tuple[str, ...]
     files: tuple[str, ...]
     blob: Blob
+    left_out: Mapping[str, str]
 
 
 class _Known(Struct, frozen=True, array_like=True):
@@ -66,6 +70,7 @@ class _Sources(Struct, frozen=True):
     import_roots: tuple[str, ...]
     files: tuple[TreeFile, ...]
     digest: str
+    left_out: Mapping[str, str]
 
 
 _decoder = msgspec.msgpack.Decoder(dict[str, _Known])
@@ -94,7 +99,7 @@ def make_bundle(entry_file: str, storage: Storage, cache_dir: str) -> Bundle:
         blob = _stored(sources, storage) or _store(sources, storage)
         if blob is not None:
             names = tuple(f.path for f in sources.files)
-            return Bundle(sources.digest, sources.project.root, sources.import_roots, names, blob)
+            return Bundle(sources.digest, sources.project.root, sources.import_roots, names, blob, sources.left_out)
     raise ConfigurationError(
         f"The files of {sources.project.root} keep changing while they are read.", hint="Run it again."
     )
@@ -108,7 +113,8 @@ def _scan(entry_file: str, cache_dir: str) -> _Sources:
     fresh: dict[str, _Known] = {}
     files = []
     now_ns = time.time_ns()
-    for relative, status in project_files(project):
+    found = project_files(project)
+    for relative, status in found.files:
         path = os.path.join(project.root, relative)
         stamp = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
         entry = known.get(path)
@@ -126,7 +132,7 @@ def _scan(entry_file: str, cache_dir: str) -> _Sources:
     files.append(TreeFile(BUNDLE_FILE, len(info), f"sha256:{hashlib.sha256(info).hexdigest()}", executable=False))
     manifest = make_manifest(files)
     digest = f"sha256:{hashlib.sha256(manifest_bytes(manifest)).hexdigest()}"
-    return _Sources(project, roots, manifest.files, digest)
+    return _Sources(project, roots, manifest.files, digest, found.left_out)
 
 
 def _read_cache(path: str) -> dict[str, _Known]:

@@ -96,6 +96,19 @@ def settings_of(folder: str) -> BundleSettings:
     return BundleSettings() if found is None else read_bundle_settings(found)
 
 
+def top_of(root: str) -> str:
+    """The folder from which on ignore files count for what is in `root`: the top of its git repository if it is in one, else that
+    of its project, else `root` itself."""
+    folder, project = root, ""
+    while not is_shared(folder):
+        if os.path.exists(os.path.join(folder, ".git")):
+            return folder
+        if not project and any(os.path.isfile(os.path.join(folder, name)) for name in PROJECT_FILES):
+            project = folder
+        folder = os.path.dirname(folder)
+    return project or root
+
+
 def is_shared(folder: str) -> bool:
     """Whether a folder can never be a project: a user's home or above, the temporary folder, the root and its like."""
     return folder in _shared_folders()

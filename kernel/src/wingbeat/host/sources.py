@@ -7,11 +7,15 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
+
+from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.base.units import format_size
 from wingbeat.host.home import HOME_MARKER
-from wingbeat.host.project import SETTINGS_FILE, Project, pattern_regex, settings_of
+from wingbeat.host.ignoring import Ignoring, above
+from wingbeat.host.project import SETTINGS_FILE, Project, pattern_regex, settings_of, top_of
 from wingbeat.runtime.bundle import BUNDLE_FILE
 
 ENTRIES_MAX = 300_000
@@ -22,14 +26,35 @@ _BUILT = {"build", "dist"}
 _UNUSABLE = re.compile("[\n\r\0\ud800-\udfff]")
 
 
-def project_files(project: Project) -> list[tuple[str, os.stat_result]]:
-    """The bundle's files, sorted: path relative to the root, and its status (links followed).
+class Found(Struct, frozen=True):
+    """What a bundle is made of.
+
+    Attributes:
+        files: Sorted: path relative to the root, and its status (links followed).
+
+        left_out: Python files, and folders (with a slash at the end), that ignore files or ``bundle.exclude`` leave out, and what
+            says so.
+    """
+
+    files: list[tuple[str, os.stat_result]]
+    left_out: dict[str, str]
+
+
+def project_files(project: Project) -> Found:
+    """The bundle's files.
 
     Raises:
-        ConfigurationError: They are too many or too large; names where the most are and how to exclude them.
+        ConfigurationError: They are too many or too large; names where the most are and how to exclude them. Or an ignore file
+            cannot be read.
     """
-    found = _imported_files(project) if project.alone else _Walk(project).files()
+    walk = _Walk(project)
+    found = _imported_files(project) if project.alone else walk.files()
     files = sorted((p, s) for p, s in found if p != BUNDLE_FILE)
+    _check_size(project, files)
+    return Found(files, walk.left_out)
+
+
+def _check_size(project: Project, files: list[tuple[str, os.stat_result]]) -> None:
     settings = project.settings
     if len(files) > settings.files_max:
         raise _too_much(
@@ -43,11 +68,14 @@ def project_files(project: Project) -> list[tuple[str, os.stat_result]]:
             [(p, s.st_size) for p, s in files],
             in_bytes=True,
         )
-    return files
 
 
 class _Walk:
-    """One walk over a project, links to folders inside it followed."""
+    """One walk over a project, links to folders inside it followed.
+
+    Attributes:
+        left_out: See `Found`: as far as the walk has come.
+    """
 
     def __init__(self, project: Project) -> None:
         self._project = project
@@ -55,15 +83,21 @@ class _Walk:
         self._exclude = [pattern_regex(p) for p in project.settings.exclude]
         self._literal = [_literal_prefix(p) for p in project.settings.include]
         self._seen: Counter[str] = Counter()
+        self.left_out: dict[str, str] = {}
 
     def files(self) -> Iterator[tuple[str, os.stat_result]]:
         root = self._project.root
-        pending: list[tuple[str, str, tuple[str, ...], bool]] = [("", root, (root,), True)]
+        pending = [_Folder("", root, (root,), sources=True, ignoring=above(root, top_of(root)))]
         while pending:
-            prefix, folder, above, sources = pending.pop()
-            for entry in self._entries(folder, prefix):
-                relative = prefix + entry.name
+            folder = pending.pop()
+            entries = self._entries(folder.path, folder.prefix)
+            ignoring = folder.ignoring
+            if folder.sources:  # what is below what is left out is there by name, whatever it says
+                ignoring = ignoring.inside(folder.prefix, folder.path, [entry.name for entry in entries])
+            for entry in entries:
+                relative = folder.prefix + entry.name
                 if self._excluded(relative):
+                    self._leave_out(relative, "bundle.exclude", entry)
                     continue
                 real = entry.path
                 if entry.is_symlink():
@@ -72,11 +106,30 @@ class _Walk:
                         self._refuse_included(entry.path, relative, real)
                         continue
                 if entry.is_dir():
-                    ordinary = sources and not _is_left_out(entry.name, real)
-                    if real not in above and (ordinary or self._may_include(relative)):
-                        pending.append((relative + "/", real, (*above, real), ordinary))
-                elif entry.is_file() and ((sources and entry.name.endswith(".py")) or self._included(relative)):
+                    ordinary = (
+                        folder.sources and not _is_left_out(entry.name, real) and self._taken(ignoring, relative + "/")
+                    )
+                    if real not in folder.above and (ordinary or self._may_include(relative)):
+                        below = (*folder.above, real)
+                        pending.append(_Folder(relative + "/", real, below, sources=ordinary, ignoring=ignoring))
+                elif entry.is_file() and (
+                    self._included(relative)
+                    or (folder.sources and entry.name.endswith(".py") and self._taken(ignoring, relative))
+                ):
                     yield relative, entry.stat()
+
+    def _taken(self, ignoring: Ignoring, relative: str) -> bool:
+        """Whether no ignore file leaves it out; what one does is taken note of."""
+        why = ignoring.why(relative)
+        if why:
+            self.left_out[relative] = why
+        return not why
+
+    def _leave_out(self, relative: str, why: str, entry: os.DirEntry[str]) -> None:
+        if entry.name.endswith(".py"):
+            self.left_out[relative] = why
+        elif not _is_left_out(entry.name, entry.path) and entry.is_dir():
+            self.left_out[relative + "/"] = why
 
     def _entries(self, folder: str, prefix: str) -> list[os.DirEntry[str]]:
         try:
@@ -106,6 +159,16 @@ class _Walk:
                 f"{path} is included in the bundle, but the link leads out of the project, to {real}.",
                 hint=f"Copy it into the project, or exclude it in {self._project.settings_file}.",
             )
+
+
+class _Folder(NamedTuple):
+    """One that is still to be walked into; `sources` is False where only what is included by name is taken."""
+
+    prefix: str
+    path: str
+    above: tuple[str, ...]
+    sources: bool
+    ignoring: Ignoring
 
 
 def texts_below(folder: str) -> dict[str, str]:

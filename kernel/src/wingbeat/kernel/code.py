@@ -19,6 +19,15 @@ def pack(file: str, storage: Storage, cache: Path) -> Bundle:
     return make_bundle(file, storage, str(cache))
 
 
+def pack_checked(file: str, storage: Storage, cache: Path) -> Bundle:
+    """The same. Raises CompileError where `file` cannot be imported from it."""
+    from wingbeat.host.reach import check_reach
+
+    bundle = pack(file, storage, cache)
+    check_reach(file, bundle)
+    return bundle
+
+
 def freeze(root: str, storage: Storage, cache: Path) -> str:
     """The digest of the lock of the project at `root`."""
     from wingbeat.builtin.environments import freeze_project, store_project_lock

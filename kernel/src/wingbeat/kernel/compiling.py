@@ -29,6 +29,7 @@ from wingbeat.host.discover import PluginSettings, boot
 from wingbeat.host.home import Choice, HomeFolder, home_path, make_home
 from wingbeat.host.installed import installed_plugins
 from wingbeat.host.project import find_project
+from wingbeat.host.reach import check_reach
 from wingbeat.host.registrable import defining
 from wingbeat.host.sources import texts_below
 from wingbeat.kernel.code import freeze, pack, runs_plain
@@ -195,6 +196,7 @@ def _compiled(
     kept = folder / "compiled" / f"{digest(identity.encode())[7:]}.json"
     with suppress(OSError, msgspec.DecodeError):  # not there, or emptied by a power cut
         return msgspec.json.decode(kept.read_bytes(), type=Compiled)
+    check_reach(file, bundle)
     compiled = _complete(_defined(file, bundle, opened, environment, settings), bundle.digest, environment)
     if compiled.failed is not None:
         raise _error(file, compiled.failed)

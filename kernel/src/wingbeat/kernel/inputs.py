@@ -15,7 +15,7 @@ from wingbeat.base.ids import digest
 from wingbeat.contracts.engine import ExecutionView
 from wingbeat.contracts.storage import StorageFailed
 from wingbeat.host.home import HomeFolder
-from wingbeat.kernel.code import freeze, own_tasks, pack, runs_plain
+from wingbeat.kernel.code import freeze, own_tasks, pack_checked, runs_plain
 from wingbeat.runtime.storageio import StorageIO
 from wingbeat.runtime.threads import in_thread
 from wingbeat.spec.codec import canonical
@@ -239,7 +239,7 @@ class Preparer:
 
         file = file_of(entity.fn)
         storage, cache = self._home.storage(), self._home.folder / "bundles"
-        bundle = pack(file, storage, cache) if file else None
+        bundle = pack_checked(file, storage, cache) if file else None
         environment = ""
         if runs_plain(closure):
             environment = freeze(bundle.root if bundle else str(Path.cwd()), storage, cache)
