@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from wingbeat.base.errors import InputError
 from wingbeat.spec.identity import Name
+from wingbeat.spec.ticks import check_schedule, ticks
 from wingbeat.spec.triggers import CronSpec, RateSpec, ScheduleSpec
-from wingbeat_admin.local.ticks import MISSED_S, TICKS_MAX, check, decided, jitter_s, moment, ticks
+from wingbeat_admin.local.ticks import MISSED_S, TICKS_MAX, decided, jitter_s, moment
 
 TEN = ScheduleSpec(CronSpec("*/10 * * * *"))
 PLAN = Name("eta", "production", "plan")
@@ -133,4 +134,4 @@ def test_jitter_is_the_same_whoever_works_it_out(tick, most):
 )
 def test_what_is_no_schedule_is_told(when, why):
     with pytest.raises(InputError, match=why):
-        check(ScheduleSpec(when))
+        check_schedule(ScheduleSpec(when))

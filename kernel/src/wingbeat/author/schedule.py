@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import zoneinfo
+from contextlib import suppress
 from typing import get_args
 
 from wingbeat.author.options import Duration
 from wingbeat.author.source import Location, caller
-from wingbeat.base.errors import CompileError
+from wingbeat.base.errors import CompileError, InputError
 from wingbeat.base.units import parse_duration_s
+from wingbeat.spec.ticks import check_schedule
 from wingbeat.spec.triggers import CatchUp, CronSpec, Overlap, RateSpec, ScheduleSpec
 
 FIELDS = 5
@@ -40,6 +42,13 @@ class Schedule:
         window_s = None if window is None else _seconds("window", window, where)
         jitter_s = _seconds("jitter", jitter, where)
         self.spec = ScheduleSpec(when, input, catch_up, window_s, overlap, jitter_s, pause_on_failure)
+        with suppress(ModuleNotFoundError):  # a process that only runs tasks may not know cron, and schedules nothing
+            try:
+                check_schedule(self.spec)
+            except InputError as error:
+                raise CompileError(
+                    f"{error.message.removesuffix('.')} ({where}): {where.text}", hint=error.hint
+                ) from None
 
 
 class Cron(Schedule):
@@ -67,7 +76,8 @@ class Cron(Schedule):
         pause_on_failure: Pause when an execution of it fails.
 
     Raises:
-        CompileError: It is no such expression, time zone, duration or policy.
+        CompileError: It is no such expression, or one that never comes; no such time zone, duration or policy; the jitter is longer
+            than the time between two ticks.
     """
 
     def __init__(

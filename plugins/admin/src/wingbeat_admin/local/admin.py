@@ -61,6 +61,7 @@ from wingbeat.spec.definition import borrowed_of, check_borrowed
 from wingbeat.spec.entities import LaunchPlanSpec
 from wingbeat.spec.identity import Identity, check_place, check_version, parse_identity, parse_name, parse_reference
 from wingbeat.spec.literal import Literals
+from wingbeat.spec.ticks import check_schedule, ticks
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec
 from wingbeat_admin.local import backfills, references, refusals, retention
 from wingbeat_admin.local.access import LocalAccess
@@ -73,7 +74,6 @@ from wingbeat_admin.local.ranges import check_range, ids_of, ticks_in
 from wingbeat_admin.local.schema import open_file
 from wingbeat_admin.local.store import Store
 from wingbeat_admin.local.teller import Teller, channels_of, safely_told
-from wingbeat_admin.local.ticks import check, ticks
 from wingbeat_admin.settings import Rule
 
 P = ParamSpec("P")
@@ -562,7 +562,10 @@ def _identities(registration: Registration) -> list[Identity]:
     ids = []
     for definition in registration.definitions:
         if definition.plan is not None and isinstance(definition.plan.trigger, ScheduleSpec):
-            check(definition.plan.trigger)
+            try:
+                check_schedule(definition.plan.trigger)
+            except InputError as error:
+                raise InputError(f"Launch plan {definition.name}: {error.message}", hint=error.hint) from error
         name = parse_name(f"{registration.project}/{registration.domain}/{definition.name}")
         ids.append(name.at(version))
     if len(set(ids)) != len(ids):

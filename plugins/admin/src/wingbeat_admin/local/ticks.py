@@ -1,4 +1,4 @@
-"""When a schedule is due: its moments, and which of those that have passed still count. Pure."""
+"""When a schedule is due: which of its moments that have passed still count. Pure."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import count, dropwhile, islice, takewhile
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from cronsim import CronSim, CronSimError
+from cronsim import CronSim
 from msgspec import Struct
 
-from wingbeat.base.errors import InputError
 from wingbeat.spec.identity import Name
+from wingbeat.spec.ticks import ticks
 from wingbeat.spec.triggers import CronSpec, RateSpec, ScheduleSpec
 
 MISSED_S = 60.0
@@ -27,30 +27,6 @@ class Decision(Struct, frozen=True):
 
     ticks: list[float]
     next: float | None
-
-
-def check(schedule: ScheduleSpec) -> None:
-    """Raises InputError for a cron expression that is none, a time zone that is not known, or one that never comes."""
-    try:
-        first = next(ticks(schedule.when, datetime(2026, 1, 1, tzinfo=UTC).timestamp()), None)
-    except CronSimError as error:
-        raise InputError(f"{_shown(schedule.when)} is no cron expression: {error}.") from error
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InputError(f"{_shown(schedule.when)}: {error}.") from error
-    if first is None:
-        raise InputError(f"{_shown(schedule.when)} never comes.")
-
-
-def ticks(when: CronSpec | RateSpec, after: float) -> Iterator[float]:
-    """The moments behind `after`, in epoch seconds."""
-    if isinstance(when, RateSpec):
-        number = math.floor(after / when.seconds) + 1
-        while True:
-            yield number * when.seconds
-            number += 1
-    # A moment within the minute counts as that minute: what follows is behind it.
-    for moment in CronSim(when.expression, datetime.fromtimestamp(after, ZoneInfo(when.timezone))):
-        yield moment.timestamp()
 
 
 def within(when: CronSpec | RateSpec, since: float, until: float) -> Iterator[float]:
@@ -116,9 +92,3 @@ def moment(schedule: ScheduleSpec, tick: float) -> datetime:
     """A tick as a datetime of its time zone."""
     zone = ZoneInfo(schedule.when.timezone) if isinstance(schedule.when, CronSpec) else UTC
     return datetime.fromtimestamp(tick, zone)
-
-
-def _shown(when: CronSpec | RateSpec) -> str:
-    if isinstance(when, RateSpec):
-        return f"Every {when.seconds:g} s"
-    return f"{when.expression!r} in {when.timezone}"
