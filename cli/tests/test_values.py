@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from wingbeat.spec.entities import Interface, Variable
@@ -98,6 +100,12 @@ def test_paths_are_checked_and_made_absolute(tmp_path, monkeypatch):
         parse("a.csv", DirectoryType())
     with pytest.raises(ValueError, match=r"expected a file, but \. is a directory"):
         parse(".", FileType())
+    os.mkfifo("p.fifo")
+    for kind in (FileType(), TableType()):
+        with pytest.raises(ValueError, match=r"expected a file, but p\.fifo is a pipe"):
+            parse("p.fifo", kind)
+    with pytest.raises(ValueError, match=r"expected a file, but /dev/null is a device"):
+        parse("/dev/null", FileType())
 
 
 def test_at_reads_a_file(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wingbeat.spec.entities import Variable
 from wingbeat.types.model import (
@@ -21,6 +21,9 @@ from wingbeat.types.model import (
     UnionType,
 )
 from wingbeat.types.text import describe
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NULL = "null"
 """How None is written for an input that may be None."""
@@ -191,7 +194,14 @@ def _path(text: str, kind: LiteralType) -> str:
         raise ValueError(f"expected a file, but {text} is a directory")
     if isinstance(kind, DirectoryType) and not path.is_dir():
         raise ValueError(f"expected a directory, but {text} is a file")
+    if not path.is_dir() and not path.is_file():  # it would never end, or is no content
+        raise ValueError(f"expected a file, but {text} is {_special(path)}")
     return str(path)
+
+
+def _special(path: Path) -> str:
+    kinds = {"a pipe": path.is_fifo(), "a socket": path.is_socket()}
+    return next((name for name, fits in kinds.items() if fits), "a device")
 
 
 def _json(text: str, kind: LiteralType) -> Any:

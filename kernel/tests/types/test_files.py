@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import pytest
 
+from wingbeat.builtin.filestore import FileStore
+from wingbeat.runtime.storageio import StorageIO
 from wingbeat.types import (
     BlobType,
     Columns,
@@ -161,3 +163,14 @@ def test_a_file_as_a_default_is_made_by_the_class_and_is_no_part_of_the_type(io,
     (tmp_path / "a.csv").write_text("1")
     assert literal_type(Config).fields[0].optional
     assert codec(Config).decode({}, io).table.name == "a.csv"
+
+
+def test_a_pipe_and_a_link_out_of_a_directory_are_mismatches_that_name_them(tmp_path):
+    kept = StorageIO(FileStore(str(tmp_path / "store")), str(tmp_path / "scratch"))
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueMismatch, match=r"expected a file: .*/pipe is a pipe, not a regular file"):
+        codec(File).encode(File(tmp_path / "pipe"), kept)
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "out").symlink_to(__file__)
+    with pytest.raises(ValueMismatch, match=r"expected a directory: .*/tree/out: the link leads out"):
+        codec(Directory).encode(Directory(tmp_path / "tree"), kept)

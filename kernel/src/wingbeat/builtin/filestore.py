@@ -53,6 +53,7 @@ from wingbeat.builtin.filetree import (
     check_digest,
     check_name,
     check_relative,
+    kind_of,
     make_manifest,
     manifest_bytes,
     read_manifest,
@@ -313,7 +314,7 @@ class FileStore:
             if stat.S_ISDIR(status.st_mode):
                 raise IsADirectoryError(errno.EISDIR, "a folder, not a file; store it as a Directory", path)
             if not stat.S_ISREG(status.st_mode):
-                raise ValueError(f"{path}: not a regular file")
+                raise ValueError(f"{path} is {kind_of(status.st_mode)}, not a regular file")
             executable = bool(status.st_mode & 0o100)
             if status.st_size <= CHUNK_BYTES:
                 data = read_small(source)

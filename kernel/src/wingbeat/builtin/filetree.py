@@ -147,7 +147,7 @@ def walk_tree(root: str) -> Iterator[tuple[str, str]]:
                     yield relative, real
                 else:
                     raise ValueError(
-                        f"{entry.path}: {_kind(mode)} cannot be stored; only regular files and folders can"
+                        f"{entry.path}: {kind_of(mode)} cannot be stored; only regular files and folders can"
                     )
 
 
@@ -160,7 +160,8 @@ def _resolve(entry: os.DirEntry[str], top: str) -> str:
     return real
 
 
-def _kind(mode: int) -> str:
+def kind_of(mode: int) -> str:
+    """What is neither file nor folder, in words."""
     kinds = (
         (stat.S_ISFIFO, "a pipe"),
         (stat.S_ISSOCK, "a socket"),

@@ -58,6 +58,8 @@ def store(path: str, name: str, layout: str, io: BlobIO) -> Blob:
     except (IsADirectoryError, NotADirectoryError):
         other = "file" if layout == "directory" else "directory"
         raise ValueMismatch(f"expected a {layout}, but {path} is a {other}") from None
+    except ValueError as error:  # a pipe, a link that leads out of a tree, …
+        raise ValueMismatch(f"expected a {layout}: {error}") from None
 
 
 def content_node(cls: type[File | Directory], format: str = "") -> Node:
