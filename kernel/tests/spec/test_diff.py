@@ -6,13 +6,26 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from wingbeat import task
+from wingbeat.author.closing import close
 from wingbeat.spec.codec import canonical
 from wingbeat.spec.diff import Difference, differences
-from wingbeat.spec.entities import RetrySpec
+from wingbeat.spec.entities import Interface, LaunchPlanSpec, RetrySpec
+from wingbeat.spec.triggers import OnArtifactSpec
 from wingbeat.testing.graphs import Graphs
 from wingbeat.testing.plans import Job, make_closure, replace_task
 
 ONE = make_closure({"a": Job(), "b": Job(["a"])}, returns=["b"])
+
+
+@task
+def tick(n: int) -> int:
+    return n
+
+
+@task
+def tock(n: int) -> int:
+    return n
 
 
 def told(old, new):
@@ -59,3 +72,22 @@ def test_whatever_differs_is_told_and_what_does_not_is_not(seed):
     again = Graphs(random.Random(seed)).closure(1)
     assert differences(one, again) == []
     assert bool(differences(one, other)) == (canonical(one) != canonical(other))
+
+
+def test_a_launch_plan_is_compared_like_all_else():
+    one = LaunchPlanSpec("p", ONE.root, Interface(), trigger=OnArtifactSpec("maps/production/roads", {"city": "SF"}))
+    other = replace(one, trigger=OnArtifactSpec("maps/production/roads", {"city": "sf"}), priority=1)
+    found = [str(each) for each in differences(ONE, ONE, old_plan=one, new_plan=other)]
+    assert found == [
+        "launch plan p: trigger.partitions.city: SF → sf",
+        "launch plan p: priority: 1, which was not there",
+    ]
+
+
+def test_of_a_task_that_is_run_by_itself_nobody_has_written_a_workflow():
+    (one, _), (other, _) = close(tick, None), close(tock, None)
+    assert {str(each) for each in differences(one, other)} == {
+        f"task {one.workflow.name}: removed", f"task {other.workflow.name}: added",
+    }  # fmt: skip
+    plan = LaunchPlanSpec("p", one.root, Interface())
+    assert [str(each) for each in differences(one, one, old_plan=plan)] == ["launch plan p: removed"]

@@ -81,7 +81,7 @@ def diff(old: str, new: str, entity: str | None, output: str) -> int:
     from wingbeat.spec.diff import differences
 
     before, after = _compiled(old, new if entity is None else f"{new}:{entity}")
-    found = differences(_with_plan(before), _with_plan(after))
+    found = differences(before.closure, after.closure, old_plan=before.plan, new_plan=after.plan)
     if output != "table":
         import msgspec
 
@@ -169,14 +169,3 @@ async def _known(kernel: Kernel, source: str) -> Compiled:
     id_ = source if "@" in source else (await admin.entity(source)).id
     found = await admin.definition(id_)
     return Compiled(id_, found.closure, found.plan, chosen=id_ != source)
-
-
-def _with_plan(found: Compiled) -> Closure:
-    """The closure, with the launch plan among what it holds: so that it is compared like all else."""
-    from msgspec.structs import replace
-
-    from wingbeat.spec.codec import spec_digest
-
-    if found.plan is None:
-        return found.closure
-    return replace(found.closure, entities={**found.closure.entities, spec_digest(found.plan): found.plan})

@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
+from wingbeat.spec.codec import spec_digest
 from wingbeat.spec.entities import Closure, Entity, LaunchPlanSpec, TaskSpec, WorkflowSpec
 
 _KEYS = ("id", "name")
@@ -43,9 +45,17 @@ class Difference(Struct, frozen=True):
         return f"{at}: {_shown(self.old)} → {_shown(self.new)}"
 
 
-def differences(old: Closure, new: Closure) -> list[Difference]:
-    """What differs between two closures, entity by entity; empty if nothing does."""
-    before, after = _named(old), _named(new)
+def differences(
+    old: Closure, new: Closure, *, old_plan: LaunchPlanSpec | None = None, new_plan: LaunchPlanSpec | None = None
+) -> list[Difference]:
+    """What differs between two closures, entity by entity; empty if nothing does.
+
+    Args:
+        old_plan: The launch plan that the old one is of, if it is; it is compared like all else.
+
+        new_plan: That of the new one.
+    """
+    before, after = _named(_with_plan(old, old_plan)), _named(_with_plan(new, new_plan))
     found: list[Difference] = []
     for name in [*before, *(name for name in after if name not in before)]:
         if name not in after:
@@ -59,6 +69,19 @@ def differences(old: Closure, new: Closure) -> list[Difference]:
     return found
 
 
+def _with_plan(closure: Closure, plan: LaunchPlanSpec | None) -> Closure:
+    return closure if plan is None else replace(closure, entities={**closure.entities, spec_digest(plan): plan})
+
+
+def _task_run(closure: Closure) -> str:
+    """The digest of the task that the workflow at the root only stands around, as a task that is run by itself has one."""
+    root = closure.entities[closure.root]
+    if not isinstance(root, WorkflowSpec) or len(root.calls) != 1:
+        return ""
+    called = closure.entities.get(root.calls[0])
+    return root.calls[0] if isinstance(called, TaskSpec) and called.name == root.name else ""
+
+
 def _named(closure: Closure) -> dict[str, dict[str, Any]]:
     """The entities as plain data, by what people call them, the root first. What they refer to is named, too."""
     kinds = {TaskSpec: "task", WorkflowSpec: "workflow", LaunchPlanSpec: "launch plan"}
@@ -70,6 +93,9 @@ def _named(closure: Closure) -> dict[str, dict[str, Any]]:
         while (found := name if count == 1 else f"{name} ({count})") in names.values():
             count += 1
         names[digest] = found
+    if task := _task_run(closure):  # nobody has written that workflow
+        names[closure.root] = names[task]
+        digests.remove(closure.root)
     return {names[digest]: _plain(closure.entities[digest], names) for digest in digests}
 
 

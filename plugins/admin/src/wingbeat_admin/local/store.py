@@ -176,11 +176,10 @@ class Store:
 
     def _differences(self, id: Identity, definition: Definition) -> list[str]:
         there = self.definition(id)
-        found = [str(difference) for difference in differences(there.closure, definition.closure)]
+        compared = differences(there.closure, definition.closure, old_plan=there.plan, new_plan=definition.plan)
+        found = [str(difference) for difference in compared]
         if there.kind is not definition.kind:
             found.insert(0, f"it is a {there.kind.label}, not a {definition.kind.label}")
-        if _own(there) != _own(definition):
-            found.append("the launch plan: changed")
         return found
 
     def entity(self, name: Name, version: str) -> Entity:
@@ -581,11 +580,6 @@ def _of(summary: Summary) -> Identity | None:
 def unregistered(name: Name) -> NotFound:
     """What is said of a name that nothing has."""
     return NotFound(f"Nothing is registered as {name}.", hint="See 'wingbeat get workflows|tasks|launchplans'.")
-
-
-def _own(definition: Definition) -> LaunchPlanSpec | None:
-    """What a launch plan says itself: its workflow is among what it runs."""
-    return None if definition.plan is None else msgspec.structs.replace(definition.plan, workflow="")
 
 
 def _entity(row: Sequence[Any]) -> Entity:
