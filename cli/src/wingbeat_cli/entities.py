@@ -11,7 +11,7 @@ from wingbeat_cli.arguments import reference_argument
 from wingbeat_cli.group import output_option
 
 if TYPE_CHECKING:
-    from wingbeat.contracts.admin import Entity
+    from wingbeat.contracts.admin import Definition, Entity
     from wingbeat.contracts.references import ReferrerPage
     from wingbeat.kernel import Kernel
 
@@ -25,7 +25,8 @@ def entity(kind: str) -> click.Command:
 
     @click.command(
         kind,
-        help=f"Show a version of {KINDS[kind]}: what it takes and gives, and which registered versions refer to it.",
+        help=f"Show a version of {KINDS[kind]}: what it takes and gives, what holds for it, and which registered versions refer "
+        "to it.",
     )
     @reference_argument("PROJECT/DOMAIN/NAME[@VERSION]", kind)
     @output_option()
@@ -40,29 +41,36 @@ def entity(kind: str) -> click.Command:
 async def _describe(kernel: Kernel, kind: str, reference: str, output: str) -> int:
     from wingbeat.base.errors import InputError
     from wingbeat.contracts.references import Referring
+    from wingbeat_cli.render import planned
 
     admin = await kernel.admin()
     found = await admin.entity(reference)
     if found.kind != kind:
         raise InputError(f"{found.id} is a {found.kind.label}.", hint=f"wingbeat describe {found.kind} {found.id}")
+    definition = await admin.definition(found.id)
     referrers = await admin.referrers(found.id, limit=REFERRERS_MAX) if isinstance(admin, Referring) else None
     if output != "table":
         from wingbeat_cli.render import document
 
         told = None if referrers is None else [document.referrer(each) for each in referrers.items]
         more = {} if referrers is None else {"referred_to_elsewhere": referrers.elsewhere}
-        document.dump({**document.entity(found), "digest": found.digest, "referred_to_by": told, **more}, output)
+        about = planned.document(definition)
+        document.dump(
+            {**document.entity(found), "digest": found.digest, **about, "referred_to_by": told, **more}, output
+        )
     else:
-        _echo(found, referrers)
+        _echo(found, definition, referrers)
     return 0
 
 
-def _echo(found: Entity, referrers: ReferrerPage | None) -> None:
-    from wingbeat.types.text import describe
+def _echo(found: Entity, definition: Definition, referrers: ReferrerPage | None) -> None:
+    from wingbeat_cli.render import planned
     from wingbeat_cli.render.table import coloured, columns, echo, moment
 
     colour = coloured(sys.stdout)
     state = f"paused: {found.paused}" if found.paused else "active" if found.active else ""
+    if found.kind == "launchplan" and not state:
+        state = "not active"
     facts = [
         (found.kind.value, found.id),
         ("doc", found.doc.partition("\n")[0]),
@@ -70,11 +78,12 @@ def _echo(found: Entity, referrers: ReferrerPage | None) -> None:
         ("digest", found.digest),
         ("state", state),
         ("next", "" if found.next is None else moment(found.next)),
+        *planned.facts(definition),
     ]
     lines = columns([(name, value) for name, value in facts if value], colour=colour)
-    for name, variables in (("inputs", found.interface.inputs), ("outputs", found.interface.outputs)):
+    for name, variables in (("inputs", planned.inputs(definition)), ("outputs", planned.outputs(definition))):
         if variables:
-            lines += ["", name, *(f"  {v.name}: {describe(v.type)}" for v in variables)]
+            lines += ["", name, *(f"  {each}" for each in variables)]
     lines += ["", "referred to by", *_referrers(referrers, colour=colour)]
     echo(lines)
 

@@ -140,6 +140,7 @@ def _artifacts(found: list[ArtifactEntry]) -> None:
 
 def _entities(found: list[Entity]) -> None:
     from wingbeat.types.text import describe
+    from wingbeat_cli.render.planned import trigger_line
     from wingbeat_cli.render.table import coloured, columns, echo, moment
 
     plans = any(each.kind == "launchplan" for each in found)
@@ -147,9 +148,10 @@ def _entities(found: list[Entity]) -> None:
     for each in found:
         inputs = ", ".join(f"{v.name}: {describe(v.type)}" for v in each.interface.inputs)
         outputs = ", ".join(describe(v.type) for v in each.interface.outputs)
-        state = (("paused" if each.paused else "active" if each.active else ""),) if plans else ()
+        active = "paused" if each.paused else "active" if each.active else ""
+        state = (active, trigger_line(each.trigger), moment(each.next)) if plans else ()
         rows.append((each.id, *state, moment(each.created_at), each.by, f"({inputs}) -> {outputs or 'None'}"))
-    heading = ("ID", *(("",) if plans else ()), "REGISTERED", "BY", "INTERFACE")
+    heading = ("ID", *(("", "TRIGGER", "NEXT") if plans else ()), "REGISTERED", "BY", "INTERFACE")
     echo(columns(rows, heading=heading, colour=coloured(sys.stdout)))
 
 

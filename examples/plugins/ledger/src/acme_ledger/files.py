@@ -141,9 +141,8 @@ class Ledger:
 
     def _conflict(self, id: Identity, definition: Definition) -> ConflictError:
         there = self.definition(id)
-        told = [str(each) for each in differences(there.closure, definition.closure)]
-        if there.kind is not definition.kind or there.plan != definition.plan:
-            told.append("the launch plan: changed")
+        compared = differences(there.closure, definition.closure, old_plan=there.plan, new_plan=definition.plan)
+        told = [str(each) for each in compared] or [f"it is a {there.kind.label}, not a {definition.kind.label}"]
         lines = "".join(f"\n    {line}" for line in told[:DIFFERENCES_MAX])
         return ConflictError(
             f"{id} is in {self._known[str(id)].file.name} already, with another content:{lines}",

@@ -108,6 +108,14 @@ class AdminContract(SearchContract):
             assert await admin.definition(f"{TWICE}@v1") == workflow(flows.twice, "flows.twice")
             await self.put(admin, workflow(flows.gated, "flows.twice"), version="v2")
 
+    async def test_what_differs_of_a_launch_plan_is_told(self, home: TemporaryHome) -> None:
+        """`register`: what a refusal tells of a launch plan is what has changed in it."""
+        async with self.both(home) as (admin, _):
+            await self.put(admin, launchplan(flows.twice, "plan", fixed={"n": 20}))
+            with pytest.raises(ConflictError) as refused:
+                await self.put(admin, launchplan(flows.twice, "plan", fixed={"n": 21}))
+            assert "fixed.n: 20 → 21" in str(refused.value)
+
     async def test_all_are_registered_or_none(self, home: TemporaryHome) -> None:
         """`register`: one that is refused takes the others with it."""
         async with self.both(home) as (admin, _):
