@@ -504,4 +504,14 @@ def test_lint_says_what_does_not_compile_and_runs_nothing(shell):
     assert wrong.status == 3
     assert "pipeline: ok" in wrong.out.splitlines()
     assert "cond" in wrong.out.partition("broken: ")[2]
+    (shell.root / "failing.py").write_text(
+        "import wingbeat\n\n@wingbeat.task\ndef f() -> int:\n    return 1\n\n1 / 0\n"
+    )
+    folder = shell("spec", "lint")
+    assert folder.status == 3
+    assert "flow.py: pipeline: ok" in folder.out.splitlines()
+    assert "failing.py: ZeroDivisionError: division by zero" in folder.out
+    assert shell("spec", "lint", "flow.py", "failing.py", "-o", "json").json["files"][0]["problems"].keys() == {
+        "broken"
+    }
     assert not (shell.root / "marks").exists()

@@ -57,4 +57,6 @@ def _turn(change: Callable[[Admin], Awaitable[Entity]], words: str, output: str)
         document.dump(document.entity(entity), output)
     else:
         click.echo(f"{entity.id} {words}")
+    for warning in entity.warnings:
+        click.echo(f"warning: {entity.id}: {warning}", err=True)
     return 0

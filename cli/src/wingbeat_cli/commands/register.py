@@ -76,11 +76,11 @@ async def _register(
     admin = await kernel.admin()
     found = await admin.register(registration)
     remember((each.kind, each.id) for each in found)
-    active, refused = [], None
+    active, warnings, refused = [], list[str](), None
     for each in found if activate else ():
         if each.kind is Kind.LAUNCHPLAN:
             try:
-                await admin.activate(each.id)
+                warnings += [f"{each.id}: {warning}" for warning in (await admin.activate(each.id)).warnings]
             except WingbeatError as error:
                 refused = refused or error
             else:
@@ -92,9 +92,11 @@ async def _register(
 
         version = found[0].id.rpartition("@")[2]
         entities = [{**msgspec.to_builtins(each), "active": each.id in active} for each in found]
-        document.dump({"version": version, "entities": entities, "left_out": left_out}, output)
+        document.dump({"version": version, "entities": entities, "left_out": left_out, "warnings": warnings}, output)
     else:
         _table(found, active)
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
     if refused is not None:  # what is registered is told all the same
         raise refused
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,7 @@ from wingbeat_cli.arguments import complete_sources
 from wingbeat_cli.group import DOCUMENTS, HELP, output_option
 
 if TYPE_CHECKING:
+    from wingbeat.base.errors import CompileError
     from wingbeat.kernel import Kernel
     from wingbeat.spec.entities import Closure, LaunchPlanSpec
 
@@ -101,25 +102,60 @@ def diff(old: str, new: str, entity: str | None, output: str) -> int:
 
 
 @command.command("lint")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(exists=True))
 @output_option()
-def lint(file: str, output: str) -> int:
-    """Compile every workflow, task and launch plan of FILE, and say what is wrong with which; nothing runs. Exit status 3 if
-    anything is."""
-    from wingbeat.kernel import problems_of
-    from wingbeat_cli.door import given
+def lint(paths: tuple[str, ...], output: str) -> int:
+    """Compile every workflow, task and launch plan of files, or of a folder and those below (by default this one), and say what is
+    wrong with which; nothing runs. Of a folder those files are looked at that 'wingbeat register' takes. Exit status 3 if anything
+    is wrong."""
+    from wingbeat.kernel import sources_of
     from wingbeat_cli.errors import COMPILE
 
-    found = problems_of(file, settings=given())
-    names, wrong = list(found), {name: why for name, why in found.items() if why}
+    one = len(paths) == 1 and os.path.isfile(paths[0])
+    looked = [_lint(os.path.normpath(file)) for file in (paths if one else sources_of(paths or "."))]
+    if one and looked[0].failed is not None:
+        raise looked[0].failed
     if output != "table":
         from wingbeat_cli.render import document
 
-        document.dump({"file": file, "entities": names, "problems": wrong}, output)
+        documents = [each.document() for each in looked]
+        document.dump(documents[0] if one else {"files": documents}, output)
     else:
-        for name in names:
-            click.echo(f"{name}: {wrong.get(name, 'ok')}")
-    return COMPILE if wrong else 0
+        for each in looked:
+            for line in each.lines():
+                click.echo(line if one or each.failed else f"{each.file}: {line}")
+        if not looked:
+            click.echo("no file defines anything", err=True)
+    return COMPILE if any(each.failed or any(each.found.values()) for each in looked) else 0
+
+
+@dataclass
+class _Linted:
+    """What was found in a file: by name what is wrong with it, or why none of it can be looked at."""
+
+    file: str
+    found: dict[str, str]
+    failed: CompileError | None = None
+
+    def lines(self) -> list[str]:
+        failed = [] if self.failed is None else [f"{self.failed.message}"]
+        return failed + [f"{name}: {why or 'ok'}" for name, why in self.found.items()]
+
+    def document(self) -> dict[str, Any]:
+        wrong = {name: why for name, why in self.found.items() if why}
+        failed = {} if self.failed is None else {"failed": self.failed.message}
+        return {"file": self.file, "entities": list(self.found), "problems": wrong, **failed}
+
+
+def _lint(file: str) -> _Linted:
+    from wingbeat.base.errors import CompileError
+    from wingbeat.kernel import problems_of
+    from wingbeat_cli.door import given
+
+    try:
+        return _Linted(file, problems_of(file, settings=given()))
+    except CompileError as error:
+        return _Linted(file, {}, error)
 
 
 def _compiled(*sources: str) -> list[Compiled]:

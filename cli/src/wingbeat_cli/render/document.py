@@ -103,6 +103,7 @@ def entity(entity: Entity) -> dict[str, Any]:
         "trigger": msgspec.to_builtins(entity.trigger),
         "paused": entity.paused,
         "next": timestamp(entity.next),
+        "warnings": list(entity.warnings),
     }
 
 

@@ -73,6 +73,8 @@ class Entity(Struct, frozen=True, omit_defaults=True):
         next: When it is started next by its schedule, in epoch seconds.
 
         newest: Of a launch plan, inputs that take an artifact where nobody gives them.
+
+        warnings: As `activate` answers: why its trigger may never fire, or never cease.
     """
 
     id: str
@@ -88,6 +90,7 @@ class Entity(Struct, frozen=True, omit_defaults=True):
     paused: str = ""
     next: float | None = None
     newest: dict[str, NewestSpec] = {}
+    warnings: tuple[str, ...] = ()
 
 
 class EntityQuery(Struct, frozen=True, omit_defaults=True):
@@ -299,6 +302,8 @@ class Admin(Protocol):
 
     async def activate(self, reference: str, *, by: str = "") -> Entity:
         """Make a version of a launch plan the active one, in the place of another. Its trigger counts from now on.
+
+        What its trigger waits for may still be to come: `Entity.warnings` says so.
 
         Raises: `NotFound`; `InputError` for what is no launch plan, or whose trigger takes what the other workflow does not give.
         """

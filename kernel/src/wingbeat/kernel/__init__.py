@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wingbeat.host.home import home_path
-    from wingbeat.kernel.compiling import compile_file, definitions_of, entities_of, left_out_of, problems_of
+    from wingbeat.kernel.compiling import (
+        compile_file,
+        definitions_of,
+        entities_of,
+        left_out_of,
+        problems_of,
+        sources_of,
+    )
     from wingbeat.kernel.execution import Execution
     from wingbeat.kernel.installed import commands_of, configuration_of, engine_of, place_of, plugins_of
     from wingbeat.kernel.kernel import Kernel
@@ -30,11 +37,13 @@ _MODULE_OF = {
     "plugins_of": "wingbeat.kernel.installed",
     "problems_of": "wingbeat.kernel.compiling",
     "run": "wingbeat.kernel.running",
+    "sources_of": "wingbeat.kernel.compiling",
 }
 
 __all__ = [
     "Execution", "Kernel", "commands_of", "compile_file", "configuration_of", "definitions_of", "engine_of", "entities_of",
     "home_path", "is_held", "left_out_of", "place_of", "plugins_of", "problems_of", "run",
+    "sources_of",
 ]  # fmt: skip
 
 

@@ -119,7 +119,7 @@ def definitions_of(
     found: dict[str, Definition] = {}
     problems: list[str] = []
     paths = [path] if isinstance(path, str) else path
-    for file in dict.fromkeys(file for each in paths for file in _files(each)):
+    for file in sources_of(paths):
         compiled = _compiled(file, home, settings)
         for name in compiled.own:
             if (problem := compiled.problems.get(name)) is not None:
@@ -136,6 +136,12 @@ def definitions_of(
     if not found:
         raise InputError(f"{', '.join(paths)} has no workflow, no task and no launch plan.")
     return [found[name] for name in sorted(found)]
+
+
+def sources_of(path: str | Sequence[str]) -> list[str]:
+    """The files that `definitions_of` imports of these paths. Raises InputError for one that is not there."""
+    paths = [path] if isinstance(path, str) else path
+    return list(dict.fromkeys(file for each in paths for file in _files(each)))
 
 
 def _files(path: str) -> list[str]:

@@ -190,7 +190,8 @@ class ArtifactsContract(AdminStage):
             assert len(await self.one(admin, "eta/production/plan", 2)) == 2
 
     async def test_what_does_not_fit_is_not_launched(self, home: TemporaryHome) -> None:
-        """A trigger whose input takes another type, or a key that there is not, launches nothing; others go on."""
+        """A trigger whose input takes another type, or a key that there is not, launches nothing, or cannot be activated where that
+        is known already; others go on."""
         async with self.keeping(home) as (admin, artifacts, _):
             plans = {
                 "wrong-type": launchplan(flows.shout, "wrong-type", trigger=OnArtifact(NUMBERS, input="text")),
@@ -199,7 +200,8 @@ class ArtifactsContract(AdminStage):
             }
             await self.put(admin, *plans.values())
             for name in plans:
-                await admin.activate(f"eta/production/{name}@v1")
+                with contextlib.suppress(*(() if name == "right" else (InputError,))):
+                    await admin.activate(f"eta/production/{name}@v1")
             await self.made(admin, artifacts, "made")
             await self.one(admin, "eta/production/right")
             for name in ("wrong-type", "wrong-key"):

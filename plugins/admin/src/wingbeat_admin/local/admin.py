@@ -65,7 +65,7 @@ from wingbeat.spec.ticks import check_schedule, ticks
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec
 from wingbeat_admin.local import backfills, references, refusals, retention
 from wingbeat_admin.local.access import LocalAccess
-from wingbeat_admin.local.firing import below_others, check_taken, kickoff
+from wingbeat_admin.local.firing import below_others, kickoff
 from wingbeat_admin.local.follower import Follower
 from wingbeat_admin.local.inputs import are_small, literals_of
 from wingbeat_admin.local.places import LocalPlaces
@@ -74,6 +74,7 @@ from wingbeat_admin.local.ranges import check_range, ids_of, ticks_in
 from wingbeat_admin.local.schema import open_file
 from wingbeat_admin.local.store import Store
 from wingbeat_admin.local.teller import Teller, channels_of, safely_told
+from wingbeat_admin.local.watched import warnings_of
 from wingbeat_admin.settings import Rule
 
 P = ParamSpec("P")
@@ -235,20 +236,20 @@ class LocalAdmin:
         match trigger:
             case OnEndSpec():
                 watched = trigger.workflow
-                await self._check_watched(trigger, definition)
             case OnArtifactSpec():
                 watched = f"artifact {trigger.artifact}"
             case OnVersionSpec():
                 watched = f"version {trigger.entity}"
             case ScheduleSpec():
                 first = next(ticks(trigger.when, now), None)
+        warnings = await self.do(warnings_of, id, definition, _launchplan(id, definition))
         for spec in _launchplan(id, definition).notifications:
             self._check_channel(spec.to, str(id))
         await self._change("activate", id, by, lambda store: store.activate(id, watched, first, now))
         hit("admin.activated")
         self._look()
         _log.info("launch plan %s is active, by %s", id, by or _owner())
-        return await self.entity(str(id))
+        return replace(await self.entity(str(id)), warnings=tuple(warnings))
 
     async def deactivate(self, reference: str, *, by: str = "") -> Entity:
         """See `Admin.deactivate`."""
@@ -530,14 +531,6 @@ class LocalAdmin:
         if not isinstance(trigger, ScheduleSpec):
             raise InputError(f"{id} has no schedule.", hint='LaunchPlan(…, trigger=Cron("0 3 * * *")) has one.')
         return id, trigger
-
-    async def _check_watched(self, trigger: OnEndSpec, definition: Definition) -> None:
-        """Whether what a trigger takes is given, as far as the other workflow is registered yet."""
-        try:
-            watched = await self.do(Store.entity, parse_name(trigger.workflow), "")
-        except NotFound:
-            return
-        check_taken(trigger.inputs, definition.interface, watched.interface, watched.id)
 
 
 @cache
