@@ -45,6 +45,20 @@ def test_what_is_no_value_is_told(name, text):
         _value(name, text)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("priority", "abc", "'abc' is no whole number"),
+        ("executions", "1.5", "'1.5' is no whole number"),
+        ("cpu", "x", "'x' is no number"),
+    ],
+)
+def test_what_is_no_number_is_told_in_words(name, text, said):
+    with pytest.raises(click.UsageError) as refused:
+        _value(name, text)
+    assert refused.value.message == f"{name}: {said}"
+
+
 def test_an_admin_without_settings_says_so():
     with pytest.raises(ConfigurationError, match="keeps no settings of places"):
         places_of(object())

@@ -187,9 +187,16 @@ def _value(name: str, text: str) -> Any:
             return parse_size(text)
         if name == "labels":
             return _labels(text)
-        return float(text) if name in ("cpu", "retention_days") else int(text)
+        return _number(text, float if name in ("cpu", "retention_days") else int)
     except ValueError as error:
         raise click.UsageError(f"{name}: {error}") from None
+
+
+def _number(text: str, kind: type[int] | type[float]) -> float:
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no {'whole number' if kind is int else 'number'}") from None
 
 
 def _policy(text: str) -> str:

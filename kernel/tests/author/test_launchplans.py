@@ -139,6 +139,10 @@ def test_called_directly_it_is_the_plain_function_with_these_inputs(project):
         ("LaunchPlan(inner, notifications=[Notify('ops', after='soon')])", "'soon' is not a duration"),
         ("LaunchPlan(inner, notifications=[Notify('ops', after=0)])", "after=0 is out of range"),
         ("LaunchPlan(inner, notifications=Notify('ops'))", "are none"),
+        ("LaunchPlan(inner, labels={'wingbeat/by': 'user:boss'})", "The label 'wingbeat/by' is ours"),
+        ("LaunchPlan(inner, labels={'project': 'maps'})", "The label 'project' is ours"),
+        ("LaunchPlan(inner, labels={'': 'x'})", "A label has to have a name"),
+        ("LaunchPlan(inner, labels={'team': 1})", "labels have 1, which is no text"),
         ("LaunchPlan(inner, notifications=[Notify('ops')] * 21)", "more than 20 notifications"),
     ],
 )

@@ -214,6 +214,7 @@ async def test_labels_of_ours_cannot_be_said(server):
         "wingbeat/cause": "tick",
         "wingbeat/by": "user:boss",
         "wingbeat/parent": "x/n0",
+        "": "x",
     }
     others = ("eta/production/flows.twice@v1", "maps/production/flows.gated@v1", "maps/production/none@v1")
     for labels, status in (

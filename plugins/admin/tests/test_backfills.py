@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from wingbeat import Concurrency, Kernel
 from wingbeat.author.schedule import Cron
 from wingbeat.base.errors import ConfigurationError, InputError, LimitReached
-from wingbeat.contracts.admin import BY_LABEL, ExecutionQuery, Registration
+from wingbeat.contracts.admin import BY_LABEL, ExecutionQuery, Launch, Registration
 from wingbeat.contracts.backfill import BACKFILL_LABEL, TICKS_MAX, Backfill, BackfillPhase
 from wingbeat.contracts.engine import LaunchRequest
 from wingbeat.spec.identity import Name, parse_identity
@@ -111,6 +112,25 @@ async def test_it_replaces_nobody_and_is_not_left_out(tmp_path, on_limit):
         assert {request.concurrency.on_limit for request in engine.asked} == {"queue"}
         assert {request.priority for request in engine.asked} == {7 + BELOW}
         assert {request.labels[BY_LABEL] for request in engine.asked} == {"apikey:ci"}
+
+
+async def test_a_launch_plan_cannot_say_who_launches(tmp_path, monkeypatch):
+    """One that was registered before that was refused: neither its launches, nor what a backfill launches, have its labels."""
+    forged = {"wingbeat/by": "user:boss", "wingbeat/backfill": "x", "domain": "x", "team": "eta"}
+    async with opened(tmp_path) as (admin, engine):
+        monkeypatch.setattr("wingbeat_admin.local.admin.check_plan_labels", lambda definitions: None)
+        plan = launchplan(flows.twice, "plan", trigger=Cron("0 3 * * *"), inputs={"n": 1})
+        plan = replace(plan, plan=replace(plan.plan, labels=forged))
+        await admin.register(Registration("eta", "production", (plan,), "v2"))
+        await admin.launch(Launch(f"{PLAN}@v2"))
+        await admin.activate(f"{PLAN}@v2")
+        await admin.create_backfill(replace(THREE, until=DAY_S), by="apikey:ci")
+        await seen(admin)
+        launched, filled = (request.labels for request in engine.asked)
+    assert (launched["team"], launched["domain"]) == ("eta", "production")
+    assert BY_LABEL not in launched
+    assert BACKFILL_LABEL not in launched
+    assert (filled[BY_LABEL], filled[BACKFILL_LABEL], filled["domain"]) == ("apikey:ci", "three", "production")
 
 
 async def test_an_execution_that_the_history_does_not_know_yet_is_there(tmp_path):

@@ -16,8 +16,9 @@ from wingbeat.author.signature import Signature
 from wingbeat.author.source import Location, caller, shown
 from wingbeat.author.trigger import Trigger
 from wingbeat.author.usage import usage
-from wingbeat.base.errors import CompileError
+from wingbeat.base.errors import CompileError, InputError
 from wingbeat.spec.entities import FailurePolicy, Interface, LaunchPlanSpec, PoolSpec, Variable
+from wingbeat.spec.labels import check_labels
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec, TriggerSpec
 from wingbeat.types import BlobIO, EnumType, LiteralType, Simple, ValueMismatch, compatible, describe
 
@@ -46,7 +47,7 @@ class LaunchPlan(Callee, Generic[R]):
 
         fixed: Inputs that nobody can give.
 
-        labels: For people to find its executions by.
+        labels: For people to find its executions by. Names that begin with ``wingbeat/``, and ``project`` and ``domain``, are ours.
 
         doc: What it is for.
 
@@ -69,8 +70,8 @@ class LaunchPlan(Callee, Generic[R]):
             name, by somebody or by its trigger.
 
     Raises:
-        CompileError: An input is not one of the workflow's, or is given twice; the limit is none; the trigger is none; another
-            option does not fit.
+        CompileError: An input is not one of the workflow's, or is given twice; the limit is none; the trigger is none; a label is
+            ours; another option does not fit.
     """
 
     @usage('LaunchPlan(WORKFLOW, name="NAME")')
@@ -102,6 +103,7 @@ class LaunchPlan(Callee, Generic[R]):
         self.newest = {name: given.spec for name, given in (inputs or {}).items() if isinstance(given, Newest)}
         self.inputs = {name: given for name, given in (inputs or {}).items() if name not in self.newest}
         self.fixed, self.labels, self.doc = dict(fixed or {}), dict(labels or {}), doc
+        self._check_labels()
         self.concurrency = as_concurrency(concurrency, self.name, where)
         if not isinstance(trigger, Trigger | Schedule | None):
             raise CompileError(
@@ -197,6 +199,20 @@ class LaunchPlan(Callee, Generic[R]):
             raise CompileError(
                 f"LaunchPlan {self.name}: pool={given!r} is none ({self.where}): {self.where.text}",
                 hint="It is the name of a pool, or a Pool with numbers; its weight is at least 1.",
+            ) from None
+
+    def _check_labels(self) -> None:
+        texts: list[object] = [*self.labels, *self.labels.values()]
+        if stray := [each for each in texts if not isinstance(each, str)]:
+            raise CompileError(
+                f"LaunchPlan {self.name}: labels have {stray[0]!r}, which is no text ({self.where}): {self.where.text}"
+            )
+        try:
+            check_labels(self.labels)
+        except InputError as error:
+            why = error.message.removesuffix(".")
+            raise CompileError(
+                f"LaunchPlan {self.name}: {why} ({self.where}): {self.where.text}", hint=error.hint
             ) from None
 
     def _check_options(self) -> None:

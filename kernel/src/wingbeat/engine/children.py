@@ -20,6 +20,7 @@ from wingbeat.engine.rules import PLACE
 from wingbeat.machine.event import ChildEnded, Event
 from wingbeat.spec.codec import borrowing
 from wingbeat.spec.entities import Closure, Entity, LaunchPlanSpec, WorkflowSpec
+from wingbeat.spec.labels import is_ours
 from wingbeat.spec.literal import Inline, Literals
 from wingbeat.spec.outcome import ABORTED, ErrorInfo
 from wingbeat.spec.phase import ExecutionPhase
@@ -76,7 +77,7 @@ class Children:
         given: Literals = {**inputs, **{n: Inline(value) for n, value in plan.fixed.items()}}
         node = live.machine.graph.id(address)
         place = {name: value for name, value in live.record.labels.items() if name in PLACE}
-        own = {name: value for name, value in plan.labels.items() if not name.startswith("wingbeat/")}
+        own = {name: value for name, value in plan.labels.items() if not is_ours(name)}
         labels = {**own, **place, PARENT: f"{live.id}/{node}"}  # a child is where its parent is, whatever its plan says
         hit("child.before-launch")
         key, quota = launch_key(closure, given), quota_of(live.record.labels)

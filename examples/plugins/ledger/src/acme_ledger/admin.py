@@ -43,6 +43,7 @@ from wingbeat.spec.codec import canonical
 from wingbeat.spec.definition import borrowed_of, check_borrowed
 from wingbeat.spec.entities import LaunchPlanSpec
 from wingbeat.spec.identity import Identity, check_place, check_version, parse_name, parse_reference
+from wingbeat.spec.labels import check_labels, check_plan_labels, is_ours
 from wingbeat.spec.literal import Literals
 from wingbeat.spec.triggers import OnEndSpec, ScheduleSpec
 
@@ -53,7 +54,6 @@ ABREAST_S_MAX = 5.0
 """For so long it waits at its start for what has happened meanwhile, and for what is due by that."""
 MOMENT_MAX = 32_503_680_000.0
 """The year 3000."""
-OURS = ("project", "domain")
 
 
 class LedgerAdmin:
@@ -100,6 +100,7 @@ class LedgerAdmin:
             with contextlib.suppress(NotFound):
                 registered[used] = await self.definition(used)
         check_borrowed(registration.definitions, registered)
+        check_plan_labels(registration.definitions)
         pairs = list(zip(ids, registration.definitions, strict=True))
         return await self._do(Ledger.register, pairs, time.time(), by or _user())
 
@@ -169,9 +170,7 @@ class LedgerAdmin:
 
     async def launch(self, launch: Launch, *, by: str = "") -> LaunchReply:
         """See `Admin.launch`."""
-        for name in launch.labels:
-            if name.startswith("wingbeat/") or name in OURS:
-                raise InputError(f"The label {name!r} is ours.", hint="Choose another name.")
+        check_labels(launch.labels)
         id, definition = await self._found(launch.entity)
         literals = await asyncio.to_thread(given.given, definition, launch.inputs, self._storage.put_bytes, str(id))
         return await self._run(id, definition, literals, launch.name or short_id(os.urandom(16)), labels=launch.labels)
@@ -205,7 +204,8 @@ class LedgerAdmin:
     ) -> LaunchReply:  # fmt: skip
         """Launch at the engine. What it is of, and why, are labels: the history is made of them."""
         plan = definition.plan
-        told = {**({} if plan is None else plan.labels), **(labels or {}), ENTITY_LABEL: str(id)}
+        own = {} if plan is None else {name: label for name, label in plan.labels.items() if not is_ours(name)}
+        told = {**own, **(labels or {}), ENTITY_LABEL: str(id)}
         told |= {"project": id.project, "domain": id.domain, **({CAUSE_LABEL: cause} if cause else {})}
         request = LaunchRequest(definition.closure, inputs, name, labels=told)
         if plan is not None:
@@ -284,7 +284,7 @@ def _selected(summary: Summary, query: ExecutionQuery) -> bool:
 
 def _entry(summary: Summary) -> ExecutionEntry:
     labels = summary.labels
-    shown = {name: label for name, label in labels.items() if not name.startswith("wingbeat/") and name not in OURS}
+    shown = {name: label for name, label in labels.items() if not is_ours(name)}
     return ExecutionEntry(
         summary.id, summary.workflow, summary.phase, summary.created_at, summary.ended_at, labels.get("project", ""),
         labels.get("domain", ""), labels.get(ENTITY_LABEL, ""), labels.get(CAUSE_LABEL, ""), shown,

@@ -25,6 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from wingbeat.author.schedule import Cron, FixedRate
@@ -172,6 +173,21 @@ class AdminContract(SearchContract):
             with pytest.raises(InputError):
                 await self.put(admin, workflow(flows.twice, name), project=project, version=version)
             assert (await admin.entities(EntityQuery())).items == []
+
+    async def test_labels_that_are_ours_are_refused(self, home: TemporaryHome) -> None:
+        """`register` and `launch`: else somebody says that another one has launched it, or that it is elsewhere."""
+        plan = launchplan(flows.twice, "plan", labels={"team": "eta"})
+        assert plan.plan is not None
+        async with self.both(home) as (admin, engine):
+            await self.put(admin, plan)
+            for label in ("wingbeat/by", "wingbeat/cause", "wingbeat/entity", "project", "domain", ""):
+                forged = msgspec.structs.replace(plan, plan=msgspec.structs.replace(plan.plan, labels={label: "x"}))
+                with pytest.raises(InputError, match=label or "name"):
+                    await self.put(admin, forged, version="v2")
+                with pytest.raises(InputError, match=label or "name"):
+                    await admin.launch(Launch(PLAN, {"n": 1}, labels={label: "x"}))
+            assert [each.id for each in (await admin.entities(EntityQuery())).items] == [f"{PLAN}@v1"]
+            assert await engine.executions() == []
 
     async def test_entities_are_listed_in_pages(self, home: TemporaryHome) -> None:
         """`entities`: the newest first, each once, by what is asked for."""

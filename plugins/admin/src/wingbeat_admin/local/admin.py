@@ -60,6 +60,7 @@ from wingbeat.spec.codec import canonical
 from wingbeat.spec.definition import borrowed_of, check_borrowed
 from wingbeat.spec.entities import LaunchPlanSpec
 from wingbeat.spec.identity import Identity, check_place, check_version, parse_identity, parse_name, parse_reference
+from wingbeat.spec.labels import check_labels, check_plan_labels, is_ours
 from wingbeat.spec.literal import Literals
 from wingbeat.spec.ticks import check_schedule, ticks
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec
@@ -93,8 +94,6 @@ DEFINITIONS_MAX = 64
 """So many are kept in memory; what is registered does not change."""
 FIRST_TOLD = 10
 """So many ticks are told of what a backfill would do."""
-RESERVED = "wingbeat/"
-"""What labels of ours begin with."""
 
 _log = logging.getLogger("wingbeat.admin")
 
@@ -293,9 +292,7 @@ class LocalAdmin:
 
     async def launch(self, launch: Launch, *, by: str = "") -> LaunchReply:
         """See `Admin.launch`."""
-        for name in launch.labels:
-            if name.startswith(RESERVED) or name in ("project", "domain"):
-                raise InputError(f"The label {name!r} is ours.", hint="Choose another name.")
+        check_labels(launch.labels)
         id, definition = await self._resolved(launch.entity)
         if are_small(launch.inputs):  # which is soon done: a thread would cost more
             given = literals_of(definition, launch.inputs, self._storage, str(id))
@@ -454,7 +451,8 @@ class LocalAdmin:
     ) -> LaunchReply:
         """Launch at the engine, under a name that makes it idempotent; `uses` are the artifacts among the inputs."""
         plan = definition.plan
-        told = {**({} if plan is None else plan.labels), **(labels or {}), ENTITY_LABEL: str(id)}
+        own = {} if plan is None else {name: label for name, label in plan.labels.items() if not is_ours(name)}
+        told = {**own, **(labels or {}), ENTITY_LABEL: str(id)}
         told |= {"project": id.project, "domain": id.domain}
         if uses:
             told[USES_LABEL] = canonical(uses).decode()
@@ -547,6 +545,7 @@ def _identities(registration: Registration) -> list[Identity]:
     check_place(registration.project, registration.domain)
     if not registration.definitions:
         raise InputError("There is nothing to register.")
+    check_plan_labels(registration.definitions)
     version = registration.version
     if not version:
         content = digest(canonical(sorted(definition.digest for definition in registration.definitions)))

@@ -11,6 +11,7 @@ from wingbeat.base.errors import InputError, LimitReached, NotFound
 from wingbeat.contracts.access import EVERY
 from wingbeat.contracts.places import MINUTE_S, PlaceSettings, Said, Setting
 from wingbeat.spec.identity import check_place
+from wingbeat.spec.labels import check_labels
 from wingbeat_admin.places import clause
 
 # `settings` holds what was said of places, `launches` those of the last minute where launches are counted.
@@ -28,7 +29,6 @@ SCHEMA = """
 SETTINGS_MAX = 10_000
 LABELS_MAX = 50
 LABEL_LENGTH_MAX = 255
-RESERVED = "wingbeat/"
 
 _RANK = "ORDER BY (project = '*') * 2 + (domain = '*')"
 """The most specific place first."""
@@ -49,9 +49,8 @@ def check(setting: Setting) -> None:
         raise InputError(
             f"The setting {setting.name} has to have a value.", hint="'wingbeat delete setting' takes it away."
         )
+    check_labels(found.labels or {})
     for name, value in (found.labels or {}).items():
-        if not name or name.startswith(RESERVED) or name in ("project", "domain"):
-            raise InputError(f"The label {name[:80]!r} is ours.", hint="Choose another name.")
         if len(name) > LABEL_LENGTH_MAX or len(value) > LABEL_LENGTH_MAX or not f"{name}{value}".isprintable():
             raise InputError(
                 f"The label {name[:80]!r} is longer than {LABEL_LENGTH_MAX} characters, or cannot be printed."

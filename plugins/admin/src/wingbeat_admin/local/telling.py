@@ -11,10 +11,10 @@ from wingbeat.contracts.admin import BY_LABEL, CAUSE_LABEL, ENTITY_LABEL
 from wingbeat.contracts.backfill import BACKFILL_LABEL
 from wingbeat.contracts.engine import Summary
 from wingbeat.contracts.notifier import Message
+from wingbeat.spec.labels import is_ours
 from wingbeat.spec.notifications import NotifySpec
 from wingbeat.spec.phase import ExecutionPhase
 
-PLACE = ("project", "domain")
 _DIGITS = 32
 
 
@@ -47,11 +47,7 @@ def message_of(summary: Summary, channel: str, at: float, after_s: float | None 
 
 def labels_of(labels: Mapping[str, str]) -> dict[str, str]:
     """Those that somebody has given it, which backfill it is of, and who has launched it."""
-    return {
-        key: value
-        for key, value in labels.items()
-        if key in (BACKFILL_LABEL, BY_LABEL) or (not key.startswith("wingbeat/") and key not in PLACE)
-    }
+    return {key: value for key, value in labels.items() if key in (BACKFILL_LABEL, BY_LABEL) or not is_ours(key)}
 
 
 def told(specs: Iterable[NotifySpec], summary: Summary, now: float, since: float) -> list[Message]:

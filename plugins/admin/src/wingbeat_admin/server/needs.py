@@ -34,6 +34,7 @@ from wingbeat.spec.codec import canonical, check_closure
 from wingbeat.spec.definition import Kind, borrowed_of, check_borrowed
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.identity import check_place, parse_identity, parse_name, parse_reference
+from wingbeat.spec.labels import RESERVED, check_labels
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec
 from wingbeat_admin.client.access import KeyRequest
@@ -47,7 +48,6 @@ from wingbeat_admin.server.reach import Reach, uris_of
 
 T = TypeVar("T")
 
-RESERVED = "wingbeat/"
 _OF_LAUNCH = (ENTITY_LABEL, POOL_LABEL, RETENTION_LABEL)
 """Labels of ours that a launch says: what it is of, and what its launch plan, or the execution that it is again, asks for."""
 LABELS_MAX, LABEL_LENGTH_MAX = 100, 2000
@@ -342,6 +342,8 @@ def unknown_execution(id: str) -> NotFound:
 def _check_labels(labels: Mapping[str, str]) -> None:
     if len(labels) > LABELS_MAX:
         raise InputError(f"An execution has at most {LABELS_MAX} labels, not {len(labels):,}.")
+    if "" in labels:
+        check_labels([""])
     for name, value in labels.items():
         if not name.startswith(RESERVED) and max(len(name), len(value)) > LABEL_LENGTH_MAX:
             raise InputError(f"The label {name[:80]!r} is longer than {LABEL_LENGTH_MAX:,} letters.")
