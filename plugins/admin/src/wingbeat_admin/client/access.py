@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.contracts.access import ApiKey, AuditCheck, AuditPage, AuditQuery, Grant, KeyLimits, NewKey
-from wingbeat_admin.client.api import Api
+from wingbeat_admin.client.api import Api, asked
 
 T = TypeVar("T")
 
@@ -107,7 +107,7 @@ class HttpAccess:
 
     async def audit(self, query: AuditQuery) -> AuditPage:
         """See `Access.audit`."""
-        return await self._call(AuditPage, "GET", "/audit", params=msgspec.to_builtins(query))
+        return await self._call(AuditPage, "GET", "/audit", params=asked(query))
 
     async def verify_audit(self, held: str = "") -> AuditCheck:
         """See `Access.verify_audit`."""

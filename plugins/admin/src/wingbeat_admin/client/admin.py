@@ -31,7 +31,7 @@ from wingbeat.contracts.refusals import RefusalPage, RefusalQuery
 from wingbeat.contracts.retention import Collected
 from wingbeat.spec.identity import parse_reference
 from wingbeat_admin.client.access import HttpAccess
-from wingbeat_admin.client.api import Api
+from wingbeat_admin.client.api import Api, asked
 from wingbeat_admin.client.collect import collect
 from wingbeat_admin.client.places import HttpPlaces
 from wingbeat_admin.client.transfer import Transfer
@@ -89,7 +89,7 @@ class HttpAdmin:
 
     async def entities(self, query: EntityQuery) -> EntityPage:
         """See `Admin.entities`."""
-        return await self._call(EntityPage, "GET", "/entities", params=msgspec.to_builtins(query))
+        return await self._call(EntityPage, "GET", "/entities", params=asked(query))
 
     async def activate(self, reference: str, *, by: str = "") -> Entity:
         """See `Admin.activate`."""
@@ -120,12 +120,12 @@ class HttpAdmin:
 
     async def executions(self, query: ExecutionQuery) -> ExecutionPage:
         """See `Admin.executions`."""
-        params = {**msgspec.to_builtins(query), "labels": _pairs(query.labels), "values": list(query.values)}
+        params = {**asked(query), "labels": _pairs(query.labels), "values": list(query.values)}
         return await self._call(ExecutionPage, "GET", "/executions", params=params)
 
     async def artifacts(self, query: ArtifactQuery) -> ArtifactPage:
         """See `Artifacts.artifacts`."""
-        params = {**msgspec.to_builtins(query), "partitions": _pairs(query.partitions)}
+        params = {**asked(query), "partitions": _pairs(query.partitions)}
         return await self._call(ArtifactPage, "GET", "/artifacts", params=params)
 
     async def artifact(self, reference: str, partitions: dict[str, str] | None = None) -> ArtifactEntry:
@@ -139,11 +139,11 @@ class HttpAdmin:
 
     async def notifications(self, query: NotificationQuery) -> NotificationPage:
         """See `Admin.notifications`."""
-        return await self._call(NotificationPage, "GET", "/notifications", params=msgspec.to_builtins(query))
+        return await self._call(NotificationPage, "GET", "/notifications", params=asked(query))
 
     async def refusals(self, query: RefusalQuery) -> RefusalPage:
         """See `Refusing.refusals`."""
-        return await self._call(RefusalPage, "GET", "/refusals", params=msgspec.to_builtins(query))
+        return await self._call(RefusalPage, "GET", "/refusals", params=asked(query))
 
     async def resend(self, id: str, *, by: str = "") -> NotificationEntry:
         """See `Admin.resend`."""
@@ -170,7 +170,7 @@ class HttpAdmin:
 
     async def backfills(self, query: BackfillQuery) -> BackfillPage:
         """See `Backfilling.backfills`."""
-        return await self._call(BackfillPage, "GET", "/backfills", params=msgspec.to_builtins(query))
+        return await self._call(BackfillPage, "GET", "/backfills", params=asked(query))
 
     async def pause_backfill(self, id: str, reason: str, *, by: str = "") -> BackfillEntry:
         """See `Backfilling.pause_backfill`."""

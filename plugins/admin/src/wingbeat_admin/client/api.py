@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import httpx
 import msgspec
 from httpx_sse import ServerSentEvent, aconnect_sse
+from msgspec import Struct
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_before_delay, wait_exponential_jitter
 
 from wingbeat.base.errors import ConfigurationError, EngineStopped, WingbeatError
@@ -239,6 +240,13 @@ class Api:
             before_sleep=tell,
             reraise=True,
         )
+
+
+def asked(query: Struct) -> dict[str, Any]:
+    """A query as the parameters of a list. Within which places it is, the server knows, as it knows who asks."""
+    found: dict[str, Any] = msgspec.to_builtins(query)
+    found.pop("within", None)
+    return found
 
 
 def _away(state: RetryCallState) -> _Away:

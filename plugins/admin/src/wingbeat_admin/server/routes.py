@@ -241,10 +241,11 @@ async def notifications(
     in_state: Annotated[NotificationState | None, QueryParameter(name="state")] = None,
     after: FromQuery[str] = "",
     limit: Limit = 100,
+    id: FromQuery[str] = "",
 ) -> NotificationPage:
     """What was told, or is to be, the newest first."""
     return await _telling(admin).notifications(
-        NotificationQuery(project, domain, execution, channel, in_state, after, limit, caller.places())
+        NotificationQuery(project, domain, execution, channel, in_state, after, limit, caller.places(), id)
     )
 
 

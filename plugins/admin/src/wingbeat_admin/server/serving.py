@@ -38,6 +38,7 @@ from wingbeat_admin.server.content import CONTENT
 from wingbeat_admin.server.dependencies import TheAdmin
 from wingbeat_admin.server.document import Document
 from wingbeat_admin.server.gate import Gate
+from wingbeat_admin.server.parameters import allowed, only_known, refusal
 from wingbeat_admin.server.places import PLACES
 from wingbeat_admin.server.policy import Caller
 from wingbeat_admin.server.routes import ROUTES
@@ -87,7 +88,7 @@ def application(
     how = Login(settings.issuer, settings.client, settings.scopes) if settings.auth == "oidc" else Login()
     return Litestar(
         route_handlers=[ROUTES, CONTENT, ATTEMPT_FILES, ACCESS, PLACES],
-        guards=[gate],
+        guards=[gate, only_known],
         before_send=[gate.answered, _harmless],
         dependencies={
             "home": Provide(lambda: home, sync_to_thread=False),
@@ -246,14 +247,12 @@ def _told(_: object, error: WingbeatError) -> Response[Problem]:
     return _answer(problem)
 
 
-def _refused(_: object, error: HTTPException) -> Response[Problem]:
+def _refused(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
     if error.status_code >= 500:
         _log.error("A request failed by a mistake of ours.", exc_info=error)
-    extra = "; ".join(str(each.get("message", "")) for each in error.extra or () if isinstance(each, dict))
-    answer = _answer(Problem(error.detail or type(error).__name__, error.status_code, extra))
+    answer = _answer(refusal(request, error))
     if isinstance(error, MethodNotAllowedException):
-        allowed = (error.headers or {}).get("allow", "").split(", ")
-        answer.headers["allow"] = ", ".join(method for method in allowed if method != "OPTIONS")  # nothing answers that
+        answer.headers["allow"] = allowed(error)
     return answer
 
 
