@@ -192,7 +192,7 @@ def _value(name: str, text: str) -> Any:
         raise click.UsageError(f"{name}: {error}") from None
 
 
-def _number(text: str, kind: type[int] | type[float]) -> float:
+def _number(text: str, kind: type[int | float]) -> float:
     try:
         return kind(text)
     except ValueError:

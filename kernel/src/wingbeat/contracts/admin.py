@@ -288,7 +288,8 @@ class Admin(Protocol):
 
         Called again: with the same content, answers what is there.
         Raises: `ConflictError`, with what differs, if one of them is there under this version with another content;
-        `InputError` for names that are none, for labels of launch plans that are ours (`wingbeat.spec.labels`), and for what borrows (`wingbeat.spec.definition.check_borrowed`) what is not there.
+        `InputError` for names that are none, for labels of launch plans that are ours (`wingbeat.spec.labels`), and for what
+        borrows (`wingbeat.spec.definition.check_borrowed`) what is not there.
         """
 
     async def entity(self, reference: str) -> Entity:
@@ -329,8 +330,8 @@ class Admin(Protocol):
         `ENTITY_LABEL`; what a trigger launches has `CAUSE_LABEL`, too. Nobody else gives these, or another label that is ours
         (`wingbeat.spec.labels`); not a launch plan either, whenever it was registered.
 
-        Raises: `NotFound`; `InputError` for inputs that are missing, unknown, fixed or of another type, and for labels that are ours;
-        `ConflictError` and others as of `Engine.launch`.
+        Raises: `NotFound`; `InputError` for inputs that are missing, unknown, fixed or of another type, and for labels that are
+        ours; `ConflictError` and others as of `Engine.launch`.
         """
 
     async def executions(self, query: ExecutionQuery) -> ExecutionPage:

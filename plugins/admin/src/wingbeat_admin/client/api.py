@@ -38,7 +38,7 @@ class _Away(Exception):
     Attributes:
         after_s: It is to be asked again after so many seconds; 0 where nobody has said that.
 
-        said: What is raised if that is too long.
+        said: What is raised if that is too long, where somebody did answer.
     """
 
     def __init__(self, message: str, after_s: float = 0.0, said: WingbeatError | None = None) -> None:
@@ -151,7 +151,8 @@ class Api:
     def _unanswered(self, error: Exception) -> WingbeatError:
         if isinstance(error, _Away) and error.said is not None:
             return error.said
-        return EngineStopped(f"Nobody answers at {self.endpoint}: {error}.", hint="Is 'wingbeat serve' running there?")
+        why = str(error).removesuffix(".")
+        return EngineStopped(f"Nobody answers at {self.endpoint}: {why}.", hint="Is 'wingbeat serve' running there?")
 
     async def _once(
         self,
@@ -174,7 +175,15 @@ class Api:
         self._told = self._told and (busy or answer.status_code in _AWAY)
         if busy or answer.status_code in _AWAY:
             said = self._said(answer, answer.content)
-            raise _Away(said.message, after_s, said if busy else None)
+            if (
+                not busy
+                and (problem := _problem(answer.content)) is not None
+                and problem.code == EngineStopped.__name__
+            ):
+                said = EngineStopped(
+                    said.message, hint=said.hint
+                )  # it did answer: its engine is away, or it is stopping
+            raise _Away(said.message, after_s, said if busy or isinstance(said, EngineStopped) else None)
         if answer.is_error:
             raise self._said(answer, answer.content)
         return answer.content
@@ -214,10 +223,9 @@ class Api:
         return self._client
 
     def _said(self, answer: httpx.Response, body: bytes) -> WingbeatError:
-        try:
-            return error_of(msgspec.json.decode(body, type=Problem))
-        except msgspec.DecodeError:
-            return self.another(f"{answer.status_code} {answer.reason_phrase}".rstrip())
+        if (problem := _problem(body)) is not None:
+            return error_of(problem)
+        return self.another(f"{answer.status_code} {answer.reason_phrase}".rstrip())
 
     def _tries(self) -> AsyncRetrying:
         began = time.monotonic()
@@ -240,6 +248,14 @@ class Api:
             before_sleep=tell,
             reraise=True,
         )
+
+
+def _problem(body: bytes) -> Problem | None:
+    """What a server of ours says in a body; None if it is another's."""
+    try:
+        return msgspec.json.decode(body, type=Problem)
+    except msgspec.DecodeError:
+        return None
 
 
 def asked(query: Struct) -> dict[str, Any]:

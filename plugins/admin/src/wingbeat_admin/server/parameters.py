@@ -1,4 +1,4 @@
-"""Parameters of requests: which there are, from the signatures of routes; and what is said of those that are not as they have to be."""
+"""Parameters of requests: which there are, from the signatures of routes; and what is said where something else is sent."""
 
 from __future__ import annotations
 
