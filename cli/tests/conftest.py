@@ -191,6 +191,9 @@ class FakeKernel:
         self.world.recovered.append((execution, entity))
         return FakeExecution(self.world)
 
+    async def relaunch(self, execution, entity=None, name=None):
+        return await self.recover(execution, entity, name)
+
     async def recovery_plan(self, execution, entity=None):
         self.world.planned.append(entity)
         nodes = [

@@ -251,6 +251,27 @@ def test_recover_with_a_file_takes_the_new_version(world, wingbeat):
     assert wingbeat("recover", "e0", "flow.py").status == 2
 
 
+@pytest.mark.parametrize("what", ["recover", "relaunch"])
+def test_another_registered_version_is_named_by_its_reference(world, wingbeat, what):
+    for said, reference in (
+        ("maps/production/roads.build@v2", None),
+        ("roads.build", "default/development/roads.build"),
+    ):
+        assert wingbeat(what, "e0", said, "--no-wait").out == "e1\n"
+        assert world.recovered.pop() == ("e0", reference or said)
+    for line in (["nothing.py", "pipeline"], ["nothing.py"], ["maps/production/roads.build@v2", "pipeline"]):
+        answer = wingbeat(what, "e0", *line)
+        assert (answer.status, "there is no file" in answer.err) == (2, True)
+    assert world.recovered == []
+
+
+def test_who_leaves_a_recovery_is_told_its_id(world, wingbeat):
+    world.holds = True
+    answer = wingbeat("recover", "e0", "--no-wait", "-o", "json")
+    assert json.loads(answer.out) == {"id": "e1", "created": True, "recovered": 0}
+    assert "no process runs this home now" in answer.err
+
+
 def test_plan_of_a_recovery_launches_nothing(world, wingbeat):
     answer = wingbeat("recover", "e0", "flow.py", "pipeline", "--plan")
     assert answer.status == 0

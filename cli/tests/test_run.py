@@ -84,6 +84,8 @@ def test_the_command_that_recovers_can_be_copied_where_the_file_is_known(world, 
     assert f"{recover}'my flow.py' pipeline keeps" in wingbeat("run", "my flow.py", "pipeline", "--x", "3").err
     assert f"{recover}flow.py pipeline keeps" in wingbeat("recover", "e0", "flow.py", "pipeline").err
     assert f"{recover}FILE ENTITY keeps" in wingbeat("recover", "e0").err
+    world.view.labels["wingbeat/entity"] = "maps/production/roads.build@v1"
+    assert f"{recover}maps/production/roads.build@NEW keeps" in wingbeat("recover", "e0").err
 
 
 def test_failed_run_as_json_has_the_error(world, wingbeat):

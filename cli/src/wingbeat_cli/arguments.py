@@ -41,12 +41,17 @@ def reference_argument(metavar: str, *kinds: str) -> Callable[[F], F]:
 
 
 def _placed(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    if "/" in value or ctx.resilient_parsing:
-        return value
+    return value if ctx.resilient_parsing else placed(value)
+
+
+def placed(reference: str) -> str:
+    """A reference; a name alone is one of the place that the settings say."""
+    if "/" in reference:
+        return reference
     from wingbeat.kernel import place_of
     from wingbeat_cli.door import given
 
-    return "/".join((*place_of(given()), value))
+    return "/".join((*place_of(given()), reference))
 
 
 def complete_executions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -79,6 +84,14 @@ def complete_backfills(ctx: click.Context, param: click.Parameter, incomplete: s
 def complete_references(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Ids of what is registered."""
     return _beginning(_references(ctx, ()), incomplete)
+
+
+def complete_versions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """What is run in the place of an execution: what is registered, files."""
+    from click.shell_completion import CompletionItem
+
+    found = complete_references(ctx, param, incomplete)
+    return [*map(CompletionItem, found), CompletionItem(incomplete, type="file")]
 
 
 def complete_sources(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:

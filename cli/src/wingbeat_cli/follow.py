@@ -63,6 +63,20 @@ async def follow(
     return EXIT_OF_PHASE.get(view.phase.value, FAILED)
 
 
+def left(kernel: Kernel, told: dict[str, Any], output: str) -> int:
+    """Leave an execution to whoever runs it: print its id, or what else is told of it; say so if nobody does now. Returns the exit
+    status."""
+    if output == "table":
+        echo([told["id"]])
+    else:
+        document.dump(told, output)
+    if kernel.holds:
+        sys.stderr.write(
+            "no process runs this home now: 'wingbeat serve' does, and any command that stays goes on with it\n"
+        )
+    return 0
+
+
 async def look(execution: Execution, screen: Screen) -> None:
     """Look now and then how far nodes are, which is no event: the longer a look takes, the less often."""
     clock, pause = asyncio.get_running_loop().time, LOOK_S

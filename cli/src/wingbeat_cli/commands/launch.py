@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -45,6 +44,7 @@ def command(ctx: click.Context, /, reference: str, arguments: tuple[str, ...], *
 
 async def _launch(kernel: Kernel, ctx: click.Context, reference: str, arguments: tuple[str, ...]) -> int:
     from wingbeat.contracts.admin import Launch
+    from wingbeat_cli.follow import left
     from wingbeat_cli.options import given
 
     admin = await kernel.admin()
@@ -60,17 +60,8 @@ async def _launch(kernel: Kernel, ctx: click.Context, reference: str, arguments:
 
         note = "" if reply.created else f"execution {reply.id} is there already"
         return await follow(kernel, await kernel.get(reply.id), asked["output"], note=note)
-    if asked["output"] != "table":
-        from wingbeat_cli.render import document
-
-        document.dump({"id": reply.id, "entity": entity.id, "created": reply.created}, asked["output"])
-    else:
-        click.echo(reply.id)
-    if kernel.holds:
-        sys.stderr.write(
-            "no process runs this home now: 'wingbeat serve' does, and any command that stays goes on with it\n"
-        )
-    return 0
+    told = {"id": reply.id, "entity": entity.id, "created": reply.created}
+    return left(kernel, told, asked["output"])
 
 
 def _asked(outer: click.Context, inner: click.Context) -> dict[str, Any]:

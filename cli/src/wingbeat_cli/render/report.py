@@ -77,9 +77,18 @@ def failure(view: ExecutionView, source: tuple[str, str] | None = None) -> list[
         lines.append(f"it was a child execution: wingbeat describe execution {child}")
     if node is not None and (node.attempts or node.items is not None):
         lines.append(f"log: wingbeat logs {view.id} {_log_of(node)}")
-    what = "FILE ENTITY" if source is None else shlex.join(source)
-    lines.append(f"when it is mended: wingbeat recover {view.id} {what} keeps what succeeded")
+    lines.append(f"when it is mended: wingbeat recover {view.id} {_mended(view, source)} keeps what succeeded")
     return lines
+
+
+def _mended(view: ExecutionView, source: tuple[str, str] | None) -> str:
+    """What a recovery names: the file that it came from; of what is registered, a version to come, so that it stays one."""
+    from wingbeat.contracts.admin import ENTITY_LABEL
+
+    if source is not None:
+        return shlex.join(source)
+    name, _, version = view.labels.get(ENTITY_LABEL, "").rpartition("@")
+    return f"{name}@NEW" if version else "FILE ENTITY"
 
 
 def _evidence(error: ErrorInfo) -> list[tuple[str, Any]]:

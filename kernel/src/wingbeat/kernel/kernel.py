@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wingbeat.author.workflow import Workflow
     from wingbeat.contracts.admin import Admin
     from wingbeat.contracts.catalog import Evicted
-    from wingbeat.contracts.engine import Engine, GateView, RecoveryPlan, RemoteEngine
+    from wingbeat.contracts.engine import Engine, GateView, LaunchReply, RecoveryPlan, RemoteEngine
     from wingbeat.contracts.retention import Collected
     from wingbeat.engine.engine import LocalEngine
     from wingbeat.host.registry import Registry
@@ -212,33 +212,9 @@ class Kernel:
         return self._preparer.wires(interface, values)
 
     def _boot(self) -> Registry:
-        from wingbeat.host.discover import BUILTIN, PluginSettings, boot
-        from wingbeat.host.installed import installed_plugins
-        from wingbeat.kernel.making import check_choice
-        from wingbeat.kernel.settings import OWN, KernelSettings
+        from wingbeat.kernel.making import booted
 
-        installed = installed_plugins(self._home.folder / "plugins.json") if self._discover else {}
-        self._home.configuration.check()
-        disabled = self._home.settings("plugins", PluginSettings).disabled
-        registry = boot(self._plugins, installed, disabled, OWN)
-        known = {section: struct for section, (struct, _) in registry.settings.items()}
-        self._home.configuration.check_given(known, disabled)  # what is off may keep its own
-        for unread in self._home.configuration.unread({*known, *disabled}):
-            import logging
-
-            logging.getLogger("wingbeat.settings").warning("%s", unread)
-        for name in {*disabled}.difference(registry.plugins, installed, BUILTIN):
-            import logging
-
-            logging.getLogger("wingbeat.settings").warning(
-                "plugins.disabled names %r, which is not installed; installed: %s",
-                name,
-                ", ".join({**BUILTIN, **installed}),
-            )
-        chosen = self._home.settings("kernel", KernelSettings)
-        self._home.use(registry, chosen.of_home)
-        check_choice(registry, chosen)
-        return registry
+        return booted(self._home, self._plugins, discover=self._discover)
 
     @property
     def engine(self) -> Engine:
@@ -287,16 +263,15 @@ class Kernel:
 
             LimitReached: As many executions of it are under way as may be at once, and it is not to wait.
         """
-        if self._read_only:
-            raise ConfigurationError("This kernel is read-only; it launches nothing.")
-        prepared = await self._prepare(entity)
+        self._check_launches()
+        prepared = await self._prepares.prepare(entity)
         literals = await prepared.encode(inputs or {})
         return await self._launch(prepared, literals, name, resume=resume, labels=dict(labels or {}))
 
     async def recover(
         self,
         id: str,
-        entity: Workflow[..., Any] | Task[..., Any] | Closure | None = None,
+        entity: Workflow[..., Any] | Task[..., Any] | Closure | str | None = None,
         name: str | None = None,
         *,
         resume: bool = False,
@@ -306,66 +281,80 @@ class Kernel:
         Args:
             id: The execution to recover. What is under way is not recovered.
 
-            entity: A new version of what it ran; by default, the same.
+            entity: A new version of what it ran, or the reference of one that is registered, ``project/domain/name@version``, whose
+                labels the new execution has then; by default, the same.
 
             name: As of `launch`: id of the new execution.
 
             resume: As of `launch`: so that it can be asked for again after a crash.
 
         Raises:
-            NotFound: There is no such execution.
+            NotFound: There is no such execution, or version.
 
             ConflictError: It is under way.
         """
-        prepared, literals, labels = await self._again(id, entity)
-        return await self._launch(prepared, literals, name, recover=id, resume=resume, labels=labels)
+        return await self._again(id, entity, name, recover=True, resume=resume)
 
     async def relaunch(
         self,
         id: str,
-        entity: Workflow[..., Any] | Task[..., Any] | Closure | None = None,
+        entity: Workflow[..., Any] | Task[..., Any] | Closure | str | None = None,
         name: str | None = None,
     ) -> Execution:
         """Run an execution anew, with its inputs: everything of it, but what the cache has. It may be under way.
 
         Args: as of `recover`, and `name` as of `launch`. Raises NotFound.
         """
-        prepared, literals, labels = await self._again(id, entity)
-        return await self._launch(prepared, literals, name, labels=labels)
+        return await self._again(id, entity, name)
 
     async def recovery_plan(
-        self, id: str, entity: Workflow[..., Any] | Task[..., Any] | Closure | None = None
+        self, id: str, entity: Workflow[..., Any] | Task[..., Any] | Closure | str | None = None
     ) -> RecoveryPlan:
-        """What `recover` would take over, and why not the rest. Launches nothing, also of a kernel that only reads.
+        """What `recover` would take over, and why not the rest. Launches nothing; also of a kernel that only reads, unless a
+        reference is given.
 
-        Args:
-            id: The execution to recover.
-
-            entity: A new version of what it ran; by default, the same.
-
-        Raises:
-            NotFound: There is no such execution.
+        Args: as of `recover`. Raises NotFound.
         """
         from wingbeat.contracts.engine import LaunchRequest
+        from wingbeat.contracts.relaunch import Relaunch
+        from wingbeat.kernel.again import as_registered, prepared
 
-        prepared, literals, _ = await self._again(id, entity)
-        return await self.engine.recovery_plan(LaunchRequest(prepared.closure, literals, recover=id))
+        if isinstance(entity, str):
+            admin = await as_registered(id, entity, self.engine, self.admin, elsewhere=True)
+            assert admin is not None, "a version is named"
+            return await admin.recovery(Relaunch(id, entity))
+        found, literals, _ = await prepared(id, entity, self.engine, self._prepares)
+        return await self.engine.recovery_plan(LaunchRequest(found.closure, literals, recover=id))
 
     async def _again(
-        self, id: str, entity: Workflow[..., Any] | Task[..., Any] | Closure | None
-    ) -> tuple[Prepared, Literals, dict[str, str]]:
-        """What is to be run in the place of an execution, with its inputs, and its labels."""
-        from wingbeat.contracts.admin import ENTITY_LABEL
-        from wingbeat.engine.asked import LABEL
+        self,
+        id: str,
+        entity: Workflow[..., Any] | Task[..., Any] | Closure | str | None,
+        name: str | None,
+        *,
+        recover: bool = False,
+        resume: bool = False,
+    ) -> Execution:
+        from wingbeat.contracts.relaunch import Relaunch
+        from wingbeat.kernel.again import as_registered, prepared
 
-        view = await self.engine.describe(id, nodes=False)
-        known = self._preparer.known(view.closure) if self._preparer is not None and entity is None else None
-        prepared = known or await self._prepare(entity if entity is not None else await self.engine.closure(id))
-        ours = (
-            [LABEL, ENTITY_LABEL] if entity is None else [LABEL]
-        )  # what is compiled anew is no version that is registered
-        labels = {name: view.labels[name] for name in view.labels if name in ours or not name.startswith("wingbeat/")}
-        return prepared, await prepared.adapt(view), labels
+        self._check_launches()
+        if entity is None or isinstance(entity, str):
+            admin = await as_registered(id, entity, self.engine, self.admin, elsewhere=self._remote is not None)
+            if admin is not None:
+                reply = await admin.relaunch(Relaunch(id, entity or "", name or "", recover, resume))
+                return await self._replied(reply)
+            entity = None
+        found, literals, labels = await prepared(id, entity, self.engine, self._prepares)
+        recovered = id if recover else ""
+        return await self._launch(found, literals, name, recover=recovered, resume=resume, labels=labels)
+
+    async def _replied(self, reply: LaunchReply) -> Execution:
+        execution = await self.get(reply.id)
+        execution.created, execution.recovered = reply.created, reply.recovered
+        if self._on_exit != "detach":
+            self._launched.add(reply.id)
+        return execution
 
     async def signal(self, id: str, name: str, value: Any) -> None:
         """Answer a gate: True or False to an approval, a value to an input. Returns when the answer is durable.
@@ -556,10 +545,15 @@ class Kernel:
             self._launched.add(reply.id)
         return Execution(reply.id, self.engine, prepared.decode, created=reply.created, recovered=reply.recovered)
 
-    async def _prepare(self, entity: Workflow[..., Any] | Task[..., Any] | LaunchPlan[Any] | Closure) -> Prepared:
+    @property
+    def _prepares(self) -> Preparer:
         if self._preparer is None:
             raise ConfigurationError("The kernel is not open.", hint="Use 'async with Kernel() as kernel'.")
-        return await self._preparer.prepare(entity)
+        return self._preparer
+
+    def _check_launches(self) -> None:
+        if self._read_only:
+            raise ConfigurationError("This kernel is read-only; it launches nothing.")
 
     async def _definition(self, id: str) -> Definition:
         return await (await self.admin()).definition(id)

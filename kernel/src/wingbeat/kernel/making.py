@@ -1,4 +1,4 @@
-"""What is done without, where the factory of something that nobody has chosen fails."""
+"""What a kernel is made of; and what is done without, where the factory of something that nobody has chosen fails."""
 
 from __future__ import annotations
 
@@ -52,6 +52,31 @@ class Unmade:
 
     async def close(self) -> None:
         """There is nothing to let go of."""
+
+
+def booted(home: HomeFolder, plugins: Sequence[object], *, discover: bool) -> Registry:
+    """What is installed, and what `plugins` offer besides, with the settings of a home; warns of what nobody reads. Raises
+    ConfigurationError."""
+    from wingbeat.host.discover import BUILTIN, PluginSettings, boot
+    from wingbeat.host.installed import installed_plugins
+    from wingbeat.kernel.settings import OWN
+
+    settings = logging.getLogger("wingbeat.settings")
+    installed = installed_plugins(home.folder / "plugins.json") if discover else {}
+    home.configuration.check()
+    disabled = home.settings("plugins", PluginSettings).disabled
+    registry = boot(plugins, installed, disabled, OWN)
+    known = {section: struct for section, (struct, _) in registry.settings.items()}
+    home.configuration.check_given(known, disabled)  # what is off may keep its own
+    for unread in home.configuration.unread({*known, *disabled}):
+        settings.warning("%s", unread)
+    for name in {*disabled}.difference(registry.plugins, installed, BUILTIN):
+        there = ", ".join({**BUILTIN, **installed})
+        settings.warning("plugins.disabled names %r, which is not installed; installed: %s", name, there)
+    chosen = home.settings("kernel", KernelSettings)
+    home.use(registry, chosen.of_home)
+    check_choice(registry, chosen)
+    return registry
 
 
 def check_choice(registry: Registry, chosen: KernelSettings) -> None:

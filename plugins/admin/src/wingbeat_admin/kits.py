@@ -18,6 +18,7 @@ from wingbeat.testing.conformance.admin_backfill import BackfillContract
 from wingbeat.testing.conformance.admin_places import PlacesContract
 from wingbeat.testing.conformance.admin_references import ReferencesContract
 from wingbeat.testing.conformance.admin_refusals import RefusalContract
+from wingbeat.testing.conformance.admin_relaunch import RelaunchContract
 from wingbeat.testing.conformance.admin_retention import ExpiryContract, RetentionContract
 from wingbeat.testing.conformance.admin_told import ToldContract
 from wingbeat.testing.conformance.artifacts import ArtifactsContract
@@ -70,7 +71,7 @@ def client(url: str, home: Home) -> tuple[Api, Transfer]:
 
 class TestLocal(
     AdminContract, AccessContract, PlacesContract, ToldContract, ArtifactsContract, BackfillContract, ReferencesContract,
-    RefusalContract, RetentionContract, ExpiryContract,
+    RefusalContract, RelaunchContract, RetentionContract, ExpiryContract,
 ):  # fmt: skip
     """The admin of a home, in its process."""
 
@@ -81,7 +82,7 @@ class TestLocal(
 
 class TestOverHttp(
     AdminContract, AccessContract, PlacesContract, ToldContract, ArtifactsContract, BackfillContract, ReferencesContract,
-    RefusalContract,
+    RefusalContract, RelaunchContract,
 ):  # fmt: skip
     """The same over HTTP."""
 

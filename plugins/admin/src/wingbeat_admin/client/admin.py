@@ -25,9 +25,10 @@ from wingbeat.contracts.admin import (
 )
 from wingbeat.contracts.artifacts import ArtifactEntry, ArtifactPage, ArtifactQuery, Lineage
 from wingbeat.contracts.backfill import Backfill, BackfillEntry, BackfillPage, BackfillPlan, BackfillQuery
-from wingbeat.contracts.engine import LaunchReply
+from wingbeat.contracts.engine import LaunchReply, RecoveryPlan
 from wingbeat.contracts.references import ReferrerPage
 from wingbeat.contracts.refusals import RefusalPage, RefusalQuery
+from wingbeat.contracts.relaunch import Relaunch
 from wingbeat.contracts.retention import Collected
 from wingbeat.spec.identity import parse_reference
 from wingbeat_admin.client.access import HttpAccess
@@ -118,6 +119,17 @@ class HttpAdmin:
         await self._transfer.closures((), launch.inputs)
         return await self._call(LaunchReply, "POST", "/executions", body=named)
 
+    async def relaunch(self, relaunch: Relaunch, *, by: str = "") -> LaunchReply:
+        """See `Relaunching.relaunch`. The id is made here, so that the call can be repeated."""
+        body = {"entity": relaunch.entity, "name": relaunch.name or short_id(os.urandom(16)), "resume": relaunch.resume}
+        path = _again(relaunch, "recover" if relaunch.recover else "relaunch")
+        return await self._call(LaunchReply, "POST", path, body=body)
+
+    async def recovery(self, relaunch: Relaunch) -> RecoveryPlan:
+        """See `Relaunching.recovery`."""
+        path = _again(relaunch, "recovery-plan")
+        return await self._call(RecoveryPlan, "POST", path, body={"entity": relaunch.entity})
+
     async def executions(self, query: ExecutionQuery) -> ExecutionPage:
         """See `Admin.executions`."""
         params = {**asked(query), "labels": _pairs(query.labels), "values": list(query.values)}
@@ -191,6 +203,10 @@ class HttpAdmin:
 def _path(reference: str, what: str = "entities") -> str:
     name, version = parse_reference(reference)
     return f"/{what}/{name}/{quote(version or LATEST, safe='')}"
+
+
+def _again(relaunch: Relaunch, what: str) -> str:
+    return f"/executions/{quote(relaunch.execution, safe='')}/{what}"
 
 
 def _backfill(id: str) -> str:

@@ -38,14 +38,15 @@ class Transfer:
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def closures(self, closures: Iterable[Closure], values: Any = None) -> None:
-        """See that the server has what closures need (code, locks, files among defaults), and what values refer to.
+        """See that the server has what closures need (code, locks, files among defaults), and what values refer to. What others
+        have registered need not be here: the server has it with that.
 
         Raises:
             InputError: Something is not here either.
         """
         files, trees = set[str](), set[str]()
         for closure in closures:
-            codes: list[Closure | Borrowed] = [closure, *closure.borrowed.values()]
+            codes: list[Closure | Borrowed] = [closure, *filter(self._is_here, closure.borrowed.values())]
             for code in codes:
                 trees |= {code.bundle} - {""}
                 files |= {code.environment} - {""}
@@ -95,6 +96,11 @@ class Transfer:
         if not asked.files and not asked.trees:
             return asked
         return msgspec.json.decode(await self._api.call("POST", "/content/missing", body=asked), type=Digests)
+
+    def _is_here(self, code: Borrowed) -> bool:
+        blobs = [tree_blob(self._storage, code.bundle)] if code.bundle else []
+        blobs += [file_blob(self._storage, code.environment)] if code.environment else []
+        return all(local(self._storage, blob) is not None for blob in blobs)
 
     def _file(self, digest: str) -> str:
         return self._here(file_blob(self._storage, digest))

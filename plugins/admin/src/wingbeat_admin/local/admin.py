@@ -23,8 +23,6 @@ from wingbeat.base.ids import check_execution_id, digest, short_id
 from wingbeat.calls import Calls
 from wingbeat.contracts.admin import (
     BY_LABEL,
-    CAUSE_LABEL,
-    ENTITY_LABEL,
     PAGE_MAX,
     Definition,
     Entity,
@@ -40,7 +38,7 @@ from wingbeat.contracts.admin import (
     Registered,
     Registration,
 )
-from wingbeat.contracts.artifacts import USES_LABEL, ArtifactEntry, ArtifactPage, ArtifactQuery, Lineage
+from wingbeat.contracts.artifacts import ArtifactEntry, ArtifactPage, ArtifactQuery, Lineage
 from wingbeat.contracts.backfill import (
     BACKFILL_LABEL,
     Backfill,
@@ -49,18 +47,19 @@ from wingbeat.contracts.backfill import (
     BackfillPlan,
     BackfillQuery,
 )
-from wingbeat.contracts.engine import Engine, LaunchReply, LaunchRequest
+from wingbeat.contracts.engine import Engine, LaunchReply, LaunchRequest, RecoveryPlan
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.notifier import Notifier
 from wingbeat.contracts.references import ReferrerPage
 from wingbeat.contracts.refusals import RefusalPage, RefusalQuery
-from wingbeat.contracts.retention import RETENTION_LABEL, Expired
+from wingbeat.contracts.relaunch import Relaunch
+from wingbeat.contracts.retention import Expired
 from wingbeat.contracts.storage import Storage
 from wingbeat.spec.codec import canonical
 from wingbeat.spec.definition import borrowed_of, check_borrowed
 from wingbeat.spec.entities import LaunchPlanSpec
 from wingbeat.spec.identity import Identity, check_place, check_version, parse_identity, parse_name, parse_reference
-from wingbeat.spec.labels import check_labels, check_plan_labels, is_ours
+from wingbeat.spec.labels import check_labels, check_plan_labels
 from wingbeat.spec.literal import Literals
 from wingbeat.spec.ticks import check_schedule, ticks
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec
@@ -69,6 +68,7 @@ from wingbeat_admin.local.access import LocalAccess
 from wingbeat_admin.local.firing import below_others, kickoff
 from wingbeat_admin.local.follower import Follower
 from wingbeat_admin.local.inputs import are_small, literals_of
+from wingbeat_admin.local.launching import repeated, requested
 from wingbeat_admin.local.places import LocalPlaces
 from wingbeat_admin.local.quotas import check_versions
 from wingbeat_admin.local.ranges import check_range, ids_of, ticks_in
@@ -304,6 +304,19 @@ class LocalAdmin:
         labels = {**launch.labels, BY_LABEL: by} if by else launch.labels
         return await self.run(id, definition, inputs, uses, launch.name or short_id(os.urandom(16)), labels=labels)
 
+    async def relaunch(self, relaunch: Relaunch, *, by: str = "") -> LaunchReply:
+        """See `Relaunching.relaunch`."""
+        return await self._launch(await self._repeated(relaunch, by))
+
+    async def recovery(self, relaunch: Relaunch) -> RecoveryPlan:
+        """See `Relaunching.recovery`."""
+        return await self._engine.recovery_plan(await self._repeated(replace(relaunch, recover=True)))
+
+    async def _repeated(self, relaunch: Relaunch, by: str = "") -> LaunchRequest:
+        if self._follower is None:
+            raise ConfigurationError("The admin is not open.")
+        return await repeated(relaunch, self._engine, self._resolved, self._follower.completed, by=by)
+
     async def executions(self, query: ExecutionQuery) -> ExecutionPage:
         """See `Admin.executions`."""
         return await self.do(Store.executions, query)
@@ -450,26 +463,12 @@ class LocalAdmin:
         labels: dict[str, str] | None = None,
     ) -> LaunchReply:
         """Launch at the engine, under a name that makes it idempotent; `uses` are the artifacts among the inputs."""
-        plan = definition.plan
-        own = {} if plan is None else {name: label for name, label in plan.labels.items() if not is_ours(name)}
-        told = {**own, **(labels or {}), ENTITY_LABEL: str(id)}
-        told |= {"project": id.project, "domain": id.domain}
-        if uses:
-            told[USES_LABEL] = canonical(uses).decode()
-        # What a trigger launches is the same the second time, though there may be newer artifacts then.
-        key = digest(canonical([str(id), cause])) if cause and uses else ""
-        if cause:
-            told[CAUSE_LABEL] = cause
-        if plan is not None and plan.retention_days is not None:
-            told[RETENTION_LABEL] = str(plan.retention_days)
-        request = LaunchRequest(definition.closure, inputs, name, key, labels=told)
-        if plan is not None:
-            request = replace(
-                request, concurrency=plan.concurrency, pool=plan.pool, priority=plan.priority,
-                failure_policy=plan.failure_policy,
-            )  # fmt: skip
+        request = requested(id, definition, inputs, uses, name, cause=cause, labels=labels)
+        return await self._launch(request, after_others=BACKFILL_LABEL in request.labels)
+
+    async def _launch(self, request: LaunchRequest, *, after_others: bool = False) -> LaunchReply:
         request = await self._places.placed(request)
-        if BACKFILL_LABEL in (labels or {}):
+        if after_others:
             request = below_others(request)
         hit("admin.launch")
         reply = await self._engine.launch(request)

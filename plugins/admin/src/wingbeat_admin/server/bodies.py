@@ -28,6 +28,14 @@ class Reason(Struct, forbid_unknown_fields=True):
     reason: str = ""
 
 
+class Again(Struct, forbid_unknown_fields=True):
+    """How an execution is run again: see `wingbeat.contracts.relaunch.Relaunch`."""
+
+    entity: str = ""
+    name: str = ""
+    resume: bool = False
+
+
 class Resumption(Struct, forbid_unknown_fields=True):
     """How a backfill is to go on: whether also with what has failed."""
 

@@ -22,7 +22,7 @@ class Link(Struct, frozen=True):
 
 
 def _of_execution(id: str) -> dict[str, Link]:
-    names = ("describe", "closure", "wait", "events", "waiting", "abort", "signal")
+    names = ("describe", "closure", "wait", "events", "waiting", "abort", "signal", "relaunch", "recover")
     return {name: Link({"execution": id}) for name in names} | {"lineage": Link({"of": id})}
 
 
@@ -48,6 +48,8 @@ LINKS: dict[str, dict[str, Link]] = {
     "activate": dict.fromkeys(("pause", "deactivate", "ticks", "entity"), _SAME),
     "pause": dict.fromkeys(("resume", "pause", "deactivate"), _SAME),
     "launch": _of_execution("$response.body#/id"),
+    "relaunch": _of_execution("$response.body#/id"),
+    "recover": _of_execution("$response.body#/id"),
     "engine_launch": _of_execution("$response.body#/id"),
     "executions": _of_execution("$response.body#/items/0/id"),
     "engine_executions": {"describe": Link({"execution": "$response.body#/0/id"})},

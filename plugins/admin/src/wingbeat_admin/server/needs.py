@@ -42,7 +42,7 @@ from wingbeat_admin.local.backfills import unknown_backfill
 from wingbeat_admin.local.grants import unknown_key
 from wingbeat_admin.local.store import unregistered
 from wingbeat_admin.places import DOMAIN, PROJECT
-from wingbeat_admin.server.bodies import body_of, reference_of
+from wingbeat_admin.server.bodies import Again, body_of, reference_of
 from wingbeat_admin.server.policy import Caller, Need
 from wingbeat_admin.server.reach import Reach, uris_of
 
@@ -229,6 +229,35 @@ async def of_engine_launch(asked: Asked) -> AsyncIterator[Need]:
     asked.check_content((given.closure,), [given.closure, given.inputs])
 
 
+async def of_relaunch(asked: Asked) -> AsyncIterator[Need]:
+    """To run an execution again takes what to launch it took, where it is: what it refers to was settled then. To run another one
+    in its place takes to read it, and to launch that."""
+    given = await asked.body(Again)
+    async for need in _of_repeated(asked, given.entity, Role.RUNNER):
+        yield need
+    await _check_id(asked, given.name)
+
+
+async def of_recovery(asked: Asked) -> AsyncIterator[Need]:
+    """To see what would be taken over from an execution is to read it; and the version that would run."""
+    async for need in _of_repeated(asked, (await asked.body(Again)).entity, Role.VIEWER):
+        yield need
+
+
+async def _of_repeated(asked: Asked, entity: str, role: Role) -> AsyncIterator[Need]:
+    id = asked.object = str(asked.path["execution"])
+    labels = await _labels(asked, id)
+    place, unknown = (labels.get("project", ""), labels.get("domain", "")), unknown_execution(id)
+    if not entity:
+        least = Role.DEVELOPER if role is Role.RUNNER and not labels.get(ENTITY_LABEL) else role
+        yield asked.need(least, *place, unknown)
+        return
+    yield asked.need(Role.VIEWER, *place, unknown)
+    asked.object = f"{id}: {entity}"
+    name, _ = parse_reference(entity)
+    yield asked.need(role, name.project, name.domain, unregistered(name))
+
+
 async def of_recovery_plan(asked: Asked) -> AsyncIterator[Need]:
     """To see what would be taken over from an execution is to read it."""
     id = asked.object = (await asked.body(LaunchRequest)).recover
@@ -351,13 +380,18 @@ def _check_labels(labels: Mapping[str, str]) -> None:
 
 async def _place(asked: Asked, id: str) -> tuple[str, str]:
     """Where an execution is. Raises NotFound."""
+    labels = await _labels(asked, id)
+    return labels.get("project", ""), labels.get("domain", "")
+
+
+async def _labels(asked: Asked, id: str) -> dict[str, str]:
+    """Those of an execution. Raises NotFound."""
     try:
-        labels = (await asked.engine.describe(id, nodes=False)).labels
+        return (await asked.engine.describe(id, nodes=False)).labels
     except NotFound:
         if asked.caller.places() is None:
             raise  # which says more, where it cannot be read now
         raise unknown_execution(id) from None
-    return labels.get("project", ""), labels.get("domain", "")
 
 
 async def _check_id(asked: Asked, id: str) -> None:

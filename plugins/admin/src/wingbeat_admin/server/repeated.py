@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from litestar import Request
@@ -12,12 +12,14 @@ from litestar.response import Response
 
 from wingbeat.base.ids import short_id
 from wingbeat.contracts.admin import Launch
+from wingbeat.contracts.relaunch import Relaunch
 
+L = TypeVar("L", Launch, Relaunch)
 IdempotencyKey = Annotated[str | None, HeaderParameter(name="idempotency-key", min_length=1, max_length=255)]
 """Chosen by who asks: the same again, with the same body, is the same launch (as in the draft of the IETF for this header)."""
 
 
-def named(launch: Launch, key: str | None, principal: str) -> Launch:
+def named(launch: L, key: str | None, principal: str) -> L:
     """A launch with an id: that of its body, or else one made of the key, which is the principal's own."""
     if key is None or launch.name:
         return launch

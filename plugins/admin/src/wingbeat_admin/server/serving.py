@@ -31,6 +31,7 @@ from wingbeat_admin.local.access import LocalAccess
 from wingbeat_admin.place import Served, announce, announced
 from wingbeat_admin.problems import MEDIA_TYPE, Problem, problem_of
 from wingbeat_admin.server.access import ACCESS
+from wingbeat_admin.server.again import AGAIN
 from wingbeat_admin.server.attemptfiles import ATTEMPT_FILES
 from wingbeat_admin.server.bodies import BODY_BYTES_MAX
 from wingbeat_admin.server.connections import Connection
@@ -87,7 +88,7 @@ def application(
 
     how = Login(settings.issuer, settings.client, settings.scopes) if settings.auth == "oidc" else Login()
     return Litestar(
-        route_handlers=[ROUTES, CONTENT, ATTEMPT_FILES, ACCESS, PLACES],
+        route_handlers=[ROUTES, CONTENT, ATTEMPT_FILES, ACCESS, PLACES, AGAIN],
         guards=[gate, only_known],
         before_send=[gate.answered, _harmless],
         dependencies={

@@ -36,7 +36,7 @@ class Rule(Struct, frozen=True):
     effect: Effect = Effect.NONE
 
 
-LAUNCHES = frozenset({"launch", "run"})
+LAUNCHES = frozenset({"launch", "run", "relaunch", "recover"})
 """Actions that launch something."""
 _API = "/api/v1"
 _ENTITY = f"{_API}/entities/{{project}}/{{domain}}/{{name}}/{{version}}"
@@ -76,6 +76,9 @@ TABLE: dict[tuple[str, str], Rule] = {
     ("GET", f"{_EXECUTION}/files/{{folder}}"): Rule("execution.read", of_execution(_VIEWER)),
     ("POST", f"{_EXECUTION}/abort"): Rule("abort", of_execution(_RUNNER), Effect.ENGINE),
     ("POST", f"{_EXECUTION}/signals"): Rule("signal", of_execution(_RUNNER), Effect.ENGINE),
+    ("POST", f"{_EXECUTION}/relaunch"): Rule("relaunch", needs.of_relaunch, Effect.ENGINE),
+    ("POST", f"{_EXECUTION}/recover"): Rule("recover", needs.of_relaunch, Effect.ENGINE),
+    ("POST", f"{_EXECUTION}/recovery-plan"): Rule("execution.read", needs.of_recovery),
     # ranges of a schedule
     ("POST", f"{_API}/backfills"): Rule("backfill.create", needs.of_new_backfill, Effect.FILE),
     ("POST", f"{_API}/backfill-plans"): Rule("backfill.read", needs.of_new_backfill),

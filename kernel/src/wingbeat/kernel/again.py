@@ -1,0 +1,68 @@
+"""What is run in the place of an execution: the same, or another version, with its inputs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from wingbeat.base.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from wingbeat.author.task import Task
+    from wingbeat.author.workflow import Workflow
+    from wingbeat.contracts.admin import Admin
+    from wingbeat.contracts.engine import Engine
+    from wingbeat.contracts.relaunch import Relaunching
+    from wingbeat.kernel.inputs import Prepared, Preparer
+    from wingbeat.spec.entities import Closure
+    from wingbeat.spec.literal import Literals
+
+Version: TypeAlias = "Workflow[..., Any] | Task[..., Any] | Closure"
+
+
+async def as_registered(
+    id: str, reference: str | None, engine: Engine, admin: Callable[[], Awaitable[Admin]], *, elsewhere: bool
+) -> Relaunching | None:
+    """Who runs an execution again by its id: the admin, for a version that is registered, and for what was. It then has what its
+    launch had: the quota of its place, and what belongs to the version. So it is also where the engine is `elsewhere`: whoever may
+    launch need not have, or be allowed to bring, all code that it refers to. None: whoever asks does so.
+
+    Raises:
+        ConfigurationError: A version is named, and no admin here can do that.
+
+        NotFound: There is no such execution.
+    """
+    from wingbeat.contracts.admin import ENTITY_LABEL
+    from wingbeat.contracts.relaunch import Relaunching
+
+    if reference is not None:
+        found = await admin()
+        if not isinstance(found, Relaunching):
+            raise ConfigurationError(f"{type(found).__name__} runs nothing again by its id.", hint="Name a file.")
+        return found
+    if not elsewhere and ENTITY_LABEL not in (await engine.describe(id, nodes=False)).labels:
+        return None
+    with contextlib.suppress(ConfigurationError):  # none is installed, or another process works with its file
+        found = await admin()
+        return found if isinstance(found, Relaunching) else None
+    return None
+
+
+async def prepared(
+    id: str, entity: Version | None, engine: Engine, preparer: Preparer
+) -> tuple[Prepared, Literals, dict[str, str]]:
+    """What is to be run in the place of an execution, with its inputs, and its labels. Raises NotFound, InputError."""
+    from wingbeat.contracts.admin import ENTITY_LABEL
+    from wingbeat.contracts.artifacts import USES_LABEL
+    from wingbeat.contracts.engine import POOL_LABEL
+    from wingbeat.contracts.retention import RETENTION_LABEL
+
+    view = await engine.describe(id, nodes=False)
+    known = preparer.known(view.closure) if entity is None else None
+    found = known or await preparer.prepare(entity if entity is not None else await engine.closure(id))
+    ours = {POOL_LABEL}
+    if entity is None:  # what is compiled anew is no version that is registered
+        ours |= {ENTITY_LABEL, RETENTION_LABEL, USES_LABEL}
+    labels = {name: view.labels[name] for name in view.labels if name in ours or not name.startswith("wingbeat/")}
+    return found, await found.adapt(view), labels
