@@ -122,3 +122,10 @@ async def test_whatever_a_client_may_ask_for_the_route_takes(http, query, path):
     assert taken == set(type(query).__struct_fields__) - {"within"}
     anywhere = msgspec.structs.replace(query, within=("eta/*",))
     assert "within" not in asked(anywhere)
+
+
+@pytest.mark.parametrize("query", ["artifacts?partitions=false", "executions?labels=team", "executions?labels=%3Dmaps"])
+async def test_a_key_or_label_without_a_value_is_told(http, query):
+    answer = await http.get(f"/{query}")
+    assert answer.status_code == 422
+    assert answer.json()["title"].endswith("is no name=value, as keys and labels are given.")

@@ -9,9 +9,12 @@ FILTERS_MAX = 20
 
 def pairs(given: list[str] | None) -> dict[str, str]:
     """Several `name=value`. Raises InputError."""
-    found = dict(pair.partition("=")[::2] for pair in conditions(given))
-    if "" in found:
-        raise InputError("Keys and labels are given as name=value.")
+    found = {}
+    for pair in conditions(given):
+        name, equals, value = pair.partition("=")
+        if not name or not equals:
+            raise InputError(f"{pair[:80]!r} is no name=value, as keys and labels are given.")
+        found[name] = value
     return found
 
 
