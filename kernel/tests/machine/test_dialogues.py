@@ -276,6 +276,14 @@ def test_the_total_timeout_ends_a_node_between_attempts():
     assert p.timer("retry", "a", 1) == []
 
 
+def test_the_total_timeout_that_comes_while_an_attempt_is_stopped_ends_the_node_behind_it():
+    p = timed(queue_s=3, total_s=5)
+    p.launch()
+    assert p.timer("queue", "a", 0) == ["cancel a/0"]
+    assert p.timer("total", "a", 0) == []
+    assert p.aborted("a") == ["timer retry a/1 at 4", "timer total a/0 at 5"]
+
+
 def test_a_restart_between_attempts_keeps_the_total_timeout():
     p = timed(total_s=5)
     p.launch()

@@ -27,9 +27,7 @@ def ask_again(m: Machine) -> None:
     for address in sorted(state.live):
         _under_way(m, address)
     for address in sorted(state.retrying):
-        node = state.node(address)
-        m.ask(SetTimer(node.retry_at or 0.0, "retry", address, node.next_attempt))
-        total_timer(m, address)
+        retry_timers(m, address)
     for address in sorted(state.publishing):
         m.ask(Publish(address))
     if m.plan.timeout_s is not None and state.began_at is not None:
@@ -69,6 +67,14 @@ def _timers(m: Machine, address: int, attempt: AttemptState) -> None:
         m.ask(SetTimer(attempt.started_at + timeout.run_s, "run", address, attempt.number))
     if timeout.queue_s is not None and attempt.started_at is None:
         m.ask(SetTimer(attempt.queued_at + timeout.queue_s, "queue", address, attempt.number))
+    total_timer(m, address)
+
+
+def retry_timers(m: Machine, address: int) -> None:
+    """The timers of a node or item between attempts. That of all attempts may have come due while one of them was being stopped,
+    which it does not disturb."""
+    node = m.state.node(address)
+    m.ask(SetTimer(node.retry_at or 0.0, "retry", address, node.next_attempt))
     total_timer(m, address)
 
 

@@ -483,7 +483,7 @@ class Machine:
         delay, why = self._follow_up(address, number, error)
         if delay is not None:
             self.say(AttemptLost(address, number, at, error, at + delay, system))
-            self.ask(SetTimer(at + delay, "retry", address, number + 1))
+            restart.retry_timers(self, address)
             return
         publish = node.publish
         if why:
