@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from functools import lru_cache
 
+from msgspec import Struct
+
 from wingbeat.compile.check import check
 from wingbeat.compile.flatten import flatten
 from wingbeat.spec.codec import spec_digest
@@ -44,8 +46,9 @@ from wingbeat.spec.entities import (
     WorkflowSpec,
 )
 from wingbeat.spec.plan import Plan
+from wingbeat.testing.authored import Book
 from wingbeat.testing.faults import Dice
-from wingbeat.types import ListType, Simple, UnionType
+from wingbeat.types import Failure, ListType, Simple, UnionType, literal_type
 
 INT = Simple("int")
 ONE = Interface((Variable("x", INT),), (Variable("o0", INT),))
@@ -53,23 +56,34 @@ MANY = Interface((Variable("given", ListType(INT)),), (Variable("o0", INT),))
 _MAYBE = UnionType((INT, Simple("none")))
 TWO = Interface((Variable("x", _MAYBE), Variable("y", _MAYBE)), (Variable("o0", INT),))
 LIST = Interface((Variable("x", INT),), (Variable("o0", ListType(INT)),))
+HANDLER = Interface((Variable("x", INT), Variable("error", literal_type(Failure))), ())
 POLICIES = tuple(FailurePolicy)
 FLAT = ("task", "task", "task", "list")
 NESTING = (*FLAT, "map", "map", "flow", "branch", "gate", "dynamic", "child", "flowmap", "childmap", "dynamicmap")
 
 
+class Made(Struct, frozen=True):
+    """A random graph: what is launched, and by digest what its bodies may call; each as a plan and as it was written."""
+
+    plan: Plan
+    templates: dict[str, Plan]
+    book: Book
+    books: dict[str, Book]
+
+
 @lru_cache(maxsize=1)
-def plans_of(number: int, depth: int) -> tuple[Plan, dict[str, Plan]]:
-    """A random graph: what is launched, and by digest what its bodies may call."""
+def plans_of(number: int, depth: int) -> Made:
+    """The random graph of that number."""
     rng = Dice(f"{number}/graph")
     graphs = Graphs(rng)
-    plan = _plan(graphs.closure(rng.choice((0, 0, 1, 1, 2)) if depth < 0 else depth))
-    return plan, {root: _plan(graphs.close(root)) for root in graphs.templates}
+    book = _book(graphs.closure(rng.choice((0, 0, 1, 1, 2)) if depth < 0 else depth))
+    books = {root: _book(graphs.close(root)) for root in graphs.templates}
+    return Made(book.plan, {root: each.plan for root, each in books.items()}, book, books)
 
 
-def _plan(closure: Closure) -> Plan:
+def _book(closure: Closure) -> Book:
     check(closure)
-    return flatten(closure)
+    return Book(flatten(closure), closure, closure.workflow)
 
 
 class Graphs:
@@ -180,7 +194,7 @@ class Graphs:
         if self.rng.random() < 0.5:
             duration = Variable("duration", Simple("timedelta"), default="PT7S")
             return GateSpec("sleep", f"gate{self.number()}", Interface((duration, value), ONE.outputs))
-        timeout_s = self.rng.choice((None, None, 20.0))
+        timeout_s = self.rng.choice((None, 20.0, 20.0))
         return GateSpec("approve", f"gate{self.number()}", Interface((value,), ONE.outputs), timeout_s)
 
     def dynamic(self, depth: int) -> str:
@@ -207,7 +221,7 @@ class _Body:
         rng, graphs = self.rng, self.graphs
         handler = None
         if rng.random() < 0.3:
-            handler = self.call(graphs.task(Interface((Variable("x", INT),), ())))
+            handler = self.call(graphs.task(HANDLER))
         return graphs.add(
             WorkflowSpec(
                 name=f"jobs.flow{graphs.number()}",
@@ -274,7 +288,8 @@ class _Body:
         call = self.call(self.graphs.task(MANY))
         total = self._put(NodeSpec(self._id(), call, {"given": made}, arm=arm))
         if rng.random() < 0.4:  # another one, of which some items may fail
-            tolerant = MapSpec(("x",), rng.choice((None, 2)), *rng.choice(((1, None), (None, 0.5), (0, None))))
+            ratio = 0.7 if self.graphs.number() % 3 else 0.5
+            tolerant = MapSpec(("x",), rng.choice((None, 2)), *rng.choice(((1, None), (None, ratio), (0, None))))
             some = self._put(NodeSpec(self._id(), self.call(digest), {"x": self._many()}, self._after(), tolerant, arm))
             if rng.random() < 0.5:  # and two over what that gives
                 spec = MapSpec(("x", "y"), rng.choice((None, 2)), 0)

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections import deque
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from wingbeat.machine import attempts, bodies, branches, fold, gates, maps, restart, scopes
-from wingbeat.machine.effect import Cancel
-from wingbeat.machine.event import Signalled
-from wingbeat.machine.fact import AttemptLost, NodeSucceeded, Turned
+from msgspec.structs import replace
+
+from wingbeat.machine import attempts, bodies, branches, fold, gates, maps, restart, scopes, step, values
+from wingbeat.machine.effect import Cancel, SetTimer
+from wingbeat.machine.event import CacheHit, CacheMissed, ChildEnded, Signalled
+from wingbeat.machine.fact import AttemptLost, NodeSucceeded, SignalKept, Turned
+from wingbeat.machine.graph import is_item, item_address, node_of
 from wingbeat.machine.state import PHASES, MapState
 from wingbeat.machine.step import Machine
 from wingbeat.spec.chosen import choose as choose_options
+from wingbeat.spec.conditions import evaluate
+from wingbeat.spec.entities import MapSpec
 from wingbeat.spec.formulas import Known
-from wingbeat.spec.phase import ExecutionPhase, NodePhase
-from wingbeat.spec.plan import MapKind
+from wingbeat.spec.literal import Inline
+from wingbeat.spec.phase import CacheStatus, ExecutionPhase, NodePhase
+from wingbeat.spec.plan import FromInput, MapKind
 from wingbeat.testing.simulation import World
 
 Plant = Callable[[], contextlib.AbstractContextManager[Any]]
@@ -227,6 +235,170 @@ def _a_body_is_told_once_only() -> Any:
     return patch.object(bodies, "heard", heard)
 
 
+def _ask(unwanted: Callable[[Any], bool]) -> Any:
+    """The machine does not ask for some effects."""
+    real = Machine.ask
+
+    def ask(self: Machine, effect: Any) -> None:
+        if not unwanted(effect):
+            real(self, effect)
+
+    return patch.object(Machine, "ask", ask)
+
+
+def _timers_are_not_set(*kinds: str) -> Plant:
+    return lambda: _ask(lambda effect: getattr(effect, "kind", "") in kinds)
+
+
+def _gates_do_not_time_out() -> Any:
+    real = gates.until
+
+    def until(m: Machine, number: int, kind: Any) -> float | None:
+        return real(m, number, kind) if kind.spec.gate == "sleep" else None
+
+    return patch.object(gates, "until", until)
+
+
+def _the_last_arm_is_taken() -> Any:
+    return patch.object(branches, "evaluate", lambda when, values: False)
+
+
+def _conditions_are_inverted() -> Any:
+    return patch.object(branches, "evaluate", lambda when, values: not evaluate(when, values))
+
+
+def _zeros(of: Any) -> Plant:
+    """What a module resolves is 0."""
+    real = of.resolve
+    return lambda: patch.object(of, "resolve", lambda *given: dict.fromkeys(real(*given), Inline(0)))
+
+
+def _inputs_are_constant() -> Any:
+    real = values._resolve  # noqa: SLF001
+
+    def resolve(source: Any, inputs: Any, outputs: Any) -> Any:
+        return Inline(1) if isinstance(source, FromInput) else real(source, inputs, outputs)
+
+    return patch.object(values, "_resolve", resolve)
+
+
+def _items_are_given_the_first() -> Any:
+    real = maps.item_values
+    return patch.object(maps, "item_values", lambda m, address: real(m, item_address(node_of(address), 0)))
+
+
+def _rejections_approve() -> Any:
+    real = gates._answer  # noqa: SLF001
+
+    def answer(m: Machine, number: int, kind: Any, value: Any, at: float) -> None:
+        real(m, number, kind, value if kind.spec.gate == "input" else Inline(value=True), at)
+
+    return patch.object(gates, "_answer", answer)
+
+
+def _gates_give_something_else() -> Any:
+    real = gates._through  # noqa: SLF001
+    return patch.object(gates, "_through", lambda m, number, kind, value, at: real(m, number, kind, Inline(99), at))
+
+
+def _early_answers_are_lost() -> Any:
+    real = fold._APPLY[SignalKept]  # noqa: SLF001
+
+    def kept(graph: Any, state: Any, fact: Any) -> None:
+        real(graph, state, fact)
+        state.signals.pop(fact.name)
+
+    return patch.dict(fold._APPLY, {SignalKept: kept})  # noqa: SLF001
+
+
+def _delays(changed: Callable[[Callable[..., float | None], Any, Any, Any, float], float | None]) -> Any:
+    real = attempts.retry_delay_s
+    return patch.object(attempts, "retry_delay_s", lambda *given: changed(real, *given))
+
+
+def _retries_do_not_wait() -> Any:
+    return _delays(lambda real, *given: None if real(*given) is None else 0.0)
+
+
+def _user_errors_are_not_retried() -> Any:
+    return _delays(lambda real, retry, node, error, draw: real(replace(retry, count=0), node, error, draw))
+
+
+def _what_is_not_retryable_is_retried() -> Any:
+    return _delays(lambda real, retry, node, error, draw: real(retry, node, replace(error, retryable=True), draw))
+
+
+def _system_failures_are_not_retried() -> Any:
+    return patch.object(attempts, "SYSTEM", replace(attempts.SYSTEM, count=0))
+
+
+def _the_execution_does_not_time_out() -> Any:
+    return patch.object(scopes, "timed_out", lambda m, at: None)
+
+
+def _failing_immediately_goes_on() -> Any:
+    return patch.object(step, "FailurePolicy", SimpleNamespace(FAIL_IMMEDIATELY=None))
+
+
+def _what_can_be_finished_is_not() -> Any:
+    real = Machine._lost  # noqa: SLF001
+
+    def lost(self: Machine, address: int, publish: bool, error: Any, at: float) -> None:
+        real(self, address, publish, error, at)
+        if error is not None and not is_item(address):
+            number = self.graph.scope_of(address)
+            scopes.turn_failing(self, number, self.state.scopes[number].error or error, at)
+            scopes.settle(self, number, at)
+
+    return patch.object(Machine, "_lost", lost)
+
+
+def _handlers_are_not_told_the_error() -> Any:
+    real = scopes._handler_inputs  # noqa: SLF001
+
+    def inputs(m: Machine, number: int, handler: Any) -> Any:
+        nothing = Inline({"code": "", "kind": "USER", "message": "", "node": ""})
+        return {name: nothing if name == "error" else value for name, value in real(m, number, handler).items()}
+
+    return patch.object(scopes, "_handler_inputs", inputs)
+
+
+def _shares_are_rounded_down() -> Any:
+    def needed(self: MapSpec, total: int) -> int:
+        wanted = max(self.min_successes or 0, math.floor((self.min_success_ratio or 0.0) * total))
+        return wanted if self.tolerant else total
+
+    return patch.object(MapSpec, "needed", needed)
+
+
+def _failed_items_give_a_number() -> Any:
+    return patch.object(fold, "_NONE", Inline(0))
+
+
+def _failed_children_succeed() -> Any:
+    real = Machine._child_ended  # noqa: SLF001
+
+    def ended(self: Machine, event: ChildEnded) -> None:
+        real(self, ChildEnded(event.at, event.node, {"o0": Inline(1)}, event.source) if event.error else event)
+
+    return patch.dict(Machine._on, {ChildEnded: ended})  # noqa: SLF001
+
+
+def _hits_are_computed_again() -> Any:
+    def hit(self: Machine, event: CacheHit) -> None:
+        Machine._on[CacheMissed](self, CacheMissed(event.at, event.node, CacheStatus.MISS, "", publish=False))  # noqa: SLF001
+
+    return patch.dict(Machine._on, {CacheHit: hit})  # noqa: SLF001
+
+
+def _total_timeouts_give_way() -> Any:
+    def retry_timers(m: Machine, address: int) -> None:
+        node = m.state.node(address)
+        m.ask(SetTimer(node.retry_at or 0.0, "retry", address, node.next_attempt))
+
+    return patch.object(restart, "retry_timers", retry_timers)
+
+
 MUTANTS: dict[str, Plant] = {
     "no fence": _no_fence,
     "effects before the commit": _effects_before_the_commit,
@@ -250,6 +422,32 @@ MUTANTS: dict[str, Plant] = {
     "answers are taken twice": _answers_are_taken_twice,
     "items forget their phase": _items_forget_their_phase,
     "a body is told once only": _a_body_is_told_once_only,
+    "runs do not time out": _timers_are_not_set("run"),
+    "waits for a start do not time out": _timers_are_not_set("queue"),
+    "nodes do not time out": _timers_are_not_set("total"),
+    "total timeouts give way": _total_timeouts_give_way,
+    "gates do not time out": _gates_do_not_time_out,
+    "the execution does not time out": _the_execution_does_not_time_out,
+    "the last arm is taken": _the_last_arm_is_taken,
+    "conditions are inverted": _conditions_are_inverted,
+    "joins give something else": _zeros(branches),
+    "workflows give something else": _zeros(scopes),
+    "inputs are constant": _inputs_are_constant,
+    "items are given the first": _items_are_given_the_first,
+    "rejections approve": _rejections_approve,
+    "gates give something else": _gates_give_something_else,
+    "early answers are lost": _early_answers_are_lost,
+    "retries do not wait": _retries_do_not_wait,
+    "user errors are not retried": _user_errors_are_not_retried,
+    "what is not retryable is retried": _what_is_not_retryable_is_retried,
+    "system failures are not retried": _system_failures_are_not_retried,
+    "failing immediately goes on": _failing_immediately_goes_on,
+    "what can be finished is not": _what_can_be_finished_is_not,
+    "handlers are not told the error": _handlers_are_not_told_the_error,
+    "shares are rounded down": _shares_are_rounded_down,
+    "failed items give a number": _failed_items_give_a_number,
+    "failed children succeed": _failed_children_succeed,
+    "hits are computed again": _hits_are_computed_again,
 }
 """By name, what plants it."""
 

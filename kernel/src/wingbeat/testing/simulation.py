@@ -43,6 +43,7 @@ from wingbeat.spec.literal import Inline, Literals, Offloaded
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import CacheStatus
 from wingbeat.spec.plan import GateKind
+from wingbeat.testing import oracle, timeouts
 from wingbeat.testing.actors import Attempt, Paused, Reader
 from wingbeat.testing.bodies import Script
 from wingbeat.testing.faults import FAILURES, Dice, Faults, number_of, uniform
@@ -53,6 +54,8 @@ from wingbeat.types import ListType
 CALM_STEPS_MAX = 20_000
 QUEUED_SHARE = 0.1
 """Of executions, how many have to wait before they begin."""
+IGNORED_SHARE = 0.6
+"""Of gates with a timeout, how many nobody answers."""
 CHECK_SHARE = 0.05
 """Of events, after how many the whole state is looked through. Twice as often costs 5 % of the time, and the planted bugs are
 found with 2 % fewer seeds."""
@@ -60,6 +63,8 @@ FOLD_SHARE = 0.25
 """Of commits, after how many the state is compared with the fold of the facts: once they differ they go on to, to the end."""
 SCHEDULES = 8
 """Seeds in a row that run the same graph: to make one is a quarter of what a seed costs."""
+CLOCK_EVERY = 4
+"""Of the times that time passes, after how many it is looked for what should have ended."""
 PAUSED_MAX = 2
 """Kernels beside the one that holds the journal."""
 
@@ -94,7 +99,8 @@ class World:
         self.fired = self.faults.fired
         self.storms = [(self.faults.wait(kind), kind) for kind in STORMS if kind in self.faults.rates]
         heapify(self.storms)
-        self.plan, self.templates = plans_of(seed // SCHEDULES, options.depth)
+        made = plans_of(seed // SCHEDULES, options.depth)
+        self.plan, self.templates, self.book, self.books = made.plan, made.templates, made.book, made.books
         self.scripts = Script(seed, sorted(self.templates))
         self.queued = ConcurrencySpec("limit") if self._turn_comes(0, QUEUED_SHARE) else None
         self.at = 1000.0
@@ -122,7 +128,7 @@ class World:
         self.timers_ever: set[SetTimer] = set()
         self.past: list[e.Event] = []
         self.finished = 0
-        self.turns = 0
+        self.turns = self.passed = 0
         self.full_until = 0
 
     def run(self) -> str:
@@ -139,6 +145,7 @@ class World:
         if not self._over():
             raise Broken("it ends when nothing goes wrong any more")
         check_end(self)
+        oracle.check(self)
         for kind, count in Counter(map(type, self.durable)).items():
             self.fired[FACTS[kind]] += count
         return self.reader.digest.hexdigest()
@@ -363,6 +370,9 @@ class World:
             self.timers.remove(timer)
             self.fired[f"timer {timer.kind}"] += 1
             self._say(e.TimerFired(self.at, timer.kind, timer.node, timer.attempt))
+        self.passed += 1
+        if not self.passed % CLOCK_EVERY:
+            timeouts.check(self)
 
     def _something_happens(self) -> bool:
         """One answer of the world, if one is due; or a kernel that was paused goes on."""
@@ -448,10 +458,11 @@ class World:
         return e.ChildEnded(self.at, node, outputs_of(self.machine, node), "child")
 
     def _answerable(self) -> list[int]:
-        """Gates that wait for somebody."""
+        """Gates that wait for somebody. Of those that do not wait for ever, some wait in vain."""
         nodes = self.machine.graph.nodes
-        kinds = [(n, nodes[n].kind) for n in self.machine.state.gates]
-        return [n for n, kind in kinds if isinstance(kind, GateKind) and kind.spec.gate != "sleep"]
+        gates = [(n, nodes[n].kind.spec) for n in self.machine.state.gates]  # type: ignore[union-attr]
+        waiting = [(n, spec.timeout_s is not None) for n, spec in gates if spec.gate != "sleep"]  # type: ignore[union-attr]
+        return [n for n, ends in waiting if not (ends and self._turn_comes(n + 1, IGNORED_SHARE))]
 
     def _gate(self, node: int) -> None:
         kind = self.machine.graph.nodes[node].kind
