@@ -60,6 +60,25 @@ def test_a_failure_is_made_smaller():
     assert f"--seed {first.seed}" in small.command()
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["--seeds", "0"], "no seed at all"),
+        (["--seeds=-5"], "no seed at all"),
+        (["--seeds", "500:100"], "no seed at all"),
+        (["--seeds", "abc"], "neither a number nor FROM:TO"),
+        (["--seed", "1", "--off", "a user eror"], "did you mean 'a user error'?"),
+        (["--jobs", "0"], "no whole number from 1 on"),
+    ],
+)
+def test_what_cannot_be_run_is_an_error(given, told, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["simulate", *given])
+    with pytest.raises(SystemExit) as ended:
+        simulate.main()
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+
+
 def test_kernels_that_parted_agree_on_the_nodes_that_both_know():
     plan, one, other = (make_plan({name: Job()}) for name in "abc")
     graphs = [Graph(plan), Graph(plan)]
@@ -81,7 +100,7 @@ def test_a_kind_of_fault_that_is_off_does_not_strike():
 @pytest.mark.parametrize(
     "seed",
     [
-        519,  # the total timeout of a body that waits for what it called was forgotten by a restart
+        1144,  # the total timeout of a body that waits for what it called was forgotten by a restart
     ],
 )
 def test_a_seed_that_once_failed_holds(seed):

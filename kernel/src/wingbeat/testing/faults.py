@@ -44,14 +44,14 @@ KINDS: dict[str, float] = {
     "a lookup fails": 0.15,
     "somebody else computes the same": 0.15,
     "a publication fails": 0.2,
-    "a stored value is gone": 0.1,
+    "a stored value is gone": 0.3,
     # child executions
     "a child fails": 0.2,
     "a child is aborted by others": 0.1,
     # people
     "somebody aborts": 0.003,
     "somebody rejects": 0.3,
-    "an answer comes twice": 0.3,
+    "an answer comes twice": 0.45,
     "an answer comes early": 0.01,
 }
 """By kind, the chance that it strikes when it can."""

@@ -59,7 +59,20 @@ LIST = Interface((Variable("x", INT),), (Variable("o0", ListType(INT)),))
 HANDLER = Interface((Variable("x", INT), Variable("error", literal_type(Failure))), ())
 POLICIES = tuple(FailurePolicy)
 FLAT = ("task", "task", "task", "list")
-NESTING = (*FLAT, "map", "map", "flow", "branch", "gate", "dynamic", "child", "flowmap", "childmap", "dynamicmap")
+NESTING = (
+    *FLAT,
+    "map",
+    "map",
+    "flow",
+    "branch",
+    "gate",
+    "gate",
+    "dynamic",
+    "child",
+    "flowmap",
+    "childmap",
+    "dynamicmap",
+)
 
 
 class Made(Struct, frozen=True):
@@ -280,6 +293,8 @@ class _Body:
 
     def _mapped(self, digest: str, arm: Arm | None) -> Promise:
         rng = self.rng
+        if arm is None and not self.lists and rng.random() < 0.5:
+            self._list(None)  # which may be what it goes over
         spec = MapSpec(("x",), rng.choice((None, 1, 2)))
         made = self._put(NodeSpec(self._id(), self.call(digest), {"x": self._many()}, self._after(), spec, arm))
         if rng.random() < 0.4:  # another one over what it gives

@@ -9,7 +9,9 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from difflib import get_close_matches
 
 from msgspec import Struct
 
@@ -87,23 +89,59 @@ def run(seeds: range, jobs: int) -> tuple[Counter[str], list[Failure]]:
     return fired, failures
 
 
+def _seeds(text: str) -> range:
+    """Seeds as they are given: how many, or FROM:TO."""
+    first, _, last = text.rpartition(":")
+    try:
+        seeds = range(int(first or 0), int(last))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor FROM:TO") from None
+    if not seeds or seeds[0] < 0:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no seed at all: give a number from 1 on, or FROM:TO with 0 <= FROM < TO"
+        )
+    return seeds
+
+
+def _kinds(text: str) -> frozenset[str]:
+    """Kinds of fault, separated by commas."""
+    kinds = frozenset(filter(None, text.split(",")))
+    for kind in sorted(kinds.difference(KINDS)):
+        like = get_close_matches(kind, KINDS, 1)
+        hint = f"; did you mean {like[0]!r}?" if like else f". There are: {', '.join(KINDS)}"
+        raise argparse.ArgumentTypeError(f"there is no kind of fault {kind!r}{hint}")
+    return kinds
+
+
+def _least(bound: int) -> Callable[[str], int]:
+    """Whole numbers from `bound` on."""
+
+    def read(text: str) -> int:
+        if not text.lstrip("-").isdecimal() or int(text) < bound:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {bound} on")
+        return int(text)
+
+    return read
+
+
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m wingbeat.testing.simulate", description=__doc__)
-    parser.add_argument("--seeds", default="20000", help="how many, or FROM:TO")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
-    parser.add_argument("--seed", type=int, help="one seed alone")
-    parser.add_argument("--off", default="", help="kinds of fault that do not strike, separated by commas")
-    parser.add_argument("--depth", type=int, default=-1, help="how deeply workflows nest")
-    parser.add_argument("--storm", type=int, default=DEFAULTS.storm, help="length of the storm")
+    parser.add_argument("--seeds", type=_seeds, default=range(20_000), help="how many, or FROM:TO")
+    parser.add_argument("--jobs", type=_least(1), default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--seed", type=_least(0), help="one seed alone")
+    parser.add_argument(
+        "--off", type=_kinds, default=frozenset(), help="kinds of fault that do not strike, separated by commas"
+    )
+    parser.add_argument("--depth", type=_least(-1), default=-1, help="how deeply workflows nest")
+    parser.add_argument("--storm", type=_least(0), default=DEFAULTS.storm, help="length of the storm")
     parser.add_argument("--mutants", action="store_true", help="show that every planted bug is found")
     given = parser.parse_args()
     if given.mutants:
         return _mutants()
     if given.seed is not None:
-        return _one(given.seed, Options(frozenset(filter(None, given.off.split(","))), given.depth, given.storm))
-    first, _, last = given.seeds.rpartition(":")
-    return _many(range(int(first or 0), int(last)), given.jobs)
+        return _one(given.seed, Options(given.off, given.depth, given.storm))
+    return _many(given.seeds, given.jobs)
 
 
 def _one(seed: int, options: Options) -> int:

@@ -54,7 +54,7 @@ from wingbeat.types import ListType
 CALM_STEPS_MAX = 20_000
 QUEUED_SHARE = 0.1
 """Of executions, how many have to wait before they begin."""
-IGNORED_SHARE = 0.6
+IGNORED_SHARE = 0.4
 """Of gates with a timeout, how many nobody answers."""
 CHECK_SHARE = 0.05
 """Of events, after how many the whole state is looked through. Twice as often costs 5 % of the time, and the planted bugs are
