@@ -137,9 +137,11 @@ def timed(n: int) -> int:
 
 
 child = LaunchPlan(plain, name="plainly")
-elsewhere = LaunchPlan(
-    plain, name="elsewhere", labels={"project": "eta", "wingbeat/entity": "eta/production/x@v1", "team": "maps"}
-)
+elsewhere = LaunchPlan(plain, name="elsewhere", labels={"team": "maps"})
+elsewhere.labels |= {
+    "project": "eta",
+    "wingbeat/entity": "eta/production/x@v1",
+}  # as of one that was compiled before these were ours
 
 
 @workflow

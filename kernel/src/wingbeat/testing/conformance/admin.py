@@ -44,6 +44,7 @@ from wingbeat.spec.definition import Definition
 from wingbeat.spec.entities import Borrowed, FailurePolicy, TaskSpec
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.phase import ExecutionPhase
+from wingbeat.spec.triggers import CronSpec, ScheduleSpec
 from wingbeat.testing.conformance import engine_flows as flows
 from wingbeat.testing.conformance.admin_search import SearchContract
 from wingbeat.testing.conformance.admin_stage import launchplan, workflow
@@ -469,10 +470,16 @@ class AdminContract(SearchContract):
 
     @pytest.mark.parametrize("expression", ["61 * * * *", "0 0 30 2 *", "a b c d e"])
     async def test_what_is_no_schedule_is_refused(self, home: TemporaryHome, expression: str) -> None:
-        """`register`: a cron expression that is none, or never comes."""
+        """`register`: a cron expression that is none, or never comes: who compiles elsewhere may not have been told."""
+        given = launchplan(flows.twice, "plan", trigger=Cron("0 0 * * *"), inputs={"n": 1})
+        assert given.plan is not None
+        assert isinstance(given.plan.trigger, ScheduleSpec)
+        when = CronSpec(expression)
+        trigger = msgspec.structs.replace(given.plan.trigger, when=when)
+        wrong = msgspec.structs.replace(given, plan=msgspec.structs.replace(given.plan, trigger=trigger))
         async with self.both(home) as (admin, _):
             with pytest.raises(InputError):
-                await self.scheduled(admin, Cron(expression))
+                await self.put(admin, wrong)
             assert (await admin.entities(EntityQuery())).items == []
 
     async def test_a_schedule_pauses_and_goes_on(self, home: TemporaryHome) -> None:
