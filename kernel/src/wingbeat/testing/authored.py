@@ -27,7 +27,6 @@ from wingbeat.spec.entities import (
     GateSpec,
     Given,
     Input,
-    Interface,
     LaunchPlanSpec,
     ListBinding,
     MapBinding,
@@ -43,7 +42,7 @@ from wingbeat.spec.entities import (
     WorkflowSpec,
 )
 from wingbeat.spec.literal import Inline, Literal, LiteralList, LiteralMap, Literals
-from wingbeat.spec.plan import Plan
+from wingbeat.spec.plan import MapKind, Plan, ScopeKind
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "eq": operator.eq, "ne": operator.ne, "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
@@ -108,8 +107,10 @@ class Book:
         found = self._inside.get(number)
         if found is None:
             callee, kind = self.sites[number].callee, self.plan.nodes[number].kind
+            assert isinstance(kind, MapKind | ScopeKind)
+            assert kind.plan is not None
             assert callee is not None
-            found = self._inside[number] = Book(getattr(kind, "plan"), self.closure, callee)  # noqa: B009
+            found = self._inside[number] = Book(kind.plan, self.closure, callee)
         return found
 
     def handler(self) -> Book:
@@ -135,9 +136,11 @@ class _Frame:
 
     def _enter(self, node: NodeSpec) -> None:
         book, path = self.book, self.prefix + node.id
-        apart = isinstance(node.kind, BranchSpec | GateSpec)
-        callee = None if apart else book.closure.entities[self.workflow.calls[node.call]]
-        interface: Interface = node.kind.interface if callee is None else callee.interface  # type: ignore[union-attr]
+        if isinstance(node.kind, BranchSpec | GateSpec):
+            callee, interface = None, node.kind.interface
+        else:
+            callee = book.closure.entities[self.workflow.calls[node.call]]
+            interface = callee.interface
         reads: Reads = {
             v.name: self.read(node.inputs[v.name]) if v.name in node.inputs else _always(Inline(v.default))
             for v in interface.inputs
