@@ -30,6 +30,14 @@ class TestPlugin(Kit):
 
     async def test_others(self, home):
         pass
+
+    async def test_its_close_waits_for_what_a_cancelled_one_has_cancelled(self, home):
+        sender = asyncio.create_task(asyncio.sleep(0.15))
+
+        async def close():
+            await asyncio.wait_for(sender, 1)
+
+        await self.lets_close(close)
 """
 
 
@@ -38,7 +46,7 @@ def test_the_call_and_its_place_are_told_and_the_others_go_on(tmp_path):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert "INTERNALERROR" not in done.stdout
-    assert "3 failed, 1 passed" in done.stdout
+    assert "3 failed, 2 passed" in done.stdout
     said = [line for line in done.stdout.splitlines() if line.startswith("E  ") and "a call of the plugin" in line]
     hangs = (
         "it hangs: a call of the plugin has not answered for 0.2 s; test_it.py:8, hangs: await asyncio.Event().wait()"

@@ -56,9 +56,10 @@ class OpenLineageObserver:
         """Send what is kept, for some seconds."""
         self._closing = True
         self._woken.set()
-        if self._sender is not None:
+        sender, self._sender = self._sender, None  # what is closed twice has nothing to wait for
+        if sender is not None:
             try:
-                await asyncio.wait_for(self._sender, CLOSING_S)
+                await asyncio.wait_for(sender, CLOSING_S)
             except TimeoutError:
                 log.warning("the kernel closes: %d events were not sent", len(self._kept) + self._let_go)
 

@@ -110,8 +110,13 @@ class Kit:
     async def lets_close(self, close: Callable[[], Coroutine[Any, Any, object]]) -> None:
         """The same of `close`, after which it is closed whole, as far as it can be: whether that fails, other tests tell."""
         await self.lets_go("close", close)
-        with contextlib.suppress(Exception):
-            await close()
+        closing = asyncio.create_task(close())  # a task: what waits for something that a close before has cancelled ends so
+        try:
+            await asyncio.wait((closing,))
+        finally:
+            closing.cancel()
+        if not closing.cancelled():
+            closing.exception()
 
     async def closed(self, most: int, before: list[int]) -> None:
         """No more than `most` files are open, `settle_s` from now: a server within the test closes its ends later."""
