@@ -78,6 +78,18 @@ class InlineExecutor:
 
     async def submit(self, request: AttemptRequest) -> None:
         """See `Executor.submit`. Plain functions run at once, `async` ones as tasks of the loop."""
+        self._take(request)
+        await asyncio.sleep(0)
+
+    def submit_nowait(self, request: AttemptRequest) -> bool:
+        """See `Immediate.submit_nowait`."""
+        self._count += 1
+        if self._count % YIELD_EVERY == 0:
+            return False
+        self._take(request)
+        return True
+
+    def _take(self, request: AttemptRequest) -> None:
         if request.id in self._running or request.id in self._past:
             return
         task = self._tasks[request.task.name]
@@ -90,9 +102,6 @@ class InlineExecutor:
             return
         self._over(request.id)
         self._sink.ended(request.id, self._call(task, request))
-        self._count += 1
-        if self._count % YIELD_EVERY == 0:
-            await asyncio.sleep(0)
 
     async def recover(self, requests: Sequence[AttemptRequest]) -> None:
         """See `Executor.recover`: they ended with the process that ran them."""
@@ -157,7 +166,7 @@ class InlineExecutor:
                 _take_secrets(seat, request)
             outputs = self._outputs(task, task.fn(**self._inputs(task, request)))
             return _reported(seat, _checked(seat, outputs))
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # as above
+        except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001  # as above; nobody cancels it
             return _reported(seat, Failed(_error(error, seat)))
         finally:
             here.context.reset(token)

@@ -17,7 +17,7 @@ The kit is `wingbeat.testing.conformance.executor.ExecutorContract`. What holds 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -327,7 +327,20 @@ class Executor(Protocol):
         """
 
 
+@runtime_checkable
+class Immediate(Protocol):
+    """What an executor can do besides that takes most attempts without waiting for anything, as one within the process does."""
+
+    def submit_nowait(self, request: AttemptRequest) -> bool:
+        """As `Executor.submit`, here and now; False if that cannot be, and `submit` has to be called.
+
+        Called when: in place of `submit`, if no other attempt waits for its turn. Called again, raises: as `submit`. What takes
+        longer than a moment holds up the kernel. One that says True for ever, and reports ends from within, leaves nobody else a
+        turn: say False now and then.
+        """
+
+
 __all__ = [
-    "Aborted", "AttemptRequest", "Call", "Capabilities", "ErrorInfo", "Executor", "Failed", "Made", "Outcome",
+    "Aborted", "AttemptRequest", "Call", "Capabilities", "ErrorInfo", "Executor", "Failed", "Immediate", "Made", "Outcome",
     "Progress", "Recorded", "Replay", "Sink", "Succeeded", "Suspended",
 ]  # fmt: skip

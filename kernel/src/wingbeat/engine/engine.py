@@ -74,7 +74,7 @@ from wingbeat.machine.event import AbortAsked, AttemptFailed, Event, Launched, S
 from wingbeat.machine.graph import Graph
 from wingbeat.machine.state import initial
 from wingbeat.machine.step import Machine
-from wingbeat.spec.entities import Closure, TaskSpec
+from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literal
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import ExecutionPhase
@@ -491,7 +491,8 @@ class LocalEngine:
             case Cancel():
                 name = attempt_id(live.id, live.node_id(effect.node), effect.attempt)
                 self._pools.withdraw(name)
-                self._dispatcher(live, live.machine.settled(effect.node)).cancel(name, effect.reason)
+                task = live.machine.settled(effect.node)
+                self._dispatchers[self._routes.executor(task, live.record.labels)].cancel(name, effect.reason)
             case Finish():
                 self._pools.forget(live.id)
                 self._memo.forget(live)
@@ -508,8 +509,9 @@ class LocalEngine:
             task = replace(task, pool=asked.pool_of(task, label))
         try:
             inputs = live.machine.values(node)
-            secrets = self._routes.source(task, live.record.labels)
-            asked.check_resources(task, live.record.labels)
+            secrets = self._routes.source(task, live.record.labels) if task.secrets else None
+            if asked.QUOTA in live.record.labels:
+                asked.check_resources(task, live.record.labels)
         except ValueMismatch as error:
             failed = ErrorInfo("BindingError", f"An input cannot be taken: {error}", retryable=False)
             self._post(live, AttemptFailed(self._clock.now(), node, number, failed))
@@ -521,6 +523,7 @@ class LocalEngine:
         replay = replay_of(live.machine, node) if node in live.machine.state.bodies else None
         id = attempt_id(live.id, live.node_id(node), number)
         code = live.code(node)
+        live.sent[id] = node, number, task, self._routes.executor(task, live.record.labels)
         return AttemptRequest(
             id, task, inputs, code.bundle, environment=code.environment,
             variables=self._feed.variables(id), checkpoint=checkpoint_of(live.machine, node, inputs), replay=replay,
@@ -529,11 +532,8 @@ class LocalEngine:
 
     def _submit(self, request: AttemptRequest) -> None:
         live = self._lives.get(request.id.partition("/")[0])
-        if live is not None:  # else it was let go of while the attempt waited for a pool
-            self._dispatcher(live, request.task).submit(request)
-
-    def _dispatcher(self, live: Live, task: TaskSpec) -> Dispatcher:
-        return self._dispatchers[self._routes.executor(task, live.record.labels)]
+        if live is not None and request.id in live.sent:  # else it has ended while it waited for a pool
+            self._dispatchers[live.sent[request.id][3]].submit(request)
 
     # -- starting and stopping
 

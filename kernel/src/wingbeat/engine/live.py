@@ -20,12 +20,15 @@ from wingbeat.machine.event import Signalled
 from wingbeat.machine.fact import Fact
 from wingbeat.machine.step import Machine
 from wingbeat.spec.codec import template_id
-from wingbeat.spec.entities import Borrowed, Closure
+from wingbeat.spec.entities import Borrowed, Closure, TaskSpec
 from wingbeat.spec.plan import Plan
 
 SNAPSHOT_FACTS_MIN = 5000
 DURABLE_S_MAX = 1.0
 """How long to wait for a commit before the journal is read instead."""
+
+Sent = tuple[int, int, TaskSpec, str]
+"""An attempt: its node or item, its number, the task that it is made with, and the name of its executor."""
 
 
 class Live:
@@ -50,6 +53,8 @@ class Live:
 
         signalled: By the id of a signal, who waits for its being durable.
 
+        sent: By id, the attempts that were asked for since the kernel started, and whose end was not reported.
+
         progress: By node or item, the number of the attempt that runs and how far it says that it is.
 
         dropped: It was let go of; what is posted for it counts no more.
@@ -73,6 +78,7 @@ class Live:
         self.acknowledged: dict[asyncio.Future[str], str] = {}
         self.signalled: dict[str, list[asyncio.Future[str]]] = {}
         self.progress: dict[int, tuple[int, Progress]] = {}
+        self.sent: dict[str, Sent] = {}
         self.facts_since_snapshot = 0
 
     def node_id(self, address: int) -> str:

@@ -80,6 +80,7 @@ class Reports:
         if (found := self._find(attempt)) is not None:
             live, address, number, task = found
             live.progress.pop(address, None)
+            live.sent.pop(attempt, None)
             try:
                 hit("outcome.received")
                 self._post(live, self._event(live, address, number, task, outcome))
@@ -113,7 +114,8 @@ class Reports:
             case Succeeded():
                 if wrong := wrong_output(outcome.outputs, task.interface.outputs, self._executor):
                     return AttemptFailed(now, address, number, wrong)
-                return AttemptSucceeded(now, address, number, outcome.outputs, kept_evidence(outcome.evidence))
+                kept = kept_evidence(outcome.evidence) if outcome.evidence else None
+                return AttemptSucceeded(now, address, number, outcome.outputs, kept)
             case Failed():
                 error = outcome.error
                 if error.evidence:
@@ -153,13 +155,17 @@ class Reports:
                 f"The sink of the executor {self._executor!r} is called from the kernel's event loop only: "
                 "loop.call_soon_threadsafe(sink.ended, …)."
             )
-        if (found := find(self._lives, attempt)) is None:
+        live = self._lives.get(attempt.partition("/")[0]) if type(attempt) is str else None
+        if live is not None and (sent := live.sent.get(attempt)) is not None:
+            address, number, task, executor = sent
+            return (live, address, number, task) if executor == self._executor else None
+        if (found := find(self._lives, attempt)) is None:  # an attempt of an earlier kernel, or one that has ended
             return None
         live, address, number = found
-        task = live.machine.graph.task(address)
-        if task is None or self._routes.executor(task, live.record.labels) != self._executor:
+        called = live.machine.graph.task(address)
+        if called is None or self._routes.executor(called, live.record.labels) != self._executor:
             return None
-        return live, address, number, task
+        return live, address, number, called
 
 
 def find(lives: Mapping[str, Live], attempt: str) -> tuple[Live, int, int] | None:

@@ -80,6 +80,7 @@ class Graph:
         self._grown: dict[str, int] = {}
         self._told = 1
         self._root = len(plan.nodes)
+        self._borrows = bool(plan.borrowed)
 
     def scope_of(self, node: int) -> int:
         """The scope that a node belongs to."""
@@ -91,11 +92,13 @@ class Graph:
 
     def task(self, address: int) -> TaskSpec | None:
         """The task that a node or item calls, if it calls one."""
+        return self.called(address) if self.nodes[address & _MASK].task >= 0 else None
+
+    def called(self, address: int) -> TaskSpec:
+        """The task of a node or item that calls one."""
         number = address & _MASK
         index = self.nodes[number].task
-        if index < 0:
-            return None
-        # asked several times for every node and item; most are there from the beginning
+        assert index >= 0, "it calls no task"
         return self.plan.tasks[index] if number < self._root else self.plans[self.scope_of(number)].tasks[index]
 
     def kind(self, address: int) -> Kind | None:
@@ -109,13 +112,14 @@ class Graph:
 
     def borrowed(self, address: int) -> Borrowed | None:
         """Where the function of its task is, if that is elsewhere: it is borrowed itself, or was called by a body that is."""
-        while True:
+        while self._borrows:
             number = address & _MASK
             scope = self.scope_of(number)
             found = self.plans[scope].borrowed.get(self.nodes[number].task)
             address = self.parents[scope]
             if found is not None or address < 0:
                 return found
+        return None
 
     def template(self, parent: int, digest: str, handler_of: int = -1) -> Plan:
         """The plan of a scope to be: what a dynamic workflow called, or what its parent says."""
@@ -138,6 +142,7 @@ class Graph:
             self.nodes = list(self.nodes)
         self.nodes += plan.nodes
         self.plans.append(plan)
+        self._borrows = self._borrows or bool(plan.borrowed)
         self.bases.append(base)
         self.parents.append(parent if handler_of < 0 else self.parents[handler_of])
         self._prefixes.append(prefix)

@@ -186,14 +186,9 @@ class Machine:
         """Want something done."""
         self._effects.append(effect)
 
-    def _task(self, address: int) -> TaskSpec:
-        task = self.graph.task(address)
-        assert task is not None
-        return task
-
     def settled(self, address: int, attempt: AttemptState | None = None) -> TaskSpec:
         """The task of a node or item as an attempt is made with it, the open one if none is given."""
-        task = self._task(address)
+        task = self.graph.called(address)
         if not task.formulas:
             return task
         if attempt is None and (node := self.state.seen(address)) is not None:
@@ -351,17 +346,21 @@ class Machine:
         """Bring nodes of one scope on their way whose upstream nodes have all succeeded."""
         if not ready:
             return
-        nodes, scope = self.graph.nodes, self.state.scopes[self.graph.scope_of(ready[0])]
+        graph, state = self.graph, self.state
+        scope = state.scopes[graph.scope_of(ready[0])]
         for i in ready:
             if scope.phase is not ExecutionPhase.RUNNING:
                 return  # one of them has failed at once
-            if self.state.nodes[i].phase is NodePhase.RUNNING:
-                (maps if i in self.state.maps else branches).joined(self, i, at)
-            elif nodes[i].kind is not None:
+            phase = state.nodes[i].phase
+            if phase is NodePhase.RUNNING:
+                (maps if i in state.maps else branches).joined(self, i, at)
+            elif phase.terminal:
+                continue  # which it may have become with one before it
+            elif graph.nodes[i].kind is not None:
                 self._start_kind(i, at)
-            elif self.state.reusable and self.take_over(i, at):
+            elif state.reusable and self.take_over(i, at):
                 continue
-            elif self._task(i).cache is not None:
+            elif self.graph.called(i).cache is not None:
                 self.ask(Lookup(i))
             else:
                 self.queue(i, at, publish=False)
@@ -418,7 +417,7 @@ class Machine:
         node = self.state.seen(address)
         number = node.next_attempt if node is not None else 0
         self.notes.pop(address, None)
-        task, chosen = self._task(address), None
+        task, chosen = self.graph.called(address), None
         if task.formulas:
             try:
                 chosen = attempts.chosen(self, address, task)
@@ -459,9 +458,8 @@ class Machine:
         in_row(self._fed, maps.go_on, self, number, lost, at)
 
     def _follow(self, number: int, ready: list[int], at: float) -> None:
-        scope, nodes = self.state.scopes[number], self.state.nodes
-        if ready and scope.phase is ExecutionPhase.RUNNING:
-            self.start([i for i in ready if not nodes[i].phase.terminal], at)
+        scope = self.state.scopes[number]
+        self.start(ready, at)
         if not scope.remaining or scope.phase is not ExecutionPhase.RUNNING or scope.error is not None:
             scopes.settle(self, number, at)
 
@@ -540,7 +538,7 @@ class Machine:
     def _node_timed_out(self, address: int, node: NodeState, at: float) -> None:
         if node.phase.terminal:
             return
-        reason = f"The node took longer than its total timeout of {self._task(address).timeout.total_s:g} s."
+        reason = f"The node took longer than its total timeout of {self.graph.called(address).timeout.total_s:g} s."
         attempt = node.open_attempt
         if attempt is not None or address in self.state.bodies:
             if (attempt is None or not attempt.cancel) and not node.stop:

@@ -22,6 +22,7 @@ from wingbeat.contracts.executor import (
     Capabilities,
     Executor,
     Failed,
+    Immediate,
     Outcome,
     Progress,
     Succeeded,
@@ -147,7 +148,8 @@ class Stage:
     async def submit(self, name: str, kind: str = "succeed", **changed: Any) -> AttemptRequest:
         """Submit an attempt; `changed` are fields of the request."""
         request = replace(self.request(name, kind), **changed)
-        await self.executor.submit(request)
+        if not (isinstance(self.executor, Immediate) and self.executor.submit_nowait(request)):
+            await self.executor.submit(request)
         return request
 
     async def run(self, name: str, kind: str = "succeed", **changed: Any) -> Outcome:

@@ -110,7 +110,8 @@ class Kit:
     async def lets_close(self, close: Callable[[], Coroutine[Any, Any, object]]) -> None:
         """The same of `close`, after which it is closed whole, as far as it can be: whether that fails, other tests tell."""
         await self.lets_go("close", close)
-        closing = asyncio.create_task(close())  # a task: what waits for something that a close before has cancelled ends so
+        # in a task of its own, which ends so where it waits for something that a close before has cancelled
+        closing = asyncio.create_task(close())
         try:
             await asyncio.wait((closing,))
         finally:
