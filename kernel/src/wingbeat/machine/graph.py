@@ -92,7 +92,12 @@ class Graph:
 
     def task(self, address: int) -> TaskSpec | None:
         """The task that a node or item calls, if it calls one."""
-        return self.called(address) if self.nodes[address & _MASK].task >= 0 else None
+        number = address & _MASK
+        index = self.nodes[number].task
+        if index < 0:
+            return None
+        # asked several times for every node and item; most are there from the beginning
+        return self.plan.tasks[index] if number < self._root else self.plans[self.scope_of(number)].tasks[index]
 
     def called(self, address: int) -> TaskSpec:
         """The task of a node or item that calls one."""

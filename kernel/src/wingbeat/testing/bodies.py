@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from zlib import crc32
 
 import msgspec
@@ -10,6 +9,7 @@ import msgspec
 from wingbeat.contracts.executor import Call, Recorded, Replay, Suspended
 from wingbeat.spec.literal import Inline, Literals
 from wingbeat.spec.outcome import ErrorInfo
+from wingbeat.testing.faults import Dice
 
 
 class Script:
@@ -21,13 +21,13 @@ class Script:
 
     def turn(self, body: str, told: Replay) -> Suspended | ErrorInfo | Literals:
         """What comes of a turn of the body of that name: it waits, it raised, or it returned."""
-        rng = random.Random(self._seed << 32 | crc32(body.encode()))  # to seed with a text is several times as dear
+        rng = Dice(self._seed << 32 | crc32(body.encode()))  # to seed with a text is several times as dear
         ended = {entry.key: entry for entry in told.history if entry.key}
         times = sum(not entry.key for entry in told.history)
         known = {made.key for made in told.calls}
         new: list[Call] = []
         cancels: list[str] = []
-        for number in range(rng.randint(0, 3)):
+        for number in range(rng.below(4)):
             count, patience = rng.choice((0, 1, 1, 2, 3)), rng.choice(("all", "all", "first", "catch"))
             if count == 0:
                 if times == 0:

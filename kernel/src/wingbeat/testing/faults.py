@@ -9,6 +9,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import TypeVar
 
 from wingbeat.base.errors import ErrorKind
@@ -63,10 +64,14 @@ FAILURES: dict[str, ErrorInfo] = {
     "an executor does not take an attempt": ErrorInfo("ExecutorFailed", "it does not answer", ErrorKind.SYSTEM),
 }
 """How attempts fail: what is reported."""
+ALL_OF_256 = 51
+"""Of 256 seeds, so many have all kinds."""
 _FACTORS = (0.3, 1.0, 1.0, 2.0)
 """A seed multiplies the chance of a kind by one of these."""
-_SPARED = {chance * factor: math.log(1.0 - chance * factor) for chance in KINDS.values() for factor in _FACTORS}
-"""By chance, the logarithm of that it does not strike."""
+_RATES = {
+    kind: [(rate, math.log(1.0 - rate)) for rate in (chance * f for f in _FACTORS)] for kind, chance in KINDS.items()
+}
+"""By kind, the chance that it strikes, and the logarithm of that it does not, for each factor."""
 _NEVER = dict.fromkeys(KINDS, 1 << 62)
 """By kind, the chances that are left until it strikes."""
 _64_BITS = (1 << 64) - 1
@@ -119,17 +124,13 @@ class Faults:
     """
 
     def __init__(self, seed: int, off: frozenset[str] = frozenset(), fired: Counter[str] | None = None) -> None:
-        draw = random.Random(number_of(seed, "faults"))
-        every = draw.random() < 0.2
-        drawn = draw.getrandbits(3 * len(KINDS))
+        every, *drawn = blake2b(number_of(seed, "faults").to_bytes(16, "big"), digest_size=1 + len(KINDS)).digest()
         self.rates: dict[str, float] = {}
         self._spared: dict[str, float] = {}
         self._left = dict(_NEVER)
-        for number, (kind, chance) in enumerate(KINDS.items()):
-            of_kind = drawn >> 3 * number
-            if (of_kind & 1 or every) and kind not in off:
-                rate = self.rates[kind] = chance * _FACTORS[of_kind >> 1 & 3]
-                self._spared[kind] = _SPARED[rate]
+        for (kind, rates), of_kind in zip(_RATES.items(), drawn, strict=True):
+            if (of_kind & 1 or every < ALL_OF_256) and kind not in off:
+                self.rates[kind], self._spared[kind] = rates[of_kind >> 1 & 3]
                 self._left[kind] = 0
         self.fired: Counter[str] = Counter() if fired is None else fired
         self.calm = False
@@ -142,11 +143,9 @@ class Faults:
 
     def strikes(self, kind: str) -> bool:
         """Whether a fault strikes now. Each kind draws for itself, so that one more kind does not change the others."""
-        left = self._left[kind] - 1
-        if left < 0:  # nobody has asked before
-            left = self.wait(kind) - 1
-        if left:
-            self._left[kind] = left
+        left = self._left[kind] or self.wait(kind)  # where nobody has asked before
+        if left > 1:
+            self._left[kind] = left - 1
             return False
         self._left[kind] = self.wait(kind)
         self.fired[kind] += 1

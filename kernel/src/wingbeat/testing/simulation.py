@@ -59,7 +59,7 @@ IGNORED_SHARE = 0.4
 CHECK_SHARE = 0.05
 """Of events, after how many the whole state is looked through. Twice as often costs 5 % of the time, and the planted bugs are
 found with 2 % fewer seeds."""
-FOLD_SHARE = 0.25
+FOLD_SHARE = 0.1
 """Of commits, after how many the state is compared with the fold of the facts: once they differ they go on to, to the end."""
 SCHEDULES = 8
 """Seeds in a row that run the same graph: to make one is a quarter of what a seed costs."""
@@ -321,7 +321,7 @@ class World:
 
     def _admit(self, chance: float) -> None:
         """Let it begin, if it waits for its turn."""
-        if self.machine.state.lined is not None and self._turn_comes(1 + self.turns, chance):
+        if self._turn_comes(1 + self.turns, chance):
             self._say(e.Admitted(self.at))
 
     def _turn_comes(self, number: int, chance: float) -> bool:
@@ -330,7 +330,8 @@ class World:
 
     def _storm(self) -> None:
         self.turns += 1
-        self._admit(0.2)
+        if self.machine.state.lined is not None:
+            self._admit(0.2)
         if self.storms and self.storms[0][0] <= self.turns:
             _, kind = self.storms[0]
             heapreplace(self.storms, (self.turns + self.faults.wait(kind), kind))
@@ -353,7 +354,8 @@ class World:
         self.at = max(1000.0, self.at - 100.0 * self.rng.random())
 
     def _calm(self) -> None:
-        self._admit(1.0)
+        if self.machine.state.lined is not None:
+            self._admit(1.0)
         self._commit()
         if not self._something_happens():
             self._time_passes()

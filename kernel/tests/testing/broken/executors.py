@@ -19,6 +19,13 @@ from wingbeat.spec.literal import Inline
 from wingbeat.testing.conformance.executor import ExecutorContract
 
 
+class Waiting(InlineExecutor):
+    """All that it is given goes through `submit`."""
+
+    def submit_nowait(self, request):
+        return False
+
+
 class InLoop(inline.TestInlineExecutor):
     __test__ = False
     load, examples, patience_s, settle_s = 50, 5, 2.0, 0.3
@@ -49,7 +56,7 @@ class TestRunsAgainWhenItIsSubmittedAgain(InLoop):
         "test_whatever_is_called_in_whatever_order_each_attempt_has_one_fate",
     }
 
-    class Faulty(InlineExecutor):
+    class Faulty(Waiting):
         async def submit(self, request):
             if request.id not in getattr(self, "cancelled", ()):
                 self._past.pop(request.id, None)
@@ -127,7 +134,7 @@ class TestAnswersWithTheWrongType(InLoop):
     __test__ = True
     caught_by = {"test_answers_are_of_the_declared_types"}
 
-    class Faulty(InlineExecutor):
+    class Faulty(Waiting):
         async def submit(self, request):
             await super().submit(request)
             return request.id
@@ -195,7 +202,7 @@ class TestLosesAttemptsUnderLoad(InLoop):
     __test__ = True
     caught_by = {"test_many_attempts_at_once_all_end"}
 
-    class Faulty(InlineExecutor):
+    class Faulty(Waiting):
         async def submit(self, request):
             self.taken = getattr(self, "taken", 0) + 1
             if self.taken != 40 or request.id.startswith("x"):
