@@ -337,6 +337,7 @@ def test_limit_is_kept_over_a_kill_and_told_to_who_asks(shell):
     held = "1 of 1 of limit 'squares' is held by first"
     asked = shell("explain", "waiting", "second").stdout
     assert asked == f"second has not begun: waiting for its turn: {held}\n"
+    assert shell.json("explain", "waiting", "second")["held_by"] == ["first"]
 
     skipped = shell("run", "flow.py", "skipping", "--x", "4", "--name", "third", status=7)
     assert skipped.stderr.splitlines()[-1] == f"skipped: {held}; 1 is before it: second"
