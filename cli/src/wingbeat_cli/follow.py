@@ -94,7 +94,7 @@ async def show(kernel: Kernel, view: ExecutionView, output: str, source: tuple[s
     if output != "table":
         document.dump(document.execution(view, outputs), output)
     else:
-        echo(values(outputs or {}))
+        echo(values(outputs or {}, f"wingbeat get execution {view.id} -o json has all"))
     if view.phase.value != "SUCCEEDED":
         echo(failure(view, source), sys.stderr)
 

@@ -178,13 +178,20 @@ class Row:
         why = [short(self.reason)] if self.reason and self.phase != "SUCCEEDED" else []
         notes += said + why if self.gate is None or not said else [" ".join(why + said)]
         phase = "HIT" if self.hit and self.phase in SUCCESS else self.phase
-        return self.id, self.task, phase, "" if seconds is None else format_duration(seconds), ", ".join(notes)
+        took = "" if seconds is None else format_duration(seconds)
+        return middle(self.id, 32), middle(self.task, 26), phase, took, ", ".join(notes)
 
 
 def short(text: str, width: int = 100) -> str:
     """The first line of a text, cut where it is too long."""
     line = text.strip().partition("\n")[0]
     return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
+def middle(text: str, width: int) -> str:
+    """A name whose middle is left out where it is too long: what is told of it has to be seen beside it."""
+    half = (width - 1) // 2
+    return text if len(text) <= width else f"{text[:half]}…{text[-half:]}"
 
 
 def advance(fraction: float | None, text: str) -> str:

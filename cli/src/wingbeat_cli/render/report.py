@@ -7,9 +7,10 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from wingbeat.base.units import format_duration, format_size
+from wingbeat.base.units import counted, format_duration, format_size
 from wingbeat.contracts.places import SETTINGS_LABEL
 from wingbeat.spec.phase import CacheStatus
 from wingbeat.types.text import describe as describe_type
@@ -27,6 +28,10 @@ OF_THE_PROCESS = frozenset({"Crashed", "Exited", "Killed", "Lost", "OutcomeLost"
 NUMBERS = frozenset({"cpu_s", "exit_code", "log", "max_rss_bytes", "memory_peak_bytes", "pid", "process", "signal"})
 NODES_MAX = 1000
 """How many nodes are listed."""
+ID_CHARS_MAX = 32
+"""Of a node with a longer id what is told of it stands in the next line."""
+VALUE_CHARS_MAX = 2000
+"""How much of an input or output is shown to people: a screenful."""
 ITEMS_MAX = 20
 """How many of them are items of maps, or run for one."""
 
@@ -45,11 +50,21 @@ class History:
     chosen: list[tuple[str, int, dict[str, float]]] = field(default_factory=list)
 
 
-def values(named: dict[str, Any]) -> list[str]:
-    """Values as ``name = value``; text as it is, anything else as JSON."""
+_table = partial(columns, first_max=ID_CHARS_MAX)
+"""Columns that begin with the id of a node."""
+
+
+def values(named: dict[str, Any], whole: str) -> list[str]:
+    """Values as ``name = value``; text as it is, anything else as JSON. Of a long one the beginning.
+
+    Args:
+        whole: How all of it is got.
+    """
     lines = []
     for name, value in named.items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+        if (more := len(text) - VALUE_CHARS_MAX) > 0:
+            text = f"{text[:VALUE_CHARS_MAX]}… and {counted(more, 'character')} more: {whole}"
         lines.append(f"{name} = {text}")
     return lines
 
@@ -138,10 +153,11 @@ def describe(
     ]
     lines = columns([(name, value) for name, value in facts if value], colour=colour)
     lines += _section("settings", columns(_settings(view), colour=colour))
-    lines += _section("inputs", values(inputs)) + _section("outputs", values(outputs or {}))
+    lines += _section("inputs", values(inputs, "-o json has all"))
+    lines += _section("outputs", values(outputs or {}, "-o json has all"))
     heading = ("NODE", "TASK", "PHASE", "CACHE", "ATTEMPTS", "TIME", "REASON")
     shown, hidden = _bounded(view)
-    lines += _section("nodes", columns(map(_node, shown), heading=heading, colour=colour) if shown else [])
+    lines += _section("nodes", _table(map(_node, shown), heading=heading, colour=colour) if shown else [])
     if hidden:
         lines.append(f"  and {hidden} more; -o json has all")
     for node in view.nodes:
@@ -150,7 +166,7 @@ def describe(
     lines += _section("attempts that were tried again", _again(view))
     lines += _section("waits for", _gates(view))
     lines += _section("options chosen for attempts", _chosen(view, history))
-    lines += _section("pages", columns(_decks(view)))
+    lines += _section("pages", _table(_decks(view)))
     if view.error is not None and view.error.message != view.reason:
         lines += ["", *failure(view)]
     return lines
@@ -185,7 +201,7 @@ def _failures(execution: str, node: NodeView, items: ItemsView, reasons: Mapping
     for each in shown:
         name = f"{node.id}.{each.item}"
         rows.append((name, short(reasons.get(name) or each.reason)))
-    lines = columns(rows)
+    lines = _table(rows)
     if items.failed > len(shown):
         lines.append(f"and {items.failed - len(shown)} more")
     return [*lines, f"log of one: wingbeat logs {execution} {_log_of(node)}"]
@@ -200,7 +216,7 @@ def _again(view: ExecutionView) -> list[str]:
         if attempt.error is not None
     ]
     more = [f"and {len(rows) - ITEMS_MAX} more; -o json has all"] if len(rows) > ITEMS_MAX else []
-    return columns(rows[:ITEMS_MAX]) + more
+    return _table(rows[:ITEMS_MAX]) + more
 
 
 def _gates(view: ExecutionView) -> list[str]:
@@ -231,7 +247,7 @@ def recovery(plan: RecoveryPlan, *, colour: bool) -> list[str]:
     told = {"REUSED": "kept", "OPEN": "decided when it starts", "RUNS": "run again", "GONE": "gone"}
     parts = [f"{counts[key]} {text}" for key, text in told.items() if counts[key]]
     parts += [f"{plan.more} calls not listed"] if plan.more else []
-    shown = columns(rows[:NODES_MAX], heading=heading, colour=colour)
+    shown = _table(rows[:NODES_MAX], heading=heading, colour=colour)
     hidden = max(0, len(rows) - NODES_MAX) + plan.more
     more = [f"and {hidden} more"] if hidden else []
     return [*shown, *more, f"{plan.workflow}: {', '.join(parts) or 'no nodes'}; nothing was launched"]
@@ -248,7 +264,7 @@ def _chosen(view: ExecutionView, history: History) -> list[str]:
     rows = [(id_, f"attempt {n}", ", ".join(map(_option, chosen.items()))) for id_, n, chosen in attempts[:ITEMS_MAX]]
     left = len(attempts) - len(rows)
     count = f"{left} " if len(history.chosen) <= ITEMS_MAX else ""  # nobody has counted what is behind those
-    return columns(rows) + ([f"and {count}more"] if left else [])
+    return _table(rows) + ([f"and {count}more"] if left else [])
 
 
 def _option(chosen: tuple[str, float]) -> str:
