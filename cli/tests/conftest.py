@@ -152,6 +152,11 @@ class FakeEngine:
         behind = [each for each in all_of_them if not after or each.id < after]
         return behind[:limit]
 
+    async def describe(self, execution, *, nodes=True):
+        if execution != self.world.view.id:
+            raise NotFound(f"There is no execution {execution!r}.")
+        return self.world.view
+
     async def closure(self, execution):
         return self.world.closure
 

@@ -416,6 +416,21 @@ def test_items_under_way_are_bounded(world, wingbeat):
     assert len(json.loads(wingbeat("describe", "execution", "e1", "-o", "json").out)["nodes"]) == 302
 
 
+def test_log_of_an_item_that_runs_a_workflow_is_that_of_what_runs_in_it(world, wingbeat):
+    world.fail()
+    a_map(world, failed=1)
+    phases = {"n0.3.n0": NodePhase.SUCCEEDED, "n0.3.n1": NodePhase.FAILED, "n0.31.n1": NodePhase.FAILED}
+    inner = [NodeView(id_, "flow.one", phase) for id_, phase in phases.items()]
+    world.view = msgspec.structs.replace(world.view, nodes=[*world.view.nodes, *inner])
+    assert "log of one: wingbeat logs e1 n0.3.n1\n" in wingbeat("describe", "execution", "e1").out
+    for node in phases:
+        write_log(world, node, 0, f"{node} says\n".encode())
+    said = wingbeat("logs", "e1", "n0.3").out
+    assert "n0.3.n0 says" in said
+    assert "n0.3.n1 says" in said
+    assert "n0.31.n1 says" not in said
+
+
 def test_log_of_an_item_that_has_ended_is_found(world, wingbeat):
     a_map(world)
     write_log(world, "n0.17", 0, b"first\n")

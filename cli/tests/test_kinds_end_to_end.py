@@ -15,7 +15,7 @@ FLOW = """
 import os, time
 from dataclasses import dataclass
 from pathlib import Path
-from wingbeat import Concurrency, Failure, approve, cond, gather, map_task, task, wait_for_input, workflow
+from wingbeat import Concurrency, Failure, LaunchPlan, approve, cond, gather, map_task, task, wait_for_input, workflow
 
 ROOT = Path(os.environ["TEST_ROOT"])
 
@@ -76,6 +76,24 @@ def release() -> str:
 @workflow
 def asked(x: int) -> int:
     return approve("ok", x)
+
+released = LaunchPlan(asked, name="flow.released")
+
+@workflow
+def asked_below(x: int) -> int:
+    return released(x)
+
+@workflow
+def fragile(xs: list[int]) -> list[int | None]:
+    return map_task(LaunchPlan(picky, name="flow.picked"), min_success_ratio=0.0)(xs)
+
+@workflow
+def picky(x: int) -> int:
+    return refuse(x)
+
+@task
+def refuse(x: int) -> int:
+    raise ValueError(f"{x} is refused")
 
 @workflow
 def all_asked(xs: list[int]) -> list[int]:
@@ -261,6 +279,24 @@ def test_gates_that_are_items_of_a_map_are_listed_once_and_answered(shell):
     assert "(2 of 2 done)" in err
 
 
+def test_gate_of_a_child_execution_is_told_by_who_follows_its_parent(shell):
+    process = shell.start("run", "flow.py", "asked_below", "--x", "4", "--name", "mine")
+    line = next(each for each in process.stderr if "in a child execution" in each)
+    assert line.startswith("flow.asked waits for 'ok' (approval), in a child execution: wingbeat approve mine-")
+    shell(*line.partition(": wingbeat ")[2].split())
+    out, _ = process.communicate(timeout=30)
+    assert (process.returncode, out) == (0, "o0 = 4\n")
+
+
+def test_failed_items_that_are_child_executions_are_told_with_their_reasons_and_where_to_look(shell):
+    shell("run", "flow.py", "fragile", "--xs", "[1, 2]", "--name", "mine")
+    told = shell("describe", "execution", "mine").stdout
+    assert "n0.0  1 is refused (flow.py:" in told
+    assert "n0.1  2 is refused (flow.py:" in told
+    (child,) = [line.split()[-1] for line in told.splitlines() if "one of them: wingbeat describe execution" in line]
+    assert "1 is refused" in shell("describe", "execution", child).stdout
+
+
 def test_rejected_approval_fails_the_execution(shell):
     running = shell.start("run", "flow.py", "release", "--name", "mine")
     shell.until_waiting("mine", "threshold")
@@ -337,6 +373,7 @@ def test_limit_is_kept_over_a_kill_and_told_to_who_asks(shell):
     held = "1 of 1 of limit 'squares' is held by first"
     asked = shell("explain", "waiting", "second").stdout
     assert asked == f"second has not begun: waiting for its turn: {held}\n"
+    assert shell.json("explain", "waiting", "second")["held_by"] == ["first"]
 
     skipped = shell("run", "flow.py", "skipping", "--x", "4", "--name", "third", status=7)
     assert skipped.stderr.splitlines()[-1] == f"skipped: {held}; 1 is before it: second"

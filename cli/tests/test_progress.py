@@ -7,8 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from wingbeat.contracts.engine import ExecutionView, NodeView
+from wingbeat.base.errors import NotFound
+from wingbeat.base.ids import child_execution_id
+from wingbeat.contracts.engine import ExecutionView, GateView, NodeView
 from wingbeat.spec.phase import ExecutionPhase, NodePhase
+from wingbeat.types import Simple
+from wingbeat_cli.below import LOOKED_AT_MAX, TOLD_MAX, Below
 from wingbeat_cli.render.board import Board
 from wingbeat_cli.render.progress import IDLE_S, PlainScreen
 from wingbeat_cli.render.table import moment
@@ -281,3 +285,47 @@ def test_a_sleep_says_until_when(event):
     assert stream.getvalue().endswith(f"n0 sleep RUNNING: sleeping\nn0 sleep RUNNING until {until}\n")
     board.take(event("node", "SUCCEEDED", "n0"))
     assert until not in lines(board)[0]
+
+
+class Family:
+    """An engine of executions, by their ids."""
+
+    def __init__(self, *views: ExecutionView) -> None:
+        self.views = {view.id: view for view in views}
+
+    async def describe(self, execution: str) -> ExecutionView:
+        if execution not in self.views:
+            raise NotFound(execution)
+        return self.views[execution]
+
+
+def waiting_for(id_: str, *nodes: NodeView) -> ExecutionView:
+    return ExecutionView(id_, f"flow.{id_}", ExecutionPhase.RUNNING, 0.0, nodes=list(nodes))
+
+
+def asking(id_: str, name: str) -> ExecutionView:
+    gate = NodeView("n0", name, NodePhase.RUNNING, gate=GateView(name, Simple("bool"), True))
+    return waiting_for(id_, gate)
+
+
+def test_gates_of_child_executions_and_of_theirs_are_told_once_with_what_answers_them(event):
+    board = Board(view_of("flow.child"))
+    board.take(event("node", "RUNNING", "n0", reason="execution kid", evidence={"child": "kid"}))
+    assert list(board.children.values()) == ["kid"]
+    inner = child_execution_id("kid", "n1")
+    kid = waiting_for("kid", NodeView("n0", "flow.done", NodePhase.SUCCEEDED), NodeView("n1", "l", NodePhase.RUNNING))
+    below = Below(Family(kid, asking(inner, "let go")))
+    said = f"flow.{inner} waits for 'let go' (approval), in a child execution: wingbeat approve {inner} 'let go'"
+    assert asyncio.run(below.told(board.children.values())) == [said]
+    assert asyncio.run(below.told(board.children.values())) == []
+    board.take(event("node", "SUCCEEDED", "n0"))
+    assert not board.children
+
+
+def test_gates_of_very_many_child_executions_are_bounded():
+    family = Family(*(asking(f"kid{i}", "go") for i in range(LOOKED_AT_MAX + 9)))
+    below = Below(family)
+    told = asyncio.run(below.told(list(family.views)))
+    assert len(told) == TOLD_MAX + 1
+    assert told[-1].startswith("more gates wait")
+    assert asyncio.run(below.told(list(family.views))) == []

@@ -82,6 +82,8 @@ def test_text_becomes_plain_data(text, literal, value):
         ("nothing.csv", FileType("csv"), "there is nothing at nothing.csv"),
         ("?", Simple("bytes"), "expected bytes as base64"),
         ("{", UnionType((INT, RECORD)), "as JSON"),
+        ("None", OPTIONAL, "expected int, got 'None'; or null, for None"),
+        ("None", UnionType((ListType(INT), NONE)), r"expected list\[int\] as JSON, got 'None' .*; or null, for None"),
     ],
 )
 def test_wrong_text_says_what_was_expected(text, literal, message):
@@ -128,7 +130,8 @@ def test_at_reads_a_file(tmp_path):
         (FileType("csv"), "FILE"),
         (DirectoryType(), "DIRECTORY"),
         (TableType(), "PATH"),
-        (ListType(INT), "JSON"),
+        (ListType(INT), "JSON|@FILE"),
+        (Simple("bytes"), "BASE64|@FILE"),
     ],
 )
 def test_metavar(literal, text):

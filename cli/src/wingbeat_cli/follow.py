@@ -9,6 +9,7 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from wingbeat_cli.below import Below
 from wingbeat_cli.errors import EXIT_OF_PHASE, FAILED, INTERRUPTED
 from wingbeat_cli.render import document
 from wingbeat_cli.render.progress import Screen, screen_for
@@ -48,7 +49,7 @@ async def follow(
             if view.phase.value == "QUEUED" and view.reason:
                 screen.note(view.reason)
             screen.begin(view)
-            looking = asyncio.create_task(look(execution, screen))
+            looking = asyncio.create_task(look(kernel, execution, screen))
             try:
                 async for event in execution.events():
                     screen.take(event)
@@ -77,15 +78,19 @@ def left(kernel: Kernel, told: dict[str, Any], output: str) -> int:
     return 0
 
 
-async def look(execution: Execution, screen: Screen) -> None:
-    """Look now and then how far nodes are, which is no event: the longer a look takes, the less often."""
-    clock, pause = asyncio.get_running_loop().time, LOOK_S
+async def look(kernel: Kernel, execution: Execution, screen: Screen) -> None:
+    """Look now and then how far nodes are, and what child executions wait for, which are no events: the longer a look takes,
+    the less often."""
+    clock, pause, below = asyncio.get_running_loop().time, LOOK_S, Below(kernel.engine)
     while True:
         await asyncio.sleep(pause)
+        began = clock()
         if screen.advancing:
-            began = clock()
             screen.advance(await execution.describe())
-            pause = max(LOOK_S, LOOK_SHARE * (clock() - began))
+        if children := screen.children:
+            for line in await below.told(children):
+                screen.note(line)
+        pause = max(LOOK_S, LOOK_SHARE * (clock() - began))
 
 
 async def show(kernel: Kernel, view: ExecutionView, output: str, source: tuple[str, str] | None = None) -> None:
@@ -94,7 +99,7 @@ async def show(kernel: Kernel, view: ExecutionView, output: str, source: tuple[s
     if output != "table":
         document.dump(document.execution(view, outputs), output)
     else:
-        echo(values(outputs or {}))
+        echo(values(outputs or {}, f"wingbeat get execution {view.id} -o json has all"))
     if view.phase.value != "SUCCEEDED":
         echo(failure(view, source), sys.stderr)
 

@@ -34,8 +34,15 @@ _BOOLS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 def parse(text: str, kind: LiteralType) -> Any:
     """The plain value that a text stands for. Raises `ValueError` that says what was expected."""
     inner, optional = unwrapped(kind)
-    if optional and text == NULL:
-        return None
+    if not optional:
+        return _parsed(text, inner)
+    try:
+        return None if text == NULL else _parsed(text, inner)
+    except ValueError as error:
+        raise ValueError(f"{error}; or {NULL}, for None") from None
+
+
+def _parsed(text: str, inner: LiteralType) -> Any:
     match inner:
         case Simple(name=name):
             return _SIMPLE[name](text)
@@ -228,7 +235,7 @@ def _union(text: str, kind: UnionType) -> Any:
 
 
 _TEXTUAL = ("str", "bytes", "date", "datetime", "timedelta")
-_METAVARS = {"none": NULL, "bytes": "BASE64", "datetime": "DATETIME", "date": "DATE", "timedelta": "DURATION"}
+_METAVARS = {"none": NULL, "bytes": "BASE64|@FILE", "datetime": "DATETIME", "date": "DATE", "timedelta": "DURATION"}
 
 
 def metavar(kind: LiteralType) -> str:
@@ -250,7 +257,7 @@ def metavar(kind: LiteralType) -> str:
         case TableType() | BlobType():
             text = "PATH"
         case _:
-            text = "JSON"
+            text = "JSON|@FILE"
     return f"{text}|{NULL}" if optional and not text.startswith("[") else text
 
 

@@ -71,7 +71,7 @@ async def watch_execution(kernel: Kernel, id_: str, output: str) -> int:
     screen = screen_for(sys.stdout)
     try:
         screen.begin(await execution.describe())
-        looking = asyncio.create_task(look(execution, screen))
+        looking = asyncio.create_task(look(kernel, execution, screen))
         try:
             async for event in events_of(kernel.engine, id_):
                 screen.take(event)

@@ -145,3 +145,75 @@ def test_an_error_of_the_users_own_is_left_as_it_is(project):
         with pytest.raises((ValueError, TypeError)) as caught:
             project.closed(f"@workflow\ndef flow(x: int) -> int: return {mistake}\n")
         assert not isinstance(caught.value, CompileError)
+
+
+TOLD_WHAT_TO_DO = {
+    "total(map_task(number)(x))": (
+        "takes 'n' as list[int], but input 'x' is int",
+        "'map_task(functools.partial(number, n=…))(LIST)'",
+    ),
+    "sleep(x, x)": (
+        "sleep takes 'duration' as timedelta, but input 'x' is int",
+        "declare the input, or what the task gives, as 'timedelta'",
+    ),
+    "total(map_task(number, min_success_ratio=0.5)(xs))": (
+        "is list[int | None]",
+        "take 'list[int | None]', or leave min_success_ratio out",
+    ),
+    "total(map_task(number, min_successes=1)(xs))": ("is list[int | None]", "or leave min_successes out"),
+    "itself(number(x))": ("A call cannot run after itself", "'b.after(a)'"),
+    "part.override(retries=3)(x)": (".part.override(retries=…): only a call of a task has", "LaunchPlan(part, name=…"),
+    "plan.override(pool='p')(x)": (".part.override(pool=…): only a call of a task has", "make another: 'LaunchPlan("),
+    "map_task(number).override(retries=3)(xs)": ("the map over ", "'map_task(number.override(…))(LIST)'"),
+}
+
+
+@pytest.mark.parametrize(("body", "told"), TOLD_WHAT_TO_DO.items(), ids=TOLD_WHAT_TO_DO)
+def test_a_mistake_comes_with_what_to_do(project, body, told):
+    with pytest.raises(CompileError) as caught:
+        project.closed(f"""
+            @workflow
+            def part(n: int) -> int: return number(n)
+
+            plan = LaunchPlan(part)
+            def itself(call): return call.after(call)
+
+            @workflow
+            def flow(x: int, xs: list[int]) -> int: return {body}
+        """)
+    message, hint = told
+    assert message in caught.value.message
+    assert hint in caught.value.hint
+    assert len(re.findall(r"\(flows_\d+\.py:\d+\)", caught.value.message)) == 1
+
+
+def test_a_list_that_may_have_none_for_another_reason_is_left_to_its_author(project):
+    with pytest.raises(CompileError) as caught:
+        project.closed("""
+            @task
+            def holes(n: int) -> list[int | None]: return [n, None]
+
+            @workflow
+            def flow(x: int) -> int: return total(holes(x))
+        """)
+    assert caught.value.hint == ""
+
+
+@pytest.mark.parametrize(
+    ("parameter", "told"),
+    [
+        ("err: Failure", "name it 'error': that is given what went wrong"),
+        ("err: str", "give it a default, or leave it out; what went wrong is given to 'error: Failure'"),
+        ("error: str", "it is given the failure: Failure is not str; declare it 'error: Failure'"),
+    ],
+)
+def test_the_parameter_of_a_failure_handler_that_fits_nothing_is_told_with_its_workflow(project, parameter, told):
+    with pytest.raises(CompileError, match=r"\(flows_\d+\.py:\d+\)\.$") as caught:
+        project.closed(f"""
+            @task
+            def handle({parameter}) -> None: ...
+
+            @workflow(on_failure=handle)
+            def flow(x: int) -> int: return number(x)
+        """)
+    assert told in caught.value.message

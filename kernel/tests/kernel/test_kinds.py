@@ -2,6 +2,7 @@
 
 import asyncio
 import types
+from datetime import UTC, datetime
 
 import pytest
 
@@ -142,6 +143,11 @@ elsewhere.labels |= {
     "project": "eta",
     "wingbeat/entity": "eta/production/x@v1",
 }  # as of one that was compiled before these were ours
+
+
+@workflow
+def dated(clock: datetime, moment: datetime) -> bool:
+    return cond(clock < moment, lambda: True, lambda: False)
 
 
 @workflow
@@ -288,6 +294,16 @@ async def test_a_branch_says_which_nodes_it_skips(kernel):
     skipped = {node.id for node in (await execution.describe()).nodes if node.phase == "SKIPPED"}
     assert (chose.evidence["arm"], set(chose.evidence["skipped"])) == (0, skipped)
     assert skipped
+
+
+async def test_a_condition_that_cannot_be_told_fails_the_branch_and_is_named(kernel):
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    clock = datetime(2026, 1, 1)  # without a zone on purpose
+    with pytest.raises(ExecutionFailed) as caught:
+        await (await kernel.launch(dated, {"clock": clock, "moment": moment})).result()
+    assert (caught.value.code, caught.value.node, caught.value.retryable) == ("ConditionError", "n0", False)
+    assert "'2026-01-01T00:00:00 < 2026-01-01T00:00:00+00:00' cannot be told: one has an offset" in caught.value.message
+    assert await (await kernel.launch(dated, {"clock": moment, "moment": moment})).result() is False
 
 
 async def test_a_child_execution_is_named_while_it_runs(kernel):

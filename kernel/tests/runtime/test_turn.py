@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from wingbeat import gather, map_task, task, workflow
-from wingbeat.contracts.executor import Replay, Suspended
+from wingbeat.contracts.executor import Recorded, Replay, Suspended
 from wingbeat.runtime.errors import describe
 from wingbeat.runtime.turn import Turn
 
@@ -89,9 +89,9 @@ async def helped_and_added(n: int) -> int:
     return helper(n) + 1
 
 
-def run(flow):
-    """The first turn of a body, in a context of its own."""
-    turn = Turn(Replay(0.0), SimpleNamespace(put_bytes=None))
+def run(flow, replay=Replay(0.0)):
+    """A turn of a body, by default the first, in a context of its own."""
+    turn = Turn(replay, SimpleNamespace(put_bytes=None))
     try:
         return contextvars.copy_context().run(turn.run, flow.fn, {"n": 3})
     finally:
@@ -120,6 +120,94 @@ def test_a_forgotten_await_is_told_with_its_line(flow):
         line = added.fn.__code__.co_firstlineno + 2
         assert f"test_turn.py:{line})" in error.message, "where the call was made"
         assert "found + 1" in error.trace, "and where it was found out"
+
+
+@workflow
+async def gathered(n: int) -> int:
+    asyncio.gather(one(n), one(2))
+    return n
+
+
+@workflow
+async def gathered_by_ours(n: int) -> int:
+    gather(one(n), one(2))
+    return n
+
+
+@workflow
+async def started(n: int) -> int:
+    asyncio.create_task(helper(n))  # noqa: RUF006  # which is what it is about
+    return n
+
+
+@pytest.mark.parametrize("flow", [gathered, gathered_by_ours, started])
+def test_what_asyncio_is_given_when_the_body_ends_is_told(flow):
+    error = told(flow)
+    assert (error.code, error.retryable) == ("NotAwaited", False)
+    assert "before what it has given to asyncio begins" in error.message
+    line = flow.fn.__code__.co_firstlineno + 2 if flow is not started else helper.__code__.co_firstlineno + 1
+    assert f".one (test_turn.py:{line})" in error.message
+
+
+@workflow
+async def cancelled(n: int) -> int:
+    asyncio.create_task(helper(n)).cancel()
+    under_way = asyncio.create_task(helper(n))
+    await asyncio.sleep(0)
+    under_way.cancel()
+    return n
+
+
+def test_what_is_cancelled_was_not_forgotten():
+    assert run(cancelled) == 3
+
+
+@workflow
+async def spins(n: int) -> int:
+    while n:
+        await asyncio.sleep(0)
+    return n
+
+
+@workflow
+async def spins_aside(n: int) -> int:
+    async def looks():
+        while n:
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(looks())
+    await one(n)
+    return await task
+
+
+@pytest.mark.parametrize(("flow", "line"), [(spins, 3), (spins_aside, 4)])
+def test_a_body_that_goes_round_for_ever_is_ended_and_told_where(monkeypatch, flow, line):
+    monkeypatch.setattr("wingbeat.runtime.replayloop.TURNS_MAX", 1000)
+    error = told(flow)
+    assert (error.code, error.retryable, "base_events" in error.trace) == ("NonRetryable", False, False)
+    assert "goes round without waiting for anything" in error.message
+    assert f"(test_turn.py:{flow.fn.__code__.co_firstlineno + line})" in error.message
+
+
+@workflow
+async def patient(n: int) -> int:
+    for _ in range(900):
+        await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(10):
+            await one(n)
+    except TimeoutError:
+        pass
+    for _ in range(900):
+        await asyncio.sleep(0)
+    await asyncio.sleep(1e-9)  # which is no time, where the clock says how long ago 1970 was
+    return n
+
+
+def test_a_body_that_is_told_something_between_may_go_round_again(monkeypatch):
+    monkeypatch.setattr("wingbeat.runtime.replayloop.TURNS_MAX", 1000)
+    now = 1_800_000_000.0
+    assert run(patient, Replay(now, history=(Recorded(at=now + 10),))) == 3
 
 
 @workflow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import json
 import math
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -48,6 +49,9 @@ PLAIN: list[tuple[Any, Any, Any]] = [
     (int, 2**70, 2**70),
     (float, 3, 3.0),
     (float, "nan", "nan"),
+    (list[float], ["inf", "-inf", float("inf")], [math.inf, -math.inf, math.inf]),
+    (dict[str, float], {"a": "inf"}, {"a": math.inf}),
+    (Point, {"x": 1, "y": "-inf"}, Point(1, -math.inf)),
     (bytes, "AP8=", b"\x00\xff"),
     (datetime, "2026-03-29T01:30:00Z", datetime(2026, 3, 29, 1, 30, tzinfo=UTC)),
     (datetime, "2026-03-29", datetime(2026, 3, 29)),
@@ -88,6 +92,17 @@ def test_what_a_person_writes_becomes_the_value_that_is_meant(hint, plain, meant
     value = codec(hint).decode(wire, None)
     assert value == meant or (meant == "nan" and math.isnan(value))
     assert type(value) is type(meant) or meant == "nan"
+
+
+@pytest.mark.parametrize("hint", [list[float], dict[str, float], Point])
+def test_what_is_shown_of_numbers_that_are_not_finite_is_json_and_taken_again(hint):
+    numbers = [math.nan, math.inf, -math.inf]
+    value = {list: numbers, dict: dict(zip("abc", numbers, strict=True))}.get(
+        getattr(hint, "__origin__", hint), Point(1, math.nan)
+    )
+    made = codec(hint)
+    text = json.dumps(made.encode(value, None), allow_nan=False)
+    assert str(made.decode(encode_generic(json.loads(text), made.type, None), None)) == str(value)
 
 
 @pytest.mark.parametrize(

@@ -56,21 +56,40 @@ async def _show(kernel: Kernel, id_: str, output: str) -> None:
 
 async def _history(kernel: Kernel, view: ExecutionView, closure: Closure) -> History:
     """Of items of maps that have ended, what is going to be told and only the journal knows."""
+    from wingbeat_cli.render.board import FAILURE
     from wingbeat_cli.render.report import ITEMS_MAX, History
 
     maps = [(node.id, node.items) for node in view.nodes if node.items is not None]
     wanted = {f"{id_}.{each.item}" for id_, items in maps for each in items.failures if not each.reason}
     chosen_max = ITEMS_MAX + 1 if maps and _has_formulas(closure) else 0  # one more tells that there are more
     found, known = History(), {node.id for node in view.nodes}
+    found.children = await _children(kernel, view)
     if not wanted and not chosen_max:
         return found
     async for event in kernel.engine.events(view.id):
-        if event.node in wanted and event.kind == "node" and event.reason:
+        if event.node in wanted and event.kind == "node" and event.phase in FAILURE and event.reason:
             found.reasons[event.node] = event.reason
         if len(found.chosen) < chosen_max and "chosen" in event.evidence and event.node not in known:
             found.chosen.append((event.node, event.attempt, event.evidence["chosen"]))
         if len(found.reasons) == len(wanted) and len(found.chosen) == chosen_max:
             break
+    return found
+
+
+async def _children(kernel: Kernel, view: ExecutionView) -> dict[str, str]:
+    """Of maps with failed items, the execution that the first of those was, where it was one."""
+    from wingbeat.base.errors import NotFound
+    from wingbeat.base.ids import child_execution_id
+    from wingbeat_cli.render.report import first_failed
+
+    found = {}
+    for item in filter(None, map(first_failed, view.nodes)):
+        child = child_execution_id(view.id, item)
+        try:
+            await kernel.engine.describe(child, nodes=False)
+        except NotFound:
+            continue
+        found[item] = child
     return found
 
 

@@ -10,8 +10,7 @@ from wingbeat_cli.arguments import execution_argument
 from wingbeat_cli.group import HELP, output_option
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
+    from wingbeat.contracts.engine import ExecutionView
     from wingbeat.kernel import Kernel
 
 
@@ -49,14 +48,15 @@ def waiting(id_: str, node: str, output: str) -> int:
     """
     from wingbeat_cli.door import reading
 
-    def ask(kernel: Kernel) -> Awaitable[str]:
-        return kernel.engine.explain_waiting(id_, node)
+    async def ask(kernel: Kernel) -> tuple[str, ExecutionView | None]:
+        text = await kernel.engine.explain_waiting(id_, node)
+        return text, await kernel.engine.describe(id_) if output != "table" else None
 
-    text = reading(ask)
-    if output != "table":
-        from wingbeat_cli.render import document
+    text, view = reading(ask)
+    if view is not None:
+        from wingbeat_cli.render import document, waiting
 
-        document.dump({"execution": id_, "node": node, "explanation": text}, output)
+        document.dump(waiting.document(text, view, node), output)
     else:
         click.echo(text)
     return 0

@@ -104,7 +104,7 @@ class Chosen:
         if not found and above is not None and above.items is not None and tail.isdecimal():
             if int(tail) >= above.items.total:
                 raise self._unknown(node, f"{head} has {above.items.total} items, from 0 on")
-            found = [_item(above, int(tail))]
+            found = [each for each in view.nodes if each.id.startswith(f"{node}.")] or [_item(above, int(tail))]
         if not found:
             raise self._unknown(node, f"its nodes: {', '.join(each.id for each in view.nodes[:20]) or 'none'}")
         return found

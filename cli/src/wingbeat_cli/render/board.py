@@ -178,13 +178,20 @@ class Row:
         why = [short(self.reason)] if self.reason and self.phase != "SUCCEEDED" else []
         notes += said + why if self.gate is None or not said else [" ".join(why + said)]
         phase = "HIT" if self.hit and self.phase in SUCCESS else self.phase
-        return self.id, self.task, phase, "" if seconds is None else format_duration(seconds), ", ".join(notes)
+        took = "" if seconds is None else format_duration(seconds)
+        return middle(self.id, 32), middle(self.task, 26), phase, took, ", ".join(notes)
 
 
 def short(text: str, width: int = 100) -> str:
     """The first line of a text, cut where it is too long."""
     line = text.strip().partition("\n")[0]
     return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
+def middle(text: str, width: int) -> str:
+    """A name whose middle is left out where it is too long: what is told of it has to be seen beside it."""
+    half = (width - 1) // 2
+    return text if len(text) <= width else f"{text[:half]}…{text[-half:]}"
 
 
 def advance(fraction: float | None, text: str) -> str:
@@ -211,6 +218,8 @@ class Board:
         phase: Phase of the execution.
 
         now: Time of the last event.
+
+        children: The child executions that are under way, by the node or item that waits for them.
     """
 
     def __init__(self, view: ExecutionView) -> None:
@@ -218,6 +227,7 @@ class Board:
         self.began_at = view.began_at or view.created_at
         self.now = self.began_at
         self.rows: dict[str, Row] = {}
+        self.children: dict[str, str] = {}
         self._counts: Counter[str] = Counter()
         self._inside: dict[str, list[str]] = {}
         self._kept = 0
@@ -255,6 +265,8 @@ class Board:
     def take(self, event: Published) -> Row | None:
         """Take an event; the row that it changed so that a line is due, if any."""
         self.now = max(self.now, event.at)
+        if event.kind == "node":
+            self._child(event)
         if event.kind == "execution":
             self.phase = event.phase
         elif event.kind == "scope":
@@ -265,6 +277,12 @@ class Board:
                 return self._item(mapped, mapped.items, item, event)
             return self._node(self._row(event.node), event)
         return None
+
+    def _child(self, event: Published) -> None:
+        if event.phase in TERMINAL:
+            self.children.pop(event.node, None)
+        elif child := event.evidence.get("child"):
+            self.children[event.node] = child
 
     def _item(self, row: Row, items: Items, item: int, event: Published) -> Row | None:
         """An item of a map, or the only node of the workflow that it runs: that has a row too if it is a gate or a map."""

@@ -42,6 +42,10 @@ class Screen(Protocol):
     def advance(self, view: ExecutionView) -> None:
         """Show how far nodes are."""
 
+    @property
+    def children(self) -> list[str]:
+        """The child executions that are under way."""
+
     def note(self, text: str) -> None:
         """Say something beside the progress."""
 
@@ -133,6 +137,11 @@ class PlainScreen:
     def advancing(self) -> bool:
         """See `Screen.advancing`."""
         return self._board is not None and self._board.advancing
+
+    @property
+    def children(self) -> list[str]:
+        """See `Screen.children`."""
+        return [] if self._board is None else list(self._board.children.values())
 
     def advance(self, view: ExecutionView) -> None:
         """Print a line for each node that is further, but not for the same node again before `AGAIN_S`."""
@@ -229,6 +238,11 @@ class LiveScreen:
     def advancing(self) -> bool:
         """See `Screen.advancing`; nothing is shown before it is drawn."""
         return self._live is not None and self._board is not None and self._board.advancing
+
+    @property
+    def children(self) -> list[str]:
+        """See `Screen.children`."""
+        return [] if self._board is None else list(self._board.children.values())
 
     def advance(self, view: ExecutionView) -> None:
         """Keep it for the next time the table is drawn."""

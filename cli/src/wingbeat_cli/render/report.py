@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from wingbeat.base.units import format_duration, format_size
+from wingbeat.base.units import counted, format_duration, format_size
 from wingbeat.contracts.places import SETTINGS_LABEL
 from wingbeat.spec.phase import CacheStatus
 from wingbeat.types.text import describe as describe_type
 from wingbeat_cli.places import setting_name, setting_value
-from wingbeat_cli.render.board import Gate, advance, short
+from wingbeat_cli.render.board import FAILURE, Gate, advance, short
 from wingbeat_cli.render.table import columns, duration, moment
 
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ OF_THE_PROCESS = frozenset({"Crashed", "Exited", "Killed", "Lost", "OutcomeLost"
 NUMBERS = frozenset({"cpu_s", "exit_code", "log", "max_rss_bytes", "memory_peak_bytes", "pid", "process", "signal"})
 NODES_MAX = 1000
 """How many nodes are listed."""
+ID_CHARS_MAX = 32
+"""Of a node with a longer id what is told of it stands in the next line."""
+VALUE_CHARS_MAX = 2000
+"""How much of an input or output is shown to people: a screenful."""
 ITEMS_MAX = 20
 """How many of them are items of maps, or run for one."""
 
@@ -38,18 +42,31 @@ class History:
     Attributes:
         reasons: Why they failed, by their ids.
 
+        children: The executions that they were, of some by their ids.
+
         chosen: What options that depend on the call came to: id, attempt, options. The first ones.
     """
 
     reasons: dict[str, str] = field(default_factory=dict)
+    children: dict[str, str] = field(default_factory=dict)
     chosen: list[tuple[str, int, dict[str, float]]] = field(default_factory=list)
 
 
-def values(named: dict[str, Any]) -> list[str]:
-    """Values as ``name = value``; text as it is, anything else as JSON."""
+_table = partial(columns, first_max=ID_CHARS_MAX)
+"""Columns that begin with the id of a node."""
+
+
+def values(named: dict[str, Any], whole: str) -> list[str]:
+    """Values as ``name = value``; text as it is, anything else as JSON. Of a long one the beginning.
+
+    Args:
+        whole: How all of it is got.
+    """
     lines = []
     for name, value in named.items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+        if (more := len(text) - VALUE_CHARS_MAX) > 0:
+            text = f"{text[:VALUE_CHARS_MAX]}… and {counted(more, 'character')} more: {whole}"
         lines.append(f"{name} = {text}")
     return lines
 
@@ -75,8 +92,10 @@ def failure(view: ExecutionView, source: tuple[str, str] | None = None) -> list[
         lines.append("  This came from the system around the task, not from its code.")
     if child := found.evidence.get("execution"):
         lines.append(f"it was a child execution: wingbeat describe execution {child}")
-    if node is not None and (node.attempts or node.items is not None):
-        lines.append(f"log: wingbeat logs {view.id} {_log_of(node)}")
+        if inner := found.evidence.get("execution_node"):
+            lines.append(f"log: wingbeat logs {child} {inner}")
+    elif node is not None and (node.attempts or node.items is not None):
+        lines.append(f"log: wingbeat logs {view.id} {_log_of(view, node)}")
     lines.append(f"when it is mended: wingbeat recover {view.id} {_mended(view, source)} keeps what succeeded")
     return lines
 
@@ -99,11 +118,18 @@ def _evidence(error: ErrorInfo) -> list[tuple[str, Any]]:
     return [] if error.trace else [(key, value) for key, value in error.evidence.items() if key not in hidden]
 
 
-def _log_of(node: NodeView) -> str:
-    """Whose log tells why a node failed: of a map, that of the item that failed first."""
+def first_failed(node: NodeView) -> str:
+    """The item of a map that failed first, by its id; empty if none is known."""
     failures = node.items.failures if node.items is not None else []
     first = next((each for each in failures if each.reason), failures[0] if failures else None)
-    return node.id if first is None else f"{node.id}.{first.item}"
+    return "" if first is None else f"{node.id}.{first.item}"
+
+
+def _log_of(view: ExecutionView, node: NodeView) -> str:
+    """Whose log tells why a node failed: of a map, that of the item that failed first, or of what failed within it."""
+    item = first_failed(node)
+    inside = (each.id for each in view.nodes if each.id.startswith(f"{item}.") and each.phase.value in FAILURE)
+    return next(inside, item) if item else node.id
 
 
 def _fact(key: str, value: Any) -> str:
@@ -138,19 +164,20 @@ def describe(
     ]
     lines = columns([(name, value) for name, value in facts if value], colour=colour)
     lines += _section("settings", columns(_settings(view), colour=colour))
-    lines += _section("inputs", values(inputs)) + _section("outputs", values(outputs or {}))
+    lines += _section("inputs", values(inputs, "-o json has all"))
+    lines += _section("outputs", values(outputs or {}, "-o json has all"))
     heading = ("NODE", "TASK", "PHASE", "CACHE", "ATTEMPTS", "TIME", "REASON")
     shown, hidden = _bounded(view)
-    lines += _section("nodes", columns(map(_node, shown), heading=heading, colour=colour) if shown else [])
+    lines += _section("nodes", _table(map(_node, shown), heading=heading, colour=colour) if shown else [])
     if hidden:
         lines.append(f"  and {hidden} more; -o json has all")
     for node in view.nodes:
         if node.items is not None and node.items.failed:
-            lines += _section(f"failed items of {node.id}", _failures(view.id, node, node.items, history.reasons))
+            lines += _section(f"failed items of {node.id}", _failures(view, node, node.items, history))
     lines += _section("attempts that were tried again", _again(view))
     lines += _section("waits for", _gates(view))
     lines += _section("options chosen for attempts", _chosen(view, history))
-    lines += _section("pages", columns(_decks(view)))
+    lines += _section("pages", _table(_decks(view)))
     if view.error is not None and view.error.message != view.reason:
         lines += ["", *failure(view)]
     return lines
@@ -179,16 +206,18 @@ def _in_item(node: str, maps: set[str]) -> bool:
     return any(parts[i].isdecimal() and ".".join(parts[:i]) in maps for i in range(1, len(parts)))
 
 
-def _failures(execution: str, node: NodeView, items: ItemsView, reasons: Mapping[str, str]) -> list[str]:
+def _failures(view: ExecutionView, node: NodeView, items: ItemsView, history: History) -> list[str]:
     shown = items.failures[:ITEMS_MAX]
     rows = []
     for each in shown:
         name = f"{node.id}.{each.item}"
-        rows.append((name, short(reasons.get(name) or each.reason)))
-    lines = columns(rows)
+        rows.append((name, short(history.reasons.get(name) or each.reason)))
+    lines = _table(rows)
     if items.failed > len(shown):
         lines.append(f"and {items.failed - len(shown)} more")
-    return [*lines, f"log of one: wingbeat logs {execution} {_log_of(node)}"]
+    if child := history.children.get(first_failed(node)):
+        return [*lines, f"one of them: wingbeat describe execution {child}"]
+    return [*lines, f"log of one: wingbeat logs {view.id} {_log_of(view, node)}"]
 
 
 def _again(view: ExecutionView) -> list[str]:
@@ -200,22 +229,28 @@ def _again(view: ExecutionView) -> list[str]:
         if attempt.error is not None
     ]
     more = [f"and {len(rows) - ITEMS_MAX} more; -o json has all"] if len(rows) > ITEMS_MAX else []
-    return columns(rows[:ITEMS_MAX]) + more
+    return _table(rows[:ITEMS_MAX]) + more
 
 
 def _gates(view: ExecutionView) -> list[str]:
     """What can be answered, and how."""
+    waiting = answers(view)
+    more = [f"and {len(waiting) - ITEMS_MAX} more"] if len(waiting) > ITEMS_MAX else []
+    return columns(waiting[:ITEMS_MAX]) + more
+
+
+def answers(view: ExecutionView) -> list[tuple[str, str, str]]:
+    """Of the gates of an execution that wait, their names, what answers them, and the command that does."""
     if view.phase.terminal:
         return []
     waiting = [(node.id, node.gate) for node in view.nodes if node.gate is not None and not node.phase.terminal]
     counts = Counter(gate.name for _, gate in waiting)
     rows = []
-    for id_, gate in waiting[:ITEMS_MAX]:
+    for id_, gate in waiting:
         type_ = describe_type(gate.type)
         command = Gate(gate.name, gate.approval, type_).answer(view.id, gate.name if counts[gate.name] == 1 else id_)
         rows.append((gate.name, "approval" if gate.approval else type_, command))
-    more = [f"and {len(waiting) - len(rows)} more"] if len(waiting) > len(rows) else []
-    return columns(rows) + more
+    return rows
 
 
 def recovery(plan: RecoveryPlan, *, colour: bool) -> list[str]:
@@ -231,7 +266,7 @@ def recovery(plan: RecoveryPlan, *, colour: bool) -> list[str]:
     told = {"REUSED": "kept", "OPEN": "decided when it starts", "RUNS": "run again", "GONE": "gone"}
     parts = [f"{counts[key]} {text}" for key, text in told.items() if counts[key]]
     parts += [f"{plan.more} calls not listed"] if plan.more else []
-    shown = columns(rows[:NODES_MAX], heading=heading, colour=colour)
+    shown = _table(rows[:NODES_MAX], heading=heading, colour=colour)
     hidden = max(0, len(rows) - NODES_MAX) + plan.more
     more = [f"and {hidden} more"] if hidden else []
     return [*shown, *more, f"{plan.workflow}: {', '.join(parts) or 'no nodes'}; nothing was launched"]
@@ -248,7 +283,7 @@ def _chosen(view: ExecutionView, history: History) -> list[str]:
     rows = [(id_, f"attempt {n}", ", ".join(map(_option, chosen.items()))) for id_, n, chosen in attempts[:ITEMS_MAX]]
     left = len(attempts) - len(rows)
     count = f"{left} " if len(history.chosen) <= ITEMS_MAX else ""  # nobody has counted what is behind those
-    return columns(rows) + ([f"and {count}more"] if left else [])
+    return _table(rows) + ([f"and {count}more"] if left else [])
 
 
 def _option(chosen: tuple[str, float]) -> str:

@@ -43,15 +43,24 @@ def dim(text: str) -> str:
     return f"\x1b[2m{text}\x1b[0m" if text else text
 
 
-def columns(rows: Iterable[Sequence[str]], *, heading: Sequence[str] = (), colour: bool = False) -> list[str]:
-    """Lines with the cells of each column under each other."""
+def columns(
+    rows: Iterable[Sequence[str]], *, heading: Sequence[str] = (), colour: bool = False, first_max: int = sys.maxsize
+) -> list[str]:
+    """Lines with the cells of each column under each other.
+
+    Args:
+        first_max: A first cell that is longer has a line of its own, before that of those beside it.
+    """
     table = [*([heading] if heading else []), *rows]
     if not table:
         return []
-    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+    beside = [["", *row[1:]] if len(row[0]) > first_max else row for row in table]
+    widths = [max(len(row[i]) for row in beside) for i in range(len(table[0]))]
     lines = []
-    for row in table:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+    for row, kept in zip(table, beside, strict=True):
+        if kept is not row:
+            lines.append(row[0])
+        cells = [cell.ljust(width) for cell, width in zip(kept, widths, strict=True)]
         if row is heading:
             shown = [dim(cell) if colour else cell for cell in cells]
         else:

@@ -160,6 +160,11 @@ class Composer:
         for other in others:
             if not isinstance(other, Node) or other._composer is not self:
                 raise CompileError(f"{other!r} is no call of this workflow ({where}): {where.text}")
+            if other._id == node._id:
+                raise CompileError(
+                    f"A call cannot run after itself ({where}): {where.text}",
+                    hint="Name the call that has to succeed before: 'b.after(a)'. What takes its value runs after it anyway.",
+                )
             self._visible(other._id, "'after' names", where, self._arms[node._id])
             if other._id and node._id:
                 self._after.setdefault(node._id, []).append(other._id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, ParamSpec, TypeVar
 
 from wingbeat.author.artifact import Newest
 from wingbeat.author.compose import Callee
@@ -124,6 +124,18 @@ class LaunchPlan(Callee, Generic[R]):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # as of a task
         return dispatch(self, args, kwargs)
+
+    def override(self, **options: Any) -> NoReturn:
+        """Refused: a launch plan has its options itself.
+
+        Raises:
+            CompileError: Always, with what to do instead.
+        """
+        from wingbeat.author.misuse import no_override  # only for who has made this mistake
+
+        raise no_override(
+            self.name, options, "Give them where it is made, or make another: 'LaunchPlan(WORKFLOW, name=…, pool=…)'."
+        )
 
     def __repr__(self) -> str:
         return f"<launch plan {self.name}>"

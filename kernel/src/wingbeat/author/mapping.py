@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, NoReturn, ParamSpec, TypeVar
 
 from wingbeat.author.compose import Callee
 from wingbeat.author.constants import TypeOnly
@@ -92,6 +92,18 @@ class Mapped(Generic[P, R]):
         given, bound = self._named(args, kwargs, where)
         call = MapCall(self.callee, self.spec, tuple(given), where)
         return dispatch(call, (), {**bound, **given})
+
+    def override(self, **options: Any) -> NoReturn:
+        """Refused: options are those of its task.
+
+        Raises:
+            CompileError: Always, with what to do instead.
+        """
+        from wingbeat.author.misuse import no_override  # only for who has made this mistake
+
+        name = self.callee.name.rpartition(".")[2]
+        hint = f"Override the task: 'map_task({name}.override(…))(LIST)' has these options for each item."
+        raise no_override(f"the map over {self.callee.name}", options, hint)
 
     def __repr__(self) -> str:
         return f"<map over {self.callee.name}>"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from wingbeat.author.compose import Callee
 from wingbeat.author.mapping import Mapped
 from wingbeat.author.promise import MOVE, Promised
-from wingbeat.author.source import raised_at
+from wingbeat.author.source import raised_at, users_line
 from wingbeat.base.errors import CompileError
 from wingbeat.types import LiteralType, Simple, ValueMismatch, describe
 
@@ -35,6 +36,15 @@ def mismatch(what: str, value: object, error: ValueMismatch, type_: LiteralType,
     wanted = describe(type_)
     takes = "" if error.message.startswith(f"expected {wanted},") and not error.steps else f"; it takes {wanted}"
     return CompileError(f"{what} of another type: {error}{takes} ({where}): {where.text}", hint=hint)
+
+
+def no_override(name: str, options: Mapping[str, Any], hint: str) -> CompileError:
+    """The error for options of a call of what has none."""
+    where = users_line()
+    said = ", ".join(f"{option}=…" for option in options)
+    return CompileError(
+        f"{name}.override({said}): only a call of a task has options of its own ({where}): {where.text}", hint=hint
+    )
 
 
 def condition_hint(type_: LiteralType) -> str:

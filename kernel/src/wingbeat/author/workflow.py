@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Generic, NoReturn, ParamSpec, Protocol, TypeVar, overload
 
 from wingbeat.author.artifact import Artifact, as_publishes
 from wingbeat.author.compose import Callee, Composer, composing
@@ -76,6 +76,20 @@ class Workflow(Callee, Generic[P, R]):
         """The plain function, which calls plain functions."""
         value: R = plain_static(self.fn, args, kwargs)
         return value
+
+    def override(self, **options: Any) -> NoReturn:
+        """Refused: a workflow that is called in another one is a part of that.
+
+        Raises:
+            CompileError: Always, with what to do instead.
+        """
+        from wingbeat.author.misuse import no_override  # only for who has made this mistake
+
+        raise no_override(
+            self.name, options,
+            "Override the tasks that it calls, where it calls them; time-out and failure policy are options of '@workflow'. "
+            f"Or call 'LaunchPlan({self.fn.__name__}, name=…)': an execution of its own, with pool, priority and concurrency.",
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return f"<workflow {self.name}>"

@@ -28,6 +28,7 @@ from wingbeat.spec.entities import (
     NodeSpec,
     Promise,
     TaskSpec,
+    Variable,
     WorkflowSpec,
 )
 from wingbeat.types import DictType, ListType, LiteralType, TupleType, ValueMismatch, compatible, describe, select
@@ -42,15 +43,18 @@ NODES_MAX = 1_000_000
 def check(closure: Closure, locations: Locations | None = None) -> None:
     """Raise CompileError with everything that is wrong in any workflow of `closure`; return if nothing is."""
     findings: list[str] = []
+    hints: list[str] = []
     for digest, entity in closure.entities.items():
         if isinstance(entity, WorkflowSpec):
-            findings += _Check(closure, entity, (locations or {}).get(digest, {})).findings()
+            made = _Check(closure, entity, (locations or {}).get(digest, {}))
+            findings += made.findings()
+            hints += made.hints
         elif isinstance(entity, LaunchPlanSpec):
             findings += launchplan_findings(closure, entity)
         elif entity.formulas:
             findings += _formulas(entity, "")
     if findings:
-        raise CompileError(*findings)
+        raise CompileError(*findings, hint="\n  ".join(dict.fromkeys(hints)))
 
 
 def _formulas(task: TaskSpec, where: str) -> Iterator[str]:
@@ -64,6 +68,7 @@ class _Check:
     def __init__(self, closure: Closure, workflow: WorkflowSpec, lines: Mapping[str, object]) -> None:
         self.closure, self.workflow, self.lines = closure, workflow, lines
         self.nodes: dict[str, NodeSpec] = {}
+        self.hints: list[str] = []
         self.gates: set[str] = set()
         self.arms = Arms(self.nodes)
         self.branching = any(isinstance(node.kind, BranchSpec) for node in workflow.nodes)
@@ -93,8 +98,9 @@ class _Check:
                     where = f" ({self.lines['']})" if "" in self.lines else ""
                     what = f"{self.workflow.name} returns {variable.name!r} as {describe(variable.type)}"
                     yield f"{what}{wrong}{where}."
-        yield from handler_findings(self.closure, self.workflow)
-        yield from publishing_findings(self.workflow, f" ({self.lines['']})" if "" in self.lines else "")
+        where = f" ({self.lines['']})" if "" in self.lines else ""
+        yield from handler_findings(self.closure, self.workflow, where)
+        yield from publishing_findings(self.workflow, where)
 
     def _where(self, node: NodeSpec) -> str:
         return f" ({self.lines[node.id]})" if node.id in self.lines else f" (node {node.id} of {self.workflow.name})"
@@ -126,6 +132,7 @@ class _Check:
             if variable.name in node.inputs:
                 for wrong in self._binding(node.inputs[variable.name], variable.type, hidden):
                     yield f"{name} takes {variable.name!r} as {describe(variable.type)}{wrong}{where}."
+                    self._hint(node, variable)
             elif variable.required:
                 yield f"{name} needs {variable.name!r}{where}."
         for given in node.inputs:
@@ -140,6 +147,18 @@ class _Check:
             for case in node.kind.cases:
                 if case.when is not None:
                     yield from condition_findings(case.when, interface, where)
+
+    def _hint(self, node: NodeSpec, variable: Variable) -> None:
+        from wingbeat.compile.hints import input_hint  # only for who has made a mistake
+
+        binding, source = node.inputs[variable.name], None
+        if isinstance(binding, Promise):
+            try:
+                source = promise_type(self.closure, self.workflow, self.nodes, binding)
+            except (ValueMismatch, LookupError):
+                return
+        if hint := input_hint(self.closure, self.workflow, self.nodes, node, variable, source):
+            self.hints.append(hint)
 
     def _name(self, node: NodeSpec) -> str:
         if node.kind is None:

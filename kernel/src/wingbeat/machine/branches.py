@@ -19,12 +19,20 @@ if TYPE_CHECKING:
 
 
 def start(m: Machine, number: int, kind: BranchKind, at: float) -> None:
-    """Decide which arm is taken. Raises ValueMismatch."""
+    """Decide which arm is taken; a condition that cannot be told fails the branch.
+
+    Raises:
+        ValueMismatch: An input cannot be taken.
+    """
     values = _operands(m, number)
     if values is None:
         m.ask(Load(number))
         return
-    arm = next((i for i, when in enumerate(kind.conditions) if when is None or evaluate(when, values)), None)
+    try:
+        arm = next((i for i, when in enumerate(kind.conditions) if when is None or evaluate(when, values)), None)
+    except ValueMismatch as untold:
+        m.end(number, NodePhase.FAILED, ErrorInfo("ConditionError", f"The condition {untold}.", retryable=False), at)
+        return
     if arm is None:
         error = ErrorInfo("NoBranchTaken", "No condition holds, and there is no default.", retryable=False)
         m.end(number, NodePhase.FAILED, error, at)

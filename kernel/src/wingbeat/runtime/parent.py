@@ -113,7 +113,7 @@ class Parent:
         self._waiting: deque[tuple[Client, Run]] = deque()
         self._preloader = Preloader(config.preload_s, config.skip)
         self._wake_in, self._wake_out = socket.socketpair()
-        self._busy_at = self._logs_at = time.monotonic()
+        self._busy_at = self._logs_at = self._left_at = time.monotonic()
         self._spares = [f"{config.spares}/0"]
         self._spares_made = 1
         self._filters: set[int] = set()
@@ -129,6 +129,7 @@ class Parent:
             self._poll(self._timeout())
             self._reap()
             self._trim_logs()
+            self._end_turns()
             while self._waiting:
                 self._start(*self._waiting.popleft())
                 self._busy_at = time.monotonic()
@@ -371,6 +372,14 @@ class Parent:
             except OSError as error:
                 sys.stderr.write(f"{child.job.id}: its log cannot be shortened: {error}\n")
 
+    def _end_turns(self) -> None:
+        """Kill bodies of dynamic workflows whose kernel has been away for long: a turn takes moments, so this one may go on for
+        ever, and who comes makes it again. Tasks go on."""
+        if not self._clients and time.monotonic() > self._left_at + self._config.idle_s:
+            for pid, child in self._children.items():
+                if child.job.replay is not None:
+                    reap.kill_group(pid)
+
     def _close(self, child: Child, pid: int, status: int, spent: resource.struct_rusage) -> Exit | None:
         """How the attempt ended; None if it was claimed by another process. Remove its control groups.
 
@@ -413,6 +422,7 @@ class Parent:
     def _drop(self, client: Client) -> None:
         if client in self._clients:
             self._clients.discard(client)
+            self._left_at = time.monotonic()
             self._selector.unregister(client.sock)
             client.sock.close()
 

@@ -7,8 +7,11 @@ TaskGroup, timeout and sleep work in it as they are.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
+
+TURNS_MAX = 1_000_000
+"""How often what is in the loop may go round without being told anything: some seconds."""
 
 
 class ReplayLoop(asyncio.BaseEventLoop):
@@ -19,14 +22,17 @@ class ReplayLoop(asyncio.BaseEventLoop):
 
         idle: Called with the time of the earliest timer (None if there is none). Makes something ready, or raises, which ends
             the run.
+
+        spins: Called when what runs has gone round `TURNS_MAX` times and was told nothing meanwhile. Raises.
     """
 
-    def __init__(self, now: float, idle: Callable[[float | None], None]) -> None:
+    def __init__(self, now: float, idle: Callable[[float | None], None], spins: Callable[[], NoReturn]) -> None:
         super().__init__()
         self.now = now
-        self._idle = idle
+        self._idle, self._spins = idle, spins
+        self._turns = 0
         self._selector = self  # what `BaseEventLoop` asks for events when it has nothing to do
-        self._clock_resolution = 0.0
+        self._clock_resolution = 1e-6  # more than the gap between two times, or one that comes due just now never would
 
     def time(self) -> float:
         """What it was told last."""
@@ -35,8 +41,20 @@ class ReplayLoop(asyncio.BaseEventLoop):
     def select(self, timeout: float | None) -> list[Any]:
         """As a selector: nothing ever happens by itself."""
         if timeout is None or timeout > 0:
+            self._turns = 0
             self._idle(None if timeout is None else self.now + timeout)
+        elif (turns := self._turns + 1) > TURNS_MAX:
+            self._spins()
+        else:
+            self._turns = turns
         return []
+
+    def going_on(self) -> Iterator[asyncio.Task[Any]]:
+        """The tasks that run next."""
+        for handle in self._ready:  # type: ignore[attr-defined]  # as `_selector`: what `BaseEventLoop` keeps
+            task = getattr(handle._callback, "__self__", None)  # noqa: SLF001
+            if isinstance(task, asyncio.Task):
+                yield task
 
     def advance(self, at: float) -> None:
         """It is `at` now; the clock never goes back."""

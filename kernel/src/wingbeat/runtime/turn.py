@@ -12,7 +12,7 @@ import os
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
@@ -20,7 +20,7 @@ from wingbeat.base.errors import CompileError, ExecutionFailed, NonRetryable
 from wingbeat.base.units import counted
 from wingbeat.contracts.executor import Call, Made, Recorded, Replay, Suspended
 from wingbeat.contracts.failpoints import hit
-from wingbeat.runtime.replayloop import ReplayLoop
+from wingbeat.runtime.replayloop import TURNS_MAX, ReplayLoop
 from wingbeat.runtime.storageio import StorageIO
 from wingbeat.spec.codec import short_or_digest, template_id
 from wingbeat.spec.entities import Closure
@@ -47,6 +47,10 @@ class _Waits(BaseException):
     """The body waits for what is not recorded yet."""
 
 
+class _Stuck(BaseException):
+    """The body will never go on, for a reason that is the text."""
+
+
 def run_turn(
     function: Callable[..., Coroutine[Any, Any, Any]], arguments: Mapping[str, Any], replay: Replay, io: StorageIO
 ) -> Any:
@@ -59,7 +63,7 @@ class Turn:
 
     def __init__(self, replay: Replay, io: StorageIO) -> None:
         self._io = io
-        self._loop = ReplayLoop(replay.began_at, self._idle)
+        self._loop = ReplayLoop(replay.began_at, self._idle, self._spins)
         self._made: dict[str, Made] = {made.key: made for made in replay.calls}
         self._templates = {made.template for made in replay.calls}
         self._history = deque(replay.history)
@@ -69,6 +73,7 @@ class Turn:
         self._unawaited: dict[str, Coroutine[Any, Any, Any]] = {}
         self._waiting: dict[str, asyncio.Future[Recorded]] = {}
         self._calls: dict[str, Call] = {}
+        self._in_time: frozenset[str] = frozenset()
         self._cancels: list[str] = []
         self._closures: dict[str, Closure] = {}
         self._closed: dict[int, tuple[Any, Closure]] = {}
@@ -91,7 +96,7 @@ class Turn:
         self._body = function(**arguments)
         self._code = getattr(self._body, "cr_code", None)
         try:
-            value = self._loop.run_until_complete(self._loop.create_task(self._body))
+            value = self._loop.run_until_complete(self._loop.create_task(self._to_its_end(self._body)))
         except _Waits:
             hit("turn.suspended")
             # The process ends now: what waits is neither cancelled nor cleaned up, it goes on in the next turn.
@@ -100,6 +105,8 @@ class Turn:
             )
         except NonDeterministic as error:
             raise error.with_traceback(None) from None  # the frames between here and there are of the event loop
+        except _Stuck as error:
+            raise NonRetryable(str(error)) from None
         except (TypeError, AttributeError) as error:
             if "'coroutine'" not in str(error):
                 raise
@@ -110,6 +117,18 @@ class Turn:
             raise not_awaited(value, next((told for told, made in self._forgotten() if made is value), ""))
         if self._forgotten():
             raise self._without_await("The body ends, and has not made all of its calls")
+        if late := [self._called[key] for key in self._calls if key not in self._in_time and key not in self._cancels]:
+            raise _not_awaited(
+                "The body ends before what it has given to asyncio begins: write 'await' before the gather or the task "
+                "of asyncio that makes",
+                late,
+            )
+        return value
+
+    async def _to_its_end(self, body: Coroutine[Any, Any, Any]) -> Any:
+        """Run the body. What tasks of asyncio call after it is not made any more."""
+        value = await body
+        self._in_time = frozenset(self._calls)
         return value
 
     def call(
@@ -160,14 +179,10 @@ class Turn:
         ]
 
     def _without_await(self, told: str) -> NonRetryable:
-        from wingbeat.author.dynamic import NotAwaited
-
         forgotten = self._forgotten()
         for _, each in forgotten:
             each.close()
-        calls = ", ".join(call for call, _ in forgotten[:_TOLD_MAX]) or "the call"
-        more = f", and {len(forgotten) - _TOLD_MAX} more" if len(forgotten) > _TOLD_MAX else ""
-        return NotAwaited(f"{told}: write 'await' before {calls}{more}.")
+        return _not_awaited(f"{told}: write 'await' before", [call for call, _ in forgotten])
 
     # -- what the loop is told
 
@@ -176,7 +191,7 @@ class Turn:
         if not self._history:
             if timer is None and not self._waiting:
                 where = _stands(self._body)
-                raise NonRetryable(
+                raise _Stuck(
                     f"The body waits for what nothing can give it: no call of it is under way, and no time ({where}). "
                     "An Event, a Lock or a Queue of asyncio has to be served by another task of the same body."
                 )
@@ -198,6 +213,15 @@ class Turn:
         future = self._waiting.get(entry.key)
         if future is not None and not future.done():
             future.set_result(entry)
+
+    def _spins(self) -> NoReturn:
+        """What runs goes round and waits for nothing."""
+        where = next((_stands(task.get_coro()) for task in self._loop.going_on()), None) or _stands(self._body)
+        raise _Stuck(
+            f"The body goes round without waiting for anything: {TURNS_MAX:,} turns of its loop, and nothing came of them "
+            f"({where}). 'asyncio.sleep(0)' only lets others run, and nothing but what is awaited changes: await the call, "
+            "a sleep with a time, or an Event that another task of the body sets."
+        )
 
     # -- calls
 
@@ -293,6 +317,13 @@ class Turn:
 def _ours(frame: FrameType) -> bool:
     module = str(frame.f_globals.get("__name__", ""))
     return module.startswith(("wingbeat.author.", "wingbeat.runtime.")) or module == "wingbeat"
+
+
+def _not_awaited(told: str, calls: Sequence[str]) -> NonRetryable:
+    from wingbeat.author.dynamic import NotAwaited
+
+    more = f", and {len(calls) - _TOLD_MAX} more" if len(calls) > _TOLD_MAX else ""
+    return NotAwaited(f"{told} {', '.join(calls[:_TOLD_MAX]) or 'the call'}{more}.")
 
 
 def _stands(awaited: Any) -> Location:

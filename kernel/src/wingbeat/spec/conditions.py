@@ -35,7 +35,13 @@ def evaluate(condition: Condition, values: Mapping[str, Any]) -> bool:
             try:
                 return bool(_OPERATORS[condition.op](read_wire(left, condition.by), read_wire(right, condition.by)))
             except (TypeError, ValueError) as error:
-                raise ValueMismatch(f"{left!r} and {right!r} cannot be compared: {error}") from None
+                said = f"'{left} {SIGNS[condition.op]} {right}' cannot be told"
+                if condition.by == "datetime" and isinstance(error, TypeError):
+                    raise ValueMismatch(
+                        f"{said}: one has an offset to UTC, or a time zone, and the other has none, so nobody knows which is "
+                        "earlier. Give both of them one, as 'datetime.now(UTC)' has it"
+                    ) from None
+                raise ValueMismatch(f"{said}: {error}") from None
         case AllOf():
             return all(evaluate(part, values) for part in condition.conditions)
         case AnyOf():

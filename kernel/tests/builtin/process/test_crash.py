@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from wingbeat.builtin.process.adopt import until_gone
-from wingbeat.contracts.executor import Aborted, Failed, Succeeded
+from wingbeat.contracts.executor import Aborted, Failed, Replay, Succeeded
 from wingbeat.runtime import claim, files
 from wingbeat.spec.entities import Isolation
 
@@ -228,3 +228,21 @@ def members(session):
         if int(number) == session and state != "Z":
             found.append(path)
     return found
+
+
+async def test_a_body_that_spins_ends_some_time_after_its_kernel_and_tasks_do_not(world, sink, until):
+    world.module(
+        "m", STEP + "async def spins() -> int:\n    mark(f'spins {os.getpid()}')\n    while True:\n        pass\n"
+    )
+    gate = world.folder / "gate"
+    executor = await world.executor(sink)
+    await executor.submit(world.request("m:wait", "x1/task/0", {"gate": str(gate)}))
+    await executor.submit(msgspec.structs.replace(world.request("m:spins", "x1/body/0"), replay=Replay(0.0)))
+    await until(lambda: len(world.marks()) == 2)
+    (body,) = (int(mark.split()[1]) for mark in world.marks() if mark.startswith("spins"))
+    await executor.close()
+    await until(lambda: body not in world.processes())
+    await (await world.executor(sink)).recover([])
+    assert len(world.processes()) == 2, "the parent, and the task"
+    gate.touch()
+    await until(lambda: "end" in world.marks())
