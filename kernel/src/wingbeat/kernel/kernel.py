@@ -110,11 +110,12 @@ class Kernel:
             self._preparer = Preparer(self._home, frozenset(), self._definition)
             return self
         from wingbeat.kernel.shared import SharedEngine
+        from wingbeat.kernel.watchdog import watchdog_of
 
         self._home.create()
         registry = self._registry = self._boot()
         self._preparer = Preparer(self._home, frozenset(task.name for task in self._inline), self._definition)
-        engine = SharedEngine(self._home.folder, lambda: self._start(registry), self._collect)
+        engine = SharedEngine(self._home.folder, lambda: self._start(registry), self._collect, watchdog_of(registry))
         await opened(engine.open(), lambda: self._unopened(engine))
         self._engine = engine
         if self._given and not engine.holds:
