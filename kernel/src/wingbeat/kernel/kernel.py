@@ -91,6 +91,12 @@ class Kernel:
         self._upkeep: Upkeep | None = None
 
     async def __aenter__(self) -> Kernel:
+        try:
+            return await self._open()
+        except ConfigurationError as error:  # it says itself what is wrong where; the frames are those of who found it
+            raise error.with_traceback(None) from error.__cause__
+
+    async def _open(self) -> Kernel:
         from wingbeat.kernel.inputs import Preparer
         from wingbeat.runtime import load
 
