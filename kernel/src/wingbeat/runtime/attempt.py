@@ -175,7 +175,7 @@ def _attempt(job: Job, inputs: bytes, spare: str, control: int) -> int:
     io = AttemptIO(job.storages, f"{job.own}/{files.SCRATCH}")
     shared = "" if job.member is None else job.directory
     place = here.enter(here.Here(job.id, job.task, job.shown, io, deck_bytes_max=job.deck_bytes_max, shared=shared))
-    plugged.end_by(lambda outcome: _end(job, place, outcome))
+    plugged.end_by(lambda outcome: _end(job, place, outcome), job.run_s)
     outcome: object
     try:
         if job.secrets:

@@ -12,6 +12,7 @@ import math
 import os
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -24,6 +25,8 @@ WRAPPER_S_MAX = 600.0
 """So long may a wrapper take to be entered, or left: a session waits for the machines of a busy cluster."""
 VALUE_S_MAX = 3600.0
 """So long may a type take to write or read a value."""
+MARGIN_S = 1.0
+"""So long before the task's timeout a call is ended that has taken most of it."""
 OWN = frozenset({"wingbeat", "wingbeat_spark", "wingbeat_tensorflow"})
 """Packages whose types are known to end. What they compute while they write is the author's, and so is what that raises."""
 
@@ -42,9 +45,8 @@ class Plugin(NamedTuple):
 
     @property
     def named(self) -> str:
-        """What it is, and where it comes from."""
-        distribution = distribution_of(self.target.partition(":")[0])
-        return f"{self.told} ({', '.join(filter(None, (self.target, distribution)))})"
+        """What it is, and which distribution it comes from; where nobody knows, its place."""
+        return f"{self.told} ({distribution_of(self.target.partition(':')[0]) or self.target})"
 
     def failed(self, call: str, why: str) -> PluginFailed:
         """The error that says so."""
@@ -52,15 +54,29 @@ class Plugin(NamedTuple):
 
 
 _End = Callable[[object], None]
-_ends: tuple[int, _End] | None = None
-"""The process that is an attempt's, and what ends it."""
 
 
-def end_by(end: _End) -> None:
+class _Attempt(NamedTuple):
+    pid: int
+    end: _End
+    run_s: float
+    until: float
+
+
+_attempt: _Attempt | None = None
+"""The attempt whose process this is, or was forked from."""
+
+
+def end_by(end: _End, run_s: float | None = None) -> None:
     """Have this process, which is an attempt's, be ended by `end` when a call takes too long: it is given what the attempt has
-    come to, an error or what its function gave."""
-    global _ends  # noqa: PLW0603  # a process is one attempt's
-    _ends = os.getpid(), end
+    come to, an error or what its function gave.
+
+    Args:
+        run_s: The task's timeout. A call that takes most of it is ended before it is over, as the timeout would name nobody.
+    """
+    global _attempt  # noqa: PLW0603  # a process is one attempt's
+    run_s = math.inf if run_s is None else run_s
+    _attempt = _Attempt(os.getpid(), end, run_s, time.monotonic() + run_s - min(MARGIN_S, run_s / 4))
 
 
 def ask(
@@ -105,8 +121,11 @@ def kind_of(value: object) -> str:
 
 
 def patience_of(asked: object, seconds: float) -> float:
-    """How long a call of `asked` may take: what it says itself, else `seconds`."""
+    """How long a call of `asked` may take: what it says itself, else `seconds`; unless that is without end, it must not take most
+    of the task's timeout."""
     limit = float(getattr(asked, "patience_s", seconds))
+    if _attempt is not None and math.inf > limit > (left := _attempt.until - time.monotonic()) > _attempt.run_s / 2:
+        return left
     return limit if limit < threading.TIMEOUT_MAX else math.inf
 
 
@@ -121,8 +140,8 @@ class _Deadline:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> None:
-        if _ends is not None and _ends[0] == os.getpid() and self._seconds < math.inf:
-            self._thread = threading.Thread(target=self._wait, args=(_ends[1],), name="deadline", daemon=True)
+        if _attempt is not None and _attempt.pid == os.getpid() and self._seconds < math.inf:
+            self._thread = threading.Thread(target=self._wait, args=(_attempt.end,), name="deadline", daemon=True)
             self._thread.start()
 
     def __exit__(self, *_: object) -> None:
@@ -139,7 +158,7 @@ class _Deadline:
                 self._overdue(end)
 
     def _overdue(self, end: _End) -> None:
-        error = self._plugin.failed(self._call, f"it did not answer within {self._seconds:g} s")
+        error = self._plugin.failed(self._call, f"it did not answer within {self._seconds:.3g} s")
         frame = sys._current_frames().get(self._caller)  # noqa: SLF001  # documented
         if frame is not None:
             error.at = traceback.extract_stack(frame)

@@ -68,7 +68,7 @@ class Secrets:
             raise ConfigurationError(f"Task {self._task} has secrets, but its executor was given no source of them.")
         asked = _Asked(source)
         asked.start()
-        made = self._answer(asked, source, "", SECRET_S_MAX)
+        made = self._answer(asked, source, "", patience_of(None, SECRET_S_MAX))
         patience_s = patience_of(made, SECRET_S_MAX)
         failed: ConfigurationError | AttemptInputError | None = None
         for spec in specs:  # all of them, also behind one that cannot be had: it may tell of others
@@ -97,7 +97,7 @@ class Secrets:
         except queue.Empty:
             asked.silent = True
             raise _unavailable(
-                f"{where} cannot be read from {told.named}: it did not answer within {patience_s:g} s"
+                f"{where} cannot be read from {told.named}: it did not answer within {patience_s:.3g} s"
             ) from None
         if not isinstance(answer, _Raised):
             return answer

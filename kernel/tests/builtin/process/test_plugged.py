@@ -5,7 +5,7 @@ import pytest
 from wingbeat.base.errors import ErrorKind
 from wingbeat.contracts.executor import Failed
 from wingbeat.contracts.storage import StorageRef
-from wingbeat.spec.entities import WrapperSpec
+from wingbeat.spec.entities import TimeoutSpec, WrapperSpec
 from wingbeat.spec.literal import Inline
 
 pytestmark = pytest.mark.anyio
@@ -23,14 +23,21 @@ def wrapped(world):
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-wrapper\nVersion: 1.2\n")
     (info / "entry_points.txt").write_text("[wingbeat]\nacme = acme_w\n")
 
-    async def run(enter="return {Session: Session()}", leave="pass", function="session: Session", body="return 1"):
+    async def run(
+        enter="return {Session: Session()}",
+        leave="pass",
+        function="session: Session",
+        body="return 1",
+        patience=None,
+        **task,
+    ):
         world.module(
             "acme_w",
             f"""
             import time
             class Session: pass
             class Wrapper:
-                patience_s = {0.2 if "sleep" in enter + leave else 60}
+                patience_s = {patience or (0.2 if "sleep" in enter + leave else 60)}
                 def __init__(self, config): pass
                 def enter(self, attempt):
                     {enter}
@@ -39,7 +46,7 @@ def wrapped(world):
             """,
         )
         world.module("m", f"from acme_w import Session\ndef f({function}) -> int:\n    {body}\n")
-        return await world.run(world.request("m:f", wrappers=WRAPPER))
+        return await world.run(world.request("m:f", wrappers=WRAPPER, **task))
 
     return run
 
@@ -53,7 +60,7 @@ def told(outcome):
     return error.message
 
 
-NAMED = "The wrapper 'acme' (acme_w:Wrapper, acme-wrapper 1.2) failed (enter): "
+NAMED = "The wrapper 'acme' (acme-wrapper 1.2) failed (enter): "
 
 
 @pytest.mark.parametrize(
@@ -81,6 +88,11 @@ async def test_a_wrapper_that_hangs_is_ended_and_told_where(wrapped):
     assert 'File "acme_w.py", line 8, in enter' in outcome.error.trace
 
 
+async def test_a_wrapper_that_takes_all_the_time_of_its_task_is_named_before_that_is_over(wrapped):
+    outcome = await wrapped("time.sleep(60)", patience=600, timeout=TimeoutSpec(run_s=0.8))
+    assert told(outcome).startswith(f"{NAMED}it did not answer within 0.")
+
+
 async def test_what_a_wrapper_says_about_settings_is_not_changed(wrapped):
     outcome = await wrapped(
         "from wingbeat.base.errors import ConfigurationError; raise ConfigurationError('Install it.')"
@@ -92,7 +104,7 @@ async def test_what_a_wrapper_says_about_settings_is_not_changed(wrapped):
 async def test_a_wrapper_that_does_not_let_go_does_not_change_what_the_function_came_to(wrapped, world, leave):
     assert (await wrapped(leave=leave)).outputs == {"o0": Inline(1)}
     why = "it did not answer within 0.2 s" if "sleep" in leave else "RuntimeError: stuck"
-    named = f"The wrapper 'acme' (acme_w:Wrapper, acme-wrapper 1.2) failed (leave): {why}"
+    named = f"The wrapper 'acme' (acme-wrapper 1.2) failed (leave): {why}"
     assert named in (world.attempt("x1/n0/0") / "log").read_text()
 
 
