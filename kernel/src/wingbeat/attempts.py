@@ -164,6 +164,7 @@ def write_job(
         module=task.entry.module,
         function=task.entry.function,
         outputs=tuple(output.name for output in task.interface.outputs),
+        run_s=task.timeout.run_s,
         bundle=bundle,
         storages=tuple(storages),
         wrappers=task.wrappers,

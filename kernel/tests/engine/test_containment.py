@@ -182,6 +182,35 @@ async def test_of_the_default_executor_capabilities_are_refused_with_its_name(be
             pass
 
 
+class Holds(ScriptedExecutor):
+    """Does not let go of the first attempt that it is given, until it is told to."""
+
+    def __init__(self):
+        super().__init__()
+        self.freed = asyncio.Event()
+
+    async def submit(self, request):
+        while request.id.endswith("j0/0") and not self.freed.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.freed.wait()
+        await super().submit(request)
+
+
+async def test_a_submit_that_swallows_its_cancellation_is_left_behind_and_named(bench, monkeypatch, caplog):
+    monkeypatch.setattr(dispatch, "SUBMIT_S_MAX", 0.05)
+    monkeypatch.setattr(calls, "LET_GO_S_MAX", 0.05)
+    bench.more["other"] = executor = Holds()
+    async with bench.engine() as engine:
+        reply = await engine.launch(bench.request(MANY))
+        await until(lambda: "does not let go of a call that was cancelled (submit)" in caplog.text)
+        assert "The executor 'other' failed: it does not let go" in caplog.text
+        assert (await run(engine, bench.request(ONE))).phase == "SUCCEEDED", "others go on"
+        executor.freed.set()
+        await engine.wait(reply.id)
+        assert (await engine.describe(reply.id)).phase == "SUCCEEDED"
+    assert "The executor 'other' has let go of what it was asked, and is asked again." in caplog.text
+
+
 async def test_a_submit_that_hangs_is_given_up_and_the_line_goes_on(bench, other, monkeypatch):
     monkeypatch.setattr(dispatch, "SUBMIT_S_MAX", 0.05)
     hung = []

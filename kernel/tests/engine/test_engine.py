@@ -13,13 +13,16 @@ from wingbeat.base.errors import (
     NotFound,
 )
 from wingbeat.builtin.sqlite import SQLiteJournal
-from wingbeat.contracts.executor import Failed
+from wingbeat.contracts.executor import Failed, Succeeded
 from wingbeat.engine import engine as engine_module
-from wingbeat.spec.entities import RetrySpec, TimeoutSpec, WrapperSpec
+from wingbeat.engine.outcomes import wrong_output
+from wingbeat.spec.container import ContainerSpec
+from wingbeat.spec.entities import Interface, RetrySpec, TaskSpec, TimeoutSpec, Variable, WrapperSpec
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.testing.fakes import ScriptedExecutor, success
 from wingbeat.testing.plans import Job, make_closure, replace_task
+from wingbeat.types import literal_type
 
 ONE = make_closure({"a": Job()}, returns=["a"])
 CHAIN = make_closure({"a": Job(), "b": Job(["a"]), "c": Job(["b"])}, returns=["c"])
@@ -298,12 +301,22 @@ async def test_reports_that_are_doubled_late_or_foreign_are_ignored(bench):
         assert all(len(n.attempts) == 1 for n in (await engine.describe(reply.id)).nodes)
 
 
-async def test_an_attempt_without_all_its_outputs_has_failed(bench):
-    bench.executor.behaviour = lambda request: success(1, "other")
+async def test_a_function_of_which_not_all_outputs_are_reported_is_run_again(bench):
+    reports = iter([{}, {"other": Inline(1)}])
+    bench.executor.behaviour = lambda request: Succeeded(next(reports, {"o0": Inline(1)}))
     async with bench.engine() as engine:
         view = await run(engine, bench.request(ONE))
-    assert view.error is not None
-    assert (view.error.code, view.error.message) == ("OutputsNotFound", "The attempt ended without its output 'o0'.")
+    assert (view.phase, len(view.nodes[0].attempts)) == ("SUCCEEDED", 3)
+    for attempt in view.nodes[0].attempts[:2]:
+        assert (attempt.error.code, attempt.error.kind) == ("ExecutorFailed", "SYSTEM")
+        assert attempt.error.message == "The executor 'process' reported success without the output 'o0'."
+
+
+def test_outputs_that_a_program_in_a_container_leaves_out_are_its_authors_affair():
+    outputs = Interface((), (Variable("o0", literal_type(int)),))
+    error = wrong_output({}, TaskSpec("t", outputs, None, container=ContainerSpec("image", ("run",))), "pods")
+    assert (error.code, error.kind) == ("OutputsNotFound", "USER")
+    assert error.message == "The attempt ended without its output 'o0', says the executor 'pods'."
 
 
 async def test_what_an_executor_says_while_an_attempt_waits_is_shown(bench):

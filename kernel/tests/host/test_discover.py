@@ -9,6 +9,7 @@ from msgspec import Struct
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.hookspecs import hookimpl
 from wingbeat.contracts.plugin import API_VERSION, PluginInfo, fits
+from wingbeat.host import discover
 from wingbeat.host.discover import boot
 
 MAJOR, MINOR = API_VERSION
@@ -112,3 +113,19 @@ def test_two_plugins_do_not_offer_one_name(module):
     )
     with pytest.raises(ConfigurationError, match="The executor 'process' is offered by both builtin and plugin"):
         boot([], installed, [])
+
+
+def test_a_plugin_that_is_slow_to_import_is_named_with_its_time(tmp_path, monkeypatch, caplog):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(discover, "SLOW_S", 0.01)
+    (tmp_path / "their_slow.py").write_text(
+        "import time\nfrom wingbeat.contracts.hookspecs import hookimpl\nfrom wingbeat.contracts.plugin import PluginInfo\n"
+        f"time.sleep(0.05)\n@hookimpl\ndef wingbeat_plugin():\n    return PluginInfo(api={API_VERSION})\n"
+    )
+    try:
+        boot([], {"slow": "their_slow"}, [])
+    finally:
+        sys.modules.pop("their_slow", None)
+    (told,) = (record.getMessage() for record in caplog.records)
+    assert told.startswith("Importing the plugin 'slow' (their_slow) took 0.")
+    assert told.endswith("s, as it does at every start. Switch it off with plugins.disabled = ['slow'], or repair it.")

@@ -1,5 +1,7 @@
 """The home's folder."""
 
+import time
+
 import pytest
 
 from wingbeat.base.errors import ConfigurationError
@@ -80,3 +82,11 @@ def test_a_secret_comes_from_the_source_that_is_chosen(home, monkeypatch):
     monkeypatch.setenv("WINGBEAT_SECRETS__SOURCE", "nowhere")
     with pytest.raises(ConfigurationError, match="There is no source of secrets 'nowhere'"):
         made.secret("hooks/ops")
+
+
+def test_what_is_slow_to_be_made_is_named_with_its_time(home, monkeypatch, caplog):
+    made, registry = home
+    monkeypatch.setattr("wingbeat.host.registry.SLOW_S", 0.01)
+    registry.executor("slow", lambda _: time.sleep(0.02))
+    registry.make("executor", "slow", made)
+    assert "The executor 'slow' of plugin 'mine' took 0.0 s to be imported and made" in caplog.text

@@ -2,8 +2,10 @@
 
 import importlib
 import os
+import re
 import sys
 import textwrap
+import traceback
 
 import pytest
 
@@ -359,3 +361,24 @@ async def test_what_is_given_to_a_plugin_that_is_off_may_stay(tmp_path):
     given = {"plugins": {"disabled": ["acme"]}, "acme": {"depth": 3}, "kernel": {"catalog": "none"}}
     async with Kernel(tmp_path / "home", discover=False, settings=given):
         pass
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ([1], "The settings are of type list, which is no sections"),
+        ({5: {}}, "A section of the settings is called 5, which is no name"),
+        ({"kernel": 7}, "The setting kernel is 7, which is no section"),
+        ({"kernel": "process"}, "The setting kernel is of type str, which is no section"),
+        ({"kernel": {5: 1}}, "A setting of the section 'kernel' is called 5, which is no name"),
+        ({"kernel": {"executor": 5}}, "The setting kernel.executor = 5 does not fit"),
+        ({"kernal": {}}, "There is no section 'kernal' of the settings"),
+    ],
+)
+async def test_wrong_settings_from_a_program_are_told_without_the_frames_of_who_found_it(tmp_path, settings, told):
+    with pytest.raises(ConfigurationError, match=re.escape(told)) as raised:
+        async with Kernel(tmp_path / "home", settings=settings):
+            pass
+    assert "given to the kernel" in raised.value.message
+    assert [frame.name for frame in traceback.extract_tb(raised.tb)][1:] == ["__aenter__"]
+    assert raised.value.__cause__ is None

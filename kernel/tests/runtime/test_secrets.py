@@ -1,6 +1,7 @@
 """What a source of secrets raises may hold a value, which nobody can mask yet."""
 
 import sys
+import threading
 import traceback
 
 import pytest
@@ -55,7 +56,7 @@ def failed(monkeypatch):
 )
 def test_of_an_error_the_class_is_told_or_what_the_source_says_itself(failed, raises, why):
     info, printed = failed(raises)
-    message = f"Task m.f: the secret 'db/password' cannot be read from the source 'odd': {why}"
+    message = f"Task m.f: the secret 'db/password' cannot be read from the source 'odd' ({REF.target}): {why}"
     assert info == ErrorInfo("SecretUnavailable", message, ErrorKind.SYSTEM)
     assert VALUE not in printed
 
@@ -74,3 +75,26 @@ def test_a_source_that_cannot_be_made_is_named(monkeypatch, error):
     monkeypatch.setattr(Source, "__init__", make)
     with pytest.raises(ConfigurationError, match=rf"source of secrets 'odd' .* cannot be made: {type(error).__name__}"):
         Secrets("m.f").look_up((SecretSpec("db/password"),), REF)
+
+
+def test_a_source_that_hangs_is_named_and_left_behind(monkeypatch, failed):
+    freed = threading.Event()
+    monkeypatch.setattr(Source, "patience_s", 0.05, raising=False)
+    monkeypatch.setattr(Source, "get", lambda self, name: freed.wait(30) and VALUE)
+    info, _ = failed(None)
+    freed.set()
+    assert (info.code, info.kind, info.retryable) == ("SecretUnavailable", ErrorKind.SYSTEM, True)
+    assert f"the source 'odd' ({REF.target}): it did not answer within 0.05 s" in info.message
+
+
+def test_of_what_a_source_says_about_one_secret_the_values_of_the_others_are_masked(monkeypatch):
+    def get(self, name):
+        if name == "gone":
+            raise SecretMissing(f"There is no 'gone', but {VALUE}.", hint=f"Take {VALUE}.")
+        return VALUE
+
+    monkeypatch.setattr(Source, "get", get)
+    with pytest.raises(SecretMissing) as told:
+        Secrets("m.f").look_up((SecretSpec("gone"), SecretSpec("there")), REF)  # also of one that is looked up later
+    assert VALUE not in "".join(traceback.format_exception(told.value))
+    assert describe(told.value).message == "Task m.f: There is no 'gone', but ***.\n  Take ***."

@@ -214,14 +214,19 @@ async def test_a_collector_that_is_not_there_or_fails_loses_spans_and_no_more(tm
     assert {span.attributes["wingbeat.execution.id"] for span in collector.spans} == {"e3"}
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 3, told
-    assert "spans are lost: the collector did not take them" in told[0]
-    assert told[1:] == ["The collector takes spans again; 8 are lost.", "8 of 12 spans were not sent."]
+    assert f"spans for {collector.endpoint} are lost: " in told[0]
+    assert "500" in told[0] or "Internal Server Error" in told[0], "the reason is told"
+    assert told[1] == f"The collector {collector.endpoint} takes spans again; 8 are lost."
+    assert told[2].startswith(f"8 of 12 spans were not sent to {collector.endpoint}: ")
 
 
-async def test_a_collector_that_refuses_connections_loses_spans_and_no_more(tmp_path, collector):
+async def test_a_collector_that_refuses_connections_loses_spans_and_no_more(tmp_path, collector, caplog):
     tally = Tally()
     collector.close()
-    await sent(tmp_path, collector, events(), tally=tally, timeout_s=0.2)
+    collector.endpoint = collector.endpoint.replace("http://", "http://me:secret@") + "?key=secret"
+    await sent(tmp_path, collector, events(), tally=tally, timeout_s=2)
+    assert "refused" in caplog.text.lower()
+    assert "secret" not in caplog.text
     assert (tally.made, tally.failed, tally.waiting) == (4, 4, 0)
 
 
@@ -244,9 +249,9 @@ async def test_a_collector_that_hangs_holds_nobody_up_and_its_queue_is_bounded(
     took = time.monotonic() - began
     async with asyncio.timeout(30):  # far below what the collector has
         await observer.close()
-    assert "More than 600 spans wait for the collector; more are dropped." in caplog.text
+    assert f"More than 600 spans wait for {collector.endpoint}; more are dropped." in caplog.text
     assert caplog.text.count("are dropped") == 1
-    assert "40000 of 40000 spans were not sent." in caplog.text
+    assert f"40000 of 40000 spans were not sent to {collector.endpoint}: " in caplog.text
     assert took < 60
 
 

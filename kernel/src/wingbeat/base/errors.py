@@ -13,6 +13,7 @@
      │    └── Unauthenticated    whoever asks has not proved who they are
      ├── LimitReached            there are as many already as may be; nothing was done
      ├── ExecutionFailed         an execution ended without success
+     ├── PluginFailed            a plugin in the process of an attempt has failed, by no fault of the author's
      ├── JournalUnknown          the journal's answer was lost: the outcome of a commit is not known
      │    └── JournalDamaged     other bytes are in the journal than were written
      └── EngineStopped           the engine stopped while something waited for it
@@ -101,6 +102,17 @@ class LimitReached(WingbeatError):
     def __init__(self, message: str, *, hint: str = "", retry_after_s: float = 0.0) -> None:
         super().__init__(message, hint=hint)
         self.retry_after_s = retry_after_s
+
+
+class PluginFailed(WingbeatError):
+    """A plugin that is called inside an attempt's process (a wrapper, a type) has raised, hangs, or answers with what is none of
+    its contract. The message names it. The attempt has failed by the system, and is tried again.
+
+    Attributes:
+        at: Where it hangs, outermost first: a `traceback.StackSummary`. None if it does not.
+    """
+
+    at: Any = None
 
 
 class JournalUnknown(WingbeatError):

@@ -76,7 +76,7 @@ def said(section: str, struct: type[Struct], layers: Sequence[tuple[str, Mapping
                 shown = "" if is_secret(known[key].type) else f" = {value!r}"
                 raise ConfigurationError(
                     f"The setting {section}.{key}{shown} does not fit: {error} ({origin})."
-                ) from error
+                ) from None
             values.setdefault(key, []).append(Said(converted, origin))
     return values
 

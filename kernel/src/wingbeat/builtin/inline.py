@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from wingbeat.base.errors import ConfigurationError, ErrorKind, NonRetryable
+from wingbeat.base.errors import ConfigurationError, ErrorKind, NonRetryable, PluginFailed
 from wingbeat.base.ids import attempt_folder, split_attempt_id
 from wingbeat.contracts.executor import Aborted, AttemptRequest, Capabilities, Failed, Outcome, Sink, Succeeded
 from wingbeat.runtime import here, report
@@ -231,7 +231,7 @@ def _checked(seat: here.Seat, outcome: Succeeded) -> Succeeded:
 
 def _error(error: BaseException, seat: here.Seat) -> ErrorInfo:
     mask = str if seat.taken is None else seat.taken.mask
-    if isinstance(error, AttemptInputError | ConfigurationError):
+    if isinstance(error, AttemptInputError | ConfigurationError | PluginFailed):
         return describe(error, mask=mask)
     code = "TypeError" if isinstance(error, ValueMismatch) else type(error).__name__
     trace = "".join(traceback.format_exception(error))

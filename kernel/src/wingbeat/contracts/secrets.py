@@ -53,13 +53,15 @@ class SecretSource(Protocol):
         """The value of a secret: text, exactly as it was put there.
 
         Called when: an attempt begins, before its function, once for each secret that its task declares. Called again:
-        the same, or what is there now; a value that was replaced counts from the next attempt on. May block; the run time-out of
-        the task bounds it. `name` is parts of letters, digits, ``.``, ``_`` and ``-`` between slashes, none of which begins with
-        a dot.
+        the same, or what is there now; a value that was replaced counts from the next attempt on. May block, for a minute, or as
+        long as the source's attribute `patience_s` says, if it has one; then it counts as unavailable. Making the source has a
+        minute too; both are done in one thread. `name` is parts of letters, digits, ``.``, ``_`` and ``-`` between slashes, none
+        of which begins with a dot.
 
         Raises `SecretMissing` where trying again cannot help: its message says where it was looked for and what to do, and
-        holds no value. `SecretUnavailable`, whose message holds none either, is tried again, as a failure of the system. So is
-        anything else, and of that only the class is told: there may be a value in its text, and nobody can mask it yet.
+        holds no value (those of the attempt's other secrets are masked). `SecretUnavailable`, whose message holds none either, is
+        tried again, as a failure of the system. So is anything else, and of that only the class is told: there may be a value in
+        its text, and nobody can mask it yet.
         """
         ...
 

@@ -5,6 +5,10 @@ the distribution that defines it and nothing else. It uses only the standard lib
 
 The kit is `wingbeat.testing.conformance.wrapper.WrapperContract`. Several wrappers of a task are entered in order and left in the
 opposite one, all in the thread that calls the function.
+
+Each call has ten minutes, or so many seconds as the wrapper's attribute `patience_s` says, where it has one (`math.inf`: only the
+task's timeout bounds it). One that takes longer cannot be stopped, so the process ends: by `enter` the attempt has failed, by
+`leave` it has come to what it had come to.
 """
 
 from __future__ import annotations
@@ -49,8 +53,9 @@ class Wrapper(Protocol):
         A value offered by a class is an instance of it. Offers are for parameters that are no inputs of the task; names go before
         types, and of two wrappers that offer the same, the inner one.
         Called when: in the attempt's process, before its inputs are read. Called again: never; another attempt makes another.
-        Raises: anything; the attempt fails with it, and `leave` is not called. Raise an error whose text says what to install if
-        something is missing.
+        Raises: `ConfigurationError`, whose text says what to install or to write, or `NonRetryable`: the attempt fails with it.
+        Anything else, an answer of another type, and a parameter without an offer are a failure of the wrapper, which is named:
+        a failure of the system, which is tried again. `leave` is not called.
         """
 
     def leave(self, error: BaseException | None) -> None:

@@ -169,7 +169,7 @@ class Dispatcher:
         try:
             hit("submit.before")
             with Within(self._watch, SUBMIT_S_MAX):
-                await self.executor.submit(request)
+                await self._calls.ask("submit", request)
             hit("submit.after")
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may raise anything; it is contained here
             self._later(request, error)
@@ -212,7 +212,7 @@ class Dispatcher:
                 return  # it was cancelled meanwhile
             try:
                 async with self.circuit.asked(request.id, SUBMIT_S_MAX):
-                    await self.executor.submit(request)
+                    await self._calls.ask("submit", request)
             except LeftAlone:
                 continue
             except (Exception, SystemExit) as later:  # noqa: BLE001  # as above

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from wingbeat.base.errors import ErrorKind
 from wingbeat.contracts.executor import Outcome, Succeeded
-from wingbeat.spec.entities import Variable
+from wingbeat.spec.entities import TaskSpec
 from wingbeat.spec.literal import Inline, Literals
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.types import LiteralType, Simple, ValueMismatch, check_wire
@@ -41,18 +40,22 @@ def wrong_outcome(outcome: object) -> str:
     return ""
 
 
-def wrong_output(outputs: Literals, variables: Iterable[Variable], executor: str) -> ErrorInfo | None:
+def wrong_output(outputs: Literals, task: TaskSpec, executor: str) -> ErrorInfo | None:
     """What is wrong with reported outputs: one is not there, or is inline and of another type. None if nothing is.
 
-    What is stored is not read: who consumes it finds out.
+    What is stored is not read: who consumes it finds out. Outputs of a function are all there if its process has written any, so
+    one that is not was lost by the executor; what a program in a container leaves out is its author's affair.
     """
-    for variable in variables:
+    for variable in task.interface.outputs:
         literal = outputs.get(variable.name)
         if type(literal) is Inline and type(literal.value) is _SIMPLE.get(variable.type):
             continue  # as most are
         if literal is None:
-            message = f"The attempt ended without its output {variable.name!r}."
-            return ErrorInfo("OutputsNotFound", message, retryable=True)
+            if task.container is not None and task.container.command:
+                message = f"The attempt ended without its output {variable.name!r}, says the executor {executor!r}."
+                return ErrorInfo("OutputsNotFound", message)
+            message = f"The executor {executor!r} reported success without the output {variable.name!r}."
+            return ErrorInfo("ExecutorFailed", message, ErrorKind.SYSTEM)
         if type(literal) is not Inline:
             continue
         try:

@@ -112,7 +112,7 @@ class Reports:
         now = self._clock.now()
         match outcome:
             case Succeeded():
-                if wrong := wrong_output(outcome.outputs, task.interface.outputs, self._executor):
+                if wrong := wrong_output(outcome.outputs, task, self._executor):
                     return AttemptFailed(now, address, number, wrong)
                 kept = kept_evidence(outcome.evidence) if outcome.evidence else None
                 return AttemptSucceeded(now, address, number, outcome.outputs, kept)

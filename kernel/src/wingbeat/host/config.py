@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,12 +44,19 @@ class Configuration:
         given: By section, what the embedder set.
 
         project: The project's folder, with a ``wingbeat.toml`` or a ``[tool.wingbeat]`` table in its ``pyproject.toml``.
+
+    Raises:
+        ConfigurationError: A file cannot be read.
     """
 
     def __init__(self, given: Mapping[str, Mapping[str, Any]] | None = None, project: Path | None = None) -> None:
-        self._given = given or {}
+        self._told = given or {}
         self._of_project = _project_layers(project or Path.cwd())
         self._files = [*self._of_project, *_user_layer()]
+
+    @cached_property
+    def _given(self) -> Mapping[str, Mapping[str, Any]]:
+        return _checked(self._told)
 
     def section(self, name: str, struct: type[S]) -> S:
         """A section as `struct`. Raises ConfigurationError."""
@@ -133,6 +141,30 @@ class Configuration:
             for name, value in table.items()
             if name not in known
         ]
+
+
+def _checked(given: object) -> Mapping[str, Mapping[str, Any]]:
+    """What an embedder gives, who may be anybody. Raises ConfigurationError."""
+    if not isinstance(given, Mapping):
+        raise _misshapen(f"The settings are {_shown(given)}", "no sections")
+    for name, section in given.items():
+        if not isinstance(name, str):
+            raise _misshapen(f"A section of the settings is called {_shown(name)}", "no name")
+        if not isinstance(section, Mapping):
+            raise _misshapen(f"The setting {name} is {_shown(section)}", "no section")
+        if wrong := [key for key in section if not isinstance(key, str)]:
+            raise _misshapen(f"A setting of the section {name!r} is called {_shown(wrong[0])}", "no name")
+    return given
+
+
+def _misshapen(what: str, why: str) -> ConfigurationError:
+    hint = 'By section and key, as {"kernel": {"executor": "process"}}.'
+    return ConfigurationError(f"{what}, which is {why} ({GIVEN}).", hint=hint)
+
+
+def _shown(value: object) -> str:
+    """A number or a word as it is; of anything else, which may hold a password, only what it is."""
+    return repr(value) if isinstance(value, int | float | None) else f"of type {type(value).__name__}"
 
 
 def _unread(origin: str, name: str, value: Any, known: Collection[str]) -> str:

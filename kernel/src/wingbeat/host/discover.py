@@ -6,6 +6,7 @@ All enter by the same hooks. There is no global plugin manager: each kernel boot
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -19,7 +20,9 @@ from wingbeat.contracts import hookspecs
 from wingbeat.contracts.plugin import API_VERSION, PluginInfo, fits
 from wingbeat.host.installed import distribution_of
 from wingbeat.host.project import BundleSettings
-from wingbeat.host.registry import Plugin, Registry
+from wingbeat.host.registry import SLOW_S, Plugin, Registry
+
+_log = logging.getLogger("wingbeat.plugins")
 
 BUILTIN = {"builtin": "wingbeat.builtin.plugin"}
 
@@ -153,7 +156,11 @@ def _load(name: str, target: str) -> tuple[object, float]:
         raise ConfigurationError(
             f"Plugin {name!r} cannot be loaded: {type(error).__name__}: {error}.", hint=_off(name)
         ) from error
-    return plugin, 0.0 if known else time.perf_counter() - begin
+    took = 0.0 if known else time.perf_counter() - begin
+    if took > SLOW_S:
+        told = "Importing the plugin %r (%s) took %.1f s, as it does at every start. %s"
+        _log.warning(told, name, distribution_of(target) or target, took, _off(name))
+    return plugin, took
 
 
 def _register(manager: pluggy.PluginManager, name: str, plugin: object) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import pkgutil
 import re
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -19,6 +21,10 @@ F = Callable[..., Any]
 T = TypeVar("T")
 SEAM_OF_ENVIRONMENTS = "maker of environments"
 SEAM_OF_SECRETS = "source of secrets"
+SLOW_S = 1.0
+"""What takes longer to be imported and made is told of."""
+
+_log = logging.getLogger("wingbeat.plugins")
 
 
 _COMMAND = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -171,9 +177,9 @@ class Registry:
 
     def make(self, seam: str, name: str, home: Home, *more: Any) -> Any:
         """What the factory of that name makes. Raises ConfigurationError for settings that it refuses, else `CannotBeMade`."""
-        factory = self.factory(seam, name)
+        factory, begin = self.factory(seam, name), time.perf_counter()
         try:
-            return factory(home, *more)
+            made = factory(home, *more)
         except ConfigurationError:
             raise
         except (Exception, SystemExit) as error:
@@ -182,6 +188,10 @@ class Registry:
                 f"The {seam} {name!r} of plugin {plugin!r} cannot be made: {type(error).__name__}: {error}.",
                 hint=f"Switch the plugin off with plugins.disabled = [{plugin!r}], or repair it.",
             ) from error
+        if (took := time.perf_counter() - begin) > SLOW_S:
+            told = "The %s %r of plugin %r took %.1f s to be imported and made; all else has waited for it."
+            _log.warning(told, seam, name, self._offers[seam][name][1], took)
+        return made
 
     def _add(self, seam: str, name: str, factory: F) -> None:
         offers = self._offers.setdefault(seam, {})

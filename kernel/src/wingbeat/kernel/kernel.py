@@ -91,6 +91,12 @@ class Kernel:
         self._upkeep: Upkeep | None = None
 
     async def __aenter__(self) -> Kernel:
+        try:
+            return await self._open()
+        except ConfigurationError as error:  # it says itself what is wrong where; the frames are those of who found it
+            raise error.with_traceback(None) from error.__cause__
+
+    async def _open(self) -> Kernel:
         from wingbeat.kernel.inputs import Preparer
         from wingbeat.runtime import load
 
@@ -110,11 +116,12 @@ class Kernel:
             self._preparer = Preparer(self._home, frozenset(), self._definition)
             return self
         from wingbeat.kernel.shared import SharedEngine
+        from wingbeat.kernel.watchdog import watchdog_of
 
         self._home.create()
         registry = self._registry = self._boot()
         self._preparer = Preparer(self._home, frozenset(task.name for task in self._inline), self._definition)
-        engine = SharedEngine(self._home.folder, lambda: self._start(registry), self._collect)
+        engine = SharedEngine(self._home.folder, lambda: self._start(registry), self._collect, watchdog_of(registry))
         await opened(engine.open(), lambda: self._unopened(engine))
         self._engine = engine
         if self._given and not engine.holds:

@@ -19,6 +19,7 @@ from wingbeat.kernel import attemptfiles
 from wingbeat.kernel.lock import HomeLock, holder_pid
 from wingbeat.kernel.remote import HolderGone, RemoteEngine
 from wingbeat.kernel.serve import Server
+from wingbeat.kernel.watchdog import Watchdog
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literal
 from wingbeat.spec.phase import ExecutionPhase
@@ -36,6 +37,8 @@ class SharedEngine:
         make: Makes the engine and starts it, when this process comes to hold the home.
 
         collect: Lets go of what is over, or only looks, while this process holds the home.
+
+        watchdog: Watches the loop from the opening to the end of the closing.
     """
 
     def __init__(
@@ -43,8 +46,9 @@ class SharedEngine:
         home: Path,
         make: Callable[[], Awaitable[LocalEngine]],
         collect: Callable[[bool], Awaitable[Collected]] | None = None,
+        watchdog: Watchdog | None = None,
     ) -> None:
-        self._home, self._make, self._collect = home, make, collect
+        self._home, self._make, self._collect, self._watchdog = home, make, collect, watchdog
         self._lock = HomeLock(home)
         self._local: LocalEngine | None = None
         self._server: Server | None = None
@@ -63,6 +67,8 @@ class SharedEngine:
         Raises:
             ConfigurationError: Somebody holds it and does not answer.
         """
+        if self._watchdog is not None:
+            self._watchdog.start()
         end = asyncio.get_running_loop().time() + TAKE_S_MAX
         while not self._closed:
             if self._lock.try_take():
@@ -89,10 +95,14 @@ class SharedEngine:
     async def close(self) -> None:
         """Let go of the home, in order. What runs goes on and is adopted by the next holder."""
         self._closed = True
-        async with self._changing:
-            if self._remote is not None:
-                await self._remote.close()
-            await self._let_go()
+        try:
+            async with self._changing:
+                if self._remote is not None:
+                    await self._remote.close()
+                await self._let_go()
+        finally:
+            if self._watchdog is not None:
+                self._watchdog.stop()
 
     async def _let_go(self) -> None:
         local, server = self._local, self._server

@@ -23,11 +23,11 @@ from typing import NoReturn
 
 import msgspec
 
-from wingbeat.base.errors import ErrorKind
+from wingbeat.base.errors import ErrorKind, PluginFailed
 from wingbeat.contracts.executor import ErrorInfo, Suspended
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.gang import VARIABLE
-from wingbeat.runtime import claim, files, here, inuse, limits
+from wingbeat.runtime import claim, files, here, inuse, limits, plugged
 from wingbeat.runtime.blobio import AttemptIO
 from wingbeat.runtime.call import perform
 from wingbeat.runtime.errors import AttemptInputError, describe
@@ -175,36 +175,62 @@ def _attempt(job: Job, inputs: bytes, spare: str, control: int) -> int:
     io = AttemptIO(job.storages, f"{job.own}/{files.SCRATCH}")
     shared = "" if job.member is None else job.directory
     place = here.enter(here.Here(job.id, job.task, job.shown, io, deck_bytes_max=job.deck_bytes_max, shared=shared))
+    plugged.end_by(lambda outcome: _end(job, place, outcome), job.run_s)
+    outcome: object
     try:
         if job.secrets:
             _take_secrets(job, place, control)
-        outputs = perform(job, inputs, io)
-        data = msgspec.json.encode(outputs)
-        if place.secrets is not None:
-            place.secrets.check_outputs(data)
-        place.leave()
+        outcome = perform(job, inputs, io)
     except BaseException as error:  # noqa: BLE001 - every way in which user code can end is reported
-        place.leave()
+        outcome = error
+    code = _conclude(job, place, outcome)
+    if code:
+        return code
+    os.chdir("/")
+    _clear(f"{job.own}/{files.WORK}", spare)
+    if io.used_scratch:
+        _clear(f"{job.own}/{files.SCRATCH}", "")
+    return 0
+
+
+def _end(job: Job, place: here.Here, outcome: object) -> NoReturn:
+    """End this process while something in it hangs."""
+    code = BROKEN
+    try:
+        code = _conclude(job, place, outcome)
+    except BaseException:  # noqa: BLE001 - as in `run`
+        traceback.print_exc(file=sys.stderr)
+    os._exit(code)
+
+
+def _conclude(job: Job, place: here.Here, outcome: object) -> int:
+    """Write what the attempt has come to: what was raised, or what was performed; returns the exit code."""
+    data = b""
+    try:
+        if not isinstance(outcome, BaseException):
+            data = msgspec.json.encode(outcome)
+            if place.secrets is not None:
+                place.secrets.check_outputs(data)
+    except BaseException as error:  # noqa: BLE001 - as above
+        outcome = error
+    place.leave()
+    if isinstance(outcome, BaseException):
         hit("attempt.failed")
-        told = describe(error, job.bundle, job.memory_bytes, place.mask)
+        told = describe(outcome, job.bundle, job.memory_bytes, place.mask)
         _write_error(job, told)
         if told.trace:
             sys.stderr.write(f"{told.trace.rstrip()}\n")
-        if not told.trace or isinstance(error, AttemptInputError):  # whose trace is that of what it was raised from
+        if not told.trace or isinstance(outcome, AttemptInputError | PluginFailed):  # whose trace is that of the cause
             sys.stderr.write(f"{told.code}: {told.message}\n")
         return 1
     try:
         hit("attempt.returned")
-        name = files.SUSPENDED if isinstance(outputs, Suspended) else files.OUTPUTS
+        name = files.SUSPENDED if isinstance(outcome, Suspended) else files.OUTPUTS
         files.write_atomic(job.own, name, data)
     except OSError as error:
         _write_error(job, ErrorInfo("OutputLost", f"The outputs cannot be written: {error}", ErrorKind.SYSTEM))
         return 1
     hit("attempt.outcome-written")
-    os.chdir("/")
-    _clear(f"{job.own}/{files.WORK}", spare)
-    if io.used_scratch:
-        _clear(f"{job.own}/{files.SCRATCH}", "")
     return 0
 
 

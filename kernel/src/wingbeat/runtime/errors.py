@@ -9,7 +9,7 @@ import os
 import traceback
 from collections.abc import Callable
 
-from wingbeat.base.errors import ConfigurationError, ErrorKind, ExecutionFailed, NonRetryable
+from wingbeat.base.errors import ConfigurationError, ErrorKind, ExecutionFailed, NonRetryable, PluginFailed
 from wingbeat.contracts.executor import ErrorInfo
 from wingbeat.contracts.storage import StorageFailed
 from wingbeat.runtime.outputs import OutputError
@@ -19,7 +19,7 @@ MESSAGE_CHARS_MAX = 4_000
 MACHINE_TROUBLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 """Of an OSError that the operator has to do something about, whoever met it."""
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_OURS = tuple(os.path.join(_PACKAGE, room) + os.sep for room in ("runtime", "author"))
+_OURS = tuple(os.path.join(_PACKAGE, room) + os.sep for room in ("runtime", "author", "types"))
 """Rooms whose frames are around those of the user."""
 _ASYNCIO = os.path.join(os.path.dirname(traceback.__file__), "asyncio") + os.sep
 """Frames of its loop stand before those of a coroutine."""
@@ -43,6 +43,9 @@ def describe(
     if isinstance(error, AttemptInputError):
         trace = _trace(error.__cause__, bundle, mask)
         return ErrorInfo(error.code, mask(str(error)), error.kind, error.retryable, trace)
+    if isinstance(error, PluginFailed):
+        trace = _stands(error, bundle, mask) or _trace(error.__cause__, bundle, mask)
+        return ErrorInfo(type(error).__name__, _text(error, mask), ErrorKind.SYSTEM, trace=trace)
     if isinstance(error, OutputError):
         return ErrorInfo("TypeError", mask(str(error)))
     if isinstance(error, MemoryError) and memory_limit is not None:
@@ -114,6 +117,15 @@ def _trace(error: BaseException | None, bundle: str, mask: Callable[[str], str])
         half = TRACE_CHARS_MAX // 2
         text = f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
     return text
+
+
+def _stands(error: PluginFailed, bundle: str, mask: Callable[[str], str]) -> str:
+    """Where a plugin hangs."""
+    frames = [frame for frame in error.at or () if _users(frame.filename)]
+    if not frames:
+        return ""
+    text = "".join(["It stands here (most recent call last):\n", *traceback.StackSummary.from_list(frames).format()])
+    return mask(text.replace(f'File "{bundle}{os.sep}', 'File "') if bundle else text)[-TRACE_CHARS_MAX:]
 
 
 def _clean(tree: traceback.TracebackException) -> None:

@@ -87,6 +87,8 @@ class Job(Struct, frozen=True, omit_defaults=True):
         gang: Of an attempt of several processes: its process leads them, and does not call the function itself.
 
         member: In one of those processes: which it is.
+
+        run_s: The task's timeout, which somebody else sees to.
     """
 
     id: str
@@ -109,6 +111,7 @@ class Job(Struct, frozen=True, omit_defaults=True):
     source: SourceRef | None = None
     gang: Gang | None = None
     member: Member | None = None
+    run_s: float | None = None
 
     @property
     def limited(self) -> bool:

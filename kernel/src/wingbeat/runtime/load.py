@@ -115,6 +115,8 @@ def warm(job: Job, inputs: tuple[str, ...] = ()) -> None:
         import_module("wingbeat.runtime.turn")  # and asyncio: most of what a short turn would take
         import_module("wingbeat.author.closing")
         import_module("wingbeat.compile.check")
+    if job.wrappers:
+        import_module("wingbeat.runtime.wrapped")
     found = hints(find_function(job.module, job.function))
     for name in (*inputs, "return"):
         if name in found and not isinstance(found[name], str):

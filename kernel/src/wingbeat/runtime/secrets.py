@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
+import queue
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import cast
+from typing import Any, NamedTuple, cast
 
 from wingbeat.base.errors import ConfigurationError, ErrorKind
 from wingbeat.contracts.secrets import SecretSource, SecretUnavailable, SourceRef
 from wingbeat.runtime.errors import AttemptInputError
 from wingbeat.runtime.files import write_all
 from wingbeat.runtime.mask import MASKED_CHARS_MIN, Mask, forms
+from wingbeat.runtime.plugged import SECRET_S_MAX, Plugin, patience_of
 from wingbeat.spec.entities import SecretSpec
 
 CERTAIN_CHARS = 16
@@ -55,32 +59,70 @@ class Secrets:
     def look_up(self, specs: Sequence[SecretSpec], source: SourceRef | None) -> None:
         """Get the values of all that are declared.
 
-        Raises ConfigurationError where one cannot be had, AttemptInputError where trying again may help.
+        The source is made and asked in a thread of its own, which is left behind if it does not answer.
+
+        Raises ConfigurationError where one cannot be had, AttemptInputError where trying again may help. Values that are known are
+        masked in what it says.
         """
         if source is None:
             raise ConfigurationError(f"Task {self._task} has secrets, but its executor was given no source of them.")
-        made = load_source(source)
-        for spec in specs:
-            self.values[spec.name] = self._value(made, source, spec.name)
+        asked = _Asked(source)
+        asked.start()
+        made = self._answer(asked, source, "", patience_of(None, SECRET_S_MAX))
+        patience_s = patience_of(made, SECRET_S_MAX)
+        failed: ConfigurationError | AttemptInputError | None = None
+        for spec in specs:  # all of them, also behind one that cannot be had: it may tell of others
+            try:
+                self.values[spec.name] = self._checked(
+                    spec.name, source, self._answer(asked, source, spec.name, patience_s)
+                )
+            except (ConfigurationError, AttemptInputError) as error:
+                failed = failed or error
+                if asked.silent:
+                    break
+        asked.names.put(None)
+        if not asked.silent:
+            asked.join()
+        if failed is not None:
+            raise self._masked(failed) from None  # what it was made from may hold the value, which nobody can mask
 
-    def _value(self, made: SecretSource, source: SourceRef, name: str) -> str:
-        where = f"Task {self._task}: the secret {name!r}"
+    def _answer(self, asked: _Asked, source: SourceRef, name: str, patience_s: float) -> Any:
+        """The value of a secret; without a name, the source itself."""
+        if name:
+            asked.names.put(name)
+        where = f"Task {self._task}: the secret {name!r}" if name else f"Task {self._task}: its secrets"
+        told = Plugin(f"the source {source.name!r}", source.target)
         try:
-            value: object = made.get(name)
-        except ConfigurationError as error:
-            error.message = f"Task {self._task}: {error.message}"
-            raise error from None  # what it was made from may hold the value, which nobody can mask yet
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - it may raise anything; what is raised here says so
-            told = error.message if isinstance(error, SecretUnavailable) else type(error).__name__
-            raise AttemptInputError(
-                f"{where} cannot be read from the source {source.name!r}: {told}",
-                "SecretUnavailable", ErrorKind.SYSTEM, retryable=True,
-            ) from None  # fmt: skip
+            answer = asked.answers.get(timeout=None if patience_s == math.inf else patience_s)
+        except queue.Empty:
+            asked.silent = True
+            raise _unavailable(
+                f"{where} cannot be read from {told.named}: it did not answer within {patience_s:.3g} s"
+            ) from None
+        if not isinstance(answer, _Raised):
+            return answer
+        error = answer.error
+        if isinstance(error, ConfigurationError):
+            if name:
+                error.message = f"Task {self._task}: {error.message}"
+            raise error from (None if name else error.__cause__)
+        why = error.message if isinstance(error, SecretUnavailable) else type(error).__name__
+        raise _unavailable(f"{where} cannot be read from {told.named}: {why}") from None
+
+    def _checked(self, name: str, source: SourceRef, value: object) -> str:
+        where = f"Task {self._task}: the secret {name!r}"
         if not isinstance(value, str):
             raise ConfigurationError(f"{where} is {type(value).__name__}, not text, in the source {source.name!r}.")
         if not value or "\0" in value or not _encodable(value):
             raise ConfigurationError(f"{where} is empty, or no text that can be written as UTF-8 ({source.name!r}).")
         return value
+
+    def _masked(self, error: ConfigurationError | AttemptInputError) -> ConfigurationError | AttemptInputError:
+        mask = Mask(self.values.values())
+        if isinstance(error, ConfigurationError):
+            error.message, error.hint = mask.text(error.message), mask.text(error.hint)
+        error.args = tuple(mask.text(str(each)) for each in error.args)
+        return error
 
     def place(self, specs: Sequence[SecretSpec]) -> None:
         """Put them into the environment of this process, which is the attempt's alone, and into files in memory."""
@@ -103,6 +145,42 @@ class Secrets:
                     "would be stored as it is.",
                     hint=f"Whoever needs it declares it: @task(secrets=[{name!r}]).",
                 )
+
+
+class _Raised(NamedTuple):
+    error: BaseException
+
+
+class _Asked(threading.Thread):
+    """A source, asked in a thread of its own: answers with the source itself, then with the value for each name, or what it raised.
+
+    Attributes:
+        silent: It does not answer any more.
+    """
+
+    def __init__(self, ref: SourceRef) -> None:
+        super().__init__(name=f"secrets from {ref.name}", daemon=True)
+        self._ref = ref
+        self.names: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self.answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.silent = False
+
+    def run(self) -> None:
+        try:
+            made = load_source(self._ref)
+        except ConfigurationError as error:
+            self.answers.put(_Raised(error))
+            return
+        self.answers.put(made)
+        while (name := self.names.get()) is not None:
+            try:
+                self.answers.put(made.get(name))
+            except (Exception, SystemExit) as error:  # noqa: BLE001  # it may raise anything; who waits says so
+                self.answers.put(_Raised(error))
+
+
+def _unavailable(message: str) -> AttemptInputError:
+    return AttemptInputError(message, "SecretUnavailable", ErrorKind.SYSTEM, retryable=True)
 
 
 def load_source(ref: SourceRef) -> SecretSource:

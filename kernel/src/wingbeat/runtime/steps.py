@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.author.modules import module_of
+from wingbeat.base.errors import PluginFailed
 from wingbeat.runtime import here
 from wingbeat.runtime.inside import current
 from wingbeat.runtime.load import hints
@@ -156,7 +157,7 @@ class _Call:
             check_depth(data)
             recorded = _decode(data)
             return self._codec.decode(msgspec.json.decode(recorded.value), self._io)
-        except (ValueError, ValueMismatch, LimitExceeded):
+        except (ValueError, ValueMismatch, LimitExceeded, PluginFailed):
             return _MISSING
 
     @contextmanager

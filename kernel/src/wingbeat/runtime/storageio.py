@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from wingbeat.contracts.storage import Storage
+from wingbeat.runtime.plugged import OWN, VALUE_S_MAX, Plugin, ask
 from wingbeat.spec.literal import Offloaded
 from wingbeat.types import Blob
+from wingbeat.types.registry import Handler
 
 OFFLOADED_BYTES_MAX = 2**31
 
@@ -55,6 +57,13 @@ class StorageIO:
     def open(self, blob: Blob, mode: str) -> IO[Any]:
         """Read a file's content as a stream; text is UTF-8."""
         return Path(self.fetch(blob)).open(mode, encoding=None if "b" in mode else "utf-8")
+
+    def ask(self, handler: Handler, call: str, *args: Any, told: str, target: str, kind: type) -> Any:
+        """See `wingbeat.types.BlobIO`: what the handler of a plugin answers."""
+        if target.partition(".")[0] in OWN:
+            return getattr(handler, call)(*args)
+        said = (TypeError, ValueError) if call == "write" else ()
+        return ask(Plugin(told, target), handler, call, *args, seconds=VALUE_S_MAX, kind=kind, passing=said)
 
     def scratch(self, name: str) -> str:
         """A fresh local path at which to write something before it is put."""

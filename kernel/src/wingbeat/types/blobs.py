@@ -98,7 +98,7 @@ def handled_node(offer: Offer, hint: Any, cls: Any, literal: TableType | BlobTyp
         label = getattr(handler, "name", "value")
         path = io.scratch(label)
         try:
-            handler.write(value, path)
+            _ask(io, offer, name, object, "write", value, path)
         except (TypeError, ValueError) as error:
             raise ValueMismatch(f"this {name} cannot be stored: {error}") from error
         blob = store(path, label, handler.layout, io)
@@ -109,7 +109,7 @@ def handled_node(offer: Offer, hint: Any, cls: Any, literal: TableType | BlobTyp
 
     def decode(wire: Any, io: BlobIO) -> Any:
         handler = load(offer.handler)
-        value = handler.read(io.fetch(blob_of(wire, literal)), hint)
+        value = _ask(io, offer, name, cls if known else object, "read", io.fetch(blob_of(wire, literal)), hint)
         check_columns(literal, handler, value)
         return value
 
@@ -130,6 +130,15 @@ def handled_node(offer: Offer, hint: Any, cls: Any, literal: TableType | BlobTyp
         return fit_class(cls)(value) if known else COERCED
 
     return Node(literal, encode, decode, fit, python=cls if known else None, hashable=False, refine=refine)
+
+
+def _ask(io: BlobIO, offer: Offer, name: str, kind: type, call: str, *args: Any) -> Any:
+    """What a handler answers."""
+    handler = load(offer.handler)
+    ask: Any = getattr(io, "ask", None)  # `io` need not know of it
+    if ask is None:
+        return getattr(handler, call)(*args)
+    return ask(handler, call, *args, told=f"The type {name!r}", target=offer.handler, kind=kind)
 
 
 def _is_instance(value: Any, cls: type, subclasses: bool) -> bool:

@@ -244,7 +244,11 @@ class Blob(Struct, frozen=True, omit_defaults=True):
 
 
 class BlobIO(Protocol):
-    """How content is stored and fetched; runtime and engine implement it."""
+    """How content is stored and fetched; runtime and engine implement it.
+
+    May also have `ask(handler, call, *args, told=…, target=…, kind=…)`: makes a call of somebody's handler, within bounds. It is
+    named to people by `told` and ``module:attribute``, and answers with a `kind`. Raises PluginFailed where that goes wrong.
+    """
 
     def put_file(self, path: str, name: str) -> Blob:
         """Store a local file by its content."""

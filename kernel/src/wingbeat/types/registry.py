@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol, cast
 
+from wingbeat.base.errors import PluginFailed
 from wingbeat.types.errors import UnsupportedType
 from wingbeat.types.model import BlobType, Layout, LiteralType, TableType
 
@@ -15,13 +16,15 @@ class Handler(Protocol):
     """Writes and reads one heavy class of values; loaded on first use.
 
     May also have `name` (a file name to suggest), `rows(value)` and `columns(value)`: the names of a table's columns
-    and the name of the scalar type of each (`int`, `str`, …, or `any` if it cannot tell).
+    and the name of the scalar type of each (`int`, `str`, …, or `any` if it cannot tell); and `patience_s`: for how many
+    seconds it may write or read one value inside of an attempt, in the place of an hour.
     """
 
     layout: Layout
 
     def write(self, value: Any, path: str) -> None:
-        """Write the value to a path where nothing is yet; equal values give equal bytes."""
+        """Write the value to a path where nothing is yet; equal values give equal bytes. Raises TypeError or ValueError for one
+        that cannot be stored."""
         ...
 
     def read(self, path: str, hint: Any) -> Any:
@@ -103,6 +106,8 @@ def load(address: str) -> Handler:
             found = getattr(import_module(module), attribute)
         except (ImportError, AttributeError) as error:
             raise UnsupportedType(f"the handler {address} cannot be loaded: {error}") from error
+        except (Exception, SystemExit) as error:
+            raise PluginFailed(f"The handler {address} cannot be loaded: {type(error).__name__}: {error}") from error
         known = _handlers[address] = cast(Handler, found() if isinstance(found, type) else found)
     return known
 

@@ -259,6 +259,28 @@ async def test_wrappers_are_told_which_member_they_are_in(world, gang):
     assert sorted(world.marks()) == ["worker-0 True", "worker-1 True"]
 
 
+async def test_a_wrapper_that_hangs_in_one_member_is_the_error_of_the_attempt(world, gang):
+    world.module(
+        "w",
+        """
+        import time
+        class Wrapper:
+            patience_s = 0.2
+            def __init__(self, config): pass
+            def enter(self, attempt):
+                if not attempt.member.first:
+                    time.sleep(60)
+                return {}
+            def leave(self, error): pass
+        """,
+    )
+    inputs = {"gate": str(world.folder / "never")}
+    outcome = await world.run(gang("wait", inputs, wrappers=(WrapperSpec("w", "w:Wrapper"),)))
+    assert isinstance(outcome, Failed)
+    assert (outcome.error.code, outcome.error.kind) == ("PluginFailed", "SYSTEM")
+    assert outcome.error.evidence["member"] == "worker-1"
+
+
 def test_outside_of_gangs_nobody_is_a_member():
     assert member_of({}) is None
 

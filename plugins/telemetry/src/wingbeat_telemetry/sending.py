@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Sequence
+from urllib.parse import urlsplit, urlunsplit
 
 from opentelemetry.exporter.otlp.proto.http import trace_exporter
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
@@ -20,28 +21,55 @@ DELAY_S = 1.0
 BATCH_MAX = 512
 CLOSE_S_MAX = 3.0
 GIVE_UP_S_MAX = 0.5
+WHY_CHARS_MAX = 500
 
 _log = logging.getLogger("wingbeat.plugins")
 _exporting = threading.local()
 
 
 def _not_ours(record: logging.LogRecord) -> bool:
-    """The library would tell every failure of every try; `_Counted` tells the first, and the end of it."""
-    return not getattr(_exporting, "ours", False)
+    """The library would tell every failure of every try; `_Counted` tells the first, with why, and the end of it."""
+    if not getattr(_exporting, "ours", False):
+        return True
+    _exporting.said[record.getMessage()] = None
+    return False
+
+
+class _Endpoint:
+    """Where spans go, as it may be shown: without a password, or a key in its query."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._kept = [part for part in (parts.query, parts.password) if part]
+        self._shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+
+    def __str__(self) -> str:
+        return self._shown
+
+    def masked(self, text: str) -> str:
+        """What the library says of it, in one line that is not too long."""
+        for part in self._kept:
+            text = text.replace(part, "***")
+        return " ".join(text.split())[:WHY_CHARS_MAX].rstrip(".")
 
 
 class _Counted(SpanExporter):
-    """The exporter, whose success is counted and marked."""
+    """The exporter, whose success is counted and marked.
 
-    def __init__(self, exporter: SpanExporter, tally: Tally, mark: Mark) -> None:
-        self._exporter, self._tally, self._mark = exporter, tally, mark
-        self._failing = False
+    Attributes:
+        why: Why the last spans were lost; empty if none were.
+    """
+
+    def __init__(self, exporter: SpanExporter, endpoint: _Endpoint, tally: Tally, mark: Mark) -> None:
+        self._exporter, self._endpoint, self._tally, self._mark = exporter, endpoint, tally, mark
+        self._failing, self.why = False, ""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send some. Raises nothing."""
-        _exporting.ours = True
+        _exporting.ours, _exporting.said = True, {}
         try:
-            result, why = self._exporter.export(spans), "the collector did not take them"
+            result = self._exporter.export(spans)
+            why = " ".join(_exporting.said) or "the collector did not take them"  # of all tries, each once
         except Exception as error:  # noqa: BLE001  # of a request that the library did not expect to fail
             result, why = SpanExportResult.FAILURE, f"{type(error).__name__}: {error}"
         finally:
@@ -50,17 +78,20 @@ class _Counted(SpanExporter):
             self._tally.sent += len(spans)
             self._mark.move(max(span.end_time or 0 for span in spans) / 1e9)
             if self._failing:
-                _log.warning("The collector takes spans again; %d are lost.", self._tally.failed + self._tally.dropped)
+                lost = self._tally.failed + self._tally.dropped
+                _log.warning("The collector %s takes spans again; %d are lost.", self._endpoint, lost)
         else:
             self._tally.failed += len(spans)
+            self.why = self._endpoint.masked(why)
             if not self._failing:
-                _log.warning("%d spans are lost: %s. Others will be tried.", len(spans), why)
+                told = "%d spans for %s are lost: %s. Others will be tried."
+                _log.warning(told, len(spans), self._endpoint, self.why)
         self._failing = result is not SpanExportResult.SUCCESS
         return result
 
     def shutdown(self) -> None:
         """Give up what is under way, and all later ones."""
-        _exporting.ours = True
+        _exporting.ours, _exporting.said = True, {}
         self._exporter.shutdown()
         _exporting.ours = False
 
@@ -77,11 +108,12 @@ class Sender(SpanProcessor):
         exporter = trace_exporter.OTLPSpanExporter(
             endpoint=settings.endpoint or None, headers=settings.headers or None, timeout=settings.timeout_s
         )
+        self._endpoint = _Endpoint(str(getattr(exporter, "_endpoint", settings.endpoint)))  # variables may name it, too
         queue_max = settings.queue_max or int(os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE") or QUEUE_MAX)
         delay_ms = float(os.environ.get("OTEL_BSP_SCHEDULE_DELAY") or DELAY_S * 1000)
         batch_max = int(os.environ.get("OTEL_BSP_MAX_EXPORT_BATCH_SIZE") or BATCH_MAX)
         self._tally, self._room = tally, queue_max
-        self._exporter = _Counted(exporter, tally, mark)
+        self._exporter = _Counted(exporter, self._endpoint, tally, mark)
         self._processor = BatchSpanProcessor(
             self._exporter,
             max_queue_size=queue_max,
@@ -100,7 +132,7 @@ class Sender(SpanProcessor):
         else:
             tally.dropped += 1
             if not self._full:
-                _log.warning("More than %d spans wait for the collector; more are dropped.", self._room)
+                _log.warning("More than %d spans wait for %s; more are dropped.", self._room, self._endpoint)
         self._full = full
 
     def close(self) -> None:
@@ -112,4 +144,5 @@ class Sender(SpanProcessor):
             self._exporter.shutdown()
             ending.join(GIVE_UP_S_MAX)
         if lost := self._tally.failed + self._tally.dropped + self._tally.waiting:
-            _log.warning("%d of %d spans were not sent.", lost, self._tally.made)
+            why = self._exporter.why or "it did not answer in time"
+            _log.warning("%d of %d spans were not sent to %s: %s.", lost, self._tally.made, self._endpoint, why)

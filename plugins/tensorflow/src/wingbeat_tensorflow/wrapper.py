@@ -31,6 +31,9 @@ def import_tensorflow() -> Any:
 class TensorFlowWrapper:
     """A `wingbeat.contracts.wrapper.Wrapper`: ``TF_CONFIG``, threads and the strategy of one process."""
 
+    patience_s = math.inf
+    """It waits for the other processes, which may train for days; a gang ends with the first that fails."""
+
     def __init__(self, config: dict[str, Any]) -> None:
         self._with_strategy = config.get("strategy", True)
         self._together: Any = None

@@ -349,6 +349,7 @@ class ProcessExecutor:
             module=task.entry.module,
             function=task.entry.function,
             outputs=tuple(output.name for output in task.interface.outputs),
+            run_s=task.timeout.run_s,
             bundle=bundle,
             cache=self._parents.cache,
             spawn=task.isolation is Isolation.SPAWN,

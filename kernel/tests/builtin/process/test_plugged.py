@@ -1,0 +1,170 @@
+"""Plugins inside an attempt's process: one that raises, hangs or answers wrongly is named, and fails the attempt by the system."""
+
+import pytest
+
+from wingbeat.base.errors import ErrorKind
+from wingbeat.contracts.executor import Failed
+from wingbeat.contracts.storage import StorageRef
+from wingbeat.spec.entities import TimeoutSpec, WrapperSpec
+from wingbeat.spec.literal import Inline
+
+pytestmark = pytest.mark.anyio
+
+WRAPPER = (WrapperSpec("acme", "acme_w:Wrapper"),)
+FRAMES = ("contextlib", "runtime/", "types/blobs", "threading")
+"""What nobody wants to read in a trace: our frames, and those of how we call."""
+
+
+@pytest.fixture
+def wrapped(world):
+    """Runs a function inside a wrapper, which is of an installed distribution."""
+    info = world.bundle / "acme_wrapper-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-wrapper\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text("[wingbeat]\nacme = acme_w\n")
+
+    async def run(
+        enter="return {Session: Session()}",
+        leave="pass",
+        function="session: Session",
+        body="return 1",
+        patience=None,
+        **task,
+    ):
+        world.module(
+            "acme_w",
+            f"""
+            import time
+            class Session: pass
+            class Wrapper:
+                patience_s = {patience or (0.2 if "sleep" in enter + leave else 60)}
+                def __init__(self, config): pass
+                def enter(self, attempt):
+                    {enter}
+                def leave(self, error):
+                    {leave}
+            """,
+        )
+        world.module("m", f"from acme_w import Session\ndef f({function}) -> int:\n    {body}\n")
+        return await world.run(world.request("m:f", wrappers=WRAPPER, **task))
+
+    return run
+
+
+def told(outcome):
+    """The message of a failure of the system that names a plugin."""
+    assert isinstance(outcome, Failed), outcome
+    error = outcome.error
+    assert (error.code, error.kind, error.retryable) == ("PluginFailed", ErrorKind.SYSTEM, True)
+    assert not [frame for frame in FRAMES if frame in error.trace], error.trace
+    return error.message
+
+
+NAMED = "The wrapper 'acme' (acme-wrapper 1.2) failed (enter): "
+
+
+@pytest.mark.parametrize(
+    ("enter", "why"),
+    [
+        ("return [1]", "it answers with list, not with dict"),
+        ("return None", "it answers with None, not with dict"),
+        ("return {1: 2}", "it offers something by 1, which is no class and no name"),
+        ("return {Session: 3}", "it offers int as Session"),
+        ("return {'session': 3}", "it offers 'session' as int, not as Session"),
+        ("return {}", "it does not offer the parameter 'session' of task m.f (Session); it offers nothing"),
+        ("raise RuntimeError('no cluster')", "RuntimeError: no cluster"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+    ],
+)
+async def test_a_wrapper_that_does_not_do_what_it_should_is_named(wrapped, enter, why):
+    outcome = await wrapped(enter)
+    assert told(outcome) == NAMED + why
+    assert "raise" not in enter or 'File "acme_w.py", line 8, in enter' in outcome.error.trace
+
+
+async def test_a_wrapper_that_hangs_is_ended_and_told_where(wrapped):
+    outcome = await wrapped("exec('try:\\n while True: time.sleep(1)\\nexcept BaseException: pass')")
+    assert told(outcome) == f"{NAMED}it did not answer within 0.2 s"
+    assert 'File "acme_w.py", line 8, in enter' in outcome.error.trace
+
+
+async def test_a_wrapper_that_takes_all_the_time_of_its_task_is_named_before_that_is_over(wrapped):
+    outcome = await wrapped("time.sleep(60)", patience=600, timeout=TimeoutSpec(run_s=0.8))
+    assert told(outcome).startswith(f"{NAMED}it did not answer within 0.")
+
+
+async def test_what_a_wrapper_says_about_settings_is_not_changed(wrapped):
+    outcome = await wrapped(
+        "from wingbeat.base.errors import ConfigurationError; raise ConfigurationError('Install it.')"
+    )
+    assert (outcome.error.code, outcome.error.retryable) == ("ConfigurationError", False)
+
+
+@pytest.mark.parametrize("leave", ["time.sleep(60)", "raise RuntimeError('stuck')"])
+async def test_a_wrapper_that_does_not_let_go_does_not_change_what_the_function_came_to(wrapped, world, leave):
+    assert (await wrapped(leave=leave)).outputs == {"o0": Inline(1)}
+    why = "it did not answer within 0.2 s" if "sleep" in leave else "RuntimeError: stuck"
+    named = f"The wrapper 'acme' (acme-wrapper 1.2) failed (leave): {why}"
+    assert named in (world.attempt("x1/n0/0") / "log").read_text()
+
+
+async def test_a_wrapper_that_does_not_let_go_does_not_change_what_the_function_raised(wrapped):
+    outcome = await wrapped(leave="time.sleep(60)", body="raise ValueError('mine')")
+    assert (outcome.error.code, outcome.error.kind) == ("ValueError", ErrorKind.USER)
+    assert outcome.error.message == "mine (m.py:3)"
+
+
+TYPE = """
+import time
+from wingbeat.types import BlobType, register
+class Value: pass
+class Handler:
+    layout = "file"
+    patience_s = {patience}
+    def write(self, value, path):
+        {write}
+        open(path, "w").close()
+    def read(self, path, hint):
+        {read}
+register("acme_t.Value", BlobType("acme"), "acme_t:Handler")
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "does", "why"),
+    [
+        ("write", "raise RuntimeError('broken')", "RuntimeError: broken"),
+        ("write", "time.sleep(60)", "it did not answer within 0.2 s"),
+        ("read", "return [1]", "it answers with list, not with Value"),
+        ("read", "raise ValueError('damaged')", "ValueError: damaged"),
+        ("read", "time.sleep(60)", "it did not answer within 0.2 s"),
+    ],
+)
+async def test_a_type_that_does_not_do_what_it_should_is_named(world, tmp_path, call, does, why):
+    (tmp_path / "store").mkdir()
+    does = {"write": "pass", "read": "return Value()", "patience": 0.2 if "sleep" in does else 60, call: does}
+    world.module("acme_t", TYPE.format(**does))
+    world.module(
+        "m",
+        """
+        from acme_t import Value
+        def give() -> Value:
+            return Value()
+        def take(value: Value) -> int:
+            return 1
+        """,
+    )
+    storage = StorageRef("store", "wingbeat.builtin.filestore:FileStore", {"root": str(tmp_path / "store")})
+    outcome = await world.run(world.request("m:give", "x1/n0/0"), storage=storage)
+    if call == "read":
+        request = world.request("m:take", "x1/n1/0", {"value": outcome.outputs["o0"]})
+        outcome = await world.run(request, storage=storage)
+    assert told(outcome) == f"The type 'acme_t.Value' (acme_t:Handler) failed ({call}): {why}"
+
+
+async def test_what_a_type_says_of_a_value_is_the_authors(world):
+    world.module("acme_t", TYPE.format(write="raise ValueError('too odd')", read="pass", patience=60))
+    world.module("m", "from acme_t import Value\ndef give() -> Value:\n    return Value()\n")
+    outcome = await world.run(world.request("m:give"))
+    assert (outcome.error.code, outcome.error.kind) == ("TypeError", ErrorKind.USER)
+    assert "this acme_t.Value cannot be stored: too odd" in outcome.error.message
