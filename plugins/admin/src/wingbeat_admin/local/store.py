@@ -6,13 +6,12 @@ import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from wingbeat.base import ids
-from wingbeat.base.errors import ConflictError, InputError, NotFound
+from wingbeat.base.errors import InputError, NotFound
 from wingbeat.contracts.admin import (
     CAUSE_LABEL,
     ENTITY_LABEL,
@@ -23,7 +22,6 @@ from wingbeat.contracts.admin import (
     EntityQuery,
     ExecutionPage,
     ExecutionQuery,
-    Kind,
     NotificationEntry,
     NotificationPage,
     NotificationQuery,
@@ -32,18 +30,12 @@ from wingbeat.contracts.admin import (
 from wingbeat.contracts.artifacts import USES_LABEL, ArtifactEntry, ArtifactPage, ArtifactQuery, Lineage
 from wingbeat.contracts.backfill import BACKFILL_LABEL
 from wingbeat.contracts.engine import Change, ExecutionView, Summary
-from wingbeat.spec.codec import canonical
-from wingbeat.spec.diff import differences
-from wingbeat.spec.entities import Closure, Interface, LaunchPlanSpec
-from wingbeat.spec.identity import Identity, Name, parse_identity, parse_name
+from wingbeat.spec.identity import Identity, Name, parse_identity
 from wingbeat.spec.phase import ExecutionPhase
-from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec, TriggerSpec
-from wingbeat_admin.local import artifacts, backfills, due, history, notices, refusals, retention
+from wingbeat_admin.local import active, artifacts, backfills, due, history, inventory, notices, refusals, retention
 from wingbeat_admin.local.due import Due
 from wingbeat_admin.local.notices import Notice
 from wingbeat_admin.local.telling import Deadline, labels_of
-from wingbeat_admin.local.ticks import decided
-from wingbeat_admin.places import clause, is_within
 from wingbeat_admin.settings import Rule
 
 P = ParamSpec("P")
@@ -51,30 +43,7 @@ T = TypeVar("T")
 
 PARENT_LABEL = "wingbeat/parent"
 """Label of an execution that another one has launched."""
-DIFFERENCES_MAX = 20
-"""How many differences a refusal tells."""
-
-
-class _Body(Struct, frozen=True, omit_defaults=True):
-    """What the file holds of an entity besides its closure."""
-
-    interface: Interface
-    created_at: float
-    by: str = ""
-    doc: str = ""
-    plan: LaunchPlanSpec | None = None
-
-
-_body = msgspec.json.Decoder(_Body)
-_closure = msgspec.json.Decoder(Closure)
 _labels = msgspec.json.Decoder(dict[str, str])
-_ENTITY = (
-    "entities.number, entities.project, entities.domain, entities.name, entities.version, kind, digest, body, active.version, "
-    "active.paused, active.next"
-)
-_ENTITIES = f"""
-    SELECT {_ENTITY} FROM entities LEFT JOIN active USING (project, domain, name)
-"""
 
 
 class Noted(Struct, frozen=True):
@@ -128,152 +97,49 @@ class Store:
         with self.transaction() as db:
             return work(db, *args, **kwargs)
 
-    # -- the inventory
+    # -- the inventory, and what of it is active
 
     def register(
         self, ids: Sequence[Identity], definitions: Sequence[Definition], at: float, by: str
     ) -> list[Registered]:
         """All or none. Raises ConflictError."""
-        given = list(zip(ids, definitions, strict=True))
-        with self.transaction():
-            there = [self._found(id) for id in ids]
-            others = [each for each, row in zip(given, there, strict=True) if row and row[6] != each[1].digest]
-            if others:
-                raise self._conflict(others)
-            found = [self._register(id, definition, at, by) for id, definition in given]
+        with self.transaction() as db:
+            found = inventory.register(db, ids, definitions, at, by)
             for id, each in zip(ids, found, strict=True):
                 if each.created:
-                    self._fire_version("registered", id, at)
+                    active.fire_version(db, "registered", id, at)
             return found
-
-    def _register(self, id: Identity, definition: Definition, at: float, by: str) -> Registered:
-        digest = definition.digest
-        if self._found(id) is not None:
-            return Registered(str(id), definition.kind, created=False)
-        closure = canonical(definition.closure)
-        name = ids.digest(closure)
-        self._db.execute("INSERT OR IGNORE INTO closures VALUES (?, ?)", (name, closure))
-        doc = definition.plan.doc if definition.plan is not None else definition.closure.workflow.doc
-        body = msgspec.json.encode(_Body(definition.interface, at, by, doc, definition.plan))
-        self._db.execute(
-            "INSERT INTO entities (project, domain, name, version, kind, digest, closure, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (id.project, id.domain, id.name, id.version, definition.kind, digest, name, body),
-        )
-        return Registered(str(id), definition.kind, created=True)
-
-    def _conflict(self, others: Sequence[tuple[Identity, Definition]]) -> ConflictError:
-        """The error for those that have another content: it tells of the one that says most, as of all the bundle has changed."""
-        every = [(id, self._differences(id, definition)) for id, definition in others]
-        id, found = max(every, key=lambda each: len(each[1]))
-        more = len(found) - DIFFERENCES_MAX
-        told = "\n".join(f"    {line}" for line in found[:DIFFERENCES_MAX]) + (
-            f"\n    and {more} more" if more > 0 else ""
-        )
-        return ConflictError(
-            f"{id} is registered already, with another content:\n{told}",
-            hint="A version never changes: register under another one.",
-        )
-
-    def _differences(self, id: Identity, definition: Definition) -> list[str]:
-        there = self.definition(id)
-        compared = differences(there.closure, definition.closure, old_plan=there.plan, new_plan=definition.plan)
-        found = [str(difference) for difference in compared]
-        if there.kind is not definition.kind:
-            found.insert(0, f"it is a {there.kind.label}, not a {definition.kind.label}")
-        return found
 
     def entity(self, name: Name, version: str) -> Entity:
         """One version; without it, the active or else the newest one. Raises NotFound."""
-        return _entity(self._row(name, version))
+        return inventory.entity(self._db, name, version)
 
     def definition(self, id: Identity) -> Definition:
         """What was registered. Raises NotFound."""
-        row = self._row(id.entity, id.version)
-        query = "SELECT closures.body FROM entities JOIN closures ON closures.digest = closure WHERE number = ?"
-        (closure,) = self._db.execute(query, (row[0],)).fetchone()
-        return Definition(Kind(row[5]), row[3], _closure.decode(closure), _body.decode(row[7]).plan)
-
-    def _row(self, name: Name, version: str) -> tuple[Any, ...]:
-        row = self._found(name.at(version)) if version else self._newest(name)
-        if row is None:
-            if version and (versions := self._versions(name)):
-                raise NotFound(f"{name} has no version {version!r}.", hint=f"Its versions are {', '.join(versions)}.")
-            raise unregistered(name)
-        return row
-
-    def _found(self, id: Identity) -> tuple[Any, ...] | None:
-        where = "project = ? AND domain = ? AND name = ? AND entities.version = ?"
-        found: tuple[Any, ...] | None = self._db.execute(
-            f"{_ENTITIES} WHERE {where}", (id.project, id.domain, id.name, id.version)
-        ).fetchone()
-        return found
-
-    def _newest(self, name: Name) -> tuple[Any, ...] | None:
-        where = "project = ? AND domain = ? AND name = ? ORDER BY entities.version IS active.version DESC, number DESC LIMIT 1"
-        found: tuple[Any, ...] | None = self._db.execute(
-            f"{_ENTITIES} WHERE {where}", (name.project, name.domain, name.name)
-        ).fetchone()
-        return found
-
-    def _versions(self, name: Name) -> list[str]:
-        query = (
-            "SELECT version FROM entities WHERE project = ? AND domain = ? AND name = ? ORDER BY number DESC LIMIT 10"
-        )
-        return [version for (version,) in self._db.execute(query, (name.project, name.domain, name.name))]
+        return inventory.definition(self._db, id)
 
     def entities(self, query: EntityQuery) -> EntityPage:
         """A page. Raises NotFound for an `after` that is not there."""
-        condition, inside = clause(query.within)
-        where, values = [condition], list[object](inside)
-        for column in ("kind", "project", "domain", "name"):
-            if value := getattr(query, column):
-                where.append(f"{column} = ?")
-                values.append(value)
-        if query.after:
-            text, _, version = query.after.partition("@")
-            name = parse_name(text)
-            if not is_within(query.within, name.project, name.domain):
-                raise unregistered(name)
-            where.append("number < ?")
-            values.append(self._row(name, version)[0])
-        limit = max(1, min(query.limit, PAGE_MAX))
-        rows = self._db.execute(
-            f"{_ENTITIES} WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?", (*values, limit + 1)
-        ).fetchall()
-        items = [_entity(row) for row in rows[:limit]]
-        return EntityPage(items, items[-1].id if len(rows) > limit else "")
-
-    # -- launch plans
+        return inventory.page(self._db, query)
 
     def activate(self, id: Identity, watched: str, first: float | None, at: float) -> None:
-        """Make a version the active one. Its trigger counts from `at` on, with the tick `first` if it is a schedule; as before, if
-        it is active already."""
-        with self.transaction():
-            if self._active(id.entity) != id.version:
-                self._fire_version("activated", id, at)
-            self._db.execute(
-                "INSERT INTO active VALUES (?, ?, ?, ?, ?, ?, ?, '') ON CONFLICT DO UPDATE SET "
-                "since = CASE WHEN watched = excluded.watched THEN since ELSE excluded.since END, watched = excluded.watched, "
-                "next = CASE WHEN version = excluded.version THEN next ELSE excluded.next END, version = excluded.version",
-                (id.project, id.domain, id.name, id.version, at, watched, first),
-            )
-
-    def _active(self, name: Name) -> str:
-        where = "project = ? AND domain = ? AND name = ?"
-        values = (name.project, name.domain, name.name)
-        row = self._db.execute(f"SELECT version FROM active WHERE {where}", values).fetchone()
-        return "" if row is None else str(row[0])
+        """Make a version the active one: see `active.activate`."""
+        with self.transaction() as db:
+            active.activate(db, id, watched, first, at)
 
     def pause(self, name: Name, reason: str, next_: float | None) -> bool:
         """Pause with a reason, or (without) go on with the tick `next_`; False if it is not active."""
-        set_ = "UPDATE active SET paused = ?, next = coalesce(?, next) WHERE project = ? AND domain = ? AND name = ?"
-        return self._db.execute(set_, (reason, next_, name.project, name.domain, name.name)).rowcount > 0
+        return active.pause(self._db, name, reason, next_)
 
     def deactivate(self, name: Name) -> None:
         """Have none be active."""
-        with self.transaction():
-            where = "project = ? AND domain = ? AND name = ?"
-            self._db.execute(f"DELETE FROM active WHERE {where}", (name.project, name.domain, name.name))
+        with self.transaction() as db:
+            active.deactivate(db, name)
+
+    def look(self, now: float) -> tuple[int, float | None]:
+        """Decide about the ticks that have come; says how many launches are due, and when to look again."""
+        with self.transaction() as db:
+            return active.look(db, now)
 
     # -- the history, and what follows from it
 
@@ -294,7 +160,8 @@ class Store:
                 if change.execution.phase.terminal and not (before or ExecutionPhase.RUNNING).terminal:
                     found += due.ended(self._db, change.execution.id)
                     backfills.ended(self._db, change.execution, at)
-                    found += self._fire(change.execution, at)
+                    if watched := change.execution.labels.get(ENTITY_LABEL, "").partition("@")[0]:
+                        found += active.fire_end(self._db, watched, change.execution, at)
                     found += self._succeeded(change.execution, at)
                     self._pause_failed(change.execution)
             self._db.execute("UPDATE meta SET value = ? WHERE key = 'cursor'", (changes[-1].number,))
@@ -306,8 +173,7 @@ class Store:
             return 0
         specs = [rule.spec for rule in self.rules if rule.fits(summary.labels)]
         if (id := _of(summary)) is not None:
-            row = self._found(id)
-            plan = None if row is None or row[5] != Kind.LAUNCHPLAN else _body.decode(row[7]).plan
+            plan = inventory.plan(self._db, id)
             specs += () if plan is None else plan.notifications
         if not specs and not summary.phase.terminal:
             return 0
@@ -316,7 +182,7 @@ class Store:
     def _succeeded(self, summary: Summary, at: float) -> int:
         """Take note of what is to be published; 1 if something is."""
         id = _of(summary)
-        if summary.phase is not ExecutionPhase.SUCCEEDED or id is None or self._found(id) is None:
+        if summary.phase is not ExecutionPhase.SUCCEEDED or id is None or not inventory.is_registered(self._db, id):
             return 0
         if not self.definition(id).closure.workflow.publishes:
             return 0
@@ -334,28 +200,9 @@ class Store:
             for entry in entries:
                 name = parse_identity(entry.id).entity
                 if artifacts.add(self._db, name, entry):
-                    found += self._fire_artifact(name, entry, at)
+                    found += active.fire_artifact(self._db, name, entry, at)
             artifacts.published(self._db, execution)
         return found
-
-    def _fire_artifact(self, name: Name, entry: ArtifactEntry, at: float) -> int:
-        count = 0
-        for id, trigger, since in self._watching(f"artifact {name}"):
-            if not isinstance(trigger, OnArtifactSpec) or entry.created_at < since:
-                continue
-            fits = trigger.partitions.items() <= entry.partitions.items()
-            if fits and (not trigger.only_changed or artifacts.is_changed(self._db, name, entry)):
-                count += due.add_fired(self._db, id, entry.id, at)
-        return count
-
-    def _fire_version(self, event: str, id: Identity, at: float) -> int:
-        """Decide what a new version starts, or one that is the active one now."""
-        cause = f"{event} {id}" if event == "registered" else f"{event} {id} {at!r}"
-        count = 0
-        for plan, trigger, _ in self._watching(f"version {id.entity}"):
-            if isinstance(trigger, OnVersionSpec) and trigger.event == event:
-                count += due.add_fired(self._db, plan, cause, at)
-        return count
 
     def artifacts(self, query: ArtifactQuery) -> ArtifactPage:
         """A page. Raises NotFound for an `after` that is not there."""
@@ -372,15 +219,13 @@ class Store:
     def _pause_failed(self, summary: Summary) -> None:
         """Pause the schedule that has launched it, if it says so."""
         id, cause = _of(summary), summary.labels.get(CAUSE_LABEL, "")
-        if not cause.startswith("tick ") or BACKFILL_LABEL in summary.labels:
+        if not cause.startswith("tick ") or BACKFILL_LABEL in summary.labels or id is None:
             return
         if summary.phase not in (ExecutionPhase.FAILED, ExecutionPhase.TIMED_OUT):
             return
-        if id is None or self._found(id) is None:
-            return
-        schedule = self._schedule(id)
+        schedule = active.schedule(self._db, id)
         if schedule is not None and schedule.pause_on_failure:
-            self.pause(id.entity, f"the execution {summary.id} has failed", None)
+            active.pause(self._db, id.entity, f"the execution {summary.id} has failed", None)
 
     def _phase(self, execution: str) -> ExecutionPhase | None:
         row = self._db.execute("SELECT phase FROM executions WHERE id = ?", (execution,)).fetchone()
@@ -407,62 +252,12 @@ class Store:
             with contextlib.suppress(msgspec.DecodeError):  # a label that is none of ours
                 artifacts.add_uses(self._db, summary.id, _labels.decode(uses).items())
 
-    def _fire(self, summary: Summary, at: float) -> int:
-        """Decide which launch plans its end starts. A child execution is its parent's affair."""
-        watched = summary.labels.get(ENTITY_LABEL, "").partition("@")[0]
-        if not watched:
-            return 0
-        count = 0
-        for id, trigger, since in self._watching(watched):
-            if not isinstance(trigger, OnEndSpec) or summary.phase not in trigger.phases:
-                continue
-            if summary.ended_at is not None and summary.ended_at < since:
-                continue
-            count += due.add_fired(self._db, id, summary.id, at)
-        return count
-
-    def _watching(self, watched: str) -> Iterator[tuple[Identity, TriggerSpec | None, float]]:
-        """Active launch plans that wait for that, their triggers, and since when."""
-        query = "SELECT project, domain, name, version, since FROM active WHERE watched = ?"
-        for project, domain, name, version, since in self._db.execute(query, (watched,)).fetchall():
-            id = Identity(project, domain, name, version)
-            plan = _body.decode(self._row(id.entity, version)[7]).plan
-            yield id, None if plan is None else plan.trigger, since
-
-    def look(self, now: float) -> tuple[int, float | None]:
-        """Decide about the ticks that have come; says how many launches are due, and when to look again."""
-        decided_ = 0
-        with self.transaction():
-            where = "next <= ? AND paused = '' ORDER BY next LIMIT 1000"
-            query = f"SELECT project, domain, name, version, next FROM active WHERE {where}"
-            for project, domain, name, version, next_ in self._db.execute(query, (now,)).fetchall():
-                id = Identity(project, domain, name, version)
-                schedule = self._schedule(id)
-                if schedule is None:
-                    self._set_next(id.entity, None)
-                    continue
-                found = decided(schedule, next_, now)
-                for tick in found.ticks:
-                    decided_ += due.add_tick(self._db, id, schedule, tick)
-                self._set_next(id.entity, found.next)
-        (again,) = self._db.execute("SELECT min(next) FROM active WHERE paused = ''").fetchone()
-        return decided_, again
-
     def _summary(self, execution: str) -> Summary:
         """What the history has of an execution."""
         entry = history.entry(self._db, execution)
         given = {"project": entry.project, "domain": entry.domain, ENTITY_LABEL: entry.entity, CAUSE_LABEL: entry.cause}
         labels = {**entry.labels, **{name: value for name, value in given.items() if value}}
         return Summary(entry.id, entry.workflow, entry.phase, entry.created_at, entry.ended_at, labels)
-
-    def _set_next(self, name: Name, next_: float | None) -> None:
-        where = "project = ? AND domain = ? AND name = ?"
-        self._db.execute(f"UPDATE active SET next = ? WHERE {where}", (next_, name.project, name.domain, name.name))
-
-    def _schedule(self, id: Identity) -> ScheduleSpec | None:
-        plan = _body.decode(self._row(id.entity, id.version)[7]).plan
-        trigger = None if plan is None else plan.trigger
-        return trigger if isinstance(trigger, ScheduleSpec) else None
 
     def ready(self, now: float, limit: int) -> list[Due]:
         """What is to be launched now."""
@@ -575,20 +370,3 @@ def _of(summary: Summary) -> Identity | None:
         return parse_identity(summary.labels.get(ENTITY_LABEL, ""))
     except InputError:
         return None
-
-
-def unregistered(name: Name) -> NotFound:
-    """What is said of a name that nothing has."""
-    return NotFound(f"Nothing is registered as {name}.", hint="See 'wingbeat get workflows|tasks|launchplans'.")
-
-
-def _entity(row: Sequence[Any]) -> Entity:
-    _, project, domain, name, version, kind, digest, body, active, paused, next_ = row
-    found = _body.decode(body)
-    plan = found.plan
-    return Entity(
-        str(Identity(project, domain, name, version)), Kind(kind), digest, found.interface, found.created_at, found.by, found.doc,
-        active == version, {} if plan is None else plan.fixed, None if plan is None else plan.trigger,
-        paused if active == version else "", next_ if active == version and not paused else None,
-        {} if plan is None else plan.newest,
-    )  # fmt: skip

@@ -40,7 +40,7 @@ from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec
 from wingbeat_admin.client.access import KeyRequest
 from wingbeat_admin.local.backfills import unknown_backfill
 from wingbeat_admin.local.grants import unknown_key
-from wingbeat_admin.local.store import unregistered
+from wingbeat_admin.local.inventory import unregistered
 from wingbeat_admin.places import DOMAIN, PROJECT
 from wingbeat_admin.server.bodies import Again, body_of, reference_of
 from wingbeat_admin.server.policy import Caller, Need
