@@ -71,10 +71,14 @@ def fill(store: Store) -> None:
                 "project": project,
                 "domain": "production",
                 "wingbeat/entity": f"{project}/production/w{number % 7}@v1",
+                "size": str(number * 7919 % 1000),
             }
             begin = 1e9 + number
             changes.append(
-                Change(number + 1, Summary(f"e{number}", "m.w", phases[number // 20 % 10], begin, begin + 5, labels))
+                Change(
+                    number + 1,
+                    Summary(f"e{number}", "m.w", phases[number // 20 % 10], begin, begin + number * 31 % 97, labels),
+                )
             )
         store.project(changes, 0.0)
 
@@ -85,6 +89,10 @@ QUERIES = {
     "of a phase": ExecutionQuery("p3", "production", phase=ExecutionPhase.FAILED),
     "of a workflow": ExecutionQuery(entity="p3/production/w4"),
     "from the middle": ExecutionQuery("p3", after=f"e{HISTORY // 2 + 3}"),
+    "the longest": ExecutionQuery(sort="-duration"),
+    "the longest of a project": ExecutionQuery("p3", sort="-duration"),
+    "of a workflow, by phase": ExecutionQuery(entity="p3/production/w4", sort="phase"),
+    "by a value, of a project": ExecutionQuery("p3", sort="labels.size"),
 }
 
 

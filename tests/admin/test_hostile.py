@@ -153,7 +153,9 @@ def test_what_is_no_text(door: Door) -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        "order=name", "order=-created_at,(select+1)", "order=created_at;drop+table", "limit=-1", "limit=0", "limit=1000000000",
+        "order=name", "sort=team", "sort=-created_at,(select+1)", "sort=created_at;drop+table", "sort=inputs.a';--", "sort=labels.",
+        "sort=name%0a", "sort=inputs." + "x" * 300, "sort=name&after=~", "sort=name&after=~" + "A" * 9000, "sort=phase&after=~W10",
+        "limit=-1", "limit=0", "limit=1000000000",
         "limit=1e9", "after=nothing", "after=%00", "after=there'--", "phase=running", "phase=RUNNING'", "since=x",
         "values=inputs.n", "values=inputs.n;select=1", "values=(a%2B)%2B%24" + "a" * 300, "values=" + "%25_" * 200,
         "values=nodes.n=1", "labels==x", "&".join(["labels=a=b"] * 10_000)[:15_000], "&".join(["values=inputs.n=1"] * 500),

@@ -190,6 +190,29 @@ def test_lists_come_in_pages(shell: Shell) -> None:
     assert shell("get", "workflows", "--limit", "0").status == 2
 
 
+def test_lists_are_sorted(shell: Shell) -> None:
+    for version in ("v10", "v9"):
+        shell.register(version)
+    line = ("get", "workflows", "--name", "flow.build", "-o", "json")
+    found = shell(*line, "--sort", "-version").json["items"]
+    assert [each["id"] for each in found] == [f"{BUILD}@v10", f"{BUILD}@v9"]
+    assert [each["id"] for each in shell(*line, "--version", "v9", "--by", found[0]["by"]).json["items"]] == [
+        f"{BUILD}@v9"
+    ]
+    assert shell(*line, "--by", "nobody").json["items"] == []
+    for name, city in (("one", "sf"), ("two", "la"), ("three", "sf")):
+        assert shell("launch", "maps/production/flow.build@v9", "--city", city, "--name", name, "--wait").status == 0
+    line = ("get", "executions", "--sort", "-inputs.city", "--limit", "2", "-o", "json")
+    first = shell(*line).json
+    assert [each["id"] for each in first["items"]] == ["three", "one"]
+    rest = shell(*line, "--after", first["next"]).json
+    assert ([each["id"] for each in rest["items"]], rest["next"]) == (["two"], None)
+    assert shell("get", "executions", "-o", "json").json == shell("get", "executions", "-p", "maps", "-o", "json").json
+    refused = shell("get", "executions", "--sort", "team")
+    assert refused.status == 2
+    assert "inputs.NAME, outputs.NAME, labels.NAME" in refused.err
+
+
 def test_the_history_knows_what_was_launched_before_it_was_asked(shell: Shell) -> None:
     """Also where the command that asks is the first one that follows the engine since."""
     shell.register()

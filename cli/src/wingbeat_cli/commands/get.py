@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wingbeat_cli.access import apikeys, audit, grants
-from wingbeat_cli.arguments import complete_references, execution_argument
+from wingbeat_cli.arguments import execution_argument
 from wingbeat_cli.backfills import backfill, backfills
+from wingbeat_cli.executions import executions
 from wingbeat_cli.group import HELP, output_option
 from wingbeat_cli.places import listing as settings
 from wingbeat_cli.refusals import listing as refusals
+from wingbeat_cli.selecting import pairs, place_options, sort_option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from wingbeat.contracts.admin import Admin, Entity, ExecutionEntry, ExecutionQuery, NotificationEntry, Notifying
+    from wingbeat.contracts.admin import Admin, Entity, NotificationEntry, Notifying
     from wingbeat.contracts.artifacts import ArtifactEntry, Artifacts
-    from wingbeat.contracts.engine import Summary
     from wingbeat.kernel import Kernel
 
 
@@ -28,14 +27,8 @@ def command() -> None:
     """List what is there."""
 
 
-for each in (apikeys, grants, audit, backfill, backfills, settings, refusals):
+for each in (executions, apikeys, grants, audit, backfill, backfills, settings, refusals):
     command.add_command(each)
-
-
-def _place(function: Any) -> Any:
-    project = click.option("--project", "-p", default="", help="Of this project only.")
-    domain = click.option("--domain", "-d", default="", help="Of this domain only.")
-    return project(domain(function))
 
 
 def _page(function: Any) -> Any:
@@ -50,17 +43,20 @@ def _page(function: Any) -> Any:
 
 def _inventory(name: str, kind: str, what: str) -> None:
     @command.command(name, help=f"List the {what} that are registered: every version, the newest first.")
-    @_place
+    @place_options
     @click.option("--name", default="", help="Of this name only.")
+    @click.option("--version", default="", help="Of this version only.")
+    @click.option("--by", default="", metavar="PRINCIPAL", help="Registered by this one only.")
+    @sort_option("ENTITY_SORTS", "By created_at, name or version")
     @_page
-    def listing(project: str, domain: str, name: str, limit: int, after: str, output: str) -> int:
+    def listing(limit: int, after: str, output: str, **wanted: Any) -> int:
         from wingbeat.contracts.admin import EntityPage, EntityQuery, Kind
         from wingbeat_cli.door import within
         from wingbeat_cli.remembered import remember
 
         async def work(kernel: Kernel) -> EntityPage:
             admin = await kernel.admin()
-            return await admin.entities(EntityQuery(Kind(kind), project, domain, name, after, limit))
+            return await admin.entities(EntityQuery(Kind(kind), after=after, limit=limit, **wanted))
 
         page = within(work)
         remember((each.kind, each.id) for each in page.items)
@@ -83,7 +79,7 @@ _inventory("launchplans", "launchplan", "launch plans")
 
 
 @command.command("artifacts")
-@_place
+@place_options
 @click.option("--name", default="", help="Of this name only.")
 @click.option("--partition", "partitions", multiple=True, metavar="KEY=VALUE", help="Of these keys only.")
 @_page
@@ -94,7 +90,7 @@ def artifacts(
     from wingbeat.contracts.artifacts import ArtifactPage, ArtifactQuery
     from wingbeat_cli.door import within
 
-    keys = _pairs("--partition", partitions)
+    keys = pairs("--partition", partitions)
 
     async def work(kernel: Kernel) -> ArtifactPage:
         return await keeping(await kernel.admin()).artifacts(ArtifactQuery(project, domain, name, keys, after, limit))
@@ -155,132 +151,8 @@ def _entities(found: list[Entity]) -> None:
     echo(columns(rows, heading=heading, colour=coloured(sys.stdout)))
 
 
-def _phases(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    from wingbeat.spec.phase import ExecutionPhase
-
-    return [phase for phase in ExecutionPhase if phase.startswith(incomplete.upper())]
-
-
-@command.command("executions")
-@_place
-@click.option(
-    "--entity",
-    default="",
-    metavar="PROJECT/DOMAIN/NAME[@VERSION]",
-    shell_complete=complete_references,
-    help="Of this workflow, task or launch plan only.",
-)
-@click.option("--phase", default="", shell_complete=_phases, help="Of this phase only, as FAILED.")
-@click.option("--workflow", default="", metavar="NAME", help="Of this workflow only, whether it is registered or not.")
-@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="With this label only.")
-@click.option("--by", default="", metavar="PRINCIPAL", help="Launched by this one only, as user:ana@example.org.")
-@click.option("--where", "values", multiple=True, metavar="CONDITION", help="As inputs.city=sf or outputs.o0>=0.5.")
-@click.option("--since", default="", metavar="TIME", help="Launched then or later: 2026-11-30T18:00, or 2h ago.")
-@click.option("--until", default="", metavar="TIME", help="Launched before that.")
-@click.option(
-    "--order",
-    type=click.Choice(["-created_at", "created_at", "-ended_at", "ended_at"]),
-    default="-created_at",
-    show_default=True,
-    help="The newest (-) or the oldest first, by launch or by end.",
-)
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many at most.")
-@click.option(
-    "--after", default="", metavar="ID", help="Continue behind this execution, the last one of the list before."
-)
-@output_option()
-def executions(limit: int, after: str, output: str, **wanted: Any) -> int:
-    """List executions, the newest first.
-
-    What is asked by more than their number is the history: what is registered, and what was run in a home that has an admin.
-
-    Executions go on while a process has their home open: `wingbeat run`, or a program with a Kernel. Where none has, those
-    that have not ended are marked "no kernel": nothing decides for them. The same `wingbeat run` again goes on with its
-    own, and any process that opens the home goes on with all of them.
-    """
-    from wingbeat.kernel import home_path
-    from wingbeat_cli.door import is_elsewhere, reading
-
-    if any(wanted[name] for name in wanted if name != "order") or wanted["order"] != "-created_at":
-        return _history(_query(wanted, after, limit), output)
-    found = []
-    if is_elsewhere() or home_path().is_dir():
-        found = reading(lambda kernel: kernel.engine.executions(after=after, limit=limit))
-    if output != "table":
-        from wingbeat_cli.render import document
-
-        following = found[-1].id if len(found) == limit else None
-        document.dump({"items": [document.summary(each) for each in found], "next": following}, output)
-    elif found:
-        _table(found)
-    else:
-        click.echo("there are no executions", err=True)
-    return 0
-
-
-def _query(wanted: dict[str, Any], after: str, limit: int) -> ExecutionQuery:
-    from wingbeat.contracts.admin import BY_LABEL, ExecutionQuery
-    from wingbeat.spec.phase import ExecutionPhase
-
-    phase = wanted["phase"]
-    if phase and phase not in ExecutionPhase.__members__:
-        raise click.UsageError(f"there is no phase {phase!r}; phases are {', '.join(ExecutionPhase)}")
-    labels = _pairs("--label", wanted["labels"]) | ({BY_LABEL: wanted["by"]} if wanted["by"] else {})
-    return ExecutionQuery(
-        wanted["project"], wanted["domain"], wanted["entity"], ExecutionPhase(phase) if phase else None, after, min(limit, 1000),
-        wanted["workflow"], labels, _moment(wanted["since"]), _moment(wanted["until"]),
-        tuple(wanted["values"]), wanted["order"],
-    )  # fmt: skip
-
-
-def _pairs(option: str, given: Sequence[str]) -> dict[str, str]:
-    found = {}
-    for pair in given:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise click.UsageError(f"{option} takes NAME=VALUE, not {pair!r}")
-        found[name] = value
-    return found
-
-
-def _moment(text: str) -> float | None:
-    """Epoch seconds of a moment; None where none is given."""
-    from wingbeat_cli.moments import moment_of
-
-    return moment_of(text) if text else None
-
-
-def _history(wanted: ExecutionQuery, output: str) -> int:
-    """Executions by what they are of: what the admin knows."""
-    from wingbeat.contracts.admin import ExecutionPage
-    from wingbeat_cli.door import within
-
-    async def work(kernel: Kernel) -> ExecutionPage:
-        return await (await kernel.admin()).executions(wanted)
-
-    page = within(work)
-    if output != "table":
-        from wingbeat_cli.render import document
-
-        document.dump({"items": [document.entry(each) for each in page.items], "next": page.following or None}, output)
-    elif page.items:
-        _table(page.items)
-    else:
-        click.echo("there are no such executions", err=True)
-    return 0
-
-
-def _table(found: Sequence[Summary | ExecutionEntry]) -> None:
-    from wingbeat_cli.door import is_driven
-    from wingbeat_cli.render.listing import table
-    from wingbeat_cli.render.table import coloured, echo
-
-    driven = all(each.phase.terminal for each in found) or is_driven()
-    echo(table(found, driven=driven, colour=coloured(sys.stdout)))
-
-
 @command.command("notifications")
-@_place
+@place_options
 @click.option("--execution", default="", metavar="ID", help="Of this execution only.")
 @click.option("--channel", default="", help="To this channel only.")
 @click.option(

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
         ItemsView,
         NodeView,
         RecoveryPlan,
-        Summary,
     )
     from wingbeat.contracts.executor import Progress
     from wingbeat.contracts.observer import Published
@@ -307,18 +306,6 @@ def attempt(view: AttemptView) -> dict[str, Any]:
 def progress(view: Progress) -> dict[str, Any] | None:
     """How far an attempt is, if it has said so."""
     return {"fraction": view.fraction, "text": view.text, "at": timestamp(view.at)} if view.at else None
-
-
-def summary(view: Summary) -> dict[str, Any]:
-    """One item of a list of executions."""
-    return {
-        "id": view.id,
-        "workflow": view.workflow,
-        "phase": view.phase.value,
-        "created_at": timestamp(view.created_at),
-        "ended_at": timestamp(view.ended_at),
-        "labels": view.labels,
-    }
 
 
 def event(event: Published) -> dict[str, Any]:

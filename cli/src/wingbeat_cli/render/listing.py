@@ -17,9 +17,7 @@ KEPT_MAX = 1000
 """How many executions a list that is watched remembers."""
 
 
-def table(
-    found: Iterable[Summary | ExecutionEntry], *, driven: bool, colour: bool, now: float | None = None
-) -> list[str]:
+def table(found: Iterable[ExecutionEntry], *, driven: bool, colour: bool, now: float | None = None) -> list[str]:
     """Lines of a table.
 
     Args:
@@ -30,10 +28,23 @@ def table(
     return columns([_row(each, driven=driven, now=now) for each in found], heading=HEADING, colour=colour)
 
 
-def _row(each: Summary | ExecutionEntry, *, driven: bool, now: float | None) -> tuple[str, ...]:
+def _row(each: ExecutionEntry, *, driven: bool, now: float | None) -> tuple[str, ...]:
     phase = each.phase.value if driven or each.phase.terminal else f"{each.phase.value} (no kernel)"
     took = duration(each.created_at, now if each.ended_at is None else each.ended_at)
-    return each.id, getattr(each, "entity", "") or each.workflow, phase, moment(each.created_at), took
+    return each.id, each.entity or each.workflow, phase, moment(each.created_at), took
+
+
+def entry_of(each: Summary) -> ExecutionEntry:
+    """An execution of the engine as the history has it: what it is of, and where, is in labels of ours."""
+    from wingbeat.contracts.admin import BY_LABEL, CAUSE_LABEL, ENTITY_LABEL, ExecutionEntry
+    from wingbeat.contracts.backfill import BACKFILL_LABEL
+    from wingbeat.spec.labels import PLACE, is_ours
+
+    project, domain, entity, cause = (each.labels.get(name, "") for name in (*PLACE, ENTITY_LABEL, CAUSE_LABEL))
+    labels = {k: value for k, value in each.labels.items() if k in (BACKFILL_LABEL, BY_LABEL) or not is_ours(k)}
+    return ExecutionEntry(
+        each.id, each.workflow, each.phase, each.created_at, each.ended_at, project, domain, entity, cause, labels
+    )
 
 
 class Listing:
@@ -91,7 +102,7 @@ class _Documents:
         if self._listing.take(each):
             from wingbeat_cli.render import document
 
-            document.dump(document.summary(each), self._form)
+            document.dump(document.entry(entry_of(each)), self._form)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -133,7 +144,7 @@ class _Live:
         height = self._live.console.height if self._live is not None else 24
         found = self._listing.shown(min(self._limit, height - 2))
         driven = all(each.phase.terminal for each in found) or is_driven()
-        lines = table(found, driven=driven, colour=coloured(self._stream), now=time.time())
+        lines = table(map(entry_of, found), driven=driven, colour=coloured(self._stream), now=time.time())
         return Text.from_ansi("\n".join(lines), no_wrap=True, overflow="ellipsis")
 
     def take(self, each: Summary) -> None:

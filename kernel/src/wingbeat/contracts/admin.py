@@ -16,7 +16,7 @@ It launches at an `Engine` under names that it derives, so that a launch that is
 from __future__ import annotations
 
 import enum
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -34,7 +34,6 @@ CAUSE_LABEL = "wingbeat/cause"
 BY_LABEL = "wingbeat/by"
 """Label of an execution: the principal that has launched it, where principals have to prove who they are."""
 PAGE_MAX = 1000
-Order = Literal["-created_at", "created_at", "-ended_at", "ended_at"]
 
 
 class Registration(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -94,9 +93,14 @@ class Entity(Struct, frozen=True, omit_defaults=True):
 
 
 class EntityQuery(Struct, frozen=True, omit_defaults=True):
-    """Which entities are listed: those that all that is given selects; the newest first, behind the id `after`.
+    """Which entities are listed: those that all that is given selects; behind the id `after`.
 
     Attributes:
+        by: Who has registered them.
+
+        sort: ``created_at``, ``name`` or ``version`` (where numbers count as numbers: v9 is before v10), with ``-`` before it the
+            greatest first (`wingbeat.spec.sorts.ENTITY_SORTS`); what is equal by that goes by registration, the same way round.
+
         within: Places, as ``project/domain`` with ``*`` for every one, outside of which nothing is known. None: everywhere.
     """
 
@@ -107,6 +111,9 @@ class EntityQuery(Struct, frozen=True, omit_defaults=True):
     after: str = ""
     limit: int = 100
     within: tuple[str, ...] | None = None
+    version: str = ""
+    by: str = ""
+    sort: str = "-created_at"
 
 
 class EntityPage(Struct, frozen=True):
@@ -157,7 +164,7 @@ class ExecutionEntry(Struct, frozen=True, omit_defaults=True):
 
 
 class ExecutionQuery(Struct, frozen=True, omit_defaults=True):
-    """Which executions are listed: those that all that is given selects; behind the id `after`.
+    """Which executions are listed: those that all that is given selects, behind `after`.
 
     Attributes:
         entity: ``project/domain/name``, with or without a version.
@@ -173,7 +180,13 @@ class ExecutionQuery(Struct, frozen=True, omit_defaults=True):
         values: Conditions on inputs and outputs: ``inputs.city=sf``, ``outputs.o0>=0.5`` (`wingbeat.spec.valuefilter`). Texts of up
             to 255 characters, numbers, truth values and what is written as a text are looked for; outputs, once it has ended.
 
-        order: The newest, or the oldest, first; by launch or by end. By end, only those that have ended.
+        sort: What they are sorted by, with ``-`` before it the greatest first (`wingbeat.spec.sorts.EXECUTION_SORTS`): when they
+            were launched (``created_at``), ``name`` and ``version`` of what they are of, ``workflow`` or ``phase``. Or by what some
+            do not have, which are not listed then: ``ended_at``, ``duration``, ``by`` (who has launched them), and by one value,
+            ``inputs.city``, ``outputs.o0`` or ``labels.team``: numbers before texts. What is equal goes by launch, the same way
+            round.
+
+        after: What `ExecutionPage.following` says, or the id of an execution: behind where it is now.
 
         within: Places, as ``project/domain`` with ``*`` for every one, outside of which nothing is known. None: everywhere.
     """
@@ -189,12 +202,13 @@ class ExecutionQuery(Struct, frozen=True, omit_defaults=True):
     since: float | None = None
     until: float | None = None
     values: tuple[str, ...] = ()
-    order: Order = "-created_at"
+    sort: str = "-created_at"
     within: tuple[str, ...] | None = None
 
 
 class ExecutionPage(Struct, frozen=True):
-    """A part of the history. `following` continues it, as `after`; empty at its end."""
+    """A part of the history. `following` continues it, as `after`; empty at its end. What stays as it is meanwhile is listed once,
+    whatever becomes of others; what changes what it is sorted by moves, and may be met twice, or not."""
 
     items: list[ExecutionEntry]
     following: str = ""
@@ -299,7 +313,10 @@ class Admin(Protocol):
         """What was registered. Raises `NotFound`."""
 
     async def entities(self, query: EntityQuery) -> EntityPage:
-        """Entities, every version of its own."""
+        """Entities, every version of its own.
+
+        Raises: `NotFound` for an `after` that is not there; `InputError` for a sort that there is not.
+        """
 
     async def activate(self, reference: str, *, by: str = "") -> Entity:
         """Make a version of a launch plan the active one, in the place of another. Its trigger counts from now on.
@@ -337,7 +354,8 @@ class Admin(Protocol):
     async def executions(self, query: ExecutionQuery) -> ExecutionPage:
         """The history. It may lag behind the engine by a moment; it misses nothing.
 
-        Raises: `NotFound` for an `after` that is not there; `InputError` for a condition that is none.
+        Raises: `NotFound` for an `after` that is not there; `InputError` for a condition that is none, a sort that there is
+        not, and an `after` of another sort.
         """
 
 
@@ -374,7 +392,6 @@ __all__ = [
     "NotificationQuery",
     "NotificationState",
     "Notifying",
-    "Order",
     "Registered",
     "Registration",
 ]  # fmt: skip

@@ -14,6 +14,7 @@ VERSION_LENGTH_MAX = 128
 
 _PLACE = re.compile(r"[a-z0-9]([a-z0-9_-]*[a-z0-9])?\Z")
 _NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\Z")
+_NUMBER = re.compile(r"0*([0-9]+)")
 _VERSION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._+-]*[A-Za-z0-9])?\Z")
 
 
@@ -66,6 +67,11 @@ def check_version(version: str) -> None:
             f"{version[:80]!r} cannot be a version.",
             hint=f"Use letters, digits, '.', '_', '+' and '-', at most {VERSION_LENGTH_MAX}; such as 'v1' or a commit.",
         )
+
+
+def version_key(version: str) -> str:
+    """What versions are sorted by, as texts: numbers in them count as numbers, so v9 is before v10."""
+    return _NUMBER.sub(lambda found: f"{len(found[1]):03d}{found[1]}", version)
 
 
 def parse_name(text: str) -> Name:

@@ -113,7 +113,9 @@ class LedgerAdmin:
         return (await self._found(reference))[1]
 
     async def entities(self, query: EntityQuery) -> EntityPage:
-        """See `Admin.entities`."""
+        """See `Admin.entities`: the newest first, whoever has registered them."""
+        if query.by or query.sort != EntityQuery().sort:
+            raise InputError("This admin lists what is registered the newest first, and not by who has done it.")
         limit = max(1, min(query.limit, PAGE_MAX))
         found = await self._do(Ledger.entities, query, limit + 1)
         return EntityPage(found[:limit], found[limit - 1].id if len(found) > limit else "")

@@ -191,8 +191,9 @@ class Ledger:
 
     def _selected(self, id: str, query: EntityQuery) -> bool:
         one, kind = parse_identity(id), self._known[id].entity.kind
-        wanted = (query.kind, query.project, query.domain, query.name)
-        return all(not w or w == has for w, has in zip(wanted, (kind, one.project, one.domain, one.name), strict=True))
+        wanted = (query.kind, query.project, query.domain, query.name, query.version)
+        given = (kind, one.project, one.domain, one.name, one.version)
+        return all(not w or w == has for w, has in zip(wanted, given, strict=True))
 
     def write(self, book: Book) -> bool:
         """Keep another book. False if it is the same."""

@@ -9,13 +9,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from wingbeat.base.errors import NotFound
 from wingbeat.contracts.admin import PAGE_MAX, ExecutionEntry, ExecutionPage, ExecutionQuery
-from wingbeat.spec.identity import parse_name
 from wingbeat.spec.literal import Inline, Literals
 from wingbeat.spec.phase import ExecutionPhase
-from wingbeat.spec.valuefilter import TEXT_LENGTH_MAX, ValueFilter, parse_value_filter
-from wingbeat_admin.places import clause
+from wingbeat.spec.valuefilter import TEXT_LENGTH_MAX, ValueFilter
+from wingbeat_admin.local.selecting import Condition, is_gone_along, selected, settled
+from wingbeat_admin.local.sorting import place_of, sorting_of
 
 SCHEMA = """
     CREATE TABLE execution_values (
@@ -35,15 +34,8 @@ SCHEMA = """
 looked at, each with a mark that is another one when it has changed again."""
 
 LABELS = "labels"
-_COLUMNS = "id, workflow, phase, created_at, ended_at, project, domain, entity, cause, labels"
-FEW = 1000
+_COLUMNS = "executions.id, workflow, phase, created_at, ended_at, project, domain, entity, cause, labels"
 _labels = msgspec.json.Decoder(dict[str, str])
-_ORDERS = {
-    "-created_at": ("number", "<", "DESC"),
-    "created_at": ("number", ">", "ASC"),
-    "-ended_at": ("ended_at", "<", "DESC"),
-    "ended_at": ("ended_at", ">", "ASC"),
-}
 
 
 class Values(Struct, frozen=True):
@@ -107,83 +99,21 @@ def _number(text: str) -> float | None:
 
 def page(db: sqlite3.Connection, query: ExecutionQuery) -> ExecutionPage:
     """A page. Raises NotFound for an `after` that is not there, InputError for a condition that is none."""
-    where, values = _selected(db, query)
-    column, than, direction = _ORDERS[query.order]
-    if column == "ended_at":
-        where.append("ended_at IS NOT NULL")
+    sorting = settled(query, sorting_of(query.sort))
+    conditions = selected(db, query, sorting)
+    source = sorting.source(along=is_gone_along(db, sorting, conditions))
+    conditions.append(Condition(*sorting.having()))
     if query.after:
-        condition, inside = clause(query.within)
-        seen = f"SELECT number, ended_at FROM executions WHERE id = ? AND {condition}"
-        row = db.execute(seen, (query.after, *inside)).fetchone()
-        if row is None:
-            raise NotFound(f"There is no execution {query.after!r} in the history.")
-        if column == "number":
-            where.append(f"number {than} ?")
-            values.append(row[0])
-        else:
-            where.append(f"(ended_at, number) {than} (?, ?)")
-            values += [row[1], row[0]]
+        conditions.append(Condition(*sorting.behind(place_of(db, sorting, query.after, query.within))))
     limit = max(1, min(query.limit, PAGE_MAX))
-    order = f"number {direction}" if column == "number" else f"ended_at {direction}, number {direction}"
+    where = " AND ".join(each.text for each in conditions) or "1"
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM executions WHERE {' AND '.join(where)} ORDER BY {order} LIMIT ?", (*values, limit + 1)
+        f"SELECT {_COLUMNS}, executions.number, {sorting.key} FROM {source} WHERE {where} ORDER BY {sorting.order} LIMIT ?",
+        (*(value for each in conditions for value in each.values), limit + 1),
     ).fetchall()
-    items = [_entry(row) for row in rows[:limit]]
-    return ExecutionPage(items, items[-1].id if len(rows) > limit else "")
-
-
-def _selected(db: sqlite3.Connection, query: ExecutionQuery) -> tuple[list[str], list[Any]]:
-    condition, inside = clause(query.within)
-    where, values = [condition], list[Any](inside)
-    for column in ("project", "domain", "phase", "workflow"):
-        if value := getattr(query, column):
-            where.append(f"{column} = ?")
-            values.append(value)
-    if query.entity:
-        name, at, _ = query.entity.partition("@")
-        if at:
-            where.append("entity = ?")
-            values.append(query.entity)
-        else:
-            found = parse_name(name)
-            where.append("project = ? AND domain = ? AND name = ?")
-            values += [found.project, found.domain, found.name]
-    for sign, moment in ((">=", query.since), ("<", query.until)):
-        if moment is not None:
-            few = f"SELECT number FROM executions WHERE created_at {sign} ?"
-            _add_condition(db, where, values, few, f"+created_at {sign} ?", [moment])
-    for name, text in query.labels.items():
-        _add_value(db, where, values, LABELS, name, "text = ?", text)
-    for one in map(parse_value_filter, query.values):
-        operator = "IS NOT" if one.operator == "!=" else one.operator
-        if one.number is not None:  # 1 is 1.0
-            _add_value(db, where, values, one.side, one.name, f"number {operator} ?", one.number)
-        else:
-            _add_value(db, where, values, one.side, one.name, f"text {operator} ?", one.value)
-    return where, values
-
-
-def _add_value(
-    db: sqlite3.Connection,
-    where: list[str],
-    values: list[Any],
-    side: str,
-    name: str,
-    condition: str,
-    value: str | float,
-) -> None:
-    few = f"SELECT execution FROM execution_values WHERE side = ? AND name = ? AND {condition}"
-    one = "SELECT 1 FROM execution_values WHERE execution = executions.number AND side = ? AND name = ? AND +"
-    _add_condition(db, where, values, few, f"EXISTS ({one}{condition})", [side, name, value])
-
-
-def _add_condition(
-    db: sqlite3.Connection, where: list[str], values: list[Any], few: str, many: str, given: Sequence[Any]
-) -> None:
-    """A condition that holds for `few` executions, which are found first; or for many, so that each is asked at its turn."""
-    (count,) = db.execute(f"SELECT count(*) FROM ({few} LIMIT {FEW + 1})", given).fetchone()
-    where.append(f"number IN ({few})" if count <= FEW else many)
-    values += given
+    items = [_entry(row[:-2]) for row in rows[:limit]]
+    last = rows[limit - 1] if len(rows) > limit else None
+    return ExecutionPage(items, "" if last is None else sorting.token(last[0], last[-2], last[-1]))
 
 
 def entry(db: sqlite3.Connection, execution: str) -> ExecutionEntry:

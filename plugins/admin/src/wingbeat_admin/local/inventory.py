@@ -15,11 +15,25 @@ from wingbeat.contracts.admin import PAGE_MAX, Definition, Entity, EntityPage, E
 from wingbeat.spec.codec import canonical
 from wingbeat.spec.diff import differences
 from wingbeat.spec.entities import Closure, Interface, LaunchPlanSpec
-from wingbeat.spec.identity import Identity, Name, parse_name
+from wingbeat.spec.identity import Identity, Name, parse_name, version_key
+from wingbeat.spec.sorts import ENTITY_SORTS
 from wingbeat_admin.places import clause, is_within
 
 DIFFERENCES_MAX = 20
 """How many differences a refusal tells."""
+
+
+SORTED = """
+    ALTER TABLE entities ADD COLUMN by TEXT NOT NULL DEFAULT '';
+    ALTER TABLE entities ADD COLUMN version_key TEXT NOT NULL DEFAULT '';
+    UPDATE entities SET by = coalesce(json_extract(CAST(body AS TEXT), '$.by'), ''), version_key = version_key(version);
+    CREATE INDEX entities_by_name ON entities (name, number);
+    CREATE INDEX entities_by_version ON entities (version, number);
+    CREATE INDEX entities_by_version_key ON entities (version_key, number);
+    CREATE INDEX entities_by_by ON entities (by, number)
+    """
+"""`by`: as in `body`; `version_key`: see `wingbeat.spec.identity`."""
+_SORTED_BY = {"created_at": "number", "name": "entities.name", "version": "version_key"}
 
 
 class _Body(Struct, frozen=True, omit_defaults=True):
@@ -65,9 +79,12 @@ def _register(db: sqlite3.Connection, id: Identity, definition: Definition, at: 
     doc = definition.plan.doc if definition.plan is not None else definition.closure.workflow.doc
     body = msgspec.json.encode(_Body(definition.interface, at, by, doc, definition.plan))
     db.execute(
-        "INSERT INTO entities (project, domain, name, version, kind, digest, closure, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (id.project, id.domain, id.name, id.version, definition.kind, digest, name, body),
-    )
+        "INSERT INTO entities (project, domain, name, version, kind, digest, closure, body, by, version_key) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            id.project, id.domain, id.name, id.version, definition.kind, digest, name, body, by, version_key(id.version),
+        ),
+    )  # fmt: skip
     return Registered(str(id), definition.kind, created=True)
 
 
@@ -149,23 +166,27 @@ def _versions(db: sqlite3.Connection, name: Name) -> list[str]:
 
 
 def page(db: sqlite3.Connection, query: EntityQuery) -> EntityPage:
-    """A page. Raises NotFound for an `after` that is not there."""
+    """A page. Raises NotFound for an `after` that is not there, InputError for a sort that there is not."""
+    sort = ENTITY_SORTS.parse(query.sort)
+    key = _SORTED_BY[sort.key]
+    way, than = ("DESC", "<") if sort.descending else ("ASC", ">")
     condition, inside = clause(query.within)
     where, values = [condition], list[object](inside)
-    for column in ("kind", "project", "domain", "name"):
+    for column in ("kind", "project", "domain", "name", "version", "by"):
         if value := getattr(query, column):
-            where.append(f"{column} = ?")
+            where.append(f"entities.{column} = ?")
             values.append(value)
     if query.after:
         text, _, version = query.after.partition("@")
         name = parse_name(text)
         if not is_within(query.within, name.project, name.domain):
             raise unregistered(name)
-        where.append("number < ?")
-        values.append(_row(db, name, version)[0])
+        (number,) = _row(db, name, version)[:1]
+        where.append(f"({key}, number) {than} ((SELECT {key} FROM entities WHERE number = ?), ?)")
+        values += [number, number]
     limit = max(1, min(query.limit, PAGE_MAX))
     rows = db.execute(
-        f"{_ENTITIES} WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?", (*values, limit + 1)
+        f"{_ENTITIES} WHERE {' AND '.join(where)} ORDER BY {key} {way}, number {way} LIMIT ?", (*values, limit + 1)
     ).fetchall()
     items = [_entity(row) for row in rows[:limit]]
     return EntityPage(items, items[-1].id if len(rows) > limit else "")

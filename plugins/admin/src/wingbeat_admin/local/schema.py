@@ -6,7 +6,19 @@ import sqlite3
 from pathlib import Path
 
 from wingbeat.base.errors import ConfigurationError
-from wingbeat_admin.local import artifacts, audit, backfills, grants, history, quotas, references, refusals
+from wingbeat.spec.identity import version_key
+from wingbeat_admin.local import (
+    artifacts,
+    audit,
+    backfills,
+    grants,
+    history,
+    inventory,
+    quotas,
+    references,
+    refusals,
+    sorting,
+)
 
 BUSY_S = 10.0
 """For so long another process may hold the file: a command that registers or lists."""
@@ -101,6 +113,8 @@ _STEPS = (
     backfills.TOLD,
     references.SCHEMA,
     artifacts.DIGESTS,
+    sorting.SCHEMA,
+    inventory.SORTED,
 )
 FORMAT = len(_STEPS)
 """Version of the file's format."""
@@ -140,6 +154,7 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     db.execute("PRAGMA synchronous=FULL")
     db.execute("BEGIN EXCLUSIVE")
     try:
+        db.create_function("version_key", 1, version_key, deterministic=True)
         found = _format_of(db, path)
         for step in _STEPS[found:]:
             for statement in step.split(";"):

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from wingbeat.base.errors import InputError, NotFound
 from wingbeat.contracts.admin import (
+    BY_LABEL,
     CAUSE_LABEL,
     ENTITY_LABEL,
     PAGE_MAX,
@@ -30,7 +31,7 @@ from wingbeat.contracts.admin import (
 from wingbeat.contracts.artifacts import USES_LABEL, ArtifactEntry, ArtifactPage, ArtifactQuery, Lineage
 from wingbeat.contracts.backfill import BACKFILL_LABEL
 from wingbeat.contracts.engine import Change, ExecutionView, Summary
-from wingbeat.spec.identity import Identity, Name, parse_identity
+from wingbeat.spec.identity import Identity, Name, parse_identity, version_key
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat_admin.local import active, artifacts, backfills, due, history, inventory, notices, refusals, retention
 from wingbeat_admin.local.due import Due
@@ -234,15 +235,17 @@ class Store:
     def _write(self, summary: Summary) -> None:
         labels = summary.labels
         entity, cause = labels.get(ENTITY_LABEL, ""), labels.get(CAUSE_LABEL, "")
-        name = entity.partition("@")[0].rpartition("/")[2]
+        named, _, version = entity.partition("@")
+        name = named.rpartition("/")[2]
         shown = labels_of(labels)
         self._db.execute(
-            "INSERT INTO executions (id, workflow, phase, created_at, ended_at, project, domain, name, entity, cause, labels) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "INSERT INTO executions (id, workflow, phase, created_at, ended_at, project, domain, name, entity, cause, labels, "
+            "version_key, by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (id) DO UPDATE SET phase = excluded.phase, ended_at = excluded.ended_at",
             (
                 summary.id, summary.workflow, summary.phase, summary.created_at, summary.ended_at, labels.get("project", ""),
                 labels.get("domain", ""), name, entity, cause, msgspec.json.encode(shown),
+                version_key(version), labels.get(BY_LABEL, ""),
             ),
         )  # fmt: skip
         history.add_labels(self._db, summary.id, shown)

@@ -13,6 +13,7 @@ from litestar.params import FromPath, HeaderParameter, QueryParameter, SkipValid
 from wingbeat.contracts.admin import PAGE_MAX, Admin
 from wingbeat.contracts.engine import Engine
 from wingbeat.contracts.home import Home
+from wingbeat.spec.sorts import ENTITY_SORTS, EXECUTION_SORTS
 from wingbeat_admin.client.access import Login
 from wingbeat_admin.problems import MEDIA_TYPE, Problem
 from wingbeat_admin.server.gate import Permit
@@ -38,6 +39,8 @@ NUMBER_MAX = 2**53
 Number = Annotated[int, QueryParameter(ge=-1, le=NUMBER_MAX)]
 Last = Annotated[int | None, HeaderParameter(name="last-event-id", ge=-1, le=NUMBER_MAX)]
 Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)]
+SortOfExecutions = Annotated[str, QueryParameter(pattern=EXECUTION_SORTS.pattern, description=EXECUTION_SORTS.told)]
+SortOfEntities = Annotated[str, QueryParameter(pattern=ENTITY_SORTS.pattern, description=ENTITY_SORTS.told)]
 
 REFUSALS = {
     400: "The request is not what is expected.",

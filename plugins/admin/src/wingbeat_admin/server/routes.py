@@ -29,7 +29,6 @@ from wingbeat.contracts.admin import (
     NotificationQuery,
     NotificationState,
     Notifying,
-    Order,
     Registered,
     Registration,
 )
@@ -51,6 +50,8 @@ from wingbeat_admin.server.dependencies import (
     Limit,
     Number,
     Part,
+    SortOfEntities,
+    SortOfExecutions,
     TheAdmin,
     TheCaller,
     TheEnd,
@@ -114,9 +115,13 @@ async def entities(
     name: FromQuery[str] = "",
     after: FromQuery[str] = "",
     limit: Limit = 100,
+    version: FromQuery[str] = "",
+    by: FromQuery[str] = "",
+    sort: SortOfEntities = "-created_at",
 ) -> EntityPage:
-    """What is registered, the newest first."""
-    return await admin.entities(EntityQuery(kind, project, domain, name, after, limit, caller.places()))
+    """What is registered: every version, the newest first, or by name or version. `by` is who has registered it."""
+    query = EntityQuery(kind, project, domain, name, after, limit, caller.places(), version, by, sort)
+    return await admin.entities(query)
 
 
 @get("/entities/{project:str}/{domain:str}/{name:str}/{version:str}")
@@ -220,11 +225,13 @@ async def executions(
     since: FromQuery[float | None] = None,
     until: FromQuery[float | None] = None,
     values: FromQuery[list[str] | None] = None,
-    order: FromQuery[Order] = "-created_at",
+    sort: SortOfExecutions = "-created_at",
 ) -> ExecutionPage:
-    """The history. `labels` are `name=value`, `values` conditions as `inputs.city=sf` or `outputs.o0>=0.5`; all have to hold."""
+    """The history. `labels` are `name=value`, `values` conditions as `inputs.city=sf` or `outputs.o0>=0.5`; all have to hold.
+    `sort` also takes `inputs.city`, `outputs.o0` or `labels.team`, and `-` before it for the greatest first; what has nothing to be
+    sorted by is not listed. The next page is behind the `following` of this one, as `after`."""
     query = ExecutionQuery(
-        project, domain, entity, phase, after, limit, workflow, pairs(labels), since, until, conditions(values), order,
+        project, domain, entity, phase, after, limit, workflow, pairs(labels), since, until, conditions(values), sort,
         caller.places(),
     )  # fmt: skip
     return await admin.executions(query)
