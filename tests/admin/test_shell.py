@@ -208,6 +208,10 @@ def test_lists_are_sorted(shell: Shell) -> None:
     rest = shell(*line, "--after", first["next"]).json
     assert ([each["id"] for each in rest["items"]], rest["next"]) == (["two"], None)
     assert shell("get", "executions", "-o", "json").json == shell("get", "executions", "-p", "maps", "-o", "json").json
+    (project,) = shell("get", "projects", "-o", "json").json["items"]
+    assert (project["id"], project["active"]) == ("maps/production", 0)
+    assert "maps     production  " in shell("get", "projects").out
+    assert shell("get", "schedules").err == "there are no active schedules\n"
     refused = shell("get", "executions", "--sort", "team")
     assert refused.status == 2
     assert "inputs.NAME, outputs.NAME, labels.NAME" in refused.err

@@ -143,7 +143,7 @@ async def test_lists_know_nothing_of_elsewhere(server):
         return len((await server.call(server.owner, "GET", "/executions")).json()["items"]) == 3
 
     await until(history)
-    for path in ("/entities?limit=3", "/executions?limit=3", "/engine/executions?limit=3"):
+    for path in ("/entities?limit=3", "/executions?limit=3", "/engine/executions?limit=3", "/projects?limit=3"):
         found = (await server.call(key, "GET", path)).json()
         items = found if isinstance(found, list) else found["items"]
         assert items, path
@@ -151,6 +151,12 @@ async def test_lists_know_nothing_of_elsewhere(server):
     entities = (await server.call(key, "GET", "/entities?limit=3")).json()
     rest = (await server.call(key, "GET", f"/entities?limit=3&after={entities['following']}")).json()
     assert len(entities["items"]) + len(rest["items"]) == 4, "a page is filled from its own, not cut after"
+    assert [each["id"] for each in (await server.call(key, "GET", "/projects")).json()["items"]] == ["/".join(OWN)]
+    for sort in ("name", "-phase", "duration", "inputs.n"):
+        found = (await server.call(key, "GET", f"/executions?sort={sort}")).json()["items"]
+        assert {each["project"] for each in found} <= {OWN[0]}
+        foreign = await server.call(key, "GET", f"/executions?sort={sort}&after={server.execution(FOREIGN)}")
+        assert foreign.status_code == 404
     for query in (
         "project=eta",
         "project=eta&domain=production",

@@ -98,6 +98,7 @@ ANYWHERE = {
     ("GET", "/backfills"): "viewer",
     ("GET", "/notifications"): "viewer",
     ("GET", "/refusals"): "viewer",
+    ("GET", "/projects"): "viewer",
     ("GET", "/settings"): "viewer",
     ("POST", "/content/missing"): "runner",
     ("PUT", "/content/files/{digest}"): "runner",

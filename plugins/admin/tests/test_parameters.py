@@ -12,6 +12,7 @@ from wingbeat.contracts.access import AuditQuery
 from wingbeat.contracts.admin import EntityQuery, ExecutionQuery, NotificationQuery
 from wingbeat.contracts.artifacts import ArtifactQuery
 from wingbeat.contracts.backfill import BackfillQuery
+from wingbeat.contracts.projects import ProjectQuery
 from wingbeat.contracts.refusals import RefusalQuery
 from wingbeat.testing.home import TemporaryHome
 from wingbeat_admin.client.api import asked
@@ -129,6 +130,7 @@ async def test_what_there_is_not_is_a_problem_like_any_other(http):
     [
         (ExecutionQuery(), "executions"), (EntityQuery(), "entities"), (NotificationQuery(), "notifications"),
         (ArtifactQuery(), "artifacts"), (RefusalQuery(), "refusals"), (BackfillQuery(), "backfills"), (AuditQuery(), "audit"),
+        (ProjectQuery(), "projects"),
     ],
 )  # fmt: skip
 async def test_whatever_a_client_may_ask_for_the_route_takes(http, query, path):

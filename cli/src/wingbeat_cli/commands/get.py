@@ -13,6 +13,7 @@ from wingbeat_cli.backfills import backfill, backfills
 from wingbeat_cli.executions import executions
 from wingbeat_cli.group import HELP, output_option
 from wingbeat_cli.places import listing as settings
+from wingbeat_cli.projects import projects
 from wingbeat_cli.refusals import listing as refusals
 from wingbeat_cli.selecting import pairs, place_options, sort_option
 
@@ -27,7 +28,7 @@ def command() -> None:
     """List what is there."""
 
 
-for each in (executions, apikeys, grants, audit, backfill, backfills, settings, refusals):
+for each in (executions, projects, apikeys, grants, audit, backfill, backfills, settings, refusals):
     command.add_command(each)
 
 
@@ -76,6 +77,46 @@ def _inventory(name: str, kind: str, what: str) -> None:
 _inventory("workflows", "workflow", "workflows")
 _inventory("tasks", "task", "tasks")
 _inventory("launchplans", "launchplan", "launch plans")
+
+
+@command.command("schedules")
+@place_options
+@click.option("--name", default="", help="Of launch plans of this name only.")
+@sort_option("ENTITY_SORTS", "By created_at (when it was registered), name or version")
+@_page
+def schedules(limit: int, after: str, output: str, **wanted: Any) -> int:
+    """List the schedules that are active, of launch plans: when each is due, when next, or why it is paused.
+
+    'wingbeat schedule preview' tells more ticks of one, and 'wingbeat get refusals' those that did not start.
+    """
+    from wingbeat.contracts.admin import EntityPage, EntityQuery, Kind
+    from wingbeat_cli.door import within
+
+    async def work(kernel: Kernel) -> EntityPage:
+        query = EntityQuery(Kind.LAUNCHPLAN, after=after, limit=limit, scheduled=True, **wanted)
+        return await (await kernel.admin()).entities(query)
+
+    page = within(work)
+    if output != "table":
+        from wingbeat_cli.render import document
+
+        document.dump({"items": [document.entity(each) for each in page.items], "next": page.following or None}, output)
+    elif page.items:
+        _schedules(page.items)
+    else:
+        click.echo("there are no active schedules", err=True)
+    return 0
+
+
+def _schedules(found: list[Entity]) -> None:
+    from wingbeat_cli.render.planned import trigger_line
+    from wingbeat_cli.render.table import coloured, columns, echo, moment
+
+    rows = [
+        (each.id, trigger_line(each.trigger), f"paused: {each.paused}" if each.paused else moment(each.next))
+        for each in found
+    ]
+    echo(columns(rows, heading=("LAUNCH PLAN", "SCHEDULE", "NEXT"), colour=coloured(sys.stdout)))
 
 
 @command.command("artifacts")

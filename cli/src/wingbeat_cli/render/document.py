@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from wingbeat.contracts.executor import Progress
     from wingbeat.contracts.observer import Published
+    from wingbeat.contracts.projects import ProjectEntry
     from wingbeat.contracts.references import Referrer
     from wingbeat.contracts.refusals import Refusal
     from wingbeat.spec.outcome import ErrorInfo
@@ -129,6 +130,19 @@ def artifact(entry: ArtifactEntry) -> dict[str, Any]:
         "entity": entry.entity,
         "type": msgspec.to_builtins(entry.type),
         "published_at": timestamp(entry.created_at),
+    }
+
+
+def project(found: ProjectEntry) -> dict[str, Any]:
+    """A domain of a project."""
+    return {
+        "id": found.id,
+        "project": found.project,
+        "domain": found.domain,
+        "versions": found.versions,
+        "active": found.active,
+        "registered_at": timestamp(found.registered_at),
+        "launched_at": timestamp(found.launched_at),
     }
 
 

@@ -98,6 +98,8 @@ class EntityQuery(Struct, frozen=True, omit_defaults=True):
     Attributes:
         by: Who has registered them.
 
+        scheduled: Only active versions of launch plans that have a schedule.
+
         sort: ``created_at``, ``name`` or ``version`` (where numbers count as numbers: v9 is before v10), with ``-`` before it the
             greatest first (`wingbeat.spec.sorts.ENTITY_SORTS`); what is equal by that goes by registration, the same way round.
 
@@ -114,6 +116,7 @@ class EntityQuery(Struct, frozen=True, omit_defaults=True):
     version: str = ""
     by: str = ""
     sort: str = "-created_at"
+    scheduled: bool = False
 
 
 class EntityPage(Struct, frozen=True):

@@ -16,6 +16,7 @@ from wingbeat.testing.conformance.admin import AdminContract
 from wingbeat.testing.conformance.admin_access import AccessContract
 from wingbeat.testing.conformance.admin_backfill import BackfillContract
 from wingbeat.testing.conformance.admin_places import PlacesContract
+from wingbeat.testing.conformance.admin_projects import ProjectsContract
 from wingbeat.testing.conformance.admin_references import ReferencesContract
 from wingbeat.testing.conformance.admin_refusals import RefusalContract
 from wingbeat.testing.conformance.admin_relaunch import RelaunchContract
@@ -71,7 +72,7 @@ def client(url: str, home: Home) -> tuple[Api, Transfer]:
 
 class TestLocal(
     AdminContract, AccessContract, PlacesContract, ToldContract, ArtifactsContract, BackfillContract, ReferencesContract,
-    RefusalContract, RelaunchContract, RetentionContract, ExpiryContract,
+    RefusalContract, RelaunchContract, ProjectsContract, RetentionContract, ExpiryContract,
 ):  # fmt: skip
     """The admin of a home, in its process."""
 
@@ -82,7 +83,7 @@ class TestLocal(
 
 class TestOverHttp(
     AdminContract, AccessContract, PlacesContract, ToldContract, ArtifactsContract, BackfillContract, ReferencesContract,
-    RefusalContract, RelaunchContract,
+    RefusalContract, RelaunchContract, ProjectsContract,
 ):  # fmt: skip
     """The same over HTTP."""
 

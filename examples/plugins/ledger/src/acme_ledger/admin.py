@@ -114,7 +114,7 @@ class LedgerAdmin:
 
     async def entities(self, query: EntityQuery) -> EntityPage:
         """See `Admin.entities`: the newest first, whoever has registered them."""
-        if query.by or query.sort != EntityQuery().sort:
+        if query.by or query.scheduled or query.sort != EntityQuery().sort:
             raise InputError("This admin lists what is registered the newest first, and not by who has done it.")
         limit = max(1, min(query.limit, PAGE_MAX))
         found = await self._do(Ledger.entities, query, limit + 1)

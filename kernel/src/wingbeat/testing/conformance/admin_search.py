@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 
 import pytest
 
+from wingbeat.author.schedule import Cron
 from wingbeat.base.errors import InputError, NotFound
 from wingbeat.contracts.admin import Admin, EntityQuery, ExecutionEntry, ExecutionQuery, Launch
 from wingbeat.contracts.engine import Engine
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.testing.conformance import engine_flows as flows
-from wingbeat.testing.conformance.admin_stage import AdminStage, workflow
+from wingbeat.testing.conformance.admin_stage import AdminStage, launchplan, workflow
 from wingbeat.testing.home import TemporaryHome
 
 
@@ -177,6 +178,27 @@ class SearchContract(AdminStage):
             for wrong in ("phase", "--name", "inputs.n", "by"):
                 with pytest.raises(InputError):
                     await admin.entities(EntityQuery(sort=wrong))
+
+    async def test_schedules_are_listed(self, home: TemporaryHome) -> None:
+        """`entities` that are `scheduled`: the active versions that have a schedule, when they are due, or why they are paused."""
+        daily = {"inputs": {"n": 1}, "trigger": Cron("0 0 1 1 *")}
+        async with self.both(home) as (admin, _):
+            if not self.searches and await self.refuses(admin, EntityQuery(scheduled=True)):
+                return
+            await self.put(
+                admin, launchplan(flows.twice, "daily", **daily), launchplan(flows.twice, "other", **daily),
+                launchplan(flows.twice, "by-hand", inputs={"n": 1}), workflow(flows.twice, "flows.twice"),
+            )  # fmt: skip
+            await self.put(admin, launchplan(flows.twice, "daily", **daily), version="v2")
+            assert (await admin.entities(EntityQuery(scheduled=True))).items == []
+            for name in ("daily@v1", "other@v1", "by-hand@v1"):
+                await admin.activate(f"eta/production/{name}")
+            await admin.pause("eta/production/other", "for a while")
+            found = (await admin.entities(EntityQuery(scheduled=True, sort="name"))).items
+            assert [each.id for each in found] == ["eta/production/daily@v1", "eta/production/other@v1"]
+            assert ([each.paused for each in found], found[1].next) == (["", "for a while"], None)
+            assert found[0].next is not None
+            assert (await admin.entities(EntityQuery(project="maps", scheduled=True))).items == []
 
     async def refuses(self, admin: Admin, query: ExecutionQuery | EntityQuery) -> bool:
         """Whether the admin does not look for that; it has to be what `searches` says."""

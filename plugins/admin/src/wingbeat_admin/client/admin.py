@@ -26,6 +26,7 @@ from wingbeat.contracts.admin import (
 from wingbeat.contracts.artifacts import ArtifactEntry, ArtifactPage, ArtifactQuery, Lineage
 from wingbeat.contracts.backfill import Backfill, BackfillEntry, BackfillPage, BackfillPlan, BackfillQuery
 from wingbeat.contracts.engine import LaunchReply, RecoveryPlan
+from wingbeat.contracts.projects import ProjectPage, ProjectQuery
 from wingbeat.contracts.references import ReferrerPage
 from wingbeat.contracts.refusals import RefusalPage, RefusalQuery
 from wingbeat.contracts.relaunch import Relaunch
@@ -156,6 +157,10 @@ class HttpAdmin:
     async def refusals(self, query: RefusalQuery) -> RefusalPage:
         """See `Refusing.refusals`."""
         return await self._call(RefusalPage, "GET", "/refusals", params=asked(query))
+
+    async def projects(self, query: ProjectQuery) -> ProjectPage:
+        """See `Surveying.projects`."""
+        return await self._call(ProjectPage, "GET", "/projects", params=asked(query))
 
     async def resend(self, id: str, *, by: str = "") -> NotificationEntry:
         """See `Admin.resend`."""

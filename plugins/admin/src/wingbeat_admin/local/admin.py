@@ -50,6 +50,7 @@ from wingbeat.contracts.backfill import (
 from wingbeat.contracts.engine import Engine, LaunchReply, LaunchRequest, RecoveryPlan
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.notifier import Notifier
+from wingbeat.contracts.projects import ProjectPage, ProjectQuery
 from wingbeat.contracts.references import ReferrerPage
 from wingbeat.contracts.refusals import RefusalPage, RefusalQuery
 from wingbeat.contracts.relaunch import Relaunch
@@ -63,7 +64,7 @@ from wingbeat.spec.labels import check_labels, check_plan_labels
 from wingbeat.spec.literal import Literals
 from wingbeat.spec.ticks import check_schedule, ticks
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec
-from wingbeat_admin.local import backfills, references, refusals, retention
+from wingbeat_admin.local import backfills, projects, references, refusals, retention
 from wingbeat_admin.local.access import LocalAccess
 from wingbeat_admin.local.firing import below_others, kickoff
 from wingbeat_admin.local.follower import Follower
@@ -368,6 +369,10 @@ class LocalAdmin:
     async def refusals(self, query: RefusalQuery) -> RefusalPage:
         """See `Refusing.refusals`."""
         return await self.do(Store.within, refusals.page, query)
+
+    async def projects(self, query: ProjectQuery) -> ProjectPage:
+        """See `Surveying.projects`."""
+        return await self.do(Store.within, projects.page, query)
 
     async def create_backfill(self, backfill: Backfill, *, by: str = "") -> BackfillEntry:
         """See `Backfilling.create_backfill`."""

@@ -176,6 +176,8 @@ def page(db: sqlite3.Connection, query: EntityQuery) -> EntityPage:
         if value := getattr(query, column):
             where.append(f"entities.{column} = ?")
             values.append(value)
+    if query.scheduled:
+        where += ["active.version = entities.version", "json_extract(CAST(body AS TEXT), '$.plan.trigger.on') = 'time'"]
     if query.after:
         text, _, version = query.after.partition("@")
         name = parse_name(text)

@@ -66,6 +66,7 @@ from wingbeat_admin.server.ending import before
 from wingbeat_admin.server.filters import conditions, pairs
 from wingbeat_admin.server.needs import stamped
 from wingbeat_admin.server.places import placed
+from wingbeat_admin.server.projects import projects
 from wingbeat_admin.server.references import referrers
 from wingbeat_admin.server.refusals import refusals
 from wingbeat_admin.server.repeated import IdempotencyKey, named, tagged
@@ -118,9 +119,11 @@ async def entities(
     version: FromQuery[str] = "",
     by: FromQuery[str] = "",
     sort: SortOfEntities = "-created_at",
+    scheduled: FromQuery[bool] = False,
 ) -> EntityPage:
-    """What is registered: every version, the newest first, or by name or version. `by` is who has registered it."""
-    query = EntityQuery(kind, project, domain, name, after, limit, caller.places(), version, by, sort)
+    """What is registered: every version, the newest first, or by name or version. `by` is who has registered it; `scheduled` leaves
+    the active launch plans that have a schedule: when they run next, or why they are paused."""
+    query = EntityQuery(kind, project, domain, name, after, limit, caller.places(), version, by, sort, scheduled)
     return await admin.entities(query)
 
 
@@ -454,7 +457,7 @@ ROUTES = Router(
     "/api/v1",
     route_handlers=[
         health, register, entities, entity, definition, activate, deactivate, ticks, pause, resume, launch, executions,
-        notifications, resend, refusals,
+        notifications, resend, refusals, projects,
         describe, closure, wait, events, abort, signal, waiting, cache, engine_launch, recovery_plan, engine_executions,
         changes, evict, collect, artifacts, artifact, lineage, referrers, *BACKFILLS,
     ],

@@ -94,6 +94,7 @@ TABLE: dict[tuple[str, str], Rule] = {
     ("GET", f"{_API}/notifications"): Rule("notification.list", anybody),
     ("POST", f"{_API}/notifications/{{notification}}/resend"): Rule("resend", needs.of_notification, Effect.ENGINE),
     ("GET", f"{_API}/refusals"): Rule("refusal.list", anybody),
+    ("GET", f"{_API}/projects"): Rule("project.list", anybody),
     # the engine itself
     ("POST", f"{_ENGINE}/launches"): Rule("run", needs.of_engine_launch, Effect.ENGINE),
     ("POST", f"{_ENGINE}/recovery-plans"): Rule("execution.read", needs.of_recovery_plan),
