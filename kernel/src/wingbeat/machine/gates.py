@@ -70,10 +70,14 @@ def due(m: Machine, number: int, at: float) -> None:
     kind = m.graph.nodes[number].kind
     if number not in m.state.gates or not isinstance(kind, GateKind):
         return
+    over = until(m, number, kind)
+    if over is None:
+        return
+    if at < over:  # the clock was set back since
+        m.ask(SetTimer(over, "gate", number))
+        return
     if kind.spec.gate == "sleep":
         _through(m, number, kind, m.values(number).get("value"), at)
-        return
-    if kind.spec.timeout_s is None:
         return
     message = f"Nobody answered {kind.spec.name!r} within {kind.spec.timeout_s:g} s."
     m.end(number, NodePhase.TIMED_OUT, ErrorInfo("TimedOut", message, retryable=False), at)

@@ -195,20 +195,27 @@ class Graphs:
         elif kind == "dynamic":
             root = self.single(self.dynamic(depth - 1))
         elif kind == "gate":
-            root = self._one((), NodeSpec("n0", -1, {"value": Promise(output="x")}, kind=self.gate()))
+            gate = self.gate()
+            root = self._one((), NodeSpec("n0", -1, self.gated(Promise(output="x"), gate), kind=gate))
         else:
             root = self.workflow(depth - 1)
         self.templates.append(root)
         return root
 
     def gate(self) -> GateSpec:
-        """A gate that lets an int through."""
+        """A gate that lets an int through, or waits for one."""
         value = Variable("value", INT)
         if self.rng.random() < 0.5:
             duration = Variable("duration", Simple("timedelta"), default="PT7S")
             return GateSpec("sleep", f"gate{self.number()}", Interface((duration, value), ONE.outputs))
         timeout_s = self.rng.choice((None, 20.0, 20.0))
+        if self.rng.random() < 0.4:
+            return GateSpec("input", f"gate{self.number()}", Interface((), ONE.outputs), timeout_s)
         return GateSpec("approve", f"gate{self.number()}", Interface((value,), ONE.outputs), timeout_s)
+
+    def gated(self, value: Binding, spec: GateSpec) -> dict[str, Binding]:
+        """What a gate is given."""
+        return {"value": value} if spec.interface.inputs else {}
 
     def dynamic(self, depth: int) -> str:
         """A dynamic workflow, and things that its body may call."""
@@ -344,7 +351,7 @@ class _Body:
 
     def _gate(self, arm: Arm | None) -> Promise:
         spec = self.graphs.gate()
-        return self._put(NodeSpec(self._id(), -1, {"value": self._int()}, self._after(), spec, arm))
+        return self._put(NodeSpec(self._id(), -1, self.graphs.gated(self._int(), spec), self._after(), spec, arm))
 
     def _branch(self, arm: Arm | None) -> Promise:
         rng, number = self.rng, len(self.nodes)

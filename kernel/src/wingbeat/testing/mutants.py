@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from wingbeat.machine import attempts, bodies, branches, fold, gates, maps, restart, scopes, step, values
 from wingbeat.machine.effect import Cancel, SetTimer
 from wingbeat.machine.event import CacheHit, CacheMissed, ChildEnded, Signalled
-from wingbeat.machine.fact import AttemptLost, NodeSucceeded, SignalKept, Turned
+from wingbeat.machine.fact import AttemptLost, NodeSucceeded, Opened, SignalKept, Turned
 from wingbeat.machine.graph import is_item, item_address, node_of
 from wingbeat.machine.state import PHASES, MapState
 from wingbeat.machine.step import Machine
@@ -25,7 +25,7 @@ from wingbeat.spec.entities import MapSpec
 from wingbeat.spec.formulas import Known
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.phase import CacheStatus, ExecutionPhase, NodePhase
-from wingbeat.spec.plan import FromInput, MapKind
+from wingbeat.spec.plan import ChildKind, FromInput, MapKind
 from wingbeat.testing.simulation import World
 
 Plant = Callable[[], contextlib.AbstractContextManager[Any]]
@@ -250,6 +250,53 @@ def _timers_are_not_set(*kinds: str) -> Plant:
     return lambda: _ask(lambda effect: getattr(effect, "kind", "") in kinds)
 
 
+def _timers_come_early(kind: str) -> Plant:
+    """Of one kind, by two seconds of some five and more."""
+    real = Machine.ask
+
+    def ask(self: Machine, effect: Any) -> None:
+        early = isinstance(effect, SetTimer) and effect.kind == kind
+        real(self, SetTimer(effect.due - 2.0, effect.kind, effect.node, effect.attempt) if early else effect)
+
+    return lambda: patch.object(Machine, "ask", ask)
+
+
+def _gates_open_at_any_timer() -> Any:
+    real, until = gates.due, gates.until
+
+    def due(m: Machine, number: int, at: float) -> None:
+        with patch.object(gates, "until", lambda *gate: None if until(*gate) is None else at):
+            real(m, number, at)
+
+    return patch.object(gates, "due", due)
+
+
+def _questions_are_answered_for_the_user() -> Any:
+    real = gates._answer  # noqa: SLF001
+
+    def answer(m: Machine, number: int, kind: Any, value: Any, at: float) -> None:
+        real(m, number, kind, Inline(99) if kind.spec.gate == "input" else value, at)
+
+    return patch.object(gates, "_answer", answer)
+
+
+def _children_are_given_something_else() -> Any:
+    real = Machine.values
+
+    def values_of(self: Machine, address: int, **without: Any) -> Any:
+        found = real(self, address, **without)
+        return {"x": Inline(99)} if isinstance(self.graph.kind(address), ChildKind) else found
+
+    return patch.object(Machine, "values", values_of)
+
+
+def _bodies_call_something_else() -> Any:
+    def opened(parent: int, at: float, inputs: Any, key: str, template: str) -> Opened:
+        return Opened(parent, at, {"x": Inline(99)}, key, template)
+
+    return patch.object(bodies, "Opened", opened)
+
+
 def _gates_do_not_time_out() -> Any:
     real = gates.until
 
@@ -426,6 +473,14 @@ MUTANTS: dict[str, Plant] = {
     "waits for a start do not time out": _timers_are_not_set("queue"),
     "nodes do not time out": _timers_are_not_set("total"),
     "total timeouts give way": _total_timeouts_give_way,
+    "runs time out early": _timers_come_early("run"),
+    "waits for a start time out early": _timers_come_early("queue"),
+    "nodes time out early": _timers_come_early("total"),
+    "the execution times out early": _timers_come_early("execution"),
+    "gates open at any timer": _gates_open_at_any_timer,
+    "questions are answered for the user": _questions_are_answered_for_the_user,
+    "children are given something else": _children_are_given_something_else,
+    "bodies call something else": _bodies_call_something_else,
     "gates do not time out": _gates_do_not_time_out,
     "the execution does not time out": _the_execution_does_not_time_out,
     "the last arm is taken": _the_last_arm_is_taken,

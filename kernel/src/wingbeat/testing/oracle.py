@@ -22,6 +22,7 @@ from wingbeat.spec.literal import Inline, Literal, LiteralList, Literals, Offloa
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.testing.authored import Book, Known, Read, Site, arm_of, formula, listed, needed
 from wingbeat.testing.invariants import Broken
+from wingbeat.testing.timeouts import Times, check_over
 
 if TYPE_CHECKING:
     from wingbeat.testing.simulation import World
@@ -87,6 +88,9 @@ class Oracle:
         self.waiting: dict[int, float] = {}
         self.owed: tuple[int, Literal] | None = None
         self.answers: set[tuple[type, int, float]] | None = None
+        self.called: dict[tuple[int, str], list[tuple[str, Literals]]] | None = None
+        self.times = Times()
+        self.began_at = 0.0
 
     def read(self) -> None:
         for fact in self.world.durable:
@@ -157,10 +161,11 @@ class Oracle:
             raise Broken("a map of which too many items have failed does not go on")
 
     def began(self, fact: f.Began) -> None:
-        self.parts[0].begun = True
+        self.parts[0].begun, self.began_at = True, fact.at
 
     def queued(self, fact: f.AttemptQueued) -> None:
         self._start(fact.node)
+        self.times.queued(fact)
         tries = self.tries.get(fact.node)
         if tries is not None:
             if fact.at < tries.again_at:
@@ -170,8 +175,14 @@ class Oracle:
         if attempt is not None and attempt.values is not None and attempt.values != self._given(fact.node):
             raise Broken(f"an attempt is given what its bindings say, {self._given(fact.node)}, not {attempt.values}")
 
+    def running(self, fact: f.AttemptStarted) -> None:
+        self.times.started(fact)
+
     def started(self, fact: f.Started) -> None:
         self._start(fact.node)
+        launched = self.world.launched.get(fact.node)
+        if launched is not None and launched != self._given(fact.node):
+            raise Broken(f"a child is launched with what its bindings say, {self._given(fact.node)}, not {launched}")
         if not is_item(fact.node):
             spec = self._at(fact.node)[1].spec.kind
             if isinstance(spec, GateSpec):
@@ -219,9 +230,20 @@ class Oracle:
 
     def _called(self, fact: f.Opened, number: int) -> Book:
         if fact.key:
+            self._check_call(fact)
             return self.world.books[fact.template]
         part = self._part(number)
         return part.book.inside(number - part.known.base)
+
+    def _check_call(self, fact: f.Opened) -> None:
+        """What a body calls is run, with what it is called with."""
+        if self.called is None:
+            self.called = {}
+            for turn in [said for said in self.world.past if isinstance(said, e.AttemptSuspended)]:
+                for call in turn.calls:
+                    self.called.setdefault((turn.node, call.key), []).append((call.template, call.inputs))
+        if (fact.template, fact.inputs) not in self.called.get((fact.parent, fact.key), ()):
+            raise Broken(f"a body's call {fact.key} is run as it was called")
 
     def _check_handler(self, above: Part, book: Book, inputs: Literals) -> None:
         """A handler is given those inputs of its workflow that it takes, and the error."""
@@ -350,6 +372,8 @@ class Oracle:
 
     def ended(self, fact: f.NodeEnded) -> None:
         site = self._at(fact.node)[1]
+        if site.task is not None and fact.phase == "TIMED_OUT":
+            self.times.check_total(fact.node, fact.at, site.task)
         kind, child = site.spec.kind, self.world.children.get(fact.node)
         if isinstance(kind, GateSpec) and fact.node in self.waiting:
             self._check_gate_ended(fact, kind)
@@ -372,10 +396,8 @@ class Oracle:
         began = self.waiting.pop(fact.node)
         if fact.phase == "FAILED" or (fact.phase == "TIMED_OUT" and kind.timeout_s is None):
             raise Broken("a gate fails when somebody has rejected, or when its time is over")
-        if fact.phase == "TIMED_OUT" and not _MISLED.intersection(self.world.faults.rates):
-            assert kind.timeout_s is not None
-            if fact.at < began + kind.timeout_s:
-                raise Broken("a gate waits until its time is over")
+        if fact.phase == "TIMED_OUT":
+            check_over(began, kind.timeout_s, fact.at, "a gate waits for an answer")
 
     def _ended(self, address: int, phase: str, error: ErrorInfo | None) -> None:
         """A node or item has ended without outputs."""
@@ -395,6 +417,9 @@ class Oracle:
     def cancelled(self, fact: f.CancelDecided) -> None:
         if fact.attempt < 0 and fact.node in self.items:
             self.items[fact.node].stopping = True
+        task = self._at(fact.node)[1].task
+        if task is not None and fact.node not in self.items:
+            self.times.check_stopped(fact, task)
 
     def turned(self, fact: f.Turned) -> None:
         part = self.parts[fact.scope]
@@ -404,6 +429,8 @@ class Oracle:
             part.outputs = fact.outputs
         if fact.phase == "SUCCEEDING":
             return
+        if fact.phase == "FAILING" and fact.scope == 0 and _timed_out(fact.error):
+            check_over(self.began_at, part.book.workflow.timeout_s, fact.at, "an execution goes on")
         if fact.phase == "SUCCEEDED":
             if part.failed:
                 raise Broken("a workflow in which a node has failed does not succeed")
@@ -447,11 +474,10 @@ class Oracle:
                 return
 
 
-_MISLED = frozenset({"a foreign report", "a report comes late"})
-"""Faults that tell of timers which were never set, or before a restart."""
 _OF_FACT: dict[type, Callable[[Oracle, Any], None]] = {
     f.Began: Oracle.began,
     f.AttemptQueued: Oracle.queued,
+    f.AttemptStarted: Oracle.running,
     f.AttemptLost: Oracle.lost,
     f.NodeSucceeded: Oracle.succeeded,
     f.NodeEnded: Oracle.ended,

@@ -38,7 +38,7 @@ from wingbeat.machine.fold import replay
 from wingbeat.machine.graph import Graph, node_of
 from wingbeat.machine.state import decode_state, encode_state, graph_of, initial
 from wingbeat.machine.step import Machine
-from wingbeat.spec.entities import ConcurrencySpec
+from wingbeat.spec.entities import ConcurrencySpec, GateSpec
 from wingbeat.spec.literal import Inline, Literals, Offloaded
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import CacheStatus
@@ -115,6 +115,7 @@ class World:
         self.attempts: dict[tuple[int, int], Attempt] = {}
         self.reporting: dict[tuple[int, int], None] = {}
         self.children: dict[int, e.ChildEnded | None] = {}
+        self.launched: dict[int, Literals] = {}
         self.awaited: set[int] = set()
         self.lookups: set[int] = set()
         self.loads: set[int] = set()
@@ -222,6 +223,7 @@ class World:
             case LaunchChild():
                 self.children.setdefault(effect.node, None)
                 self.awaited.add(effect.node)
+                self._launch(effect.node)
             case CancelChild():
                 self.awaited.add(effect.node)
                 if self.children.get(effect.node) is None:
@@ -238,6 +240,12 @@ class World:
             case Finish():
                 self.finished += 1
                 self.fired["finish " + self.machine.state.phase] += 1
+
+    def _launch(self, node: int) -> None:
+        """A child is launched by its name, so that the second time changes nothing; it is asked for the same."""
+        values = self.machine.values(node)
+        if self.launched.setdefault(node, values) != values:
+            raise Broken(f"the child {self.machine.graph.id(node)} is given other inputs the second time")
 
     def _attempt_of(self, node: int, number: int) -> Attempt:
         self.reporting[node, number] = None
@@ -469,7 +477,7 @@ class World:
     def _gate(self, node: int) -> None:
         kind = self.machine.graph.nodes[node].kind
         assert isinstance(kind, GateKind)
-        answer = Inline(not self.faults.strikes("somebody rejects"))
+        answer = self._answer_to(kind.spec)
         name = self.rng.choice((self.machine.graph.id(node), kind.spec.name))
         event = e.Signalled(self.at, name, answer, f"s{self.rng.getrandbits(32)}")
         self._say(event)
@@ -477,12 +485,13 @@ class World:
             self._say(event)
 
     def early_answer(self) -> None:
-        names = [
-            n.kind.spec.name for n in self.machine.graph.nodes if isinstance(n.kind, GateKind) and n.kind.spec.name
-        ]
-        if names:
-            name = self.rng.choice(names)
-            self._say(e.Signalled(self.at, name, Inline(True), f"e{self.rng.getrandbits(32)}"))
+        gates = [n.kind.spec for n in self.machine.graph.nodes if isinstance(n.kind, GateKind)]
+        if gates:
+            spec = self.rng.choice(gates)
+            self._say(e.Signalled(self.at, spec.name, self._answer_to(spec), f"e{self.rng.getrandbits(32)}"))
+
+    def _answer_to(self, gate: GateSpec) -> Inline:
+        return Inline(self.rng.below(10) if gate.gate == "input" else not self.faults.strikes("somebody rejects"))
 
     def _attempt(self, key: tuple[int, int]) -> None:
         """It begins, or it ends; once it has ended, it reports the same however often it is asked."""
@@ -524,9 +533,9 @@ class World:
         return e.AttemptSucceeded(self.at, node, number, outcome)
 
     def late(self) -> None:
-        """An event arrives once more, long after its time. A call's answer comes once."""
+        """An event arrives once more, long after its time. A call's answer comes once, and timers end with their kernel."""
         event = self.rng.choice(self.past)
-        if not isinstance(event, e.CacheHit | e.CacheMissed | e.CacheHeld | e.CacheStored | e.Loaded | e.ChildEnded):
+        if not isinstance(event, _ONCE):
             self._say(event)
 
     def foreign(self) -> None:
@@ -552,6 +561,7 @@ class World:
             raise Broken("a snapshot is the state")
 
 
+_ONCE = (e.CacheHit, e.CacheMissed, e.CacheHeld, e.CacheStored, e.Loaded, e.ChildEnded, e.TimerFired)
 STORMS: dict[str, Callable[[World], None]] = {
     "a kernel is paused": World.pause,
     "a report comes late": World.late,

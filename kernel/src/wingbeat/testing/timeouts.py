@@ -1,10 +1,11 @@
-"""Whether what has taken too long is ended: what is under way, and since when, is the machine's; how long it may take is read in
-what its authors wrote, and what time it is, only the world knows."""
+"""Whether what has taken too long is ended, and nothing before its time: what is under way, and since when, is the machine's; how
+long it may take is read in what its authors wrote, and what time it is, only the world knows."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wingbeat.machine.fact import AttemptQueued, AttemptStarted, CancelDecided
 from wingbeat.machine.graph import node_of
 from wingbeat.machine.state import AttemptState, NodeState
 from wingbeat.spec.entities import GateSpec, TaskSpec
@@ -38,6 +39,54 @@ def check(world: World) -> None:
         task, seen = graph.task(address) if node_of(address) < len(state.nodes) else None, state.seen(address)
         if task is not None and seen is not None and task.timeout.total_s is not None:
             _check_total(task.timeout.total_s, seen, at)
+
+
+class Times:
+    """When things began, by the facts of an execution: nothing is ended for its time before that is over."""
+
+    def __init__(self) -> None:
+        self._first: dict[int, float] = {}
+        self._queued: dict[int, AttemptQueued] = {}
+        self._started: dict[int, float] = {}
+        self._over: set[int] = set()
+
+    def queued(self, fact: AttemptQueued) -> None:
+        """An attempt waits for its start."""
+        self._first.setdefault(fact.node, fact.at)
+        self._queued[fact.node] = fact
+        self._started.pop(fact.node, None)
+
+    def started(self, fact: AttemptStarted) -> None:
+        """An attempt runs."""
+        self._started[fact.node] = fact.at
+
+    def check_stopped(self, fact: CancelDecided, task: TaskSpec) -> None:
+        """An attempt is to be stopped. Raises Broken."""
+        chosen = self._queued[fact.node].chosen or {}
+        if fact.cause == "run":
+            limit_s = chosen.get("timeout.run_s", task.timeout.run_s)
+            check_over(self._started.get(fact.node), limit_s, fact.at, "an attempt runs")
+        elif fact.cause == "queue":
+            check_over(self._queued[fact.node].at, task.timeout.queue_s, fact.at, "an attempt waits for its start")
+            if fact.node in self._started:
+                raise Broken("an attempt that has started does not wait for its start")
+        elif fact.cause == "total":
+            self.check_total(fact.node, fact.at, task)
+
+    def check_total(self, address: int, at: float, task: TaskSpec) -> None:
+        """A node has taken too long, with all of its attempts: it is stopped for that, or ends. Raises Broken."""
+        if address in self._over:
+            return  # its end may bear any time: the clock is set back
+        self._over.add(address)
+        check_over(self._first.get(address), task.timeout.total_s, at, "a node is worked on")
+
+
+def check_over(since: float | None, limit_s: float | None, at: float, what: str) -> None:
+    """Raise Broken unless that what goes on since then has come to the end of its time."""
+    if since is None or limit_s is None:
+        raise Broken(f"{what} for as long as it takes where no time is set")
+    if at < since + limit_s - 1e-6:
+        raise Broken(f"{what} until its {limit_s:g} s are over, not {at - since:g} s")
 
 
 def _check_attempt(task: TaskSpec, attempt: AttemptState, at: float) -> None:
