@@ -13,6 +13,7 @@ from wingbeat.engine.dispatch import Dispatcher
 from wingbeat.engine.engine import LocalEngine
 from wingbeat.engine.live import Live
 from wingbeat.engine.memo import Memo
+from wingbeat.engine.pools import Pools
 from wingbeat.machine.effect import SetTimer, Submit
 from wingbeat.machine.step import Machine
 from wingbeat.spec.outcome import ErrorInfo
@@ -53,7 +54,7 @@ def late_results_are_taken(patch):
         node = self.state.seen(address)
         return node.open_attempt if node is not None else None
 
-    patch.setattr(Machine, "_current", current)
+    patch.setattr(Machine, "current", current)
 
 
 def a_foreign_entry_is_taken(patch):
@@ -98,6 +99,10 @@ def a_kernel_goes_on_after_it_was_fenced_out(patch):
     patch.setattr(Dispatcher, "close", late)
 
 
+def slots_are_forgotten_by_a_restart(patch):
+    patch.setattr(Pools, "hold", lambda self, attempt, spec: self._pool_of.setdefault(attempt, spec.name))
+
+
 def reservations_are_kept(patch):
     patch.setattr(Memo, "release", lambda self, live, node: None)
 
@@ -127,6 +132,7 @@ def a_full_disk_loses_a_batch(patch):
         (a_signal_is_acknowledged_before_it_is_durable, ("I12",)),
         (what_is_not_durable_is_described, ("I12",)),
         (a_kernel_goes_on_after_it_was_fenced_out, ("I3",)),
+        (slots_are_forgotten_by_a_restart, ("I8",)),
         (reservations_are_kept, ("I11",)),
         (a_full_disk_loses_a_batch, ("I1", "I2", "I3", "I12")),
     ],

@@ -102,6 +102,42 @@ async def test_after_a_restart_what_runs_holds_its_slots(slow):
     assert {a: n for a, n in slow.executor.submitted.items() if n > 1} == dict.fromkeys(slow.executor.recovered, 2)
 
 
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_after_a_restart_what_was_submitted_and_has_not_said_that_it_runs_holds_its_slots(slow, cancelled):
+    slow.pools, heavy = {"gpu": 1}, PoolSpec("gpu", priority=9)
+    async with slow.engine() as engine:
+        await engine.launch(slow.request(flow(PoolSpec("gpu")), "submitted"))
+        await until(lambda: "submitted/j0/0" in slow.executor.running)
+        await engine.launch(slow.request(flow(heavy), "waits"))
+        await until(lambda: "waits/j0/0" in engine._pools._pool_of)
+        if cancelled:
+            slow.executor.fail_cancels = 10**6
+            aborting = asyncio.create_task(engine.abort("submitted", "enough"))
+            await until(lambda: slow.executor.cancelled)
+            await asyncio.sleep(0.05)
+            aborting.cancel()
+    async with slow.engine() as engine:
+        await asyncio.sleep(0.05)
+        assert list(slow.executor.running) == ["submitted/j0/0"]
+        assert "held by submitted/j0/0" in await engine.explain_waiting("waits", "j0")
+        slow.executor.fail_cancels = 0
+        slow.executor.end("submitted/j0/0")
+        await until(lambda: "waits/j0/0" in slow.executor.running)
+
+
+async def test_that_an_attempt_has_its_slots_is_durable_before_it_is_submitted(slow):
+    seen = []
+    slow.executor.behaviour = lambda request: seen.append(engine._lives["x"].machine.state.node(0).attempts[-1].granted)
+    async with slow.engine() as engine:
+        await engine.launch(slow.request(flow(PoolSpec("gpu")), "x"))
+        await until(lambda: seen)
+        assert seen == [True]
+        slow.executor.end("x/j0/0")
+        await engine.wait("x")
+        events = [event.phase async for event in engine.events("x", -1) if event.kind == "attempt"]
+    assert events == ["QUEUED", "INITIALIZING"]
+
+
 async def test_after_a_restart_who_came_first_is_still_first(slow):
     slow.pools = {"gpu": 1}
     async with slow.engine() as engine:
@@ -135,7 +171,7 @@ def test_a_clock_that_is_set_back_lets_nobody_overtake():
             return self.at
 
     gone, clock, spec = [], Clock(), PoolSpec("gpu")
-    line = pools.Pools({"gpu": 1}, clock, lambda request: gone.append(request.id), lambda *_: None)
+    line = pools.Pools({"gpu": 1}, clock, lambda _: None, lambda request: gone.append(request.id), lambda *_: None)
     for id in ("x/busy/0", "x/old/0", "x/new/0"):
         line.submit(AttemptRequest(id, TaskSpec("jobs.a", Interface((), ()), Entry("jobs", "a"), pool=spec), {}))
         clock.at -= 3000.0

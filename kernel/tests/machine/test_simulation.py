@@ -47,7 +47,7 @@ def test_a_seed_gives_the_same_execution_whatever_the_hashes_are():
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_planted_bug_is_found(name):
-    assert caught(MUTANTS[name], range(400)) is not None
+    assert caught(MUTANTS[name], range(4000)) is not None
 
 
 def test_a_failure_is_made_smaller():

@@ -20,7 +20,7 @@ from functools import partial
 import msgspec
 from msgspec.structs import replace
 
-from wingbeat.base.errors import ConfigurationError, ConflictError, EngineStopped, InputError, WingbeatError
+from wingbeat.base.errors import ConflictError, EngineStopped, WingbeatError
 from wingbeat.base.ids import attempt_id, check_execution_id, short_id
 from wingbeat.contracts.catalog import Evicted, Eviction
 from wingbeat.contracts.engine import Change, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
@@ -34,7 +34,6 @@ from wingbeat.engine.archive import Archive
 from wingbeat.engine.batch import batch_of, drop_launches
 from wingbeat.engine.bounded import BoundedJournal
 from wingbeat.engine.changes import Changes
-from wingbeat.engine.checkpoints import checkpoint_of
 from wingbeat.engine.children import Children
 from wingbeat.engine.collecting import no_collection
 from wingbeat.engine.dispatch import Dispatcher
@@ -50,8 +49,8 @@ from wingbeat.engine.parts import Parts
 from wingbeat.engine.pools import Pools
 from wingbeat.engine.publish import published
 from wingbeat.engine.recovery import Recovery
-from wingbeat.engine.replays import replay_of
 from wingbeat.engine.reports import Reports, note_waiting
+from wingbeat.engine.requests import Requests
 from wingbeat.engine.reuse import Reuse
 from wingbeat.engine.routes import Routes, capabilities
 from wingbeat.engine.timers import Timers
@@ -70,15 +69,13 @@ from wingbeat.machine.effect import (
     SetTimer,
     Submit,
 )
-from wingbeat.machine.event import AbortAsked, AttemptFailed, Event, Launched, Signalled, TimerFired
+from wingbeat.machine.event import AbortAsked, Event, Launched, Signalled, SlotsFree, TimerFired
 from wingbeat.machine.graph import Graph
 from wingbeat.machine.state import initial
 from wingbeat.machine.step import Machine
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.literal import Literal
-from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import ExecutionPhase
-from wingbeat.types import ValueMismatch
 
 DRAIN_MAX = 5000
 LINGER_S = 0.005
@@ -110,7 +107,10 @@ class LocalEngine:
         self._feed = Feed(parts.observers)
         self._inbox: deque[tuple[Live, Event]] = deque()
         self._wake = asyncio.Event()
-        self._pools = Pools(parts.pools, parts.clock, self._submit, partial(note_waiting, self._lives))
+        self._requests = Requests(self._routes, self._feed, parts.clock, self._post)
+        self._pools = Pools(
+            parts.pools, parts.clock, self._submit, self._slots_free, partial(note_waiting, self._lives)
+        )
         self._sinks = {
             name: Reports(name, self._lives, self._archive, self._routes, parts.clock, self._post, self._quarantine)
             for name in parts.executors
@@ -130,7 +130,7 @@ class LocalEngine:
         self._admission = Admission(self._lives, self.quarantined, parts.clock, self._post)
         self._recovery = Recovery(
             self._archive, self._routes, self._loading, self._memo, self._pools, self._admission, self._dispatchers,
-            self._lives, self.quarantined, self._request, self._perform, self._feed,
+            self._lives, self.quarantined, self._requests, self._perform, self._feed,
         )  # fmt: skip
         self.forgetting = Forgetting(self._journal, self._archive, self._lives, self._ended, self._memo)
         self._earlier = Earlier(self._lives, self._recovery.left, self._archive, self._journal, self._loading)
@@ -471,7 +471,7 @@ class LocalEngine:
     def _perform(self, live: Live, effect: Effect) -> None:
         match effect:
             case Submit():
-                request = self._request(live, effect.node, effect.attempt)
+                request = self._requests.of(live, effect.node, effect.attempt)
                 if request is not None:
                     self._pools.submit(request)
             case Lookup():
@@ -503,37 +503,16 @@ class LocalEngine:
                 live.ended.set()
                 self._feed.end(live)
 
-    def _request(self, live: Live, node: int, number: int) -> AttemptRequest | None:
-        task = live.machine.settled(node)
-        if label := live.record.labels.get(asked.LABEL, ""):
-            task = replace(task, pool=asked.pool_of(task, label))
-        try:
-            inputs = live.machine.values(node)
-            secrets = self._routes.source(task, live.record.labels) if task.secrets else None
-            if asked.QUOTA in live.record.labels:
-                asked.check_resources(task, live.record.labels)
-        except ValueMismatch as error:
-            failed = ErrorInfo("BindingError", f"An input cannot be taken: {error}", retryable=False)
-            self._post(live, AttemptFailed(self._clock.now(), node, number, failed))
-            return None
-        except (ConfigurationError, InputError) as error:  # it was checked at the launch, as far as it was known then
-            failed = ErrorInfo(type(error).__name__, str(error), retryable=False)
-            self._post(live, AttemptFailed(self._clock.now(), node, number, failed))
-            return None
-        replay = replay_of(live.machine, node) if node in live.machine.state.bodies else None
-        id = attempt_id(live.id, live.node_id(node), number)
-        code = live.code(node)
-        live.sent[id] = node, number, task, self._routes.executor(task, live.record.labels)
-        return AttemptRequest(
-            id, task, inputs, code.bundle, environment=code.environment,
-            variables=self._feed.variables(id), checkpoint=checkpoint_of(live.machine, node, inputs), replay=replay,
-            secrets=secrets,
-        )  # fmt: skip
-
     def _submit(self, request: AttemptRequest) -> None:
         live = self._lives.get(request.id.partition("/")[0])
         if live is not None and request.id in live.sent:  # else it has ended while it waited for a pool
             self._dispatchers[live.sent[request.id][3]].submit(request)
+
+    def _slots_free(self, request: AttemptRequest) -> None:
+        live = self._lives.get(request.id.partition("/")[0])
+        if live is not None and request.id in live.sent:
+            node, number, _, _ = live.sent[request.id]
+            self._post(live, SlotsFree(self._clock.now(), node, number))
 
     # -- starting and stopping
 

@@ -1,8 +1,7 @@
 """Pools: named numbers of slots that attempts of all executions share.
 
-A slot is a lease of an attempt: it is taken before the attempt goes to its executor, and free again when the attempt's end is
-in the journal, however it ended. Nothing of a pool is written down: after a restart, what runs holds its slots, and the rest
-lines up again.
+A slot is a lease of an attempt: that it has one is in the journal before the attempt goes to its executor, and it is free again
+when the attempt's end is there, however it ended. So after a restart what may run holds its slots, and the rest lines up again.
 
 Who waits longer comes nearer: the priority of an attempt grows by one with every `AGEING_S` that it waits. Whoever is first is
 waited for, so that a heavy attempt is not passed for ever by light ones.
@@ -14,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
-from wingbeat.base.ids import attempt_id, split_attempt_id
+from wingbeat.base.ids import attempt_id
 from wingbeat.contracts.executor import AttemptRequest
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.live import Live
@@ -47,11 +46,13 @@ class Pools:
 
         go: Takes an attempt that may be submitted.
 
+        free: Told of an attempt for which there is room, which is kept for it: when that is written down, it is submitted again.
+
         note: Told for what an attempt waits; with an empty text, that it does not any more.
     """
 
-    def __init__(self, limits: Mapping[str, int], clock: Clock, go: Go, note: Note) -> None:
-        self._limits, self._clock, self._go, self._note = limits, clock, go, note
+    def __init__(self, limits: Mapping[str, int], clock: Clock, go: Go, free: Go, note: Note) -> None:
+        self._limits, self._clock, self._go, self._free, self._note = limits, clock, go, free, note
         self._held: dict[str, dict[str, int]] = {name: {} for name in limits}
         self._pool_of: dict[str, str] = {}
         self._waiting: dict[str, list[_Waiting]] = {name: [] for name in limits}
@@ -66,6 +67,8 @@ class Pools:
             self._go(request)
             return
         if request.id in self._pool_of:
+            if request.id in self._held[spec.name]:
+                self._go(request)
             return
         self._count += 1
         self._latest = max(
@@ -75,20 +78,17 @@ class Pools:
         self._waiting[spec.name].append(_Waiting(request, spec, self._latest, self._count))
         self._let_go(spec.name)
 
-    def resume(self, live: Live, request: AttemptRequest) -> bool:
-        """Take up an attempt that was under way before a restart. False if it has not been seen to run: it lines up again, and
-        nothing starts it twice if it was submitted already."""
-        spec = request.task.pool
-        if spec is None:
+    def resume(self, request: AttemptRequest) -> bool:
+        """Take up an attempt that was asked for before a restart. False if it had no slots yet: it lines up again."""
+        if request.task.pool is None or request.id in self._pool_of:
             return True
-        address = live.machine.graph.find(split_attempt_id(request.id)[1])
-        node = None if address is None else live.machine.state.seen(address)
-        if node is None or node.open_attempt is None or node.open_attempt.started_at is None:
-            self._resumed.append(request)
-            return False
-        self._pool_of[request.id] = spec.name
-        self._held[spec.name][request.id] = self._weight(spec)
-        return True
+        self._resumed.append(request)
+        return False
+
+    def hold(self, attempt: str, spec: PoolSpec) -> None:
+        """An attempt has had slots before a restart."""
+        self._pool_of[attempt] = spec.name
+        self._held[spec.name][attempt] = self._weight(spec)
 
     def start(self) -> None:
         """Line up what was resumed; what runs has its slots."""
@@ -132,7 +132,7 @@ class Pools:
             first = waiting.pop(0)
             held[first.request.id] = self._weight(first.spec)
             self._note(first.request, "")
-            self._go(first.request)
+            self._free(first.request)
         for place, one in enumerate(waiting):
             self._note(one.request, self._told(name, place))
 

@@ -20,6 +20,7 @@ from wingbeat.machine.fact import (
     Chose,
     Expanded,
     Fact,
+    Granted,
     ItemsDue,
     Lined,
     NodeEnded,
@@ -66,11 +67,12 @@ def _event(execution: str, graph: Graph, fact: Fact, cursor: int, scope: int) ->
                 task=what,
                 evidence=chosen,
             )
-        case AttemptStarted():
-            evidence = fact.evidence or {}
+        case Granted() | AttemptStarted():
+            runs = isinstance(fact, AttemptStarted)
+            phase, evidence = (AttemptPhase.RUNNING, fact.evidence or {}) if runs else (AttemptPhase.INITIALIZING, {})
             return Published(
-                execution, cursor, fact.at, "attempt", AttemptPhase.RUNNING, node, fact.attempt, task=what, evidence=evidence
-            )  # fmt: skip
+                execution, cursor, fact.at, "attempt", phase, node, fact.attempt, task=what, evidence=evidence
+            )
         case AttemptLost():
             kind, phase = (
                 ("attempt", AttemptPhase.RETRYABLE_FAILED.value) if fact.retry_at is not None else ("node", fact.phase)

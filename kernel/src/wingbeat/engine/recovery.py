@@ -26,8 +26,10 @@ from wingbeat.engine.live import Live
 from wingbeat.engine.loading import Loading, Unreadable
 from wingbeat.engine.memo import Memo
 from wingbeat.engine.pools import Pools
+from wingbeat.engine.requests import Requests
 from wingbeat.engine.routes import Routes
-from wingbeat.machine.effect import Effect, Submit
+from wingbeat.machine.effect import Cancel, Effect, Submit
+from wingbeat.spec.entities import PoolSpec
 from wingbeat.spec.phase import ExecutionPhase
 
 AT_ONCE = 200
@@ -47,11 +49,13 @@ class _Aside(Struct):
 
 
 class _Found(Struct):
-    """An execution that was read: what is performed again, and its attempts that had not ended, with the times of their coming."""
+    """An execution that was read: what is performed again, its attempts that had not ended, with the times of their coming, and of
+    these those that have slots of a pool."""
 
     live: Live
     effects: list[Effect] = []
     requests: list[tuple[float, AttemptRequest]] = []
+    slots: list[tuple[str, PoolSpec]] = []
 
 
 class Recovery:
@@ -62,7 +66,7 @@ class Recovery:
 
         quarantined: Takes, by id, why an execution does not go on until the home is opened the next time.
 
-        request: The request of an attempt, unless its inputs cannot be taken.
+        requests: Makes the requests of attempts.
 
         perform: Performs an effect.
 
@@ -75,11 +79,11 @@ class Recovery:
     def __init__(
         self, archive: Archive, routes: Routes, loading: Loading, memo: Memo, pools: Pools, admission: Admission,
         dispatchers: Mapping[str, Dispatcher], lives: dict[str, Live], quarantined: dict[str, str],
-        request: Callable[[Live, int, int], AttemptRequest | None], perform: Callable[[Live, Effect], None],
+        requests: Requests, perform: Callable[[Live, Effect], None],
         feed: Feed,
     ) -> None:  # fmt: skip
         self._archive, self._routes, self._loading, self._memo, self._pools = archive, routes, loading, memo, pools
-        self._admission, self._dispatchers, self._request, self._perform = admission, dispatchers, request, perform
+        self._admission, self._dispatchers, self._requests, self._perform = admission, dispatchers, requests, perform
         self._feed = feed
         self._lives, self._quarantined = lives, quarantined
         self.left: dict[str, str] = {}
@@ -181,9 +185,11 @@ class Recovery:
         await self._loading.lists(live)
         found = _Found(live)
         for effect in live.machine.outstanding():
+            if isinstance(effect, Submit | Cancel) and (slots := self._requests.slots(live, effect.node)) is not None:
+                found.slots.append(slots)
             if not isinstance(effect, Submit):
                 found.effects.append(effect)
-            elif (request := self._request(live, effect.node, effect.attempt)) is not None:
+            elif (request := self._requests.of(live, effect.node, effect.attempt)) is not None:
                 attempt = live.machine.state.node(effect.node).open_attempt
                 found.requests.append((attempt.queued_at if attempt else 0.0, request))
         return found
@@ -213,8 +219,10 @@ class Recovery:
             if live.machine.state.phase is ExecutionPhase.ABORTING:
                 self.left[live.record.launch_key] = live.id
             came += ((at, live, request) for at, request in one.requests)
+            for attempt, pool in one.slots:
+                self._pools.hold(attempt, pool)
         for _, live, request in sorted(came, key=lambda attempt: attempt[0]):
-            if self._pools.resume(live, request):
+            if self._pools.resume(request):
                 requests.setdefault(self._routes.executor(request.task, live.record.labels), []).append(request)
         return requests
 

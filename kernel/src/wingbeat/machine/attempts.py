@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from wingbeat.base.errors import ErrorKind
+from wingbeat.machine.effect import Submit
+from wingbeat.machine.fact import Granted
 from wingbeat.machine.state import NodeState
 from wingbeat.spec.chosen import AT_FAILURE, AT_QUEUE, Chosen, choose, settled
 from wingbeat.spec.entities import RetrySpec, TaskSpec
@@ -15,10 +17,19 @@ from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.types import ValueMismatch
 
 if TYPE_CHECKING:
+    from wingbeat.machine.event import SlotsFree
     from wingbeat.machine.step import Machine
 
 SYSTEM = RetrySpec(count=3, delay_s=0.1, factor=3.0, delay_s_max=30.0, jitter=0.5)
 """The budget for failures that are not the user's: a killed process, a lost machine."""
+
+
+def slots_free(m: Machine, event: SlotsFree) -> None:
+    """It is written down that an attempt has its slots before it is submitted: a kernel to come must not give them to another."""
+    attempt = m.current(event.node, event.attempt)
+    if attempt is not None and not attempt.cancel and not attempt.granted:
+        m.say(Granted(event.node, event.attempt, event.at))
+        m.ask(Submit(event.node, event.attempt))
 
 
 def of_the_system(error: ErrorInfo) -> bool:

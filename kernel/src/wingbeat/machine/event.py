@@ -77,6 +77,14 @@ class CacheStored(Struct, frozen=True, gc=False):
     reason: str
 
 
+class SlotsFree(Struct, frozen=True, gc=False):
+    """There is room for an attempt in its pool, which is kept for it."""
+
+    at: float
+    node: int
+    attempt: int
+
+
 class AttemptRunning(Struct, frozen=True, gc=False):
     """User code of an attempt may be running."""
 
@@ -187,6 +195,7 @@ Event = (
     | CacheMissed
     | CacheHeld
     | CacheStored
+    | SlotsFree
     | AttemptRunning
     | AttemptSucceeded
     | AttemptFailed

@@ -53,6 +53,14 @@ class AttemptQueued(Struct, frozen=True, gc=False, array_like=True, tag=1):
     chosen: Chosen | None = None
 
 
+class Granted(Struct, frozen=True, gc=False, array_like=True, tag=19):
+    """The attempt has its slots of a pool: from now on it may be at its executor."""
+
+    node: int
+    attempt: int
+    at: float
+
+
 class AttemptStarted(Struct, frozen=True, gc=False, array_like=True, tag=2):
     """User code of the attempt may be running."""
 
@@ -234,6 +242,7 @@ class SignalKept(Struct, frozen=True, gc=False, array_like=True, tag=16):
 Fact = (
     Began
     | AttemptQueued
+    | Granted
     | AttemptStarted
     | AttemptLost
     | NodeSucceeded

@@ -18,6 +18,7 @@ from wingbeat.machine.fact import (
     Chose,
     Expanded,
     Fact,
+    Granted,
     ItemsDue,
     Lined,
     NodeEnded,
@@ -108,6 +109,10 @@ def _queued(graph: Graph, state: State, fact: AttemptQueued) -> None:
     node.retry_at, node.publish = None, fact.publish
     retrying.discard(address)
     live.add(address)
+
+
+def _granted(graph: Graph, state: State, fact: Granted) -> None:
+    state.node(fact.node).attempts[-1].granted = True
 
 
 def _started(graph: Graph, state: State, fact: AttemptStarted) -> None:
@@ -456,6 +461,7 @@ def _cache_said(graph: Graph, state: State, fact: CacheSaid) -> None:
 _APPLY: dict[type, Any] = {
     Began: _began,
     AttemptQueued: _queued,
+    Granted: _granted,
     AttemptStarted: _started,
     AttemptLost: _lost,
     NodeSucceeded: _succeeded,

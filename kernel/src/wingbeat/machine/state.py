@@ -21,7 +21,7 @@ PHASES = tuple(NodePhase)
 
 class AttemptState(Struct, array_like=True, gc=False):
     """One attempt of a node. `error` is why it ended without outputs, `cancel` the cause for which it is to be stopped, `chosen`
-    what the formulas of its task gave."""
+    what the formulas of its task gave, `granted` that it has its slots of a pool."""
 
     phase: AttemptPhase
     queued_at: float
@@ -33,6 +33,7 @@ class AttemptState(Struct, array_like=True, gc=False):
     evidence: dict[str, Any] | None = None
     number: int = 0
     chosen: Chosen | None = None
+    granted: bool = False
 
 
 class NodeState(Struct, array_like=True, gc=False):

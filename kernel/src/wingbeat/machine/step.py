@@ -50,6 +50,7 @@ from wingbeat.machine.event import (
     Launched,
     Loaded,
     Signalled,
+    SlotsFree,
     TimerFired,
 )
 from wingbeat.machine.fact import (
@@ -228,7 +229,7 @@ class Machine:
             scopes.settle(self, 0, event.at)
 
     def _attempt_running(self, event: AttemptRunning) -> None:
-        attempt = self._current(event.node, event.attempt)
+        attempt = self.current(event.node, event.attempt)
         if attempt is None or attempt.started_at is not None:
             return
         self.say(AttemptStarted(event.node, event.attempt, event.at, event.evidence))
@@ -238,7 +239,7 @@ class Machine:
             self.ask(SetTimer(event.at + task.timeout.run_s, "run", event.node, event.attempt))
 
     def _attempt_succeeded(self, event: AttemptSucceeded) -> None:
-        attempt = self._current(event.node, event.attempt)
+        attempt = self.current(event.node, event.attempt)
         if attempt is None or (event.node in self.state.bodies and bodies.returned(self, event)):
             return
         self.attempt_succeeded(event.node, event.attempt, event.outputs, event.evidence, event.at)
@@ -254,13 +255,13 @@ class Machine:
         self.succeeded(address, at)
 
     def _attempt_failed(self, event: AttemptFailed) -> None:
-        attempt = self._current(event.node, event.attempt)
+        attempt = self.current(event.node, event.attempt)
         if attempt is None:
             return
         self._attempt_lost(event.node, attempt, event.error, event.at)
 
     def _attempt_aborted(self, event: AttemptAborted) -> None:
-        attempt = self._current(event.node, event.attempt)
+        attempt = self.current(event.node, event.attempt)
         if attempt is None:
             return
         message = f"The attempt was stopped: {event.reason or 'not by us'}."
@@ -277,7 +278,7 @@ class Machine:
             self.fail(address, attempt.number, error, at)
 
     def _attempt_suspended(self, event: AttemptSuspended) -> None:
-        attempt = self._current(event.node, event.attempt)
+        attempt = self.current(event.node, event.attempt)
         if attempt is not None and event.node in self.state.bodies:
             bodies.suspended(self, event, attempt)
 
@@ -325,7 +326,7 @@ class Machine:
         elif event.kind == "total":
             self._node_timed_out(address, node, event.at)
         else:
-            attempt = self._current(address, event.attempt)
+            attempt = self.current(address, event.attempt)
             started = attempt is not None and attempt.started_at is not None
             if attempt is not None and not attempt.cancel and (event.kind == "run" or not started):
                 limit = self.settled(address, attempt).timeout
@@ -465,7 +466,7 @@ class Machine:
 
     # -- ending
 
-    def _current(self, address: int, number: int) -> AttemptState | None:
+    def current(self, address: int, number: int) -> AttemptState | None:
         """The attempt, if it is the last one and its end was not reported."""
         body = self.state.bodies.get(address)
         if body is not None and body.ended:
@@ -579,6 +580,7 @@ class Machine:
         CacheMissed: _cache_missed,
         CacheHeld: _cache_held,
         CacheStored: _cache_stored,
+        SlotsFree: attempts.slots_free,
         AttemptRunning: _attempt_running,
         AttemptSucceeded: _attempt_succeeded,
         AttemptFailed: _attempt_failed,

@@ -25,6 +25,8 @@ class Attempt(Struct):
         values: Its inputs, which must be the same whenever it is submitted.
 
         report: How it ended.
+
+        lined: It waits for slots of a pool.
     """
 
     values: Literals | None = None
@@ -32,6 +34,7 @@ class Attempt(Struct):
     cancelled: bool = False
     replay: Replay | None = None
     report: e.Event | None = None
+    lined: bool = False
 
 
 class Paused(Struct, eq=False):

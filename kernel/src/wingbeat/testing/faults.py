@@ -53,7 +53,7 @@ KINDS: dict[str, float] = {
     "somebody aborts": 0.003,
     "somebody rejects": 0.3,
     "an answer comes twice": 0.45,
-    "an answer comes early": 0.01,
+    "an answer comes early": 0.03,
 }
 """By kind, the chance that it strikes when it can."""
 FAILURES: dict[str, ErrorInfo] = {

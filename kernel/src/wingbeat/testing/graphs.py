@@ -36,6 +36,7 @@ from wingbeat.spec.entities import (
     Not,
     Number,
     Operation,
+    PoolSpec,
     Promise,
     RetrySpec,
     TaskSpec,
@@ -58,6 +59,8 @@ TWO = Interface((Variable("x", _MAYBE), Variable("y", _MAYBE)), (Variable("o0", 
 LIST = Interface((Variable("x", INT),), (Variable("o0", ListType(INT)),))
 HANDLER = Interface((Variable("x", INT), Variable("error", literal_type(Failure))), ())
 POLICIES = tuple(FailurePolicy)
+POOL = "shared"
+"""The pool of which some tasks want slots. Machines know nothing of pools: engines do."""
 FLAT = ("task", "task", "task", "list")
 NESTING = (
     *FLAT,
@@ -149,6 +152,7 @@ class Graphs:
                 cache=CacheSpec("1") if not dynamic and rng.random() < 0.3 else None,
                 dynamic=dynamic,
                 formulas=self._formulas(number, interface),
+                pool=PoolSpec(POOL, 1 + number % 2, number % 4 // 3) if number % 5 == 1 else None,
             )
         )
 

@@ -44,7 +44,7 @@ def _late_results_count() -> Any:
         node = self.state.seen(address)
         return node.open_attempt if node is not None else None
 
-    return patch.object(Machine, "_current", current)
+    return patch.object(Machine, "current", current)
 
 
 def _one_retry_too_many() -> Any:

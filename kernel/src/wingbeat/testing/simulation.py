@@ -264,6 +264,7 @@ class World:
         if attempt.values is not None and attempt.values != values:
             raise Broken(f"attempt {number} of {self.machine.graph.id(node)} is given other inputs the second time")
         attempt.values = values
+        attempt.lined = self.machine.graph.called(node).pool is not None and not current.open_attempt.granted
         if attempt.replay is None and node in self.machine.state.bodies:
             attempt.replay = replay_of(self.machine, node)
 
@@ -485,8 +486,9 @@ class World:
             self._say(event)
 
     def early_answer(self) -> None:
-        gates = [n.kind.spec for n in self.machine.graph.nodes if isinstance(n.kind, GateKind)]
-        if gates:
+        state = self.machine.state
+        open_ = [n.kind for n, s in zip(self.machine.graph.nodes, state.nodes, strict=True) if not s.phase.terminal]
+        if gates := [kind.spec for kind in open_ if isinstance(kind, GateKind) and kind.spec.gate != "sleep"]:
             spec = self.rng.choice(gates)
             self._say(e.Signalled(self.at, spec.name, self._answer_to(spec), f"e{self.rng.getrandbits(32)}"))
 
@@ -496,6 +498,9 @@ class World:
     def _attempt(self, key: tuple[int, int]) -> None:
         """It begins, or it ends; once it has ended, it reports the same however often it is asked."""
         attempt, (node, number) = self.attempts[key], key
+        if attempt.lined and not attempt.cancelled:
+            self._say(e.SlotsFree(self.at, node, number))
+            return
         if attempt.report is None and not attempt.running and not attempt.cancelled and self.rng.random() < 0.6:
             attempt.running = True
             self._say(e.AttemptRunning(self.at, node, number))
@@ -507,7 +512,7 @@ class World:
             self._say(attempt.report)
 
     def _end(self, attempt: Attempt, node: int, number: int) -> e.Event:
-        if attempt.cancelled and not self.faults.strikes("a cancelled attempt ends by itself"):
+        if attempt.cancelled and (attempt.lined or not self.faults.strikes("a cancelled attempt ends by itself")):
             return e.AttemptAborted(self.at, node, number, "as you wished")
         for kind, error in FAILURES.items():
             if self.faults.strikes(kind):
@@ -541,11 +546,12 @@ class World:
     def foreign(self) -> None:
         """Reports about attempts that never were."""
         node, number = self.rng.randrange(len(self.machine.state.nodes)), self.rng.choice((-1, 77, 99))
+        gate = self.rng.choice(sorted(self.machine.state.gates) or (node,))
         reports: tuple[e.Event, ...] = (
             e.AttemptRunning(self.at, node, number), e.AttemptSucceeded(self.at, node, number, {"o0": Inline(1)}),
             e.AttemptAborted(self.at, node, number), e.TimerFired(self.at, "run", node, number),
             e.TimerFired(self.at, "retry", node, number), e.AttemptAborted(self.at, 10**6, 0),
-            e.AttemptSuspended(self.at, node, number), e.TimerFired(self.at, "gate", node, 0),
+            e.AttemptSuspended(self.at, node, number), e.TimerFired(self.at, "gate", gate, 0),
             e.AttemptAborted(self.at, node | 10**3 << 32, 0), e.Signalled(self.at, "nobody", Inline(1), f"f{number}"),
         )  # fmt: skip
         self._say(self.rng.choice(reports))

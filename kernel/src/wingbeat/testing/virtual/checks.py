@@ -133,6 +133,22 @@ def check_attempt(outside: Outside, attempt: Attempt) -> None:
             if e == attempt.execution and n.startswith(prefix) and n[len(prefix) :].isdecimal()
         ]
         world.check(len(items) < kind.spec.concurrency, "I8", f"{attempt.id} starts beside {items}")
+    _check_pool(outside, attempt)
+
+
+def _check_pool(outside: Outside, attempt: Attempt) -> None:
+    """Slots are kept, also for what an earlier kernel has started: but for executions that could not be read meanwhile, whose slots
+    nobody knows."""
+    world, pool = outside.world, attempt.request.task.pool
+    if pool is None or attempt.execution in world.unread:
+        return
+    others = [outside.attempts[id] for (execution, _), id in world.running.items() if execution not in world.unread]
+    weights = {one.id: one.request.task.pool.weight for one in others if one.request.task.pool is not None}
+    limit = outside.pools[pool.name]
+    world.fired["pool: beside others"] += bool(weights)
+    told = f"{attempt.id} starts beside {list(weights)}, in a pool of {limit}"
+    held = sum(min(weight, limit) for weight in (pool.weight, *weights.values()))
+    world.check(held <= limit, "I8", told)
 
 
 def check_live(kernel: Kernel) -> None:

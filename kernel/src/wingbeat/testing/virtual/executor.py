@@ -55,8 +55,10 @@ class Attempt:
 class Outside:
     """All attempts."""
 
-    def __init__(self, world: World, store: Store, scripts: Script, close: Callable[[str], Closure]) -> None:
-        self.world, self.store, self._scripts, self._close = world, store, scripts, close
+    def __init__(
+        self, world: World, store: Store, scripts: Script, close: Callable[[str], Closure], pools: dict[str, int]
+    ) -> None:
+        self.world, self.store, self._scripts, self._close, self.pools = world, store, scripts, close, pools
         self.attempts: dict[str, Attempt] = {}
         self._rng = world.chance.rng("outside")
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from wingbeat.base.errors import NotFound, SetAside
 from wingbeat.engine.engine import LocalEngine
 from wingbeat.engine.parts import Parts
 from wingbeat.testing.virtual.catalog import SimCatalog
@@ -60,6 +61,7 @@ class Kernel:
             clock=self.world.clock,
             catalog=SimCatalog(scene.catalog, self) if chance.catalog else None,
             observers={"theirs": scene.observer},
+            pools=scene.pools,
         )
         self.engine: LocalEngine = self.process.context.run(LocalEngine, parts)
 
@@ -97,11 +99,21 @@ class Kernel:
             self.kill("as it did not start")
             return False
         self.started = True
+        self.world.unread.update(id for id in self.scene.store.live if self._is_set_aside(id))
         self.world.fired["kernel: started"] += 1
         for execution, reason in self.engine.quarantined.items():
             known = execution in self.unread or "JournalUnknown" in reason or "cannot be read" in reason
             self.world.check(known, "I1", f"{execution} cannot go on in {self.name}: {reason}")
         return True
+
+    def _is_set_aside(self, execution: str) -> bool:
+        try:
+            self.engine._recovery.check(execution)  # noqa: SLF001  # what `Engine.describe` would say, without a call
+        except SetAside:
+            return True
+        except NotFound:
+            return False
+        return False
 
     async def call(self, make: Callable[[LocalEngine], Coroutine[Any, Any, T]]) -> T:
         """Ask its engine. Raises `Gone` when it ends meanwhile; whoever leaves leaves a cancelled call behind."""

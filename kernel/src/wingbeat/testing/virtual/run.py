@@ -19,7 +19,7 @@ from wingbeat.engine import engine as engine_module
 from wingbeat.spec.entities import Closure, ConcurrencySpec, MapSpec, NodeSpec, Promise, TaskSpec, WorkflowSpec
 from wingbeat.spec.literal import Inline
 from wingbeat.testing.bodies import Script
-from wingbeat.testing.graphs import LIST, MANY, ONE, Graphs
+from wingbeat.testing.graphs import LIST, MANY, ONE, POOL, Graphs
 from wingbeat.testing.virtual.catalog import Entries
 from wingbeat.testing.virtual.checks import check_end, check_live, check_quiet
 from wingbeat.testing.virtual.executor import Outside
@@ -55,6 +55,8 @@ class Scene:
 
         limit: Of executions, for those that are launched under one.
 
+        pools: Slots by pool.
+
         quota: Of the place in which the executions of some are.
 
         holder: The kernel that was started last.
@@ -70,10 +72,11 @@ class Scene:
         some = graphs.entities[graphs.task(ONE)]
         assert isinstance(some, TaskSpec)
         self.any_task = some
+        self.pools = {POOL: world.chance.rng("pools").choice((1, 2, 2, 4))}
         self.limit = _limit(world.chance.rng("limits"))
         self.quota = _quota(world.chance.rng("quotas"))
         self.store = Store(world, {} if self.limit is None else {self.limit.name: self.limit.limit}, self.quota)
-        self.outside = Outside(world, self.store, Script(seed, sorted(graphs.templates)), graphs.close)
+        self.outside = Outside(world, self.store, Script(seed, sorted(graphs.templates)), graphs.close, self.pools)
         self.catalog, self.storage = Entries(world), SimStorage(world)
         self.kernels: list[Kernel] = []
         self.acknowledged: dict[str, None] = {}

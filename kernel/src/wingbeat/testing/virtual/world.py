@@ -25,6 +25,8 @@ class World:
 
         running: Attempts that run outside, by execution and node.
 
+        unread: Executions that a kernel could not read, at some time.
+
         broken: The first promise that was not kept.
 
         last: What happened last, in words.
@@ -38,6 +40,7 @@ class World:
         self.clock = SimClock(self)
         self.context = contextvars.copy_context()
         self.running: dict[tuple[str, str], str] = {}
+        self.unread: set[str] = set()
         self.broken: Broken | None = None
         self.last: deque[tuple[float, str, str]] = deque(maxlen=LAST)
         self._trace = hashlib.blake2b(digest_size=8)
