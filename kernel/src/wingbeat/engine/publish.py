@@ -68,10 +68,10 @@ def _event(execution: str, graph: Graph, fact: Fact, cursor: int, scope: int) ->
                 evidence=chosen,
             )
         case Granted() | AttemptStarted():
-            runs = isinstance(fact, AttemptStarted)
-            phase, evidence = (AttemptPhase.RUNNING, fact.evidence or {}) if runs else (AttemptPhase.INITIALIZING, {})
+            entered = AttemptPhase.RUNNING if isinstance(fact, AttemptStarted) else AttemptPhase.INITIALIZING
+            told = (fact.evidence or {}) if isinstance(fact, AttemptStarted) else {}
             return Published(
-                execution, cursor, fact.at, "attempt", phase, node, fact.attempt, task=what, evidence=evidence
+                execution, cursor, fact.at, "attempt", entered, node, fact.attempt, task=what, evidence=told
             )
         case AttemptLost():
             kind, phase = (
