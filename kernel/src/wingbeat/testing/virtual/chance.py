@@ -28,6 +28,7 @@ RATES: dict[str, tuple[float, ...]] = {
     "kernel: held beyond a takeover": (0.3, 0.7),
     "kernel: closed": (0.1, 0.4),
     "kernel: taken over while it runs": (0.1, 0.4),
+    "executor: takes at once": (0.2, 0.9),
     "executor: slow to take": (0.1, 0.3),
     "executor: refuses": (0.05, 0.5),
     "executor: takes and raises": (0.05, 0.5),

@@ -232,6 +232,17 @@ class SimExecutor:
         """See `Executor.submit`."""
         self.kernel.acts(f"submit {request.id}")
         await self._work()
+        self._take(request)
+
+    def submit_nowait(self, request: AttemptRequest) -> bool:
+        """See `Immediate.submit_nowait`."""
+        if not self._chance.fires("executor: takes at once"):
+            return False
+        self.kernel.acts(f"submit {request.id} at once")
+        self._take(request)
+        return True
+
+    def _take(self, request: AttemptRequest) -> None:
         if self._chance.fires("executor: refuses"):
             raise OSError("the executor is away")
         attempt = self.outside.take(request)
