@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import zlib
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
@@ -20,7 +20,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 import aiosqlite
 import msgspec
 
-from wingbeat.base.errors import ConfigurationError, JournalDamaged, JournalUnknown, NotFound
+from wingbeat.base.errors import ConfigurationError, JournalDamaged, JournalUnknown, NotFound, WingbeatError
 from wingbeat.builtin.changed import number_changes, take_numbers
 from wingbeat.builtin.lockers import lockers
 from wingbeat.builtin.pruning import prune
@@ -125,30 +125,33 @@ class SQLiteJournal:
     async def append(self, batch: Batch, fence: int) -> None:
         """See `Journal.append`."""
         try:
-            whole = await self._guarded(lambda: self._at_once(_append, batch, fence))
+            whole = await self._at_once(_append, batch, fence)
         except _Fenced:
             whole = False
+        except sqlite3.Error as error:
+            raise self._told(error) from error
         if not whole:
             raise FencedOut(f"Another kernel has taken over the journal {self.path}.")
 
     async def snapshot(self, snapshot: Snapshot, fence: int) -> None:
         """See `Journal.snapshot`."""
-
-        async def write() -> None:
+        try:
             await self._connection.execute(
                 "INSERT OR REPLACE INTO snapshots SELECT ?, ?, ?, ? WHERE (SELECT value FROM meta WHERE key='fence') = ?",
                 (snapshot.execution, snapshot.sequence, zlib.crc32(snapshot.body), snapshot.body, fence),
             )
-
-        await self._guarded(write)
+        except sqlite3.Error as error:
+            raise self._told(error) from error
         hit("journal.snapshot-written")
 
     async def prune(self, executions: Sequence[str], closures: Sequence[str], fence: int) -> int:
         """See `Prunable.prune`."""
         try:
-            return await self._guarded(lambda: self._at_once(_prune, executions, closures, fence))
+            return await self._at_once(_prune, executions, closures, fence)
         except _Fenced:
             raise FencedOut(f"Another kernel has taken over the journal {self.path}.") from None
+        except sqlite3.Error as error:
+            raise self._told(error) from error
 
     async def closures(self) -> list[str]:
         """See `Prunable.closures`."""
@@ -255,21 +258,13 @@ class SQLiteJournal:
         rows = await self._select(query, (msgspec.json.encode(wanted).decode(),))
         return {row[0]: _record(row) for row in rows}
 
-    async def _guarded(self, write: Callable[[], Awaitable[T]]) -> T:
-        """Translate what SQLite says. A full disk rolls the transaction back; after anything else the outcome is unknown."""
-        try:
-            return await write()
-        except sqlite3.OperationalError as error:
-            if "full" in str(error):
-                raise StorageFull(
-                    f"The disk is full: the journal {self.path} cannot grow.", hint="Make room; then go on."
-                ) from error
-            self._failed = True
-            message = f"The journal {self.path} failed while committing: {error}."
-            raise JournalUnknown(message, hint=self._held_by(error)) from error
-        except sqlite3.Error as error:
-            self._failed = True
-            raise JournalUnknown(f"The journal {self.path} failed while committing: {error}.") from error
+    def _told(self, error: sqlite3.Error) -> WingbeatError:
+        """What SQLite says of a write. A full disk rolls the transaction back; after anything else the outcome is unknown."""
+        if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+            return StorageFull(f"The disk is full: the journal {self.path} cannot grow.", hint="Make room; then go on.")
+        self._failed = True
+        held = self._held_by(error) if isinstance(error, sqlite3.OperationalError) else ""
+        return JournalUnknown(f"The journal {self.path} failed while committing: {error}.", hint=held)
 
     async def _give_up(self, error: BaseException) -> None:
         """Close what could not be opened: its thread would keep the process from ending. Raises JournalUnknown for SQLite's

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -436,7 +436,9 @@ class LocalEngine:
             for effect in effects:
                 self._perform(live, effect)
         hit("perform.after-effects")
-        await self._snapshots(touched.values())
+        for live in touched.values():
+            if live.snapshot_due and self._lives.get(live.id) is live:
+                await self._snapshot(live)
 
     async def _append(self, batch: Batch, launching: list[Live]) -> None:
         """A full disk wrote nothing: launches are refused, and the rest is tried again until there is room. Anything else stops
@@ -458,13 +460,11 @@ class LocalEngine:
                     await asyncio.sleep(FULL_AGAIN_S)
         self._full = None
 
-    async def _snapshots(self, lives: Iterable[Live]) -> None:
-        for live in lives:
-            if live.snapshot_due and self._lives.get(live.id) is live:
-                live.facts_since_snapshot = 0
-                hit("snapshot.before")
-                await self._archive.snapshot(live, self._fence)
-                hit("snapshot.after")
+    async def _snapshot(self, live: Live) -> None:
+        live.facts_since_snapshot = 0
+        hit("snapshot.before")
+        await self._archive.snapshot(live, self._fence)
+        hit("snapshot.after")
 
     # -- effects
 
