@@ -171,7 +171,9 @@ def slow(told: str) -> Iterator[None]:
     try:
         yield
     except asyncio.CancelledError as error:
-        error.add_note(f"{told}. Where they go on and are only slow: a longer patience_s (--patience), or a smaller load")
+        error.add_note(
+            f"{told}. Where they go on and are only slow: a longer patience_s (--patience), or a smaller load"
+        )
         raise
 
 
