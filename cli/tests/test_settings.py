@@ -30,6 +30,15 @@ def test_each_says_where_it_comes_from(wingbeat, folder, monkeypatch):
     assert found["over"] == [{"value": 3, "from": f"{folder}/wingbeat.toml"}, {"value": 0, "from": "default"}]
 
 
+def test_what_nobody_reads_is_warned_of(wingbeat, folder, caplog):
+    (folder / "wingbeat.toml").write_text("slots = 1\n[proces]\nslots = 1\n")
+    assert wingbeat("config", "show", "kernel.engine").status == 0
+    assert caplog.messages == [
+        f"slots stands outside of all sections and is not read ({folder}/wingbeat.toml).",
+        f"Nothing reads the section [proces] ({folder}/wingbeat.toml). Did you mean [process]?",
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
