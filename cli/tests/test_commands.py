@@ -585,8 +585,13 @@ def test_what_nobody_drives_is_marked_in_the_table_only(world, wingbeat):
     assert {each["phase"] for each in json.loads(wingbeat("get", "executions", "-o", "json").out)["items"]} == {
         "RUNNING"
     }
+    told = wingbeat("describe", "execution", "e1").out
+    assert "RUNNING (no kernel)" in told
+    assert "it goes on when a kernel holds the home" in told
+    assert json.loads(wingbeat("describe", "execution", "e1", "-o", "json").out)["phase"] == "RUNNING"
     world.view = world.view_of()
     assert "no kernel" not in wingbeat("get", "executions").out
+    assert "no kernel" not in wingbeat("describe", "execution", "e1").out
     world.view = world.view_of(ExecutionPhase.RUNNING)
     assert "no kernel" not in wingbeat("--set", "kernel.engine=another", "get", "executions").out
     assert "goes on with all of them" in " ".join(wingbeat("get", "executions", "--help").out.split())

@@ -1,8 +1,11 @@
 """Settings and plugins as the command shows them."""
 
 import json
+from importlib.metadata import version
 
 import pytest
+
+from wingbeat.contracts.plugin import API_VERSION
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +31,15 @@ def test_each_says_where_it_comes_from(wingbeat, folder, monkeypatch):
     (found,) = json.loads(wingbeat("config", "show", "process.slots", "-o", "json").out)["settings"]
     assert (found["value"], found["from"]) == (5, "WINGBEAT_PROCESS__SLOTS")
     assert found["over"] == [{"value": 3, "from": f"{folder}/wingbeat.toml"}, {"value": 0, "from": "default"}]
+
+
+def test_what_nobody_reads_is_warned_of(wingbeat, folder, caplog):
+    (folder / "wingbeat.toml").write_text("slots = 1\n[proces]\nslots = 1\n")
+    assert wingbeat("config", "show", "kernel.engine").status == 0
+    assert caplog.messages == [
+        f"slots stands outside of all sections and is not read ({folder}/wingbeat.toml).",
+        f"Nothing reads the section [proces] ({folder}/wingbeat.toml). Did you mean [process]?",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -60,11 +72,16 @@ def test_what_is_wrong_is_said(wingbeat, arguments, says):
 
 def test_the_plugins_are_listed(wingbeat):
     answer = wingbeat("plugins", "list")
-    rows = [line.split() for line in answer.out.splitlines()]
+    first, *others = answer.out.splitlines()
+    contracts = ".".join(map(str, API_VERSION))
+    assert first == f"kernel: wingbeat {version('wingbeat')}, contracts {contracts}"
+    rows = [line.split() for line in others]
     assert rows[0] == ["PLUGIN", "PACKAGE", "CONTRACTS", "IMPORT", "STATE", "OFFERS"]
     assert rows[1][:4] == ["builtin", "wingbeat", rows[1][2], "0.1"]
     assert "  executor process: adopts, " in answer.out
-    found = json.loads(wingbeat("plugins", "list", "-o", "json").out)["plugins"]
+    whole = json.loads(wingbeat("plugins", "list", "-o", "json").out)
+    assert whole["kernel"] == {"version": version("wingbeat"), "contracts": contracts}
+    found = whole["plugins"]
     assert found[0]["name"] == "builtin"
     assert found[0]["offers"][0] == {"seam": "journal", "name": "sqlite", "capabilities": [], "problem": ""}
 

@@ -1,5 +1,6 @@
 """Every distribution is whole: what a package index, a type checker and a reader expect of it is there."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -45,3 +46,11 @@ def test_siblings_are_pinned_to_this_series(member: str):
 @pytest.mark.parametrize("member", MEMBERS)
 def test_licence_is_that_of_the_project(member: str):
     assert (ROOT / member / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_a_readme_that_shows_commands_says_what_they_come_with(member: str):
+    """The command comes with `wingbeat-cli`, which no plugin needs."""
+    text = (ROOT / member / "README.md").read_text()
+    if re.search(r"(^|`)wingbeat [a-z]", text, re.MULTILINE):
+        assert "wingbeat-cli" in text or "wingbeat[standard]" in text

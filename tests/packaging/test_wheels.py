@@ -24,11 +24,8 @@ FOLDERS = {
     "wingbeat-tensorflow": "plugins/tensorflow",
 }
 """Of every distribution."""
-HEAVY = {
-    "wingbeat-spark": ("spark", "wingbeat-spark[pyspark]"),
-    "wingbeat-tensorflow": ("tensorflow", "wingbeat-tensorflow[cpu]"),
-}
-"""Of those that need something heavy, the mark of their README's test, and what is installed for it."""
+HEAVY = {"wingbeat-spark": "spark", "wingbeat-tensorflow": "tensorflow"}
+"""Of those that need something heavy, the mark of their README's test."""
 MORE = {
     "wingbeat-admin": ("wingbeat-admin[server]",),
     "wingbeat-cli": ("mypy", "ruff"),
@@ -40,13 +37,16 @@ MORE = {
 TESTED = [name for name in FOLDERS if name != "wingbeat"]
 """Those whose tests run alone. The kernel's need everything that tasks may use: of it, what it does alone is tried."""
 READ = [
-    pytest.param(name, marks=getattr(pytest.mark, HEAVY[name][0])) if name in HEAVY else name
+    pytest.param(name, marks=getattr(pytest.mark, HEAVY[name])) if name in HEAVY else name
     for name in TESTED
     if name not in ("wingbeat-cli", "wingbeat-container")
 ]
 """Those whose README shows a program; that of containers is tried by a test of theirs."""
 CONFTEST = ROOT / "conftest.py"
-BLOCK = re.compile(r"^```python\n# (\w+\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NAMED = re.compile(r"# (\w+\.(?:py|toml))\n")
+SERVER = "wingbeat serve"
+"""It goes on; it, and what is shown behind it, is tried end to end."""
 ALONE = """
 from wingbeat import map_task, run, task, workflow
 
@@ -91,16 +91,18 @@ def python(wheels: Path, tmp_path_factory: pytest.TempPathFactory):
     """The Python of an empty environment with a distribution, the kernel that it brings, and what `more` says."""
     made: dict[tuple[str, ...], Path] = {}
 
-    def make(*distributions: str) -> Path:
-        if distributions not in made:
+    def make(*distributions: str, alone: str = "") -> Path:
+        """One of its own for who says `alone` by name, to install more."""
+        key = (*distributions, alone)
+        if key not in made:
             environment = tmp_path_factory.mktemp("environment")
-            found = made[distributions] = environment / "bin/python"
+            found = made[key] = environment / "bin/python"
             run(UV, "venv", "--quiet", "--python", sys.executable, environment)
             ours = {wheel.name.partition("-")[0].replace("_", "-") for wheel in wheels.glob("*.whl")}
             # uv knows a wheel by its path; there may have been another of that name.
             fresh = [f"--refresh-package={name}" for name in sorted(ours)]
             run(UV, "pip", "install", "--quiet", "--python", found, "--find-links", wheels, *fresh, *distributions)
-        return made[distributions]
+        return made[key]
 
     return make
 
@@ -137,14 +139,34 @@ def test_its_tests_pass_where_nothing_else_is(distribution: str, python, tmp_pat
     assert " passed" in run(found, "-m", "pytest", "tests", "-q", "-m", light, folder=tmp_path)
 
 
+def shell(python: Path, wheels: Path) -> str:
+    """The begin of a script in an environment, to which pip installs; with what else is on the path of every machine."""
+    fresh = " ".join(f"--refresh-package={name}" for name in sorted(FOLDERS))
+    installs = f"{UV} pip install --quiet --python {python} --find-links {wheels} {fresh}"
+    return f'set -e; PATH={python.parent}:/usr/bin:/bin; pip() {{ shift; {installs} "$@"; }}'
+
+
 @pytest.mark.parametrize("distribution", READ)
-def test_its_readme_does_what_it_says(distribution: str, python, tmp_path: Path):
-    """Its programs, by the names that it gives them, as it says that they are run: ``python NAME``."""
-    text = (ROOT / FOLDERS[distribution] / "README.md").read_text()
-    for found in BLOCK.finditer(text):
-        (tmp_path / found[1]).write_text(found[2])
-    commands = re.findall(r"^python (\w+\.py)\b", text, re.MULTILINE)
-    assert commands, "a README shows the thing working"
-    _, *needs = HEAVY.get(distribution, ("", distribution))
-    for name in commands:
-        run(python(*needs), name, folder=tmp_path)
+def test_its_readme_does_what_it_says(distribution: str, wheels: Path, python, tmp_path: Path):
+    """Word for word, in an environment that has the kernel and this one at first: its files, by the names that it gives them, and
+    its commands, in their order. Of these some install something: a command stands behind what it comes with."""
+    begins = shell(python(distribution, alone="readme"), wheels)
+    shown = 0
+    for language, block in BLOCK.findall((ROOT / FOLDERS[distribution] / "README.md").read_text()):
+        if (name := NAMED.match(block)) is not None:
+            (tmp_path / name[1]).write_text(block)
+        elif not language:
+            commands = [line for line in block.partition(SERVER)[0].splitlines() if "…" not in line]
+            shown += sum(line.startswith("python ") for line in commands)
+            run("bash", "-c", "\n".join([begins, *commands]), folder=tmp_path)
+    assert shown, "a README shows the thing working"
+
+
+def test_a_plugin_that_is_begun_does_what_its_readme_says(wheels: Path, python, tmp_path: Path):
+    wingbeat = python("wingbeat-cli").with_name("wingbeat")
+    run(wingbeat, "init", "plugin", "acme-lines", "--seam", "observer", folder=tmp_path)
+    text = (tmp_path / "acme-lines/README.md").read_text()
+    commands = re.findall(r"^\$ (.*)", text, re.MULTILINE)
+    assert [command.split()[0] for command in commands] == ["pip", "pytest", "wingbeat"]
+    script = "\n".join([shell(python("wingbeat", alone="begun"), wheels), *commands])
+    assert " 0 failed" in run("bash", "-c", script, folder=tmp_path / "acme-lines")

@@ -27,7 +27,7 @@ def within(work: Callable[[Kernel], Awaitable[T]], *, existing: bool = False) ->
         _check_home()
 
     async def session() -> T:
-        _show_warnings()
+        show_warnings()
         async with Kernel(settings=given()) as kernel:
             gc.freeze()
             gc.enable()  # see `main`
@@ -49,7 +49,7 @@ def reading(work: Callable[[Kernel], Awaitable[T]]) -> T:
     _check_home()
 
     async def session() -> T:
-        _show_warnings()
+        show_warnings()
         async with Kernel(read_only=True, settings=given()) as kernel:
             gc.freeze()
             gc.enable()
@@ -89,7 +89,7 @@ def _session() -> Session | None:
     return None if context is None else context.find_object(Session)
 
 
-def _show_warnings() -> None:
+def show_warnings() -> None:
     """Warnings go to standard error, beside what is drawn there."""
     import logging  # asyncio has it anyway
 

@@ -49,12 +49,16 @@ def test_a_section_that_is_misspelt_is_named_with_its_file_and_the_nearest(proje
 
 
 def test_one_that_is_like_no_other_may_be_that_of_a_plugin(project):
-    (project / "wingbeat.toml").write_text("slots = 3\n[tensorflow]\n")
+    (project / "wingbeat.toml").write_text("slots = 3\n[tensorflow]\n[acme-process]\n")
     file = project / "wingbeat.toml"
     assert Configuration(project=project).unread(KNOWN) == [
         f"slots stands outside of all sections and is not read ({file}).",
         (
             f"Nothing reads the section [tensorflow] ({file}). "
+            "There are journal, kernel, process; or it is for a plugin that is not installed."
+        ),
+        (
+            f"Nothing reads the section [acme-process] ({file}). "
             "There are journal, kernel, process; or it is for a plugin that is not installed."
         ),
     ]

@@ -336,11 +336,22 @@ async def test_of_several_admins_one_has_to_be_chosen(tmp_path):
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"kernel": {"admin": "nope"}}, "There is no admin 'nope'(.|\n)*Installed: "),
+        ({"kernel": {"admin": "nope"}}, "There is no admin 'nope'(.|\n)*None is installed. pip install wingbeat-admin"),
         ({"kernel": {"journal": "nope"}}, "There is no journal 'nope'(.|\n)*Installed: sqlite"),
         ({"kernel": {"executor": "nope"}}, "There is no executor 'nope'(.|\n)*Installed: .*process"),
-        ({"kernel": {"catalog": "nope"}}, "There is no catalog 'nope'(.|\n)*Installed: "),
-        ({"kernel": {"engine": "nope"}}, "There is no engine 'nope'(.|\n)*Installed: "),
+        (
+            {"kernel": {"catalog": "nope"}},
+            "There is no catalog 'nope'(.|\n)*None is installed. 'none' is to do without one",
+        ),
+        (
+            {"kernel": {"engine": "nope"}},
+            "There is no engine 'nope'(.|\n)*None is installed. 'local' is that of the home",
+        ),
+        (
+            {"kernel": {"rules": [{"executor": "nope"}]}},
+            "rule 1 of kernel.rules names the executor 'nope'(.|\n)*process",
+        ),
+        ({"secrets": {"source": "nope"}}, "There is no source of secrets 'nope'(.|\n)*Installed: environment, file"),
         (
             {"kernal": {"journal": "sqlite"}},
             r"There is no section 'kernal' .*given to the kernel(.|\n)*Did you mean \[kernel\]",

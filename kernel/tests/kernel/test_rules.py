@@ -93,15 +93,32 @@ async def test_a_new_configuration_is_for_new_executions(kernel_at, two):
     assert two.ran()["right"] == ["b/n0/0", "b/n1/0"]
 
 
+async def test_a_rule_whose_executor_is_not_installed_is_told_when_the_home_is_opened(kernel_at):
+    rules = [{"executor": "right", "project": "p"}, {"task": "*.one", "executor": "rigth"}]
+    with pytest.raises(ConfigurationError, match=r"rule 2 of kernel\.rules names the executor 'rigth'") as told:
+        async with kernel_at(rules=rules):
+            raise AssertionError("it is open")
+    assert told.value.hint == "Installed: left, process, right."
+
+
+async def test_a_rule_for_a_type_that_is_not_known_is_warned_of_when_the_home_is_opened(kernel_at, caplog):
+    rules = [{"type": type_, "executor": "right"} for type_ in ("python", "cont*", "builtin", "pyhton")]
+    async with kernel_at(rules=rules):
+        pass
+    (said,) = caplog.messages
+    assert said.startswith(
+        "The rule 4 of kernel.rules is for tasks of the type 'pyhton', which nothing here is known to make."
+    )
+    assert "There are python, container, and the names of wrappers" in said
+
+
 async def test_an_executor_that_is_not_installed_is_told_with_those_that_are(kernel_at):
-    async with kernel_at(rules=[{"task": "*.one", "executor": "rigth"}]) as kernel:
+    async with kernel_at() as kernel:
         with pytest.raises(
-            ConfigurationError, match="one is to run on the executor 'rigth', which is not installed"
+            ConfigurationError, match="far is to run on the executor 'rigth', which is not installed"
         ) as told:
-            await kernel.launch(flow, {"x": 1})
+            await kernel.launch(make_closure({"far": Job(executor="rigth")}), {})
         assert told.value.hint == "Installed: left, process, right."
-        with pytest.raises(ConfigurationError, match=r"test_rules\.one is to run"):
-            await kernel.launch(above, {"x": 1})  # though only its child would
 
 
 async def test_a_call_whose_executor_is_not_installed_fails_the_body_that_made_it(kernel_at, two):

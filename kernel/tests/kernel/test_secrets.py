@@ -150,19 +150,24 @@ async def test_a_variable_is_refused_where_the_process_is_shared(tmp_path, modul
             await kernel.launch(made.placed, {"n": 1})
 
 
-async def test_an_unknown_source_is_refused_where_a_secret_is_wanted(tmp_path, module):
+async def test_an_unknown_source_is_refused_when_the_home_is_opened(tmp_path):
+    settings = {"secrets": {"source": "vault"}, **SETTINGS}
+    with pytest.raises(ConfigurationError, match=r"There is no source of secrets 'vault'") as told:
+        async with Kernel(tmp_path / "home", discover=False, settings=settings):
+            raise AssertionError("it is open")
+    assert told.value.hint == "Installed: environment, file."
+
+
+async def test_a_source_that_cannot_be_had_is_refused_where_a_secret_is_wanted(tmp_path, module):
     """At the launch; in what a body calls, when it calls. Others run."""
     made = module(PLACED)
-    settings = {"secrets": {"source": "vault"}, **SETTINGS}
+    settings = {"secrets": {"source": "file"}, **SETTINGS}
     async with Kernel(tmp_path / "home", discover=False, settings=settings) as kernel:
         assert await (await kernel.launch(made.plain, {"n": 1})).result() == 1
-        with pytest.raises(
-            ConfigurationError, match=r"placed has secrets\. There is no source of secrets 'vault'"
-        ) as told:
+        with pytest.raises(ConfigurationError, match=r"placed has secrets\. .*secrets\.folder is not set"):
             await kernel.launch(made.placed, {"n": 1})
-        assert told.value.hint == "Installed: environment, file."
         failed = await failure(kernel, made.calls, n=1)
-        assert "There is no source of secrets 'vault'" in failed.message
+        assert "secrets.folder is not set" in failed.message
 
 
 async def test_a_folder_that_is_not_set_is_refused_at_the_launch(tmp_path):

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -210,3 +211,14 @@ def test_test_classes_of_the_plugin_are_run():
     for target in ("own_kits:Nowhere", "nowhere:TestRing", "own_kits:SAMPLES"):
         with pytest.raises(ConfigurationError, match=f"The kit {target} of the plugin"):
             list(check.run("p_good", "kit", target))
+
+
+def test_what_hangs_in_a_wrapper_is_told_with_its_place_and_goes_with_the_kit(monkeypatch, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    found = {r.test: r for r in check.run("p_good", "kit", "own_kits:TestHangs", patience_s=1.0)}
+    told = found["test_it_offers_parameters_by_type_or_name"].summary
+    assert told.startswith("Failed: it hangs: HangsWhenItIsEntered.enter has not ended for 1 s; wrapped.py:")
+    assert "Sink.ended('e/n/0', …) has not been called" in found["test_an_attempt_inside_it_succeeds"].summary
+    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert str(tmp_path) not in running, "the parent of the attempt that hangs"

@@ -26,10 +26,12 @@ def show(session: Session, /, names: tuple[str, ...], explain: bool, output: str
     """Show the settings that hold here: all, or those of some sections, or single ones.
 
     The first that says something wins: --set, WINGBEAT_SECTION__KEY in the environment, the project's wingbeat.toml or
-    pyproject.toml, the user's wingbeat.toml, the default.
+    pyproject.toml, the user's wingbeat.toml, the default. What files and variables say that nobody reads is warned of.
     """
     from wingbeat.kernel import configuration_of
+    from wingbeat_cli.door import show_warnings
 
+    show_warnings()
     found = [setting for section in configuration_of(settings=session.settings).values() for setting in section]
     chosen = [s for s in found if not names or s.section in names or f"{s.section}.{s.key}" in names]
     missing = [n for n in names if not any(n in (s.section, f"{s.section}.{s.key}") for s in found)]

@@ -39,6 +39,7 @@ for kind in KINDS:
 
 
 async def _show(kernel: Kernel, id_: str, output: str) -> None:
+    from wingbeat_cli.door import is_driven
     from wingbeat_cli.follow import plain_outputs, plain_values
     from wingbeat_cli.render import document, report
     from wingbeat_cli.render.table import coloured, echo
@@ -51,7 +52,8 @@ async def _show(kernel: Kernel, id_: str, output: str) -> None:
         document.dump(document.details(view, outputs, inputs), output)
     else:
         history = await _history(kernel, view, closure)
-        echo(report.describe(view, outputs, inputs, history, colour=coloured(sys.stdout)))
+        driven = view.phase.terminal or is_driven()
+        echo(report.describe(view, outputs, inputs, history, driven=driven, colour=coloured(sys.stdout)))
 
 
 async def _history(kernel: Kernel, view: ExecutionView, closure: Closure) -> History:

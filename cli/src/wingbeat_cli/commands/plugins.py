@@ -32,17 +32,25 @@ def command() -> None:
 @output_option()
 @click.pass_obj
 def list_(session: Session, /, output: str) -> int:
-    """List the plugins: their versions, what they offer, how long their import takes; also those that are off or broken."""
+    """List the plugins: their versions, what they offer, how long their import takes; also those that are off or broken.
+
+    CONTRACTS is the version of the contracts that each was built for; the kernel takes those up to its own.
+    """
+    from importlib.metadata import version
+
+    from wingbeat.contracts.plugin import API_VERSION
     from wingbeat.kernel import plugins_of
 
     plugins = [_refused(plugin) for plugin in plugins_of(settings=session.settings)]
+    kernel = {"version": version("wingbeat"), "contracts": ".".join(map(str, API_VERSION))}
     if output != "table":
         from wingbeat_cli.render import document
 
-        document.dump({"plugins": [_document(plugin) for plugin in plugins]}, output)
+        document.dump({"kernel": kernel, "plugins": [_document(plugin) for plugin in plugins]}, output)
     else:
         from wingbeat_cli.render.table import coloured, columns, echo
 
+        click.echo(f"kernel: wingbeat {kernel['version']}, contracts {kernel['contracts']}")
         heading = ("PLUGIN", "PACKAGE", "CONTRACTS", "IMPORT", "STATE", "OFFERS")
         rows = [
             (p.name, p.distribution, p.api, f"{p.import_s * 1000:.1f} ms" if p.api else "", p.state, _offered(p))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 OF_THE_PROCESS = frozenset({"Crashed", "Exited", "Killed", "Lost", "OutcomeLost", "OutOfMemory"})
 """Errors that numbers of the process say something about: signals, exits, memory. Others have their own words."""
 NUMBERS = frozenset({"cpu_s", "exit_code", "log", "max_rss_bytes", "memory_peak_bytes", "pid", "process", "signal"})
+UNDRIVEN = "nothing decides for it at this moment; it goes on when a kernel holds the home, as that of wingbeat serve"
 NODES_MAX = 1000
 """How many nodes are listed."""
 ID_CHARS_MAX = 32
@@ -149,13 +150,15 @@ def describe(
     inputs: dict[str, Any],
     history: History,
     *,
+    driven: bool = True,
     colour: bool,
 ) -> list[str]:
-    """Everything about an execution."""
+    """Everything about an execution; `driven` is whether a process decides for it, where it has not ended."""
     facts = [
         ("execution", view.id),
         ("workflow", view.workflow),
-        ("phase", view.phase.value),
+        ("phase", view.phase.value if driven else f"{view.phase.value} (no kernel)"),
+        ("", "" if driven else UNDRIVEN),
         ("reason", view.reason),
         ("created", moment(view.created_at)),
         ("ended", moment(view.ended_at)),

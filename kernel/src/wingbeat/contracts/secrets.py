@@ -55,7 +55,8 @@ class SecretSource(Protocol):
         Called when: an attempt begins, before its function, once for each secret that its task declares. Called again:
         the same, or what is there now; a value that was replaced counts from the next attempt on. May block, for a minute, or as
         long as the source's attribute `patience_s` says, if it has one; then it counts as unavailable. Making the source has a
-        minute too; both are done in one thread. `name` is parts of letters, digits, ``.``, ``_`` and ``-`` between slashes, none
+        minute too; both are done in one thread. It prints and logs no value on any level: what is to be masked is known when it has
+        answered, not before. `name` is parts of letters, digits, ``.``, ``_`` and ``-`` between slashes, none
         of which begins with a dot.
 
         Raises `SecretMissing` where trying again cannot help: its message says where it was looked for and what to do, and

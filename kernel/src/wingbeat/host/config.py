@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Collection, Mapping
 from functools import cached_property
@@ -18,6 +19,8 @@ S = TypeVar("S", bound=Struct)
 
 
 GIVEN = "given to the kernel"
+ALIKE = 0.8
+"""How like a section another has to be, of 1, to be what was meant: one letter wrong, more in a long word."""
 OF_THE_PROJECT = ("bundle",)
 """Sections that only the project's file may have."""
 
@@ -142,6 +145,11 @@ class Configuration:
             if name not in known
         ]
 
+    def tell_unread(self, known: Collection[str]) -> None:
+        """Warn of it."""
+        for told in self.unread(known):
+            logging.getLogger("wingbeat.settings").warning("%s", told)
+
 
 def _checked(given: object) -> Mapping[str, Mapping[str, Any]]:
     """What an embedder gives, who may be anybody. Raises ConfigurationError."""
@@ -177,7 +185,7 @@ def _near(name: str, known: Collection[str], origin: str = GIVEN) -> str:
     """What may have been meant by a section."""
     import difflib
 
-    near = difflib.get_close_matches(name, known, 1)
+    near = difflib.get_close_matches(name, known, 1, ALIKE)
     if near:
         return f"Did you mean [{_heading(origin, near[0])}]?"
     return f"There are {', '.join(sorted(known))}; or it is for a plugin that is not installed."

@@ -167,13 +167,14 @@ class Registry:
         """What is offered for a seam."""
         return sorted(self._offers.get(seam, {}))
 
-    def factory(self, seam: str, name: str) -> F:
-        """The factory of that name. Raises ConfigurationError with what is installed."""
+    def factory(self, seam: str, name: str, besides: str = "") -> F:
+        """The factory of that name. Raises ConfigurationError with what is installed, and what can be said `besides`."""
         try:
             return self._offers[seam][name][0]
         except KeyError:
-            installed = ", ".join(self.names(seam)) or "none"
-            raise ConfigurationError(f"There is no {seam} {name!r}.", hint=f"Installed: {installed}.") from None
+            names = self.names(seam)
+            hint = f"Installed: {', '.join(names)}." if names else "None is installed."
+            raise ConfigurationError(f"There is no {seam} {name!r}.", hint=f"{hint} {besides}".rstrip()) from None
 
     def make(self, seam: str, name: str, home: Home, *more: Any) -> Any:
         """What the factory of that name makes. Raises ConfigurationError for settings that it refuses, else `CannotBeMade`."""

@@ -95,12 +95,14 @@ class CommandView(Struct, frozen=True):
 def configuration_of(
     home: str | os.PathLike[str] | None = None, settings: Given | None = None
 ) -> dict[str, list[Setting]]:
-    """Every setting, by section. Raises ConfigurationError for what does not fit, or a plugin that cannot be used."""
+    """Every setting, by section; warns of what nobody reads. Raises ConfigurationError for what does not fit, or a plugin that
+    cannot be used."""
     configuration = Configuration(settings)
     configuration.check()
     registry = _boot(home_path(home), configuration, None)
     disabled = configuration.section("plugins", PluginSettings).disabled
     configuration.check_given({section: struct for section, (struct, _) in registry.settings.items()}, disabled)
+    configuration.tell_unread({*registry.settings, *disabled})
     return {section: configuration.explained(section, struct) for section, (struct, _) in registry.settings.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import logging
 from collections.abc import Sequence
 from functools import cache
@@ -15,11 +16,18 @@ from wingbeat.contracts.server import Serve
 from wingbeat.engine.clock import SystemClock
 from wingbeat.engine.engine import LocalEngine
 from wingbeat.engine.parts import Parts
+from wingbeat.engine.rules import Rule
 from wingbeat.host.home import HomeFolder
-from wingbeat.host.registry import CannotBeMade, Registry
+from wingbeat.host.registry import SEAM_OF_SECRETS, CannotBeMade, Registry
 from wingbeat.kernel.settings import KernelSettings, PoolSettings
 
 _log = logging.getLogger("wingbeat.plugins")
+BESIDES = {
+    "engine": "'local' is that of the home, and always there.",
+    "catalog": "'none' is to do without one; pip install wingbeat-catalog.",
+    "admin": "pip install wingbeat-admin.",
+}
+"""What there is where something is not installed, by seam."""
 
 
 class Unmade:
@@ -68,14 +76,15 @@ def booted(home: HomeFolder, plugins: Sequence[object], *, discover: bool) -> Re
     registry = boot(plugins, installed, disabled, OWN)
     known = {section: struct for section, (struct, _) in registry.settings.items()}
     home.configuration.check_given(known, disabled)  # what is off may keep its own
-    for unread in home.configuration.unread({*known, *disabled}):
-        settings.warning("%s", unread)
+    home.configuration.tell_unread({*known, *disabled})
     for name in {*disabled}.difference(registry.plugins, installed, BUILTIN):
         there = ", ".join({**BUILTIN, **installed})
         settings.warning("plugins.disabled names %r, which is not installed; installed: %s", name, there)
     chosen = home.settings("kernel", KernelSettings)
     home.use(registry, chosen.of_home)
     check_choice(registry, chosen)
+    if chosen.engine == "local" and (source := home.configuration.merged("secrets").get("source")):
+        registry.factory(SEAM_OF_SECRETS, str(source))  # a task that has secrets may come late
     return registry
 
 
@@ -85,11 +94,30 @@ def check_choice(registry: Registry, chosen: KernelSettings) -> None:
     names = {"admin": chosen.admin}
     if chosen.engine == "local":
         names |= {"journal": chosen.journal, "executor": chosen.executor, "catalog": chosen.catalog}
+        check_rules(registry, chosen.rules)
     else:
         names["engine"] = chosen.engine
     for seam, name in names.items():
         if name and (seam, name) != ("catalog", "none"):
-            registry.factory(seam, name)
+            registry.factory(seam, name, BESIDES.get(seam, ""))
+
+
+def check_rules(registry: Registry, rules: Sequence[Rule]) -> None:
+    """Raise ConfigurationError for an executor that is not installed; warn of a type of tasks that nothing here may make."""
+    executors = {*registry.names("executor"), "inline"}
+    types = ("python", "container", *registry.plugins)
+    for number, rule in enumerate(rules, 1):
+        if rule.executor not in executors:
+            raise ConfigurationError(
+                f"The rule {number} of kernel.rules names the executor {rule.executor!r}, which is not installed.",
+                hint=f"Installed: {', '.join(registry.names('executor'))}.",
+            )
+        if not fnmatch.filter(types, rule.type):
+            told = (
+                "The rule %d of kernel.rules is for tasks of the type %r, which nothing here is known to make. There are python, "
+                "container, and the names of wrappers, which are most often those of their plugins; installed: %s"
+            )
+            logging.getLogger("wingbeat.settings").warning(told, number, rule.type, ", ".join(registry.plugins))
 
 
 def admin_of(registry: Registry, home: HomeFolder, engine: Engine) -> Admin:

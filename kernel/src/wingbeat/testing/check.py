@@ -25,6 +25,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError
+from wingbeat.testing import remains
 from wingbeat.testing.reporting import LIFELINE, VARIABLE
 
 TEST_S_MAX = 180.0
@@ -137,14 +138,19 @@ def run(
         Path(folder, "test_kit.py").write_text(program)
         Path(folder, "pytest.ini").write_text(_INI)
         story = _Story(seam, name, HANGS_S if patience_s is None else min(HANGS_S, patience_s))
-        for turn in range(RESTARTS_MAX + 1):
-            yield from _turn(Path(folder), turn, story, test_s_max)
-            if story.broken:
-                raise ConfigurationError(f"The kit cannot be run on the {seam} {name!r} of {module}: {story.broken}")
-            if not story.left:
-                return
-            if story.hung >= HANGS_MAX:
-                break
+        try:
+            for turn in range(RESTARTS_MAX + 1):
+                yield from _turn(Path(folder), turn, story, test_s_max)
+                if story.broken:
+                    raise ConfigurationError(
+                        f"The kit cannot be run on the {seam} {name!r} of {module}: {story.broken}"
+                    )
+                if not story.left:
+                    return
+                if story.hung >= HANGS_MAX:
+                    break
+        finally:
+            remains.end(folder)
         for test in story.left:
             yield story.result(test, "failed", "not run: too many tests before it have ended the process or hung")
 

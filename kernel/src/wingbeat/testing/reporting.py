@@ -9,6 +9,8 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
+from wingbeat.testing import remains
+
 if TYPE_CHECKING:
     import pytest
 
@@ -19,14 +21,16 @@ LIFELINE = "WINGBEAT_KIT_LIFELINE"
 TEXT_MAX = 20_000
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """See to it that nothing is left running behind whoever wants to know, however that has ended."""
-    threading.Thread(target=_follow, args=(int(os.environ.pop(LIFELINE)),), daemon=True, name="lifeline").start()
+    given = int(os.environ.pop(LIFELINE)), str(config.rootpath)
+    threading.Thread(target=_follow, args=given, daemon=True, name="lifeline").start()
 
 
-def _follow(lifeline: int) -> None:
+def _follow(lifeline: int, folder: str) -> None:
     with contextlib.suppress(OSError):
         os.read(lifeline, 1)
+    remains.end(folder)
     os.killpg(0, signal.SIGKILL)
 
 

@@ -118,6 +118,7 @@ class TestReportsSuccessWhateverHappened(InLoop):
     __test__ = True
     caught_by = {
         "test_failure_comes_with_the_error",
+        "test_an_attempt_whose_secret_is_missing_fails_for_good",
         "test_what_an_attempt_says_of_its_secrets_is_masked",
         "test_a_value_of_another_type_is_a_failure",
         "test_many_attempts_at_once_all_end",
@@ -169,6 +170,7 @@ class TestReportsFromAnotherThread(InLoop):
     __test__ = True
     caught_by = {
         "test_failure_comes_with_the_error",
+        "test_an_attempt_whose_secret_is_missing_fails_for_good",
         "test_what_an_attempt_says_of_its_secrets_is_masked",
         "test_a_value_of_another_type_is_a_failure",
         "test_many_attempts_at_once_all_end",

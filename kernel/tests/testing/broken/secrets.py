@@ -2,7 +2,9 @@
 
 import base64
 import json
+import logging
 import os
+import sys
 from pathlib import Path
 
 from wingbeat.contracts.secrets import SecretMissing, SourceRef
@@ -45,6 +47,20 @@ class Remembers(Source):
         return self.known.setdefault((self.file, name), super().get(name))
 
 
+class Prints(Source):
+    def get(self, name):
+        value = super().get(name)
+        sys.stdout.write(f"found {value}\n")
+        return value
+
+
+class Logs(Source):
+    def get(self, name):
+        value = super().get(name)
+        logging.getLogger("acme.secrets").debug("%s is %s", name, base64.b64encode(value.encode()).decode())
+        return value
+
+
 class Good(SecretSourceContract):
     __test__ = False
     made_of = Source
@@ -76,3 +92,15 @@ class TestRemembersWhatWasReplaced(Good):
     __test__ = True
     made_of = Remembers
     caught_by = {"test_a_value_that_was_replaced_counts"}
+
+
+class TestPrintsTheValue(Good):
+    __test__ = True
+    made_of = Prints
+    caught_by = {"test_it_writes_no_values"}
+
+
+class TestLogsTheValueInBase64(Good):
+    __test__ = True
+    made_of = Logs
+    caught_by = {"test_it_writes_no_values"}

@@ -34,7 +34,7 @@ class TestImportsMuch(Broken):
 class TestBeginsWhenItIsMade(Broken):
     __test__ = True
     target = "wrapped:BeginsWhenItIsMade"
-    caught_by = {"test_making_it_does_nothing"}
+    caught_by = {"test_making_it_does_nothing", "test_nothing_is_left_of_it"}
 
 
 class TestWritesElsewhereWhenItIsMade(Broken):
@@ -52,13 +52,23 @@ class TestLeavesADaemon(Broken):
 class TestOffersUnderNumbers(Broken):
     __test__ = True
     target = "wrapped:OffersUnderNumbers"
-    caught_by = {"test_it_offers_parameters_by_type_or_name"}
+    caught_by = {
+        "test_it_offers_parameters_by_type_or_name",
+        "test_an_attempt_inside_it_succeeds",
+        "test_the_error_of_the_function_is_that_of_the_attempt",
+        "test_nothing_is_left_of_a_cancelled_attempt",
+    }
 
 
 class TestOffersSomethingElse(Broken):
     __test__ = True
     target = "wrapped:OffersSomethingElse"
-    caught_by = {"test_it_offers_parameters_by_type_or_name"}
+    caught_by = {
+        "test_it_offers_parameters_by_type_or_name",
+        "test_an_attempt_inside_it_succeeds",
+        "test_the_error_of_the_function_is_that_of_the_attempt",
+        "test_nothing_is_left_of_a_cancelled_attempt",
+    }
 
 
 class TestRaisesWhenItIsLeft(Broken):
@@ -79,4 +89,18 @@ class TestEndsTheProcess(Broken):
         "test_nothing_is_left_of_it",
         "test_leaving_does_not_decide_over_errors",
         "test_the_error_of_the_function_is_that_of_the_attempt",
+    }
+
+
+class TestHangsWhenItIsEntered(Broken):
+    __test__ = True
+    target = "wrapped:HangsWhenItIsEntered"
+    patience_s = 3.0
+    caught_by = {
+        "test_it_offers_parameters_by_type_or_name",
+        "test_nothing_is_left_of_it",
+        "test_leaving_does_not_decide_over_errors",
+        "test_an_attempt_inside_it_succeeds",
+        "test_the_error_of_the_function_is_that_of_the_attempt",
+        "test_nothing_is_left_of_a_cancelled_attempt",
     }

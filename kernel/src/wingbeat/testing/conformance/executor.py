@@ -14,6 +14,7 @@ What an executor cannot do it says in its `Capabilities`; the tests of that are 
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,18 +28,23 @@ from wingbeat.contracts.executor import Aborted, Capabilities, Failed, Outcome, 
 from wingbeat.spec.literal import Inline
 from wingbeat.testing.conformance.executor_adoption import AdoptionTests
 from wingbeat.testing.conformance.executor_stage import Reports, Stage
-from wingbeat.testing.conformance.kit import descriptors
+from wingbeat.testing.conformance.kit import descriptors, slow
 from wingbeat.testing.home import TemporaryHome
 
 ONE, OTHER = "e/n/0", "e/other/0"
 CANARY = "canary-7d02f1-in-a-secret"
+FIRST = 4
+"""So many attempts show how long one takes."""
+LOAD_MIN = 20
+"""So many are some load, however slow each is."""
 
 
 class ExecutorContract(AdoptionTests):
     """The contract of `wingbeat.contracts.executor.Executor` as tests.
 
     Attributes:
-        load: So many attempts are submitted at once in the test of load.
+        load: So many attempts are submitted at once in the test of load, at most: fewer, and at least `LOAD_MIN`, where the first
+            ones show that so many would take longer than the test waits.
 
         examples: So many random stories are told in the test against a model.
     """
@@ -309,15 +315,28 @@ class ExecutorContract(AdoptionTests):
     async def test_many_attempts_at_once_all_end(self, home: TemporaryHome) -> None:
         """`submit`: returns when the attempt is accepted, not when it has ended; each is run once, and reported."""
         async with self.started(home) as stage:
-            names = [f"e/n{number}/0" for number in range(self.load)]
+            each_s = await self._pace(stage)
+            load = bearable(self.load, each_s, self.patience_s)
+            names = [f"e/n{number}/0" for number in range(load)]
             await asyncio.gather(
                 *(stage.submit(name, "fail" if n % 10 == 9 else "succeed") for n, name in enumerate(names))
             )
-            outcomes = [await stage.reports.outcome(name) for name in names]
-            wanted = [Failed if n % 10 == 9 else Succeeded for n in range(self.load)]
+            with slow(f"{load} attempts were submitted at once. {FIRST} that were before took {each_s:.2g} s each"):
+                outcomes = [await stage.reports.outcome(name) for name in names]
+            wanted = [Failed if n % 10 == 9 else Succeeded for n in range(load)]
             assert [type(outcome) for outcome in outcomes] == wanted
-            assert [stage.starts(name) for name in names] == [1] * self.load
+            assert [stage.starts(name) for name in names] == [1] * load
             assert list(await stage.executor.list()) == []
+
+    async def _pace(self, stage: Stage) -> float:
+        """Seconds that one of some attempts at once takes; the very first, which may set up things, does not count."""
+        await stage.run("f/first/0")
+        names = [f"f/n{number}/0" for number in range(FIRST)]
+        began = time.monotonic()
+        await asyncio.gather(*(stage.submit(name) for name in names))
+        for name in names:
+            await stage.reports.outcome(name)
+        return (time.monotonic() - began) / len(names)
 
     async def test_nothing_is_left_open_by_one_kernel_after_another(self, home: TemporaryHome) -> None:
         """`close`: lets go of everything that belongs to this kernel."""
@@ -445,6 +464,11 @@ class ExecutorContract(AdoptionTests):
             for name in {*kinds, *refused}:
                 outcome = await stage.reports.outcome(name)
                 _check_fate(stage, name, outcome, kinds.get(name), refused=name in refused)
+
+
+def bearable(load: int, each_s: float, patience_s: float) -> int:
+    """Of `load` attempts, as many as take at most half of the patience where each takes `each_s`; at least `LOAD_MIN`."""
+    return min(load, max(LOAD_MIN, int(patience_s / 2 / max(each_s, 1e-6))))
 
 
 def _check_fate(stage: Stage, name: str, outcome: Outcome, kind: str | None, *, refused: bool) -> None:

@@ -34,7 +34,7 @@ from wingbeat.spec.entities import Entry, Interface, SecretSpec, TaskSpec, Varia
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.phase import AttemptPhase
 from wingbeat.testing.conformance import tasks
-from wingbeat.testing.conformance.kit import Kit
+from wingbeat.testing.conformance.kit import Kit, waiting_for
 from wingbeat.testing.home import TemporaryHome
 from wingbeat.types import literal_type
 
@@ -86,12 +86,12 @@ class Reports:
 
     async def advance(self, attempt: str) -> Progress:
         """The first report of how far an attempt is."""
-        await self._until(lambda: attempt in self.advances)
+        await self._until(lambda: attempt in self.advances, f"Sink.advanced({attempt!r}, …)")
         return self.advances[attempt][0]
 
     async def outcome(self, attempt: str) -> Outcome:
         """The first report of an attempt's end."""
-        await self._until(lambda: attempt in self.outcomes)
+        await self._until(lambda: attempt in self.outcomes, f"Sink.ended({attempt!r}, …)")
         return self.outcomes[attempt][0]
 
     def check(self) -> None:
@@ -101,10 +101,11 @@ class Reports:
             kinds = {type(outcome).__name__ for outcome in outcomes}
             assert len(kinds - {"Aborted"}) <= 1, f"{attempt} has ended in several ways: {outcomes}"
 
-    async def _until(self, true: Any) -> None:
-        while not true():
-            self._told.clear()
-            await self._told.wait()
+    async def _until(self, true: Any, report: str) -> None:
+        with waiting_for(report, lambda: f"it has told the ends of {len(self.outcomes)} attempts"):
+            while not true():
+                self._told.clear()
+                await self._told.wait()
 
     def _check(self, call: str, attempt: object) -> None:
         if not isinstance(attempt, str):
@@ -228,6 +229,10 @@ class ExecutorStage(Kit):
         """The home in which the executor works. What a failed test leaves running is let go."""
         home = self.another_home(tmp_path, "home")
         yield home
+        self.over(home)
+
+    def over(self, home: TemporaryHome) -> None:
+        """The test is over: let go what runs still."""
         for place in Path(f"{home.path}.places").glob("*"):
             (place / "gate").touch()
 

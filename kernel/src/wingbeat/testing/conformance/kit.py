@@ -154,6 +154,29 @@ class Kit:
                 os.waitpid(child, 0)
 
 
+@contextlib.contextmanager
+def waiting_for(report: str, so_far: Callable[[], str]) -> Iterator[None]:
+    """Say, where a test hangs within, that it waits for a report of the plugin and not for the answer of a call."""
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        error.add_note(f"{report} has not been called")
+        error.add_note(so_far())
+        raise
+
+
+@contextlib.contextmanager
+def slow(told: str) -> Iterator[None]:
+    """Add to what is said, where a test hangs within, what may only be slow there, and what to do then."""
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        error.add_note(
+            f"{told}. Where they go on and are only slow: a longer patience_s (--patience), or a smaller load"
+        )
+        raise
+
+
 def descriptors() -> int:
     """How many files, sockets and pipes this process has open."""
     for folder in ("/proc/self/fd", "/dev/fd"):
@@ -196,8 +219,7 @@ async def _tried(self: Kit, test: Callable[..., Coroutine[Any, Any, None]], args
     except TimeoutError as error:
         if not limit.expired():
             raise
-        where = _place(traceback.extract_tb(error.__cause__.__traceback__ if error.__cause__ else None))
-        return f"it hangs: a call of the plugin has not answered for {self.patience_s:g} s{where}"
+        return _hanging(error.__cause__, self.patience_s)
     except SystemExit as error:  # beyond this it would end the loop, and pytest with it
         return f"a call of the plugin has ended in sys.exit({error.code}){_place(traceback.extract_tb(error.__traceback__))}"
     except asyncio.CancelledError as error:
@@ -206,6 +228,14 @@ async def _tried(self: Kit, test: Callable[..., Coroutine[Any, Any, None]], args
             raise
         return f"a call of the plugin has raised CancelledError by itself{_place(traceback.extract_tb(error.__traceback__))}"
     return ""
+
+
+def _hanging(cancelled: BaseException | None, patience_s: float) -> str:
+    """What hangs, where a test was cancelled for that: a call, or a report that does not come."""
+    if notes := getattr(cancelled, "__notes__", ()):  # see `waiting_for`
+        return "; ".join([f"it hangs: {notes[0]} for {patience_s:g} s", *notes[1:]])
+    where = _place(traceback.extract_tb(cancelled.__traceback__ if cancelled else None))
+    return f"it hangs: a call of the plugin has not answered for {patience_s:g} s{where}"
 
 
 def _suspended(task: asyncio.Task[Any]) -> traceback.StackSummary:

@@ -10,6 +10,8 @@ class TestMySource(SecretSourceContract):
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import subprocess
 import sys
@@ -46,6 +48,21 @@ ODD_NAMES = (
     "%2e%2e/canary",
     "a" * 5000,
 )
+
+
+def _write_to(descriptor: int) -> None:
+    """Have all that this process prints and logs from now on in one file, as with logging on its lowest level."""
+    for stream in (1, 2):
+        os.dup2(descriptor, stream)
+    sys.stdout = sys.stderr = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115  # for good
+    loggers = [each for each in logging.root.manager.loggerDict.values() if isinstance(each, logging.Logger)]
+    for logger in loggers:
+        for handler in logger.handlers:
+            if type(handler) is logging.StreamHandler:
+                handler.setStream(sys.stderr)
+    logging.root.handlers = [logging.StreamHandler(sys.stderr)]
+    logging.root.setLevel(1)
+    logging.disable(logging.NOTSET)
 
 
 class SecretSourceContract:
@@ -127,6 +144,28 @@ class SecretSourceContract:
         source.get("token")
         assert CANARY not in repr(source)
         assert CANARY not in msgspec.json.encode(self.ref(tmp_path)).decode()
+
+    def test_it_writes_no_values(self, tmp_path: Path) -> None:
+        """Printed or logged on any level, when it is made or asked: nothing can mask what is not known yet."""
+        self.put(tmp_path, "token", CANARY)
+        with Path(tmp_path, "written").open("w+b") as file:
+            if (pid := os.fork()) == 0:
+                _write_to(file.fileno())
+                try:
+                    with contextlib.suppress(SecretMissing):
+                        source = self.made(tmp_path)
+                        source.get("token")
+                        source.get("nothing")
+                finally:
+                    with contextlib.suppress(Exception):
+                        logging.shutdown()
+                        sys.stdout.flush()
+                    os._exit(0)
+            os.waitpid(pid, 0)
+            file.seek(0)
+            written = file.read()
+        masked = Mask([CANARY]).data(written)
+        assert masked == written, f"it prints or logs the value when it is asked: {masked.decode(errors='replace')}"
 
     def test_many_may_ask_at_once(self, tmp_path: Path) -> None:
         """From threads of one process."""

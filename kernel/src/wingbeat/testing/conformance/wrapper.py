@@ -10,8 +10,12 @@ The tests enter it in processes of their own, as attempts do, and inside of atte
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,11 +28,17 @@ from msgspec.structs import replace
 from wingbeat.builtin.process.plugin import make
 from wingbeat.contracts.executor import Aborted, AttemptRequest, Executor, Failed, Succeeded
 from wingbeat.spec.entities import WrapperSpec
+from wingbeat.testing import remains
+from wingbeat.testing.conformance import wrapper_child
 from wingbeat.testing.conformance.executor_stage import ExecutorStage
 from wingbeat.testing.conformance.plugin import STANDARD, needs
+from wingbeat.testing.conformance.wrapper_child import CALLS, HANGS
 from wingbeat.testing.home import TemporaryHome
 
+_FRAME = re.compile(r'^  File "(.+)", line (\d+) in (\S+)$', re.MULTILINE)
 ONE = "e/n/0"
+STARTS_S = 10.0
+"""So long an interpreter may take to start and end."""
 
 
 class WrapperContract(ExecutorStage):
@@ -46,6 +56,11 @@ class WrapperContract(ExecutorStage):
     config: ClassVar[Mapping[str, Any]] = {}
     offers: ClassVar[Sequence[str]] = ()
 
+    def over(self, home: TemporaryHome) -> None:
+        """An attempt that hangs in the wrapper would go on for ever."""
+        super().over(home)
+        remains.end(home.path)
+
     def make(self, home: TemporaryHome) -> Executor:
         """The executor whose attempts are wrapped."""
         return make(home)
@@ -61,6 +76,7 @@ class WrapperContract(ExecutorStage):
         folder.mkdir(exist_ok=True)
         asked = {
             "target": self.target, "config": dict(self.config), "directory": str(folder), "enter": enter, "error": error,
+            "patience_s": self.patience_s,
         }  # fmt: skip
         command = [sys.executable, "-m", "wingbeat.testing.conformance.wrapper_child", json.dumps(asked)]
         work = folder.with_name(f"{folder.name}.work")
@@ -68,11 +84,19 @@ class WrapperContract(ExecutorStage):
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         said = folder.with_name(f"{folder.name}.said")
         with said.open("w") as out:  # no pipe: what it leaves running would hold that
-            done = subprocess.run(
-                command, cwd=work, env=environment, stdout=out, stderr=out, check=False, timeout=self.patience_s
-            )
+            child = subprocess.Popen(command, cwd=work, env=environment, stdout=out, stderr=out, start_new_session=True)
+            try:
+                code = child.wait(self.patience_s + STARTS_S)
+            except subprocess.TimeoutExpired:
+                code = None
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
         text = said.read_text(errors="replace")
-        assert done.returncode == 0, f"it could not be entered and left: {text}"
+        if code is None or HANGS in text:
+            pytest.fail(_hanging(text, self.patience_s))
+        assert code == 0, f"it could not be entered and left: {text}"
         answer = next(line for line in reversed(text.splitlines()) if line.startswith('{"imported"'))
         found: dict[str, Any] = json.loads(answer)
         return found
@@ -128,20 +152,25 @@ class WrapperContract(ExecutorStage):
             await stage.begun(ONE)
             await stage.executor.cancel(ONE, "enough")
             assert isinstance(await stage.reports.outcome(ONE), Aborted)
-            await self.until(lambda: not _of(home), f"the end of all processes of the attempt: {_of(home)}")
+            left = remains.begun_in(home.path)
+            await self.until(
+                lambda: not remains.begun_in(home.path), f"the end of all processes of the attempt: {left}"
+            )
 
     def _log(self, home: TemporaryHome) -> str:
         return "".join(file.read_text() for file in Path(home.path, "attempts").rglob("log"))
 
 
-def _of(home: TemporaryHome) -> list[int]:
-    """Processes that have the directory of an attempt of this home in their environment."""
-    wanted = f"WINGBEAT_DIRECTORY={home.path}/".encode()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if wanted in (folder / "environ").read_bytes():
-                found.append(int(folder.name))
-        except OSError:
-            continue
-    return found
+def _hanging(text: str, patience_s: float) -> str:
+    """Which call hangs, and where, by what the process has said that made it."""
+    said = text.splitlines()
+    call = next((line.removeprefix(CALLS) for line in reversed(said) if line.startswith(CALLS)), "its start")
+    main = text.rpartition("(most recent call first)")[2]  # of the main thread, which is told last
+    frames = [f"{os.path.basename(file)}:{line}, {called}" for file, line, called in _FRAME.findall(main)]
+    own = list(
+        itertools.takewhile(lambda frame: not frame.startswith(os.path.basename(wrapper_child.__file__)), frames)
+    )
+    where = "".join(
+        f"; {frame}" for frame in dict.fromkeys([*own[-1:], *own[:1]])
+    )  # what was called, and where that is
+    return f"it hangs: {call} has not ended for {patience_s:g} s{where}\n{text}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import json
 import os
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 BEGINNING = frozenset(sys.modules)
 SETTLE_S = 5.0
+CALLS = "wrapper kit calls: "
+"""Before what is called next, on a line of its own."""
+HANGS = "Timeout ("
+"""What is said, before the stack, where that has not ended in time."""
 
 
 class Info:
@@ -61,11 +66,17 @@ def settled(look: Any) -> Any:
     return found
 
 
+def _calls(what: str) -> None:
+    print(f"{CALLS}{what}", flush=True)  # noqa: T201  # for who asked, if it does not end
+
+
 def main() -> None:
     """Enter and leave as is asked."""
     asked = json.loads(sys.argv[1])
     module, _, name = asked["target"].partition(":")
     seen: dict[str, Any] = {}
+    faulthandler.dump_traceback_later(asked["patience_s"], exit=True, file=sys.__stderr__ or sys.stderr)
+    _calls(f"the import of {module}")
     cls = getattr(importlib.import_module(module), name)
     seen["imported"] = sorted({m.partition(".")[0] for m in set(sys.modules) - BEGINNING})
     config = asked["config"]
@@ -80,12 +91,14 @@ def main() -> None:
             opened.append(str(arguments[0]))
 
     sys.addaudithook(watch)
+    _calls(f"{name}(config)")
     wrapper = cls(config)
     seen["made"] = [*opened, *os.listdir(asked["directory"]), *children(), *threads()]
     watching = False
     seen["config"] = config == asked["config"] == json.loads(sys.argv[1])["config"]
     if asked["enter"]:
         attempt: AttemptInfo = Info(asked["directory"])
+        _calls(f"{name}.enter")
         offers = wrapper.enter(attempt)
         seen["dict"] = isinstance(offers, dict)
         seen["offers"] = [key.__name__ if isinstance(key, type) else key for key in offers]
@@ -93,7 +106,9 @@ def main() -> None:
         seen["nameless"] = [key for key in offers if isinstance(key, str) and not key.isidentifier()]
         seen["foreign"] = [k.__name__ for k, v in offers.items() if isinstance(k, type) and not isinstance(v, k)]
         error = ValueError("as asked") if asked["error"] else None
+        _calls(f"{name}.leave")
         seen["left"] = wrapper.leave(error) is None
+        faulthandler.cancel_dump_traceback_later()
         seen["children"], seen["threads"] = settled(children), settled(threads)
         for child in seen["children"]:
             os.kill(child, signal.SIGKILL)

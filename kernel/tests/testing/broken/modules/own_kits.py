@@ -7,6 +7,7 @@ from small import LinesNotifier
 
 from wingbeat.testing.conformance.notifier import Arrived, NotifierContract
 from wingbeat.testing.conformance.types import TypeContract
+from wingbeat.testing.conformance.wrapper import WrapperContract
 from wingbeat.types import BlobType, register
 
 SAMPLES = ((), (1,), (2, 1))
@@ -69,3 +70,7 @@ class TestTalks(NotifierContract):
     def arrived(self, home):
         lines = Path(home.path, "out").read_text().splitlines() if Path(home.path, "out").exists() else []
         return [Arrived(json.loads(line)["id"], line) for line in lines]
+
+
+class TestHangs(WrapperContract):
+    target = "wrapped:HangsWhenItIsEntered"

@@ -83,3 +83,9 @@ class EndsTheProcess(SleepWrapper):
         super().leave(error)
         if error is not None:
             os._exit(1)
+
+
+class HangsWhenItIsEntered(SleepWrapper):
+    def enter(self, attempt):
+        super().enter(attempt)
+        threading.Event().wait()
