@@ -265,6 +265,10 @@ def fake_module(world: World) -> Any:
     module.Kernel = kernel
     module.compile_file = compile_file
     module.engine_of = lambda settings: settings.get("kernel", {}).get("engine", "local")
+    module.place_of = lambda given: (
+        given.get("project", {}).get("name", "default"),
+        given.get("project", {}).get("domain", "development"),
+    )
     module.entities_of = lambda file: ["pipeline", "one"]
     module.engine_of = lambda given: given.get("kernel", {}).get("engine", "local")
     module.is_held = lambda home: world.held

@@ -81,7 +81,15 @@ class Asked:
     def need(self, role: Role, project: str, domain: str, unknown: WingbeatError | None = None) -> Need:
         """A need about the thing that is asked for."""
         self.project, self.domain = project, domain
-        return Need(role, project, domain, unknown or unknown_project(project))
+        return Need(role, project, domain, unknown or self._unknown(role, project, domain))
+
+    def _unknown(self, role: Role, project: str, domain: str) -> WingbeatError:
+        if project != EVERY:
+            return unknown_project(project)
+        return AccessDenied(
+            f"{self.caller.name} may not do this in {project}/{domain}: it takes the role {role} in every project.",
+            hint="Name one in which you have it: -p PROJECT -d DOMAIN.",
+        )
 
 
 _NONE: tuple[Need, ...] = ()
