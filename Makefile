@@ -141,8 +141,9 @@ acceptance: $(SYNCED) ## run acceptance programs: ACCEPTANCE=DIR, and ONLY="01 0
 	@test -n "$(ACCEPTANCE)" || { echo "make acceptance needs ACCEPTANCE=DIR, a folder of programs" >&2; exit 2; }
 	@$(ACTIVATE) python tools/acceptance.py "$(abspath $(ACCEPTANCE))" $(ONLY)
 
-schema: $(SYNCED) ## write the JSON Schema of specs to docs/reference
+schema: $(SYNCED) ## write the JSON Schema of specs, and the routes of the HTTP API, to docs/reference
 	@$(ACTIVATE) python tools/spec_schema.py
+	@$(ACTIVATE) python tools/http_routes.py
 
 sync: $(SYNCED) ## make .venv as the lock says; the others do this themselves
 

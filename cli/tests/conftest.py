@@ -1,3 +1,6 @@
+import asyncio
+import os
+import signal
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,6 +116,7 @@ class World:
     compiled: list[tuple[str, str]] = field(default_factory=list)
     fails: Exception | None = None
     held: bool = True
+    interrupted: bool = False
 
     closure_of = staticmethod(closure_of)
     published = staticmethod(published)
@@ -138,6 +142,9 @@ class FakeExecution:
         self.world.aborted.append(reason)
 
     async def events(self, cursor=-1):
+        if self.world.interrupted:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(0.05)
         for event in self.world.events:
             yield event
 
@@ -265,6 +272,10 @@ def fake_module(world: World) -> Any:
     module.Kernel = kernel
     module.compile_file = compile_file
     module.engine_of = lambda settings: settings.get("kernel", {}).get("engine", "local")
+    module.place_of = lambda given: (
+        given.get("project", {}).get("name", "default"),
+        given.get("project", {}).get("domain", "development"),
+    )
     module.entities_of = lambda file: ["pipeline", "one"]
     module.engine_of = lambda given: given.get("kernel", {}).get("engine", "local")
     module.is_held = lambda home: world.held

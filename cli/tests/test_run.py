@@ -6,6 +6,8 @@ from wingbeat.base.errors import CompileError, ConflictError, InputError
 from wingbeat.spec.entities import Closure, Interface, Variable, WorkflowSpec
 from wingbeat.types import Simple
 
+PLACE = {"project": "default", "domain": "development"}
+
 
 def test_run_prints_outputs_and_a_line_for_each_change(world, wingbeat):
     answer = wingbeat("run", "flow.py", "pipeline", "--x", "3")
@@ -20,7 +22,7 @@ def test_run_prints_outputs_and_a_line_for_each_change(world, wingbeat):
         "n1 flow.two SUCCEEDED 12.3 s (attempt 1)\n"
         "SUCCEEDED  2 of 2 done (1 from cache)  12.5 s\n"
     )
-    assert world.launched == [{"inputs": {"x": 3}, "name": None, "resume": True}]
+    assert world.launched == [{"inputs": {"x": 3}, "name": None, "resume": True, **PLACE}]
 
 
 def test_run_prints_one_object_as_json(world, wingbeat):
@@ -130,7 +132,7 @@ def test_named_run_that_is_there_says_so(world, wingbeat):
 )
 def test_options_of_ours_stand_before_or_behind(world, wingbeat, line):
     assert wingbeat(*line).status == 0
-    assert world.launched == [{"inputs": {"x": 3}, "name": "a", "resume": False}]
+    assert world.launched == [{"inputs": {"x": 3}, "name": "a", "resume": False, **PLACE}]
 
 
 def test_a_run_is_in_a_project_and_a_domain(world, wingbeat):
@@ -140,10 +142,20 @@ def test_a_run_is_in_a_project_and_a_domain(world, wingbeat):
     ]
 
 
+def test_where_the_line_says_no_place_the_settings_do(world, wingbeat):
+    settings = ("--set", "project.name=eta", "--set", "project.domain=staging")
+    assert wingbeat(*settings, "run", "flow.py", "pipeline", "--x", "3").status == 0
+    assert wingbeat(*settings, "run", "flow.py", "pipeline", "--x", "3", "-d", "production").status == 0
+    assert [(each["project"], each["domain"]) for each in world.launched] == [("eta", "staging"), ("eta", "production")]
+    answer = wingbeat("run", "-p", "Not A Project", "flow.py", "pipeline", "--x", "3")
+    assert (answer.status, len(world.launched)) == (2, 2)
+    assert "cannot name a project" in answer.err
+
+
 def test_input_whose_name_is_an_option_of_ours_is_given_by_name(world, wingbeat):
     world.closure = world.closure_of(Variable("name", Simple("str")), Variable("from", Simple("int")))
     assert wingbeat("run", "flow.py", "pipeline", "--input", "name=Ann", "--from", "2").status == 0
-    assert world.launched == [{"inputs": {"name": "Ann", "from": 2}, "name": None, "resume": True}]
+    assert world.launched == [{"inputs": {"name": "Ann", "from": 2}, "name": None, "resume": True, **PLACE}]
 
 
 @pytest.mark.parametrize(
@@ -248,8 +260,8 @@ Options:
   --input NAME=VALUE              Give any input, also one whose name is an option of its own.
   --name ID                       Id of the execution; the same name again starts nothing new.
   --fresh                         Start anew, also if the same run did not finish.
-  -p PROJECT                      Whose the execution is.
-  -d DOMAIN                       Where it is used, as development.
+  -p PROJECT                      Whose it is; else that of project.name.
+  -d DOMAIN                       Where it is used; else project.domain.
   -o, --output [table|json|yaml]  Form of the output.  [default: table]
   -h, --help                      Show this message and exit.
 """

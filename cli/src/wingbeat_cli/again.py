@@ -42,7 +42,8 @@ def again_arguments(f: F) -> F:
     """The arguments ``id_``, ``version`` and ``entity``, and the options ``name``, ``wait`` and ``output``."""
     name = "Id of the new execution; the same name again starts nothing new."
     wait = (
-        "Stay until it has ended, as without a word; or leave it to the process that runs the home, and print its id."
+        "Stay until it has ended, as without a word, where Ctrl-C aborts it; or leave it to the process that runs the home, "
+        "and print its id."
     )
     f = output_option()(f)
     f = click.option("--wait/--no-wait", default=True, help=wait)(f)
@@ -72,11 +73,13 @@ def new_version(ctx: click.Context, version: str | None, entity: str | None) -> 
     return Version(compile_file(version, entity, settings=given()), (version, entity))
 
 
-async def stay_or_leave(kernel: Kernel, execution: Execution, wish: Wish, note: str, version: Version) -> int:
-    """Follow it to its end, or print its id; the exit status."""
+async def stay_or_leave(
+    kernel: Kernel, execution: Execution, wish: Wish, note: str, version: Version, *, again: bool
+) -> int:
+    """Follow it to its end, or print its id; the exit status. `again` says whether the same command goes on with it."""
     from wingbeat_cli.follow import follow, left
 
     if wish.wait:
-        return await follow(kernel, execution, wish.output, note=note, source=version.source)
+        return await follow(kernel, execution, wish.output, note=note, source=version.source, again=again)
     told = {"id": execution.id, "created": execution.created, "recovered": execution.recovered}
     return left(kernel, told, wish.output)

@@ -38,7 +38,13 @@ def _phases(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
 @click.option("--workflow", default="", metavar="NAME", help="Of this workflow only, whether it is registered or not.")
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="With this label only.")
 @click.option("--by", default="", metavar="PRINCIPAL", help="Launched by this one only, as user:ana@example.org.")
-@click.option("--where", "values", multiple=True, metavar="CONDITION", help="As inputs.city=sf or outputs.o0>=0.5.")
+@click.option(
+    "--where",
+    "values",
+    multiple=True,
+    metavar="CONDITION",
+    help="As inputs.city=sf or outputs.o0>=0.5; with --entity, values as options of launch take them.",
+)
 @click.option("--since", default="", metavar="TIME", help="Launched then or later: 2026-11-30T18:00, or 2h ago.")
 @click.option("--until", default="", metavar="TIME", help="Launched before that.")
 @sort_option(
@@ -101,14 +107,20 @@ def _moment(text: str) -> float | None:
 
 def _history(wanted: ExecutionQuery, output: str) -> int:
     """Executions by what they are of: what the admin knows."""
+    from msgspec.structs import replace
+
     from wingbeat.contracts.admin import ExecutionPage
     from wingbeat_cli.door import within
+    from wingbeat_cli.stored import stored_conditions
 
-    async def work(kernel: Kernel) -> ExecutionPage:
-        return await (await kernel.admin()).executions(wanted)
+    async def work(kernel: Kernel) -> tuple[ExecutionPage, list[str]]:
+        admin = await kernel.admin()
+        values = await stored_conditions(admin, wanted.entity, wanted.values)
+        page = await admin.executions(replace(wanted, values=tuple(each.text for each in values)))
+        return page, [each.known for each in values if each.known]
 
-    page = within(work)
-    return _show(page.items, page.following, output, "there are no such executions")
+    page, known = within(work)
+    return _show(page.items, page.following, output, "; ".join(["there are no such executions", *known]))
 
 
 def _show(found: Sequence[ExecutionEntry], following: str, output: str, none: str) -> int:

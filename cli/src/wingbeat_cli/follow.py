@@ -29,9 +29,15 @@ LOOK_SHARE = 20
 
 
 async def follow(
-    kernel: Kernel, execution: Execution, output: str, *, note: str = "", source: tuple[str, str] | None = None
+    kernel: Kernel,
+    execution: Execution,
+    output: str,
+    *,
+    note: str = "",
+    source: tuple[str, str] | None = None,
+    again: bool = True,
 ) -> int:
-    """Follow an execution to its end, print it, and return the exit status.
+    """Follow an execution to its end, print it, and return the exit status. Ctrl-C aborts the execution.
 
     Args:
         output: ``table``, ``json`` or ``yaml``.
@@ -39,12 +45,14 @@ async def follow(
         note: What to say first, for example that it was resumed.
 
         source: The file and the entity that it came from, if they are known.
+
+        again: Whether the same command goes on with the same execution; it is said to who leaves at once.
     """
     screen = screen_for()
     try:
         if note:
             screen.note(note)
-        with Interrupts(execution, screen):
+        with Interrupts(execution, screen, again=again):
             view = await execution.describe()
             if view.phase.value == "QUEUED" and view.reason:
                 screen.note(view.reason)
@@ -137,10 +145,14 @@ def _uri(literal: Literal) -> str:
 
 
 class Interrupts:
-    """While it is entered, Ctrl-C aborts the execution in order, and a second one leaves at once."""
+    """While it is entered, Ctrl-C aborts the execution in order, and a second one leaves at once.
 
-    def __init__(self, execution: Execution, screen: Screen) -> None:
-        self._execution, self._screen = execution, screen
+    Args:
+        again: Whether the same command goes on with the execution.
+    """
+
+    def __init__(self, execution: Execution, screen: Screen, *, again: bool = True) -> None:
+        self._execution, self._screen, self._again = execution, screen, again
         self._abort: asyncio.Task[None] | None = None
         self._before: Any = None
 
@@ -168,7 +180,8 @@ class Interrupts:
         self._abort = asyncio.get_running_loop().create_task(self._execution.abort("interrupted by Ctrl-C"))
 
     def _leave(self) -> None:
-        self._screen.note("left; nothing is lost, the same command goes on")
+        looks_on = f"'wingbeat watch execution {self._execution.id}' looks on while it is aborted"
+        self._screen.note(f"left; nothing is lost, {'the same command goes on' if self._again else looks_on}")
         self._screen.close()
         sys.stdout.flush()
         # Nothing is waited for: every fact is in the journal, and what still runs is adopted by the next kernel.

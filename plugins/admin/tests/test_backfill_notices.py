@@ -14,12 +14,15 @@ ENDS = (ExecutionPhase.SUCCEEDED, ExecutionPhase.FAILED, ExecutionPhase.ABORTED)
 
 
 def told(entry, *specs):
-    return messages_of(entry, parse_identity(PLAN), specs or (NotifySpec("ops", ENDS), NotifySpec("ops", ENDS)))
+    return messages_of(
+        entry, parse_identity(PLAN), "maps.build", specs or (NotifySpec("ops", ENDS), NotifySpec("ops", ENDS))
+    )
 
 
 def test_a_channel_is_told_once_of_each_end():
     (message,) = told(OVER)
     assert (message.phase, message.ticks, message.at) == (ExecutionPhase.SUCCEEDED, {"succeeded": 500}, 20.0)
+    assert (message.workflow, message.entity) == ("maps.build", PLAN), "as messages of its executions"
     assert [each.id for each in told(OVER)] == [message.id]
     assert told(replace(OVER, ended_at=30.0))[0].id != message.id
     assert told(OVER, NotifySpec("ops", (ExecutionPhase.FAILED,))) == []

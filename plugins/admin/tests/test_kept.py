@@ -112,7 +112,13 @@ async def test_to_use_what_others_have_registered_is_to_run_it(server):
     given = Registration(*server.own, (Definition(Kind.WORKFLOW, "borrower", borrowed),), "v3")
     for role, status in (("viewer", 403), ("runner", 201)):
         key = await server.key(role, ("developer", *server.own), (role, *server.foreign))
-        assert (await server.call(key, "POST", "/registrations", given)).status_code == status
+        answer = await server.call(key, "POST", "/registrations", given)
+        assert answer.status_code == status
+        if status == 403:
+            used = "run eta/production/flows.twice@v1, to which borrower refers"
+            assert (
+                answer.json()["title"] == f"apikey:{role} may not {used}: it takes the role runner in eta/production."
+            )
     alone = await server.key("alone", ("developer", *server.own))
     answer = await server.call(alone, "POST", "/registrations", given)
     assert answer.status_code == 404

@@ -130,13 +130,18 @@ def artifacts(
     """List the artifacts that workflows have published: every version, the newest first."""
     from wingbeat.contracts.artifacts import ArtifactPage, ArtifactQuery
     from wingbeat_cli.door import within
+    from wingbeat_cli.stored import stored_keys
 
     keys = pairs("--partition", partitions)
 
-    async def work(kernel: Kernel) -> ArtifactPage:
-        return await keeping(await kernel.admin()).artifacts(ArtifactQuery(project, domain, name, keys, after, limit))
+    async def work(kernel: Kernel) -> tuple[ArtifactPage, list[str]]:
+        admin = await kernel.admin()
+        kept = await stored_keys(admin, keeping(admin), (project, domain, name), keys)
+        texts = {key: each.text for key, each in kept.items()}
+        page = await keeping(admin).artifacts(ArtifactQuery(project, domain, name, texts, after, limit))
+        return page, [each.known for each in kept.values() if each.known]
 
-    page = within(work)
+    page, known = within(work)
     if output != "table":
         from wingbeat_cli.render import document
 
@@ -146,9 +151,8 @@ def artifacts(
     elif page.items:
         _artifacts(page.items)
     else:
-        click.echo(
-            "there are no such artifacts" if project or domain or name or keys else "there are no artifacts", err=True
-        )
+        none = "there are no such artifacts" if project or domain or name or keys else "there are no artifacts"
+        click.echo("; ".join([none, *known]), err=True)
     return 0
 
 

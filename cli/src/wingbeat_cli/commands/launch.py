@@ -34,7 +34,7 @@ def command(ctx: click.Context, /, reference: str, arguments: tuple[str, ...], *
     """Run a version of a workflow, a task or a launch plan that is registered.
 
     Its inputs are options; with --help behind it, they are listed. Without a version it is the active one of a launch plan,
-    and the newest of others.
+    and the newest of others. With --wait, Ctrl-C aborts it.
     """
     from wingbeat_cli.door import within
 
@@ -59,7 +59,8 @@ async def _launch(kernel: Kernel, ctx: click.Context, reference: str, arguments:
         from wingbeat_cli.follow import follow
 
         note = "" if reply.created else f"execution {reply.id} is there already"
-        return await follow(kernel, await kernel.get(reply.id), asked["output"], note=note)
+        execution = await kernel.get(reply.id)
+        return await follow(kernel, execution, asked["output"], note=note, again=bool(asked["name"]))
     told = {"id": reply.id, "entity": entity.id, "created": reply.created}
     return left(kernel, told, asked["output"])
 

@@ -11,7 +11,7 @@ from wingbeat_cli.group import HELP, output_option
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wingbeat.contracts.artifacts import Lineage
+    from wingbeat.contracts.artifacts import Artifacts, Lineage
     from wingbeat.kernel import Kernel
 
 
@@ -19,18 +19,19 @@ _BACK = {"published": "published by", "taken by": "took", "fired": "fired by"}
 
 
 @click.command("lineage", context_settings=HELP)
-@click.argument("id_", metavar="PROJECT/DOMAIN/NAME[@EXECUTION]|ID")
+@click.argument("id_", metavar="[PROJECT/DOMAIN/]NAME[@EXECUTION]|ID")
 @output_option()
 def command(id_: str, output: str) -> int:
     """Show where an artifact or an execution comes from, and what came of it.
 
-    An artifact without a version is its newest one. Executions publish artifacts and take them; and their ends start others.
+    An artifact without a version is its newest one, and without a place one of the project and domain of the settings, unless an
+    execution has this id. Executions publish artifacts and take them; and their ends start others.
     """
     from wingbeat_cli.commands.get import keeping
     from wingbeat_cli.door import within
 
     async def work(kernel: Kernel) -> Lineage:
-        return await keeping(await kernel.admin()).lineage(id_)
+        return await _lineage(keeping(await kernel.admin()), id_)
 
     found = within(work)
     if output != "table":
@@ -42,6 +43,22 @@ def command(id_: str, output: str) -> int:
     else:
         _tell(found)
     return 0
+
+
+async def _lineage(artifacts: Artifacts, id_: str) -> Lineage:
+    """Of an execution, or of an artifact. Raises NotFound."""
+    from wingbeat.base.errors import NotFound
+    from wingbeat_cli.arguments import placed
+
+    if "/" in id_ or "@" in id_:  # which are in no id of an execution
+        return await artifacts.lineage(placed(id_))
+    try:
+        return await artifacts.lineage(id_)
+    except NotFound as missing:
+        try:
+            return await artifacts.lineage(placed(id_))
+        except NotFound as error:
+            raise NotFound(f"{missing.message} {error.message}", hint=error.hint) from None
 
 
 def _tell(found: Lineage) -> None:

@@ -30,7 +30,8 @@ def command(
     """Run an execution again under a new id, keeping the results of its nodes that succeeded.
 
     With REFERENCE, PROJECT/DOMAIN/NAME[@VERSION], run another version that is registered; with FILE and ENTITY, the workflow as it
-    is there now, which is registered nowhere. What changed runs, what did not is kept.
+    is there now, which is registered nowhere. What changed runs, what did not is kept. Ctrl-C aborts the new execution, as that of
+    `run`; with --no-wait nobody stays.
     """
     chosen = new_version(ctx, version, entity)
     from wingbeat_cli.door import reading, within
@@ -51,7 +52,7 @@ async def _recover(kernel: Kernel, id_: str, version: Version, wish: Wish) -> in
         words = f"execution {execution.id} is there already"
     else:
         words = f"resuming {execution.id}, which is under way"
-    return await stay_or_leave(kernel, execution, wish, words, version)
+    return await stay_or_leave(kernel, execution, wish, words, version, again=True)
 
 
 async def _plan(kernel: Kernel, id_: str, version: Version, output: str) -> None:

@@ -76,7 +76,8 @@ async def _register(
     admin = await kernel.admin()
     found = await admin.register(registration)
     remember((each.kind, each.id) for each in found)
-    active, warnings, refused = [], list[str](), None
+    active, refused = [], None
+    warnings = [f"{each.id}: {warning}" for each in found for warning in each.warnings]
     for each in found if activate else ():
         if each.kind is Kind.LAUNCHPLAN:
             try:
@@ -85,13 +86,18 @@ async def _register(
                 refused = refused or error
             else:
                 active.append(each.id)
+    warnings = list(dict.fromkeys(warnings))
     if output != "table":
         import msgspec
 
         from wingbeat_cli.render import document
 
         version = found[0].id.rpartition("@")[2]
-        entities = [{**msgspec.to_builtins(each), "active": each.id in active} for each in found]
+        names = ("id", "kind", "created")
+        entities = [
+            {**{name: msgspec.to_builtins(getattr(each, name)) for name in names}, "active": each.id in active}
+            for each in found
+        ]
         document.dump({"version": version, "entities": entities, "left_out": left_out, "warnings": warnings}, output)
     else:
         _table(found, active)

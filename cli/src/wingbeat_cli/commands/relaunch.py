@@ -22,7 +22,8 @@ def command(
     """Run an execution again under a new id, with its inputs: everything of it, but what the cache has.
 
     With REFERENCE, PROJECT/DOMAIN/NAME[@VERSION], run another version that is registered. With FILE and ENTITY, run the workflow as
-    it is there now, which is registered nowhere. `wingbeat recover` keeps what succeeded.
+    it is there now, which is registered nowhere. `wingbeat recover` keeps what succeeded. Ctrl-C aborts the new execution, as
+    that of `run`; with --no-wait nobody stays.
     """
     chosen = new_version(ctx, version, entity)
     from wingbeat_cli.door import within
@@ -35,4 +36,4 @@ async def _relaunch(kernel: Kernel, id_: str, version: Version, wish: Wish) -> i
     words = (
         f"relaunching {id_} as {execution.id}" if execution.created else f"execution {execution.id} is there already"
     )
-    return await stay_or_leave(kernel, execution, wish, words, version)
+    return await stay_or_leave(kernel, execution, wish, words, version, again=bool(wish.name))

@@ -26,7 +26,7 @@ class Wish:
 
         fresh: Never resume.
 
-        project, domain: Where the execution is; empty for where the server puts it.
+        project, domain: Where the execution is.
 
         output: ``table``, ``json`` or ``yaml``.
     """
@@ -48,8 +48,20 @@ def _ours(function: Any) -> Any:
     )
     fresh = click.option("--fresh", is_flag=True, help="Start anew, also if the same run did not finish.")
     # Short ones only: an input may be called project.
-    project = click.option("-p", "project", default="", metavar="PROJECT", help="Whose the execution is.")
-    domain = click.option("-d", "domain", default="", metavar="DOMAIN", help="Where it is used, as development.")
+    project = click.option(
+        "-p",
+        "project",
+        default="",
+        metavar="PROJECT",
+        help="Whose it is; else that of project.name.",
+    )
+    domain = click.option(
+        "-d",
+        "domain",
+        default="",
+        metavar="DOMAIN",
+        help="Where it is used; else project.domain.",
+    )
     return name(fresh(project(domain(output_option()(function)))))
 
 
@@ -98,7 +110,19 @@ def _wish(source: tuple[str, str], closure: Closure, outer: click.Context, inner
         context = inner if inner.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE else outer
         said[name] = context.params[name]
     _remember(outer, said["output"])
+    said["project"], said["domain"] = _place(said["project"], said["domain"])
     return Wish(source, closure, given(inner, closure.workflow.interface), **said)
+
+
+def _place(project: str, domain: str) -> tuple[str, str]:
+    """Where an execution is, also where the line does not say it. Raises InputError for what is no name."""
+    from wingbeat.kernel import place_of
+    from wingbeat.spec.identity import check_place
+    from wingbeat_cli.door import given
+
+    name, where = place_of(given())
+    check_place(project or name, domain or where)
+    return project or name, domain or where
 
 
 def _check_file(file: str, ctx: click.Context) -> None:
@@ -166,8 +190,7 @@ def _laid_out(paragraph: str) -> str:
 async def _run(kernel: Kernel, wish: Wish) -> int:
     from wingbeat_cli.follow import follow
 
-    place = {"project": wish.project, "domain": wish.domain}
-    labels = {name: value for name, value in place.items() if value}
+    labels = {"project": wish.project, "domain": wish.domain}
     execution = await kernel.launch(
         wish.closure, wish.inputs, name=wish.name or None, resume=not wish.fresh, labels=labels
     )

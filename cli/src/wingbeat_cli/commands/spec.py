@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from wingbeat_cli.arguments import complete_sources
+from wingbeat_cli.arguments import complete_sources, placed
 from wingbeat_cli.group import DOCUMENTS, HELP, output_option
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ class Compiled:
 def command() -> None:
     """Look at what workflows are compiled to.
 
-    SOURCE is FILE:ENTITY; the id of an execution: what that runs; or something registered, PROJECT/DOMAIN/NAME[@VERSION]:
-    without a version, the active one of a launch plan, and the newest of others.
+    SOURCE is FILE:ENTITY; the id of an execution: what that runs; or something registered, [PROJECT/DOMAIN/]NAME[@VERSION]:
+    without a version, the active one of a launch plan, and the newest of others; without a place, that of the settings
+    project.name and project.domain, unless an execution has this id.
     """
 
 
@@ -163,14 +165,25 @@ def _compiled(*sources: str) -> list[Compiled]:
     found = {source: _of_file(source) for source in sources if _is_file(source)}
     asked = [source for source in sources if source not in found]
     if asked:
-        from wingbeat_cli.door import reading, within
-
-        async def work(kernel: Kernel) -> dict[str, Compiled]:
-            return {source: await _known(kernel, source) for source in asked}
-
-        # What is registered is known to the admin, which is part of a kernel that runs.
-        found |= within(work, existing=True) if any(map(_is_reference, asked)) else reading(work)
+        found |= _asked_for(asked)
     return [found[source] for source in sources]
+
+
+def _asked_for(sources: list[str]) -> dict[str, Compiled]:
+    """What is known of executions, and of what is registered: that, the admin knows, which is part of a kernel that runs."""
+    from wingbeat.base.errors import NotFound
+    from wingbeat_cli.door import reading, within
+
+    async def executions(kernel: Kernel) -> dict[str, Compiled]:
+        return {source: Compiled(source, await kernel.engine.closure(source)) for source in sources}
+
+    async def work(kernel: Kernel) -> dict[str, Compiled]:
+        return {source: await _known(kernel, source) for source in sources}
+
+    if not any(map(_is_reference, sources)):
+        with contextlib.suppress(NotFound):
+            return reading(executions)
+    return within(work, existing=True)
 
 
 def _is_file(source: str) -> bool:
@@ -179,7 +192,7 @@ def _is_file(source: str) -> bool:
 
 
 def _is_reference(source: str) -> bool:
-    return "/" in source  # which is in no id of an execution
+    return "/" in source or "@" in source  # which are in no id of an execution
 
 
 def _of_file(source: str) -> Compiled:
@@ -199,9 +212,23 @@ def _of_file(source: str) -> Compiled:
 
 async def _known(kernel: Kernel, source: str) -> Compiled:
     """What an execution runs, or a version of what is registered."""
-    if not _is_reference(source):
+    from wingbeat.base.errors import ConfigurationError, NotFound
+
+    if _is_reference(source):
+        return await _registered(kernel, placed(source))
+    try:
         return Compiled(source, await kernel.engine.closure(source))
+    except NotFound as missing:
+        try:
+            return await _registered(kernel, placed(source))
+        except ConfigurationError:  # there is no admin
+            raise missing from None
+        except NotFound as error:
+            raise NotFound(f"{missing.message} {error.message}", hint=error.hint) from None
+
+
+async def _registered(kernel: Kernel, reference: str) -> Compiled:
     admin = await kernel.admin()
-    id_ = source if "@" in source else (await admin.entity(source)).id
+    id_ = reference if "@" in reference else (await admin.entity(reference)).id
     found = await admin.definition(id_)
-    return Compiled(id_, found.closure, found.plan, chosen=id_ != source)
+    return Compiled(id_, found.closure, found.plan, chosen=id_ != reference)

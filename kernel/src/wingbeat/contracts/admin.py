@@ -49,12 +49,17 @@ class Registration(Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     version: str = ""
 
 
-class Registered(Struct, frozen=True):
-    """One of them: ``project/domain/name@version``; whether it is new, or was there already with the same content."""
+class Registered(Struct, frozen=True, omit_defaults=True):
+    """One of them: ``project/domain/name@version``; whether it is new, or was there already with the same content.
+
+    Attributes:
+        warnings: Of a launch plan: why its trigger may never fire, or never cease, as far as that is known now.
+    """
 
     id: str
     kind: Kind
     created: bool
+    warnings: tuple[str, ...] = ()
 
 
 class Entity(Struct, frozen=True, omit_defaults=True):
@@ -300,13 +305,17 @@ class Admin(Protocol):
     async def close(self) -> None:
         """Let go of everything. Called last; also without `start`, and again: nothing happens then."""
 
-    async def register(self, registration: Registration, *, by: str = "") -> list[Registered]:
-        """Take up definitions, all or none; in their order. `by` is who does it.
+    async def register(
+        self, registration: Registration, *, by: str = "", within: tuple[str, ...] | None = None
+    ) -> list[Registered]:
+        """Take up definitions, all or none; in their order. `by` is who does it; what launch plans wait for is looked at `within`
+        these places, as of a query.
 
         Called again: with the same content, answers what is there.
         Raises: `ConflictError`, with what differs, if one of them is there under this version with another content;
         `InputError` for names that are none, for labels of launch plans that are ours (`wingbeat.spec.labels`), and for what
-        borrows (`wingbeat.spec.definition.check_borrowed`) what is not there.
+        borrows (`wingbeat.spec.definition.check_borrowed`) what is not there; also, by an admin that looks at it already now, for
+        what `activate` would refuse.
         """
 
     async def entity(self, reference: str) -> Entity:
@@ -326,7 +335,8 @@ class Admin(Protocol):
 
         What its trigger waits for may still be to come: `Entity.warnings` says so.
 
-        Raises: `NotFound`; `InputError` for what is no launch plan, or whose trigger takes what the other workflow does not give.
+        Raises: `NotFound`; `InputError` for what is no launch plan, or whose trigger takes what the other workflow does not give,
+        or an input an artifact that is known to be of another type.
         """
 
     async def deactivate(self, reference: str, *, by: str = "") -> Entity:

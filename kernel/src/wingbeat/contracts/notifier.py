@@ -49,6 +49,8 @@ class Message(Struct, frozen=True, omit_defaults=True):
 
         execution: Which; empty for a backfill.
 
+        workflow: Name of what it runs; of a backfill, of what its executions run.
+
         phase: That it has come into; of a backfill FAILED if a tick of it has failed; of a missed deadline, the one that it was in.
 
         after_s: Of a missed deadline: it has not ended so many seconds after its launch.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from wingbeat.spec.entities import Closure
     from wingbeat.spec.literal import Literals
 
+_log = logging.getLogger("wingbeat.kernel")
+
 Version: TypeAlias = "Workflow[..., Any] | Task[..., Any] | Closure"
 
 
@@ -26,7 +28,8 @@ async def as_registered(
 ) -> Relaunching | None:
     """Who runs an execution again by its id: the admin, for a version that is registered, and for what was. It then has what its
     launch had: the quota of its place, and what belongs to the version. So it is also where the engine is `elsewhere`: whoever may
-    launch need not have, or be allowed to bring, all code that it refers to. None: whoever asks does so.
+    launch need not have, or be allowed to bring, all code that it refers to. None: whoever asks does so; that is warned of, if it
+    was registered here.
 
     Raises:
         ConfigurationError: A version is named, and no admin here can do that.
@@ -41,11 +44,24 @@ async def as_registered(
         if not isinstance(found, Relaunching):
             raise ConfigurationError(f"{type(found).__name__} runs nothing again by its id.", hint="Name a file.")
         return found
-    if not elsewhere and ENTITY_LABEL not in (await engine.describe(id, nodes=False)).labels:
+    entity = "" if elsewhere else (await engine.describe(id, nodes=False)).labels.get(ENTITY_LABEL, "")
+    if not elsewhere and not entity:
         return None
-    with contextlib.suppress(ConfigurationError):  # none is installed, or another process works with its file
+    try:
         found = await admin()
-        return found if isinstance(found, Relaunching) else None
+    except ConfigurationError as error:  # none is installed, or another process works with its file
+        why = error.message
+    else:
+        if isinstance(found, Relaunching):
+            return found
+        why = f"{type(found).__name__} runs nothing again by its id"
+    if not elsewhere:  # else the server does what its admin would have done
+        _log.warning(
+            "%s is of %s and is run again without the admin, so without the quotas and defaults of its place: %s",
+            id,
+            entity,
+            why,
+        )
     return None
 
 

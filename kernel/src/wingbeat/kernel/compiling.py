@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from wingbeat.base.errors import CompileError, ConfigurationError, InputError, NotFound
+from wingbeat.base.errors import AccessDenied, CompileError, ConfigurationError, InputError, NotFound
 from wingbeat.base.ids import digest
 from wingbeat.builtin.durable import scratch_directory, write_atomic
 from wingbeat.contracts.environment import Environments, Interpreter
@@ -40,6 +40,7 @@ from wingbeat.spec.entities import Closure, EnvironmentSpec
 
 if TYPE_CHECKING:
     from wingbeat.builtin.process.sockets import Offer
+    from wingbeat.contracts.admin import Admin
 
 _Settings = Mapping[str, Mapping[str, Any]]
 
@@ -275,7 +276,13 @@ def _definitions(
     async def ask() -> dict[str, Definition]:
         async with Kernel(home.folder, settings=settings) as kernel:
             admin = await kernel.admin()
-            return {id: await admin.definition(id) for id in wanted}
+            return {id: await definition(admin, id) for id in wanted}
+
+    async def definition(admin: Admin, id: str) -> Definition:
+        try:
+            return await admin.definition(id)
+        except AccessDenied as error:
+            raise type(error)(f"{file} refers to {id}: {error.message}", hint=error.hint) from error
 
     try:
         return asyncio.run(ask())

@@ -92,7 +92,9 @@ class LedgerAdmin:
             await asyncio.get_running_loop().run_in_executor(self._thread, ledger.close)
             self._thread.shutdown(wait=False)
 
-    async def register(self, registration: Registration, *, by: str = "") -> list[Registered]:
+    async def register(
+        self, registration: Registration, *, by: str = "", within: tuple[str, ...] | None = None
+    ) -> list[Registered]:
         """See `Admin.register`."""
         ids = _identities(registration)
         registered: dict[str, Definition] = {}

@@ -552,7 +552,9 @@ class AdminContract(SearchContract):
     async def test_only_launch_plans_are_activated(self, home: TemporaryHome) -> None:
         """`activate`: `InputError` for others, and for a trigger that takes what the other workflow does not give."""
         async with self.both(home) as (admin, _):
-            await self.triggered(admin, trigger=OnSuccess(SOURCE, inputs={"n": "o7"}))
+            trigger = OnSuccess(SOURCE, inputs={"n": "o7"})
+            await self.put(admin, launchplan(flows.twice, "plan", trigger=trigger))  # which is not there yet
+            await self.put(admin, workflow(flows.twice, "flows.twice"), project="maps")
             for reference, why in ((f"{SOURCE}@v1", "launch plan"), (f"{PLAN}@v1", "o7")):
                 with pytest.raises(InputError, match=why):
                     await admin.activate(reference)

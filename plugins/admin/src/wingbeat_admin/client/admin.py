@@ -69,7 +69,9 @@ class HttpAdmin:
         """See `Admin.close`."""
         await self._api.close()
 
-    async def register(self, registration: Registration, *, by: str = "") -> list[Registered]:
+    async def register(
+        self, registration: Registration, *, by: str = "", within: tuple[str, ...] | None = None
+    ) -> list[Registered]:
         """See `Admin.register`. The server knows who asks."""
         await self._transfer.closures(definition.closure for definition in registration.definitions)
         return await self._call(list[Registered], "POST", "/registrations", body=registration)

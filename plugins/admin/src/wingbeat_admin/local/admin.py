@@ -76,7 +76,7 @@ from wingbeat_admin.local.ranges import check_range, ids_of, ticks_in
 from wingbeat_admin.local.schema import open_file
 from wingbeat_admin.local.store import Store
 from wingbeat_admin.local.teller import Teller, channels_of, safely_told
-from wingbeat_admin.local.watched import warnings_of
+from wingbeat_admin.local.watched import of_registered, warnings_of
 from wingbeat_admin.settings import Rule
 
 P = ParamSpec("P")
@@ -187,7 +187,9 @@ class LocalAdmin:
             self._thread.shutdown(wait=False)
             self._thread = None
 
-    async def register(self, registration: Registration, *, by: str = "") -> list[Registered]:
+    async def register(
+        self, registration: Registration, *, by: str = "", within: tuple[str, ...] | None = None
+    ) -> list[Registered]:
         """See `Admin.register`."""
         ids = _identities(registration)
         registered: dict[str, Definition] = {}
@@ -202,7 +204,7 @@ class LocalAdmin:
             found = store.register(ids, registration.definitions, now, who)
             check_versions(store.db, *place, sum(each.created for each in found))
             references.index_all(store.db, store.definition)
-            return found
+            return of_registered(store, found, registration.definitions, within)
 
         told = f"{len(ids)} as {ids[0]}" if len(ids) > 1 else str(ids[0])
         found: list[Registered] = await self._access.change("register", told, *place, by, register)

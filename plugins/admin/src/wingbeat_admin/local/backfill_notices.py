@@ -28,21 +28,23 @@ def tell(store: Store, now: float) -> int:
     with store.transaction() as db:
         for entry in backfills.untold(db):
             id = parse_identity(entry.entity)
-            plan = store.definition(id).plan
+            definition = store.definition(id)
+            plan = definition.plan
             place = {"project": id.project, "domain": id.domain}
             specs = [rule.spec for rule in store.rules if rule.fits(place)]
             specs += () if plan is None else plan.notifications
-            count += sum(notices.add(db, message, now) for message in messages_of(entry, id, specs))
+            messages = messages_of(entry, id, definition.closure.workflow.name, specs)
+            count += sum(notices.add(db, message, now) for message in messages)
     return count
 
 
-def messages_of(entry: BackfillEntry, entity: Identity, specs: Iterable[NotifySpec]) -> list[Message]:
-    """What is told of a backfill that is over, each channel once."""
+def messages_of(entry: BackfillEntry, entity: Identity, workflow: str, specs: Iterable[NotifySpec]) -> list[Message]:
+    """What is told of a backfill of a launch plan that is over, each channel once. `workflow` is what its executions run."""
     phase, at = _phase(entry), entry.ended_at or 0.0
     counts = {name: getattr(entry, name) for name in ("succeeded", "failed", "there", "waiting")}
     return [
         Message(
-            _id(entry, channel), channel, at, "", entity.name, phase, entry.created_at, None, at, entity.project, entity.domain,
+            _id(entry, channel), channel, at, "", workflow, phase, entry.created_at, None, at, entity.project, entity.domain,
             entry.entity, reason=_reason(entry), backfill=entry.id, ticks={name: n for name, n in counts.items() if n},
         )
         for channel in {spec.to: None for spec in specs if phase in spec.on}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,6 +21,8 @@ BODY_BYTES_MAX = 64 * 2**20
 """A registration of a large project; everything else is far smaller."""
 SMALL_BYTES = 2**18
 """Larger ones are read apart from the loop: the engine has the same."""
+TWICE_BYTES_MAX = 2**14
+"""In larger ones nobody looks for names that are there twice: programs write them, and it would cost more than all the rest."""
 
 
 class Reason(Struct, forbid_unknown_fields=True):
@@ -55,7 +58,19 @@ async def body_of(request: Request[Any, Any, Any], kind: type[T]) -> T:
 
 
 def _read(body: bytes, kind: type[T]) -> T:
-    return read_bounded(body, msgspec.json.Decoder(kind), bytes_max=BODY_BYTES_MAX)
+    found = read_bounded(body, msgspec.json.Decoder(kind), bytes_max=BODY_BYTES_MAX)
+    if len(body) <= TWICE_BYTES_MAX:  # of these the decoder has taken the last, and another reader may take the first
+        json.loads(body.decode(), object_pairs_hook=_once, parse_int=str, parse_float=str)
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    """Raise InputError if an object has a name twice."""
+    names = set[str]()
+    for name, _ in pairs:
+        if name in names:
+            raise InputError(f"The body has {name[:80]!r} twice in one object.", hint="Leave one of them out.")
+        names.add(name)
 
 
 def reference_of(project: str, domain: str, name: str, version: str) -> str:

@@ -81,7 +81,15 @@ class Asked:
     def need(self, role: Role, project: str, domain: str, unknown: WingbeatError | None = None) -> Need:
         """A need about the thing that is asked for."""
         self.project, self.domain = project, domain
-        return Need(role, project, domain, unknown or unknown_project(project))
+        return Need(role, project, domain, unknown or self._unknown(role, project, domain))
+
+    def _unknown(self, role: Role, project: str, domain: str) -> WingbeatError:
+        if project != EVERY:
+            return unknown_project(project)
+        return AccessDenied(
+            f"{self.caller.name} may not do this in {project}/{domain}: it takes the role {role} in every project.",
+            hint="Name one in which you have it: -p PROJECT -d DOMAIN.",
+        )
 
 
 _NONE: tuple[Need, ...] = ()
@@ -138,7 +146,8 @@ async def of_activation(asked: Asked) -> AsyncIterator[Need]:
     match trigger:
         case OnEndSpec(workflow=text) | OnVersionSpec(entity=text) | OnArtifactSpec(artifact=text):
             watched = parse_name(text)
-            yield Need(Role.VIEWER, watched.project, watched.domain, unregistered(watched))
+            what = f"read {watched}, for which {asked.object} waits"
+            yield Need(Role.VIEWER, watched.project, watched.domain, unregistered(watched), what)
 
 
 def of_execution(role: Role) -> Needs:
@@ -161,12 +170,11 @@ async def of_registration(asked: Asked) -> AsyncIterator[Need]:
     asked.object = f"{given.project}/{given.domain}: {', '.join(names[:5])}"
     yield asked.need(Role.DEVELOPER, given.project, given.domain)
     for used in borrowed_of(given.definitions):  # to run what others have registered
-        name = parse_identity(used).entity
-        yield Need(Role.RUNNER, name.project, name.domain, unregistered(name))
+        yield _of_reference(used, given.definitions)
     for definition in given.definitions:
         for spec in () if definition.plan is None else definition.plan.newest.values():
-            name = parse_name(spec.artifact)
-            yield Need(Role.VIEWER, name.project, name.domain, NotFound(f"There is no artifact {name}."))
+            name, what = parse_name(spec.artifact), f"read the artifact {spec.artifact}, which {definition.name} takes"
+            yield Need(Role.VIEWER, name.project, name.domain, NotFound(f"There is no artifact {name}."), what)
     closures = [definition.closure for definition in given.definitions]
     asked.check_content(closures, given.definitions)
 
@@ -217,14 +225,14 @@ async def of_engine_launch(asked: Asked) -> AsyncIterator[Need]:
     whole = Definition(Kind.WORKFLOW, given.closure.workflow.name, given.closure)
     registered: dict[str, Definition] = {}
     for used in borrowed_of([whole]):  # its code is that of what is registered, so nobody has to reach it
-        name = parse_identity(used).entity
-        yield Need(Role.RUNNER, name.project, name.domain, unregistered(name))
+        yield _of_reference(used, [whole])
         registered[used] = await asked.admin.definition(used)
     check_borrowed([whole], registered)
     if entity:
         await _check_entity(asked, entity, given)
     if given.recover:
-        yield Need(Role.VIEWER, *await _place(asked, given.recover), unknown_execution(given.recover))
+        what = f"read the execution {given.recover}"
+        yield Need(Role.VIEWER, *await _place(asked, given.recover), unknown_execution(given.recover), what)
     await _check_id(asked, given.name)
     asked.check_content((given.closure,), [given.closure, given.inputs])
 
@@ -366,6 +374,13 @@ def unknown_project(name: str) -> NotFound:
 def unknown_execution(id: str) -> NotFound:
     """What is said of an execution that is not there."""
     return NotFound(f"There is no execution {id!r}.", hint="'wingbeat get executions' lists them.")
+
+
+def _of_reference(used: str, definitions: Iterable[Definition]) -> Need:
+    """To use what others have registered is to run it."""
+    name = parse_identity(used).entity
+    whose = next(each.name for each in definitions if used in borrowed_of([each]))
+    return Need(Role.RUNNER, name.project, name.domain, unregistered(name), f"run {used}, to which {whose} refers")
 
 
 def _check_labels(labels: Mapping[str, str]) -> None:

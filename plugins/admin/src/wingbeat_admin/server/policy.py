@@ -27,12 +27,15 @@ class Need(Struct, frozen=True):
 
     Attributes:
         unknown: What is raised where the project is not to be seen: the same that is said of a thing that is not there.
+
+        what: What it is needed for, where that is not what is asked for itself: ``run eta/production/plan@v1, which …``.
     """
 
     role: Role
     project: str
     domain: str
     unknown: WingbeatError
+    what: str = ""
 
 
 class Caller(Struct, frozen=True):
@@ -57,9 +60,12 @@ class Caller(Struct, frozen=True):
             case Verdict.UNSEEN:
                 raise need.unknown
             case Verdict.FORBIDDEN:
+                place = f"{need.project or EVERY}/{need.domain or EVERY}"
+                told = f"do this in {place}: it takes the role {need.role}"
+                if need.what:
+                    told = f"{need.what}: it takes the role {need.role} in {place}"
                 raise AccessDenied(
-                    f"{self.name} may not do this in {need.project or '*'}/{need.domain or '*'}: it takes the role {need.role}.",
-                    hint="'wingbeat create grant' gives it, by an admin of that place.",
+                    f"{self.name} may not {told}.", hint="'wingbeat create grant' gives it, by an admin of that place."
                 )
 
     def places(self, role: Role = Role.VIEWER) -> tuple[str, ...] | None:

@@ -103,7 +103,8 @@ async def health() -> dict[str, str]:
 async def register(request: Request[Any, Any, Any], admin: TheAdmin, caller: TheCaller) -> Response[list[Registered]]:
     """Register definitions, all or none."""
     registration = await body_of(request, Registration)
-    return Response(await admin.register(registration, by=caller.name), status_code=201)
+    found = await admin.register(registration, by=caller.name, within=caller.places())
+    return Response(found, status_code=201)
 
 
 @get("/entities")

@@ -113,6 +113,7 @@ def application(
             title="Wingbeat",
             version="1",
             path="/api/openapi",
+            use_handler_docstrings=True,
             components=Components(security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer")}),
             security=[{"bearer": []}],
             render_plugins=[Document(path=["/", "/openapi.json"])],  # pages for it come from elsewhere
