@@ -74,8 +74,10 @@ def gated() -> float:
 
 short = LaunchPlan(build, name="short", inputs={"city": "sf"}, fixed={"streets": 1}, doc="One street.")
 trained = LaunchPlan(train, name="trained", trigger=OnSuccess("maps/production/flow.build", inputs={"roads": "o0"}))
-mistaken = LaunchPlan(train, name="mistaken", trigger=OnSuccess("maps/production/flow.build", inputs={"roads": "o7"}))
 '''
+MISTAKEN = """
+mistaken = LaunchPlan(train, name="mistaken", trigger=OnSuccess("maps/production/flow.build", inputs={"roads": "o7"}))
+"""
 BUILD = "maps/production/flow.build"
 
 
