@@ -181,9 +181,7 @@ class Dispatcher:
         if self._nowait is None:
             return False
         try:
-            hit("submit.before")
             taken = self._nowait(request)
-            hit("submit.after")
         except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001  # as above; nobody cancels this call
             self._later(request, error)
             return True
