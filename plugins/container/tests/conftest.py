@@ -63,7 +63,8 @@ class Podman:
             os.unlink(self.socket)
         with (self.folder / "service.log").open("ab") as log:
             command = [*self.command, "system", "service", "--time", "0", f"unix://{self.socket}"]
-            self._service = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment)
+            # conmon leaves a file where it is started when a container runs out of memory
+            self._service = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment, cwd=self.folder)
         end = time.monotonic() + WAIT_S
         while not os.path.exists(self.socket):
             assert time.monotonic() < end, (self.folder / "service.log").read_text()
