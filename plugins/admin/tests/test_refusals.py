@@ -42,7 +42,7 @@ def listed(store, **query):
     [
         ("skip", [1, 0, 0], [2, 1], "another execution of the schedule was under way"),
         ("buffer_one", [1, 0, 0], [2, 1], "another tick of the schedule was waiting already"),
-        ("cancel_other", [1, 1, 1], [1, 0], "has taken its place"),
+        ("cancel_other", [1, 1, 1], [], ""),  # those that wait are left out when the last one is launched
         ("allow_all", [1, 1, 1], [], ""),
         ("buffer_all", [1, 1, 1], [], ""),
     ],

@@ -5,7 +5,7 @@ attempt runs twice at once; none starts that the journal does not want; a kernel
 attempts are numbered without gaps, within their budgets. I5 a node reads exactly what was recorded. I6 one result for each
 node; the first valid one wins. I7 the catalog never gives a foreign value. I8 concurrency and limits are kept. I9 what has
 ended leaves nothing running. I11 memory, queues and tasks are bounded. I12 answers do not contradict the journal. (I10 is about
-schedules, which this world does not have.)
+schedules, which are an admin's: a scene with more in it has them.)
 """
 
 from __future__ import annotations

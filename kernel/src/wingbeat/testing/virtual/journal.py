@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from wingbeat.base.errors import JournalUnknown
@@ -33,6 +34,8 @@ class Store:
         limits: How many executions may be under way at once, by the name of a limit.
 
         quota: How many of a place.
+
+        changed: The number of what has changed last of each execution, in the order of these.
     """
 
     def __init__(self, world: World, limits: Mapping[str, int], quota: Quota | None) -> None:
@@ -45,6 +48,10 @@ class Store:
         self.shadows: dict[str, Shadow] = {}
         self.plans: dict[str, Plan] = {}
         self.live: dict[str, None] = {}
+        self.changed: dict[str, int] = {}
+        self._changes = 0
+        self.launched: Callable[[Record], None] = lambda record: None
+        """Called for what is launched, when it is durable."""
 
     def commit(self, batch: Batch, who: str) -> None:
         """Make a batch durable. What was checked by the fence is checked by now."""
@@ -58,7 +65,9 @@ class Store:
             self.rows[record.execution] = []
             self.shadows[record.execution] = Shadow(record, self._plan(record.closure))
             self.live[record.execution] = None
+            self._change(record.execution)
             world.note(who, f"launched {record.execution}")
+            self.launched(record)
         for row in batch.rows:
             self._row(row, who)
         for ended in batch.phases:
@@ -67,9 +76,15 @@ class Store:
                 old.execution, old.closure, old.workflow, old.inputs, old.launch_key, old.created_at, ended.phase,
                 ended.at, old.labels,
             )  # fmt: skip
+            self._change(ended.execution)
             if ended.at is not None:
                 self.live.pop(ended.execution, None)
         check_limits(self)
+
+    def _change(self, execution: str) -> None:
+        self._changes += 1
+        self.changed.pop(execution, None)
+        self.changed[execution] = self._changes
 
     def _row(self, row: Row, who: str) -> None:
         rows = self.rows.get(row.execution)
@@ -169,8 +184,11 @@ class SimJournal:
         return [r for r in found if launch_key is None or r.launch_key == launch_key][:limit]
 
     async def changes(self, after: int = 0, limit: int = 1000) -> list[Change]:
-        """Nobody follows a simulated home."""
-        raise NotImplementedError
+        """See `Journal.changes`."""
+        await self._read()
+        behind = takewhile(lambda each: each[1] > after, reversed(self.store.changed.items()))
+        found = [Change(number, self.store.records[execution]) for execution, number in behind]
+        return found[::-1][:limit]
 
     async def read(self, execution: str, after: int = -1) -> list[Row]:
         """See `Journal.read`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from wingbeat.base.errors import NotFound, SetAside
 from wingbeat.engine.engine import LocalEngine
@@ -31,10 +31,25 @@ class Gone(Exception):
     """The process of a kernel has ended, or does not answer; what was asked for may have happened."""
 
 
+class Beside(Protocol):
+    """What runs in the process of a kernel beside its engine."""
+
+    async def start(self) -> None:
+        """Begin, when the engine has started."""
+
+    async def close(self) -> None:
+        """End, before the engine is closed."""
+
+    def kill(self) -> None:
+        """The process has ended: what the system does with what it had open."""
+
+
 class Kernel:
     """One process with an engine.
 
     Attributes:
+        beside: What runs there besides, in scenes that have something.
+
         fenced: Its journal has told it that another kernel has taken over.
 
         unread: Executions that it could not read when it started, because the journal failed.
@@ -64,6 +79,7 @@ class Kernel:
             pools=scene.pools,
         )
         self.engine: LocalEngine = self.process.context.run(LocalEngine, parts)
+        self.beside: Beside | None = self.process.context.run(scene.beside, self)
 
     @property
     def ended(self) -> bool:
@@ -89,7 +105,7 @@ class Kernel:
         """Open the journal and go on with what is there."""
         self.world.note(self.name, "starts")
         try:
-            await self.call(lambda engine: engine.start(self.name))
+            await self.call(self._start)
         except Gone:
             return False
         except Exception as error:  # noqa: BLE001  # the world has its faults
@@ -99,12 +115,22 @@ class Kernel:
             self.kill("as it did not start")
             return False
         self.started = True
-        self.world.unread.update(id for id in self.scene.store.live if self._is_set_aside(id))
         self.world.fired["kernel: started"] += 1
         for execution, reason in self.engine.quarantined.items():
             known = execution in self.unread or "JournalUnknown" in reason or "cannot be read" in reason
             self.world.check(known, "I1", f"{execution} cannot go on in {self.name}: {reason}")
         return True
+
+    async def _start(self, engine: LocalEngine) -> None:
+        await engine.start(self.name)
+        self.world.unread.update(id for id in self.scene.store.live if self._is_set_aside(id))
+        if self.beside is not None:
+            await self.beside.start()
+
+    async def _close(self, engine: LocalEngine) -> None:
+        if self.beside is not None:
+            await self.beside.close()
+        await engine.close()
 
     def _is_set_aside(self, execution: str) -> bool:
         try:
@@ -149,6 +175,8 @@ class Kernel:
             return
         self.world.note(self.name, f"is killed {how}")
         self.world.loop.kill(self.process)
+        if self.beside is not None:
+            self.beside.kill()
         for answer in list(self._answers):
             if not answer.done():
                 answer.set_exception(Gone())
@@ -190,7 +218,7 @@ class Kernel:
         self.world.note(self.name, "is closed")
         try:
             async with asyncio.timeout(CLOSE_S_MAX):
-                await self.call(lambda engine: engine.close())
+                await self.call(self._close)
         except Gone:
             return
         except TimeoutError:

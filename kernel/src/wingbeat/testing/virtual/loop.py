@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 THREAD_S_MAX = 0.05
+TURN_S = 1e-6
 BURY_ROUNDS_MAX = 100
 
 
@@ -77,6 +78,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._numbers = 0
         self._tasks: list[asyncio.Task[Any]] = []
+        self._busy: dict[Any, float] = {}
 
     def time(self) -> float:
         """Seconds since it was made."""
@@ -120,7 +122,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return task
 
     def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]
-        """As if in a thread: done after a while, in one step."""
+        """As if in a thread: done after a while, in one step. What an executor with one thread is given is done in that order."""
         future: asyncio.Future[T] = self.create_future()
 
         def work() -> None:
@@ -131,7 +133,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
             except Exception as error:  # noqa: BLE001  # whoever waits is told
                 future.set_exception(error)
 
-        self.call_later(self._rng.random() * THREAD_S_MAX, work)
+        at = self.now + self._rng.random() * THREAD_S_MAX
+        if getattr(executor, "_max_workers", None) == 1:
+            at = self._busy[executor] = max(at, self._busy.get(executor, 0.0) + TURN_S)
+        self.call_at(at, work)
         return future
 
     def _run_once(self) -> None:

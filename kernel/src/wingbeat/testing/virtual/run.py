@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,7 +24,7 @@ from wingbeat.testing.virtual.catalog import Entries
 from wingbeat.testing.virtual.checks import check_end, check_live, check_quiet
 from wingbeat.testing.virtual.executor import Outside
 from wingbeat.testing.virtual.journal import Store
-from wingbeat.testing.virtual.kernels import Gone, Kernel, Slot
+from wingbeat.testing.virtual.kernels import Beside, Gone, Kernel, Slot
 from wingbeat.testing.virtual.loop import Deadlock
 from wingbeat.testing.virtual.storage import SimStorage
 from wingbeat.testing.virtual.users import REFUSALS, User
@@ -60,7 +60,11 @@ class Scene:
         quota: Of the place in which the executions of some are.
 
         holder: The kernel that was started last.
+
+        again: How a seed is played again, for people.
     """
+
+    again = "python -m wingbeat.testing.virtual --seeds {seed}"
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -89,11 +93,33 @@ class Scene:
         self.kernels.append(Kernel(self, len(self.kernels)))
         return self.kernels[-1]
 
+    # -- what scenes with more in them have besides
+
+    def beside(self, kernel: Kernel) -> Beside | None:
+        """What runs in a kernel's process beside its engine."""
+        return None
+
+    def others(self) -> list[Coroutine[Any, Any, None]]:
+        """What goes on until the calm besides users."""
+        return []
+
+    async def leave(self, kernels: list[Kernel]) -> None:
+        """In the calm, before the last kernel starts: end those that would not let it."""
+
+    async def calmed(self, last: Kernel) -> None:
+        """In the calm, when the last kernel has started."""
+
+    async def ended(self, last: Kernel) -> None:
+        """When everything has ended, and the last kernel is still there."""
+
+    # -- the play
+
     async def play(self) -> None:
         """Storm, then calm."""
         world, chance = self.world, self.world.chance
         doings = [asyncio.create_task(Slot(self, n).run()) for n in range(chance.slots)]
         users = [asyncio.create_task(self._user(n)) for n in range(chance.users)]
+        users += [asyncio.create_task(each) for each in self.others()]
         end = world.loop.now + chance.storm_s
         while world.loop.now < end:
             await asyncio.sleep(LOOK_S * chance.rng("scene").random())
@@ -128,11 +154,13 @@ class Scene:
         for kernel in self.kernels:
             if not kernel.started:
                 kernel.kill("before it has started")
+        await self.leave([k for k in self.kernels if not k.ended])
         old = [k for k in self.kernels if not k.ended]
         last = self.holder = self.kernel()
         world.check(await last.start(), "I1", "no kernel starts in the calm")
         for kernel in old:
             kernel.thaw()
+        await self.calmed(last)
         end, leave = world.loop.now + CALM_S_MAX, world.loop.now + 60.0
         while self.store.live and world.loop.now < end:
             await asyncio.sleep(LOOK_S)
@@ -166,6 +194,7 @@ class Scene:
         assert last is not None
         await asyncio.sleep(100.0)
         if self.world.broken is None:
+            await self.ended(last)
             check_quiet(last)
             check_end(self)
             await last.close()
@@ -233,7 +262,7 @@ def tuned() -> Iterator[None]:
             setattr(module, name, value)
 
 
-def play(seed: int, fired: Counter[str] | None = None) -> Result:
+def play(seed: int, fired: Counter[str] | None = None, scene_of: Callable[[World], Scene] = Scene) -> Result:
     """Run a seed. Raises `wingbeat.testing.invariants.Broken`, with all that is needed to look into it."""
     world = World(seed, fired)
     loop = world.loop
@@ -241,7 +270,7 @@ def play(seed: int, fired: Counter[str] | None = None) -> Result:
     scene = None
     try:
         with tuned():
-            scene = world.context.run(Scene, world)
+            scene = world.context.run(scene_of, world)
             try:
                 loop.run_until_complete(world.context.run(loop.create_task, scene.play(), context=world.context))
             except (Deadlock, RuntimeError) as error:
@@ -256,7 +285,7 @@ def play(seed: int, fired: Counter[str] | None = None) -> Result:
         asyncio.set_event_loop(None)
         loop.close()
     if world.broken is not None:
-        world.broken.args = (f"{world.broken}\n{_told(world)}",)
+        world.broken.args = (f"{world.broken}\n{_told(world, scene.again)}",)
         raise world.broken
     return Result(
         seed,
@@ -269,8 +298,8 @@ def play(seed: int, fired: Counter[str] | None = None) -> Result:
     )
 
 
-def _told(world: World) -> str:
-    lines = [f"seed {world.seed}; again: python -m wingbeat.testing.virtual --seeds {world.seed}", "drawn:"]
+def _told(world: World, again: str) -> str:
+    lines = [f"seed {world.seed}; again: {again.format(seed=world.seed)}", "drawn:"]
     lines += [world.chance.options(), "the last that happened:"]
     lines += [f"  {at:10.4f} {who:10} {what}" for at, who, what in world.last]
     return "\n".join(lines)

@@ -180,9 +180,9 @@ class LocalAdmin:
             await self._teller.drain()
             await follower.close()
         await self._close_notifiers()
-        if self._store is not None:
-            await self.do(Store.close)
-            self._store = None
+        if (store := self._store) is not None and self._thread is not None:
+            self._store = None  # who comes now is told that it is not open
+            await asyncio.get_running_loop().run_in_executor(self._thread, store.close)
         if self._thread is not None:
             self._thread.shutdown(wait=False)
             self._thread = None

@@ -69,10 +69,6 @@ def add_tick(db: sqlite3.Connection, id: Identity, schedule: ScheduleSpec, tick:
             left_out = "another tick of the schedule was waiting already"
         case "buffer_all" if waiting >= BUFFERED_MAX:
             left_out = f"{BUFFERED_MAX:,} ticks of the schedule were waiting already"
-        case "cancel_other" | "terminate_other":  # those that have not begun are not begun any more
-            query = "SELECT execution FROM due WHERE plan = ? AND serial AND state = 'waiting'"
-            for (other,) in db.execute(query, (plan,)).fetchall():
-                refuse(db, other, f"{cause} has taken its place (overlap: {schedule.overlap})")
     serial = 0 if schedule.overlap == "allow_all" else 2 if schedule.overlap.startswith("buffer") else 1
     execution, at = execution_id(id.entity, cause), tick + jitter_s(schedule, id.entity, tick)
     added = _insert(db, (execution, str(id), plan, cause, tick, at, serial))
@@ -104,6 +100,20 @@ def ready(db: sqlite3.Connection, now: float, limit: int) -> list[Due]:
     return [Due(*row) for row in db.execute(_READY, {"now": now, "limit": limit})]
 
 
+def later_of(db: sqlite3.Connection, due: Due) -> str | None:
+    """The cause of a later tick of the same schedule that waits, or was launched."""
+    where = "plan = ? AND serial AND state IN ('waiting', 'launched') AND tick > ?"
+    found = db.execute(f"SELECT cause FROM due WHERE {where} ORDER BY tick LIMIT 1", (due.plan, due.tick)).fetchone()
+    return None if found is None else str(found[0])
+
+
+def waiting_before(db: sqlite3.Connection, due: Due) -> list[Due]:
+    """Earlier ticks of the same schedule that wait; some may have been launched, if a crash came before that was noted."""
+    columns = "execution, entity, cause, tick, plan"
+    query = f"SELECT {columns} FROM due WHERE plan = ? AND serial AND state = 'waiting' AND tick < ?"
+    return [Due(*row) for row in db.execute(query, (due.plan, due.tick)).fetchall()]
+
+
 def others(db: sqlite3.Connection, due: Due) -> list[str]:
     """Executions of the same schedule that were launched and have not ended, as far as is known."""
     query = (
@@ -111,6 +121,18 @@ def others(db: sqlite3.Connection, due: Due) -> list[str]:
         "AND execution != ?"
     )
     return [execution for (execution,) in db.execute(query, (due.execution, due.execution))]
+
+
+def overtaken(db: sqlite3.Connection, limit: int) -> list[tuple[str, str]]:
+    """Executions that are to be stopped, each with the one that has taken its place: of a schedule that was launched again before
+    they had ended, as overlap ``terminate_other`` has it."""
+    rows = db.execute(
+        "SELECT one.execution, max(other.execution) FROM due AS one JOIN due AS other USING (plan) WHERE one.serial = 1 "
+        "AND one.state = 'launched' AND other.serial = 1 AND other.state = 'launched' AND other.tick > one.tick "
+        f"AND one.plan NOT GLOB '{_BACKFILL}*' GROUP BY one.execution LIMIT ?",
+        (limit,),
+    )
+    return [(execution, by) for execution, by in rows]
 
 
 def launched(db: sqlite3.Connection, execution: str) -> None:

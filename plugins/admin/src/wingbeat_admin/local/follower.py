@@ -7,9 +7,8 @@ from it, and what follows is launched under a name worked out from why. A crash 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -21,6 +20,7 @@ from wingbeat.base.errors import (
     JournalDamaged,
     LimitReached,
     NotFound,
+    SetAside,
 )
 from wingbeat.contracts.admin import BY_LABEL, CAUSE_LABEL, ENTITY_LABEL
 from wingbeat.contracts.artifacts import ArtifactEntry
@@ -36,7 +36,7 @@ from wingbeat.types import ValueMismatch
 from wingbeat_admin.local import backfill_notices, backfills
 from wingbeat_admin.local.artifacts import Publishing
 from wingbeat_admin.local.backfills import Stopped
-from wingbeat_admin.local.due import Due
+from wingbeat_admin.local.due import Due, later_of, overtaken, waiting_before
 from wingbeat_admin.local.firing import check_taken, kickoff, taken
 from wingbeat_admin.local.history import Values, texts_of
 from wingbeat_admin.local.holding import hold
@@ -52,6 +52,8 @@ AGAIN_S_MAX = 30.0
 DUE_PAGE = 100
 GATHER_S = 0.05
 """So long it waits before it takes note of more: what comes meanwhile is one transaction, and what follows is looked for once."""
+ASIDE_S = 10.0
+"""So much later it asks again for an execution that could not be read when the home was opened."""
 LATER_S_MIN = 1.0
 """At least so much later what has no room now is launched: many may wait for it."""
 _DEFINITE = (ConflictError, InputError, LimitReached, NotFound, ValueMismatch)
@@ -88,7 +90,6 @@ class Follower:
         self._noted, self._changed = asyncio.Event(), asyncio.Event()
         self._due, self._looked, self._lined = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._said = asyncio.Event()
-        self._aborting: set[asyncio.Task[None]] = set()
         self._stopping: dict[str, asyncio.Task[None]] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -116,7 +117,7 @@ class Follower:
 
     async def close(self) -> None:
         """Stop; what is due stays in the file."""
-        tasks = [*self._tasks, *self._aborting, *self._stopping.values()]
+        tasks = [*self._tasks, *self._stopping.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -214,10 +215,18 @@ class Follower:
             self._lined.clear()
             now = self._clock()
             found: list[Deadline] = await self._do(Store.deadlines, now, DUE_PAGE)
+            aside = False
             for deadline in found:
                 # The engine knows better than the history, which may lag: what has ended in time is not late.
-                if await self._do(Store.settle, deadline, await self._late(deadline), now):
+                try:
+                    late = await self._late(deadline)
+                except SetAside:
+                    aside = True
+                    continue
+                if await self._do(Store.settle, deadline, late, now):
                     self._teller.look()
+            if aside:
+                await either(self._lined, ASIDE_S)
             if not found:
                 earliest = await self._do(Store.next_deadline)
                 await either(self._lined, None if earliest is None else earliest - self._clock())
@@ -225,6 +234,8 @@ class Follower:
     async def _late(self, deadline: Deadline) -> ExecutionView | None:
         try:
             view = await self._engine.describe(deadline.execution, nodes=False)
+        except SetAside:
+            raise
         except NotFound:
             return None
         return None if view.ended_at is not None and view.ended_at <= deadline.at else view
@@ -237,9 +248,11 @@ class Follower:
             if taken:
                 hit("admin.ticks-taken")
             found: list[Due] = await self._do(Store.ready, now, DUE_PAGE)
-            launches = (self._launch_tick(due) if due.backfill else self._launch_one(due) for due in found)
-            ended = await asyncio.gather(*launches, return_exceptions=True)  # all of them: see `_stop_backfills`
+            ended = await asyncio.gather(
+                *map(self._launch_due, found), return_exceptions=True
+            )  # all of them: see `_stop_backfills`
             await self._stop_backfills()
+            await self._stop_overtaken()
             if await self._do(backfill_notices.tell, now):
                 self._teller.look()
             for error in ended:
@@ -251,12 +264,21 @@ class Follower:
                 earliest = await self._do(Store.earliest, now)
                 await either(self._due, None if earliest is None else earliest - self._clock())
 
+    async def _launch_due(self, due: Due) -> None:
+        try:
+            await (self._launch_tick(due) if due.backfill else self._launch_one(due))
+        except SetAside as error:  # what is there already, or has to be stopped before, comes back
+            _log.info("%s is launched later for %s: %s", due.entity, due.cause, error.message)
+            await self._do(Store.postponed, due.execution, self._clock() + ASIDE_S)
+
     async def _launch_one(self, due: Due) -> None:
         try:
             id = parse_identity(due.entity)
             definition = await self._do(Store.definition, id)
             assert definition.plan is not None
             await self._run(id, definition, *await self._inputs(due, definition), due.execution, cause=due.cause)
+        except SetAside:
+            raise
         except _DEFINITE as error:
             if isinstance(error, ConflictError) and await self._was_launched(due):
                 await self._do(Store.launched, due.execution)
@@ -271,6 +293,8 @@ class Follower:
         """Whether what is there is this launch: before a crash, where the default failure policy was another one."""
         try:
             labels = (await self._engine.describe(due.execution, nodes=False)).labels
+        except SetAside:
+            raise
         except (JournalDamaged, NotFound):
             return False
         return (labels.get(ENTITY_LABEL), labels.get(CAUSE_LABEL)) == (due.entity, due.cause)
@@ -304,6 +328,8 @@ class Follower:
         except ConfigurationError as error:
             _log.warning("The backfill %s pauses: %s", due.backfill, error)
             await self._do(Store.within, backfills.put_back, due.execution, error.message, now)
+        except SetAside:
+            raise
         except _DEFINITE as error:
             if not await self._postponed(due, error):
                 _log.warning("%s cannot be launched for %s: %s", due.entity, due.cause, error)
@@ -327,9 +353,8 @@ class Follower:
         """Stop what backfills that were aborted have launched. Nothing of them is being launched now: what the engine does not know
         was not launched."""
         for one in await self._do(Store.within, backfills.stopped, DUE_PAGE):
-            if one.execution not in self._stopping:
-                hit("admin.backfill-stop")
-                self._stopping[one.execution] = asyncio.create_task(self._stop(one), name="admin backfill")
+            hit("admin.backfill-stop")
+            self._beside(one.execution, self._stop(one))
 
     async def _stop(self, one: Stopped) -> None:
         try:
@@ -337,15 +362,34 @@ class Follower:
                 await self._engine.abort(one.execution, one.reason)
             else:
                 await self._do(Store.within, backfills.found_there, one.execution, self._clock())
+        except SetAside:
+            raise
         except NotFound:
             await self._do(Store.within, backfills.put_back, one.execution, "", self._clock())
             self._due.set()  # another backfill may have it
+
+    async def _stop_overtaken(self) -> None:
+        """Stop executions of schedules that have been launched again, and do not wait for their ends."""
+        for execution, by in await self._do(Store.within, overtaken, DUE_PAGE):
+            hit("admin.overtaken-stop")
+            self._beside(execution, self._abort(execution, by))
+
+    def _beside(self, execution: str, stop: Coroutine[Any, Any, None]) -> None:
+        """Stop it while others are launched, unless that is being done."""
+        if execution in self._stopping:
+            stop.close()
+        else:
+            self._stopping[execution] = asyncio.create_task(self._stopped(execution, stop), name="admin stop")
+
+    async def _stopped(self, execution: str, stop: Coroutine[Any, Any, None]) -> None:
+        try:
+            await stop
         except EngineStopped:
             return
         except Exception as error:  # noqa: BLE001  # it is looked at again in a while
-            _log.warning("%s is not stopped yet: %s: %s", one.execution, type(error).__name__, error)
+            _log.warning("%s is not stopped yet: %s: %s", execution, type(error).__name__, error)
         finally:
-            del self._stopping[one.execution]
+            del self._stopping[execution]
 
     async def _inputs(self, due: Due, definition: Definition) -> tuple[Literals, dict[str, str]]:
         """What it is launched with, and the artifacts among that."""
@@ -393,21 +437,30 @@ class Follower:
         return taken(takes, inputs, outputs, view.outputs or {})
 
     async def _make_way(self, due: Due, schedule: ScheduleSpec) -> None:
-        """Stop other executions of the schedule, where its overlap policy says so; wait for their end, or not."""
+        """Stop other executions of the schedule, where its overlap policy says so, and wait for their end.
+
+        Raises ConflictError where another one has taken its own place."""
         if schedule.overlap not in ("cancel_other", "terminate_other"):
             return
-        aborts = [self._abort(other, due) for other in await self._do(Store.others, due)]
+        place = f"has taken its place (overlap: {schedule.overlap})"
+        if later := await self._do(Store.within, later_of, due):
+            raise ConflictError(f"{later} {place}.")
+        for other in await self._do(Store.within, waiting_before, due):
+            if await self._was_launched(other):  # before a crash
+                await self._do(Store.launched, other.execution)
+            else:
+                await self._do(Store.refused, other.execution, f"{due.cause} {place}.")
         if schedule.overlap == "cancel_other":
-            await asyncio.gather(*aborts)
-        else:
-            for abort in aborts:
-                task = asyncio.create_task(abort, name="admin abort")
-                self._aborting.add(task)
-                task.add_done_callback(self._aborting.discard)
+            others = await self._do(Store.others, due)
+            await asyncio.gather(*(self._abort(other, due.execution) for other in others))
 
-    async def _abort(self, execution: str, due: Due) -> None:
-        with contextlib.suppress(NotFound):
-            await self._engine.abort(execution, f"{due.execution} takes its place")
+    async def _abort(self, execution: str, by: str) -> None:
+        try:
+            await self._engine.abort(execution, f"{by} takes its place")
+        except SetAside:
+            raise
+        except NotFound:
+            return
 
     async def _taken(self, takes: dict[str, str], inputs: Any, cause: str) -> Literals:
         if not takes:
