@@ -2,6 +2,7 @@
 
 import gc
 import importlib.util
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -9,6 +10,9 @@ import pytest
 
 SHARING = ("containers", "spark")
 """Marks of tests that share something large, an engine or a JVM: all of a mark are for one process."""
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it for what it runs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if importlib.util.find_spec("hypothesis"):  # not in the environments of some examples
     from hypothesis import HealthCheck, settings

@@ -21,6 +21,14 @@ from wingbeat.runtime.mask import forms
 COMMAND = str(Path(sys.executable).with_name("wingbeat"))
 PROGRAM = Path(__file__).with_name("program.py")
 VARIABLE = "WINGBEAT_SECRET_DB_PASSWORD"
+LOOKS = """
+import sys
+from wingbeat_cli.group import invoke
+for line in sys.argv[1:]:
+    invoke(line.split())
+    sys.stdout.flush()
+"""
+"""Commands one after another, as each would be by itself."""
 
 
 class Place:
@@ -60,10 +68,15 @@ class Place:
         self.look()
 
     def look(self):
-        self.wingbeat("get", "executions")
+        lines = ["get executions"]
         for execution in sorted(path.name for path in (self.home / "attempts").iterdir()):
-            for command in ("logs", "describe execution", "describe execution -o json", "get execution -o json"):
-                self.wingbeat(*command.split(), execution, code=None)
+            commands = ("logs", "describe execution", "describe execution -o json", "get execution -o json")
+            lines += [f"{command} {execution}" for command in commands]
+        command = [sys.executable, "-c", LOOKS, *lines]
+        done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+        assert done.stdout.count(b"program.") >= len(lines) - 1, done.stdout.decode()
+        self.said += done.stdout + done.stderr
 
     def files(self):
         """What is written, by file."""

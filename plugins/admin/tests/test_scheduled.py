@@ -16,7 +16,7 @@ from wingbeat_admin.local.follower import Follower
 from wingbeat_admin.local.refusals import refuse
 from wingbeat_admin.local.store import Store
 
-SOME, MORE = int(os.environ.get("SEEDS", "10")), range(100, 400)
+SOME, MORE = int(os.environ.get("SEEDS", "10")), range(100, 220)
 FOUND_MAX = 100
 EXPECTED = [
     "fired by an end", "launched by a cause", "refused", "ticks filled", "ticks launched", "operator: fiddle", "operator: fill",

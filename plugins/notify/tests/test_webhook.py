@@ -55,7 +55,7 @@ class Raw:
         self.asked, self.connected = [], {}
 
     async def __aenter__(self):
-        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0, **self.more)
+        self.server = await asyncio.start_server(self._connected, "127.0.0.1", 0, **self.more)
         self.port = self.server.sockets[0].getsockname()[1]
         return self
 
@@ -68,8 +68,10 @@ class Raw:
             [*self.connected, asyncio.create_task(asyncio.sleep(0.01))]
         )  # what is aborted ends in turns of the loop
 
+    def _connected(self, reader, writer):
+        self.connected[asyncio.create_task(self._serve(reader, writer))] = writer
+
     async def _serve(self, reader, writer):
-        self.connected[asyncio.current_task()] = writer
         try:
             self.asked.append(await reader.readuntil(b"\r\n\r\n"))
             if self.serve is not None:
