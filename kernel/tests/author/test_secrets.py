@@ -43,6 +43,17 @@ def test_a_spec_holds_references():
     assert b'"secrets"' not in canonical(bare.spec(None))
 
 
+def test_a_token_is_where_commands_look_for_it_unless_it_is_said_where():
+    def declared(*given, **more):
+        return task(secrets=given, **more)(query.fn).spec(None).secrets
+
+    assert declared("@token", "api-key") == (SecretSpec("@token", "WINGBEAT_API_KEY"), SecretSpec("api-key"))
+    assert declared(Secret("@token", file="TOKEN_FILE")) == (SecretSpec("@token", file="TOKEN_FILE"),)
+    assert declared(Secret("@token", env="MINE")) == (SecretSpec("@token", "MINE"),)
+    with pytest.raises(CompileError, match="WINGBEAT_ENDPOINT is set twice"):
+        declared("@token", variables={"WINGBEAT_ENDPOINT": "x"})
+
+
 def test_a_call_may_have_others():
     closure, _ = close(several, None)
     names = [[s.name for s in flatten(closure).tasks[n.task].secrets] for n in flatten(closure).nodes]
@@ -65,6 +76,12 @@ def test_neither_cache_nor_recovery_know_of_secrets():
     ("secrets", "says"),
     [
         (["../up"], "'../up' is no name of a secret"),
+        (["@tokens"], "'@tokens' is no name of a secret"),
+        (["@endpoint"], "no name"),
+        (["a/@token"], "no name"),
+        (["@token\n"], "no name"),
+        (["@token", "@token"], "'@token' is declared twice"),
+        (["@token", Secret("a", env="WINGBEAT_API_KEY")], "WINGBEAT_API_KEY is set twice"),
         (["a//b"], "no name"),
         (["/a"], "no name"),
         ([".hidden"], "no name"),
@@ -94,7 +111,7 @@ def test_so_it_is_of_an_override():
         query.override(secrets=[".."])
 
 
-@pytest.mark.parametrize("name", ["../up", "a\n", "", "/etc/passwd"])
+@pytest.mark.parametrize("name", ["../up", "a\n", "", "/etc/passwd", "@token\n", "@tokens", "@endpoint", "x@token"])
 def test_a_spec_from_elsewhere_is_checked_too(name):
     document = msgspec.json.encode(query.spec(None)).replace(b'"api-key"', msgspec.json.encode(name))
     with pytest.raises(msgspec.ValidationError):

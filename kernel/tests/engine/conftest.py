@@ -26,6 +26,7 @@ class Bench:
         self.observers = []
         self.more = {}
         self.pools = {}
+        self.tokens = None
         self.journal = self.make_journal
         self.storage = FileStore(str(place / "storage"))
 
@@ -45,6 +46,7 @@ class Bench:
                 journal_name="test",
                 observers={str(n): observer for n, observer in enumerate(self.observers)},
                 pools=self.pools,
+                tokens=self.tokens,
             )
         )
         await engine.start("test")

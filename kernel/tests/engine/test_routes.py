@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 from msgspec import structs
+from msgspec.structs import replace
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.executor import Capabilities
@@ -133,6 +134,23 @@ def test_the_source_of_secrets_is_for_tasks_that_have_any():
     assert routes().source(task(), labels()) is None
     assert routes().source(task(secrets=SECRETS), labels()) is SOURCE
     routes().check(closure(task(executor="shared", secrets=SECRETS[:1])), labels())
+
+
+def test_a_token_is_asked_of_who_issues_it():
+    issuer = SourceRef("issuer", "m:C")
+    asked = []
+    made = Routes(ABLE, frozenset(), secrets=lambda: SOURCE, tokens=lambda *about: asked.append(about) or issuer)
+    token = SecretSpec("@token", env="WINGBEAT_API_KEY")
+    both, alone = task(secrets=(*SECRETS, token)), task(secrets=(token,))
+    assert made.source(both, labels(), "e/n/0", 7.0) == replace(SOURCE, tokens=issuer)
+    assert made.source(alone, labels(), "e/n/0", 7.0) is issuer
+    assert made.source(task(secrets=SECRETS), labels()) is SOURCE
+    assert asked == [("e/n/0", 7.0)] * 2
+    with pytest.raises(ConfigurationError, match=r"Task m.f has secrets. This engine knows nobody who issues '@token'"):
+        routes().check(closure(alone), labels())
+    with pytest.raises(ConfigurationError, match=r"'@token' in the variable WINGBEAT_API_KEY.*'shared'") as told:
+        made.check(closure(task(executor="shared", secrets=(token,))), labels())
+    assert told.value.hint == "Leave it out: what runs there is the program's own."
 
 
 def test_a_variable_needs_a_process_of_ones_own():

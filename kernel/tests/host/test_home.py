@@ -5,7 +5,7 @@ import time
 import pytest
 
 from wingbeat.base.errors import ConfigurationError
-from wingbeat.contracts.secrets import SecretMissing
+from wingbeat.contracts.secrets import SecretMissing, SourceRef
 from wingbeat.host.config import Configuration
 from wingbeat.host.discover import boot
 from wingbeat.host.home import Choice, HomeFolder, make_home
@@ -24,6 +24,22 @@ def test_a_home_that_cannot_be_is_told_with_its_path(tmp_path, place, said):
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match=f"The home {tmp_path / place} cannot be used: {said}"):
         make_home(tmp_path / place)
+
+
+# -- what attempts are given
+
+
+def test_the_source_of_a_token_is_that_of_the_server(home):
+    made, registry = home
+    with pytest.raises(ConfigurationError, match="No server is installed that issues '@token'"):
+        made.tokens("e/n/0", 1.0)
+    registry.server("a-quiet", "m:serve")
+    with pytest.raises(ConfigurationError, match="No server is installed that issues '@token'"):
+        made.tokens("e/n/0", 1.0)
+    del registry._offers["server"]
+    registry.server("http", "m:serve", tokens="m:Issuer")
+    settings = {"home": made.path, "attempt": "e/n/0", "launched_at": 1.0}
+    assert made.tokens("e/n/0", 1.0) == SourceRef("@token of http", "m:Issuer", settings)
 
 
 # -- what plugins ask it for

@@ -4,9 +4,10 @@ import contextlib
 
 from wingbeat import Kernel
 from wingbeat.testing.conformance.engine_quotas import QuotasContract
+from wingbeat.testing.conformance.engine_vouching import VouchingContract
 
 
-class TestInThisProcess(QuotasContract):
+class TestInThisProcess(QuotasContract, VouchingContract):
     @contextlib.asynccontextmanager
     async def opened(self, home):
         async with Kernel(home.path, discover=False) as kernel:
@@ -14,7 +15,7 @@ class TestInThisProcess(QuotasContract):
             yield kernel.engine
 
 
-class TestThroughTheSocket(QuotasContract):
+class TestThroughTheSocket(QuotasContract, VouchingContract):
     @contextlib.asynccontextmanager
     async def opened(self, home):
         async with Kernel(home.path, discover=False), Kernel(home.path, discover=False) as kernel:

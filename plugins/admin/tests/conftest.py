@@ -19,6 +19,7 @@ from wingbeat.testing.conformance import engine_flows as flows
 from wingbeat.testing.conformance.admin import launchplan, workflow
 from wingbeat.testing.conformance.engine import closure_of
 from wingbeat.testing.home import TemporaryHome
+from wingbeat_admin import plugin
 from wingbeat_admin.client.access import KeyRequest
 from wingbeat_admin.client.api import Api
 from wingbeat_admin.client.transfer import Transfer
@@ -110,7 +111,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Tenants]:
     """It, with things in every place."""
     home = TemporaryHome(tmp_path / "server", {"server": {"auth": "keys"}})
     async with (
-        Kernel(home.path, discover=False) as kernel,
+        Kernel(home.path, discover=False, plugins=[plugin]) as kernel,
         served(home, kernel.engine) as url,
         httpx.AsyncClient(base_url=url, timeout=30) as http,
     ):

@@ -6,10 +6,16 @@ from typing import Any, NamedTuple
 
 import pytest
 from litestar import get as get_route
+from msgspec import structs
 
+from wingbeat import workflow
 from wingbeat.contracts.admin import Registration
 from wingbeat.contracts.catalog import Eviction
+from wingbeat.spec.literal import Inline
+from wingbeat.testing.conformance import engine_flows as flows
+from wingbeat.testing.conformance.engine import closure_of
 from wingbeat.testing.home import TemporaryHome
+from wingbeat_admin.attempt import key_of, make
 from wingbeat_admin.local.admin import LocalAdmin
 from wingbeat_admin.server.serving import application
 from wingbeat_admin.server.table import TABLE
@@ -20,6 +26,19 @@ ANY = dict.fromkeys(("project", "domain", "name", "version", "notification", "ex
     "digest": HASH
 }
 OWN, OTHER_DOMAIN, FOREIGN = ("maps", "production"), ("maps", "development"), ("eta", "production")
+
+
+@workflow
+def asking(path: str) -> int:
+    """An attempt with a token."""
+    return flows.wait_for.override(secrets=["@token"])(path)
+
+
+@pytest.fixture
+def go(tmp_path):
+    """What it waits for."""
+    yield tmp_path / "go"
+    (tmp_path / "go").touch()
 
 
 def viewer(principal: str, place: tuple[str, str]) -> Any:
@@ -124,6 +143,16 @@ APART = OPEN | {
 """Routes with a test of their own."""
 
 
+DENIED_TO_ATTEMPTS = {
+    ("GET", BACKFILL), ("GET", "/backfills"), ("GET", "/notifications"), ("GET", "/refusals"), ("GET", "/settings"),
+    ("GET", "/settings/{project}/{domain}"), ("POST", "/engine/collections"), ("POST", "/engine/evictions"),
+    ("GET", "/audit/verification"), ("POST", "/notifications/{notification}/resend"),
+}  # fmt: skip
+"""What their tokens are not for though a viewer may, or because of what it is."""
+PUTS = {("POST", "/content/missing"), ("PUT", "/content/files/{digest}"), ("PUT", "/content/trees/{digest}")}
+"""What their tokens are for though a viewer may not."""
+
+
 def path_of(server: Any, row: Row, place: tuple[str, str]) -> str:
     project, domain = place
     return row.path.format(
@@ -198,6 +227,55 @@ async def test_roles_on_routes(server):
 
 
 @pytest.mark.timeout(120)
+async def test_attempts_on_routes(server, go):
+    """By a token of its own an attempt is a viewer where its execution is, that puts content, and nothing else."""
+    request = server.code(OWN, name="asking")
+    request = structs.replace(request, closure=closure_of(asking), inputs={"path": Inline(str(go))})
+    assert (await server.call(server.owner, "POST", "/engine/launches", request)).status_code == 200
+    token = make(
+        key_of(server.home.path),
+        "asking/n0/0",
+        (await server.call(server.owner, "GET", "/executions/asking")).json()["created_at"],
+    )
+    async with asyncio.timeout(20):
+        while (await server.call(token, "GET", "/me")).status_code != 200:
+            await asyncio.sleep(0.02)
+    for place in (OWN, OTHER_DOMAIN, FOREIGN):
+        await server.call(server.owner, "POST", f"/executions/{server.execution(place)}/abort", {})
+        await server.call(server.owner, "POST", "/backfills", server.backfill(place))
+    await server.call(server.owner, "POST", "/grants", viewer("user:x", OWN))
+    wrong = []
+    for row in ROWS:
+        for place, denied in ((OWN, 403), (OTHER_DOMAIN, 403), (FOREIGN, 404)):
+            status, text = await ask(server, token, row, place)
+            reads = row.least == "viewer" and (row.method, row.path) not in DENIED_TO_ATTEMPTS
+            expected = status in (200, 409, 422) if reads and place == OWN else status == (denied if reads else 403)
+            if not expected:
+                wrong.append((row.method, row.path, place, status, text[:200]))
+    for method, path in ANYWHERE.keys() | APART - OPEN:
+        denied = (method, path) in DENIED_TO_ATTEMPTS
+        denied |= ANYWHERE.get((method, path), "viewer") != "viewer" and (method, path) not in PUTS
+        body = {"files": []} if method == "POST" else b"" if method == "PUT" else None
+        if path == "/engine/changes":
+            continue  # which has no end: below
+        answer = await server.call(token, method, path.format_map(ANY), body)
+        if (answer.status_code == 403) is not denied:
+            wrong.append((method, path, answer.status_code, answer.text[:200]))
+    assert wrong == []
+    headers = {"authorization": f"Bearer {token}"}
+    async with server.http.stream("GET", "/api/v1/engine/changes", headers=headers) as answer:
+        assert answer.status_code == 200
+    entities = (await server.call(token, "GET", "/entities")).json()["items"]
+    assert entities and all(each["id"].startswith("maps/production/") for each in entities)
+    for listed in ("/executions", "/engine/executions"):
+        found = (await server.call(token, "GET", listed)).json()
+        ids = {each["id"] for each in (found["items"] if isinstance(found, dict) else found)}
+        assert "asking" in ids and server.execution(OTHER_DOMAIN) not in ids and server.execution(FOREIGN) not in ids
+    await server.call(server.owner, "POST", "/executions/asking/abort", {})
+    assert (await server.call(token, "GET", "/me")).status_code == 401
+
+
+@pytest.mark.timeout(120)
 async def test_who_brings_no_key_gets_nowhere(server):
     expired = await server.key("expired", ("admin", "*", "*"))
     await server.call(server.owner, "DELETE", "/apikeys/expired")
@@ -208,6 +286,8 @@ async def test_who_brings_no_key_gets_nowhere(server):
         expired,
         twisted,
         "wb_" + "0" * 16 + "_" + "0" * 64,
+        make(b"k" * 32, "asking/n0/0", 0.0),
+        "wba_!_" + "0" * 64,
         "x" * 10_000,
         "\xff",
         "'; drop table apikeys",

@@ -1,7 +1,9 @@
 """Other processes of the machine find the server of a home."""
 
+import fcntl
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -35,6 +37,17 @@ def test_a_server_is_found_while_it_runs(tmp_path):
             pass
         assert server_of(str(tmp_path)) == Served("http://[::1]:1", "k")
     assert server_of(str(tmp_path)) is None
+
+
+def test_who_only_looks_keeps_no_server_from_its_place(tmp_path):
+    """Attempts look often while they wait for one."""
+    (tmp_path / "server").touch()
+    with (tmp_path / "server").open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        threading.Timer(0.1, lambda: fcntl.flock(looking, fcntl.LOCK_UN)).start()
+        with announced(str(tmp_path)) as place:
+            announce(place, Served("http://127.0.0.1:1"))
+            assert server_of(str(tmp_path)) == Served("http://127.0.0.1:1")
 
 
 def test_one_that_was_killed_is_not_found(tmp_path):

@@ -26,14 +26,14 @@ from wingbeat.spec.entities import (
     TaskSpec,
     TimeoutSpec,
 )
-from wingbeat.spec.secrets import is_name, is_variable
+from wingbeat.spec.secrets import API_KEY, ENDPOINT, TOKEN, is_name, is_variable
 
 Duration = timedelta | str | float
 """A `timedelta`, ``"90s"``, ``"1h30m"``, or seconds."""
 
 
 ON_LIMIT = ("queue", "skip", "replace", "fail")
-_NAMED = "A name is letters, digits, '.', '_' and '-', in parts between slashes: 'db/password'."
+_NAMED = "A name is letters, digits, '.', '_' and '-', in parts between slashes: 'db/password'; or it is '@token'."
 _REQUIREMENTS = "Write for example 'numpy', 'numpy==2.1.0', 'numpy[extra]>=2,<3' or 'name @ address'."
 
 
@@ -171,7 +171,9 @@ class Secret(Struct, frozen=True):
     """A secret that a task may have: a reference to it, never its value.
 
     Args:
-        name: What the source of secrets knows it by, for example ``"db/password"``.
+        name: What the source of secrets knows it by, for example ``"db/password"``. ``"@token"`` is a token of the attempt, with
+            which it may ask the server: in ``WINGBEAT_API_KEY``, unless `env` or `file` say where else; ``WINGBEAT_ENDPOINT`` has
+            the URL.
 
         env: Environment variable that is set to its value, for the attempt alone. Code of the module itself runs before that:
             read it inside the task.
@@ -186,7 +188,7 @@ class Secret(Struct, frozen=True):
 
     def spec(self) -> SecretSpec:
         """As declared in the spec."""
-        if not is_name(self.name):
+        if not is_name(self.name) and self.name != TOKEN:
             raise CompileError(f"{self.name!r} is no name of a secret.", hint=_NAMED)
         for variable in (self.env, self.file):
             if variable != "" and not is_variable(variable):
@@ -194,6 +196,8 @@ class Secret(Struct, frozen=True):
                     f"The secret {self.name!r} cannot be in the environment variable {variable!r}.",
                     hint="A variable is letters, digits and '_', and begins with no digit.",
                 )
+        if self.name == TOKEN and not self.env and not self.file:
+            return SecretSpec(TOKEN, API_KEY)
         return SecretSpec(self.name, self.env, self.file)
 
 
@@ -209,7 +213,7 @@ def as_secrets(given: Sequence[str | Secret], variables: Collection[str] = ()) -
         made = (Secret(each) if isinstance(each, str) else each).spec()
         if made.name in names:
             raise CompileError(f"The secret {made.name!r} is declared twice.", hint="Say all about it in one Secret.")
-        for variable in filter(None, (made.env, made.file)):
+        for variable in filter(None, (made.env, made.file, ENDPOINT if made.name == TOKEN else "")):
             if variable in taken:
                 raise CompileError(
                     f"The environment variable {variable} is set twice, by the secret {made.name!r} too."

@@ -348,6 +348,34 @@ class Adjusting(Protocol):
         """
 
 
+class Vouched(Struct, frozen=True, omit_defaults=True):
+    """What an engine says of an attempt that is under way.
+
+    Attributes:
+        launched_at: When its execution was launched, in epoch seconds.
+
+        labels: Those of its execution.
+
+        secrets: Names of the secrets that its task declares.
+    """
+
+    launched_at: float
+    labels: dict[str, str] = {}
+    secrets: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Vouching(Protocol):
+    """What an engine can do besides that knows which attempts are under way: whoever issues tokens to them relies on it. The kit is
+    `wingbeat.testing.conformance.engine_vouching.VouchingContract`."""
+
+    async def vouch(self, attempt: str) -> Vouched | None:
+        """What is known of an attempt that is under way, by its id; None as soon as it has ended or is to be stopped (by an abort,
+        a timeout, a failure elsewhere), and of anything else: what holds now, not what was told. Called again: what holds then,
+        also after a restart. Raises `EngineStopped`.
+        """
+
+
 class RemoteEngine(Engine, Protocol):
     """An engine that is somewhere else."""
 

@@ -52,8 +52,14 @@ class Registrar(Protocol):
     def engine(self, name: str, factory: Callable[[Home], RemoteEngine]) -> None:
         """Offer an engine that is somewhere else, for kernels that hold no home of their own."""
 
-    def server(self, name: str, target: str) -> None:
-        """Offer a server: ``module:function`` of a `wingbeat.contracts.server.Serve`."""
+    def server(self, name: str, target: str, tokens: str = "") -> None:
+        """Offer a server: ``module:function`` of a `wingbeat.contracts.server.Serve`.
+
+        Args:
+            tokens: Who issues tokens to attempts with which they may ask that server (contracts 0.3): ``module:class`` of a
+                `wingbeat.contracts.secrets.SecretSource`, which is made and asked as those are; see
+                `wingbeat.contracts.server`.
+        """
 
     def observer(self, name: str, factory: Callable[[Home], Observer | None]) -> None:
         """Offer an observer of published events. All that are offered are told; None is one that its settings switch off."""

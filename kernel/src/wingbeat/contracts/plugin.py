@@ -6,16 +6,17 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-API_VERSION = (0, 2)
+API_VERSION = (0, 3)
 """Version of the contracts, apart from that of the kernel. The first number is raised when a plugin has to be changed to go on
-working, the second when something is added that a plugin may rely on: of 0.2, commands."""
+working, the second when something is added that a plugin may rely on: of 0.2, commands; of 0.3, tokens of
+attempts."""
 
 
 class PluginInfo(Struct, frozen=True):
     """Answer to the hook ``wingbeat_plugin``.
 
     Attributes:
-        api: Version of the contracts that the plugin was built for, as a literal: ``(0, 2)``. Of another first number, or a higher
+        api: Version of the contracts that the plugin was built for, as a literal: ``(0, 3)``. Of another first number, or a higher
             second one than the kernel's, it is refused.
 
         settings: The sections of the configuration that it reads, each as a struct with a default for every field and a docstring

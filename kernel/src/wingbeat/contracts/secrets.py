@@ -15,6 +15,9 @@ from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError, WingbeatError
 
+URL = "@endpoint"
+"""What a source of tokens is asked besides, in the place of a name: the URL at which the server answers. It is no secret."""
+
 
 class SourceRef(Struct, frozen=True, omit_defaults=True):
     """How an attempt's process makes its source of secrets.
@@ -26,11 +29,14 @@ class SourceRef(Struct, frozen=True, omit_defaults=True):
 
         settings: What it is constructed with, by keyword. It is written to files and may be shown: no place for a password, but
             for where one is found.
+
+        tokens: Who is asked for ``@token`` in its place: what `Registrar.server` names.
     """
 
     name: str
     target: str
     settings: dict[str, Any] = {}
+    tokens: SourceRef | None = None
 
 
 class SecretMissing(ConfigurationError):
@@ -67,4 +73,4 @@ class SecretSource(Protocol):
         ...
 
 
-__all__ = ["SecretMissing", "SecretSource", "SecretUnavailable", "SourceRef"]
+__all__ = ["URL", "SecretMissing", "SecretSource", "SecretUnavailable", "SourceRef"]

@@ -1,4 +1,18 @@
-"""Server: what makes a home reachable for others. One is in `wingbeat-admin`; there is no kit for it: its protocol is its own."""
+"""Server: what makes a home reachable for others. One is in `wingbeat-admin`; there is no kit for it: its protocol is its own.
+
+A server may issue tokens to attempts: a task that declares the secret ``@token`` has one, and asks the server with it. The plugin
+names a source for that (`Registrar.server`), a `wingbeat.contracts.secrets.SecretSource` that is constructed by keyword with
+
+- `home`: the folder of the home;
+- `attempt`: the id of the attempt, ``execution/node/number``;
+- `launched_at`: when its execution was launched, in epoch seconds: when that is gone, another one may have its id.
+
+It is asked for ``@token`` and for `wingbeat.contracts.secrets.URL`, in another process than the server's, also while there is no
+server: attempts begin before one that is started again answers. So it waits, and raises `SecretUnavailable` where none comes. At a
+launch it is made with an empty id, and asked nothing: it raises `ConfigurationError` where nobody issues tokens in this home. A
+token proves nothing by itself: the server asks the engine whether its attempt is under way
+(`wingbeat.contracts.engine.Vouching`).
+"""
 
 from __future__ import annotations
 

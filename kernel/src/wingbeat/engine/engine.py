@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from wingbeat.base.errors import ConflictError, EngineStopped, WingbeatError
 from wingbeat.base.ids import attempt_id, check_execution_id, short_id
 from wingbeat.contracts.catalog import Evicted, Eviction
-from wingbeat.contracts.engine import Change, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
+from wingbeat.contracts.engine import Change, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary, Vouched
 from wingbeat.contracts.executor import AttemptRequest
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.journal import Batch, Record, StorageFull
@@ -100,7 +100,7 @@ class LocalEngine:
         able, unusable = capabilities(parts.executors, parts.default_executor)
         self._routes = Routes(
             able, parts.inline, parts.default_executor, frozenset(parts.pools), parts.rules,
-            parts.secrets,
+            parts.secrets, parts.tokens,
         )  # fmt: skip
         for name, why in unusable.items():
             self._routes.without(name, why)
@@ -206,7 +206,7 @@ class LocalEngine:
         labels = self._routes.labels(request.closure, request.labels)
         labels |= asked.labels_of(request)
         self._routes.check(request.closure, labels)
-        self._routes.check_quota(request.closure, labels)
+        self._routes.check_launch(request.closure, labels)
         if name in self._lives or name in self._ended:  # somebody was faster with the same name
             return await self.launch(request)
         seed = int.from_bytes(self._clock.entropy()[:6], "big")
@@ -330,6 +330,12 @@ class LocalEngine:
     async def change_quotas(self, executions: Mapping[str, int | None]) -> None:
         """See `Adjusting.change_quotas`."""
         self._admission.change(executions)
+
+    async def vouch(self, attempt: str) -> Vouched | None:
+        """See `Vouching.vouch`."""
+        self._check_running()
+        live = self._lives.get(attempt.partition("/")[0])
+        return None if live is None else live.vouch(attempt)
 
     # -- the loop
 

@@ -11,6 +11,7 @@ import msgspec
 
 from wingbeat.base.errors import WingbeatError
 from wingbeat.contracts.catalog import CacheKey
+from wingbeat.contracts.engine import Vouched
 from wingbeat.contracts.executor import Progress
 from wingbeat.contracts.journal import Record
 from wingbeat.contracts.observer import Published
@@ -123,6 +124,15 @@ class Live:
             if not done.done():
                 done.set_result(refused)
         self.acknowledged.clear()
+
+    def vouch(self, attempt: str) -> Vouched | None:
+        """See `Vouching.vouch`; of this execution."""
+        node, number, task, _ = self.sent.get(attempt, (-1, -1, None, ""))
+        seen = None if task is None else self.machine.state.seen(node)
+        open_ = None if seen is None else seen.open_attempt
+        if task is None or open_ is None or open_.number != number or open_.cancel:
+            return None
+        return Vouched(self.record.created_at, self.record.labels, tuple(secret.name for secret in task.secrets))
 
     def let_go(self, error: WingbeatError) -> None:
         """Tell everybody who waits for something that it does not come, here and now."""

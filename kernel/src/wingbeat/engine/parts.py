@@ -23,6 +23,8 @@ class Parts(Struct, frozen=True):
         inline: Names of tasks that run on the executor of that name, whatever their spec says.
 
         secrets: Gives the source of secrets, or raises ConfigurationError that says why there is none.
+
+        tokens: Gives the source of an attempt's token, by its id and when its execution was launched, or raises the same.
     """
 
     journal: Journal
@@ -38,3 +40,4 @@ class Parts(Struct, frozen=True):
     inline: frozenset[str] = frozenset()
     pools: Mapping[str, int] = {}
     secrets: Callable[[], SourceRef] | None = None
+    tokens: Callable[[str, float], SourceRef] | None = None

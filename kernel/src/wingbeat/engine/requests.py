@@ -35,9 +35,10 @@ class Requests:
     def of(self, live: Live, node: int, number: int) -> AttemptRequest | None:
         """The request of an attempt; None if its inputs cannot be taken, or it wants what it cannot have."""
         task, labels = _task(live, node), live.record.labels
+        id = attempt_id(live.id, live.node_id(node), number)
         try:
             inputs = live.machine.values(node)
-            secrets = self._routes.source(task, labels) if task.secrets else None
+            secrets = self._routes.source(task, labels, id, live.record.created_at) if task.secrets else None
             if asked.QUOTA in labels:
                 asked.check_resources(task, labels)
         except ValueMismatch as error:
@@ -47,7 +48,6 @@ class Requests:
             self._fail(live, node, number, type(error).__name__, str(error))
             return None
         replay = replay_of(live.machine, node) if node in live.machine.state.bodies else None
-        id = attempt_id(live.id, live.node_id(node), number)
         code = live.code(node)
         live.sent[id] = node, number, task, self._routes.executor(task, labels)
         return AttemptRequest(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from msgspec.structs import replace
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.compile.flatten import overridden
@@ -12,7 +15,9 @@ from wingbeat.contracts.secrets import SourceRef
 from wingbeat.engine import asked
 from wingbeat.engine.live import Live
 from wingbeat.engine.rules import DEFAULT, LABEL, Rule, executor_of, label_of
+from wingbeat.runtime.secrets import load_source
 from wingbeat.spec.entities import Closure, PoolSpec, TaskSpec, WorkflowSpec
+from wingbeat.spec.secrets import TOKEN
 
 _log = logging.getLogger("wingbeat.plugins")
 
@@ -35,6 +40,8 @@ class Routes:
         pools: Names of the pools that are set up.
 
         secrets: Gives the source of secrets, or raises ConfigurationError that says why there is none.
+
+        tokens: Gives that of tokens; see `Parts`.
     """
 
     def __init__(
@@ -45,11 +52,12 @@ class Routes:
         pools: frozenset[str] = frozenset(),
         rules: Sequence[Rule] = (),
         secrets: Callable[[], SourceRef] | None = None,
+        tokens: Callable[[str, float], SourceRef] | None = None,
     ) -> None:
         self.inline = inline
         self._installed, self._default, self._pools, self._rules = dict(installed), default, pools, rules
         self._unusable: dict[str, str] = {}
-        self._secrets = secrets
+        self._secrets, self._tokens = secrets, tokens
 
     def without(self, name: str, why: str) -> None:
         """An executor is installed and cannot be used: who wants it is told why."""
@@ -72,8 +80,11 @@ class Routes:
         """The name of the executor of a task, in an execution with these labels."""
         return "inline" if task.name in self.inline else executor_of(task, labels.get(LABEL, ""))
 
-    def source(self, task: TaskSpec, labels: Mapping[str, str]) -> SourceRef | None:
-        """Where the attempts of a task find its secrets, in an execution with these labels; None if it declares none.
+    def source(
+        self, task: TaskSpec, labels: Mapping[str, str], attempt: str = "", launched_at: float = 0.0
+    ) -> SourceRef | None:
+        """Where an attempt of a task finds its secrets, in an execution with these labels; None if it declares none. Without an
+        attempt, as known before there is one.
 
         Raises ConfigurationError if they cannot be had as it wants them.
         """
@@ -86,14 +97,24 @@ class Routes:
             raise ConfigurationError(
                 f"Task {task.name} wants the secret {placed.name!r} in the variable {placed.env or placed.file}, and the "
                 f"executor {name!r} runs it in a process that others share.",
-                hint=f"Leave the variable out, and take it by current().secret({placed.name!r}).",
+                hint="Leave it out: what runs there is the program's own."
+                if placed.name == TOKEN
+                else f"Leave the variable out, and take it by current().secret({placed.name!r}).",
             )
-        if self._secrets is None:
-            raise ConfigurationError(f"Task {task.name} has secrets, and this engine has no source of them.")
-        try:
-            return self._secrets()
-        except ConfigurationError as error:
-            raise ConfigurationError(f"Task {task.name} has secrets. {error.message}", hint=error.hint) from error
+        with _told_of(task):
+            return self._source({secret.name for secret in task.secrets}, attempt, launched_at)
+
+    def _source(self, names: set[str], attempt: str, launched_at: float) -> SourceRef | None:
+        source = tokens = None
+        if names - {TOKEN}:
+            if self._secrets is None:
+                raise ConfigurationError("This engine has no source of them.")
+            source = self._secrets()
+        if TOKEN in names:
+            if self._tokens is None:
+                raise ConfigurationError(f"This engine knows nobody who issues {TOKEN!r}.")
+            tokens = self._tokens(attempt, launched_at)
+        return replace(source, tokens=tokens) if source and tokens else source or tokens
 
     def check(self, closure: Closure, labels: Mapping[str, str]) -> None:
         """Raise ConfigurationError if there is a task that nobody can run, in an execution with these labels."""
@@ -103,10 +124,14 @@ class Routes:
             self.source(task, labels)
             self._check_pool(task.pool, f"Task {task.name}")
 
-    def check_quota(self, closure: Closure, labels: Mapping[str, str]) -> None:
-        """Raise InputError if there is a task that wants more than the quota has, in an execution with these labels."""
+    def check_launch(self, closure: Closure, labels: Mapping[str, str]) -> None:
+        """Raise for what would be in vain from the beginning: InputError if there is a task that wants more than the quota has,
+        ConfigurationError if one wants a token and nobody issues any here."""
         for task in _tasks(closure):
             asked.check_resources(task, labels)
+            if self._tokens is not None and any(secret.name == TOKEN for secret in task.secrets):
+                with _told_of(task):
+                    load_source(self._tokens("", 0.0))
 
     def _check_pool(self, pool: PoolSpec | None, who: str) -> None:
         if pool is not None and pool.name not in self._pools:
@@ -149,6 +174,14 @@ class Routes:
                 f"Task {min(missing)} runs inline in another program.",
                 hint="It goes on when that opens this home again.",
             )
+
+
+@contextmanager
+def _told_of(task: TaskSpec) -> Iterator[None]:
+    try:
+        yield
+    except ConfigurationError as error:
+        raise ConfigurationError(f"Task {task.name} has secrets. {error.message}", hint=error.hint) from error
 
 
 def _tasks(closure: Closure) -> Iterator[TaskSpec]:

@@ -22,6 +22,7 @@ from wingbeat.base.errors import ConfigurationError
 from wingbeat.host.config import Configuration
 from wingbeat.host.registry import SEAM_OF_ENVIRONMENTS, SEAM_OF_SECRETS, CannotBeMade, Registry
 from wingbeat.runtime.storages import Storages
+from wingbeat.spec.secrets import TOKEN
 
 if TYPE_CHECKING:
     from wingbeat.contracts.environment import Environments
@@ -138,6 +139,20 @@ class HomeFolder:
 
         made: SourceRef = self._registry.make(SEAM_OF_SECRETS, self.settings("secrets", SecretSettings).source, self)
         return made
+
+    def tokens(self, attempt: str, launched_at: float) -> SourceRef:
+        """The source of an attempt's token; see `wingbeat.contracts.server`. Raises ConfigurationError."""
+        from wingbeat.contracts.secrets import SourceRef
+
+        name = next(iter(self._registry.names("server")), "")
+        target = self._registry.tokens.get(name)
+        if not target:
+            raise ConfigurationError(
+                f"No server is installed that issues {TOKEN!r}.",
+                hint='pip install "wingbeat-admin[server]", and serve this home.',
+            )
+        settings = {"home": self.path, "attempt": attempt, "launched_at": launched_at}
+        return SourceRef(f"{TOKEN} of {name}", target, settings)
 
     def secret(self, name: str) -> str:
         """See `Home.secret`."""

@@ -76,6 +76,8 @@ class Registry:
         """By name, in the order in which they were loaded."""
         self.commands: list[Command] = []
         """As they were offered: whose a name is that comes twice is not decided here, so that kernels do without the answer."""
+        self.tokens: dict[str, str] = {}
+        """By the name of a server, who issues its tokens; empty if nobody does."""
         self.settings: dict[str, tuple[type[Struct], str]] = {}
         """By section of the configuration, who it is for: its struct, and the plugin that reads it (empty: the kernel)."""
         self.plugin = ""
@@ -121,9 +123,10 @@ class Registry:
         """See `Registrar`."""
         self._add("engine", name, factory)
 
-    def server(self, name: str, target: str) -> None:
+    def server(self, name: str, target: str, tokens: str = "") -> None:
         """See `Registrar`. The factory gives the function."""
         self._add("server", name, lambda _: pkgutil.resolve_name(target))
+        self.tokens[name] = tokens
 
     def secrets(self, name: str, target: str, settings: Callable[[Any], Mapping[str, Any]] | None = None) -> None:
         """See `Registrar`. The factory gives a `SourceRef`."""

@@ -166,6 +166,7 @@ def engine_of(registry: Registry, home: HomeFolder, inline: Executor | None, inl
         inline=inlined,
         pools=home.settings("pools", PoolSettings).limits,
         secrets=cache(home.source),
+        tokens=home.tokens,
     )
     return LocalEngine(parts)
 

@@ -13,7 +13,7 @@ import msgspec
 
 from wingbeat.base.errors import EngineStopped, WingbeatError
 from wingbeat.contracts.catalog import Evicted, Eviction
-from wingbeat.contracts.engine import Change, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
+from wingbeat.contracts.engine import Change, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary, Vouched
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.observer import Published
 from wingbeat.kernel.lock import holder_pid
@@ -138,6 +138,10 @@ class RemoteEngine:
     async def change_quotas(self, executions: Mapping[str, int | None]) -> None:
         """See `Adjusting.change_quotas`."""
         await self._call(Call(0, "change_quotas", quotas=dict(executions)))
+
+    async def vouch(self, attempt: str) -> Vouched | None:
+        """See `Vouching.vouch`."""
+        return await self._call(Call(0, "vouch", id=attempt))  # type: ignore[no-any-return]
 
     async def events(self, execution: str, cursor: int = -1) -> AsyncIterator[Published]:
         """See `Engine.events`."""

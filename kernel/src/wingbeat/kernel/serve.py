@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from wingbeat.base.errors import EngineStopped, WingbeatError
-from wingbeat.contracts.engine import Adjusting, Engine
+from wingbeat.contracts.engine import Adjusting, Engine, Vouching
 from wingbeat.contracts.failpoints import hit
 from wingbeat.kernel.wire import CANCEL, RESULTS, Call, Reply, frame, read_frame, socket_path
 
@@ -146,6 +146,8 @@ class Server:
                 return await engine.quotas_waited_for()
             case "change_quotas" if isinstance(engine, Adjusting) and call.quotas is not None:
                 return await engine.change_quotas(call.quotas)
+            case "vouch" if isinstance(engine, Vouching):
+                return await engine.vouch(call.id)
         raise WingbeatError(f"There is no call {call.method!r}; known are {', '.join(RESULTS)}.")
 
 

@@ -10,7 +10,16 @@ from typing import TypeVar
 from wingbeat.base.errors import ConfigurationError, EngineStopped
 from wingbeat.contracts.attemptfiles import AttemptFile
 from wingbeat.contracts.catalog import Evicted, Eviction
-from wingbeat.contracts.engine import Change, Engine, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
+from wingbeat.contracts.engine import (
+    Change,
+    Engine,
+    ExecutionView,
+    LaunchReply,
+    LaunchRequest,
+    RecoveryPlan,
+    Summary,
+    Vouched,
+)
 from wingbeat.contracts.failpoints import hit
 from wingbeat.contracts.observer import Published
 from wingbeat.contracts.retention import Collected
@@ -166,6 +175,10 @@ class SharedEngine:
     async def change_quotas(self, executions: Mapping[str, int | None]) -> None:
         """See `Adjusting.change_quotas`."""
         await self._through(lambda engine: engine.change_quotas(executions))
+
+    async def vouch(self, attempt: str) -> Vouched | None:
+        """See `Vouching.vouch`."""
+        return await self._through(lambda engine: engine.vouch(attempt))
 
     async def collect(self, *, dry: bool = False) -> Collected:
         """See `Collecting.collect`: the process that holds the home can."""

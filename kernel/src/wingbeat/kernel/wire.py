@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from wingbeat.base import errors
 from wingbeat.contracts.catalog import Evicted, Eviction
-from wingbeat.contracts.engine import Change, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary
+from wingbeat.contracts.engine import Change, ExecutionView, LaunchReply, LaunchRequest, RecoveryPlan, Summary, Vouched
 from wingbeat.contracts.journal import StorageFull
 from wingbeat.contracts.observer import Published
 from wingbeat.spec.entities import Closure
@@ -43,6 +43,7 @@ RESULTS: dict[str, Any] = {
     "evict_cache": Evicted,
     "quotas_waited_for": dict[str, int],
     "change_quotas": None,
+    "vouch": Vouched | None,
     "hello": None,
 }
 """Methods that can be called, and what they answer with. `hello` asks only whether the holder answers."""

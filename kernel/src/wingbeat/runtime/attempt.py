@@ -245,7 +245,7 @@ def _take_secrets(job: Job, place: here.Here, control: int) -> None:
         secrets.look_up(job.secrets, job.source)
     finally:
         if control >= 0:  # else its executor masks what it prints
-            tell(control, secrets.values.values())
+            tell(control, secrets.hidden.values())
     secrets.place(job.secrets)
     for name in secrets.unmasked():
         sys.stderr.write(f"The secret {name!r} is too short to be masked in what is printed.\n")

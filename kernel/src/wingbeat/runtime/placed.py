@@ -112,7 +112,7 @@ class PlacedSecrets:
 
     @cached_property
     def _mask(self) -> Mask:
-        return Mask(self._values.values())
+        return Secrets("", self._values).mask
 
     def _masked(self, value: Any) -> Any:
         """Plain data, masked; it came as JSON, so it is as deep as that may be."""

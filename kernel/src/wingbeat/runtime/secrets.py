@@ -13,12 +13,12 @@ from functools import cached_property
 from typing import Any, NamedTuple, cast
 
 from wingbeat.base.errors import ConfigurationError, ErrorKind
-from wingbeat.contracts.secrets import SecretSource, SecretUnavailable, SourceRef
+from wingbeat.contracts.secrets import URL, SecretSource, SecretUnavailable, SourceRef
 from wingbeat.runtime.errors import AttemptInputError
 from wingbeat.runtime.files import write_all
 from wingbeat.runtime.mask import MASKED_CHARS_MIN, Mask, forms
 from wingbeat.runtime.plugged import SECRET_S_MAX, Plugin, patience_of
-from wingbeat.spec.entities import SecretSpec
+from wingbeat.spec.secrets import ENDPOINT, TOKEN, SecretSpec
 
 CERTAIN_CHARS = 16
 """A value that is this long is in no outputs by chance."""
@@ -54,7 +54,12 @@ class Secrets:
     @cached_property
     def mask(self) -> Mask:
         """What masks them; asked for when they are all there."""
-        return Mask(self.values.values())
+        return Mask(self.hidden.values())
+
+    @property
+    def hidden(self) -> dict[str, str]:
+        """Those that are secret: everything but where the server is."""
+        return {name: value for name, value in self.values.items() if name != URL}
 
     def look_up(self, specs: Sequence[SecretSpec], source: SourceRef | None) -> None:
         """Get the values of all that are declared.
@@ -66,16 +71,21 @@ class Secrets:
         """
         if source is None:
             raise ConfigurationError(f"Task {self._task} has secrets, but its executor was given no source of them.")
+        failed = [self._ask(asked, names) for asked, names in _questions(specs, source)]
+        for error in failed:
+            if error is not None:
+                raise self._masked(error) from None  # what it was made from may hold the value, which nobody can mask
+
+    def _ask(self, source: SourceRef, names: Sequence[str]) -> ConfigurationError | AttemptInputError | None:
+        """Ask a source for all of these; why the first one fails that does."""
         asked = _Asked(source)
         asked.start()
         made = self._answer(asked, source, "", patience_of(None, SECRET_S_MAX))
         patience_s = patience_of(made, SECRET_S_MAX)
         failed: ConfigurationError | AttemptInputError | None = None
-        for spec in specs:  # all of them, also behind one that cannot be had: it may tell of others
+        for name in names:  # all of them, also behind one that cannot be had: it may tell of others
             try:
-                self.values[spec.name] = self._checked(
-                    spec.name, source, self._answer(asked, source, spec.name, patience_s)
-                )
+                self.values[name] = self._checked(name, source, self._answer(asked, source, name, patience_s))
             except (ConfigurationError, AttemptInputError) as error:
                 failed = failed or error
                 if asked.silent:
@@ -83,8 +93,7 @@ class Secrets:
         asked.names.put(None)
         if not asked.silent:
             asked.join()
-        if failed is not None:
-            raise self._masked(failed) from None  # what it was made from may hold the value, which nobody can mask
+        return failed
 
     def _answer(self, asked: _Asked, source: SourceRef, name: str, patience_s: float) -> Any:
         """The value of a secret; without a name, the source itself."""
@@ -118,7 +127,7 @@ class Secrets:
         return value
 
     def _masked(self, error: ConfigurationError | AttemptInputError) -> ConfigurationError | AttemptInputError:
-        mask = Mask(self.values.values())
+        mask = Mask(self.hidden.values())
         if isinstance(error, ConfigurationError):
             error.message, error.hint = mask.text(error.message), mask.text(error.hint)
         error.args = tuple(mask.text(str(each)) for each in error.args)
@@ -131,20 +140,31 @@ class Secrets:
                 os.environ[spec.env] = self.values[spec.name]
             if spec.file:
                 os.environ[spec.file] = _in_memory(spec.name, self.values[spec.name])
+            if spec.name == TOKEN:
+                os.environ[ENDPOINT] = self.values[URL]
 
     def unmasked(self) -> list[str]:
         """Names of those that are too short to be masked."""
-        return [name for name, value in self.values.items() if len(value.strip()) < MASKED_CHARS_MIN]
+        return [name for name, value in self.hidden.items() if len(value.strip()) < MASKED_CHARS_MIN]
 
     def check_outputs(self, data: bytes) -> None:
         """Raise SecretInOutput if encoded outputs hold a secret that is not in them by chance."""
-        for name, value in self.values.items():
+        for name, value in self.hidden.items():
             if len(value) >= CERTAIN_CHARS and any(form in data for form in forms(value)):
                 raise SecretInOutput(
                     f"Task {self._task} gives the value of the secret {name!r} away, as an output or to what it calls: it "
                     "would be stored as it is.",
                     hint=f"Whoever needs it declares it: @task(secrets=[{name!r}]).",
                 )
+
+
+def _questions(specs: Sequence[SecretSpec], source: SourceRef) -> list[tuple[SourceRef, list[str]]]:
+    """Who is asked for what: with a token, also for where the server is."""
+    names = [spec.name for spec in specs if spec.name != TOKEN]
+    issued = [TOKEN, URL] if len(names) < len(specs) else []
+    if source.tokens is None:
+        return [(source, names + issued)]
+    return [(source, names), (source.tokens, issued)]
 
 
 class _Raised(NamedTuple):
@@ -197,6 +217,8 @@ def load_source(ref: SourceRef) -> SecretSource:
         raise _unmade(ref, error) from error
     try:
         return cast(SecretSource, made(**ref.settings))
+    except ConfigurationError:
+        raise
     except (Exception, SystemExit) as error:
         raise _unmade(ref, error) from error
 

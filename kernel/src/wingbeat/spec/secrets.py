@@ -12,9 +12,13 @@ from wingbeat.types.model import Strict
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$(?!\n)"
 """Parts that begin with a letter or a digit, between slashes: as a path it stays below where it begins."""
 NAME_CHARS_MAX = 200
+TOKEN = "@token"  # noqa: S105  # the word that stands for it
+"""In the place of a name: a token of the attempt itself, which the server of its home issues. No source has it: it is no name."""
+API_KEY, ENDPOINT = "WINGBEAT_API_KEY", "WINGBEAT_ENDPOINT"
+"""Environment variables by which commands and clients know who they are, and which server they work with."""
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$(?!\n)"
 
-Name = Annotated[str, Meta(pattern=NAME, max_length=NAME_CHARS_MAX)]
+Name = Annotated[str, Meta(pattern=rf"{NAME}|^{TOKEN}$(?!\n)", max_length=NAME_CHARS_MAX)]
 Variable = Annotated[str, Meta(pattern=rf"{VARIABLE}|^$(?!\n)", max_length=NAME_CHARS_MAX)]
 
 
@@ -32,7 +36,7 @@ class SecretSpec(Strict, frozen=True, omit_defaults=True):
     """A secret that a task's attempts may have.
 
     Attributes:
-        name: What its source knows it by.
+        name: What its source knows it by; or ``@token``, a token of the attempt that its server issues.
 
         env: Environment variable that holds its value, in the attempt's own process; empty for none.
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from wingbeat.base.errors import ConfigurationError
 
 FILE = "server"
-_BYTES_MAX = 400
+_BYTES_MAX = 4000
+_TRIES, _AGAIN_S = 20, 0.02
+"""Who only looks holds the lock too, for a moment."""
 
 
 class Served(NamedTuple):
-    """Where a home is served, and the key of its owner: whoever may read the home's files is that. Empty where nobody is asked."""
+    """Where a home is served, and the key of its owner: whoever may read the home's files is that. Empty where nobody is asked.
+    `for_attempts` is the URL by which those reach it, where that is another one."""
 
     url: str
     key: str = ""
+    for_attempts: str = ""
 
 
 @contextlib.contextmanager
@@ -30,12 +35,10 @@ def announced(home: str) -> Iterator[int]:
     """
     handle = os.open(os.path.join(home, FILE), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(handle):
             raise ConfigurationError(
                 f"The home {home} is served already, at {_url_of(home) or 'a URL that it has not said yet'}."
-            ) from None
+            )
         yield handle
         os.ftruncate(handle, 0)
     finally:
@@ -58,12 +61,23 @@ def server_of(home: str) -> Served | None:
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        url, _, key = os.pread(handle, _BYTES_MAX, 0).decode().partition("\n")
-        return Served(url, key)
+        return Served(*os.pread(handle, _BYTES_MAX, 0).decode().split("\n"))
     else:
         return None  # whoever wrote it has ended
     finally:
         os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    for left in range(_TRIES, 0, -1):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if left > 1:
+                time.sleep(_AGAIN_S)
+        else:
+            return True
+    return False
 
 
 def _url_of(home: str) -> str:

@@ -29,9 +29,9 @@ KITS = tuple(f"wingbeat_admin.kits:{name}" for name in ("TestLocal", "TestOverHt
 
 @hookimpl
 def wingbeat_plugin() -> PluginInfo:
-    """Built for the first contracts; reads the sections ``admin``, ``notify`` and ``server``."""
+    """Issues tokens to attempts, of contracts 0.3; reads the sections ``admin``, ``notify`` and ``server``."""
     settings: dict[str, type[Struct]] = {"admin": AdminSettings, "notify": NotifySettings, "server": ServerSettings}
-    return PluginInfo(api=(0, 1), settings=settings, kits=KITS)
+    return PluginInfo(api=(0, 3), settings=settings, kits=KITS)
 
 
 @hookimpl
@@ -40,7 +40,7 @@ def wingbeat_register(registrar: Registrar) -> None:
     registrar.admin("local", _local)
     registrar.admin("http", _http)
     registrar.engine("http", _engine)
-    registrar.server("http", "wingbeat_admin.plugin:serve")
+    registrar.server("http", "wingbeat_admin.plugin:serve", tokens="wingbeat_admin.attempt:AttemptToken")
 
 
 async def serve(

@@ -96,6 +96,9 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
         hosts: Names, with the port where it is not that of the scheme, by which others call it: ``["wingbeat.example.org"]``.
             What the header ``Host`` of a request says besides these and the address it listens at is refused.
 
+        url: URL by which attempts reach it, where that is not the address it listens at: from containers, or behind a proxy. Its
+            host counts among `hosts`.
+
         issuer: URL of an OpenID provider, exactly as it says it itself.
 
         client: Id of a client there, which is one of programs: without a secret, for the code flow with PKCE and the device flow.
@@ -110,6 +113,7 @@ class ServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     auth: Literal["off", "keys", "oidc"] = "off"
     hosts: tuple[str, ...] = ()
+    url: str = ""
     issuer: str = ""
     client: str = ""
     user_claim: str = "email"

@@ -102,9 +102,11 @@ class Offers:
         """An admin is made for an engine; where none is given, nothing is launched."""
         self.found.append(("admin", name, lambda home, engine=None: factory(home, engine or object())))
 
-    def server(self, name: str, target: str) -> None:
-        """A server is a function."""
+    def server(self, name: str, target: str, tokens: str = "") -> None:
+        """A server is a function; who issues its tokens is made in attempts."""
         self.servers[name] = target
+        if tokens:
+            self.sources[f"@token of {name}"] = tokens
 
     def secrets(self, name: str, target: str, settings: Callable[[Any], Any] | None = None) -> None:
         """A source of secrets is made in attempts, from no factory."""

@@ -20,6 +20,7 @@ from wingbeat.base.ids import short_id
 from wingbeat.contracts.access import AuditEntry, Outcome
 from wingbeat.contracts.admin import Admin
 from wingbeat.contracts.engine import Engine
+from wingbeat_admin.attempt import attempt_of
 from wingbeat_admin.local import audit
 from wingbeat_admin.local.access import LocalAccess
 from wingbeat_admin.local.audit import Call
@@ -30,9 +31,10 @@ from wingbeat_admin.server.noting import Notes
 from wingbeat_admin.server.policy import Caller, all_powerful
 from wingbeat_admin.server.rates import Rates
 from wingbeat_admin.server.reach import Reach, Shown
-from wingbeat_admin.server.table import LAUNCHES, TABLE, Effect, Rule
+from wingbeat_admin.server.table import ATTEMPTS, LAUNCHES, TABLE, Effect, Rule
 
 if TYPE_CHECKING:
+    from wingbeat_admin.server.attempts import Attempts
     from wingbeat_admin.server.tokens import Tokens
 
 REQUEST_ID_LENGTH_MAX = 64
@@ -49,6 +51,8 @@ class Gate:
         end: Set when the server stops.
 
         tokens: Looks at tokens of a provider, where there is one.
+
+        attempts: Looks at those of attempts.
     """
 
     def __init__(
@@ -60,8 +64,10 @@ class Gate:
         scheme: str,
         end: asyncio.Event,
         tokens: Tokens | None = None,
+        attempts: Attempts | None = None,
     ) -> None:
-        self._admin, self._engine, self._access, self._tokens = admin, engine, access, tokens
+        self._admin, self._engine, self._access = admin, engine, access
+        self._tokens, self._attempts = tokens, attempts
         self._owner_key, self._scheme, self._end = owner_key, scheme, end
         self._notes = None if access is None else Notes(access)
         self._changed = asyncio.Event()
@@ -160,6 +166,8 @@ class Gate:
             raise Unauthenticated("This server has to know who asks.", hint=ways + more)
         if hmac.compare_digest(key.encode(), self._owner_key.encode()):
             return all_powerful()
+        if self._attempts is not None and (attempt := attempt_of(key)):
+            return await self._attempts.look(key, attempt)
         if self._tokens is not None and not id_of(key):
             proved = await self._tokens.look(key)
             grants = await self._access.grants_of([proved.user, *proved.groups])
@@ -179,6 +187,13 @@ class Gate:
     async def _check(self, rule: Rule, asked: Asked) -> None:
         if rule.needs is None or (rule.effect is Effect.NONE and asked.caller.is_mighty):
             return
+        if asked.caller.is_attempt and rule.action not in ATTEMPTS:
+            for grant in asked.caller.grants:  # so that the admins of its place are told
+                asked.project, asked.domain = grant.project, grant.domain
+            raise AccessDenied(
+                f"{asked.caller.name} may not do this: its token is for reading, and for putting content.",
+                hint="If its task has to, give that an API key, as a secret.",
+            )
         async for need in rule.needs(asked):
             asked.denied = True
             asked.caller.check(need)

@@ -114,6 +114,13 @@ def somewhere(role: Role) -> Needs:
     return needs
 
 
+async def of_new_content(asked: Asked) -> AsyncIterator[Need]:
+    """To put content takes the role runner in some place; or to be an attempt, which has content to put."""
+    if not asked.caller.is_attempt:
+        async for need in somewhere(Role.RUNNER)(asked):
+            yield need
+
+
 def everywhere(role: Role) -> Needs:
     """A role in every place: it is about all of them."""
 

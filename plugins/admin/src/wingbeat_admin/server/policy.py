@@ -47,12 +47,15 @@ class Caller(Struct, frozen=True):
         expires_at: When that ends, in epoch seconds.
 
         limits: How much of the server it may have.
+
+        is_attempt: It is one that is under way, which may do what `ATTEMPTS` of the table names, and nothing else.
     """
 
     name: str
     grants: tuple[Grant, ...] = ()
     expires_at: float | None = None
     limits: KeyLimits = KeyLimits()
+    is_attempt: bool = False
 
     def check(self, need: Need) -> None:
         """Raise what `need` says, or AccessDenied."""

@@ -19,6 +19,7 @@ from wingbeat_admin.content import blobs_in
 from wingbeat_admin.server.policy import Caller
 
 CALLERS_MAX = 500
+"""Of attempts, and of all others: many attempts push out nobody else."""
 URIS_MAX = 20_000
 """Of one caller; the oldest go. A tree with more files than that cannot be put together by it."""
 
@@ -27,25 +28,26 @@ class Reach:
     """What callers may ask for, by URI."""
 
     def __init__(self) -> None:
-        self._of: OrderedDict[str, OrderedDict[str, None]] = OrderedDict()
+        self._of: dict[bool, OrderedDict[str, OrderedDict[str, None]]] = {True: OrderedDict(), False: OrderedDict()}
 
     def add(self, caller: Caller, uris: Iterable[str]) -> None:
         """A caller has put these, or was shown them."""
         if caller.is_mighty:
             return
-        found = self._of.setdefault(caller.name, OrderedDict())
-        self._of.move_to_end(caller.name)
+        callers = self._of[caller.is_attempt]
+        found = callers.setdefault(caller.name, OrderedDict())
+        callers.move_to_end(caller.name)
         for uri in uris:
             found[uri] = None
             found.move_to_end(uri)
         while len(found) > URIS_MAX:
             found.popitem(last=False)
-        while len(self._of) > CALLERS_MAX:
-            self._of.popitem(last=False)
+        while len(callers) > CALLERS_MAX:
+            callers.popitem(last=False)
 
     def has(self, caller: Caller, uri: str) -> bool:
         """Whether a caller may ask for it."""
-        return caller.is_mighty or uri in self._of.get(caller.name, ())
+        return caller.is_mighty or uri in self._of[caller.is_attempt].get(caller.name, ())
 
     def check(self, caller: Caller, uris: Iterable[str]) -> None:
         """Raise InputError if one of them is none that the caller may refer to: as if it were not here."""

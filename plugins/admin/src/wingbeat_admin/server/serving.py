@@ -11,6 +11,7 @@ import secrets
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import uvicorn
 from litestar import Litestar, Request, Response
@@ -26,6 +27,7 @@ from wingbeat.contracts.access import Guarded
 from wingbeat.contracts.admin import Admin
 from wingbeat.contracts.engine import Engine
 from wingbeat.contracts.home import Home
+from wingbeat_admin.attempt import made_key
 from wingbeat_admin.client.access import Login
 from wingbeat_admin.local.access import LocalAccess
 from wingbeat_admin.place import Served, announce, announced
@@ -33,6 +35,7 @@ from wingbeat_admin.problems import MEDIA_TYPE, Problem, problem_of
 from wingbeat_admin.server.access import ACCESS
 from wingbeat_admin.server.again import AGAIN
 from wingbeat_admin.server.attemptfiles import ATTEMPT_FILES
+from wingbeat_admin.server.attempts import Attempts
 from wingbeat_admin.server.bodies import BODY_BYTES_MAX
 from wingbeat_admin.server.connections import Connection
 from wingbeat_admin.server.content import CONTENT
@@ -45,6 +48,7 @@ from wingbeat_admin.server.policy import Caller
 from wingbeat_admin.server.routes import ROUTES
 from wingbeat_admin.server.streams import Pace
 from wingbeat_admin.settings import ServerSettings
+from wingbeat_admin.urls import is_url
 
 ACCEPTED_AT_ONCE = 64
 """So many connections are taken in one turn of the loop, before it is counted how many there are: each is an open file."""
@@ -141,6 +145,8 @@ async def serve(
     hosts |= {each.lower() for each in settings.hosts}
     end = asyncio.Event()
     with listening, announced(home.path) as place:
+        inside = _for_attempts(settings, host, port)
+        hosts |= {urlsplit(inside).netloc.lower()} - {""}
         config = uvicorn.Config(
             application(home, engine, admin, hosts, end, owner_key), log_config=None, access_log=False, lifespan="off",
             server_header=False, timeout_graceful_shutdown=CLOSE_S_MAX, http=Connection, ws="none",
@@ -149,7 +155,7 @@ async def serve(
 
         def answers() -> None:
             listening.listen(BACKLOG)
-            announce(place, Served(f"http://{name}:{port}", owner_key))
+            announce(place, Served(f"http://{name}:{port}", owner_key, inside))
             ready(f"http://{name}:{port}")
 
         server = _Server(config, answers)
@@ -178,7 +184,8 @@ def _gate(
         from wingbeat_admin.server.tokens import Tokens
 
         tokens = Tokens(settings)
-    return Gate(admin, engine, access, owner_key, home.storage().scheme, end, tokens)
+    attempts = Attempts(engine, made_key(home.path))
+    return Gate(admin, engine, access, owner_key, home.storage().scheme, end, tokens, attempts)
 
 
 class _Server(uvicorn.Server):
@@ -283,6 +290,21 @@ def _listen(host: str, port: int) -> socket.socket:
             f"The server cannot listen at {host}:{port}: {getattr(error, 'strerror', None) or error}."
         ) from error
     return listening
+
+
+def _for_attempts(settings: ServerSettings, host: str, port: int) -> str:
+    """The URL by which attempts reach it; empty where that is the one that it says."""
+    if settings.url:
+        if not is_url(settings.url):
+            raise ConfigurationError(
+                f"server.url = {settings.url!r} is no URL.", hint="Write such as https://wingbeat.example.org."
+            )
+        return settings.url
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return ""
+    return f"http://{'127.0.0.1' if address.version == 4 else '[::1]'}:{port}" if address.is_unspecified else ""
 
 
 def _is_loopback(host: str) -> bool:

@@ -38,6 +38,11 @@ class Rule(Struct, frozen=True):
 
 LAUNCHES = frozenset({"launch", "run", "relaunch", "recover"})
 """Actions that launch something."""
+ATTEMPTS = frozenset({
+    "me", "openapi", "entity.list", "entity.read", "execution.list", "execution.read", "artifact.list", "artifact.read",
+    "lineage.read", "project.list", "content.ask", "content.put", "content.read",
+})  # fmt: skip
+"""Actions that an attempt may take, by a token of its own, where its role allows it; no others, whatever that is."""
 _API = "/api/v1"
 _ENTITY = f"{_API}/entities/{{project}}/{{domain}}/{{name}}/{{version}}"
 _EXECUTION = f"{_API}/executions/{{execution}}"
@@ -103,9 +108,9 @@ TABLE: dict[tuple[str, str], Rule] = {
     ("POST", f"{_ENGINE}/evictions"): Rule("cache.evict", everywhere(_ADMIN), Effect.ENGINE),
     ("POST", f"{_ENGINE}/collections"): Rule("collect", everywhere(_ADMIN), Effect.ENGINE),
     # content
-    ("POST", f"{_CONTENT}/missing"): Rule("content.ask", somewhere(_RUNNER)),
-    ("PUT", f"{_CONTENT}/files/{{digest}}"): Rule("content.put", somewhere(_RUNNER)),
-    ("PUT", f"{_CONTENT}/trees/{{digest}}"): Rule("content.put", somewhere(_RUNNER)),
+    ("POST", f"{_CONTENT}/missing"): Rule("content.ask", needs.of_new_content),
+    ("PUT", f"{_CONTENT}/files/{{digest}}"): Rule("content.put", needs.of_new_content),
+    ("PUT", f"{_CONTENT}/trees/{{digest}}"): Rule("content.put", needs.of_new_content),
     ("GET", f"{_CONTENT}/files/{{digest}}"): Rule("content.read", anybody),
     ("GET", f"{_CONTENT}/trees/{{digest}}"): Rule("content.read", anybody),
     # who may do what
