@@ -19,9 +19,9 @@ from wingbeat.spec.gang import GangSpec, RoleSpec
 BOTH = [Secret("db/password", env="DB_PASSWORD"), Secret("tls/key", file="KEY_FILE")]
 
 
-def say() -> None:
+def say(name: str = "db/password") -> None:
     """Everything but returning it."""
-    for value in (current().secret("db/password"), current().secret("tls/key")):
+    for value in (current().secret(name), current().secret("tls/key")):
         print("plain", value)  # noqa: T201
         print("forms", repr(value), json.dumps(value), urllib.parse.quote(value), value.encode())  # noqa: T201
         sys.stdout.write(base64.b64encode(value.encode()).decode() + "\n")
@@ -44,6 +44,20 @@ def say() -> None:
 def says(n: int) -> int:
     say()
     return n
+
+
+@task(secrets=[Secret("@token", env="DB_PASSWORD"), BOTH[1]], retries=1)
+def asks(place: str) -> int:
+    """With a token of its own in the place of the password; then it waits for its server to be another one, and fails once."""
+    print("served at", os.environ["WINGBEAT_ENDPOINT"])  # noqa: T201
+    say("@token")
+    Path(place).write_text("")
+    while Path(place).exists():
+        time.sleep(0.01)
+    say("@token")
+    if current().attempt == 0:
+        raise ConnectionError(f"refused: {current().secret('@token')}")
+    return 1
 
 
 @task(secrets=BOTH, isolation="spawn")

@@ -4,6 +4,7 @@ Searched are the home (journal, its log, storage, attempts, logs of parents) and
 it is masked; and what goes through sockets, where `strace` is there to see it.
 """
 
+import json
 import os
 import re
 import secrets
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from wingbeat.runtime.mask import forms
+from wingbeat_admin.attempt import make
 
 COMMAND = str(Path(sys.executable).with_name("wingbeat"))
 PROGRAM = Path(__file__).with_name("program.py")
@@ -206,6 +208,64 @@ def test_attempts_whose_parent_is_killed_tell_nothing(plain):
     plain.said += (plain.folder / "out").read_bytes()
     plain.look()
     plain.check()
+
+
+@pytest.mark.servers
+@pytest.mark.timeout(180)
+def test_a_token_of_an_attempt_is_told_by_nobody(plain):
+    """Neither of one that has failed nor of the one behind it, by two servers, the first of which is killed."""
+    plain.environment |= {"WINGBEAT_SERVER__AUTH": "keys"}
+    mark, out = plain.folder / "mark", plain.folder / "out"
+    line = [COMMAND, "run", "program.py", "asks", f"--place={mark}", "--name", "asking"]
+
+    def until(condition):
+        while not condition():
+            assert server.poll() is None
+            time.sleep(0.01)
+
+    with out.open("wb") as said:
+
+        def serve():
+            started = subprocess.Popen(
+                [COMMAND, "serve", "--port", "0"],
+                cwd=plain.folder,
+                env=plain.environment,
+                stdout=subprocess.PIPE,
+                stderr=said,
+            )
+            said.write(started.stdout.readline())
+            said.flush()
+            return started
+
+        server = serve()
+        running = subprocess.Popen(line, cwd=plain.folder, env=plain.environment, stdout=said, stderr=said)
+        until(mark.exists)
+        running.kill()  # it would take the home when the server is gone
+        running.wait()
+        server.kill()
+        server.communicate()
+        server = serve()
+        try:
+            for _ in range(2):
+                until(mark.exists)
+                mark.unlink()
+            plain.wingbeat("watch", "execution", "asking")
+            plain.look()
+            (view,) = json.loads(plain.wingbeat("get", "executions", "-o", "json"))["items"]
+        finally:
+            server.terminate()
+            server.communicate(timeout=30)
+    plain.said += out.read_bytes()
+    assert view["phase"] == "SUCCEEDED"
+    key = (plain.home / "attempts.key").read_bytes()
+    logs = b""
+    for number in range(2):
+        plain.canary = make(key, f"asking/n0/{number}", view["created_at"])
+        logs = plain.check()
+        assert plain.canary.rpartition("_")[2].encode() not in plain.said
+    assert logs.count(b"plain ***") == 8
+    assert logs.count(b"served at http://127.0.0.1:") == 2
+    assert b"refused: ***" in plain.said
 
 
 def processes(*words):

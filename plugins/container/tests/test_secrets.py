@@ -17,6 +17,7 @@ from wingbeat_container.secrets import Held
 
 CANARY, KEY = "Canary-7f1e/it's 100%", "-----BEGIN-----\nMIIEvQIBADAN\n-----END-----\n"
 SOURCE = SourceRef("environment", "wingbeat.builtin.secrets:EnvironmentSource")
+ISSUER = SourceRef("@token of http", f"{__name__}:Issuer")
 BOTH = (SecretSpec("db/password", file="PASSWORD_FILE"), SecretSpec("key", file="KEY_FILE"))
 SAY = """
 echo "plain $(cat "$PASSWORD_FILE")"; cat "$KEY_FILE" >&2; cat /run/secrets/db/password
@@ -28,6 +29,13 @@ echo "{\\"fraction\\": 0.5, \\"text\\": \\"have $(cat "$PASSWORD_FILE")\\", \\"a
 def _values(monkeypatch):
     monkeypatch.setenv("WINGBEAT_SECRET_DB_PASSWORD", CANARY)
     monkeypatch.setenv("WINGBEAT_SECRET_KEY", KEY)
+
+
+class Issuer:
+    """Who issues tokens."""
+
+    def get(self, name):
+        return {"@token": CANARY, "@endpoint": "https://wingbeat.example.org"}[name]
 
 
 def secretly(request, secrets=BOTH):
@@ -88,6 +96,30 @@ class TestInContainers:
         assert isinstance(outcome, Failed)
         assert outcome.error.code == "SecretInOutput"
         check(bench, outcome)
+
+    async def test_a_token_is_there_with_where_the_server_is(self, bench, ask):
+        """A program finds both as files; a function finds variables, as elsewhere."""
+        said = 'echo "$(cat "$TOKEN_FILE") for $(cat /run/secrets/@endpoint)"; echo 7 > /wingbeat/outputs/o0'
+        request = ask(said)
+        secrets = (SecretSpec("@token", file="TOKEN_FILE"),)
+        request = replace(request, task=replace(request.task, secrets=secrets), secrets=ISSUER)
+        assert isinstance(await bench.run(request), Succeeded)
+        assert bench.log() == "*** for https://wingbeat.example.org\n"
+        bench.bundle(
+            "import os\n"
+            "def use(n: int) -> str:\n"
+            "    print(os.environ['WINGBEAT_API_KEY'], 'for', os.environ['WINGBEAT_ENDPOINT'])\n"
+            "    return os.environ['WINGBEAT_ENDPOINT']\n"
+        )
+        request = ask(
+            "", {"n": Inline(1)}, types={"n": int}, outputs={"o0": str}, function="code:use",
+            bundle="sha256:" + "0" * 64, id="e/f/0",
+        )  # fmt: skip
+        secrets = (SecretSpec("@token", env="WINGBEAT_API_KEY"),)
+        request = replace(request, task=replace(request.task, secrets=secrets), secrets=ISSUER)
+        outcome = await bench.run(request)
+        assert isinstance(outcome, Succeeded), outcome
+        assert bench.log("e/f.0") == "*** for https://wingbeat.example.org\n"
 
     async def test_a_python_task_asks_for_them(self, bench, ask):
         bench.bundle(
