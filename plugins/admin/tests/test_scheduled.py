@@ -3,6 +3,8 @@ everything that can happen must have happened. ``SEED=17 pytest …`` plays one 
 
 import importlib.util
 import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from wingbeat_admin.local.refusals import refuse
 from wingbeat_admin.local.store import Store
 
 SOME, MORE = int(os.environ.get("SEEDS", "10")), range(100, 220)
-FOUND_MAX = 100
+FOUND_MAX, SAME = 100, 8
 EXPECTED = [
     "fired by an end", "launched by a cause", "refused", "ticks filled", "ticks launched", "operator: fiddle", "operator: fill",
     "operator: fill_more", "operator: launch", "operator: look", "kernel: killed anywhere", "kernel: thawed", "clock: jumps back",
@@ -59,6 +61,19 @@ def test_whatever_happens_a_tick_gives_one_execution(seeds):
     if seeds is MORE:
         never = [kind for kind in EXPECTED if not fired[kind]]
         assert not never, f"these never happened: {never}; they did: {dict(fired)}"
+
+
+@pytest.mark.faults
+def test_a_seed_is_the_same_in_every_process():
+    def traces(hashseed):
+        environment = {**os.environ, "PYTHONHASHSEED": hashseed}
+        return subprocess.run(
+            [sys.executable, __file__], env=environment, check=True, capture_output=True, text=True
+        ).stdout
+
+    once = traces("1")
+    assert len(once.splitlines()) == SAME
+    assert once == traces("2")
 
 
 def a_launch_has_another_id_each_time(patch):
@@ -145,3 +160,8 @@ def test_bugs_that_are_planted_are_found(bug, scene, monkeypatch):
         except Broken:
             return
     pytest.fail(f"not found in {FOUND_MAX} seeds")
+
+
+if __name__ == "__main__":
+    for number in range(SAME):
+        sys.stdout.write(f"{number} {played(number).trace}\n")
