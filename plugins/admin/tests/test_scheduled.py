@@ -18,7 +18,7 @@ from wingbeat_admin.local.follower import Follower
 from wingbeat_admin.local.refusals import refuse
 from wingbeat_admin.local.store import Store
 
-SOME, MORE = int(os.environ.get("SEEDS", "10")), range(100, 220)
+SOME, MORE = int(os.environ.get("SEEDS", "10")), range(100, 200)
 FOUND_MAX, SAME = 100, 8
 EXPECTED = [
     "fired by an end", "launched by a cause", "refused", "ticks filled", "ticks launched", "operator: fiddle", "operator: fill",
