@@ -6,6 +6,7 @@ from wingbeat import ExecutionFailed, Kernel, LaunchPlan, task, workflow
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.executor import Call, Suspended
 from wingbeat.contracts.hookspecs import hookimpl
+from wingbeat.contracts.plugin import PluginInfo
 from wingbeat.testing.fakes import ScriptedExecutor, success
 from wingbeat.testing.plans import Job, make_closure
 
@@ -37,6 +38,7 @@ class Two:
     """Two executors: what ran on which."""
 
     __name__ = "two"
+    wrappers = ("sparkling",)
 
     def __init__(self) -> None:
         self.made = {name: ScriptedExecutor(lambda _: success(7)) for name in ("left", "right")}
@@ -45,6 +47,8 @@ class Two:
     def wingbeat_register(self, registrar):
         for name, executor in self.made.items():
             registrar.executor(name, lambda _, executor=executor: executor)
+        for name in self.wrappers:
+            registrar.wrapper(name, "two.wrapper:Wrapper")
 
     def ran(self) -> dict[str, list[str]]:
         return {name: sorted(executor.submitted) for name, executor in self.made.items()}
@@ -102,14 +106,31 @@ async def test_a_rule_whose_executor_is_not_installed_is_told_when_the_home_is_o
 
 
 async def test_a_rule_for_a_type_that_is_not_known_is_warned_of_when_the_home_is_opened(kernel_at, caplog):
-    rules = [{"type": type_, "executor": "right"} for type_ in ("python", "cont*", "builtin", "pyhton")]
+    rules = [{"type": type_, "executor": "right"} for type_ in ("python", "cont*", "sparkling", "pyhton")]
     async with kernel_at(rules=rules):
         pass
-    (said,) = caplog.messages
-    assert said.startswith(
-        "The rule 4 of kernel.rules is for tasks of the type 'pyhton', which nothing here is known to make."
-    )
-    assert "There are python, container, and the names of wrappers" in said
+    assert caplog.messages == [
+        "The rule 4 of kernel.rules is for tasks of the type 'pyhton', which nothing here is known to make. "
+        "Known are: python, container, sparkling"
+    ]
+
+
+async def test_a_plugin_that_could_not_name_its_wrapper_counts_by_its_own_name(kernel_at, two, caplog):
+    two.wrappers, two.wingbeat_plugin = (), hookimpl(lambda: PluginInfo(api=(0, 2)))
+    async with kernel_at(rules=[{"type": "two", "executor": "right"}]):
+        pass
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(("name", "target", "message"), [
+    ("python", "two.wrapper:Wrapper", "offers a wrapper 'python', which is what tasks without one are called"),
+    ("sparkling", "two.wrapper", "its wrapper 'sparkling' is at 'two.wrapper', which is no place"),
+])  # fmt: skip
+async def test_a_wrapper_that_cannot_be_told_from_others_is_refused(kernel_at, two, name, target, message):
+    two.wingbeat_register = hookimpl(lambda registrar: registrar.wrapper(name, target))
+    with pytest.raises(ConfigurationError, match=message):
+        async with kernel_at():
+            raise AssertionError("it is open")
 
 
 async def test_an_executor_that_is_not_installed_is_told_with_those_that_are(kernel_at):

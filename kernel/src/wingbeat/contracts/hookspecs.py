@@ -71,6 +71,17 @@ class Registrar(Protocol):
         """Offer a source of secrets: ``module:class`` of a `wingbeat.contracts.secrets.SecretSource`, which is made in the
         processes of attempts. `settings` gives what it is constructed with; called when it is chosen and a task has secrets."""
 
+    def wrapper(self, name: str, target: str) -> None:
+        """Offer a wrapper (contracts 0.3): ``module:class`` of a `wingbeat.contracts.wrapper.Wrapper`, which is made in the
+        processes of attempts.
+
+        Args:
+            name: That of the `WrapperSpec` by which tasks ask for it. Rules about executors know them by it.
+
+        Raises: `ConfigurationError` for a place that cannot be one, and for ``python`` and ``container``, which to rules are tasks
+        without a wrapper.
+        """
+
     def command(self, name: str, target: str, help: str) -> None:  # as click calls it
         """Offer a command of ``wingbeat`` (contracts 0.2): ``module:attribute`` of a command or a group of click, which is imported
         when it is called; see `wingbeat.contracts.command`.

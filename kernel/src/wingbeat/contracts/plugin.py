@@ -9,7 +9,7 @@ from msgspec import Struct
 API_VERSION = (0, 3)
 """Version of the contracts, apart from that of the kernel. The first number is raised when a plugin has to be changed to go on
 working, the second when something is added that a plugin may rely on: of 0.2, commands; of 0.3, tokens of
-attempts."""
+attempts and names of wrappers."""
 
 
 class PluginInfo(Struct, frozen=True):

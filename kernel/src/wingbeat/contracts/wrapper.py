@@ -1,7 +1,8 @@
 """Wrappers: entered inside the attempt's process, around the user's function.
 
 A wrapper is a class found by the path that the task's spec holds (`WrapperSpec.target`), so the attempt's environment needs
-the distribution that defines it and nothing else. It uses only the standard library until it is entered.
+the distribution that defines it and nothing else. It uses only the standard library until it is entered. Its plugin registers its
+name all the same (`Registrar.wrapper`), for those who ask what is installed, and for rules that choose executors by it.
 
 The kit is `wingbeat.testing.conformance.wrapper.WrapperContract`. Several wrappers of a task are entered in order and left in the
 opposite one, all in the thread that calls the function.

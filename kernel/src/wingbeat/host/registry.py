@@ -21,6 +21,9 @@ F = Callable[..., Any]
 T = TypeVar("T")
 SEAM_OF_ENVIRONMENTS = "maker of environments"
 SEAM_OF_SECRETS = "source of secrets"
+SEAM_OF_WRAPPERS = "wrapper"
+WITHOUT_WRAPPER = ("python", "container")
+"""What rules call the types of tasks that have no wrapper."""
 SLOW_S = 1.0
 """What takes longer to be imported and made is told of."""
 
@@ -136,6 +139,16 @@ class Registry:
             lambda home: SourceRef(name, target, dict(settings(home)) if settings is not None else {}),
         )
 
+    def wrapper(self, name: str, target: str) -> None:
+        """See `Registrar`. The factory gives the class."""
+        if name in WITHOUT_WRAPPER:
+            raise ConfigurationError(
+                f"Plugin {self.plugin!r} offers a wrapper {name!r}, which is what tasks without one are called.",
+                hint="Give it another name, such as that of the plugin.",
+            )
+        self._check_place(SEAM_OF_WRAPPERS, name, target, "module:class, such as acme.wrapper:AcmeWrapper.")
+        self._add(SEAM_OF_WRAPPERS, name, lambda _: pkgutil.resolve_name(target))
+
     def command(self, name: str, target: str, help: str) -> None:  # as click calls it
         """See `Registrar`."""
         if not _COMMAND.fullmatch(str(name)):
@@ -143,11 +156,7 @@ class Registry:
                 f"Plugin {self.plugin!r} offers a command {name!r}, which cannot be typed.",
                 hint="Small letters, digits and hyphens, such as lines.",
             )
-        if not _PLACE.fullmatch(str(target)):
-            raise ConfigurationError(
-                f"Plugin {self.plugin!r} says that its command {name!r} is at {target!r}, which is no place.",
-                hint="module:attribute, such as acme.command:lines.",
-            )
+        self._check_place("command", name, target, "module:attribute, such as acme.command:lines.")
         line = "".join(letter for letter in " ".join(str(help).split()) if letter.isprintable())
         self.commands.append(Command(name, self.plugin, target, line))
 
@@ -196,6 +205,12 @@ class Registry:
             told = "The %s %r of plugin %r took %.1f s to be imported and made; all else has waited for it."
             _log.warning(told, seam, name, self._offers[seam][name][1], took)
         return made
+
+    def _check_place(self, seam: str, name: str, target: str, hint: str) -> None:
+        if not _PLACE.fullmatch(str(target)):
+            raise ConfigurationError(
+                f"Plugin {self.plugin!r} says that its {seam} {name!r} is at {target!r}, which is no place.", hint=hint
+            )
 
     def _add(self, seam: str, name: str, factory: F) -> None:
         offers = self._offers.setdefault(seam, {})

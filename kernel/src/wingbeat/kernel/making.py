@@ -18,7 +18,7 @@ from wingbeat.engine.engine import LocalEngine
 from wingbeat.engine.parts import Parts
 from wingbeat.engine.rules import Rule
 from wingbeat.host.home import HomeFolder
-from wingbeat.host.registry import SEAM_OF_SECRETS, CannotBeMade, Registry
+from wingbeat.host.registry import SEAM_OF_SECRETS, SEAM_OF_WRAPPERS, WITHOUT_WRAPPER, CannotBeMade, Registry
 from wingbeat.kernel.settings import KernelSettings, PoolSettings
 
 _log = logging.getLogger("wingbeat.plugins")
@@ -28,6 +28,8 @@ BESIDES = {
     "admin": "pip install wingbeat-admin.",
 }
 """What there is where something is not installed, by seam."""
+WRAPPERS_SINCE = (0, 3)
+"""Contracts in which plugins say what their wrappers are called."""
 
 
 class Unmade:
@@ -105,7 +107,9 @@ def check_choice(registry: Registry, chosen: KernelSettings) -> None:
 def check_rules(registry: Registry, rules: Sequence[Rule]) -> None:
     """Raise ConfigurationError for an executor that is not installed; warn of a type of tasks that nothing here may make."""
     executors = {*registry.names("executor"), "inline"}
-    types = ("python", "container", *registry.plugins)
+    wrappers = registry.names(SEAM_OF_WRAPPERS)
+    older = [p.name for p in registry.plugins.values() if p.info is not None and p.info.api < WRAPPERS_SINCE]
+    types = (*WITHOUT_WRAPPER, *wrappers, *older)  # of those, most have the name of their wrapper
     for number, rule in enumerate(rules, 1):
         if rule.executor not in executors:
             raise ConfigurationError(
@@ -113,11 +117,9 @@ def check_rules(registry: Registry, rules: Sequence[Rule]) -> None:
                 hint=f"Installed: {', '.join(registry.names('executor'))}.",
             )
         if not fnmatch.filter(types, rule.type):
-            told = (
-                "The rule %d of kernel.rules is for tasks of the type %r, which nothing here is known to make. There are python, "
-                "container, and the names of wrappers, which are most often those of their plugins; installed: %s"
-            )
-            logging.getLogger("wingbeat.settings").warning(told, number, rule.type, ", ".join(registry.plugins))
+            told = "The rule %d of kernel.rules is for tasks of the type %r, which nothing here is known to make. Known are: %s"
+            known = ", ".join([*WITHOUT_WRAPPER, *wrappers])
+            logging.getLogger("wingbeat.settings").warning(told, number, rule.type, known)
 
 
 def admin_of(registry: Registry, home: HomeFolder, engine: Engine) -> Admin:

@@ -85,6 +85,12 @@ class TestGivesSomethingElse(Broken):
     caught_by = {"test_factories_make_what_was_registered"}
 
 
+class TestDoesNotSayWhatItsWrapperIsCalled(Broken):
+    __test__ = True
+    module = "p_nameless"
+    caught_by = {"test_its_wrappers_are_registered"}
+
+
 class TestTakesANameThatIsTaken(Broken):
     __test__ = True
     module = "p_taken"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wingbeat.contracts.hookspecs import hookimpl
+from wingbeat.contracts.hookspecs import Registrar, hookimpl
 from wingbeat.contracts.plugin import PluginInfo
 from wingbeat.types import TableType, register
 
@@ -15,8 +15,14 @@ FRAMES = (
 
 @hookimpl
 def wingbeat_plugin() -> PluginInfo:
-    """Built for the first contracts; has no settings."""
-    return PluginInfo(api=(0, 1), kits=("wingbeat_spark.kits:TestWrapper", "wingbeat_spark.kits:TestFrames"))
+    """Built for the contracts in which wrappers have names; has no settings."""
+    return PluginInfo(api=(0, 3), kits=("wingbeat_spark.kits:TestWrapper", "wingbeat_spark.kits:TestFrames"))
+
+
+@hookimpl
+def wingbeat_register(registrar: Registrar) -> None:
+    """Offer the wrapper of `wingbeat_spark.Spark`."""
+    registrar.wrapper("spark", "wingbeat_spark.wrapper:SparkWrapper")
 
 
 @hookimpl

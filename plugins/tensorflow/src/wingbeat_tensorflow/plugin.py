@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wingbeat.contracts.hookspecs import hookimpl
+from wingbeat.contracts.hookspecs import Registrar, hookimpl
 from wingbeat.contracts.plugin import PluginInfo
 from wingbeat.types import BlobType, register
 
@@ -11,8 +11,14 @@ MODELS = ("keras.src.models.model.Model", "keras.models.Model", "keras.Model")
 
 @hookimpl
 def wingbeat_plugin() -> PluginInfo:
-    """Built for the first contracts; has no settings."""
-    return PluginInfo(api=(0, 1), kits=("wingbeat_tensorflow.kits:TestWrapper", "wingbeat_tensorflow.kits:TestModels"))
+    """Built for the contracts in which wrappers have names; has no settings."""
+    return PluginInfo(api=(0, 3), kits=("wingbeat_tensorflow.kits:TestWrapper", "wingbeat_tensorflow.kits:TestModels"))
+
+
+@hookimpl
+def wingbeat_register(registrar: Registrar) -> None:
+    """Offer the wrapper of `wingbeat_tensorflow.TensorFlow`."""
+    registrar.wrapper("tensorflow", "wingbeat_tensorflow.wrapper:TensorFlowWrapper")
 
 
 @hookimpl

@@ -93,6 +93,7 @@ class Offers:
         self.sources: dict[str, str] = {}
         self.servers: dict[str, str] = {}
         self.commands: list[tuple[str, str, str]] = []
+        self.wrappers: dict[str, str] = {}
 
     def command(self, name: str, target: str, help: str) -> None:  # as click calls it
         """A command is imported when it is called."""
@@ -107,6 +108,10 @@ class Offers:
         self.servers[name] = target
         if tokens:
             self.sources[f"@token of {name}"] = tokens
+
+    def wrapper(self, name: str, target: str) -> None:
+        """A wrapper is made in attempts, from what a task's spec says."""
+        self.wrappers[name] = target
 
     def secrets(self, name: str, target: str, settings: Callable[[Any], Any] | None = None) -> None:
         """A source of secrets is made in attempts, from no factory."""
@@ -295,6 +300,7 @@ class PluginContract(Kit):
         """`Registrar`: the name is what configuration chooses by; of storage, the scheme of a URI."""
         offers = registered(self.module)
         names = [(seam, name) for seam, name, _ in offers.found] + [("command", name) for name, _, _ in offers.commands]
+        names += [("wrapper", name) for name in offers.wrappers]
         assert len(set(names)) == len(names), f"a name is registered twice: {names}"
         odd = [name for _, name in names if not NAME.match(name)]
         assert not odd, f"cannot be written in settings: {odd}"
@@ -319,6 +325,22 @@ class PluginContract(Kit):
             module, _, attribute = target.partition(":")
             found = getattr(importlib.import_module(module), attribute, None)
             assert callable(getattr(found, "get", None)), f"the source of secrets {name!r} ({target}) has no get"
+
+    def test_its_wrappers_are_registered(self) -> None:
+        """`Registrar.wrapper`: ``module:class`` of a `Wrapper`; of contracts that have it, each one that the plugin's kits test."""
+        from wingbeat.testing.conformance.wrapper import WrapperContract  # which imports this module
+
+        wrappers = registered(self.module).wrappers
+        for name, target in wrappers.items():
+            found = pkgutil.resolve_name(target)
+            lacking = [call for call in ("enter", "leave") if not callable(getattr(found, call, None))]
+            assert not lacking, f"the wrapper {name!r} ({target}) has no {' and no '.join(lacking)}"
+        if self.info().api < (0, 3):
+            return
+        kits = [pkgutil.resolve_name(target) for target in self.info().kits]
+        tested = {kit.target for kit in kits if isinstance(kit, type) and issubclass(kit, WrapperContract)}
+        unknown = sorted(tested.difference(wrappers.values()))
+        assert not unknown, f"no name is registered (registrar.wrapper) for {', '.join(unknown)}"
 
     def test_its_servers_can_be_imported(self) -> None:
         """`Registrar.server`: ``module:function`` of a `Serve`."""
