@@ -6,6 +6,8 @@ from importlib.metadata import version
 import pytest
 
 from wingbeat.contracts.plugin import API_VERSION
+from wingbeat.kernel.installed import Offer, PluginView
+from wingbeat_cli.render.plugins import listed
 
 
 @pytest.fixture(autouse=True)
@@ -76,14 +78,57 @@ def test_the_plugins_are_listed(wingbeat):
     contracts = ".".join(map(str, API_VERSION))
     assert first == f"kernel: wingbeat {version('wingbeat')}, contracts {contracts}"
     rows = [line.split() for line in others]
-    assert rows[0] == ["PLUGIN", "PACKAGE", "CONTRACTS", "IMPORT", "STATE", "OFFERS"]
+    assert rows[0] == ["PLUGIN", "PACKAGE", "CONTRACTS", "IMPORT", "STATE"]
     assert rows[1][:4] == ["builtin", "wingbeat", rows[1][2], "0.1"]
-    assert "  executor process: adopts, " in answer.out
+    assert ["executor", "process:", "adopts,"] in [row[:3] for row in rows]
     whole = json.loads(wingbeat("plugins", "list", "-o", "json").out)
     assert whole["kernel"] == {"version": version("wingbeat"), "contracts": contracts}
     found = whole["plugins"]
     assert found[0]["name"] == "builtin"
     assert found[0]["offers"][0] == {"seam": "journal", "name": "sqlite", "capabilities": [], "problem": ""}
+    assert {"seam": "types", "name": "pandas.DataFrame", "capabilities": [], "problem": ""} in found[0]["offers"]
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_the_list_is_folded_at_the_width_of_the_terminal(wingbeat, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    answer = wingbeat("plugins", "list")
+    assert max(map(len, answer.out.splitlines())) <= width
+    label = "source of secrets"
+    (line,) = [line for line in answer.out.splitlines() if line.startswith(f"  {label} ")]
+    assert line.removeprefix(f"  {label}").strip() == "environment, file"
+    assert {line.index("polars.") for line in answer.out.splitlines() if "polars." in line} <= {
+        *range(line.index("environment"), width)
+    }
+
+
+def test_what_a_plugin_offers_stands_below_it_a_line_for_each_seam():
+    plugin = PluginView("acme", "acme.plugin", "acme 1.0", "0.3", 0.002, offers=(
+        Offer("executor", "acme", ("adopts", "functions")), Offer("executor", "sorry", problem="no licence"),
+        Offer("notifier", "mail"), Offer("notifier", "chat"), Offer("wrapper", "sparkling"),
+        Offer("command", "rows"), Offer("command", "version", problem="it is a command of wingbeat itself"),
+        Offer("types", "acme.Frame"), Offer("types", "acme.Series"),
+    ), sections=("acme",))  # fmt: skip
+    off = PluginView("other", "other", "", state="off")
+    assert listed([plugin, off], width=0, colour=False) == [
+        "PLUGIN  PACKAGE   CONTRACTS  IMPORT  STATE",
+        "acme    acme 1.0  0.3        2.0 ms  on",
+        "  executor  acme: adopts, functions",
+        "  executor  sorry: cannot be made: no licence",
+        "  notifier  mail, chat",
+        "  wrapper   sparkling",
+        "  command   rows, version (refused)",
+        "  types     acme.Frame, acme.Series",
+        "  settings  [acme]",
+        "other                                off",
+        "acme: the command 'version' is refused: it is a command of wingbeat itself",
+    ]
+    narrow = listed([plugin], width=32, colour=False)
+    assert narrow[-2:] == [
+        "  settings  [acme]",
+        "acme: the command 'version' is refused: it is a command of wingbeat itself",
+    ]
+    assert ["  types     acme.Frame,", "            acme.Series"] in [narrow[i : i + 2] for i in range(len(narrow))]
 
 
 def test_a_plugin_that_is_off_is_listed_so(wingbeat):

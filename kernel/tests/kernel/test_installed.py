@@ -48,6 +48,9 @@ def test_what_is_in_the_box_is_listed_with_what_it_can_do(plugins, tmp_path):
     )
     assert builtin.distribution.startswith("wingbeat ")
     offers = {(offer.seam, offer.name): offer for offer in builtin.offers}
+    types = {name for seam, name in offers if seam == "types"}
+    assert {"pandas.DataFrame", "polars.lazyframe.frame.LazyFrame", "numpy.ndarray"} <= types
+    offers = {offer: found for offer, found in offers.items() if offer[0] != "types"}
     assert offers.keys() == {
         ("journal", "sqlite"), ("storage", "store"), ("executor", "process"), ("observer", "log"),
         ("maker of environments", "uv"), ("source of secrets", "environment"), ("source of secrets", "file"),
@@ -69,6 +72,28 @@ def test_one_that_is_off_or_broken_is_listed_and_the_others_are_seen(plugins, tm
         == "The executor 'theirs' of plugin 'their_plugin' cannot be made: RuntimeError: no licence."
     )
     assert "cannot be loaded: ModuleNotFoundError" in found["broken_plugin"].problem
+
+
+TYPES = """
+@hookimpl
+def wingbeat_types():
+    from wingbeat.types import BlobType, register
+    register(["their.Track", "their.tracks.Track"], BlobType("track"), "their.handlers:TrackHandler")
+    {more}
+"""
+
+
+def test_the_classes_that_a_plugin_registers_are_listed_also_where_they_are_registered_already(plugins, tmp_path):
+    plugins(SOURCE + TYPES.format(more=""), "typed")
+    for _ in range(2):
+        (found,) = [p for p in plugins_of(tmp_path / "home") if p.name == "typed"]
+        assert [o.name for o in found.offers if o.seam == "types"] == ["their.Track", "their.tracks.Track"]
+
+
+def test_one_whose_types_cannot_be_registered_is_listed_with_the_reason(plugins, tmp_path):
+    plugins(SOURCE + TYPES.format(more="raise RuntimeError('no licence')"), "typeless")
+    (found,) = [p for p in plugins_of(tmp_path / "home") if p.name == "typeless"]
+    assert [o.problem for o in found.offers if o.seam == "types"] == ["RuntimeError: no licence"]
 
 
 def test_settings_are_listed_by_section(plugins, tmp_path):

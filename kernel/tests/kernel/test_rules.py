@@ -109,10 +109,9 @@ async def test_a_rule_for_a_type_that_is_not_known_is_warned_of_when_the_home_is
     rules = [{"type": type_, "executor": "right"} for type_ in ("python", "cont*", "sparkling", "pyhton")]
     async with kernel_at(rules=rules):
         pass
-    assert caplog.messages == [
-        "The rule 4 of kernel.rules is for tasks of the type 'pyhton', which nothing here is known to make. "
-        "Known are: python, container, sparkling"
-    ]
+    (said,) = caplog.messages
+    assert said.startswith("The rule 4 of kernel.rules is for tasks of the type 'pyhton', which nothing here is known")
+    assert said.endswith("Known are: python, container, sparkling")
 
 
 async def test_a_plugin_that_could_not_name_its_wrapper_counts_by_its_own_name(kernel_at, two, caplog):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +13,7 @@ from wingbeat_cli.group import HELP, Session, output_option
 from wingbeat_cli.overview import COMMANDS
 
 if TYPE_CHECKING:
-    from wingbeat.kernel.installed import Offer, PluginView
+    from wingbeat.kernel.installed import PluginView
     from wingbeat.testing.check import Result
 
 KITS = ("executor", "storage", "journal", "catalog", "observer")
@@ -32,7 +33,8 @@ def command() -> None:
 @output_option()
 @click.pass_obj
 def list_(session: Session, /, output: str) -> int:
-    """List the plugins: their versions, what they offer, how long their import takes; also those that are off or broken.
+    """List the plugins: their versions, how long their import takes, and below each what it offers; also those that are off or
+    broken.
 
     CONTRACTS is the version of the contracts that each was built for; the kernel takes those up to its own.
     """
@@ -48,23 +50,11 @@ def list_(session: Session, /, output: str) -> int:
 
         document.dump({"kernel": kernel, "plugins": [_document(plugin) for plugin in plugins]}, output)
     else:
-        from wingbeat_cli.render.table import coloured, columns, echo
+        from wingbeat_cli.render.plugins import listed
+        from wingbeat_cli.render.table import coloured, echo
 
         click.echo(f"kernel: wingbeat {kernel['version']}, contracts {kernel['contracts']}")
-        heading = ("PLUGIN", "PACKAGE", "CONTRACTS", "IMPORT", "STATE", "OFFERS")
-        rows = [
-            (p.name, p.distribution, p.api, f"{p.import_s * 1000:.1f} ms" if p.api else "", p.state, _offered(p))
-            for p in plugins
-        ]
-        echo(columns(rows, heading=heading, colour=coloured(sys.stdout)))
-        echo(f"  {o.seam} {o.name}: {_able(o)}" for p in plugins for o in p.offers if not _is_refused(o) and _able(o))
-        echo(
-            f"{p.name}: the command {o.name!r} is refused: {o.problem}"
-            for p in plugins
-            for o in p.offers
-            if _is_refused(o)
-        )
-        echo(f"{p.name}: {p.problem}" for p in plugins if p.problem)
+        echo(listed(plugins, width=get_terminal_size((0, 0)).columns, colour=coloured(sys.stdout)))
     return 0
 
 
@@ -119,10 +109,14 @@ def check(ctx: click.Context, /, name: str, seam: str, patience: float | None, o
 
     with undone():
         status = _checked(plugin, chosen, _said(plugin, session), output, patience)
-    untested = [f"{offer.seam} {offer.name}".rstrip() for offer in plugin.offers if offer.seam not in (*KITS, *LESS)]
+    untested = [
+        offer.seam if offer.seam == "types" else f"{offer.seam} {offer.name}"
+        for offer in plugin.offers
+        if offer.seam not in (*KITS, *LESS)
+    ]
     if untested and not plugin.kits and not seam:
         click.echo(
-            f"not tested: {', '.join(untested)}. A name is not enough for that; "
+            f"not tested: {', '.join(dict.fromkeys(untested))}. A name is not enough for that; "
             "let the plugin name its test classes in PluginInfo.kits.",
             err=True,
         )
@@ -221,18 +215,6 @@ def _refused(plugin: PluginView) -> PluginView:
         for offer, of_ours in zip(plugin.offers, ours, strict=True)
     )
     return structs.replace(plugin, offers=offers)
-
-
-def _is_refused(offer: Offer) -> bool:
-    return offer.seam == "command" and bool(offer.problem)
-
-
-def _offered(plugin: PluginView) -> str:
-    return ", ".join(f"{offer.seam} {offer.name}".rstrip() for offer in plugin.offers)
-
-
-def _able(offer: Offer) -> str:
-    return f"cannot be made: {offer.problem}" if offer.problem else ", ".join(offer.capabilities)
 
 
 def _document(plugin: PluginView) -> dict[str, Any]:

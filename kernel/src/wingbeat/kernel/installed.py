@@ -18,6 +18,7 @@ from wingbeat.host.home import HomeFolder, home_path
 from wingbeat.host.installed import distribution_of, installed_plugins
 from wingbeat.host.registry import Command, Plugin, Registry
 from wingbeat.kernel.settings import OWN, KernelSettings, ProjectSettings
+from wingbeat.types.registry import register_box, registered_by
 
 S = TypeVar("S", bound=Struct)
 Given = Mapping[str, Mapping[str, Any]]
@@ -29,9 +30,11 @@ class Offer(Struct, frozen=True):
     Attributes:
         seam: ``executor``, ``storage``, ``journal``, ``catalog``, ``observer``, ….
 
+        name: By which it is chosen; of types, the class.
+
         capabilities: Names of those that it has, where the seam has any.
 
-        problem: Why they are not known; of a command, why it is not offered.
+        problem: Why they are not known; of a command, why it is not offered; of types, why there are none.
     """
 
     seam: str
@@ -170,8 +173,7 @@ def _rivals(registry: Registry, command: Command) -> str:
 
 def _on(view: PluginView, plugin: Plugin, registry: Registry, home: HomeFolder) -> PluginView:
     offers = [_offer(registry, home, seam, name) for seam, name in registry.offers(plugin.name)]
-    if hasattr(sys.modules.get(plugin.target), "wingbeat_types"):
-        offers.append(Offer("types", ""))
+    offers += _types(plugin)
     assert plugin.info is not None, "one that is installed says what it is"
     return structs.replace(
         view, state="on", api=".".join(map(str, plugin.info.api)), import_s=plugin.import_s, offers=tuple(offers),
@@ -189,6 +191,18 @@ def _offer(registry: Registry, home: HomeFolder, seam: str, name: str) -> Offer:
         return Offer(seam, name, tuple(field for field in able.__struct_fields__ if getattr(able, field)))
     except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may raise anything, and the others are to be seen
         return Offer(seam, name, problem=str(error).partition("\n")[0])
+
+
+def _types(plugin: Plugin) -> list[Offer]:
+    """The classes that a plugin registers: its hook is called, as where a type is not known."""
+    module = sys.modules.get(plugin.target)
+    hook = register_box if plugin.name in BUILTIN else getattr(module, "wingbeat_types", None)
+    if hook is None:
+        return []
+    try:
+        return [Offer("types", name) for name in registered_by(hook)]
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may raise anything, and the others are to be seen
+        return [Offer("types", "", problem=f"{type(error).__name__}: {error}".partition("\n")[0])]
 
 
 def _boot(place: Path, configuration: Configuration, broken: dict[str, ConfigurationError] | None) -> Registry:

@@ -9,7 +9,9 @@ from wingbeat.base.errors import PluginFailed
 from wingbeat.types.errors import UnsupportedType
 from wingbeat.types.model import BlobType, Layout, LiteralType, TableType
 
-__all__ = ["Handler", "Offer", "find", "load", "qualified_name", "register", "register_fallback"]
+__all__ = [
+    "Handler", "Offer", "find", "load", "qualified_name", "register", "register_box", "register_fallback", "registered_by",
+]  # fmt: skip
 
 
 class Handler(Protocol):
@@ -43,6 +45,8 @@ class Offer(NamedTuple):
 _offers: dict[str, Offer] = {}
 _fallbacks: list[Callable[[], None]] = []
 _handlers: dict[str, Handler] = {}
+_watched: list[str] | None = None
+"""What is registered while somebody looks."""
 
 
 def register(
@@ -60,9 +64,22 @@ def register(
         raise ValueError(f"a handler is named as 'module:attribute', got {handler!r}")
     offer = Offer(literal_type, handler, subclasses)
     for name in [qualified_name] if isinstance(qualified_name, str) else qualified_name:
+        if _watched is not None:
+            _watched.append(name)
         known = _offers.setdefault(name, offer)
         if known != offer:
             raise ValueError(f"{name} is already offered by {known.handler}; {handler} may not replace it")
+
+
+def registered_by(hook: Callable[[], None]) -> list[str]:
+    """Names of the classes that `hook` registers: it is called, and registers them. Raises what it raises."""
+    global _watched  # noqa: PLW0603  # who registers has nobody to tell
+    before, _watched = _watched, []
+    try:
+        hook()
+        return list(dict.fromkeys(_watched))
+    finally:
+        _watched = before
 
 
 def register_fallback(load: Callable[[], None]) -> None:
@@ -112,14 +129,19 @@ def load(address: str) -> Handler:
     return known
 
 
-_BOX = "wingbeat.runtime.handlers"
-register(["pandas.DataFrame", "pandas.core.frame.DataFrame"], TableType(), f"{_BOX}.pandas:PandasHandler")
-register(
-    ["polars.dataframe.frame.DataFrame", "polars.lazyframe.frame.LazyFrame"],
-    TableType(),
-    f"{_BOX}.polars:PolarsHandler",
-)
-register(["pyarrow.lib.Table", "pyarrow.Table"], TableType(), f"{_BOX}.pyarrow:ArrowHandler")
-register("numpy.ndarray", BlobType("npy"), f"{_BOX}.numpy:ArrayHandler")
-register("xgboost.core.Booster", BlobType("xgboost"), f"{_BOX}.xgboost:BoosterHandler")
-register("xgboost.sklearn.XGBModel", BlobType("xgboost"), f"{_BOX}.xgboost:BoosterHandler", subclasses=True)
+def register_box() -> None:
+    """Offer the classes whose handlers are in the box."""
+    box = "wingbeat.runtime.handlers"
+    register(["pandas.DataFrame", "pandas.core.frame.DataFrame"], TableType(), f"{box}.pandas:PandasHandler")
+    register(
+        ["polars.dataframe.frame.DataFrame", "polars.lazyframe.frame.LazyFrame"],
+        TableType(),
+        f"{box}.polars:PolarsHandler",
+    )
+    register(["pyarrow.lib.Table", "pyarrow.Table"], TableType(), f"{box}.pyarrow:ArrowHandler")
+    register("numpy.ndarray", BlobType("npy"), f"{box}.numpy:ArrayHandler")
+    register("xgboost.core.Booster", BlobType("xgboost"), f"{box}.xgboost:BoosterHandler")
+    register("xgboost.sklearn.XGBModel", BlobType("xgboost"), f"{box}.xgboost:BoosterHandler", subclasses=True)
+
+
+register_box()
