@@ -18,11 +18,14 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from wingbeat.base.errors import PluginFailed
+from wingbeat.types.registry import set_within
 
 SECRET_S_MAX = 60.0
 """So long may a source of secrets take to be made, or for a secret."""
 WRAPPER_S_MAX = 600.0
 """So long may a wrapper take to be entered, or left: a session waits for the machines of a busy cluster."""
+IMPORT_S_MAX = 600.0
+"""So long may the import of a type's handler take, or of the plugins when a type is not known: some are large, and far away."""
 VALUE_S_MAX = 3600.0
 """So long may a type take to write or read a value."""
 MARGIN_S = 1.0
@@ -77,6 +80,7 @@ def end_by(end: _End, run_s: float | None = None) -> None:
     global _attempt  # noqa: PLW0603  # a process is one attempt's
     run_s = math.inf if run_s is None else run_s
     _attempt = _Attempt(os.getpid(), end, run_s, time.monotonic() + run_s - min(MARGIN_S, run_s / 4))
+    set_within(_imported)
 
 
 def ask(
@@ -113,6 +117,14 @@ def ask(
     if not isinstance(answer, kind):
         raise plugin.failed(call, f"it answers with {kind_of(answer)}, not with {kind.__name__}")
     return answer
+
+
+def _imported(told: str, target: str, make: Callable[[], Any]) -> Any:
+    """What is imported of a plugin, in time; see `wingbeat.types.registry.imported`. What it raises is its own."""
+    if target.partition(".")[0] in OWN:
+        return make()
+    with _Deadline(Plugin(told, target), "import", patience_of(None, IMPORT_S_MAX), None):
+        return make()
 
 
 def kind_of(value: object) -> str:

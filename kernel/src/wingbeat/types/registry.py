@@ -10,7 +10,8 @@ from wingbeat.types.errors import UnsupportedType
 from wingbeat.types.model import BlobType, Layout, LiteralType, TableType
 
 __all__ = [
-    "Handler", "Offer", "find", "load", "qualified_name", "register", "register_box", "register_fallback", "registered_by",
+    "Handler", "Offer", "find", "imported", "load", "qualified_name", "register", "register_box", "register_fallback",
+    "registered_by", "set_within",
 ]  # fmt: skip
 
 
@@ -42,9 +43,13 @@ class Offer(NamedTuple):
     subclasses: bool
 
 
+Within = Callable[[str, str, Callable[[], Any]], Any]
+"""Makes something of a plugin, which is named to people and by ``module:attribute``: what `imported` is given."""
+
 _offers: dict[str, Offer] = {}
 _fallbacks: list[Callable[[], None]] = []
 _handlers: dict[str, Handler] = {}
+_within: Within | None = None
 _watched: list[str] | None = None
 """What is registered while somebody looks."""
 
@@ -83,7 +88,7 @@ def registered_by(hook: Callable[[], None]) -> list[str]:
 
 
 def register_fallback(load: Callable[[], None]) -> None:
-    """Have `load` called once, before a class is refused as unknown.
+    """Have `load` called, before a class is refused as unknown: once, unless it raises PluginFailed.
 
     It is the moment to find the types that plugins offer.
     """
@@ -96,11 +101,18 @@ def qualified_name(cls: type) -> str:
 
 
 def find(cls: type) -> Offer | None:
-    """What is offered for a class, asking the plugins if nothing is known."""
-    offer = _known(cls)
-    while offer is None and _fallbacks:
-        _fallbacks.pop()()
-        offer = _known(cls)
+    """What is offered for a class, asking the plugins if nothing is known. Raises PluginFailed where nobody knows it, and one of
+    them could not be asked."""
+    offer, failed = _known(cls), None
+    for fallback in [] if offer is not None else [*_fallbacks]:
+        try:
+            fallback()
+            _fallbacks.remove(fallback)
+        except PluginFailed as error:  # asked again: whoever forked this process may have been told, and nobody else
+            failed = error
+        offer = _known(cls)  # others may know it all the same
+    if offer is None and failed is not None:
+        raise failed
     return offer
 
 
@@ -119,14 +131,37 @@ def load(address: str) -> Handler:
         from importlib import import_module
 
         module, _, attribute = address.partition(":")
-        try:
+
+        def make() -> Any:
             found = getattr(import_module(module), attribute)
+            return found() if isinstance(found, type) else found
+
+        try:
+            known = _handlers[address] = cast(Handler, imported(_of(address), address, make))
+        except (PluginFailed, UnsupportedType):
+            raise
         except (ImportError, AttributeError) as error:
             raise UnsupportedType(f"the handler {address} cannot be loaded: {error}") from error
         except (Exception, SystemExit) as error:
             raise PluginFailed(f"The handler {address} cannot be loaded: {type(error).__name__}: {error}") from error
-        known = _handlers[address] = cast(Handler, found() if isinstance(found, type) else found)
     return known
+
+
+def _of(address: str) -> str:
+    """A handler, to people: by the first class that it is for."""
+    names = (repr(name) for name, offer in _offers.items() if offer.handler == address)
+    return f"The handler of {next(names, 'a type')}"
+
+
+def set_within(within: Within) -> None:
+    """Have what belongs to plugins imported within bounds, in the process of an attempt."""
+    global _within  # noqa: PLW0603  # one for the process
+    _within = within
+
+
+def imported(told: str, target: str, make: Callable[[], Any]) -> Any:
+    """What `make` answers, which imports something of a plugin: named to people by `told`, and ``module:attribute``."""
+    return make() if _within is None else _within(told, target, make)
 
 
 def register_box() -> None:

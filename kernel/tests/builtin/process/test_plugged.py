@@ -168,3 +168,74 @@ async def test_what_a_type_says_of_a_value_is_the_authors(world):
     outcome = await world.run(world.request("m:give"))
     assert (outcome.error.code, outcome.error.kind) == ("TypeError", ErrorKind.USER)
     assert "this acme_t.Value cannot be stored: too odd" in outcome.error.message
+
+
+async def test_a_handler_that_hangs_when_it_is_imported_is_named_before_the_time_of_its_task_is_over(world):
+    world.module("acme_h", "import time\ntime.sleep(60)\n")
+    world.module("m", """
+        from wingbeat.types import BlobType, register
+        class Value: pass
+        register("m.Value", BlobType("acme"), "acme_h:Handler")
+        def give() -> Value:
+            return Value()
+        """)  # fmt: skip
+    outcome = await world.run(world.request("m:give", timeout=TimeoutSpec(run_s=0.8)))
+    named = "The handler of 'm.Value' (acme_h:Handler) failed (import): it did not answer within 0."
+    assert told(outcome).startswith(named)
+    assert 'File "acme_h.py", line 2, in <module>' in outcome.error.trace
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("raise RuntimeError('no licence')", "cannot be loaded: RuntimeError: no licence"),
+        (
+            "class Handler:\n    def __init__(self): raise RuntimeError('no licence')",
+            "cannot be loaded: RuntimeError: no licence",
+        ),
+    ],
+)
+async def test_a_handler_that_cannot_be_made_is_named(world, source, why):
+    world.module("acme_h", source)
+    world.module("m", """
+        from wingbeat.types import BlobType, register
+        class Value: pass
+        register("m.Value", BlobType("acme"), "acme_h:Handler")
+        def give() -> Value:
+            return Value()
+        """)  # fmt: skip
+    assert why in told(await world.run(world.request("m:give")))
+
+
+ASKED = """
+from wingbeat import task
+class Value: pass
+@task
+def give(n: int) -> Value:
+    return Value()
+"""
+"""The plugins are asked for its type, while it is imported."""
+
+
+@pytest.mark.parametrize(
+    ("plugin", "why"),
+    [
+        ("import time\ntime.sleep(60)", " (acme 1.2) failed (import): it did not answer within 0."),
+        (
+            "def wingbeat_types():\n    import time\n    time.sleep(60)",
+            " (acme 1.2) failed (import): it did not answer within 0.",
+        ),
+        ("raise RuntimeError('no licence')", " (acme_p) cannot register its types: RuntimeError: no licence"),
+    ],
+)
+async def test_a_plugin_that_fails_when_it_is_asked_for_a_type_is_named(world, plugin, why):
+    """Also where the parent that an attempt is forked from has asked it before."""
+    info = world.bundle / "acme-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text("[wingbeat]\nacme = acme_p\n")
+    world.module("acme_p", plugin)
+    world.module("m", ASKED)
+    request = world.request("m:give", inputs={"n": 1}, timeout=TimeoutSpec(run_s=0.8))
+    outcome = await world.run(request, preload_s=0.5)
+    assert told(outcome).startswith(f"The plugin 'acme'{why.removesuffix('0.')}")
