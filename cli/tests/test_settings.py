@@ -1,5 +1,6 @@
 """Settings and plugins as the command shows them."""
 
+import itertools
 import json
 from importlib.metadata import version
 
@@ -51,11 +52,11 @@ def test_what_nobody_reads_is_warned_of(wingbeat, folder, caplog):
         (("config", "show", "process.slotz"), "did you mean 'process.slots'?"),
         (("--set", "slots", "config", "show"), "--set takes SECTION.KEY=VALUE, not 'slots'"),
         (
-            ("--set", "process.slotz=1", "config", "show"),
+            ("--set", "process.slotz=1", "launch", "flow"),
             "There is no setting process.slotz (--set).\n  Did you mean",
         ),
         (
-            ("--set", "proces.slots=1", "config", "show"),
+            ("--set", "proces.slots=1", "launch", "flow"),
             "There is no section 'proces' of the settings (--set).\n  Did you mean",
         ),
         (
@@ -63,13 +64,94 @@ def test_what_nobody_reads_is_warned_of(wingbeat, folder, caplog):
             "stands before the command: wingbeat --set SECTION.KEY=VALUE COMMAND",
         ),
         (("get", "executions", "--endpoint", "x"), "stands before the command: wingbeat --endpoint URL COMMAND"),
-        (("--set", "process.slots=x", "config", "show"), "process.slots = 'x' does not fit: Expected `int`, got `str`"),
+        (
+            ("--set", "process.slots=x", "launch", "flow"),
+            "process.slots = 'x' does not fit: Expected `int`, got `str`",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(wingbeat, arguments, says):
     answer = wingbeat(*arguments)
     assert answer.status == 2
     assert says in answer.err
+
+
+WRONG = """\
+[process]
+slots = "many"
+cancel_grace_s = 3
+
+[bundle]
+exclued = ["data"]
+"""
+
+
+def test_what_is_wrong_is_shown_in_its_place_with_its_line_and_the_rest_as_always(wingbeat, folder):
+    (folder / "wingbeat.toml").write_text(WRONG)
+    answer = wingbeat("config", "show")
+    assert answer.status == 2
+    assert answer.err == "error: these settings are wrong: bundle.exclued, process.slots\n"
+    lines = answer.out.splitlines()
+    assert "process.cancel_grace_s" in [line.split()[0] for line in lines if line.split()[-1:] == ["3.0"]]
+    after = dict(itertools.pairwise(lines))
+    assert after["bundle.exclued"] == (
+        f"    error: There is no setting bundle.exclued ({folder}/wingbeat.toml:6). Did you mean 'exclude'?"
+    )
+    (slots,) = [line for line in lines if line.split() == ["process.slots", "many"]]
+    assert after[slots] == (
+        f"    error: The setting process.slots = 'many' does not fit: Expected `int`, got `str` ({folder}/wingbeat.toml:2)."
+    )
+
+
+def test_only_what_is_asked_for_is_told(wingbeat, folder):
+    (folder / "wingbeat.toml").write_text(WRONG)
+    answer = wingbeat("config", "show", "process.cancel_grace_s", "kernel")
+    assert (answer.status, answer.err) == (0, "")
+    answer = wingbeat("config", "show", "bundle.exclued", "-o", "json")
+    assert (answer.status, answer.err) == (2, "error: this setting is wrong: bundle.exclued\n")
+    (found,) = json.loads(answer.out)["settings"]
+    file = f"{folder}/wingbeat.toml"
+    error = {"message": f"There is no setting bundle.exclued ({file}:6).", "hint": "Did you mean 'exclude'?"}
+    assert found == {
+        "setting": "bundle.exclued", "value": None, "from": file, "over": [], "meaning": "", "error": error,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text", "says"),
+    [
+        (
+            ("--set", "proces.slots=1"),
+            "",
+            "There is no section 'proces' of the settings (--set). Did you mean [process]?",
+        ),
+        ((), "journal = 3\n", "The setting journal = 3 is no section (wingbeat.toml:1). Write a table: [journal]."),
+        (
+            (),
+            "[plugins]\ndisabeld = ['x']\n",
+            "There is no setting plugins.disabeld (wingbeat.toml:2). Did you mean 'disabled'?",
+        ),
+        (
+            ("--set", "bundle.files_max=1"),
+            "",
+            "The section 'bundle' is set in another place than the project's file (--set).",
+        ),
+    ],
+)
+def test_mistakes_about_whole_sections_do_not_hide_the_rest(wingbeat, folder, arguments, text, says):
+    (folder / "wingbeat.toml").write_text(text)
+    answer = wingbeat(*arguments, "config", "show")
+    assert answer.status == 2
+    assert f"    error: {says}" in answer.out.replace(f"{folder}/", "")
+    assert ["process.cancel_grace_s", "2.0"] in [line.split() for line in answer.out.splitlines()]
+
+
+def test_the_value_of_a_secret_or_of_what_there_is_not_is_not_shown(wingbeat, folder, monkeypatch):
+    (folder / "wingbeat.toml").write_text("[process]\npasword = 'hunter2'\n")
+    for output in ("table", "json"):
+        answer = wingbeat("config", "show", "-o", output)
+        assert answer.status == 2
+        assert "hunter2" not in answer.out + answer.err
 
 
 def test_the_plugins_are_listed(wingbeat):

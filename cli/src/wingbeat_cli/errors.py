@@ -104,10 +104,14 @@ def _words(error: BaseException) -> tuple[str, str, str]:
     if isinstance(error, click.ClickException):
         return type(error).__name__, error.format_message(), ""
     if isinstance(error, WingbeatError):
-        # What a shell gives to the kernel, it gives by that option.
-        return type(error).__name__, error.message.replace("(given to the kernel)", "(--set)"), error.hint
+        return type(error).__name__, message_of(error), error.hint
     said = str(error)
     return type(error).__name__, f"{type(error).__name__}{': ' if said else ''}{said}", ""
+
+
+def message_of(error: WingbeatError) -> str:
+    """What is wrong. What a shell gives to the kernel, it gives by that option."""
+    return error.message.replace("(given to the kernel)", "(--set)")
 
 
 def _keep(error: BaseException, plugin: str) -> str:

@@ -115,6 +115,16 @@ def test_settings_are_listed_by_section(plugins, tmp_path):
         configuration_of(tmp_path / "home", {"process": {"slot": 3}})
 
 
+def test_what_is_wrong_can_be_noted_and_the_rest_is_answered(plugins, tmp_path):
+    plugins("import no_such_module", "broken_plugin")
+    mistakes = []
+    found = configuration_of(tmp_path / "home", {"process": {"slot": 3, "slots": 4}}, mistakes=mistakes)
+    assert next((s.key, s.said[0]) for s in found["process"]) == ("slots", (4, "given to the kernel"))
+    assert [(m.section, m.key, m.said.value) for m in mistakes] == [("process", "slot", None), ("plugins", "", None)]
+    assert mistakes[0].error.hint == "Did you mean 'slots'?"
+    assert "'broken_plugin' cannot be loaded" in mistakes[1].error.message
+
+
 @pytest.mark.anyio
 async def test_a_plugin_that_is_switched_off_and_not_there_is_told(tmp_path, caplog):
     async with Kernel(tmp_path, settings={"plugins": {"disabled": ["nope"]}}):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from wingbeat_cli.errors import USAGE, message_of
 from wingbeat_cli.group import HELP, Session, output_option
 
 if TYPE_CHECKING:
-    from wingbeat.kernel.installed import Setting
+    from wingbeat.kernel.installed import Mistake, Setting
 
 
 @click.group("config", context_settings=HELP)
@@ -27,43 +29,100 @@ def show(session: Session, /, names: tuple[str, ...], explain: bool, output: str
 
     The first that says something wins: --set, WINGBEAT_SECTION__KEY in the environment, the project's wingbeat.toml or
     pyproject.toml, the user's wingbeat.toml, the default. What files and variables say that nobody reads is warned of.
+
+    What is wrong stands in its place, with what is wrong and where; the exit status is 2 then. Other commands refuse it.
     """
     from wingbeat.kernel import configuration_of
     from wingbeat_cli.door import show_warnings
 
     show_warnings()
-    found = [setting for section in configuration_of(settings=session.settings).values() for setting in section]
-    chosen = [s for s in found if not names or s.section in names or f"{s.section}.{s.key}" in names]
-    missing = [n for n in names if not any(n in (s.section, f"{s.section}.{s.key}") for s in found)]
+    mistakes: list[Mistake] = []
+    sections = configuration_of(settings=session.settings, mistakes=mistakes)
+    lines = [line for section, found in sections.items() for line in _lines(section, found, mistakes)]
+    lines += [Line(_name(mistake), None, mistake) for mistake in mistakes if mistake.section not in sections]
+    missing = [name for name in names if not any(line.is_of(name) for line in lines)]
     if missing:
-        raise click.UsageError(_unknown(missing[0], found))
+        raise click.UsageError(_unknown(missing[0], [each for found in sections.values() for each in found]))
+    chosen = [line for line in lines if not names or any(line.is_of(name) for name in names)]
+    wrong = [line.mistake for line in chosen if line.mistake is not None]
     if output != "table":
         from wingbeat_cli.render import document
 
-        document.dump({"settings": [_document(setting) for setting in chosen]}, output)
+        document.dump({"settings": [_document(line) for line in chosen]}, output)
+    else:
+        _show(chosen, explain=explain)
+    if not wrong:
         return 0
+    told = ", ".join(dict.fromkeys(_name(mistake) for mistake in wrong))
+    click.echo(f"error: {'this setting is' if len(wrong) == 1 else 'these settings are'} wrong: {told}", err=True)
+    return USAGE
+
+
+class Line(NamedTuple):
+    """A line of what is shown.
+
+    Attributes:
+        setting: None where there is no such setting.
+
+        mistake: What is wrong with what is said of it.
+    """
+
+    name: str
+    setting: Setting | None
+    mistake: Mistake | None = None
+
+    def is_of(self, name: str) -> bool:
+        """Whether it is asked for by that name, of a section or of a setting."""
+        return name in (self.name, self.name.partition(".")[0])
+
+
+def _lines(section: str, settings: list[Setting], mistakes: list[Mistake]) -> Iterator[Line]:
+    """Those of a section. What is wrong with it comes first, what there is not comes last."""
+    own = [mistake for mistake in mistakes if mistake.section == section]
+    yield from (Line(section, None, mistake) for mistake in own if not mistake.key)
+    by_key = {mistake.key: mistake for mistake in reversed(own)}  # of those about one key, the first would hold
+    for setting in settings:
+        yield Line(f"{section}.{setting.key}", setting, by_key.pop(setting.key, None))
+    yield from (
+        Line(_name(mistake), None, mistake) for mistake in own if by_key.get(mistake.key) is mistake and mistake.key
+    )
+
+
+def _name(mistake: Mistake) -> str:
+    return f"{mistake.section}.{mistake.key}" if mistake.key else mistake.section
+
+
+def _show(lines: list[Line], *, explain: bool) -> None:
     import sys
 
-    from wingbeat_cli.render.table import coloured, columns, echo
+    from wingbeat_cli.render.table import coloured, columns, echo, paint
 
-    rows = [(f"{s.section}.{s.key}", _text(s.said[0].value)) for s in chosen]
-    if not explain:
-        echo(columns(rows, heading=("SETTING", "VALUE"), colour=coloured(sys.stdout)))
-        return 0
-    heading = ("SETTING", "VALUE", "FROM")
-    told = [(*row, _origins(setting)) for row, setting in zip(rows, chosen, strict=True)]
-    lines = columns(told, heading=heading, colour=coloured(sys.stdout))
-    echo(line for pair in zip(lines, ["", *(s.doc for s in chosen)], strict=True) for line in _paired(*pair))
-    return 0
+    heading = ("SETTING", "VALUE", "FROM") if explain else ("SETTING", "VALUE")
+    rows = [(line.name, _value(line), _origins(line))[: len(heading)] for line in lines]
+    colour = coloured(sys.stdout)
+    first, *others = columns(rows, heading=heading, colour=colour)
+    echo([first])
+    for text, line in zip(others, lines, strict=True):
+        echo([text])
+        if line.mistake is not None:
+            error = f"error: {message_of(line.mistake.error)} {line.mistake.error.hint}".rstrip()
+            echo([f"    {paint(error, 'error') if colour else error}"])
+        if explain and line.setting is not None and line.setting.doc:
+            echo([f"    {line.setting.doc.replace('``', '')}"])
 
 
-def _paired(line: str, doc: str) -> list[str]:
-    return [line, *([f"    {doc.replace('``', '')}"] if doc else [])]
+def _value(line: Line) -> str:
+    """What is said, also where it is wrong."""
+    if line.mistake is not None:
+        return "" if line.mistake.said.value is None else _text(line.mistake.said.value)
+    assert line.setting is not None, "it is there, or it is a mistake"
+    return _text(line.setting.said[0].value)
 
 
-def _origins(setting: Setting) -> str:
+def _origins(line: Line) -> str:
     """Where its value is said, and what it stands before."""
-    first, *others = ((_where(said.origin), _text(said.value)) for said in setting.said)
+    said = [*([line.mistake.said] if line.mistake is not None else []), *(line.setting.said if line.setting else [])]
+    first, *others = ((_where(each.origin), _text(each.value)) for each in said)
     told = "; ".join(f"{where}: {value}" for where, value in others if where != "default")
     return f"{first[0]} (over {told})" if told else first[0]
 
@@ -81,11 +140,17 @@ def _text(value: Any) -> str:
     return plain if isinstance(plain, str) else msgspec.json.encode(plain).decode()
 
 
-def _document(setting: Setting) -> dict[str, Any]:
+def _document(line: Line) -> dict[str, Any]:
     import msgspec
 
-    said = [{"value": msgspec.to_builtins(s.value), "from": _where(s.origin)} for s in setting.said]
-    return {"setting": f"{setting.section}.{setting.key}", **said[0], "over": said[1:], "meaning": setting.doc}
+    values = [*([line.mistake.said] if line.mistake else []), *(line.setting.said if line.setting else [])]
+    said = [{"value": msgspec.to_builtins(each.value), "from": _where(each.origin)} for each in values]
+    meaning = line.setting.doc if line.setting else ""
+    found: dict[str, Any] = {"setting": line.name, **said[0], "over": said[1:], "meaning": meaning}
+    if line.mistake is not None:
+        error = line.mistake.error
+        found["error"] = {"message": message_of(error), "hint": error.hint}
+    return found
 
 
 def _unknown(name: str, found: list[Setting]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
@@ -46,39 +46,77 @@ class Said(NamedTuple):
     origin: str
 
 
-def settings(section: str, struct: type[S], layers: Sequence[tuple[str, Mapping[str, Any]]]) -> S:
-    """`struct` filled from `layers` (where it says so, and what), the earlier ones winning.
+class Mistake(NamedTuple):
+    """Something that is said of the settings, and cannot hold.
+
+    Attributes:
+        key: Empty where it is about a whole section.
+
+        said: Its value, and where it is said. None for what is better not shown: of a key that there is not, nobody knows
+            whether it is a secret.
+
+        error: What is wrong, where, and what may have been meant.
+    """
+
+    section: str
+    key: str
+    said: Said
+    error: ConfigurationError
+
+
+Layers = Sequence[tuple[str, Mapping[str, Any]]]
+"""Who says something, and what: the earlier ones win."""
+Place = Callable[[str, str, str], str]
+"""Where exactly it is said, of who says it, section and key."""
+
+
+def settings(section: str, struct: type[S], layers: Layers, place: Place | None = None) -> S:
+    """`struct` filled from `layers`.
 
     Raises:
         ConfigurationError: A key that the struct does not have, or a value that does not fit; says where it stands.
     """
-    return struct(**{key: found[0].value for key, found in said(section, struct, layers).items()})
+    return struct(**{key: found[0].value for key, found in said(section, struct, layers, place).items()})
 
 
-def said(section: str, struct: type[Struct], layers: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, list[Said]]:
-    """What `layers` say of each key, the one that wins first. Raises as `settings`."""
+def said(
+    section: str,
+    struct: type[Struct],
+    layers: Layers,
+    place: Place | None = None,
+    mistakes: list[Mistake] | None = None,
+) -> dict[str, list[Said]]:
+    """What `layers` say of each key, the one that wins first. Raises as `settings`, or appends to `mistakes` what is wrong."""
     known = {field.name: field for field in msgspec.structs.fields(struct)}
     values: dict[str, list[Said]] = {}
     for layer_of, layer in layers:
         for key, value in layer.items():
             origin = variable(section, key) if layer_of == ENVIRONMENT else layer_of
-            if key not in known:
-                import difflib
-
-                near = difflib.get_close_matches(key, known, 1)
-                hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(sorted(known))}."
-                raise ConfigurationError(f"There is no setting {section}.{key} ({origin}).", hint=hint)
             try:
-                converted = _converted(value, known[key].type)
-            except msgspec.ValidationError as error:
+                if key in known:
+                    converted = _converted(value, known[key].type)
+                    values.setdefault(key, []).append(Said(converted, origin))
+                    continue
+                shown, error = None, _unknown(section, key, known, place(origin, section, key) if place else origin)
+            except msgspec.ValidationError as why:
                 if key in values:
                     continue  # it does not count
-                shown = "" if is_secret(known[key].type) else f" = {value!r}"
-                raise ConfigurationError(
-                    f"The setting {section}.{key}{shown} does not fit: {error} ({origin})."
-                ) from None
-            values.setdefault(key, []).append(Said(converted, origin))
+                shown = None if is_secret(known[key].type) else value
+                where = place(origin, section, key) if place else origin
+                told = "" if shown is None else f" = {value!r}"
+                error = ConfigurationError(f"The setting {section}.{key}{told} does not fit: {why} ({where}).")
+            if mistakes is None:
+                raise error from None
+            mistakes.append(Mistake(section, key, Said(shown, origin), error))
     return values
+
+
+def _unknown(section: str, key: str, known: Mapping[str, Any], where: str) -> ConfigurationError:
+    import difflib
+
+    near = difflib.get_close_matches(key, known, 1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(sorted(known))}."
+    return ConfigurationError(f"There is no setting {section}.{key} ({where}).", hint=hint)
 
 
 def is_secret(kind: Any) -> bool:

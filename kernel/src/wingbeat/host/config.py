@@ -13,7 +13,18 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError
-from wingbeat.base.settings import ENVIRONMENT, Said, from_environment, is_secret, said, sections, settings, variable
+from wingbeat.base.settings import (
+    ENVIRONMENT,
+    Layers,
+    Mistake,
+    Said,
+    from_environment,
+    is_secret,
+    said,
+    sections,
+    settings,
+    variable,
+)
 
 S = TypeVar("S", bound=Struct)
 
@@ -63,20 +74,21 @@ class Configuration:
 
     def section(self, name: str, struct: type[S]) -> S:
         """A section as `struct`. Raises ConfigurationError."""
-        return settings(name, struct, self._layers(name))
+        return settings(name, struct, self._layers(name), _place)
 
     def merged(self, name: str) -> dict[str, Any]:
         """What is said of a section, whoever reads it; unread, and so not checked."""
         return {key: value for _, layer in reversed(self._layers(name)) for key, value in layer.items()}
 
-    def explained(self, name: str, struct: type[Struct]) -> list[Setting]:
-        """Every setting of a section, with where it comes from. Raises ConfigurationError."""
+    def explained(self, name: str, struct: type[Struct], mistakes: list[Mistake] | None = None) -> list[Setting]:
+        """Every setting of a section, with where it comes from. Raises ConfigurationError, or appends to `mistakes` what is wrong
+        and does not hold."""
         from wingbeat.author.docstring import read_docstring
 
         fields = msgspec.structs.fields(struct)
         doc = (struct.__doc__ or "").replace("Attributes:", "Args:")
         meanings = read_docstring(doc, [field.name for field in fields]).arguments
-        found = said(name, struct, self._layers(name))
+        found = said(name, struct, self._layers(name, mistakes), _place, mistakes)
         settings_: list[Setting] = []
         for field in fields:
             default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
@@ -96,7 +108,9 @@ class Configuration:
                         hint="It decides what belongs to a version of the code, which is the same for whoever runs it.",
                     )
 
-    def check_given(self, known: Mapping[str, type[Struct]], others: Collection[str] = ()) -> None:
+    def check_given(
+        self, known: Mapping[str, type[Struct]], others: Collection[str] = (), mistakes: list[Mistake] | None = None
+    ) -> None:
         """Raise ConfigurationError where the embedder set what there is not: a section that nobody reads, a key that it does not
         have, a value that does not fit. Files and variables may be for several machines; what is given is for this kernel.
 
@@ -104,16 +118,18 @@ class Configuration:
             known: By section, what reads it.
 
             others: Further sections that may be given.
+
+            mistakes: Takes sections that nobody reads, instead of their being raised; those that somebody reads are not looked at.
         """
         for name in self._given:
             if name in known:
-                self.section(name, known[name])
+                if mistakes is None:
+                    self.section(name, known[name])
             elif name not in others:
-                raise ConfigurationError(
-                    f"There is no section {name!r} of the settings ({GIVEN}).", hint=_near(name, known)
-                )
+                told = f"There is no section {name!r} of the settings ({GIVEN})."
+                _tell(mistakes, Mistake(name, "", Said(None, GIVEN), ConfigurationError(told, hint=_near(name, known))))
 
-    def _layers(self, name: str) -> list[tuple[str, Mapping[str, Any]]]:
+    def _layers(self, name: str, mistakes: list[Mistake] | None = None) -> Layers:
         """What is said of a section, and where, the strongest first."""
         layers: list[tuple[str, Mapping[str, Any]]] = [
             (GIVEN, self._given.get(name, {})),
@@ -121,12 +137,14 @@ class Configuration:
         ]
         for origin, table in self._files:
             section = table.get(name, {})
-            if not isinstance(section, Mapping):
-                raise ConfigurationError(
-                    f"The setting {name} = {section!r} is no section ({origin}).",
-                    hint=f"Write a table: [{_heading(origin, name)}].",
-                )
-            layers.append((origin, section))
+            if isinstance(section, Mapping):
+                layers.append((origin, section))
+                continue
+            error = ConfigurationError(
+                f"The setting {name} = {section!r} is no section ({_place(origin, name)}).",
+                hint=f"Write a table: [{_heading(origin, name)}].",
+            )
+            _tell(mistakes, Mistake(name, "", Said(section, origin), error))
         return layers
 
     def unread(self, known: Collection[str]) -> list[str]:
@@ -149,6 +167,22 @@ class Configuration:
         """Warn of it."""
         for told in self.unread(known):
             logging.getLogger("wingbeat.settings").warning("%s", told)
+
+
+def _tell(mistakes: list[Mistake] | None, mistake: Mistake) -> None:
+    if mistakes is None:
+        raise mistake.error
+    mistakes.append(mistake)
+
+
+def _place(origin: str, section: str, key: str = "") -> str:
+    """Where something is said: of a file, with the line where that can be told."""
+    if not origin.endswith(".toml"):
+        return origin
+    from wingbeat.host.tomllines import line_of
+
+    line = line_of(Path(origin), [*_heading(origin, section).split("."), *([key] if key else [])])
+    return f"{origin}:{line}" if line else origin
 
 
 def _checked(given: object) -> Mapping[str, Mapping[str, Any]]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from msgspec import Struct, structs
 
 from wingbeat.base.errors import ConfigurationError
+from wingbeat.base.settings import Mistake, Said
 from wingbeat.host.config import GIVEN, Configuration, Setting
 from wingbeat.host.discover import BUILTIN, PluginSettings, boot
 from wingbeat.host.home import HomeFolder, home_path
@@ -96,17 +97,43 @@ class CommandView(Struct, frozen=True):
 
 
 def configuration_of(
-    home: str | os.PathLike[str] | None = None, settings: Given | None = None
+    home: str | os.PathLike[str] | None = None, settings: Given | None = None, *, mistakes: list[Mistake] | None = None
 ) -> dict[str, list[Setting]]:
-    """Every setting, by section; warns of what nobody reads. Raises ConfigurationError for what does not fit, or a plugin that
-    cannot be used."""
+    """Every setting, by section; warns of what nobody reads.
+
+    Args:
+        mistakes: Takes what is wrong and does not hold, instead of its being raised: the rest is answered.
+
+    Raises:
+        ConfigurationError: Something does not fit, or a plugin cannot be used; a file cannot be read.
+    """
     configuration = Configuration(settings)
-    configuration.check()
-    registry = _boot(home_path(home), configuration, None)
-    disabled = configuration.section("plugins", PluginSettings).disabled
-    configuration.check_given({section: struct for section, (struct, _) in registry.settings.items()}, disabled)
-    configuration.tell_unread({*registry.settings, *disabled})
-    return {section: configuration.explained(section, struct) for section, (struct, _) in registry.settings.items()}
+    broken: dict[str, ConfigurationError] | None = None if mistakes is None else {}
+    disabled: tuple[str, ...] = ()
+    with _noting(mistakes, "bundle"):
+        configuration.check()
+    with suppress(*([] if mistakes is None else [ConfigurationError])):  # it is told of with its section
+        disabled = configuration.section("plugins", PluginSettings).disabled
+    registry = boot([], _installed(home_path(home)), disabled, OWN, broken=broken)
+    structs_ = {section: struct for section, (struct, _) in registry.settings.items()}
+    configuration.check_given(structs_, disabled, mistakes)
+    configuration.tell_unread({*structs_, *disabled})
+    found = {section: configuration.explained(section, struct, mistakes) for section, struct in structs_.items()}
+    for error in (broken or {}).values():
+        with _noting(mistakes, "plugins"):
+            raise error
+    return found
+
+
+@contextmanager
+def _noting(mistakes: list[Mistake] | None, section: str) -> Iterator[None]:
+    """Note what is wrong in a section as a whole, instead of its being raised."""
+    try:
+        yield
+    except ConfigurationError as error:
+        if mistakes is None:
+            raise
+        mistakes.append(Mistake(section, "", Said(None, ""), error))
 
 
 def engine_of(settings: Given | None = None) -> str:
@@ -215,6 +242,6 @@ def _installed(place: Path) -> dict[str, str]:
 
 
 __all__ = [
-    "GIVEN", "CommandView", "Offer", "PluginView", "Setting", "commands_of", "configuration_of", "engine_of", "plugins_of",
-    "section_of",
+    "GIVEN", "CommandView", "Mistake", "Offer", "PluginView", "Setting", "commands_of", "configuration_of", "engine_of",
+    "plugins_of", "section_of",
 ]  # fmt: skip
