@@ -1,15 +1,17 @@
 """Homes that use other parts than those in the box: storage, journal, and what makes environments."""
 
+import asyncio
 import importlib
 import os
 import re
 import sys
 import textwrap
 import traceback
+from contextlib import suppress
 
 import pytest
 
-from wingbeat import Kernel
+from wingbeat import Kernel, calls
 from wingbeat.base.errors import ConfigurationError, ExecutionFailed, NotFound, WingbeatError
 from wingbeat.builtin.sqlite import SQLiteJournal
 from wingbeat.contracts.environment import Interpreter
@@ -17,6 +19,7 @@ from wingbeat.contracts.hookspecs import hookimpl
 from wingbeat.contracts.plugin import PluginInfo
 from wingbeat.contracts.storage import StorageRef
 from wingbeat.host.home import HomeFolder
+from wingbeat.kernel import beginning
 from wingbeat.kernel.compiling import compile_file
 from wingbeat.runtime.storages import Storages
 from wingbeat.spec.literal import Offloaded
@@ -266,7 +269,7 @@ ODD_ENVIRONMENTS = [
 
 @pytest.mark.parametrize(("answer", "why"), ODD_ENVIRONMENTS)
 def test_a_command_tells_who_has_made_no_environment(project, tmp_path, answer, why, monkeypatch):
-    monkeypatch.setattr(HomeFolder, "environments", lambda self: OddEnvironments(tmp_path, answer))
+    monkeypatch.setattr(HomeFolder, "maker_of_environments", lambda self: OddEnvironments(tmp_path, answer))
     with pytest.raises(WingbeatError, match=why):
         compile_file("project/chosen_project.py", "flow", "home")
 
@@ -277,6 +280,33 @@ async def test_an_attempt_tells_who_has_made_no_environment(project, tmp_path, a
     async with Kernel("home", settings=settings, plugins=[odd]) as kernel:
         with pytest.raises(ExecutionFailed, match=why.replace("The interpreter ", "")):
             await (await kernel.launch(project.flow, {"n": 3})).result()
+
+
+class Busy(Others):
+    """Makes environments for ever."""
+
+    patience_s = 0.05
+
+    async def ensure(self, environment, project_lock):
+        await asyncio.sleep(60)
+
+
+async def test_an_attempt_whose_environment_is_never_made_fails_by_the_system_with_the_name_of_who_makes_it(
+    project, tmp_path
+):
+    settings = {"kernel": {"environments": "other"}}
+    async with Kernel("home", settings=settings, plugins=[Busy(tmp_path)]) as kernel:
+        with pytest.raises(ExecutionFailed) as failed:
+            await (await kernel.launch(project.flow, {"n": 3})).result()
+    told = "The maker of environments 'other' (kernel.environments) failed: it did not answer within 0.05 s."
+    assert told in failed.value.message
+    assert failed.value.kind == "SYSTEM"
+
+
+def test_a_command_does_not_wait_for_an_environment_that_is_never_made(project, tmp_path, monkeypatch):
+    monkeypatch.setattr(HomeFolder, "maker_of_environments", lambda self: Busy(tmp_path))
+    with pytest.raises(WingbeatError, match=r"\(kernel.environments\) failed: it did not answer within 0.05 s"):
+        compile_file("project/chosen_project.py", "flow", "home")
 
 
 class Far:
@@ -321,6 +351,90 @@ async def test_any_admin_is_put_over_any_engine(tmp_path):
     async with Kernel(tmp_path, plugins=[Elsewhere()], discover=False, settings=chosen) as kernel:
         admin = await kernel.admin()
         assert (admin.name, admin.engine) == ("two", kernel.engine)
+
+
+async def stay():
+    """Does not let itself be cancelled."""
+    while True:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+
+
+async def fail():
+    raise RuntimeError("no licence")
+
+
+async def leave_the_loop():
+    sys.exit(3)
+
+
+ODD_CALLS = [
+    (lambda: asyncio.sleep(60), "it did not answer within 0.05 s"),
+    (stay, "it did not answer within 0.05 s"),
+    (fail, "RuntimeError: no licence"),
+    (leave_the_loop, "SystemExit: 3"),
+    (lambda: None, "TypeError: object NoneType can't be used in 'await' expression"),
+]
+
+
+@pytest.fixture
+def odd(monkeypatch):
+    """A kernel with an engine elsewhere and an admin, one of which does something odd; in a hurry."""
+    for module, name in ((beginning, "BEGIN_S_MAX"), (beginning, "CLOSE_S_MAX"), (calls, "LET_GO_S_MAX")):
+        monkeypatch.setattr(module, name, 0.05)
+
+    def make(tmp_path, of, call, does):
+        part = of() if of is Far else of("one", None)
+        monkeypatch.setattr(part, call, does)
+
+        class Odd(Elsewhere):
+            @hookimpl
+            def wingbeat_register(self, registrar):
+                registrar.engine("far", lambda home: part if of is Far else Far())
+                registrar.admin("one", lambda home, engine: part if of is Chief else Chief("one", engine))
+
+        if of is Chief and call == "close":
+            monkeypatch.setattr(part, "start", lambda: asyncio.sleep(0))
+        chosen = {"kernel": {"engine": "far", "admin": "one"}}
+        return Kernel(tmp_path, plugins=[Odd()], discover=False, settings=chosen)
+
+    return make
+
+
+@pytest.mark.parametrize(("does", "why"), ODD_CALLS)
+@pytest.mark.parametrize(("of", "call", "who"), [(Chief, "start", "admin 'one'"), (Far, "open", "engine 'far'")])
+async def test_what_does_not_begin_is_named_in_time_and_closed(odd, tmp_path, of, call, who, does, why):
+    with pytest.raises(ConfigurationError) as told:
+        async with odd(tmp_path, of, call, does) as kernel:
+            await kernel.admin()
+    assert told.value.message == f"The {who} cannot be used: {why} ({call})."
+    assert f"choose another one with kernel.{who.partition(' ')[0]}" in told.value.hint
+
+
+@pytest.mark.parametrize(("does", "why"), ODD_CALLS)
+@pytest.mark.parametrize(("of", "who"), [(Chief, "admin 'one'"), (Far, "engine 'far'")])
+async def test_what_does_not_close_is_named_and_keeps_nobody(odd, tmp_path, caplog, of, who, does, why):
+    async with odd(tmp_path, of, "close", does) as kernel:
+        await kernel.admin()
+    assert f"The {who} did not close in order: {why}" in caplog.messages
+
+
+async def test_what_an_admin_says_of_ours_is_not_changed(odd, tmp_path):
+    async def refuse():
+        raise ConfigurationError("Its store is of a newer version.", hint="Upgrade.")
+
+    async with odd(tmp_path, Chief, "start", refuse) as kernel:
+        with pytest.raises(ConfigurationError, match="Its store is of a newer version") as told:
+            await kernel.admin()
+    assert told.value.hint == "Upgrade."
+
+
+def test_a_process_ends_though_its_admin_does_not_let_go(odd, tmp_path):
+    async def main():
+        async with odd(tmp_path, Chief, "close", stay) as kernel:
+            await kernel.admin()
+
+    asyncio.run(main())  # which waits for every task that it knows
 
 
 async def test_of_several_admins_one_has_to_be_chosen(tmp_path):

@@ -300,10 +300,15 @@ class Admin(Protocol):
         also where nobody stays, but one command follows another.
 
         Called once, before anything else. Raises: `ConfigurationError` if it cannot work here.
+        Ends: in two minutes, or in as many seconds as the object's attribute `patience_s` says, where it has one; it is closed
+        then, and the command that has asked for it fails with its name.
         """
 
     async def close(self) -> None:
-        """Let go of everything. Called last; also without `start`, and again: nothing happens then."""
+        """Let go of everything. Called last; also without `start`, and again: nothing happens then.
+
+        Ends: in half a minute, after which it is left behind.
+        """
 
     async def register(
         self, registration: Registration, *, by: str = "", within: tuple[str, ...] | None = None

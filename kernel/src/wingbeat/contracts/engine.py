@@ -380,7 +380,14 @@ class RemoteEngine(Engine, Protocol):
     """An engine that is somewhere else."""
 
     async def open(self) -> None:
-        """Connect. Called once, before anything else. Raises: `ConfigurationError` if nobody answers there."""
+        """Connect. Called once, before anything else. Raises: `ConfigurationError` if nobody answers there.
+
+        Ends: in two minutes, or in as many seconds as the object's attribute `patience_s` says, where it has one; it is closed
+        then, and the command fails with its name.
+        """
 
     async def close(self) -> None:
-        """Let go of it. What runs goes on. Called last; also without `open`, and again: nothing happens then."""
+        """Let go of it. What runs goes on. Called last; also without `open`, and again: nothing happens then.
+
+        Ends: in half a minute, after which it is left behind.
+        """

@@ -72,6 +72,8 @@ class Environments(Protocol):
         Raises: OSError for trouble of the machine, after which it is asked again. `ConfigurationError` for packages that exclude
         each other (names both), a Python that is not there (lists what is), a missing tool, a lock that is not in storage. The
         attempt fails then, and is not retried.
+        Ends: in an hour, or in as many seconds as the object's attribute `patience_s` says, where it has one (`math.inf`: it may
+        take as long as it likes); it is cancelled then and named, and the attempt fails by the system, which is retried.
         Cancelled: at any await; the next call goes on or begins anew.
         """
 

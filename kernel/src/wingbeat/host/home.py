@@ -75,6 +75,7 @@ class HomeFolder:
         self._chosen = Choice()
         self._storage: Storages | None = None
         self._environments: Environments | None = None
+        self._bounded: Environments | None = None
 
     @property
     def path(self) -> str:
@@ -115,7 +116,15 @@ class HomeFolder:
         return (first, *others)
 
     def environments(self) -> Environments:
-        """See `Home.environments`: one object, made on first use."""
+        """See `Home.environments`: one object, made on first use, whose calls end in time."""
+        if self._bounded is None:
+            from wingbeat.host.environments import BoundedEnvironments
+
+            self._bounded = BoundedEnvironments(self.maker_of_environments(), self._chosen.environments)
+        return self._bounded
+
+    def maker_of_environments(self) -> Environments:
+        """What the chosen plugin has made, itself: to see what else it can do. Raises ConfigurationError."""
         if self._environments is None:
             self._environments = self._registry.make(SEAM_OF_ENVIRONMENTS, self._chosen.environments, self)
         return self._environments

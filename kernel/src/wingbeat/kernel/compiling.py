@@ -21,7 +21,7 @@ import msgspec
 from wingbeat.base.errors import AccessDenied, CompileError, ConfigurationError, InputError, NotFound
 from wingbeat.base.ids import digest
 from wingbeat.builtin.durable import scratch_directory, write_atomic
-from wingbeat.contracts.environment import Environments, Interpreter
+from wingbeat.contracts.environment import Interpreter
 from wingbeat.contracts.failpoints import hit
 from wingbeat.host.bundle import Bundle, source_digest
 from wingbeat.host.config import Configuration
@@ -296,16 +296,16 @@ def _compile(
     """In the project's environment; where a module is missing there, in the one that the file's tasks declare."""
     from wingbeat.builtin.environments import UvEnvironments
 
-    environments = home.environments()
-    interpreter = environments.ready(environment) if isinstance(environments, UvEnvironments) else None
+    maker = home.maker_of_environments()
+    interpreter = maker.ready(environment) if isinstance(maker, UvEnvironments) else None
     if interpreter is None:
-        interpreter = _ensured(environments, None, environment)
+        interpreter = _ensured(home, None, environment)
     compiled = _in_process(interpreter, file, bundle, home, definitions, ahead=not definitions)
     if compiled.failed is None or not compiled.failed.missing:
         return compiled
     declared, unclear = declared_environments(file)
     if len(declared) == 1 and not unclear:
-        return _in_process(_ensured(environments, declared[0], ""), file, bundle, home, definitions)
+        return _in_process(_ensured(home, declared[0], ""), file, bundle, home, definitions)
     missing = compiled.failed.missing
     where = "several environments" if declared else "no environment of their own"
     if unclear:
@@ -318,13 +318,14 @@ def _compile(
     return Compiled(failed=Problem(compiled.failed.message, hint, compiled.failed.trace))
 
 
-def _ensured(environments: Environments, environment: EnvironmentSpec | None, project_lock: str) -> Interpreter:
+def _ensured(home: HomeFolder, environment: EnvironmentSpec | None, project_lock: str) -> Interpreter:
     import asyncio
 
-    from wingbeat.builtin.ensured import ensured
+    async def ensured() -> Interpreter:
+        return await home.environments().ensure(environment, project_lock)
 
     try:
-        return asyncio.run(ensured(environments, environment, project_lock))
+        return asyncio.run(ensured())
     except OSError as error:
         raise ConfigurationError(f"No environment can be made (kernel.environments): {error}.") from error
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from wingbeat.contracts.retention import Collected
     from wingbeat.engine.engine import LocalEngine
     from wingbeat.host.registry import Registry
+    from wingbeat.kernel.beginning import Close
     from wingbeat.kernel.execution import Execution
     from wingbeat.kernel.inputs import Prepared, Preparer
     from wingbeat.kernel.reader import Reader
@@ -85,9 +86,9 @@ class Kernel:
         self._preparer: Preparer | None = None
         self._remote: RemoteEngine | None = None
         self._admin: Admin | None = None
+        self._closing: list[Close] = []
         self._registry: Registry | None = None
-        self._launched: set[str] = set()
-        self._brought: set[str] = set()
+        self._launched, self._brought = set[str](), set[str]()
         self._upkeep: Upkeep | None = None
 
     async def __aenter__(self) -> Kernel:
@@ -113,6 +114,7 @@ class Kernel:
 
             registry = self._registry = self._boot()
             self._reader = await whole(open_reader(self._home, registry), lambda reader: reader.close())
+            self._closing.append(self._reader.close)
             self._preparer = Preparer(self._home, frozenset(), self._definition)
             return self
         from wingbeat.kernel.shared import SharedEngine
@@ -143,11 +145,10 @@ class Kernel:
     ) -> None:
         if self._upkeep is not None:
             self._upkeep.close()
-        parts = (self._admin, self._remote, self._reader)
+        closing, self._closing = self._closing, []
         self._admin = self._remote = self._reader = None
-        for part in parts:
-            if part is not None:
-                await whole(part.close())
+        for close in reversed(closing):  # an admin may still ask its engine
+            await whole(close())
         engine, self._engine = self._engine, None
         if engine is None:
             return
@@ -170,6 +171,7 @@ class Kernel:
         return self._home.settings("kernel", KernelSettings).engine
 
     async def _connect(self) -> None:
+        from wingbeat.kernel.beginning import engine_elsewhere
         from wingbeat.kernel.inputs import Preparer
 
         if self._inline:
@@ -177,9 +179,8 @@ class Kernel:
         self._home.create()
         self._registry = self._boot()
         self._preparer = Preparer(self._home, frozenset(), self._definition)
-        remote: RemoteEngine = self._registry.make("engine", self._elsewhere, self._home)
-        await opened(remote.open(), remote.close)
-        self._remote = remote
+        self._remote, close = await engine_elsewhere(self._registry, self._home, self._elsewhere)
+        self._closing.append(close)
 
     async def admin(self) -> Admin:
         """The admin of this kernel: what is registered, and what launches from it. Made and started when it is first asked for.
@@ -187,13 +188,12 @@ class Kernel:
         Raises:
             ConfigurationError: None is installed, or it cannot work here.
         """
-        from wingbeat.kernel.making import admin_of
+        from wingbeat.kernel.beginning import admin_of
 
         if self._admin is None:
             assert self._registry is not None, "use 'async with Kernel() as kernel'"
-            admin = admin_of(self._registry, self._home, self.engine)
-            await opened(admin.start(), admin.close)
-            self._admin = admin
+            self._admin, close = await admin_of(self._registry, self._home, self.engine)
+            self._closing.append(close)
         return self._admin
 
     async def serve(self, host: str = "127.0.0.1", port: int = 0, *, ready: Callable[[str], None] = print) -> None:

@@ -79,7 +79,7 @@ class Leftovers:
         return count
 
     async def _environments(self) -> Cleared:
-        environments = self._home.environments()
+        environments = self._home.maker_of_environments()
         if not isinstance(environments, Clearable):
             return Cleared()
         days = max(self._settings.days, SHARED_DAYS_MIN)

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from functools import cache
 
 from wingbeat.base.errors import ConfigurationError
-from wingbeat.contracts.admin import Admin
-from wingbeat.contracts.engine import Engine
 from wingbeat.contracts.executor import AttemptRequest, Capabilities, Executor, Sink
 from wingbeat.contracts.observer import Observer
 from wingbeat.contracts.server import Serve
@@ -120,24 +118,6 @@ def check_rules(registry: Registry, rules: Sequence[Rule]) -> None:
             told = "The rule %d of kernel.rules is for tasks of the type %r, which nothing here is known to make. Known are: %s"
             known = ", ".join([*WITHOUT_WRAPPER, *wrappers])
             logging.getLogger("wingbeat.settings").warning(told, number, rule.type, known)
-
-
-def admin_of(registry: Registry, home: HomeFolder, engine: Engine) -> Admin:
-    """The admin that configuration chooses; without a choice, the one of the engine's name. Raises ConfigurationError."""
-    chosen = home.settings("kernel", KernelSettings)
-    offered = registry.names("admin")
-    name = chosen.admin or (offered[0] if len(offered) == 1 else chosen.engine)
-    if not offered:
-        raise ConfigurationError(
-            "There is no admin: nothing keeps what is registered.", hint="Install one: pip install wingbeat-admin."
-        )
-    if not chosen.admin and name not in offered:
-        raise ConfigurationError(
-            f"Several admins are installed ({', '.join(offered)}), and none has the name of the engine, {name!r}.",
-            hint="Choose with kernel.admin.",
-        )
-    made: Admin = registry.make("admin", name, home, engine)
-    return made
 
 
 def engine_of(registry: Registry, home: HomeFolder, inline: Executor | None, inlined: frozenset[str]) -> LocalEngine:

@@ -28,7 +28,6 @@ import msgspec
 
 from wingbeat.base.errors import ConfigurationError, ErrorKind
 from wingbeat.base.ids import attempt_folder
-from wingbeat.builtin.ensured import ensured
 from wingbeat.builtin.process import gang
 from wingbeat.builtin.process.adopt import until_gone
 from wingbeat.builtin.process.parents import Answer, ParentError, ParentKey, Parents
@@ -332,7 +331,7 @@ class ProcessExecutor:
         ]:  # in order of arrival: who waits while it is made is not overtaken
             if seen not in self._environments_seen:
                 self._tell.progress(request.id, AttemptPhase.INITIALIZING, "preparing the environment")
-            interpreter = await ensured(self._environments, *seen)
+            interpreter = await self._environments.ensure(*seen)
             self._environments_seen.add(seen)
             bundle = self._bundles.get(request.bundle)
             if bundle is None:
