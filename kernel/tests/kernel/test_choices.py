@@ -507,3 +507,13 @@ async def test_wrong_settings_from_a_program_are_told_without_the_frames_of_who_
     assert "given to the kernel" in raised.value.message
     assert [frame.name for frame in traceback.extract_tb(raised.tb)][1:] == ["__aenter__"]
     assert raised.value.__cause__ is None
+
+
+async def test_a_file_of_settings_that_cannot_be_read_is_told_alike(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wingbeat.toml").write_text("[kernel")
+    with pytest.raises(ConfigurationError, match=r"wingbeat.toml cannot be read: Expected") as raised:
+        async with Kernel(tmp_path / "home"):
+            pass
+    assert [frame.name for frame in traceback.extract_tb(raised.tb)][1:] == ["__aenter__"]
+    assert (raised.value.__cause__, raised.value.__suppress_context__) == (None, True)

@@ -59,14 +59,20 @@ class Configuration:
 
         project: The project's folder, with a ``wingbeat.toml`` or a ``[tool.wingbeat]`` table in its ``pyproject.toml``.
 
-    Raises:
-        ConfigurationError: A file cannot be read.
+    Files are read when they are first asked for, which raises ConfigurationError for one that cannot be read.
     """
 
     def __init__(self, given: Mapping[str, Mapping[str, Any]] | None = None, project: Path | None = None) -> None:
         self._told = given or {}
-        self._of_project = _project_layers(project or Path.cwd())
-        self._files = [*self._of_project, *_user_layer()]
+        self._project = project or Path.cwd()
+
+    @cached_property
+    def _of_project(self) -> list[tuple[str, Mapping[str, Any]]]:
+        return _project_layers(self._project)
+
+    @cached_property
+    def _files(self) -> list[tuple[str, Mapping[str, Any]]]:
+        return [*self._of_project, *_user_layer()]
 
     @cached_property
     def _given(self) -> Mapping[str, Mapping[str, Any]]:
@@ -255,4 +261,4 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"{file} cannot be read: {error}.") from error
+        raise ConfigurationError(f"{file} cannot be read: {error}.") from None
