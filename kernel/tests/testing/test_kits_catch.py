@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from wingbeat.testing import remains
+
 BROKEN = Path(__file__).with_name("broken")
 FILES = sorted(BROKEN.glob("*.py"))
 IDS = [file.stem for file in FILES]
@@ -62,8 +64,12 @@ def test_faults_are_found_by_the_tests_about_them(tmp_path):
         for name, made in broken(file).items()
         for test in sorted(made.caught_by)
     ]
-    found, output = failures(*tests, report=tmp_path / "report.xml", processes=4)
+    base = tmp_path / "base"
+    found, output = failures(*tests, f"--basetemp={base}", report=tmp_path / "report.xml", processes=4)
+    left = remains.begun_in(str(base))
+    remains.end(str(base))
     assert found == caught_by(FILES), output[-20_000:]
+    assert left == [], "attempts outlive the kernels of the tests that have failed in their midst"
 
 
 @pytest.mark.long

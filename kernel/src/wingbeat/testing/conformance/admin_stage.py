@@ -32,6 +32,8 @@ def launchplan(flow: Any, name: str, **more: Any) -> Definition:
 class AdminStage(Kit):
     """An admin over the engine of a home."""
 
+    runs_attempts = True
+
     def opened(self, home: TemporaryHome, engine: Engine) -> contextlib.AbstractAsyncContextManager[Admin]:
         """An admin that launches at `engine`, started; for as long as the context is entered."""
         raise NotImplementedError(

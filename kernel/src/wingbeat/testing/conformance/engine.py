@@ -44,6 +44,8 @@ def closure_of(workflow: Any) -> Closure:
 class EngineContract(Kit):
     """The contract of `wingbeat.contracts.engine.Engine` as tests."""
 
+    runs_attempts = True
+
     def opened(self, home: TemporaryHome) -> contextlib.AbstractAsyncContextManager[Engine]:
         """An engine that runs what is launched, for as long as the context is entered."""
         raise NotImplementedError(f"{type(self).__name__} has to say how an engine is reached: def opened(self, home)")

@@ -21,6 +21,7 @@ from typing import Any, ClassVar, NoReturn
 import pytest
 
 from wingbeat.calls import LET_GO_S_MAX, let_go
+from wingbeat.testing import remains
 from wingbeat.testing.home import TemporaryHome
 
 BLOCKED_S = 5.0
@@ -47,12 +48,16 @@ class Kit:
         settings: By section, what `Home.settings` gives to the factory.
 
         secrets: By name, what `Home.secret` gives.
+
+        runs_attempts: Attempts run in the home. They outlive the kernel that has begun them, as they should, and so a test that
+            fails in their midst: what is left of them ends with the test.
     """
 
     patience_s: ClassVar[float] = 45.0
     settle_s: ClassVar[float] = 3.0
     settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     secrets: ClassVar[Mapping[str, str]] = {}
+    runs_attempts: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Have every test of a kit end, also where a plugin never answers."""
@@ -67,9 +72,12 @@ class Kit:
         return "asyncio"
 
     @pytest.fixture
-    def home(self, tmp_path: Path) -> TemporaryHome:
+    def home(self, tmp_path: Path) -> Iterator[TemporaryHome]:
         """The home in which the plugin works; empty at first."""
-        return self.another_home(tmp_path, "home")
+        home = self.another_home(tmp_path, "home")
+        yield home
+        if self.runs_attempts:
+            remains.end(home.path)
 
     def another_home(self, folder: Path, name: str) -> TemporaryHome:
         """A home of its own, with the same settings."""
