@@ -12,7 +12,11 @@ import pytest
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.testing import check
+from wingbeat.testing.conformance.admin_told import ToldContract
+from wingbeat.testing.conformance.engine_quotas import QuotasContract
+from wingbeat.testing.conformance.journal_prune import PruneContract
 from wingbeat.testing.conformance.registered import kit
+from wingbeat.testing.conformance.storage_sweep import SweepContract
 from wingbeat.testing.home import TemporaryHome
 
 pytestmark = pytest.mark.timeout(180)
@@ -34,6 +38,18 @@ def test_what_keeps_its_contract_passes():
     (skipped,) = (result for result in results if result.outcome == "skipped")
     assert skipped.summary == "nobody knows what has come out: override told()"
     assert all(result.passed for result in results)
+
+
+@pytest.mark.parametrize(
+    ("seam", "name", "also"), [("journal", "sqlite", PruneContract), ("storage", "store", SweepContract)]
+)
+def test_what_can_be_done_besides_is_tested_by_its_name(seam, name, also):
+    assert issubclass(kit("wingbeat.builtin.plugin", seam, name), also)
+
+
+def test_what_cannot_be_is_not():
+    assert not issubclass(kit("p_elsewhere", "engine", "far"), QuotasContract)
+    assert not issubclass(kit("p_elsewhere", "admin", "far"), ToldContract)
 
 
 def test_what_does_not_fails_with_the_reason():

@@ -8,7 +8,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,18 +17,41 @@ from typing import Any
 import pytest
 
 from wingbeat.base.errors import ConfigurationError
+from wingbeat.contracts.admin import Notifying
+from wingbeat.contracts.artifacts import Artifacts
+from wingbeat.contracts.backfill import Backfilling
+from wingbeat.contracts.catalog import Trimmable
+from wingbeat.contracts.engine import Adjusting
+from wingbeat.contracts.journal import Prunable
+from wingbeat.contracts.projects import Surveying
+from wingbeat.contracts.references import Referring
+from wingbeat.contracts.refusals import Refusing
+from wingbeat.contracts.relaunch import Relaunching
+from wingbeat.contracts.storage import Sweepable
 from wingbeat.testing.conformance.admin import AdminContract
+from wingbeat.testing.conformance.admin_backfill import BackfillContract
+from wingbeat.testing.conformance.admin_projects import ProjectsContract
+from wingbeat.testing.conformance.admin_references import ReferencesContract
+from wingbeat.testing.conformance.admin_refusals import RefusalContract
+from wingbeat.testing.conformance.admin_relaunch import RelaunchContract
+from wingbeat.testing.conformance.admin_told import ToldContract
+from wingbeat.testing.conformance.artifacts import ArtifactsContract
 from wingbeat.testing.conformance.catalog import CatalogContract
+from wingbeat.testing.conformance.catalog_trim import TrimContract
 from wingbeat.testing.conformance.command import CommandContract
 from wingbeat.testing.conformance.engine import EngineContract
+from wingbeat.testing.conformance.engine_quotas import QuotasContract
 from wingbeat.testing.conformance.environment import EnvironmentsContract
 from wingbeat.testing.conformance.executor import ExecutorContract
 from wingbeat.testing.conformance.journal import JournalContract
+from wingbeat.testing.conformance.journal_prune import PruneContract
 from wingbeat.testing.conformance.kit import Kit
 from wingbeat.testing.conformance.notifier import NotifierContract
 from wingbeat.testing.conformance.observer import ObserverContract
 from wingbeat.testing.conformance.plugin import PluginContract, offers_of, registered
 from wingbeat.testing.conformance.storage import StorageContract
+from wingbeat.testing.conformance.storage_sweep import SweepContract
+from wingbeat.testing.home import TemporaryHome
 
 KITS: dict[str, type[Kit]] = {
     "executor": ExecutorContract,
@@ -42,6 +66,23 @@ KITS: dict[str, type[Kit]] = {
     "notifier": NotifierContract,
 }
 """The kits that need nothing but what was registered, by seam."""
+OPTIONAL: dict[str, Sequence[tuple[type, type[Kit]]]] = {
+    "catalog": ((Trimmable, TrimContract),),
+    "journal": ((Prunable, PruneContract),),
+    "storage": ((Sweepable, SweepContract),),
+    "engine": ((Adjusting, QuotasContract),),
+    "admin": (
+        (Artifacts, ArtifactsContract),
+        (Notifying, ToldContract),
+        (Backfilling, BackfillContract),
+        (Surveying, ProjectsContract),
+        (Referring, ReferencesContract),
+        (Refusing, RefusalContract),
+        (Relaunching, RelaunchContract),
+    ),
+}
+"""What can be done besides, and the kit for it, where nothing else has to be known. Not those of admins that give roles, set up
+places or forget: an admin may be that of a server where others work."""
 OWN = "kit"
 """In the place of a seam, for a test class that the plugin itself names in `PluginInfo.kits`."""
 SENDS_NOTHING = ("test_it_knows_its_channels", "test_closing_is_always_possible")
@@ -80,10 +121,22 @@ def kit(
             hint=f"There are kits for {', '.join(sorted(KITS))} and plugin; others want a test class.",
         )
     if seam == "command":
-        members |= _command(module, name)
-    else:
-        members |= _made(seam, _factory(module, seam, name))
-    return type(f"Test{seam.capitalize()}", (KITS[seam],), members)
+        return type("TestCommand", (KITS[seam],), {**members, **_command(module, name)})
+    factory = _factory(module, seam, name)
+    kits = (*_able(seam, factory, settings), KITS[seam])
+    return type(f"Test{seam.capitalize()}", kits, {**members, **_made(seam, factory)})
+
+
+def _able(seam: str, factory: Callable[..., Any], settings: Mapping[str, Mapping[str, Any]] | None) -> list[type[Kit]]:
+    """The kits for what it can do besides. One that cannot be made here has none, and its kit tells why."""
+    if seam not in OPTIONAL:
+        return []
+    with tempfile.TemporaryDirectory(prefix="wingbeat-kit-") as folder:
+        try:
+            made = factory(TemporaryHome(Path(folder), settings))
+        except (Exception, SystemExit):  # noqa: BLE001  # a plugin may raise anything
+            return []
+    return [kit for protocol, kit in OPTIONAL[seam] if isinstance(made, protocol)]
 
 
 def _factory(module: str, seam: str, name: str) -> Callable[..., Any]:
