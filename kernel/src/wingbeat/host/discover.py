@@ -18,9 +18,9 @@ from msgspec import Struct
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts import hookspecs
 from wingbeat.contracts.plugin import API_VERSION, PluginInfo, fits
-from wingbeat.host.installed import distribution_of
 from wingbeat.host.project import BundleSettings
 from wingbeat.host.registry import SLOW_S, Plugin, Registry
+from wingbeat.runtime.distributions import distribution_of
 
 _log = logging.getLogger("wingbeat.plugins")
 

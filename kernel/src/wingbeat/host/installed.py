@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError
+from wingbeat.runtime.distributions import distribution_of
 
 GROUP = "wingbeat"
 OWN = "builtin"
@@ -63,19 +64,6 @@ def _taken(name: str, target: str, other: str) -> ConfigurationError:
         f"There are two plugins {name!r}: of {one}, and of {two}.",
         hint=f"Uninstall one: pip uninstall {one.partition(' ')[0]}, or {two.partition(' ')[0]}.",
     )
-
-
-def distribution_of(target: str) -> str:
-    """Name and version of the distribution that a plugin's module comes from, without one that of Wingbeat itself; empty if it is
-    not known."""
-    import importlib.metadata  # dear: for errors and lists only
-
-    if not target:
-        return f"wingbeat {importlib.metadata.version('wingbeat')}"
-    for distribution in importlib.metadata.distributions():
-        if any(point.value == target for point in distribution.entry_points.select(group=GROUP)):
-            return f"{distribution.name} {distribution.version}"
-    return ""
 
 
 def _stamp() -> list[tuple[str, int]]:

@@ -16,9 +16,10 @@ from wingbeat.base.settings import Mistake, Said
 from wingbeat.host.config import GIVEN, Configuration, Setting
 from wingbeat.host.discover import BUILTIN, PluginSettings, boot
 from wingbeat.host.home import HomeFolder, home_path
-from wingbeat.host.installed import distribution_of, installed_plugins
+from wingbeat.host.installed import installed_plugins
 from wingbeat.host.registry import Command, Plugin, Registry
 from wingbeat.kernel.settings import OWN, KernelSettings, ProjectSettings
+from wingbeat.runtime.distributions import distribution_of
 from wingbeat.types.registry import register_box, registered_by
 
 S = TypeVar("S", bound=Struct)
@@ -162,7 +163,7 @@ def plugins_of(home: str | os.PathLike[str] | None = None, settings: Given | Non
         folder.use(registry, configuration.section("kernel", KernelSettings).of_home)
     views = []
     for name, target in {**BUILTIN, **_installed(place)}.items():
-        view = PluginView(name, target, distribution_of("" if name in BUILTIN else target), state="off")
+        view = PluginView(name, target, distribution_of(target), state="off")
         if name in broken:
             view = structs.replace(view, state="broken", problem=str(broken[name]))
         elif (plugin := registry.plugins.get(name)) is not None:

@@ -10,8 +10,8 @@ import time
 from collections.abc import Mapping
 from types import FrameType
 
-from wingbeat.host.installed import distribution_of
 from wingbeat.host.registry import Plugin, Registry
+from wingbeat.runtime.distributions import distribution_of
 
 BLOCKED_S = 10.0
 """A loop that has not turned for so long is told of."""

@@ -49,7 +49,9 @@ class Plugin(NamedTuple):
     @property
     def named(self) -> str:
         """What it is, and which distribution it comes from; where nobody knows, its place."""
-        return f"{self.told} ({distribution_of(self.target.partition(':')[0]) or self.target})"
+        from wingbeat.runtime.distributions import distribution_with  # for errors only
+
+        return f"{self.told} ({distribution_with(self.target) or self.target})"
 
     def failed(self, call: str, why: str) -> PluginFailed:
         """The error that says so."""
@@ -179,19 +181,3 @@ class _Deadline:
         else:
             os.write(2, f"{error}\n".encode())
             end(self._come_to)
-
-
-def distribution_of(module: str) -> str:
-    """Name and version of the distribution that a module comes from; empty if that is not known."""
-    import importlib.metadata  # dear: for errors only
-
-    package = module.partition(".")[0]
-    try:
-        for found in importlib.metadata.distributions():
-            points = found.entry_points.select(group="wingbeat")
-            if any(point.value.partition(":")[0].partition(".")[0] == package for point in points):
-                return f"{found.name} {found.version}"
-        names = importlib.metadata.packages_distributions().get(package, ())
-        return f"{names[0]} {importlib.metadata.version(names[0])}" if names else ""
-    except Exception:  # noqa: BLE001  # metadata of others may be damaged; this is for a message
-        return ""
