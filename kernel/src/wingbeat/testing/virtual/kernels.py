@@ -109,7 +109,9 @@ class Kernel:
         except Gone:
             return False
         except Exception as error:  # noqa: BLE001  # the world has its faults
-            self.world.note(self.name, f"does not start: {type(error).__name__}")  # its text may hold the path of a file
+            self.world.note(
+                self.name, f"does not start: {type(error).__name__}"
+            )  # its text may hold the path of a file
             self.world.check(not self.world.calm, "I1", f"{self.name} does not start: {type(error).__name__}: {error}")
             self.failed = True
             self.kill("as it did not start")
