@@ -26,6 +26,17 @@ def test_a_map_is_one_node_over_the_inputs_given_in_the_call(project):
     assert closure.workflow.outputs == {"o0": Promise("n0")}
 
 
+def test_bounds_that_bound_nothing_are_none(project):
+    """As in Flyte: a concurrency of 0 is no limit, and of a ratio of 1 no item may fail, so that none is missing."""
+    closure = project.closed("""
+        @workflow
+        def flow(xs: list[int]) -> list[int]:
+            return map_task(number, concurrency=0, min_success_ratio=1.0)(xs)
+    """)
+    assert closure.workflow.nodes[0].kind == MapSpec(("n",))
+    assert closure.workflow.interface.outputs[0].type == ListType(Simple("int"))
+
+
 def test_what_is_bound_may_be_a_constant_and_lists_come_by_position_or_name(project):
     closure = project.closed("""
         @workflow
@@ -136,7 +147,7 @@ def test_a_task_without_output_is_mapped_for_its_effects(project):
         ("map_task(pair)(xs)", "gives 2 outputs"),
         ("map_task(len)(xs)", "takes a task, a workflow or a launch plan"),
         ("map_task(map_task(number))(xs)", "takes a task, a workflow or a launch plan"),
-        ("map_task(number, concurrency=0)(xs)", "concurrency is at least 1"),
+        ("map_task(number, concurrency=-1)(xs)", "concurrency is at least 0"),
         ("map_task(number, min_successes=-1)(xs)", "min_successes is at least 0"),
         ("map_task(number, min_success_ratio=1.5)(xs)", "min_success_ratio is between 0 and 1"),
         ("total(map_task(number, min_successes=1)(xs))", "takes 'ns' as list[int], but n0.o0"),

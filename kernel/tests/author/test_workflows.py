@@ -260,6 +260,8 @@ def test_a_graph_that_would_explode_is_refused_before_it_is_built(project):
         ("3 in items(x)", "a promise"),
         ("len(items(x))", "len()"),
         ("f'{number(x)}'", "a promise in a text"),
+        ("number(x).foo(a=1)", "a call of a promise"),
+        ("number(x).with_overrides(retries=2)", "Options stand before the call"),
         ("str(number(x))", "a promise in a text"),
         ("'%s' % number(x)", "a promise"),
         ("int(number(x))", "int(), float()"),

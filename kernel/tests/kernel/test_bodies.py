@@ -14,7 +14,35 @@ from wingbeat.base.errors import ConflictError, ErrorKind
 COUNT = itertools.count()
 SOURCE = """
     import asyncio, os, signal, time
-    from wingbeat import ExecutionFailed, NonRetryable, approve, gather, map_task, task, wait_for_input, workflow
+    from wingbeat import (
+        ExecutionFailed, LaunchPlan, NonRetryable, approve, current, gather, map_task, task, wait_for_input, workflow,
+    )
+
+    @workflow(retries=1)
+    async def numbered(n: int) -> int:
+        first = await works(n)
+        if current().attempt == 0:
+            raise ValueError("the first time")
+        return first + current().attempt
+
+    class ExecutionTimedOut(Exception):
+        pass
+
+    @task
+    def pretends(n: int) -> int:
+        raise ExecutionTimedOut("not really")
+
+    @workflow
+    def pretending(n: int) -> int:
+        return pretends(n)
+
+    @workflow(timeout="0.3s")
+    def slow(n: int) -> int:
+        return approve("never", n)
+
+    @workflow
+    def waiting(n: int) -> int:
+        return LaunchPlan(slow)(n)
 
     @task
     def breaks(n: int) -> int:
@@ -219,6 +247,19 @@ async def test_a_body_is_run_again_if_the_failed_call_may_be(kernel, flows):
     error, view = await failed(kernel, flows.given_up)
     assert (error.code, error.retryable) == ("NonRetryable", False)
     assert [node.id for node in view.nodes] == ["n0", "n0.never-0"]
+
+
+async def test_the_turns_of_a_body_are_told_one_number_of_the_attempt(kernel, flows):
+    """How often it has failed before: a turn that tells another number than the one before would call something else."""
+    execution = await kernel.launch(flows.numbered, {"n": 3})
+    assert await execution.result() == 4
+
+
+@pytest.mark.parametrize(("name", "phase"), [("pretending", "FAILED"), ("waiting", "FAILED"), ("slow", "TIMED_OUT")])
+async def test_an_execution_has_timed_out_if_it_took_longer_itself(kernel, flows, name, phase):
+    """Not as a child of it did, or a task raises something of that name."""
+    error, view = await failed(kernel, getattr(flows, name))
+    assert (error.code, view.phase) == ("ExecutionTimedOut", phase)
 
 
 async def test_a_call_that_was_lost_is_not_taken_for_a_lost_body(kernel, flows):

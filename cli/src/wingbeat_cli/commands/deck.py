@@ -14,6 +14,8 @@ from wingbeat_cli.group import HELP
 if TYPE_CHECKING:
     from wingbeat.kernel import Kernel
 
+_TOLD_MAX = 5
+
 
 @click.command("deck", context_settings=HELP)
 @execution_argument()
@@ -26,10 +28,13 @@ if TYPE_CHECKING:
     "--out", type=click.Path(dir_okay=False, allow_dash=True), metavar="FILE", help="Copy it to FILE; '-' prints it."
 )
 def command(id_: str, node: str, attempt: int | None, opening: bool, out: str | None) -> int:
-    """Print the path of the page that a node has made, or show or copy the page."""
+    """Print the path of the page that a node has made, or show or copy the page; of a map, that of the first item that has one."""
     from wingbeat_cli.door import reading
 
-    path = reading(lambda kernel: _find(kernel, id_, node, attempt))
+    (of, path), *others = reading(lambda kernel: _find(kernel, id_, node, attempt))
+    if others:
+        told = ", ".join(other for other, _ in others[:_TOLD_MAX]) + (", …" if len(others) > _TOLD_MAX else "")
+        click.echo(f"this is the page of {of}; these have one too: {told}", err=True)
     if out == "-":
         sys.stdout.flush()
         sys.stdout.buffer.write(path.read_bytes())
@@ -46,21 +51,20 @@ def command(id_: str, node: str, attempt: int | None, opening: bool, out: str | 
     return 0
 
 
-async def _find(kernel: Kernel, id_: str, node: str, attempt: int | None) -> Path:
-    """Raises `NotFound`."""
+async def _find(kernel: Kernel, id_: str, node: str, attempt: int | None) -> list[tuple[str, Path]]:
+    """The newest page of the node, or of each of its items. Raises `NotFound`."""
     from wingbeat.base.errors import NotFound
     from wingbeat_cli.commands.logs import Chosen
 
     view = await (await kernel.get(id_)).describe()
     await kernel.bring_logs(id_)
-    numbers: list[tuple[str, int]] = []
+    found: list[tuple[str, Path]] = []
     for each in Chosen(view, node, kernel).nodes:
         known = sorted({*(a.number for a in each.attempts), *kernel.attempts(id_, each.id)}, reverse=True)
-        numbers += [(each.id, number) for number in known if attempt in {None, number}]
-    for found, number in numbers:
-        path = kernel.deck_path(id_, found, number)
-        if path.is_file():
-            return path
+        paths = [kernel.deck_path(id_, each.id, number) for number in known if attempt in {None, number}]
+        found += [(each.id, path) for path in paths if path.is_file()][:1]
+    if found:
+        return found
     which = "" if attempt is None else f", attempt {attempt},"
     raise NotFound(
         f"node {node} of execution {id_}{which} has made no page", hint="a task makes one with wingbeat.current().deck"

@@ -42,11 +42,11 @@ def map_task(
     Args:
         entity: What is called, or a `functools.partial` of it.
 
-        concurrency: How many items are under way at once; left out, as many as the executor takes.
+        concurrency: How many items are under way at once; left out, or 0, as many as the executor takes.
 
         min_successes: So many items have to succeed; with either bound, the output of an item that failed is None.
 
-        min_success_ratio: This share of the items has to succeed.
+        min_success_ratio: This share of the items has to succeed; 1 alone is all of them, as without it.
 
     Raises:
         CompileError: It is nothing that can be called for each item, or a bound is out of range.
@@ -62,7 +62,7 @@ def map_task(
             hint="Decorate it with @task; to map over a map, put the inner one into a workflow.",
         )
     for name, value, lowest, highest in (
-        ("concurrency", concurrency, 1, None),
+        ("concurrency", concurrency, 0, None),
         ("min_successes", min_successes, 0, None),
         ("min_success_ratio", min_success_ratio, 0, 1),
     ):
@@ -74,8 +74,9 @@ def map_task(
         if value < lowest or (highest is not None and value > highest):
             limits = f"at least {lowest}" if highest is None else f"between {lowest} and {highest}"
             raise CompileError(f"map_task: {name} is {limits}, not {value} ({where}): {where.text}")
-    ratio = None if min_success_ratio is None else float(min_success_ratio)
-    return Mapped(entity, args, bound, MapSpec((), concurrency, min_successes, ratio), where)
+    all_of_them = min_success_ratio is None or (min_success_ratio == 1 and min_successes is None)
+    ratio = None if all_of_them else float(min_success_ratio or 0)
+    return Mapped(entity, args, bound, MapSpec((), concurrency or None, min_successes, ratio), where)
 
 
 class Mapped(Generic[P, R]):

@@ -104,6 +104,15 @@ def _refusing(what: str) -> Callable[..., NoReturn]:
     return method
 
 
+def _called(self: Promised, *args: object, **options: object) -> NoReturn:
+    if self._path and self._path[-1] in ("override", "with_overrides"):  # the second is Flyte's
+        where = users_line()
+        raise CompileError(
+            f"Options stand before the call ({where}): {where.text}", hint="They are the task's: write 'TASK.override(…)(INPUTS)'."
+        )
+    _refuse("a call of a promise")
+
+
 def _comparing(op: str) -> Callable[..., Condition]:
     def method(self: Promised, other: object) -> Condition:
         from wingbeat.author.condition import Comparison
@@ -135,7 +144,6 @@ _REFUSED = {
     "a promise in a text": "str format bytes",
     "a path made of a promise": "fspath",
     "an assignment to an item of a promise": "setitem delitem",
-    "a call of a promise": "call",
     "'with' on a promise": "enter exit aenter aexit",
     "'await' on a promise": "await",
 }
@@ -147,7 +155,8 @@ for _op in ("eq", "ne", "lt", "le", "gt", "ge"):
 for _name, _word in (("and", "all"), ("or", "any")):
     setattr(Promised, f"__{_name}__", _combining(_word, reflected=False))
     setattr(Promised, f"__r{_name}__", _combining(_word, reflected=True))
-setattr(Promised, "__invert__", _inverted)  # noqa: B010  # as the others
+setattr(Promised, "__call__", _called)  # noqa: B010  # as the others
+setattr(Promised, "__invert__", _inverted)  # noqa: B010
 
 
 class Several(Node):

@@ -176,7 +176,7 @@ class InlineExecutor:
         directory = f"{self._attempts}/{folder}" if self._attempts else ""
         return here.Here(
             request.id, request.task.name, directory, self._io, checkpoint=request.checkpoint,
-            tell=self._advanced, prints=False,
+            tell=self._advanced, prints=False, number=None if request.replay is None else request.replay.retries,
         )  # fmt: skip
 
     def _advanced(self, place: here.Here, said: report.Report) -> None:

@@ -105,12 +105,16 @@ class Replay(Struct, frozen=True, gc=False, omit_defaults=True):
         history: What became of that, in the order in which it happened.
 
         references: What it names of what others have registered, by the ids.
+
+        retries: How often it has failed before and was begun again: what it is told its attempt's number is, as each turn is an
+            attempt.
     """
 
     began_at: float
     calls: tuple[Made, ...] = ()
     history: tuple[Recorded, ...] = ()
     references: dict[str, StoredDefinition] = {}
+    retries: int = 0
 
 
 class Progress(Struct, frozen=True, gc=False, omit_defaults=True):

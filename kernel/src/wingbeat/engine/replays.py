@@ -23,7 +23,7 @@ def replay_of(machine: Machine, address: int) -> Replay:
     )
     task = machine.graph.task(address)
     assert task is not None
-    return Replay(node.began_at or 0.0, made, history, task.references)
+    return Replay(node.began_at or 0.0, made, history, task.references, node.user_failures + node.system_failures)
 
 
 def _recorded(machine: Machine, number: int) -> Recorded:

@@ -49,7 +49,9 @@ def settle(m: Machine, number: int, at: float) -> None:
     if scope.phase is ExecutionPhase.ABORTING:
         _conclude(m, number, ExecutionPhase.ABORTED, at)
     elif scope.phase is ExecutionPhase.FAILING:
-        timed_out = scope.error is not None and scope.error.code == EXECUTION_TIMED_OUT
+        error = scope.error
+        # An error of this code that is a node's is a child's, or of a class of the user's that has that name.
+        timed_out = error is not None and error.code == EXECUTION_TIMED_OUT and not error.node
         _conclude(m, number, ExecutionPhase.TIMED_OUT if timed_out else ExecutionPhase.FAILED, at)
     elif not scope.remaining and scope.error is None:
         _succeed(m, number, at)

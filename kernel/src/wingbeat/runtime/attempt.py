@@ -174,7 +174,10 @@ def _attempt(job: Job, inputs: bytes, spare: str, control: int) -> int:
     """Perform the job and write ``outputs`` or ``error``; returns the exit code."""
     io = AttemptIO(job.storages, f"{job.own}/{files.SCRATCH}")
     shared = "" if job.member is None else job.directory
-    place = here.enter(here.Here(job.id, job.task, job.shown, io, deck_bytes_max=job.deck_bytes_max, shared=shared))
+    number = None if job.replay is None else job.replay.retries
+    place = here.enter(
+        here.Here(job.id, job.task, job.shown, io, deck_bytes_max=job.deck_bytes_max, shared=shared, number=number)
+    )
     plugged.end_by(lambda outcome: _end(job, place, outcome), job.run_s)
     outcome: object
     try:

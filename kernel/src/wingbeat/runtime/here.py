@@ -33,6 +33,8 @@ class Here:
 
         shared: Where the attempt's checkpoint is, if not in the directory.
 
+        number: What user code is told the attempt's number is, if not that of its id.
+
     Attributes:
         current: What user code was given, if it has asked.
 
@@ -49,6 +51,7 @@ class Here:
         "directory",
         "id",
         "io",
+        "number",
         "prints",
         "reporter",
         "secrets",
@@ -69,8 +72,9 @@ class Here:
         tell: Callable[[Here, Report], None] | None = None,
         prints: bool = True,
         shared: str = "",
+        number: int | None = None,
     ) -> None:
-        self.shared = shared
+        self.shared, self.number = shared, number
         self.id, self.task, self.directory, self.io = id, task, directory, io
         self.checkpoint, self.deck_bytes_max, self.tell, self.prints = checkpoint, deck_bytes_max, tell, prints
         self.current: Current | None = None

@@ -49,13 +49,15 @@ class Current:
 
         node: Id of the node.
 
-        attempt: Number of the attempt, from 0. Of the body of a dynamic workflow each turn is one.
+        attempt: Number of the attempt, from 0. Of the body of a dynamic workflow: how often it has failed and was tried again; its
+            turns are told the same.
 
         task: Name of the task.
     """
 
     def __init__(self, place: here.Here) -> None:
-        self.execution, self.node, self.attempt = split_attempt_id(place.id)
+        self.execution, self.node, number = split_attempt_id(place.id)
+        self.attempt = number if place.number is None else place.number
         self.task = place.task
         self._place = place
         tell = None if place.tell is None else partial(place.tell, place)

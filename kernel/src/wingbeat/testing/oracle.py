@@ -493,7 +493,7 @@ _OF_FACT: dict[type, Callable[[Oracle, Any], None]] = {
 
 
 def _timed_out(error: ErrorInfo | None) -> bool:
-    return error is not None and error.code == EXECUTION_TIMED_OUT
+    return error is not None and error.code == EXECUTION_TIMED_OUT and not error.node
 
 
 def _read(reads: dict[str, Read], known: Known) -> Literals:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import re
 import sys
 import time
 from collections import Counter
@@ -32,6 +33,11 @@ class Failure(Struct, frozen=True):
     what: str
     options: Options = DEFAULTS
 
+    @property
+    def kept(self) -> str:
+        """Which promise is not kept: what is told, without what differs from world to world."""
+        return re.sub(r"[\d(\[{<'\"].*", "", self.what, flags=re.DOTALL)
+
     def command(self) -> str:
         """What runs it again."""
         told = [f"--seed {self.seed}"]
@@ -54,21 +60,24 @@ def fails(seed: int, options: Options = DEFAULTS, fired: Counter[str] | None = N
 
 
 def shrunk(failure: Failure) -> Failure:
-    """A failure with as few kinds of fault, as little nesting and as short a storm as still fails."""
-    for depth in range(3):
-        smaller = fails(failure.seed, Options(failure.options.off, depth, failure.options.storm))
-        if smaller is not None:
-            failure = smaller
-            break
+    """A failure with as few kinds of fault, as little nesting and as short a storm as still fails, in the same way."""
+    kept = failure.kept
+
+    def smaller(off: frozenset[str], depth: int, storm: int) -> Failure | None:
+        found = fails(failure.seed, Options(off, depth, storm))
+        return found if found is not None and found.kept == kept else None
+
+    found, o = failure, failure.options
+    found = next(filter(None, (smaller(o.off, depth, o.storm) for depth in range(3))), found)
     for kind in KINDS:
-        o = failure.options
-        failure = fails(failure.seed, Options(o.off | {kind}, o.depth, o.storm)) or failure
-    step = failure.options.storm // 2
+        o = found.options
+        found = smaller(o.off | {kind}, o.depth, o.storm) or found
+    step = found.options.storm // 2
     while step:
-        o = failure.options
-        smaller = fails(failure.seed, Options(o.off, o.depth, o.storm - step)) if step <= o.storm else None
-        failure, step = (smaller, step) if smaller is not None else (failure, step // 2)
-    return failure
+        o = found.options
+        less = smaller(o.off, o.depth, o.storm - step) if step <= o.storm else None
+        found, step = (less, step) if less is not None else (found, step // 2)
+    return found
 
 
 def _chunk(seeds: range) -> tuple[Counter[str], list[Failure]]:
