@@ -15,7 +15,7 @@ COUNT = itertools.count()
 SOURCE = """
     import asyncio, os, signal, time
     from wingbeat import (
-        ExecutionFailed, LaunchPlan, NonRetryable, approve, current, gather, map_task, task, wait_for_input, workflow,
+        ExecutionFailed, LaunchPlan, NonRetryable, approve, cond, current, gather, map_task, task, wait_for_input, workflow,
     )
 
     @workflow(retries=1)
@@ -43,6 +43,22 @@ SOURCE = """
     @workflow
     def waiting(n: int) -> int:
         return LaunchPlan(slow)(n)
+
+    @workflow
+    def inside(n: int) -> int:
+        return works(slow(n))
+
+    @workflow
+    def mapped(n: int) -> list[int]:
+        return map_task(slow)([n, n])
+
+    @workflow
+    async def awaited(n: int) -> int:
+        return await slow(n)
+
+    @workflow
+    def in_an_arm(n: int) -> int:
+        return cond(n > 0, lambda: slow(n), lambda: works(n))
 
     @task
     def breaks(n: int) -> int:
@@ -260,6 +276,13 @@ async def test_an_execution_has_timed_out_if_it_took_longer_itself(kernel, flows
     """Not as a child of it did, or a task raises something of that name."""
     error, view = await failed(kernel, getattr(flows, name))
     assert (error.code, view.phase) == ("ExecutionTimedOut", phase)
+
+
+@pytest.mark.parametrize("name", ["inside", "mapped", "awaited", "in_an_arm"])
+async def test_a_workflow_inside_another_has_its_own_timeout(kernel, flows, name):
+    error, view = await failed(kernel, getattr(flows, name))
+    assert (error.code, view.phase) == ("TimedOut", "FAILED")
+    assert "slow took longer than its timeout of 0.3 s." in error.message
 
 
 async def test_a_call_that_was_lost_is_not_taken_for_a_lost_body(kernel, flows):

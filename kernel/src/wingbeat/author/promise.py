@@ -108,7 +108,8 @@ def _called(self: Promised, *args: object, **options: object) -> NoReturn:
     if self._path and self._path[-1] in ("override", "with_overrides"):  # the second is Flyte's
         where = users_line()
         raise CompileError(
-            f"Options stand before the call ({where}): {where.text}", hint="They are the task's: write 'TASK.override(…)(INPUTS)'."
+            f"Options stand before the call ({where}): {where.text}",
+            hint="They are the task's: write 'TASK.override(…)(INPUTS)'.",
         )
     _refuse("a call of a promise")
 

@@ -230,7 +230,7 @@ def workflow(fn: Any = None, /, **options: Any) -> Any:
 
         failure_policy: Whether the rest goes on as far as it can when a node fails. Static workflows only.
 
-        timeout: Bound on a whole execution.
+        timeout: Bound on a whole execution, or where it is called in another workflow, on that call.
 
         on_failure: A task or workflow that runs when it has failed or was aborted, before that is final. It is given the
             inputs that it has in common with the workflow, and an input ``error: Failure`` if it has one.

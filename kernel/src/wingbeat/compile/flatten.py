@@ -257,10 +257,14 @@ class _Flatten:
 
 
 def _keeps(callee: WorkflowSpec, caller: WorkflowSpec) -> bool:
-    """Whether a workflow has a failure policy or handler that is its own."""
-    return callee.on_failure is not None or (
-        callee.failure_policy is not caller.failure_policy
-        and callee.failure_policy is FailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE
+    """Whether a workflow has a failure policy, handler or timeout that is its own."""
+    return (
+        callee.on_failure is not None
+        or callee.timeout_s is not None
+        or (
+            callee.failure_policy is not caller.failure_policy
+            and callee.failure_policy is FailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE
+        )
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wingbeat.machine import scopes
-from wingbeat.machine.effect import SetTimer
 from wingbeat.machine.event import Admitted, Launched
 from wingbeat.machine.fact import Began, Lined, NodeSucceeded
 from wingbeat.spec.phase import ExecutionPhase
@@ -33,8 +32,6 @@ def admitted(m: Machine, event: Admitted) -> None:
 
 def _begin(m: Machine, given: Launched | Lined, at: float) -> None:
     m.say(Began(at, given.seed, given.reusable, given.source, given.left))
-    if m.plan.timeout_s is not None:
-        m.ask(SetTimer(at + m.plan.timeout_s, "execution"))
     for node in sorted(given.recovered):
         m.say(NodeSucceeded(node, at, given.recovered[node], source=given.source))
     scopes.start(m, 0, at)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wingbeat.machine import bodies, gates
+from wingbeat.machine import bodies, gates, scopes
 from wingbeat.machine.effect import Cancel, CancelChild, LaunchChild, Load, Lookup, Publish, SetTimer, Submit
 from wingbeat.machine.graph import is_item
+from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.spec.plan import ChildKind, GateKind, MapKind
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ def ask_again(m: Machine) -> None:
         retry_timers(m, address)
     for address in sorted(state.publishing):
         m.ask(Publish(address))
-    if m.plan.timeout_s is not None and state.began_at is not None:
-        m.ask(SetTimer(state.began_at + m.plan.timeout_s, "execution"))
+    for number, scope in enumerate(state.scopes):
+        if scope.phase in (ExecutionPhase.RUNNING, ExecutionPhase.SUCCEEDING):
+            scopes.timer(m, number)
 
 
 def _under_way(m: Machine, address: int) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wingbeat.machine import bodies
-from wingbeat.machine.effect import Finish
+from wingbeat.machine.effect import Finish, SetTimer
 from wingbeat.machine.fact import NodeEnded, NodeSucceeded, Opened, Turned
 from wingbeat.machine.values import resolve
 from wingbeat.spec.literal import Inline, Literals
@@ -18,17 +18,25 @@ from wingbeat.types import ValueMismatch
 if TYPE_CHECKING:
     from wingbeat.machine.step import Machine
 
-EXECUTION_TIMED_OUT = "ExecutionTimedOut"
+EXECUTION_TIMED_OUT, TIMED_OUT = "ExecutionTimedOut", "TimedOut"
 _FAILED = (NodePhase.FAILED, NodePhase.TIMED_OUT)
 
 
 def start(m: Machine, number: int, at: float) -> None:
     """Begin with a scope: start what waits for nothing."""
+    timer(m, number)
     base, waits, nodes = m.graph.bases[number], m.state.waits, m.state.nodes
     count = len(m.graph.plans[number].nodes)
     ready = [i for i in range(base, base + count) if not waits[i] and nodes[i].phase is NodePhase.NOT_STARTED]
     m.start(ready, at)
     settle(m, number, at)
+
+
+def timer(m: Machine, number: int) -> None:
+    """A scope that has begun, and whose workflow has a timeout, is told when that is over."""
+    began_at, timeout_s = m.state.scopes[number].began_at, m.graph.plans[number].timeout_s
+    if timeout_s is not None and began_at is not None:
+        m.ask(SetTimer(began_at + timeout_s, "execution" if number == 0 else "workflow", number or -1))
 
 
 def open_for(m: Machine, parent: int, plan: Plan, inputs: Literals, at: float) -> None:
@@ -50,8 +58,8 @@ def settle(m: Machine, number: int, at: float) -> None:
         _conclude(m, number, ExecutionPhase.ABORTED, at)
     elif scope.phase is ExecutionPhase.FAILING:
         error = scope.error
-        # An error of this code that is a node's is a child's, or of a class of the user's that has that name.
-        timed_out = error is not None and error.code == EXECUTION_TIMED_OUT and not error.node
+        # An error of these codes that is a node's is a child's, or of a class of the user's that has that name.
+        timed_out = error is not None and error.code in (EXECUTION_TIMED_OUT, TIMED_OUT) and not error.node
         _conclude(m, number, ExecutionPhase.TIMED_OUT if timed_out else ExecutionPhase.FAILED, at)
     elif not scope.remaining and scope.error is None:
         _succeed(m, number, at)
@@ -69,11 +77,13 @@ def turn_failing(m: Machine, number: int, error: ErrorInfo, at: float) -> None:
         _stop_all(m, number, "failing", reason, at)
 
 
-def timed_out(m: Machine, at: float) -> None:
-    """The execution has taken too long."""
-    message = f"The execution took longer than its timeout of {m.plan.timeout_s:g} s."
-    turn_failing(m, 0, ErrorInfo(EXECUTION_TIMED_OUT, message, retryable=False), at)
-    settle(m, 0, at)
+def timed_out(m: Machine, number: int, at: float) -> None:
+    """A scope has taken too long."""
+    plan = m.graph.plans[number]
+    who, code = (f"The workflow {plan.name}", TIMED_OUT) if number else ("The execution", EXECUTION_TIMED_OUT)
+    message = f"{who} took longer than its timeout of {plan.timeout_s:g} s."
+    turn_failing(m, number, ErrorInfo(code, message, retryable=False), at)
+    settle(m, number, at)
 
 
 def abort(m: Machine, number: int, reason: str, at: float, error: ErrorInfo | None = None) -> None:
@@ -179,4 +189,5 @@ def _ended(m: Machine, number: int, at: float) -> None:
     elif scope.phase is ExecutionPhase.ABORTED:
         m.end(scope.parent, NodePhase.ABORTED, None, at, scope.reason)
     else:
-        m.end(scope.parent, NodePhase.FAILED, scope.error, at)
+        phase = NodePhase.TIMED_OUT if scope.phase is ExecutionPhase.TIMED_OUT else NodePhase.FAILED
+        m.end(scope.parent, phase, scope.error, at)

@@ -159,8 +159,9 @@ class Machine:
         """Whether the event is about something that this execution has."""
         if not isinstance(event, TimerFired):
             return type(event) in _OF_ALL or self.knows(event.node)  # type: ignore[union-attr]
-        if event.kind == "execution":
-            return self.plan.timeout_s is not None
+        if event.kind in ("execution", "workflow"):
+            scope = max(event.node, 0)
+            return scope < len(self.graph.plans) and self.graph.plans[scope].timeout_s is not None
         known = self.knows(event.node)
         if known and event.kind in ("run", "queue", "total"):
             task = self.graph.task(event.node)
@@ -309,8 +310,8 @@ class Machine:
     def _timer_fired(self, event: TimerFired) -> None:
         address = event.node
         node = self.state.seen(address)
-        if event.kind == "execution":
-            scopes.timed_out(self, event.at)
+        if event.kind in ("execution", "workflow"):
+            scopes.timed_out(self, max(event.node, 0), event.at)
         elif event.kind == "lookup":
             if self.looking(address):
                 self.ask(Lookup(address))

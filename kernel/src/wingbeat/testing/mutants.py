@@ -380,7 +380,29 @@ def _system_failures_are_not_retried() -> Any:
 
 
 def _the_execution_does_not_time_out() -> Any:
-    return patch.object(scopes, "timed_out", lambda m, at: None)
+    return _not_timed_out(lambda number: number == 0)
+
+
+def _workflows_inside_do_not_time_out() -> Any:
+    return _not_timed_out(lambda number: number > 0)
+
+
+def _not_timed_out(spared: Callable[[int], bool]) -> Any:
+    real = scopes.timed_out
+
+    def timed_out(m: Machine, number: int, at: float) -> None:
+        if not spared(number):
+            real(m, number, at)
+
+    return patch.object(scopes, "timed_out", timed_out)
+
+
+def _restarts_forget_the_time_of_workflows_inside() -> Any:
+    def timer(m: Machine, number: int) -> None:
+        if number == 0:
+            scopes.timer(m, number)
+
+    return patch.object(restart, "scopes", SimpleNamespace(timer=timer))
 
 
 def _failing_immediately_goes_on() -> Any:
@@ -477,12 +499,15 @@ MUTANTS: dict[str, Plant] = {
     "waits for a start time out early": _timers_come_early("queue"),
     "nodes time out early": _timers_come_early("total"),
     "the execution times out early": _timers_come_early("execution"),
+    "workflows inside time out early": _timers_come_early("workflow"),
     "gates open at any timer": _gates_open_at_any_timer,
     "questions are answered for the user": _questions_are_answered_for_the_user,
     "children are given something else": _children_are_given_something_else,
     "bodies call something else": _bodies_call_something_else,
     "gates do not time out": _gates_do_not_time_out,
     "the execution does not time out": _the_execution_does_not_time_out,
+    "workflows inside do not time out": _workflows_inside_do_not_time_out,
+    "restarts forget the time of workflows inside": _restarts_forget_the_time_of_workflows_inside,
     "the last arm is taken": _the_last_arm_is_taken,
     "conditions are inverted": _conditions_are_inverted,
     "joins give something else": _zeros(branches),

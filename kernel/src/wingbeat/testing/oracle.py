@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 SYSTEM = RetrySpec(count=3, delay_s=0.1, factor=3.0, delay_s_max=30.0, jitter=0.5)
 """As documented: how failures are tried again that are not the user's."""
-EXECUTION_TIMED_OUT = "ExecutionTimedOut"
+TIMED_OUT = ("ExecutionTimedOut", "TimedOut")
+"""Codes of errors of workflows, not of nodes, that took too long."""
 _FAILED = ("FAILED", "TIMED_OUT")
 _NONE = Inline(None)
 
@@ -45,6 +46,7 @@ class Part(Struct):
     error: ErrorInfo | None = None
     aborted: str = ""
     outputs: Literals | None = None
+    began_at: float = 0.0
 
 
 class Items(Struct):
@@ -90,7 +92,6 @@ class Oracle:
         self.answers: set[tuple[type, int, float]] | None = None
         self.called: dict[tuple[int, str], list[tuple[str, Literals]]] | None = None
         self.times = Times()
-        self.began_at = 0.0
 
     def read(self) -> None:
         for fact in self.world.durable:
@@ -161,7 +162,7 @@ class Oracle:
             raise Broken("a map of which too many items have failed does not go on")
 
     def began(self, fact: f.Began) -> None:
-        self.parts[0].begun, self.began_at = True, fact.at
+        self.parts[0].begun, self.parts[0].began_at = True, fact.at
 
     def queued(self, fact: f.AttemptQueued) -> None:
         self._start(fact.node)
@@ -221,7 +222,7 @@ class Oracle:
             book = self._called(fact, number)
             if not fact.key and fact.inputs != self._given(fact.parent):
                 raise Broken("a workflow is given what its bindings say")
-        part = Part(book, Known(fact.inputs, self.count, self._node))
+        part = Part(book, Known(fact.inputs, self.count, self._node), began_at=fact.at)
         self.parts.append(part)
         self.bases.append(self.count)
         self.count += len(book.plan.nodes)
@@ -429,8 +430,8 @@ class Oracle:
             part.outputs = fact.outputs
         if fact.phase == "SUCCEEDING":
             return
-        if fact.phase == "FAILING" and fact.scope == 0 and _timed_out(fact.error):
-            check_over(self.began_at, part.book.workflow.timeout_s, fact.at, "an execution goes on")
+        if fact.phase == "FAILING" and _timed_out(fact.error):
+            check_over(part.began_at, part.book.workflow.timeout_s, fact.at, "a workflow goes on")
         if fact.phase == "SUCCEEDED":
             if part.failed:
                 raise Broken("a workflow in which a node has failed does not succeed")
@@ -493,7 +494,7 @@ _OF_FACT: dict[type, Callable[[Oracle, Any], None]] = {
 
 
 def _timed_out(error: ErrorInfo | None) -> bool:
-    return error is not None and error.code == EXECUTION_TIMED_OUT and not error.node
+    return error is not None and error.code in TIMED_OUT and not error.node
 
 
 def _read(reads: dict[str, Read], known: Known) -> Literals:

@@ -39,6 +39,7 @@ def told(graph: Graph, effect: Effect) -> str:
             return f"cancel {graph.id(effect.node)}/{effect.attempt}"
         case SetTimer():
             of = f" {graph.id(effect.node)}/{effect.attempt}" if effect.node >= 0 else ""
+            of = f" {effect.node}" if effect.kind == "workflow" else of  # the number of its scope
             return f"timer {effect.kind}{of.removesuffix('/-1')} at {effect.due:g}"
         case Lookup() | Publish() | Release() | Load():
             return f"{type(effect).__name__.lower()} {graph.id(effect.node)}"

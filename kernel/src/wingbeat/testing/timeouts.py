@@ -23,9 +23,10 @@ _GOES_ON = (ExecutionPhase.RUNNING, ExecutionPhase.SUCCEEDING)
 def check(world: World) -> None:
     """When time has passed and every timer that was due has fired, nothing goes on beyond its time. Raises Broken."""
     state, graph, at = world.machine.state, world.machine.graph, world.at
-    root, limit_s = state.scopes[0], world.book.workflow.timeout_s
-    if root.phase in _GOES_ON and _over(root.began_at, limit_s, at):
-        raise Broken(f"an execution ends after {limit_s} s")
+    for number, scope in enumerate(state.scopes):
+        limit_s = graph.plans[number].timeout_s if number else world.book.workflow.timeout_s
+        if scope.phase in _GOES_ON and _over(scope.began_at, limit_s, at):
+            raise Broken(f"a workflow ends after {limit_s} s")
     for number in state.gates:
         kind = graph.nodes[number].kind
         assert isinstance(kind, GateKind)
