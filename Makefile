@@ -27,7 +27,7 @@ ETA_PYTEST := . $(ETA_VENV)/bin/activate && pytest examples/eta examples/maps -o
 export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
-.PHONY: help demo podman simulate simulate-weekly mutants test test-heavy test-long faults test-realdata check format bench docs build changelog lock acceptance schema sync clean python
+.PHONY: help demo podman simulate simulate-engine simulate-weekly mutants test test-heavy test-long faults test-realdata check format bench docs build changelog lock acceptance schema sync clean python
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-15s %s\n", $$1, $$2}'
@@ -75,6 +75,12 @@ test-realdata: $(ETA_SYNCED) ## run the ETA example on real data: ETA_DATA=DIR
 SEEDS ?= 20000
 simulate: $(SYNCED) ## run the machine in simulated worlds with faults: SEEDS=20000, or FROM:TO
 	@$(ACTIVATE) python -m wingbeat.testing.simulate --seeds $(SEEDS)
+
+WORLDS ?= 0:500
+simulate-engine: $(SYNCED) ## run whole engines, and admins with schedules, in virtual worlds with faults: WORLDS=FROM:TO
+	@$(ACTIVATE) { python -m wingbeat.testing.virtual --seeds $(WORLDS) & } && \
+	SEEDS=$(WORLDS) pytest plugins/admin/tests/test_scheduled.py -k some -o faulthandler_timeout=0 --numprocesses 0; \
+	admins=$$?; wait $$! && exit $$admins
 
 # Seeds that nobody has run yet, by the clock, in slices: a slice with a seed that fails is the last.
 WEEKLY_SEEDS ?= 1000000
