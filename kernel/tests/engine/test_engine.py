@@ -326,6 +326,12 @@ async def test_what_an_executor_says_while_an_attempt_waits_is_shown(bench):
         await until(lambda: bench.executor.running)
         bench.executor.sink.progress(f"{reply.id}/a/0", "WAITING_FOR_RESOURCES", "all slots are taken")
         assert (await engine.describe(reply.id)).nodes[0].reason == "waiting for resources: all slots are taken"
+        other = await engine.launch(bench.request(ONE, "other"))
+        bench.executor.sink.running(f"{other.id}/a/0")
+        await until(lambda: engine._lives["other"].machine.state.nodes[0].open_attempt.started_at is not None)
+        told = "a: waiting for resources: all slots are taken; held by other/a/0"
+        assert await engine.explain_waiting(reply.id, "a") == told
+        assert await engine.explain_waiting("other", "a") == "a: runs: attempt 0"
 
 
 # -- timeouts by the clock

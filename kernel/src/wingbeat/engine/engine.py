@@ -55,7 +55,7 @@ from wingbeat.engine.reuse import Reuse
 from wingbeat.engine.routes import Routes, capabilities
 from wingbeat.engine.timers import Timers
 from wingbeat.engine.views import execution_view
-from wingbeat.engine.waiting import explain_waiting
+from wingbeat.engine.waiting import explain_waiting, running_beside
 from wingbeat.machine.effect import (
     Cancel,
     CancelChild,
@@ -317,7 +317,7 @@ class LocalEngine:
     async def explain_waiting(self, execution: str, node: str = "") -> str:
         """See `Engine.explain_waiting`."""
         live = self._lives.get(execution) or await self._archive.live(execution)
-        return explain_waiting(live, node, self._admission.told)
+        return explain_waiting(live, node, self._admission.told, partial(running_beside, self._lives))
 
     async def evict_cache(self, eviction: Eviction) -> Evicted:
         """See `Engine.evict_cache`."""

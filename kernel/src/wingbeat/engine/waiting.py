@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 
 from wingbeat.base.errors import NotFound
-from wingbeat.base.ids import child_execution_id
+from wingbeat.base.ids import attempt_id, child_execution_id
 from wingbeat.engine.asked import LABEL, pool_of
 from wingbeat.engine.live import Live
+from wingbeat.engine.pools import HOLDERS_TOLD
 from wingbeat.engine.views import launches
 from wingbeat.machine import maps
 from wingbeat.machine.graph import is_item, item_of, node_of
@@ -25,7 +27,22 @@ Told = Callable[[str], str] | None
 """For what an execution waits that has not begun. None: only the journal is at hand, which does not know who holds what."""
 
 
-def explain_waiting(live: Live, node: str = "", told: Told = None) -> str:
+Beside = Callable[[str], Iterable[str]] | None
+"""Attempts that run where one waits for its executor. None, as above."""
+
+
+def running_beside(lives: Mapping[str, Live], attempt: str) -> Iterator[str]:
+    """Ids of attempts that run at the executor of one that was given to it."""
+    sent = lives[attempt.partition("/")[0]].sent.get(attempt)
+    for live in () if sent is None else lives.values():
+        for id, (node, number, _, executor) in live.sent.items():
+            seen = live.machine.state.seen(node) if sent is not None and executor == sent[3] and id != attempt else None
+            open_ = None if seen is None else seen.open_attempt
+            if open_ is not None and open_.number == number and open_.started_at is not None:
+                yield id
+
+
+def explain_waiting(live: Live, node: str = "", told: Told = None, beside: Beside = None) -> str:
     """For what a node waits, or every node that has not ended; an execution that has not begun waits as a whole.
 
     Raises:
@@ -37,13 +54,13 @@ def explain_waiting(live: Live, node: str = "", told: Told = None) -> str:
         return f"{live.id} has not begun: {waits or f'waiting for limit {machine.state.lined.limit.name!r}'}"
     if node:
         address = machine.graph.find(node)
-        said = "" if address is None else _one(live, address, told)
+        said = "" if address is None else _one(live, address, told, beside)
         if not said:
             raise NotFound(f"Execution {live.id!r} has no node {node!r} that is under way or planned.")
         return f"{node}: {said}"
     if machine.state.phase.terminal:
         return f"{live.id} has ended: {machine.state.phase}" + (f" ({why})" if (why := machine.state.reason) else ".")
-    lines = [f"{machine.graph.id(a)}: {reason(live, a, told)}" for a in _open(machine)]
+    lines = [f"{machine.graph.id(a)}: {reason(live, a, told, beside)}" for a in _open(machine)]
     more = f"\n… and {len(lines) - NODES_TOLD} more" if len(lines) > NODES_TOLD else ""
     return "\n".join(lines[:NODES_TOLD]) + more
 
@@ -55,7 +72,7 @@ def _open(machine: Machine) -> Iterator[int]:
     yield from (address for address in machine.state.items if not machine.graph.doubled(address))
 
 
-def reason(live: Live, address: int, told: Told) -> str:
+def reason(live: Live, address: int, told: Told, beside: Beside = None) -> str:
     """For what a node or item waits, as far as it does."""
     machine, state = live.machine, live.machine.state
     node = state.node(address)
@@ -70,6 +87,8 @@ def reason(live: Live, address: int, told: Told) -> str:
     attempt = node.open_attempt
     if attempt is not None and attempt.cancel:
         return f"is being stopped: {attempt.cancel_reason}"
+    if note and attempt is not None and beside is not None and note.startswith("waiting for resources"):
+        return note + _held(beside(attempt_id(live.id, machine.graph.id(address), attempt.number)))
     if note:
         return note
     if attempt is not None and attempt.started_at is None:
@@ -91,9 +110,14 @@ def reason(live: Live, address: int, told: Told) -> str:
     return f"is {node.phase}: what runs inside it has not ended"
 
 
-def _one(live: Live, address: int, told: Told) -> str:
+def _held(holders: Iterable[str]) -> str:
+    names = list(islice(holders, HOLDERS_TOLD + 1))
+    return f"; held by {', '.join(names[:HOLDERS_TOLD])}{', …' if len(names) > HOLDERS_TOLD else ''}" if names else ""
+
+
+def _one(live: Live, address: int, told: Told, beside: Beside) -> str:
     if live.machine.state.seen(address) is not None:
-        return reason(live, address, told)
+        return reason(live, address, told, beside)
     return _apart(live, address, told) if is_item(address) else ""
 
 
@@ -114,9 +138,12 @@ def _apart(live: Live, address: int, told: Told) -> str:
         return "waits for the catalog's answer"
     assert isinstance(kind, MapKind)
     if mapping.active < maps.bound(kind):
-        return f"waits for the items that it takes from the maps before {name}"
+        base = machine.graph.base_of(number)
+        taken = ", ".join(f"{machine.graph.id(base + above)}.{item}" for above, _ in kind.fed.values())
+        return f"waits for the items that it takes from the maps before {name}: {taken}"
     limit = "" if kind.spec.concurrency is None else f" (concurrency={kind.spec.concurrency})"
-    return f"waits for its turn: {mapping.active} of the items of {name} under way, and no more may be at once{limit}"
+    held = _held(machine.graph.id(address) for address in sorted(mapping.live))
+    return f"waits for its turn: {mapping.active} of the items of {name} under way, and no more may be at once{limit}{held}"
 
 
 def _before(machine: Machine, address: int) -> str:
