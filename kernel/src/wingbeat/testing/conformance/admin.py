@@ -527,7 +527,9 @@ class AdminContract(SearchContract):
             )  # fmt: skip
             await self.history(admin, lambda found: len(found) >= begun, project="eta")
             await asyncio.sleep(2.5)
-            await admin.deactivate(PLAN)
+            waits = overlap.startswith("buffer")
+            if not waits:  # ticks that wait are not launched when it is not active any more
+                await admin.deactivate(PLAN)
             found = (await admin.executions(ExecutionQuery("eta"))).items
             running = [entry for entry in found if not entry.phase.terminal]
             aborted = [entry for entry in found if entry.phase is ExecutionPhase.ABORTED]
@@ -539,14 +541,13 @@ class AdminContract(SearchContract):
                 assert aborted, "the one before goes on"
                 assert len(running) <= 2
             gate.touch()
-            most = {"skip": 1, "buffer_one": 2}
-            least = {"buffer_one": 2, "buffer_all": 3}
+            if waits:
+                await self.history(admin, lambda found: len(found) >= 3, project="eta")
+                await admin.deactivate(PLAN)
             found = await self.history(
-                admin,
-                lambda found: len(found) >= least.get(overlap, 1) and all(each.phase.terminal for each in found),
-                project="eta",
+                admin, lambda found: found and all(each.phase.terminal for each in found), project="eta"
             )
-            assert len(found) <= most.get(overlap, 100)
+            assert overlap != "skip" or len(found) == 1
             assert await engine.executions(limit=1)
 
     async def test_only_launch_plans_are_activated(self, home: TemporaryHome) -> None:

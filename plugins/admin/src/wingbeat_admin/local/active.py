@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from wingbeat.contracts.artifacts import ArtifactEntry
 from wingbeat.contracts.engine import Summary
-from wingbeat.spec.identity import Identity, Name
+from wingbeat.spec.identity import Identity, Name, parse_name
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec, TriggerSpec
 from wingbeat_admin.local import artifacts, due, inventory
 from wingbeat_admin.local.ticks import decided
@@ -38,6 +38,14 @@ def pause(db: sqlite3.Connection, name: Name, reason: str, next_: float | None) 
     """Pause with a reason, or (without) go on with the tick `next_`; False if it is not active."""
     set_ = f"UPDATE active SET paused = ?, next = coalesce(?, next) WHERE {_IS}"
     return db.execute(set_, (reason, next_, *_key(name))).rowcount > 0
+
+
+def halted(db: sqlite3.Connection, plan: str) -> str:
+    """Why a tick that was decided on is not launched any more; empty if it is."""
+    row = db.execute(f"SELECT paused FROM active WHERE {_IS}", _key(parse_name(plan))).fetchone()
+    if row is None:
+        return f"{plan} is not active any more."
+    return f"The schedule is paused: {row[0]}." if row[0] else ""
 
 
 def deactivate(db: sqlite3.Connection, name: Name) -> None:

@@ -19,14 +19,28 @@ BUFFERED_MAX = 1000
 _BACKFILL = "backfill "
 """What a backfill has in the place of a launch plan begins with this: so no schedule sees its executions."""
 
-# `serial`: 0 for what nobody waits for, 1 for what others may wait for, 2 for what waits itself.
+BESIDE, WAITS, STOPS, APART = 1, 2, 3, 4
+"""How ticks go with others of their schedule that are under way (`serial`; 0 is what is of no schedule): they begin beside them,
+wait for their turn, have them stopped and wait for their ends, or do not look at them."""
+
 _READY = f"""
     SELECT execution, entity, cause, tick, plan FROM due AS one WHERE state = 'waiting' AND at <= :now AND (
-        serial != 2 OR NOT EXISTS (
+        serial NOT IN ({WAITS}, {STOPS}) OR NOT EXISTS (
         SELECT 1 FROM due AS other WHERE other.plan = one.plan AND other.serial AND other.execution != one.execution AND (
-            other.state = 'launched' OR (other.state = 'waiting' AND (other.tick, other.execution) < (one.tick, one.execution)))))
+            other.state = 'launched' OR (one.serial = {WAITS} AND other.state = 'waiting'
+            AND (other.tick, other.execution) < (one.tick, one.execution)))))
     ORDER BY plan GLOB '{_BACKFILL}*', at, execution LIMIT :limit
 """
+_OVERTAKEN = f"""
+    SELECT one.execution, other.execution, max(other.tick) FROM due AS one JOIN due AS other USING (plan)
+    WHERE one.serial AND one.state = 'launched' AND other.serial AND other.tick > one.tick AND plan NOT GLOB '{_BACKFILL}*' AND (
+        (other.serial = {BESIDE} AND other.state = 'launched')
+        OR (other.serial = {STOPS} AND other.state = 'waiting' AND other.at <= :now))
+    GROUP BY one.execution LIMIT :limit
+"""
+_SERIAL = {
+    "skip": BESIDE, "buffer_one": WAITS, "buffer_all": WAITS, "cancel_other": STOPS, "terminate_other": BESIDE, "allow_all": APART,
+}  # fmt: skip
 
 
 class Due(Struct, frozen=True):
@@ -69,7 +83,7 @@ def add_tick(db: sqlite3.Connection, id: Identity, schedule: ScheduleSpec, tick:
             left_out = "another tick of the schedule was waiting already"
         case "buffer_all" if waiting >= BUFFERED_MAX:
             left_out = f"{BUFFERED_MAX:,} ticks of the schedule were waiting already"
-    serial = 0 if schedule.overlap == "allow_all" else 2 if schedule.overlap.startswith("buffer") else 1
+    serial = _SERIAL[schedule.overlap]
     execution, at = execution_id(id.entity, cause), tick + jitter_s(schedule, id.entity, tick)
     added = _insert(db, (execution, str(id), plan, cause, tick, at, serial))
     if added and left_out:
@@ -82,7 +96,7 @@ def add_backfilled(
 ) -> None:
     """A tick that a backfill has taken."""
     db.execute("DELETE FROM due WHERE execution = ? AND state = 'refused'", (execution,))
-    _insert(db, (execution, entity, f"{_BACKFILL}{backfill}", cause, tick, at, 1))
+    _insert(db, (execution, entity, f"{_BACKFILL}{backfill}", cause, tick, at, BESIDE))
 
 
 def tick_cause(tick: float) -> str:
@@ -123,16 +137,11 @@ def others(db: sqlite3.Connection, due: Due) -> list[str]:
     return [execution for (execution,) in db.execute(query, (due.execution, due.execution))]
 
 
-def overtaken(db: sqlite3.Connection, limit: int) -> list[tuple[str, str]]:
-    """Executions that are to be stopped, each with the one that has taken its place: of a schedule that was launched again before
-    they had ended, as overlap ``terminate_other`` has it."""
-    rows = db.execute(
-        "SELECT one.execution, max(other.execution) FROM due AS one JOIN due AS other USING (plan) WHERE one.serial = 1 "
-        "AND one.state = 'launched' AND other.serial = 1 AND other.state = 'launched' AND other.tick > one.tick "
-        f"AND one.plan NOT GLOB '{_BACKFILL}*' GROUP BY one.execution LIMIT ?",
-        (limit,),
-    )
-    return [(execution, by) for execution, by in rows]
+def overtaken(db: sqlite3.Connection, now: float, limit: int) -> list[tuple[str, str]]:
+    """Executions that are to be stopped, each with the newest one that takes its place: of a schedule that was launched again
+    before they had ended (overlap ``terminate_other``), or is to be when they have (``cancel_other``)."""
+    found = db.execute(_OVERTAKEN, {"now": now, "limit": limit}).fetchall()
+    return [(execution, by) for execution, by, _ in found]
 
 
 def launched(db: sqlite3.Connection, execution: str) -> None:

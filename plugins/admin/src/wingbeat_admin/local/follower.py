@@ -34,6 +34,7 @@ from wingbeat.spec.literal import Inline, Literals
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, ScheduleSpec
 from wingbeat.types import ValueMismatch
 from wingbeat_admin.local import backfill_notices, backfills
+from wingbeat_admin.local.active import halted
 from wingbeat_admin.local.artifacts import Publishing
 from wingbeat_admin.local.backfills import Stopped
 from wingbeat_admin.local.due import Due, later_of, overtaken, waiting_before
@@ -60,6 +61,10 @@ _DEFINITE = (ConflictError, InputError, LimitReached, NotFound, ValueMismatch)
 """Launching it again would end the same way."""
 
 _log = logging.getLogger("wingbeat.admin")
+
+
+class _Waits(Exception):
+    """Something that was launched has to end first."""
 
 
 class Follower:
@@ -267,7 +272,9 @@ class Follower:
     async def _launch_due(self, due: Due) -> None:
         try:
             await (self._launch_tick(due) if due.backfill else self._launch_one(due))
-        except SetAside as error:  # what is there already, or has to be stopped before, comes back
+        except _Waits:
+            return  # its turn comes with the end of another one
+        except SetAside as error:  # what is there already comes back
             _log.info("%s is launched later for %s: %s", due.entity, due.cause, error.message)
             await self._do(Store.postponed, due.execution, self._clock() + ASIDE_S)
 
@@ -369,8 +376,8 @@ class Follower:
             self._due.set()  # another backfill may have it
 
     async def _stop_overtaken(self) -> None:
-        """Stop executions of schedules that have been launched again, and do not wait for their ends."""
-        for execution, by in await self._do(Store.within, overtaken, DUE_PAGE):
+        """Stop executions of schedules of which others take the place; nothing here waits for their ends."""
+        for execution, by in await self._do(Store.within, overtaken, self._clock(), DUE_PAGE):
             hit("admin.overtaken-stop")
             self._beside(execution, self._abort(execution, by))
 
@@ -437,9 +444,15 @@ class Follower:
         return taken(takes, inputs, outputs, view.outputs or {})
 
     async def _make_way(self, due: Due, schedule: ScheduleSpec) -> None:
-        """Stop other executions of the schedule, where its overlap policy says so, and wait for their end.
+        """See that it is still to be launched, and settle earlier ticks of the schedule of which it takes the place.
 
-        Raises ConflictError where another one has taken its own place."""
+        Raises:
+            ConflictError: It is not: the schedule was stopped, or another tick has taken its own place.
+
+            _Waits: One that was launched has to end before.
+        """
+        if why := await self._do(Store.within, halted, due.plan):
+            raise ConflictError(why)
         if schedule.overlap not in ("cancel_other", "terminate_other"):
             return
         place = f"has taken its place (overlap: {schedule.overlap})"
@@ -450,9 +463,8 @@ class Follower:
                 await self._do(Store.launched, other.execution)
             else:
                 await self._do(Store.refused, other.execution, f"{due.cause} {place}.")
-        if schedule.overlap == "cancel_other":
-            others = await self._do(Store.others, due)
-            await asyncio.gather(*(self._abort(other, due.execution) for other in others))
+        if schedule.overlap == "cancel_other" and await self._do(Store.others, due):
+            raise _Waits
 
     async def _abort(self, execution: str, by: str) -> None:
         try:
