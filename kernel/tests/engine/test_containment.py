@@ -8,15 +8,16 @@ import threading
 import pytest
 
 from wingbeat import calls
-from wingbeat.base.errors import ConfigurationError, WingbeatError
+from wingbeat.base.errors import ConfigurationError, ErrorKind, WingbeatError
 from wingbeat.calls import NoAnswer
 from wingbeat.contracts.catalog import Eviction
-from wingbeat.contracts.executor import Aborted, Failed, Succeeded
+from wingbeat.contracts.executor import Aborted, Failed, Succeeded, Suspended
 from wingbeat.contracts.observer import MISSED
 from wingbeat.engine import circuit, dispatch, eviction, feed, memo, outcomes
 from wingbeat.engine.circuit import Circuit, LeftAlone
 from wingbeat.spec.entities import RetrySpec
 from wingbeat.spec.literal import Inline
+from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.testing.fakes import MemoryCatalog, ScriptedExecutor, success
 from wingbeat.testing.plans import Job, make_closure
 
@@ -308,6 +309,37 @@ async def test_evidence_that_cannot_be_written_is_left_out(bench, other):
         other.sink.ended(f"{reply.id}/a/0", success())
         await engine.wait(reply.id)
         assert (await engine.describe(reply.id)).phase == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "message"),
+    [
+        (Failed(ErrorInfo("Gone", "it is gone", "SYSTEM", retryable=False)), "Gone", "it is gone"),
+        (
+            Suspended(),
+            "ExecutorFailed",
+            "The executor 'other' reported that the attempt waits for calls; its task makes none.",
+        ),
+    ],
+)
+async def test_what_is_no_such_outcome_is_told(bench, other, outcome, code, message):
+    """A text for a kind is taken as that; that a task waits which is no body would be waited for without an end."""
+    other.behaviour = lambda request: other.sink.ended(request.id, outcome)
+    async with bench.engine() as engine:
+        reply = await engine.launch(bench.request(OTHER))
+        view = await until_error(engine, reply.id)
+        error = view.nodes[0].attempts[0].error
+        assert (error.code, error.message, error.kind) == (code, message, ErrorKind.SYSTEM)
+        assert type(error.kind) is ErrorKind
+
+
+async def until_error(engine, id):
+    async with asyncio.timeout(10):
+        while True:
+            view = await engine.describe(id)
+            if view.nodes[0].attempts and view.nodes[0].attempts[0].error is not None:
+                return view
+            await asyncio.sleep(0.01)
 
 
 async def test_an_executor_reports_of_its_own_attempts_only(bench, other):

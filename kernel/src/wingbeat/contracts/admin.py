@@ -345,7 +345,7 @@ class Admin(Protocol):
         """
 
     async def deactivate(self, reference: str, *, by: str = "") -> Entity:
-        """Have no version of a launch plan be active. Ticks that wait are not launched; what another trigger is to launch already is.
+        """Have no version of a launch plan be active. Ticks that wait are not launched; what another trigger is to launch is.
         Raises `NotFound`."""
 
     async def ticks(self, reference: str, after: float, count: int = 10) -> list[float]:
@@ -355,8 +355,8 @@ class Admin(Protocol):
         """
 
     async def pause(self, reference: str, reason: str, *, by: str = "") -> Entity:
-        """Let the ticks of an active launch plan pass without a launch, until `resume`, those that wait too. Raises as of `ticks`, and
-        `InputError` for one that is not active."""
+        """Let the ticks of an active launch plan pass without a launch, until `resume`, those that wait too. Raises as of `ticks`,
+        and `InputError` for one that is not active."""
 
     async def resume(self, reference: str, *, by: str = "") -> Entity:
         """Let its ticks launch again, those from now on. Raises as of `pause`."""

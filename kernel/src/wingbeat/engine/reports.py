@@ -120,11 +120,18 @@ class Reports:
                 error = outcome.error
                 if error.evidence:
                     error = replace(error, evidence=kept_evidence(error.evidence) or {})
+                if type(error.kind) is not ErrorKind:  # its text, which is read as one
+                    error = replace(error, kind=ErrorKind(error.kind))
                 return AttemptFailed(now, address, number, error)
             case Aborted():
                 return AttemptAborted(now, address, number, outcome.reason, kept_evidence(outcome.evidence) or {})
-            case Suspended():
+            case Suspended() if task.dynamic:
                 return self._suspended(live, address, number, outcome)
+            case Suspended():
+                message = (
+                    f"The executor {self._executor!r} reported that the attempt waits for calls; its task makes none."
+                )
+                return AttemptFailed(now, address, number, ErrorInfo("ExecutorFailed", message, ErrorKind.SYSTEM))
 
     def _suspended(self, live: Live, address: int, number: int, outcome: Suspended) -> Event:
         now = self._clock.now()

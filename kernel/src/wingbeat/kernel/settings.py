@@ -51,10 +51,10 @@ class PoolSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Pools, whose slots attempts hold.
 
     Attributes:
-        limits: Slots by the name of the pool.
+        limits: Slots by the name of the pool, at least one.
     """
 
-    limits: dict[str, int] = {}
+    limits: dict[str, Annotated[int, Meta(ge=1)]] = {}
 
 
 class ProjectSettings(Struct, frozen=True, forbid_unknown_fields=True):

@@ -18,6 +18,7 @@ Of an attempt of several processes (`wingbeat.runtime.gang`), ``gang`` says what
 from __future__ import annotations
 
 import os
+import threading
 
 from wingbeat.contracts.failpoints import hit
 
@@ -52,7 +53,7 @@ def write_atomic(directory: str, name: str, data: bytes) -> None:
 
     It is not forced to disk: what a power cut takes away counts as an attempt that was lost, and runs again.
     """
-    temporary = f"{directory}/.{name}.{os.getpid()}"
+    temporary = f"{directory}/.{name}.{os.getpid()}-{threading.get_ident()}"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
         write_all(fd, data)

@@ -30,6 +30,16 @@ class TestKeepsWhatItWasTold(Broken):
             await super().observe(events)
 
 
+class TestLeavesTasksBehind(Broken):
+    __test__ = True
+    caught_by = {"test_nothing_is_left_open"}
+
+    class Faulty(LinesObserver):
+        async def observe(self, events):
+            self.task = asyncio.create_task(asyncio.sleep(1e6))
+            await super().observe(events)
+
+
 class TestTakesOneOfABatch(Broken):
     __test__ = True
     caught_by = {"test_what_comes_out_is_what_went_in"}

@@ -48,7 +48,7 @@ from wingbeat.spec.triggers import CronSpec, ScheduleSpec
 from wingbeat.testing.conformance import engine_flows as flows
 from wingbeat.testing.conformance.admin_search import SearchContract
 from wingbeat.testing.conformance.admin_stage import launchplan, workflow
-from wingbeat.testing.conformance.kit import descriptors
+from wingbeat.testing.conformance.kit import held
 from wingbeat.testing.home import TemporaryHome
 
 TWICE = "eta/production/flows.twice"
@@ -584,7 +584,7 @@ class AdminContract(SearchContract):
             for _ in range(4):
                 async with self.opened(home, engine) as admin:
                     await self.put(admin, workflow(flows.twice, "flows.twice"))
-                counts.append(descriptors())
+                counts.append(held())
             await self.closed(counts[1], counts)
             assert os.path.isdir(home.path)
 

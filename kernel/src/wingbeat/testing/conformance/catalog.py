@@ -23,7 +23,7 @@ from wingbeat.contracts.catalog import CacheEntry, CacheKey, Catalog, Evicted, E
 from wingbeat.spec.literal import Inline, Literals, Offloaded
 from wingbeat.testing.conformance.catalog_model import run_model
 from wingbeat.testing.conformance.catalog_samples import ManualClock, make_entry, make_key
-from wingbeat.testing.conformance.kit import Kit, descriptors
+from wingbeat.testing.conformance.kit import Kit, held
 from wingbeat.testing.home import TemporaryHome
 
 
@@ -511,7 +511,7 @@ class CatalogContract(Kit):
         for life in range(4):
             async with opened(self.make(home, clock)) as catalog:
                 await catalog.publish(make_entry(make_key(x=life)))
-            counts.append(descriptors())
+            counts.append(held())
         await self.closed(counts[1], counts)  # the first may open what stays
 
     async def test_what_was_never_started_can_be_closed(self, home: TemporaryHome, clock: ManualClock) -> None:

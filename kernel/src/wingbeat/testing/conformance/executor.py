@@ -28,7 +28,7 @@ from wingbeat.contracts.executor import Aborted, Capabilities, Failed, Outcome, 
 from wingbeat.spec.literal import Inline
 from wingbeat.testing.conformance.executor_adoption import AdoptionTests
 from wingbeat.testing.conformance.executor_stage import Reports, Stage
-from wingbeat.testing.conformance.kit import descriptors, slow
+from wingbeat.testing.conformance.kit import held, slow
 from wingbeat.testing.home import TemporaryHome
 
 ONE, OTHER = "e/n/0", "e/other/0"
@@ -345,7 +345,7 @@ class ExecutorContract(AdoptionTests):
             async with self.started(home) as stage:
                 for number in range(3):
                     await stage.run(f"e{life}/n{number}/0")
-            counts.append(descriptors())
+            counts.append(held())
         await self.closed(counts[1] + 2, counts)
 
     # The end

@@ -23,7 +23,7 @@ import pytest
 from wingbeat.base.errors import NotFound, WingbeatError
 from wingbeat.contracts.journal import Batch, Change, Ended, FencedOut, Journal, Record, Row, Snapshot, StorageFull
 from wingbeat.testing.conformance.journal_model import run_model
-from wingbeat.testing.conformance.kit import Kit, descriptors
+from wingbeat.testing.conformance.kit import Kit, held
 from wingbeat.testing.home import TemporaryHome
 
 
@@ -471,7 +471,7 @@ class JournalContract(Kit):
         for life in range(4):
             async with self.opened(home) as (journal, fence):
                 await journal.append(Batch(rows=rows(f"e{life}", b"0"), launches=[record(f"e{life}")]), fence)
-            counts.append(descriptors())
+            counts.append(held())
         await self.closed(counts[1], counts)  # the first may open what stays
 
     async def test_closing_twice_is_closing(self, home: TemporaryHome) -> None:

@@ -128,13 +128,16 @@ class Kit:
             closing.exception()
 
     async def closed(self, most: int, before: list[int]) -> None:
-        """No more than `most` files are open, `settle_s` from now: a server within the test closes its ends later."""
+        """No more than `most` files and tasks are there, `settle_s` from now: a server within the test closes its ends later."""
         end = time.monotonic() + self.settle_s
         while time.monotonic() < end:
-            if descriptors() <= most:
+            if held() <= most:
                 return
             await asyncio.sleep(0.03)
-        pytest.fail(f"{descriptors()} files are open, and at most {most} should be; before: {before}")
+        tasks = ", ".join(sorted(task.get_name() for task in asyncio.all_tasks()))
+        pytest.fail(
+            f"{held()} files and tasks are there, and at most {most} should be; before: {before}; tasks: {tasks}"
+        )
 
     async def turns(self) -> None:
         """Let go on what is about to."""
@@ -185,14 +188,18 @@ def slow(told: str) -> Iterator[None]:
         raise
 
 
-def descriptors() -> int:
-    """How many files, sockets and pipes this process has open."""
+def held() -> int:
+    """How many files, sockets and pipes this process has open, and tasks its loop has."""
+    try:
+        tasks = len(asyncio.all_tasks())
+    except RuntimeError:  # no loop runs
+        tasks = 0
     for folder in ("/proc/self/fd", "/dev/fd"):
         try:
-            return len(os.listdir(folder))
+            return len(os.listdir(folder)) + tasks
         except OSError:
             continue
-    return 0
+    return tasks
 
 
 def _patient(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Coroutine[Any, Any, None]]:

@@ -28,7 +28,7 @@ import pytest
 
 from wingbeat.contracts.notifier import Message, Notifier
 from wingbeat.spec.phase import ExecutionPhase
-from wingbeat.testing.conformance.kit import Kit, descriptors
+from wingbeat.testing.conformance.kit import Kit, held
 from wingbeat.testing.home import TemporaryHome
 
 ODD = {
@@ -226,7 +226,7 @@ class NotifierContract(Kit):
         for number in range(4):
             async with self.made(home) as notifier:
                 await asyncio.gather(*(notifier.notify(message(f"msg_{number}_{n}", self.channel)) for n in range(3)))
-            counts.append(descriptors())
+            counts.append(held())
         await self.closed(counts[1], counts)  # the first may open what stays
 
 

@@ -22,7 +22,7 @@ import pytest
 
 from wingbeat.contracts.observer import MISSED, Observer, Published
 from wingbeat.spec.phase import AttemptPhase, CacheStatus, ExecutionPhase, NodePhase
-from wingbeat.testing.conformance.kit import Kit, descriptors
+from wingbeat.testing.conformance.kit import Kit, held
 from wingbeat.testing.home import TemporaryHome
 
 GROWTH_BYTES_MAX = 100
@@ -192,14 +192,14 @@ class ObserverContract(Kit):
         for number in range(4):
             async with self.started(home) as observer:
                 await observer.observe(life(f"x{number}"))
-            counts.append(descriptors())
+            counts.append(held())
         await self.closed(counts[1], counts)  # the first may open what stays
 
     async def test_many_executions_are_told(self, home: TemporaryHome) -> None:
         """A batch holds what was committed together; nothing stays open of what has ended."""
         async with self.started(home) as observer:
             await observer.observe(life("x"))
-            counted = descriptors()
+            counted = held()
             for number in range(self.load):
                 await observer.observe(life(f"x{number}"))
             await self.closed(counted + 2, [counted])

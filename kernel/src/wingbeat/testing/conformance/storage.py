@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from wingbeat.contracts.storage import Storage
-from wingbeat.testing.conformance.kit import Kit, descriptors
+from wingbeat.testing.conformance.kit import Kit, held
 from wingbeat.testing.home import TemporaryHome
 from wingbeat.trees import TreeFile, make_manifest, manifest_bytes
 from wingbeat.types import Blob
@@ -410,10 +410,10 @@ class StorageContract(Kit):
         storage = self.make(home)
         contents = [b"%d" % number * 100 for number in range(200)]
         found = _together([lambda c=content: storage.put_bytes(c) for content in contents], threads=16)  # type: ignore[misc]
-        counted = descriptors()
+        counted = held()
         read = _together([lambda b=blob: storage.read_bytes(b) for blob in found], threads=16)  # type: ignore[misc]
         assert read == contents
-        assert descriptors() <= counted + 2
+        assert held() <= counted + 2
 
     def test_many_may_fetch_the_same_at_once(self, home: TemporaryHome) -> None:
         """`fetch`: what it answers with is whole, also while others fetch it for the first time; each from an object of its own."""
