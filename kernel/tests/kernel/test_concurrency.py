@@ -283,7 +283,9 @@ async def test_an_item_says_that_it_waits_for_the_bound_of_its_map(kernel):
     await until(lambda: STATE.begun == [1, 100])
     told = kernel.engine.explain_waiting
     assert await told("mine", "n0.0") == "n0.0: has ended: SUCCEEDED"
-    waits = "waits for its turn: 1 of the items of n0 under way, and no more may be at once (concurrency=1)"
+    waits = (
+        "waits for its turn: 1 of the items of n0 under way, and no more may be at once (concurrency=1); held by n0.1"
+    )
     assert await told("mine", "n0.2") == f"n0.2: {waits}"
     assert "1 of its 3 items are under way (at most 1 at once: concurrency=1), 1 have succeeded" in await told("mine")
     with pytest.raises(NotFound, match="has no node 'n0.3'"):
@@ -295,7 +297,9 @@ async def test_an_item_says_that_it_waits_for_the_bound_of_its_map(kernel):
 async def test_an_item_says_that_it_waits_for_the_map_before(kernel):
     execution = await kernel.launch(narrow, {"xs": [100, 101, 102]}, name="mine")
     await until(lambda: STATE.running == 3)
-    assert (await kernel.engine.explain_waiting("mine", "n1.2")).endswith("items that it takes from the maps before n1")
+    assert (await kernel.engine.explain_waiting("mine", "n1.2")).endswith(
+        "items that it takes from the maps before n1: n0.2"
+    )
     STATE.gate.set()
     await execution.result()
 

@@ -60,7 +60,9 @@ def failed(monkeypatch):
 )
 def test_of_an_error_the_class_is_told_or_what_the_source_says_itself(failed, raises, why):
     info, printed = failed(raises)
-    message = f"Task m.f: the secret 'db/password' cannot be read from the source 'odd' ({REF.target}): {why}"
+    source = f"from the source 'odd' ({REF.target})"
+    told = f"{source}: {why}" if why != "it is sealed" else f"{why} ({source})"  # what it says itself comes first
+    message = f"Task m.f: the secret 'db/password' cannot be read{' ' if why != 'it is sealed' else ': '}{told}"
     assert info == ErrorInfo("SecretUnavailable", message, ErrorKind.SYSTEM)
     assert VALUE not in printed
 

@@ -13,7 +13,7 @@ import pytest
 
 import wingbeat_admin
 from wingbeat import Kernel
-from wingbeat.contracts.admin import CAUSE_LABEL
+from wingbeat.contracts.admin import CAUSE_LABEL, ENTITY_LABEL
 from wingbeat.contracts.backfill import BACKFILL_LABEL
 from wingbeat.spec.phase import ExecutionPhase
 
@@ -40,6 +40,10 @@ async def check(tmp_path):
         found = await kernel.engine.executions(limit=1000)
     check_backfills(found)
     found = [each for each in found if BACKFILL_LABEL not in each.labels]
+    crowded = [each for each in found if "/crowded@" in each.labels.get(ENTITY_LABEL, "")]
+    assert len({each.labels[CAUSE_LABEL] for each in crowded}) == len(crowded), "a tick was launched twice"
+    assert sum(not each.phase.terminal for each in crowded) <= 1, "what was to be stopped goes on"
+    found = [each for each in found if each not in crowded]
     causes = [each.labels.get(CAUSE_LABEL, "") for each in found]
     fired = sorted(cause for cause in causes if re.fullmatch(r"m\d", cause))
     assert fired == [f"m{n}" for n in range(8)], fired

@@ -31,6 +31,8 @@ from wingbeat_admin.local.admin import LocalAdmin
 
 SOURCES, ARTIFACTS, FILLED = 8, 4, 6
 SOURCE = "maps/production/flows.twice"
+CROWDED = "maps/production/crowded"
+"""A launch plan of which each execution is stopped by the next."""
 BACKFILLED = ("eta/production/filled", "eta/production/stopped")
 """Launch plans of which backfills are made; the second one is aborted when it runs."""
 TOLD = "told"
@@ -66,7 +68,8 @@ async def main(home: str, ticks: int) -> None:
 
 
 async def work(admin: LocalAdmin, ticks: int) -> None:
-    sources = (workflow(flows.twice, "flows.twice"), workflow(flows.numbered, "flows.numbered"))
+    crowded = launchplan(flows.gated, "crowded", inputs={"n": 1}, trigger=FixedRate("1s", overlap="cancel_other"))
+    sources = (workflow(flows.twice, "flows.twice"), workflow(flows.numbered, "flows.numbered"), crowded)
     await admin.register(Registration("maps", "production", sources, "v1"))
     often = FixedRate("1s", catch_up="all", overlap="allow_all")
     plans = (
@@ -105,9 +108,11 @@ async def work(admin: LocalAdmin, ticks: int) -> None:
             await admin.abort_backfill("stopped", "as asked")
         enough = len(fired) >= SOURCES and len(taken) >= ARTIFACTS and len(often_) >= ticks
         filled = all(each.ended_at is not None for each in backfills)
+        filled &= len((await admin.executions(ExecutionQuery("maps", entity=CROWDED))).items) >= 2
         if enough and ended and filled and len(delivered) >= SOURCES:
             assert (backfills[0].succeeded, backfills[0].there) == (FILLED, 0)
             assert len((await admin.artifacts(ArtifactQuery())).items) == ARTIFACTS
+            await admin.deactivate(CROWDED)
             await admin.forget([often_[-1].id])  # of the history alone: the test looks into the journal
             await admin.expire(0.0, 100)  # nothing is that old: a backfill that is gone would be begun again
             return

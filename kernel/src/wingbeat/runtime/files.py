@@ -17,8 +17,8 @@ Of an attempt of several processes (`wingbeat.runtime.gang`), ``gang`` says what
 
 from __future__ import annotations
 
+import itertools
 import os
-import threading
 
 from wingbeat.contracts.failpoints import hit
 
@@ -48,12 +48,16 @@ INPUTS_BYTES_MAX = 2**31
 """An ``inputs`` that is larger is not read. Each value in it is small, but there may be many."""
 
 
+_written = itertools.count()
+"""Of names of files that are being written, maybe by several threads."""
+
+
 def write_atomic(directory: str, name: str, data: bytes) -> None:
     """Publish `data` as the file `name` by a rename; a reader sees all of it or no file.
 
     It is not forced to disk: what a power cut takes away counts as an attempt that was lost, and runs again.
     """
-    temporary = f"{directory}/.{name}.{os.getpid()}-{threading.get_ident()}"
+    temporary = f"{directory}/.{name}.{os.getpid()}-{next(_written)}"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
         write_all(fd, data)

@@ -99,7 +99,8 @@ class Secrets:
         """The value of a secret; without a name, the source itself."""
         if name:
             asked.names.put(name)
-        where = f"Task {self._task}: the secret {name!r}" if name else f"Task {self._task}: its secrets"
+        known = TOKEN if name == URL else name  # the URL belongs to the token
+        where = f"Task {self._task}: the secret {known!r}" if name else f"Task {self._task}: its secrets"
         told = Plugin(f"the source {source.name!r}", source.target)
         try:
             answer = asked.answers.get(timeout=None if patience_s == math.inf else patience_s)
@@ -116,6 +117,8 @@ class Secrets:
                 error.message = f"Task {self._task}: {error.message}"
             raise error from (None if name else error.__cause__)
         why = error.message if isinstance(error, SecretUnavailable) else type(error).__name__
+        if isinstance(error, SecretUnavailable):  # why comes first: what is shown of a long message is its beginning
+            raise _unavailable(f"{where} cannot be read: {why} (from {told.named})") from None
         raise _unavailable(f"{where} cannot be read from {told.named}: {why}") from None
 
     def _checked(self, name: str, source: SourceRef, value: object) -> str:
