@@ -22,6 +22,7 @@ import contextlib
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -548,6 +549,9 @@ class AdminContract(SearchContract):
                 admin, lambda found: found and all(each.phase.terminal for each in found), project="eta"
             )
             assert overlap != "skip" or len(found) == 1
+            ticks = sorted(datetime.fromisoformat(each.cause.removeprefix("tick ")).timestamp() for each in found)
+            gap = any(later - earlier > 1 for earlier, later in pairwise(ticks))
+            assert not waits or gap is (overlap == "buffer_one"), "one tick waits, or all of them do"
             assert await engine.executions(limit=1)
 
     async def test_only_launch_plans_are_activated(self, home: TemporaryHome) -> None:
