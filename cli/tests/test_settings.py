@@ -103,6 +103,35 @@ def test_what_is_wrong_is_shown_in_its_place_with_its_line_and_the_rest_as_alway
     )
 
 
+NAMES = """\
+[kernel]
+executor = "proces"
+catalog = "redis"
+storage = "s4"
+rules = [{ type = "spark", executor = "dask" }]
+
+[secrets]
+source = "vault"
+"""
+
+
+def test_names_that_nothing_has_are_told_in_their_places(wingbeat, folder):
+    (folder / "wingbeat.toml").write_text(NAMES)
+    answer = wingbeat("config", "show")
+    wrong = "kernel.storage, kernel.executor, kernel.catalog, kernel.rules, secrets.source"
+    assert answer.status == 2
+    assert {*answer.err.removeprefix("error: these settings are wrong: ").strip().split(", ")} == {*wrong.split(", ")}
+    after = {line.split()[0]: told.strip() for line, told in itertools.pairwise(answer.out.splitlines())}
+    assert after["kernel.executor"].startswith("error: There is no executor 'proces'. Installed: ")
+    assert after["secrets.source"] == "error: There is no source of secrets 'vault'. Installed: environment, file."
+
+
+def test_a_section_that_is_none_is_told_with_each_of_its_settings(wingbeat, folder):
+    (folder / "wingbeat.toml").write_text("process = 3\n")
+    answer = wingbeat("config", "show", "process.slots")
+    assert (answer.status, answer.err) == (2, "error: this setting is wrong: process\n")
+
+
 def test_only_what_is_asked_for_is_told(wingbeat, folder):
     (folder / "wingbeat.toml").write_text(WRONG)
     answer = wingbeat("config", "show", "process.cancel_grace_s", "kernel")

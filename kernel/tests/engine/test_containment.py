@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import re
 import threading
 
 import pytest
@@ -228,6 +229,47 @@ async def test_a_submit_that_hangs_is_given_up_and_the_line_goes_on(bench, other
     assert len(hung) == 2
 
 
+async def test_while_a_submit_hangs_who_waits_is_told_for_what(bench, other):
+    let_go = asyncio.Event()
+
+    async def late(attempt):
+        await let_go.wait()
+        other.end(attempt)
+
+    def behaviour(request):
+        return late(request.id) if request.id.endswith("j3/0") else success()
+
+    other.behaviour = behaviour
+    async with bench.engine() as engine:
+        reply = await engine.launch(bench.request(MANY))
+        line = engine._dispatchers["other"]
+        await until(lambda: line._asked is not None and line._asked[0].endswith("j3/0"))
+        asked = "the executor 'other' was asked [0-9]+ ms ago to take {}, and has not answered"
+        begun = "was given to its executor and has not begun"
+        told = await engine.explain_waiting(reply.id, "j3")
+        assert re.fullmatch(f"j3: attempt 0 {begun}: {asked.format('it')}", told)
+        behind = asked.format(f"{reply.id}/j3/0")
+        told = await engine.explain_waiting(reply.id, "j7")
+        assert re.fullmatch(f"j7: attempt 0 {begun}: it stands in the line of 'other': {behind}", told)
+        let_go.set()
+        await engine.wait(reply.id)
+        assert line._asked is None
+
+
+async def test_who_was_not_taken_is_told_why_until_it_is(bench, other, monkeypatch):
+    monkeypatch.setattr(dispatch, "TRY_DELAY_S", 60.0)
+    other.fail_submits = 1
+    async with bench.engine() as engine:
+        reply = await engine.launch(bench.request(MANY))
+        line = engine._dispatchers["other"]
+        await until(lambda: line._untaken)
+        (attempt,) = line._untaken
+        told = await engine.explain_waiting(reply.id, attempt.split("/")[1])
+        assert "the executor 'other' has not taken it, and is asked again: " in told
+        await engine.abort(reply.id, "enough")
+        await engine.wait(reply.id)
+
+
 async def test_while_an_executor_fails_for_all_attempts_wait_and_nothing_fails(bench, other, caplog):
     other.fail_submits = 10**6
     async with bench.engine() as engine:
@@ -243,8 +285,13 @@ async def test_while_an_executor_fails_for_all_attempts_wait_and_nothing_fails(b
         await engine.wait(reply.id)
         assert (await engine.describe(reply.id)).phase == "SUCCEEDED"
     told = [r.getMessage() for r in caplog.records if r.name == "wingbeat.plugins" and r.levelno == logging.WARNING]
-    assert len(told) == 2
-    assert told[1] == "The executor 'other' answers again."
+    refused = [one for one in told if " has not taken " in one]
+    assert 3 < len(refused) < 12, "the first, second, fourth, …"
+    assert "'other' has not taken " in refused[0]
+    assert refused[0].endswith("it is asked again")
+    others = [one for one in told if one not in refused]
+    assert len(others) == 2
+    assert others[1] == "The executor 'other' answers again."
 
 
 async def test_attempts_do_not_wait_for_ever_for_an_executor_that_fails(bench, other, monkeypatch):

@@ -10,10 +10,11 @@ from msgspec import Meta, Struct
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.builtin.process.settings import ProcessSettings
+from wingbeat.builtin.settings import LogSettings
 from wingbeat.contracts.hookspecs import hookimpl
 from wingbeat.contracts.plugin import PluginInfo
 from wingbeat.host.config import Configuration
-from wingbeat.host.discover import boot
+from wingbeat.host.discover import PluginSettings, boot
 from wingbeat.kernel.settings import OWN
 
 KNOWN = ["kernel", "process", "journal"]
@@ -64,6 +65,29 @@ def test_one_that_is_like_no_other_may_be_that_of_a_plugin(project):
     ]
 
 
+def test_a_variable_with_one_underscore_or_small_letters_is_told_with_what_it_may_have_meant(project, monkeypatch):
+    monkeypatch.setenv("WINGBEAT_PROCESS_SLOTS", "4")
+    monkeypatch.setenv("wingbeat_journal__synchronous", "NORMAL")
+    monkeypatch.setenv("WINGBEAT_KERNEL__EXECUTOR", "inline")  # which is right
+    monkeypatch.setenv("WINGBEAT_HOME", "here")
+    assert Configuration(project=project).unread(KNOWN) == [
+        "The variable WINGBEAT_PROCESS_SLOTS sets nothing. Did you mean WINGBEAT_PROCESS__SLOTS?",
+        "The variable wingbeat_journal__synchronous sets nothing. Did you mean WINGBEAT_JOURNAL__SYNCHRONOUS?",
+    ]
+
+
+def test_a_folder_in_the_place_of_the_file_is_told(project):
+    (project / "wingbeat.toml").mkdir()
+    with pytest.raises(ConfigurationError, match=r"wingbeat\.toml cannot be read: .*Is a directory"):
+        Configuration(project=project).section("process", ProcessSettings)
+
+
+@pytest.mark.parametrize("size", ["much", "1 Zi", -1])
+def test_what_is_no_size_is_told_where_it_is_said(project, size):
+    with pytest.raises(ConfigurationError, match=rf"The setting log\.size_max = {size!r} does not fit: .*\(given"):
+        Configuration({"log": {"size_max": size}}, project).section("log", LogSettings)
+
+
 def test_a_section_that_is_a_value_is_told(project):
     (project / "pyproject.toml").write_text("[tool.wingbeat]\nprocess = 4\n")
     with pytest.raises(ConfigurationError, match="The setting process = 4 is no section .*pyproject.toml") as told:
@@ -83,7 +107,7 @@ def test_sections_are_known_of_the_kernel_and_of_plugins_by_what_they_say():
         def wingbeat_plugin(self):
             return PluginInfo(api=(0, 1), settings={"theirs": Theirs})
 
-    known = boot([Plugin()], {"off": "no.such.module"}, ["off", "gone"], OWN).settings
+    known = boot([Plugin()], {"off": "no.such.module"}, PluginSettings(disabled=("off", "gone")), OWN).settings
     assert known.keys() == {
         "kernel",
         "plugins",

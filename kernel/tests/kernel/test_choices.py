@@ -237,9 +237,25 @@ async def test_what_cannot_be_made_is_done_without_where_nobody_has_chosen_it(pr
             await kernel.launch(project.flow, {"n": 3})
     assert "observer 'unlicensed'" in caplog.text
     assert "no licence" in caplog.text
-    with pytest.raises(ConfigurationError, match="'unlicensed' of plugin .* cannot be made: RuntimeError: no licence"):
+    with pytest.raises(
+        ConfigurationError, match="'unlicensed' of plugin .* cannot be made: RuntimeError: no licence\\."
+    ):
         async with Kernel("home", plugins=[Unlicensed()], settings={"kernel": {"executor": "unlicensed"}}):
             raise AssertionError("it is open")
+
+
+class Particular(Unlicensed):
+    """A plugin that does not take its settings."""
+
+    def fails(self, home):
+        raise ConfigurationError("The setting acme.depth is odd.", hint="Make it even.")
+
+
+async def test_who_refuses_settings_is_named_with_what_to_do(tmp_path):
+    with pytest.raises(ConfigurationError, match="of plugin .* cannot be made: The setting acme.depth is odd") as told:
+        async with Kernel(tmp_path / "home", plugins=[Particular()]):
+            raise AssertionError("it is open")
+    assert told.value.hint.startswith("Make it even. Or switch the plugin off with plugins.disabled = [")
 
 
 class OddEnvironments(Others):

@@ -1,6 +1,7 @@
 """Schedules, triggers and backfills in virtual worlds: some seeds in the default tests, more where faults are tested, after which
 everything that can happen must have happened. ``SEED=17 pytest …`` plays one alone, ``SEEDS=500:600`` some."""
 
+import asyncio
 import importlib.util
 import os
 import subprocess
@@ -102,6 +103,7 @@ def changes_are_passed_over_before_they_are_noted(patch):
         async for changes in self._engine.changes(await self._do(Store.cursor)):
             if changes:
                 await self._do(passed_over, changes[-1].number)
+                await asyncio.sleep(1.0)  # a window that a kill hits now and then
                 await self._do(project, changes, self._clock())
                 self._due.set()
                 self._changed.set()

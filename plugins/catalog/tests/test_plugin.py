@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from wingbeat.base.errors import ConfigurationError
+from wingbeat.base.settings import settings
 from wingbeat_catalog import SqliteCatalog, plugin
 from wingbeat_catalog.settings import CatalogSettings
 
@@ -59,7 +60,7 @@ def test_without_a_setting_all_is_kept(tmp_path):
 @pytest.mark.parametrize("size", ["much", "-1", -1])
 def test_a_wrong_setting_is_named(size):
     with pytest.raises(ConfigurationError, match=r"catalog\.size_max"):
-        CatalogSettings(size_max=size).size_max_bytes()
+        settings("catalog", CatalogSettings, [("here", {"size_max": size})])
 
 
 def test_registering_loads_no_database():

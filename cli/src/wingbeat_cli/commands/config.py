@@ -72,8 +72,10 @@ class Line(NamedTuple):
     mistake: Mistake | None = None
 
     def is_of(self, name: str) -> bool:
-        """Whether it is asked for by that name, of a section or of a setting."""
-        return name in (self.name, self.name.partition(".")[0])
+        """Whether it is asked for by that name, of a section or of a setting. What is wrong with a section as a whole is told with
+        each setting of it."""
+        section = self.name.partition(".")[0]
+        return name in (self.name, section) or (self.name == section and name.startswith(f"{section}."))
 
 
 def _lines(section: str, settings: list[Setting], mistakes: list[Mistake]) -> Iterator[Line]:
@@ -94,12 +96,14 @@ def _name(mistake: Mistake) -> str:
 
 def _show(lines: list[Line], *, explain: bool) -> None:
     import sys
+    from shutil import get_terminal_size
+    from textwrap import wrap
 
     from wingbeat_cli.render.table import coloured, columns, echo, paint
 
     heading = ("SETTING", "VALUE", "FROM") if explain else ("SETTING", "VALUE")
     rows = [(line.name, _value(line), _origins(line))[: len(heading)] for line in lines]
-    colour = coloured(sys.stdout)
+    colour, width = coloured(sys.stdout), get_terminal_size((0, 0)).columns
     first, *others = columns(rows, heading=heading, colour=colour)
     echo([first])
     for text, line in zip(others, lines, strict=True):
@@ -108,7 +112,8 @@ def _show(lines: list[Line], *, explain: bool) -> None:
             error = f"error: {message_of(line.mistake.error)} {line.mistake.error.hint}".rstrip()
             echo([f"    {paint(error, 'error') if colour else error}"])
         if explain and line.setting is not None and line.setting.doc:
-            echo([f"    {line.setting.doc.replace('``', '')}"])
+            doc, indent = line.setting.doc.replace("``", ""), " " * 4
+            echo(wrap(doc, width, initial_indent=indent, subsequent_indent=indent) if width else [indent + doc])
 
 
 def _value(line: Line) -> str:

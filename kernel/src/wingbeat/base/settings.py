@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError
+from wingbeat.base.units import parse_size
 
 S = TypeVar("S", bound=Struct)
 
@@ -16,6 +17,15 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 """A setting that counts something."""
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
 """A setting that is a time."""
+
+
+def _size(value: str | int) -> None:
+    if parse_size(value) < 0:
+        raise ValueError(f"{value} is less than 0")
+
+
+Size = Annotated[str | int, msgspec.Meta(extra={"check": _size})]
+"""A setting that is a size in bytes: a number, or as ``"512Mi"``, which `wingbeat.base.units.parse_size` reads."""
 
 PREFIX = "WINGBEAT_"
 ENVIRONMENT = "environment"
@@ -37,6 +47,22 @@ def sections(variables: Mapping[str, str]) -> list[str]:
     """The sections in which ``WINGBEAT_SECTION__KEY`` variables set something."""
     found = (name[len(PREFIX) :].partition("__") for name in variables if name.startswith(PREFIX))
     return sorted({section.lower() for section, mark, key in found if section and mark and key})
+
+
+def misspelt(variables: Mapping[str, str], known: Collection[str]) -> dict[str, str]:
+    """Variables that are named almost like those of `known` sections, by a small letter or an underscore, and so set nothing; and
+    what each may have meant."""
+    found: dict[str, str] = {}
+    for name in sorted(variables):
+        for section in known:
+            begin = f"{PREFIX}{section.upper()}_"
+            if (
+                name.upper().startswith(begin)
+                and not name.startswith(f"{begin}_")
+                and (key := name[len(begin) :].strip("_"))
+            ):
+                found[name] = variable(section, key)
+    return found
 
 
 class Said(NamedTuple):
@@ -125,7 +151,18 @@ def is_secret(kind: Any) -> bool:
 
 
 def _converted(value: Any, kind: Any) -> Any:
-    """Raises msgspec.ValidationError. Text stands for a number and the like; for a list or table it is JSON."""
+    """Raises msgspec.ValidationError. Text stands for a number and the like; for a list or table it is JSON. What a type says by
+    ``Meta(extra={"check": …})`` is called with it, and may raise ValueError."""
+    made = _as(value, kind)
+    for note in getattr(kind, "__metadata__", ()):
+        try:
+            (getattr(note, "extra", None) or {}).get("check", bool)(made)
+        except ValueError as error:
+            raise msgspec.ValidationError(str(error)) from error
+    return made
+
+
+def _as(value: Any, kind: Any) -> Any:
     try:
         return msgspec.convert(value, kind, strict=False)
     except msgspec.ValidationError:

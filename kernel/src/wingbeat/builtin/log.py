@@ -154,7 +154,5 @@ def _handler(settings: LogSettings, home: str) -> logging.Handler:
     try:
         size = max(1, parse_size(settings.size_max))  # 0 would be no bound at all
         return _Rotating(path, maxBytes=size, backupCount=settings.keep, encoding="utf-8")
-    except ValueError as error:
-        raise ConfigurationError(f"The setting log.size_max: {error}.") from error
     except OSError as error:
         raise ConfigurationError(f"The log {path} (log.file) cannot be written: {error.strerror or error}.") from error

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from wingbeat.base.settings import Size
+
 
 class JournalSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Settings of the journal.
@@ -36,7 +38,7 @@ class LogSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     format: Literal["off", "json", "logfmt"] = "off"
     file: str = ""
-    size_max: str | int = "64Mi"
+    size_max: Size = "64Mi"
     keep: Annotated[int, Meta(ge=1)] = 3
 
 

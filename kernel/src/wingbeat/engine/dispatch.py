@@ -9,6 +9,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from wingbeat.base.errors import ConfigurationError, ErrorKind
+from wingbeat.base.units import format_duration
 from wingbeat.calls import Calls, Watch, Within, let_go, why, within
 from wingbeat.contracts.executor import Aborted, AttemptRequest, Executor, Failed, Immediate
 from wingbeat.contracts.failpoints import hit
@@ -51,6 +52,8 @@ class Dispatcher:
         self._nowait = executor.submit_nowait if isinstance(executor, Immediate) else None
         self._queue: deque[AttemptRequest] = deque()
         self._lined: set[str] = set()
+        self._asked: tuple[str, float] | None = None
+        self._untaken: dict[str, str] = {}
         self._wake, self._adopted = asyncio.Event(), asyncio.Event()
         self._adopted.set()
         self._task: asyncio.Task[None] | None = None
@@ -90,6 +93,18 @@ class Dispatcher:
         self._queue.append(request)
         self._lined.add(request.id)
         self._wake.set()
+
+    def told(self, attempt: str) -> str:
+        """Where an attempt is that has not begun, for people; empty where there is no more to say than that it was given to the
+        executor."""
+        if attempt in self._untaken:
+            return f"the executor {self.name!r} has not taken it, and is asked again: {self._untaken[attempt]}"
+        if self._asked is None or attempt not in (self._asked[0], *self._lined):
+            return ""
+        asked, since = self._asked
+        seconds = format_duration(asyncio.get_running_loop().time() - since)
+        it, behind = ("it", "") if asked == attempt else (asked, f"it stands in the line of {self.name!r}: ")
+        return f"{behind}the executor {self.name!r} was asked {seconds} ago to take {it}, and has not answered"
 
     def cancel(self, attempt: str, reason: str) -> None:
         """Stop an attempt, whether it is still in the line or not."""
@@ -168,6 +183,7 @@ class Dispatcher:
             return
         try:
             hit("submit.before")
+            self._asked = request.id, asyncio.get_running_loop().time()
             with Within(self._watch, SUBMIT_S_MAX):
                 await self._calls.ask("submit", request)
             hit("submit.after")
@@ -175,6 +191,8 @@ class Dispatcher:
             self._later(request, error)
         else:
             self.circuit.succeeded()
+        finally:
+            self._asked = None
 
     def _taken(self, request: AttemptRequest) -> bool:
         """Whether an attempt could be given to the executor without waiting: a turn of the loop and more is saved for each."""
@@ -195,11 +213,23 @@ class Dispatcher:
 
     def _later(self, request: AttemptRequest, error: BaseException) -> None:
         self.circuit.failed(request.id, error)
+        self._tell(request, error)
         self._lined.add(request.id)
         self._beside(self._again(request, error, 1), f"submit {request.id}")
 
+    def _tell(self, request: AttemptRequest, error: BaseException) -> None:
+        self._untaken[request.id] = why(error)
+        if self.circuit.is_told:
+            _log.warning("The executor %r has not taken %s: %s; it is asked again", self.name, request.id, why(error))
+
     async def _again(self, request: AttemptRequest, error: BaseException, tries: int) -> None:
         """It is not known whether the attempt was accepted; submitting the same id again is safe."""
+        try:
+            await self._tried(request, error, tries)
+        finally:
+            self._untaken.pop(request.id, None)
+
+    async def _tried(self, request: AttemptRequest, error: BaseException, tries: int) -> None:
         time = asyncio.get_running_loop().time
         began = time()
         while time() - began < OUTAGE_S_MAX if self.circuit.open else tries < TRIES_MAX:
@@ -215,6 +245,7 @@ class Dispatcher:
                 continue
             except (Exception, SystemExit) as later:  # noqa: BLE001  # as above
                 error, tries = later, tries + 1
+                self._tell(request, error)
             else:
                 self._lined.discard(request.id)
                 return

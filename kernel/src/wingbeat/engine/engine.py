@@ -55,7 +55,7 @@ from wingbeat.engine.reuse import Reuse
 from wingbeat.engine.routes import Routes, capabilities
 from wingbeat.engine.timers import Timers
 from wingbeat.engine.views import execution_view
-from wingbeat.engine.waiting import explain_waiting, running_beside
+from wingbeat.engine.waiting import AtExecutors, explain_waiting, running_beside
 from wingbeat.machine.effect import (
     Cancel,
     CancelChild,
@@ -317,7 +317,13 @@ class LocalEngine:
     async def explain_waiting(self, execution: str, node: str = "") -> str:
         """See `Engine.explain_waiting`."""
         live = self._lives.get(execution) or await self._archive.live(execution)
-        return explain_waiting(live, node, self._admission.told, partial(running_beside, self._lives))
+        given = AtExecutors(partial(running_beside, self._lives), self._told)
+        return explain_waiting(live, node, self._admission.told, given)
+
+    def _told(self, attempt: str) -> str:
+        """Where an attempt is that was given to its executor and has not begun."""
+        sent = self._lives[attempt.partition("/")[0]].sent.get(attempt)
+        return "" if sent is None else self._dispatchers[sent[3]].told(attempt)
 
     async def evict_cache(self, eviction: Eviction) -> Evicted:
         """See `Engine.evict_cache`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
+from typing import NamedTuple
 
 from wingbeat.base.errors import NotFound
 from wingbeat.base.ids import attempt_id, child_execution_id
@@ -27,8 +28,21 @@ Told = Callable[[str], str] | None
 """For what an execution waits that has not begun. None: only the journal is at hand, which does not know who holds what."""
 
 
-Beside = Callable[[str], Iterable[str]] | None
-"""Attempts that run where one waits for its executor. None, as above."""
+class AtExecutors(NamedTuple):
+    """What is known of attempts that were given to their executors.
+
+    Attributes:
+        beside: Ids of those that run where one waits.
+
+        told: Where one is that has not begun, in words; empty where nobody knows more.
+    """
+
+    beside: Callable[[str], Iterable[str]]
+    told: Callable[[str], str]
+
+
+Given = AtExecutors | None
+"""None, as above."""
 
 
 def running_beside(lives: Mapping[str, Live], attempt: str) -> Iterator[str]:
@@ -42,7 +56,7 @@ def running_beside(lives: Mapping[str, Live], attempt: str) -> Iterator[str]:
                 yield id
 
 
-def explain_waiting(live: Live, node: str = "", told: Told = None, beside: Beside = None) -> str:
+def explain_waiting(live: Live, node: str = "", told: Told = None, given: Given = None) -> str:
     """For what a node waits, or every node that has not ended; an execution that has not begun waits as a whole.
 
     Raises:
@@ -54,13 +68,13 @@ def explain_waiting(live: Live, node: str = "", told: Told = None, beside: Besid
         return f"{live.id} has not begun: {waits or f'waiting for limit {machine.state.lined.limit.name!r}'}"
     if node:
         address = machine.graph.find(node)
-        said = "" if address is None else _one(live, address, told, beside)
+        said = "" if address is None else _one(live, address, told, given)
         if not said:
             raise NotFound(f"Execution {live.id!r} has no node {node!r} that is under way or planned.")
         return f"{node}: {said}"
     if machine.state.phase.terminal:
         return f"{live.id} has ended: {machine.state.phase}" + (f" ({why})" if (why := machine.state.reason) else ".")
-    lines = [f"{machine.graph.id(a)}: {reason(live, a, told, beside)}" for a in _open(machine)]
+    lines = [f"{machine.graph.id(a)}: {reason(live, a, told, given)}" for a in _open(machine)]
     more = f"\n… and {len(lines) - NODES_TOLD} more" if len(lines) > NODES_TOLD else ""
     return "\n".join(lines[:NODES_TOLD]) + more
 
@@ -72,7 +86,7 @@ def _open(machine: Machine) -> Iterator[int]:
     yield from (address for address in machine.state.items if not machine.graph.doubled(address))
 
 
-def reason(live: Live, address: int, told: Told, beside: Beside = None) -> str:
+def reason(live: Live, address: int, told: Told, given: Given = None) -> str:
     """For what a node or item waits, as far as it does."""
     machine, state = live.machine, live.machine.state
     node = state.node(address)
@@ -87,14 +101,16 @@ def reason(live: Live, address: int, told: Told, beside: Beside = None) -> str:
     attempt = node.open_attempt
     if attempt is not None and attempt.cancel:
         return f"is being stopped: {attempt.cancel_reason}"
-    if note and attempt is not None and beside is not None and note.startswith("waiting for resources"):
-        return note + _held(beside(attempt_id(live.id, machine.graph.id(address), attempt.number)))
+    if note and attempt is not None and given is not None and note.startswith("waiting for resources"):
+        return note + _held(given.beside(attempt_id(live.id, machine.graph.id(address), attempt.number)))
     if note:
         return note
     if attempt is not None and attempt.started_at is None:
         pool = pool_of(machine.settled(address), live.record.labels.get(LABEL, "")) if told is None else None
         waits = "" if pool is None else f"waits for pool {pool.name!r}, or "
-        return f"attempt {attempt.number} {waits}was given to its executor and has not begun"
+        stands = "" if given is None else given.told(attempt_id(live.id, machine.graph.id(address), attempt.number))
+        more = f": {stands}" if stands else ""
+        return f"attempt {attempt.number} {waits}was given to its executor and has not begun{more}"
     if attempt is not None:
         return f"runs: attempt {attempt.number}"
     mapping = state.maps.get(address)
@@ -115,9 +131,9 @@ def _held(holders: Iterable[str]) -> str:
     return f"; held by {', '.join(names[:HOLDERS_TOLD])}{', …' if len(names) > HOLDERS_TOLD else ''}" if names else ""
 
 
-def _one(live: Live, address: int, told: Told, beside: Beside) -> str:
+def _one(live: Live, address: int, told: Told, given: Given) -> str:
     if live.machine.state.seen(address) is not None:
-        return reason(live, address, told, beside)
+        return reason(live, address, told, given)
     return _apart(live, address, told) if is_item(address) else ""
 
 

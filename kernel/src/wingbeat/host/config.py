@@ -20,6 +20,7 @@ from wingbeat.base.settings import (
     Said,
     from_environment,
     is_secret,
+    misspelt,
     said,
     sections,
     settings,
@@ -163,10 +164,16 @@ class Configuration:
         """
         said_ = [(ENVIRONMENT, {section: {} for section in sections(os.environ)}), *self._files]
         return [
-            _unread(origin, name, value, known)
-            for origin, table in said_
-            for name, value in table.items()
-            if name not in known
+            *(
+                _unread(origin, name, value, known)
+                for origin, table in said_
+                for name, value in table.items()
+                if name not in known
+            ),
+            *(
+                f"The variable {name} sets nothing. Did you mean {meant}?"
+                for name, meant in misspelt(os.environ, known).items()
+            ),
         ]
 
     def tell_unread(self, known: Collection[str]) -> None:
@@ -240,7 +247,7 @@ def _heading(origin: str, section: str) -> str:
 def _project_layers(folder: Path) -> list[tuple[str, Mapping[str, Any]]]:
     for place in (folder, *folder.parents):
         layers: list[tuple[str, Mapping[str, Any]]] = []
-        if (file := place / "wingbeat.toml").is_file():
+        if (file := place / "wingbeat.toml").exists():  # also as something that cannot be read
             layers.append((str(file), _read(file)))
         if (file := place / "pyproject.toml").is_file() and (table := _read(file).get("tool", {}).get("wingbeat")):
             layers.append((str(file), table))
@@ -252,7 +259,7 @@ def _project_layers(folder: Path) -> list[tuple[str, Mapping[str, Any]]]:
 def _user_layer() -> list[tuple[str, Mapping[str, Any]]]:
     base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     file = Path(base) / "wingbeat" / "wingbeat.toml"
-    return [(str(file), _read(file))] if file.is_file() else []
+    return [(str(file), _read(file))] if file.exists() else []
 
 
 def _read(file: Path) -> dict[str, Any]:

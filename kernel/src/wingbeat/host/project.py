@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError
+from wingbeat.base.settings import Size
 from wingbeat.base.units import parse_size
 
 SETTINGS_FILE = "wingbeat.toml"
@@ -38,7 +39,7 @@ class BundleSettings(Struct, frozen=True, forbid_unknown_fields=True):
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     files_max: int = 10_000
-    size_max: str | int = "100Mi"
+    size_max: Size = "100Mi"
 
     @property
     def bytes_max(self) -> int:

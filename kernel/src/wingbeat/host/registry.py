@@ -12,10 +12,12 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError
+from wingbeat.base.units import sentence
 from wingbeat.contracts.home import Home
 from wingbeat.contracts.plugin import PluginInfo
 from wingbeat.contracts.secrets import SourceRef
 from wingbeat.contracts.storage import StorageRef
+from wingbeat.host.installed import OWN
 
 F = Callable[..., Any]
 T = TypeVar("T")
@@ -73,7 +75,7 @@ class Command(Struct, frozen=True):
 class Registry:
     """What the plugins of one kernel offer, by seam and name: a `wingbeat.contracts.hookspecs.Registrar`."""
 
-    def __init__(self) -> None:
+    def __init__(self, plugin: str = "") -> None:
         self._offers: dict[str, dict[str, tuple[F, str]]] = {}
         self.plugins: dict[str, Plugin] = {}
         """By name, in the order in which they were loaded."""
@@ -83,7 +85,9 @@ class Registry:
         """By the name of a server, who issues its tokens; empty if nobody does."""
         self.settings: dict[str, tuple[type[Struct], str]] = {}
         """By section of the configuration, who it is for: its struct, and the plugin that reads it (empty: the kernel)."""
-        self.plugin = ""
+        self.broken: dict[str, ConfigurationError] = {}
+        """By plugin that cannot be used, why."""
+        self.plugin = plugin
         """Who is registering now, for messages."""
 
     def executor(self, name: str, factory: F) -> None:
@@ -170,6 +174,15 @@ class Registry:
             )
         self.settings[name] = struct, self.plugin
 
+    def take(self, other: Registry) -> None:
+        """Take over what one plugin has registered. Raises ConfigurationError where somebody else offers the same."""
+        self.plugin = other.plugin
+        for seam, offers in other._offers.items():
+            for name, (factory, _) in offers.items():
+                self._add(seam, name, factory)
+        self.commands += other.commands
+        self.tokens |= other.tokens
+
     def offers(self, plugin: str) -> list[tuple[str, str]]:
         """What a plugin offers: seams and names."""
         found = [(s, n) for s, offers in self._offers.items() for n, (_, by) in offers.items() if by == plugin]
@@ -186,24 +199,33 @@ class Registry:
         except KeyError:
             names = self.names(seam)
             hint = f"Installed: {', '.join(names)}." if names else "None is installed."
-            raise ConfigurationError(f"There is no {seam} {name!r}.", hint=f"{hint} {besides}".rstrip()) from None
+            broken = [sentence(error.message) for error in self.broken.values()]  # it may be one of theirs
+            raise ConfigurationError(
+                f"There is no {seam} {name!r}.", hint=" ".join([hint, *([besides] if besides else []), *broken])
+            ) from None
 
     def make(self, seam: str, name: str, home: Home, *more: Any) -> Any:
         """What the factory of that name makes. Raises ConfigurationError for settings that it refuses, else `CannotBeMade`."""
         factory, begin = self.factory(seam, name), time.perf_counter()
+        plugin = self._offers[seam][name][1]
         try:
             made = factory(home, *more)
-        except ConfigurationError:
-            raise
+        except ConfigurationError as error:
+            if plugin == OWN:
+                raise
+            off = f"Or switch the plugin off with plugins.disabled = [{plugin!r}]."
+            raise ConfigurationError(
+                f"The {seam} {name!r} of plugin {plugin!r} cannot be made: {sentence(error.message)}",
+                hint=f"{sentence(error.hint)} {off}" if error.hint else off,
+            ) from error
         except (Exception, SystemExit) as error:
-            plugin = self._offers[seam][name][1]
             raise CannotBeMade(
                 f"The {seam} {name!r} of plugin {plugin!r} cannot be made: {type(error).__name__}: {error}.",
                 hint=f"Switch the plugin off with plugins.disabled = [{plugin!r}], or repair it.",
             ) from error
         if (took := time.perf_counter() - begin) > SLOW_S:
             told = "The %s %r of plugin %r took %.1f s to be imported and made; all else has waited for it."
-            _log.warning(told, seam, name, self._offers[seam][name][1], took)
+            _log.warning(told, seam, name, plugin, took)
         return made
 
     def _check_place(self, seam: str, name: str, target: str, hint: str) -> None:

@@ -224,7 +224,7 @@ def _open(folder: Path, configuration: Configuration) -> HomeFolder:
     """The home. Plugins are looked at only where it uses something that is not in the box: that takes a while."""
     home, chosen = HomeFolder(folder, configuration), configuration.section("kernel", KernelSettings).of_home
     installed = {} if chosen == Choice() else installed_plugins(folder / "plugins.json")
-    home.use(boot([], installed, configuration.section("plugins", PluginSettings).disabled, OWN), chosen)
+    home.use(boot([], installed, configuration.section("plugins", PluginSettings), OWN), chosen)
     return home
 
 

@@ -18,6 +18,7 @@ from wingbeat.host.discover import BUILTIN, PluginSettings, boot
 from wingbeat.host.home import HomeFolder, home_path
 from wingbeat.host.installed import installed_plugins
 from wingbeat.host.registry import Command, Plugin, Registry
+from wingbeat.kernel.making import wrong_choices
 from wingbeat.kernel.settings import OWN, KernelSettings, ProjectSettings
 from wingbeat.runtime.distributions import distribution_of
 from wingbeat.types.registry import register_box, registered_by
@@ -110,20 +111,30 @@ def configuration_of(
     """
     configuration = Configuration(settings)
     broken: dict[str, ConfigurationError] | None = None if mistakes is None else {}
-    disabled: tuple[str, ...] = ()
+    chosen = PluginSettings()
     with _noting(mistakes, "bundle"):
         configuration.check()
     with suppress(*([] if mistakes is None else [ConfigurationError])):  # it is told of with its section
-        disabled = configuration.section("plugins", PluginSettings).disabled
-    registry = boot([], _installed(home_path(home)), disabled, OWN, broken=broken)
+        chosen = configuration.section("plugins", PluginSettings)
+    registry = boot([], _installed(home_path(home)), chosen, OWN, broken=broken)
     structs_ = {section: struct for section, (struct, _) in registry.settings.items()}
-    configuration.check_given(structs_, disabled, mistakes)
-    configuration.tell_unread({*structs_, *disabled})
+    configuration.check_given(structs_, {*chosen.disabled, *registry.broken}, mistakes)
+    configuration.tell_unread({*structs_, *chosen.disabled, *registry.broken})
     found = {section: configuration.explained(section, struct, mistakes) for section, struct in structs_.items()}
+    if mistakes is not None:
+        mistakes += _wrong_choices(registry, found)
     for error in (broken or {}).values():
         with _noting(mistakes, "plugins"):
             raise error
     return found
+
+
+def _wrong_choices(registry: Registry, found: Mapping[str, list[Setting]]) -> Iterator[Mistake]:
+    """What is chosen by name and not installed."""
+    said = {(setting.section, setting.key): setting.said[0] for settings in found.values() for setting in settings}
+    chosen = KernelSettings(**{key: value.value for (section, key), value in said.items() if section == "kernel"})
+    for (section, key), error in wrong_choices(registry, chosen, said["secrets", "source"].value):
+        yield Mistake(section, key, said[section, key], error)
 
 
 @contextmanager
@@ -234,8 +245,8 @@ def _types(plugin: Plugin) -> list[Offer]:
 
 
 def _boot(place: Path, configuration: Configuration, broken: dict[str, ConfigurationError] | None) -> Registry:
-    disabled = configuration.section("plugins", PluginSettings).disabled
-    return boot([], _installed(place), disabled, OWN, broken=broken)
+    chosen = configuration.section("plugins", PluginSettings)
+    return boot([], _installed(place), chosen, OWN, broken=broken)
 
 
 def _installed(place: Path) -> dict[str, str]:

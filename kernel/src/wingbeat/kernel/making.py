@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 from wingbeat.base.errors import ConfigurationError
@@ -16,7 +16,14 @@ from wingbeat.engine.engine import LocalEngine
 from wingbeat.engine.parts import Parts
 from wingbeat.engine.rules import Rule
 from wingbeat.host.home import HomeFolder
-from wingbeat.host.registry import SEAM_OF_SECRETS, SEAM_OF_WRAPPERS, WITHOUT_WRAPPER, CannotBeMade, Registry
+from wingbeat.host.registry import (
+    SEAM_OF_ENVIRONMENTS,
+    SEAM_OF_SECRETS,
+    SEAM_OF_WRAPPERS,
+    WITHOUT_WRAPPER,
+    CannotBeMade,
+    Registry,
+)
 from wingbeat.kernel.settings import KernelSettings, PoolSettings
 
 _log = logging.getLogger("wingbeat.plugins")
@@ -72,34 +79,49 @@ def booted(home: HomeFolder, plugins: Sequence[object], *, discover: bool) -> Re
     settings = logging.getLogger("wingbeat.settings")
     installed = installed_plugins(home.folder / "plugins.json") if discover else {}
     home.configuration.check()
-    disabled = home.settings("plugins", PluginSettings).disabled
-    registry = boot(plugins, installed, disabled, OWN)
+    of_plugins = home.settings("plugins", PluginSettings)
+    registry = boot(plugins, installed, of_plugins, OWN)
     known = {section: struct for section, (struct, _) in registry.settings.items()}
-    home.configuration.check_given(known, disabled)  # what is off may keep its own
-    home.configuration.tell_unread({*known, *disabled})
-    for name in {*disabled}.difference(registry.plugins, installed, BUILTIN):
+    others = {*of_plugins.disabled, *registry.broken}  # what is off may keep its own
+    home.configuration.check_given(known, others)
+    home.configuration.tell_unread({*known, *others})
+    for name in {*of_plugins.disabled}.difference(registry.plugins, installed, BUILTIN):
         there = ", ".join({**BUILTIN, **installed})
         settings.warning("plugins.disabled names %r, which is not installed; installed: %s", name, there)
     chosen = home.settings("kernel", KernelSettings)
     home.use(registry, chosen.of_home)
-    check_choice(registry, chosen)
-    if chosen.engine == "local" and (source := home.configuration.merged("secrets").get("source")):
-        registry.factory(SEAM_OF_SECRETS, str(source))  # a task that has secrets may come late
+    for _, error in wrong_choices(registry, chosen, str(home.configuration.merged("secrets").get("source", ""))):
+        raise error
     return registry
 
 
-def check_choice(registry: Registry, chosen: KernelSettings) -> None:
-    """Raise ConfigurationError for what is chosen by name and not installed, before anything is begun: also for an admin, which
-    is made when it is first asked for. Where the engine is elsewhere, what only that of the home uses is not looked for."""
-    names = {"admin": chosen.admin}
+def wrong_choices(
+    registry: Registry, chosen: KernelSettings, source: str
+) -> Iterator[tuple[tuple[str, str], ConfigurationError]]:
+    """What is chosen by name and not installed, by section and key: found before anything is begun, also for an admin, which is
+    made when it is first asked for, and for the `source` of secrets: a task that has some may come late. Where the engine is
+    elsewhere, what only that of the home uses is not looked for."""
+    names = {
+        ("kernel", "storage"): ("storage", chosen.storage),
+        ("kernel", "environments"): (SEAM_OF_ENVIRONMENTS, chosen.environments),
+        ("kernel", "admin"): ("admin", chosen.admin),
+    }
     if chosen.engine == "local":
-        names |= {"journal": chosen.journal, "executor": chosen.executor, "catalog": chosen.catalog}
-        check_rules(registry, chosen.rules)
+        names |= {("kernel", seam): (seam, getattr(chosen, seam)) for seam in ("journal", "executor", "catalog")}
+        names["secrets", "source"] = SEAM_OF_SECRETS, source
     else:
-        names["engine"] = chosen.engine
-    for seam, name in names.items():
+        names["kernel", "engine"] = "engine", chosen.engine
+    for key, (seam, name) in names.items():
         if name and (seam, name) != ("catalog", "none"):
-            registry.factory(seam, name, BESIDES.get(seam, ""))
+            try:
+                registry.factory(seam, name, BESIDES.get(seam, ""))
+            except ConfigurationError as error:
+                yield key, error
+    if chosen.engine == "local":
+        try:
+            check_rules(registry, chosen.rules)
+        except ConfigurationError as error:
+            yield ("kernel", "rules"), error
 
 
 def check_rules(registry: Registry, rules: Sequence[Rule]) -> None:

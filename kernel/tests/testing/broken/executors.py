@@ -234,6 +234,16 @@ class TestGoesOnAfterClose(InLoop):
             pass
 
 
+class TestLeavesATaskWhenItIsClosed(InLoop):
+    __test__ = True
+    caught_by = {"test_closing_does_not_wait_for_attempts"}
+
+    class Faulty(InlineExecutor):
+        async def start(self, sink):
+            await super().start(sink)
+            self.beat = asyncio.create_task(asyncio.sleep(60), name="beat")
+
+
 class TestForgetsWhatItCancelled(InLoop):
     __test__ = True
     caught_by = {"test_what_is_cancelled_while_it_starts_is_gone"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from wingbeat.base.errors import ConfigurationError
+from wingbeat.base.settings import Size
 from wingbeat.base.units import parse_size
 
 
@@ -16,14 +16,8 @@ class CatalogSettings(Struct, frozen=True, forbid_unknown_fields=True):
             0 is no limit. The limit is held in steps: it may be exceeded by what a few publications add.
     """
 
-    size_max: str | int = 0
+    size_max: Size = 0
 
     def size_max_bytes(self) -> int | None:
-        """The limit in bytes, None without one. Raises `ConfigurationError` if it is not a size."""
-        try:
-            size = parse_size(self.size_max)
-        except ValueError as error:
-            raise ConfigurationError(f"Setting catalog.size_max: {error}.") from error
-        if size < 0:
-            raise ConfigurationError(f"Setting catalog.size_max is {size}; it is a number of bytes, 0 for no limit.")
-        return size or None
+        """The limit in bytes, None without one."""
+        return parse_size(self.size_max) or None

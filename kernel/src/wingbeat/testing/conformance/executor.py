@@ -351,7 +351,8 @@ class ExecutorContract(AdoptionTests):
     # The end
 
     async def test_closing_does_not_wait_for_attempts(self, home: TemporaryHome) -> None:
-        """`close`: what runs goes on, if the executor adopts; else it ends. Nothing is reported after it."""
+        """`close`: what runs goes on, if the executor adopts; else it ends. Nothing watches it then, and nothing is reported."""
+        before = asyncio.all_tasks()
         async with self.started(home) as stage:
             await stage.submit(ONE, "wait")
             await stage.begun(ONE)
@@ -360,6 +361,9 @@ class ExecutorContract(AdoptionTests):
             assert stage.runs(ONE), "it adopts, so what runs goes on when it is closed; it has ended"
         else:
             assert not stage.runs(ONE), "it does not adopt, so what runs ends when it is closed; it goes on"
+        await self.turns()
+        left = asyncio.all_tasks() - before
+        assert not left, f"when it is closed it leaves tasks: {', '.join(sorted(task.get_name() for task in left))}"
         stage.let_go(ONE)
         await self.until(lambda: not stage.runs(ONE), "the end of what was left running")
         stage.reports.check()

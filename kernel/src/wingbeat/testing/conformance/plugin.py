@@ -28,6 +28,7 @@ import msgspec
 import pluggy
 import pytest
 
+from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts import hookspecs
 from wingbeat.contracts.admin import Admin
 from wingbeat.contracts.catalog import Catalog
@@ -265,7 +266,10 @@ class PluginContract(Kit):
         """`Registrar`: a duplicate is an error; so is a section of settings that somebody else reads."""
         self._check_guest()
         for _ in range(2):  # once for each kernel
-            registry = boot([], {self.name or "kit": self.module}, ())
+            broken: dict[str, ConfigurationError] = {}
+            registry = boot([], {self.name or "kit": self.module}, broken=broken)
+            for error in broken.values():
+                raise error
             assert registry.plugins[self.name or "kit"].info == self.info()
 
     def test_it_is_found(self) -> None:
