@@ -101,6 +101,17 @@ def test_what_can_never_happen_is_told(loop):
         loop.run_until_complete(asyncio.wait_for(loop.create_future(), None))
 
 
+def test_what_goes_on_for_ever_and_comes_to_nothing_is_told(loop, monkeypatch):
+    monkeypatch.setattr(loop, "_most", 100)
+
+    async def around():
+        while True:
+            await asyncio.sleep(1)
+
+    with pytest.raises(Deadlock, match="It goes on and on"):
+        loop.run_until_complete(around())
+
+
 def test_a_process_is_held_and_goes_on_and_is_killed_without_a_word(loop):
     process, seen = Process("p", lambda: None), []
 

@@ -51,7 +51,7 @@ def played(seed, fired=None, scene=Admins):
         scenes[0].close()
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(900, method="thread")  # what an alarm raises would end a task of the world, and not the test
 @pytest.mark.parametrize("seeds", [SOME, pytest.param(MORE, marks=pytest.mark.faults)], ids=["some", "more"])
 def test_whatever_happens_a_tick_gives_one_execution(seeds):
     if "SEED" in os.environ:
@@ -144,7 +144,7 @@ class Harsh(Admins):
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(900, method="thread")  # what an alarm raises would end a task of the world, and not the test
 @pytest.mark.parametrize(
     ("bug", "scene"),
     [

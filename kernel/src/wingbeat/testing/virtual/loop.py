@@ -20,8 +20,12 @@ TURN_S = 1e-6
 BURY_ROUNDS_MAX = 100
 
 
+TURNS_MAX = 400_000
+"""A world is over long before."""
+
+
 class Deadlock(RuntimeError):
-    """Nothing is ready, and nothing ever will be."""
+    """Nothing is ready, and nothing ever will be; or something always is, and nothing comes of it."""
 
 
 class Process:
@@ -73,6 +77,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         super().__init__()
         self.now = 0.0
         self.turns = 0
+        self._most = TURNS_MAX
         self._rng, self._shuffled = rng, shuffled
         self._soon: list[asyncio.Handle] = []
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
@@ -142,6 +147,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _run_once(self) -> None:
         timers, ready = self._timers, self._soon
         self.turns += 1
+        if self.turns > self._most:
+            raise Deadlock(f"It goes on and on: {TURNS_MAX:,} turns of the loop.")
         if not ready:
             while timers and timers[0][2].cancelled():
                 heapq.heappop(timers)
@@ -193,6 +200,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def bury(self, processes: list[Process]) -> None:
         """Let what is left of tasks end, so that nothing is said when they are collected. The last thing that is done."""
         rounds = 0
+        self._most = self.turns + TURNS_MAX
         self.set_exception_handler(lambda loop, context: None)
         for process in processes:
             self._soon += process.lost + (process.held or [])
