@@ -1,12 +1,14 @@
 """Each distribution, built and installed alone beside the kernel into an empty environment: it brings what it needs, its README
 does what it says, and its own tests pass there."""
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,12 +36,20 @@ MORE = {
     "wingbeat-tensorflow": ("numpy",),
 }
 """What their tests import besides. Those that need something heavy are run in environments of their own, by their marks."""
-TESTED = [name for name in FOLDERS if name != "wingbeat"]
+
+
+def beside_its_own(name: str, *marks: pytest.MarkDecorator) -> Any:
+    """A distribution, all of whose tests share the environments of one worker."""
+    return pytest.param(name, marks=[pytest.mark.xdist_group(f"wheel of {name}"), *marks])
+
+
+EACH = [beside_its_own(name) for name in FOLDERS]
+TESTED = [beside_its_own(name) for name in FOLDERS if name != "wingbeat"]
 """Those whose tests run alone. The kernel's need everything that tasks may use: of it, what it does alone is tried."""
 READ = [
-    pytest.param(name, marks=getattr(pytest.mark, HEAVY[name])) if name in HEAVY else name
-    for name in TESTED
-    if name not in ("wingbeat-cli", "wingbeat-container")
+    beside_its_own(name, *([getattr(pytest.mark, HEAVY[name])] if name in HEAVY else []))
+    for name in FOLDERS
+    if name not in ("wingbeat", "wingbeat-cli", "wingbeat-container")
 ]
 """Those whose README shows a program; that of containers is tried by a test of theirs."""
 CONFTEST = ROOT / "conftest.py"
@@ -66,7 +76,7 @@ if __name__ == "__main__":
     assert run(flow, n=[1, 2, 3]) == 14
 """
 
-pytestmark = [pytest.mark.environments, pytest.mark.timeout(600), pytest.mark.xdist_group("wheels")]  # built once
+pytestmark = [pytest.mark.environments, pytest.mark.timeout(600)]
 
 
 def run(*command: str | Path, folder: Path = ROOT) -> str:
@@ -80,9 +90,16 @@ def run(*command: str | Path, folder: Path = ROOT) -> str:
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheels")
-    options = ("--quiet", "--all-packages", "--wheel", "--no-build-isolation", "--python", sys.executable)
-    run(UV, "build", *options, "--out-dir", folder)
+    """All of them, built once for all workers."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "wheels"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            options = ("--quiet", "--all-packages", "--wheel", "--no-build-isolation", "--python", sys.executable)
+            made = folder.with_name("wheels-begun")
+            run(UV, "build", *options, "--out-dir", made)
+            made.rename(folder)
     return folder
 
 
@@ -112,7 +129,7 @@ def test_every_distribution_is_tried():
     assert folders | {"kernel", "cli"} == set(FOLDERS.values())
 
 
-@pytest.mark.parametrize("distribution", FOLDERS)
+@pytest.mark.parametrize("distribution", EACH)
 def test_the_wheel_holds_what_it_should(distribution: str, python):
     module = distribution.replace("-", "_")
     code = f"import {module}, importlib.metadata as m; print(*(str(f) for f in m.files('{distribution}')), sep='\\n')"
@@ -122,6 +139,7 @@ def test_the_wheel_holds_what_it_should(distribution: str, python):
     assert not any(name.startswith("tests/") for name in files)
 
 
+@pytest.mark.xdist_group("wheel of wingbeat")
 def test_the_kernel_alone_runs_a_workflow_and_embeds(python, tmp_path: Path):
     (tmp_path / "flow.py").write_text(ALONE)
     run(python("wingbeat"), "flow.py", folder=tmp_path)
@@ -162,6 +180,7 @@ def test_its_readme_does_what_it_says(distribution: str, wheels: Path, python, t
     assert shown, "a README shows the thing working"
 
 
+@pytest.mark.xdist_group("wheel of wingbeat-cli")
 def test_a_plugin_that_is_begun_does_what_its_readme_says(wheels: Path, python, tmp_path: Path):
     wingbeat = python("wingbeat-cli").with_name("wingbeat")
     run(wingbeat, "init", "plugin", "acme-lines", "--seam", "observer", folder=tmp_path)

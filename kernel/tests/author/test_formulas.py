@@ -6,10 +6,12 @@ from wingbeat import CompileError, Pool, Resources, Retry, Timeout, task, where,
 from wingbeat.author.closing import close
 from wingbeat.compile.check import check
 from wingbeat.compile.flatten import flatten
-from wingbeat.spec.chosen import AT_FAILURE, AT_QUEUE, choose
+from wingbeat.spec.chosen import AT_FAILURE, AT_QUEUE, choose, pools_of, settled
+from wingbeat.spec.entities import PoolSpec
 from wingbeat.spec.formulas import Known
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.outcome import ErrorInfo
+from wingbeat.types import ValueMismatch
 
 OOM = ErrorInfo("OutOfMemory", "too much")
 
@@ -61,6 +63,45 @@ def test_what_a_function_computes_is_in_the_spec(tasks):
     assert chosen(spec, AT_FAILURE, error=OOM) == {"retry.count": 4}
     assert chosen(spec, AT_FAILURE, error=ErrorInfo("ValueError", "bad")) == {"retry.count": 1}
     assert (spec.resources.cpu, spec.retry.delay_s, spec.timeout.total_s) == (2.0, 2.0, 3600.0)
+
+
+def test_the_pool_itself_may_depend_on_the_call():
+    by_size = plain.override(
+        pool=lambda inputs, error: where(inputs.n > 10, "gpu", where(error.code == "Killed", "b", "c"))
+    )
+    weighed = plain.override(pool=lambda inputs: Pool(where(inputs.n > 10, "gpu", "cpu"), weight=inputs.n))
+
+    @workflow
+    def choosing(n: int) -> int:
+        return weighed(by_size(n))
+
+    plan = flatten(compiled(choosing))
+    first, second = (plan.tasks[node.task] for node in plan.nodes)
+    assert pools_of(first) == {"gpu", "b", "c"}
+    assert chosen(first, AT_QUEUE, n=11) == {"pool.name": "gpu"}
+    assert chosen(first, AT_QUEUE, error=ErrorInfo("Killed", "")) == {"pool.name": "b"}
+    assert settled(second, chosen(second, AT_QUEUE, n=11)).pool == PoolSpec("gpu", 11)
+
+
+@task(pool=lambda inputs: inputs.team)
+def of_team(team: str) -> str:
+    return team
+
+
+@workflow
+def of_number(n: int) -> int:
+    return plain.override(pool=lambda inputs: inputs.n)(n)
+
+
+def test_the_name_of_a_pool_may_be_an_input_and_is_a_text():
+    (spec,) = flatten(compiled(of_team)).tasks
+    assert pools_of(spec) == set()
+    known = Known({"team": Inline("maps")}, spec.interface)
+    assert choose(spec, known, AT_QUEUE) == {"pool.name": "maps"}
+    with pytest.raises(ValueMismatch, match="pool.name would be empty"):
+        choose(spec, Known({"team": Inline("")}, spec.interface), AT_QUEUE)
+    with pytest.raises(CompileError, match=r"pool\.name is a number, not a text"):
+        compiled(of_number)
 
 
 def test_an_override_replaces_an_option_whole(tasks):

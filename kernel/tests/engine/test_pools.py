@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from wingbeat.base.errors import ConfigurationError
+from wingbeat.base.errors import ConfigurationError, ErrorKind
 from wingbeat.contracts.executor import AttemptRequest, Failed
 from wingbeat.engine import pools
-from wingbeat.spec.entities import Entry, Interface, PoolSpec, TaskSpec
+from wingbeat.spec.entities import Entry, Given, Interface, Number, Operation, PoolSpec, RetrySpec, TaskSpec, Text
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.testing.fakes import ScriptedExecutor
 from wingbeat.testing.plans import Job, make_closure
@@ -43,6 +43,47 @@ async def test_no_more_attempts_than_slots_are_submitted_over_all_executions(slo
             slow.executor.end(next(iter(slow.executor.running)))
         for reply in replies:
             assert await engine.wait(reply.id) == "SUCCEEDED"
+
+
+BY_ATTEMPT = {
+    "pool.name": Operation("where", (Operation("eq", (Given("attempt"), Number(0))), Text("gpu"), Text("spare")))
+}
+
+
+async def test_the_pool_of_an_attempt_may_follow_from_the_one_before(slow):
+    slow.pools = {"gpu": 1, "spare": 1}
+    job = Job(pool=PoolSpec("?"), formulas=BY_ATTEMPT, retry=RetrySpec(count=1, delay_s=0.0))
+    async with slow.engine() as engine:
+        await engine.launch(slow.request(make_closure({"j0": job}), "first"))
+        await until(lambda: "first/j0/0" in slow.executor.running)
+        await engine.launch(slow.request(make_closure({"j0": job}), "second"))
+        await until(lambda: "second/j0/0" in engine._pools._pool_of)
+        told = await engine.explain_waiting("second")
+        assert told == "j0: waiting for pool 'gpu': 1 of 1 slots are held by first/j0/0"
+        slow.executor.end("first/j0/0", Failed(ErrorInfo("ValueError", "no", ErrorKind.USER)))
+        await until(lambda: {"first/j0/1", "second/j0/0"} <= slow.executor.running.keys())
+        assert engine._pools._pool_of == {"first/j0/1": "spare", "second/j0/0": "gpu"}
+    async with slow.engine() as engine:  # what runs has its slots
+        assert engine._pools._pool_of == {"first/j0/1": "spare", "second/j0/0": "gpu"}
+        for attempt in ("first/j0/1", "second/j0/0"):
+            slow.executor.end(attempt)
+        assert await engine.wait("first") == await engine.wait("second") == "SUCCEEDED"
+
+
+async def test_a_pool_that_a_formula_names_and_is_not_set_up_is_told_at_the_launch_or_at_the_attempt(slow):
+    job = Job(pool=PoolSpec("?"), formulas=BY_ATTEMPT)
+    first = Operation("eq", (Given("attempt"), Number(0)))
+    by_error = {"pool.name": Operation("where", (first, Text("gpu"), Given("error.code")))}
+    late = Job(pool=PoolSpec("?"), formulas=by_error, retry=RetrySpec(count=1, delay_s=0.0))
+    async with slow.engine() as engine:
+        with pytest.raises(ConfigurationError, match="wants slots of the pool 'spare', which is not set up"):
+            await engine.launch(slow.request(make_closure({"j0": job}), "known"))
+        await engine.launch(slow.request(make_closure({"j0": late}), "late"))
+        await until(lambda: "late/j0/0" in slow.executor.running)
+        slow.executor.end("late/j0/0", Failed(ErrorInfo("ValueError", "no", ErrorKind.USER)))
+        assert await engine.wait("late") == "FAILED"
+        told = (await engine.describe("late")).error.message
+        assert "Task jobs.j0 wants slots of the pool 'ValueError', which is not set up." in told
 
 
 async def test_weights_and_priorities_decide_who_is_next(slow):

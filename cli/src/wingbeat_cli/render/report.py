@@ -50,7 +50,7 @@ class History:
 
     reasons: dict[str, str] = field(default_factory=dict)
     children: dict[str, str] = field(default_factory=dict)
-    chosen: list[tuple[str, int, dict[str, float]]] = field(default_factory=list)
+    chosen: list[tuple[str, int, dict[str, float | str]]] = field(default_factory=list)
 
 
 _table = partial(columns, first_max=ID_CHARS_MAX)
@@ -289,8 +289,10 @@ def _chosen(view: ExecutionView, history: History) -> list[str]:
     return _table(rows) + ([f"and {count}more"] if left else [])
 
 
-def _option(chosen: tuple[str, float]) -> str:
+def _option(chosen: tuple[str, float | str]) -> str:
     name, number = chosen
+    if isinstance(number, str):
+        return f"{name} {number}"
     if name.endswith("_bytes"):
         return f"{name.removesuffix('_bytes')} {format_size(number)}"
     return f"{name.removesuffix('_s')} {format_duration(number)}" if name.endswith("_s") else f"{name} {number:g}"

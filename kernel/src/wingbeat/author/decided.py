@@ -40,7 +40,7 @@ class Decided:
         self.resources: ResourceSpec | None = self._spec(
             "resources", resources, Resources, None, "a Resources(cpu=…, mem=…)"
         )
-        self.pool: PoolSpec | None = self._spec("pool", pool, Pool, str, "a name or a Pool")
+        self.pool: PoolSpec | None = self._spec("pool", pool, Pool, str | Symbol, "a name or a Pool")
 
     def _spec(self, option: str, given: Any, cls: type[Any], short: Any, wanted: str) -> Any:
         """`cls` of a value that is `short` for it says what it means: a count of retries, the name of a pool."""

@@ -16,17 +16,21 @@ from wingbeat.base.units import parse_duration_s, parse_size
 from wingbeat.spec.entities import Formula, FormulaInput, Formulas, Given, Number, Operation, Text
 
 S = TypeVar("S", bound=Struct)
+UNKNOWN = "?"
+"""Stands for a text until a formula gives it."""
 
-_PARTS: dict[str, tuple[str, Callable[[str], float]]] = {
+_PARTS: dict[str, tuple[str, Callable[[str], float] | None]] = {
     "Resources.cpu": ("resources.cpu", float),
     "Resources.mem": ("resources.memory_bytes", parse_size),
     "Timeout.run": ("timeout.run_s", parse_duration_s),
     "Timeout.queue": ("timeout.queue_s", parse_duration_s),
+    "Pool.name": ("pool.name", None),
     "Pool.weight": ("pool.weight", float),
     "Pool.priority": ("pool.priority", float),
     "Retry.count": ("retry.count", float),
     "Retry.delay": ("retry.delay_s", parse_duration_s),
 }
+"""Which formula of the spec decides a part of an option, and how a text in it is read as a number; None where it stays one."""
 _WHOLE, _NUMBER, _SIZE = "a whole number", "a number", "a size, such as '512Mi'"
 _TYPES: dict[str, tuple[Any, str]] = {
     "count": (int, _WHOLE), "weight": (int, _WHOLE), "priority": (int, _WHOLE), "name": (str, "a text"),
@@ -240,8 +244,8 @@ def split(value: S) -> tuple[S, Formulas]:
             if name not in _PARTS:
                 raise CompileError(f"{name} cannot depend on the call.", hint=f"These can: {', '.join(_PARTS)}.")
             option, parse = _PARTS[name]
-            formulas[option] = _with_numbers(part._formula, parse)
-            plain[field.name] = 0 if field.required else field.default
+            formulas[option] = part._formula if parse is None else _with_numbers(part._formula, parse)
+            plain[field.name] = UNKNOWN if parse is None else 0 if field.required else field.default
         else:
             wanted, said = _TYPES.get(field.name, (object, ""))
             if not isinstance(part, wanted) or isinstance(part, bool):

@@ -104,7 +104,7 @@ class AttemptView(Struct, frozen=True, omit_defaults=True):
     error: ErrorInfo | None = None
     evidence: dict[str, Any] = {}
     progress: Progress | None = None
-    chosen: dict[str, float] = {}
+    chosen: dict[str, float | str] = {}
 
     @property
     def deck(self) -> str:

@@ -41,6 +41,8 @@ class Requests:
             secrets = self._routes.source(task, labels, id, live.record.created_at) if task.secrets else None
             if asked.QUOTA in labels:
                 asked.check_resources(task, labels)
+            if task.pool is not None:
+                self._routes.check_pool(task.pool.name, f"Task {task.name}")
         except ValueMismatch as error:
             self._fail(live, node, number, "BindingError", f"An input cannot be taken: {error}")
             return None
@@ -62,6 +64,8 @@ class Requests:
         attempt = None if state is None else state.open_attempt
         pool = _task(live, node).pool
         if attempt is None or pool is None or not (attempt.granted or attempt.started_at is not None):
+            return None
+        if not self._routes.has_pool(pool.name):  # any more: a formula has given its name
             return None
         return attempt_id(live.id, live.node_id(node), attempt.number), pool
 

@@ -16,7 +16,8 @@ from wingbeat.engine import asked
 from wingbeat.engine.live import Live
 from wingbeat.engine.rules import DEFAULT, LABEL, Rule, executor_of, label_of
 from wingbeat.runtime.secrets import load_source
-from wingbeat.spec.entities import Closure, PoolSpec, TaskSpec, WorkflowSpec
+from wingbeat.spec.chosen import pools_of
+from wingbeat.spec.entities import Closure, TaskSpec, WorkflowSpec
 from wingbeat.spec.secrets import TOKEN
 
 _log = logging.getLogger("wingbeat.plugins")
@@ -118,11 +119,13 @@ class Routes:
 
     def check(self, closure: Closure, labels: Mapping[str, str]) -> None:
         """Raise ConfigurationError if there is a task that nobody can run, in an execution with these labels."""
-        self._check_pool(asked.pool_asked(labels.get(asked.LABEL, "")), "The launch")
+        if (pool := asked.pool_asked(labels.get(asked.LABEL, ""))) is not None:
+            self.check_pool(pool.name, "The launch")
         for task in _tasks(closure):
             self._check_usable(task, self.executor(task, labels))
             self.source(task, labels)
-            self._check_pool(task.pool, f"Task {task.name}")
+            for name in sorted(pools_of(task)):
+                self.check_pool(name, f"Task {task.name}")
 
     def check_launch(self, closure: Closure, labels: Mapping[str, str]) -> None:
         """Raise for what would be in vain from the beginning: InputError if there is a task that wants more than the quota has,
@@ -133,11 +136,16 @@ class Routes:
                 with _told_of(task):
                     load_source(self._tokens("", 0.0))
 
-    def _check_pool(self, pool: PoolSpec | None, who: str) -> None:
-        if pool is not None and pool.name not in self._pools:
+    def has_pool(self, name: str) -> bool:
+        """Whether there is a pool of that name."""
+        return name in self._pools
+
+    def check_pool(self, name: str, who: str) -> None:
+        """Raise ConfigurationError unless there is a pool of that name."""
+        if not self.has_pool(name):
             raise ConfigurationError(
-                f"{who} wants slots of the pool {pool.name!r}, which is not set up.",
-                hint=f"Say how many it has: in wingbeat.toml, under [pools.limits], {pool.name} = 4.",
+                f"{who} wants slots of the pool {name!r}, which is not set up.",
+                hint=f"Say how many it has: in wingbeat.toml, under [pools.limits], {name} = 4.",
             )
 
     def _check_usable(self, task: TaskSpec, name: str) -> None:

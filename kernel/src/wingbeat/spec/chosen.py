@@ -1,4 +1,4 @@
-"""The options of one attempt: those of its task, with a number wherever a formula stood."""
+"""The options of one attempt: those of its task, with a value wherever a formula stood."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from wingbeat.spec.entities import Interface, PoolSpec, TaskSpec
+from wingbeat.spec.entities import Formula, Interface, Operation, PoolSpec, TaskSpec, Text
 from wingbeat.spec.formulas import Known, evaluate, kind_of
 from wingbeat.types import ValueMismatch
 
-Chosen = dict[str, float]
-"""Numbers by the option that they decide."""
+Chosen = dict[str, float | str]
+"""Numbers by the option that they decide; the name of a pool."""
+POOL = "pool.name"
+"""The one option that is a text."""
 
 
 class Option(NamedTuple):
@@ -34,16 +36,16 @@ OPTIONS = {
     "retry.delay_s": Option(0.0, float),
 }
 
-AT_QUEUE = tuple(name for name in OPTIONS if not name.startswith("retry."))
+AT_QUEUE = (POOL, *(name for name in OPTIONS if not name.startswith("retry.")))
 """Options that an attempt is made with."""
 AT_FAILURE = tuple(name for name in OPTIONS if name.startswith("retry."))
 """Options that are asked for when an attempt has failed."""
 
 
 def check_formulas(task: TaskSpec, interface: Interface) -> None:
-    """Raise ValueMismatch unless every formula of a task decides an option that there is, and is a number."""
+    """Raise ValueMismatch unless every formula of a task decides an option that there is, and gives what it is."""
     for name, formula in task.formulas.items():
-        if name not in OPTIONS:
+        if name not in OPTIONS and name != POOL:
             raise ValueMismatch(f"{name!r} cannot be a formula")
         if name.startswith("pool.") and task.pool is None:
             raise ValueMismatch(f"{name} is decided, but the task wants no pool")
@@ -51,15 +53,31 @@ def check_formulas(task: TaskSpec, interface: Interface) -> None:
             kind = kind_of(formula, interface)
         except ValueMismatch as error:
             raise ValueMismatch(f"{name}: {error}") from None
-        if kind != "number":
-            raise ValueMismatch(f"{name} is a {kind}, not a number")
+        wanted = "text" if name == POOL else "number"
+        if kind != wanted:
+            raise ValueMismatch(f"{name} is a {kind}, not a {wanted}")
+
+
+def pools_of(task: TaskSpec) -> set[str]:
+    """Names of the pools that attempts of a task may want, as far as they do not depend on the texts of a call."""
+    if task.pool is None:
+        return set()
+    return _texts(task.formulas[POOL]) if POOL in task.formulas else {task.pool.name}
+
+
+def _texts(formula: Formula) -> set[str]:
+    if isinstance(formula, Text):
+        return {formula.value}
+    if isinstance(formula, Operation) and formula.op == "where":
+        return {text for arm in formula.operands[1:] for text in _texts(arm)}
+    return set()
 
 
 def choose(task: TaskSpec, known: Known, names: Iterable[str]) -> Chosen:
     """What the formulas of `task` for the options `names` give.
 
     Raises:
-        ValueMismatch: One gives nothing, or less than the option may be.
+        ValueMismatch: One gives nothing, or less than the option may be; an empty text.
     """
     chosen: Chosen = {}
     for name in names:
@@ -68,6 +86,11 @@ def choose(task: TaskSpec, known: Known, names: Iterable[str]) -> Chosen:
                 number = evaluate(formula, known)
             except ValueMismatch as error:
                 raise ValueMismatch(f"{name}: {error}") from None
+            if name == POOL:
+                if not number:
+                    raise ValueMismatch(f"{name} would be empty; it is the name of a pool")
+                chosen[name] = number
+                continue
             if number < (least := OPTIONS[name].least):
                 raise ValueMismatch(f"{name} would be {number:g}; it is at least {least:g}")
             chosen[name] = OPTIONS[name].rounded(number)
@@ -75,13 +98,13 @@ def choose(task: TaskSpec, known: Known, names: Iterable[str]) -> Chosen:
 
 
 def settled(task: TaskSpec, chosen: Chosen | None) -> TaskSpec:
-    """The task with these numbers in the place of its formulas."""
+    """The task with these values in the place of its formulas."""
     if not chosen:
         return task
     fields: dict[str, dict[str, Any]] = {}
-    for name, number in chosen.items():
+    for name, value in chosen.items():
         option, _, field = name.partition(".")
-        fields.setdefault(option, {})[field] = number
+        fields.setdefault(option, {})[field] = value
     parts = {
         option: msgspec.structs.replace(getattr(task, option) or PoolSpec(""), **given)
         for option, given in fields.items()

@@ -60,7 +60,9 @@ LIST = Interface((Variable("x", INT),), (Variable("o0", ListType(INT)),))
 HANDLER = Interface((Variable("x", INT), Variable("error", literal_type(Failure))), ())
 POLICIES = tuple(FailurePolicy)
 POOL = "shared"
-"""The pool of which some tasks want slots. Machines know nothing of pools: engines do."""
+OTHER_POOL = "spare"
+"""The pools of which some tasks want slots, some of them another one when they have failed. Machines know nothing of pools: engines
+do."""
 FLAT = ("task", "task", "task", "list")
 NESTING = (
     *FLAT,
@@ -152,7 +154,7 @@ class Graphs:
                 cache=CacheSpec("1") if not dynamic and rng.random() < 0.3 else None,
                 dynamic=dynamic,
                 formulas=self._formulas(number, interface),
-                pool=PoolSpec(POOL, 1 + number % 2, number % 4 // 3) if number % 5 == 1 else None,
+                pool=PoolSpec(POOL, 1 + number % 2, number % 4 // 3) if _wants_slots(number) else None,
             )
         )
 
@@ -172,7 +174,11 @@ class Graphs:
             {"timeout.run_s": Operation("div", (Number(20.0), Operation("sub", (Number(2), attempt))))},
             {"resources.cpu": Operation("div", (Number(4), of_input))},
         )
-        return {} if number % 3 else choices[number // 3 % len(choices)]
+        chosen = {} if number % 3 else choices[number // 3 % len(choices)]
+        if _wants_slots(number) and number % 2:
+            first = Operation("eq", (attempt, Number(0)))
+            chosen = {**chosen, "pool.name": Operation("where", (first, Text(POOL), Text(OTHER_POOL)))}
+        return chosen
 
     def workflow(self, depth: int) -> str:
         """A random workflow from int to int; `depth` bounds what is nested in it."""
@@ -385,3 +391,7 @@ class _Body:
     def _after_of(self, number: int) -> tuple[str, ...]:
         outside = [n.id for n in self.nodes[:number] if n.arm is None and n.id not in self.inside]
         return (self.rng.choice(outside),) if outside and self.rng.random() < 0.15 else ()
+
+
+def _wants_slots(number: int) -> bool:
+    return number % 5 == 1

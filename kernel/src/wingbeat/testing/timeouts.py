@@ -3,7 +3,7 @@ long it may take is read in what its authors wrote, and what time it is, only th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from wingbeat.machine.fact import AttemptQueued, AttemptStarted, CancelDecided
 from wingbeat.machine.graph import node_of
@@ -65,7 +65,7 @@ class Times:
         """An attempt is to be stopped. Raises Broken."""
         chosen = self._queued[fact.node].chosen or {}
         if fact.cause == "run":
-            limit_s = chosen.get("timeout.run_s", task.timeout.run_s)
+            limit_s = cast("float | None", chosen.get("timeout.run_s", task.timeout.run_s))
             check_over(self._started.get(fact.node), limit_s, fact.at, "an attempt runs")
         elif fact.cause == "queue":
             check_over(self._queued[fact.node].at, task.timeout.queue_s, fact.at, "an attempt waits for its start")
@@ -95,7 +95,7 @@ def _check_attempt(task: TaskSpec, attempt: AttemptState, at: float) -> None:
         return
     run_s, queue_s = task.timeout.run_s, task.timeout.queue_s
     if attempt.chosen is not None and "timeout.run_s" in attempt.chosen:
-        run_s = attempt.chosen["timeout.run_s"]
+        run_s = cast("float", attempt.chosen["timeout.run_s"])
     if _over(attempt.started_at, run_s, at) and not task.dynamic:
         raise Broken(f"an attempt is stopped when it has run for {run_s} s")
     if attempt.started_at is None and _over(attempt.queued_at, queue_s, at):

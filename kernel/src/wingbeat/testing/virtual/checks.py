@@ -143,10 +143,11 @@ def _check_pool(outside: Outside, attempt: Attempt) -> None:
     if pool is None or attempt.execution in world.unread:
         return
     others = [outside.attempts[id] for (execution, _), id in world.running.items() if execution not in world.unread]
-    weights = {one.id: one.request.task.pool.weight for one in others if one.request.task.pool is not None}
+    pools = {one.id: one.request.task.pool for one in others}
+    weights = {id: other.weight for id, other in pools.items() if other is not None and other.name == pool.name}
     limit = outside.pools[pool.name]
     world.fired["pool: beside others"] += bool(weights)
-    told = f"{attempt.id} starts beside {list(weights)}, in a pool of {limit}"
+    told = f"{attempt.id} starts beside {list(weights)}, in the pool {pool.name!r} of {limit}"
     held = sum(min(weight, limit) for weight in (pool.weight, *weights.values()))
     world.check(held <= limit, "I8", told)
 

@@ -19,7 +19,7 @@ from wingbeat.engine import engine as engine_module
 from wingbeat.spec.entities import Closure, ConcurrencySpec, MapSpec, NodeSpec, Promise, TaskSpec, WorkflowSpec
 from wingbeat.spec.literal import Inline
 from wingbeat.testing.bodies import Script
-from wingbeat.testing.graphs import LIST, MANY, ONE, POOL, Graphs
+from wingbeat.testing.graphs import LIST, MANY, ONE, OTHER_POOL, POOL, Graphs
 from wingbeat.testing.virtual.catalog import Entries
 from wingbeat.testing.virtual.checks import check_end, check_live, check_quiet
 from wingbeat.testing.virtual.executor import Outside
@@ -76,7 +76,8 @@ class Scene:
         some = graphs.entities[graphs.task(ONE)]
         assert isinstance(some, TaskSpec)
         self.any_task = some
-        self.pools = {POOL: world.chance.rng("pools").choice((1, 2, 2, 4))}
+        slots = world.chance.rng("pools").choice
+        self.pools = {POOL: slots((1, 2, 2, 4)), OTHER_POOL: slots((1, 2))}
         self.limit = _limit(world.chance.rng("limits"))
         self.quota = _quota(world.chance.rng("quotas"))
         self.store = Store(world, {} if self.limit is None else {self.limit.name: self.limit.limit}, self.quota)
