@@ -5,10 +5,10 @@ import pytest
 from wingbeat.contracts.engine import ExecutionView, GateView, NodeView
 from wingbeat.contracts.places import SETTINGS_LABEL
 from wingbeat.spec.phase import ExecutionPhase, NodePhase
-from wingbeat.types import Simple
+from wingbeat.types import EnumType, LiteralValues, Simple
 from wingbeat_cli.render import waiting
 from wingbeat_cli.render.board import Board
-from wingbeat_cli.render.report import History, describe, values
+from wingbeat_cli.render.report import History, answers, describe, values
 
 
 def test_what_an_execution_got_of_its_place_is_listed_with_who_says_so():
@@ -76,3 +76,14 @@ def test_for_what_it_waits_is_a_document_by_node():
     held = "x has not begun: waiting for its turn: 1 of 1 of limit 'night' is held by first (which cannot go on)"
     told = waiting.document(held, view, "")
     assert (told["waiting"], told["held_by"]) == ([], ["first"])
+
+
+def test_what_answers_a_gate_names_the_values_that_there_are():
+    gates = [
+        NodeView(f"n{i}", "", NodePhase.RUNNING, gate=GateView(f"g{i}", type_))
+        for i, type_ in enumerate(
+            (EnumType("Colour", ("RED", "BLUE")), LiteralValues((1, "many")), Simple("int"), Simple("str"))
+        )
+    ]
+    view = ExecutionView("e1", "flow", ExecutionPhase.RUNNING, 0.0, nodes=gates)
+    assert [command.split()[-1] for _, _, command in answers(view)] == ["RED|BLUE", "1|many", "INT", "STR"]

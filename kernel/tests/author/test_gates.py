@@ -80,6 +80,7 @@ def test_gates_stand_in_arms(project):
         ("approve('two', 1, timeout=0)", "a timeout is longer than nothing"),
         ("sleep('soon')", "'soon' is not a duration"),
         ("sleep(-1)", "-1 is less than nothing"),
+        ("sleep(timedelta(seconds=-1))", "-1 s is less than nothing"),
         ("sleep(float('inf'))", "infinity"),
         ("sleep(x)", "sleep takes 'duration' as timedelta, but input 'x' is int"),
         ("wait_for_input('two', object)", "object"),

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import enum
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import pytest
 
 import wingbeat.types
-from wingbeat.types import LiteralType, RecordField, RecordType, RecursionRef, Simple, UnionType, describe, literal_type
+from wingbeat.types import (
+    LiteralType,
+    RecordField,
+    RecordType,
+    RecursionRef,
+    Simple,
+    UnionType,
+    choices,
+    describe,
+    literal_type,
+)
 from wingbeat.types.text import describe as same_describe
 
 ROOM = Path(wingbeat.types.__file__).parent
@@ -145,3 +157,21 @@ def test_the_room_says_nowhere_that_it_opens_or_waits():
                 assert (node.module or "").partition(".")[0] not in forbidden, file.name
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id != "open", file.name
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Access(enum.Flag):
+    READ = 1
+    WRITE = 2
+
+
+@pytest.mark.parametrize(
+    ("hint", "texts"),
+    [(Colour, ("RED", "BLUE")), (Literal["a", 1, True], ("a", "1", "True")), (Access, ()), (bool, ()), (str, ())],
+)
+def test_a_type_with_few_values_by_its_nature_names_them(hint, texts):
+    assert choices(literal_type(hint)) == texts

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,8 @@ SUCCESS = frozenset({"SUCCEEDED", "RECOVERED"})
 TERMINAL = SUCCESS | {"FAILED", "ABORTED", "SKIPPED", "TIMED_OUT"}
 FAILURE = frozenset({"FAILED", "TIMED_OUT"})
 WAITING = frozenset({"NOT_STARTED", "QUEUED"})
+CHOICES_MAX = 8
+"""Of a type with more values, its command names none."""
 KEPT_OF_ITEMS_MAX = 20
 """How many rows stay of what items of maps ran and failed."""
 ADVANCING = frozenset({"RUNNING", "DYNAMIC_RUNNING"})
@@ -100,20 +102,23 @@ class Items:
 
 @dataclass(slots=True)
 class Gate:
-    """What a gate waits for; `name` is empty for one that sleeps."""
+    """What a gate waits for; `name` is empty for one that sleeps, `choices` where the type has no few values."""
 
     name: str
     approval: bool
     type: str
+    choices: Sequence[str] = ()
 
     def answer(self, execution: str, address: str) -> str:
         """The command that answers it."""
-        verb, value = ("approve", "") if self.approval else ("signal", f" {_placeholder(self.type)}")
+        verb, value = ("approve", "") if self.approval else ("signal", f" {self._placeholder}")
         return f"wingbeat {verb} {execution} {shlex.quote(address)}{value}"
 
-
-def _placeholder(type_: str) -> str:
-    return type_.upper() if type_ in {"int", "float", "str", "bool", "date", "datetime"} else "VALUE"
+    @property
+    def _placeholder(self) -> str:
+        if 0 < len(self.choices) <= CHOICES_MAX:
+            return "|".join(self.choices)
+        return self.type.upper() if self.type in {"int", "float", "str", "bool", "date", "datetime"} else "VALUE"
 
 
 @dataclass(slots=True)
@@ -318,7 +323,8 @@ class Board:
         if "items" in said:
             row.items = row.items or Items(said["items"], said_at=event.at)
         if said.get("gate") is not None:
-            row.gate, row.reason = Gate(said["gate"], bool(said.get("approval")), said.get("type", "")), event.reason
+            row.gate = Gate(said["gate"], bool(said.get("approval")), said.get("type", ""), said.get("choices", ()))
+            row.reason = event.reason
         for skipped in said.get("skipped", ()):
             self._turn(self._row(skipped), "SKIPPED")
         return self._turn(row, event.phase)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from wingbeat.base.units import counted, format_duration, format_size
 from wingbeat.contracts.places import SETTINGS_LABEL
 from wingbeat.spec.phase import CacheStatus
+from wingbeat.types.text import choices
 from wingbeat.types.text import describe as describe_type
 from wingbeat_cli.places import setting_name, setting_value
 from wingbeat_cli.render.board import FAILURE, Gate, advance, short
@@ -251,7 +252,8 @@ def answers(view: ExecutionView) -> list[tuple[str, str, str]]:
     rows = []
     for id_, gate in waiting:
         type_ = describe_type(gate.type)
-        command = Gate(gate.name, gate.approval, type_).answer(view.id, gate.name if counts[gate.name] == 1 else id_)
+        named = gate.name if counts[gate.name] == 1 else id_
+        command = Gate(gate.name, gate.approval, type_, choices(gate.type)).answer(view.id, named)
         rows.append((gate.name, "approval" if gate.approval else type_, command))
     return rows
 

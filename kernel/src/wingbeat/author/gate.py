@@ -208,5 +208,6 @@ def _span(duration: Duration, where: Location) -> timedelta:
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise CompileError(f"{error} ({where}): {where.text}") from error
     if span < timedelta(0):
-        raise CompileError(f"{duration!r} is less than nothing ({where}): {where.text}")
+        told = f"{span.total_seconds():g} s" if isinstance(duration, timedelta) else repr(duration)
+        raise CompileError(f"{told} is less than nothing ({where}): {where.text}")
     return span

@@ -36,7 +36,7 @@ from wingbeat.machine.graph import Graph
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import AttemptPhase, CacheStatus, ExecutionPhase, NodePhase
 from wingbeat.spec.plan import BranchKind, ChildKind, GateKind, MapKind, ScopeKind
-from wingbeat.types import describe
+from wingbeat.types import choices, describe
 
 
 def published(execution: str, graph: Graph, facts: list[Fact], cursor: int) -> list[Published]:
@@ -164,8 +164,11 @@ def gate_evidence(kind: GateKind) -> dict[str, Any]:
     if kind.spec.gate == "sleep":
         return {"gate": ""}
     approval = kind.spec.gate == "approve"
-    type_ = "" if approval else describe(kind.spec.interface.outputs[0].type)
-    return {"gate": kind.spec.name, "approval": approval, "type": type_}
+    if approval:
+        return {"gate": kind.spec.name, "approval": True, "type": ""}
+    type_ = kind.spec.interface.outputs[0].type
+    said = {"gate": kind.spec.name, "approval": False, "type": describe(type_)}
+    return {**said, "choices": list(few)} if (few := choices(type_)) else said
 
 
 def what_of(graph: Graph, address: int) -> str:

@@ -42,7 +42,7 @@ from wingbeat.types.model import (
 )
 from wingbeat.types.paths import pick, select
 from wingbeat.types.registry import register, register_fallback
-from wingbeat.types.text import describe
+from wingbeat.types.text import choices, describe
 from wingbeat.types.transform import annotation_doc, codec, literal_type
 
 __all__ = [
@@ -81,6 +81,7 @@ __all__ = [
     "annotation_doc",
     "check_depth",
     "check_wire",
+    "choices",
     "codec",
     "compatible",
     "convert",

@@ -21,7 +21,7 @@ from wingbeat.types.model import (
     UnionType,
 )
 
-__all__ = ["describe"]
+__all__ = ["choices", "describe"]
 
 
 def describe(type: LiteralType) -> str:
@@ -53,3 +53,15 @@ def describe(type: LiteralType) -> str:
             return f"Blob[{format}]"
         case Hashed(item=item):
             return f"Hashed[{describe(item)}]"
+
+
+def choices(type: LiteralType) -> tuple[str, ...]:
+    """The values that a type has, as people type them, where they are few by their nature: members of an enumeration, literals.
+    Empty of any other type."""
+    match type:
+        case EnumType(members=members, flag=False):
+            return members
+        case LiteralValues(values=values):
+            return tuple(str(value) for value in values)
+        case _:
+            return ()
