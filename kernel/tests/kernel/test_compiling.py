@@ -1,6 +1,7 @@
 """Files compiled from outside, and the warm parent that comes of it."""
 
 import contextlib
+import json
 import os
 import socket
 import sys
@@ -81,6 +82,62 @@ def test_a_parent_is_forked_once_however_often_something_is_compiled(project):
         kept.unlink()
     compile_file(str(project / "ours.py"), "whose", project / "home")
     assert parents(project / "home") == before
+
+
+BY_VARIABLES = """
+import os
+import string as library
+from helper import RATE
+from wingbeat import task
+
+TEAM = os.environ.get("ETA_TEAM", "nobody")
+
+@task
+def told(team: str = TEAM, rate: str = RATE, home: str = os.path.expanduser("~/x")) -> str:
+    return team
+"""
+
+
+def defaults(closure):
+    return {i.name: i.default for i in closure.workflow.interface.inputs}
+
+
+def test_what_a_file_asks_the_environment_for_is_asked_again(project, monkeypatch):
+    (project / "ours.py").write_text(BY_VARIABLES)
+    (project / "helper.py").write_text("import os\nRATE = os.getenv('ETA_RATE', '1')\n")
+    compiled, in_process = [], compiling._in_process
+    monkeypatch.setattr(
+        compiling, "_in_process", lambda *args, **named: compiled.append(1) or in_process(*args, **named)
+    )
+    monkeypatch.setenv("HOME", str(project))
+
+    def told():
+        return defaults(compile_file(str(project / "ours.py"), "told", project / "home"))
+
+    first = told()
+    assert first == {"team": "nobody", "rate": "1", "home": f"{project}/x"}
+    monkeypatch.setenv("ETA_OTHER", "which nobody asks for")
+    assert (told(), len(compiled)) == (first, 1)
+    monkeypatch.setenv("ETA_TEAM", "maps")
+    assert told() == {**first, "team": "maps"}
+    monkeypatch.setenv("ETA_RATE", "2")
+    monkeypatch.setenv("HOME", "/elsewhere")  # which the library was asked for
+    assert told() == {"team": "maps", "rate": "2", "home": "/elsewhere/x"}
+    assert (told()["team"], len(compiled)) == ("maps", 3)
+    assert all(b"maps" not in json.dumps(json.loads(kept.read_bytes())["variables"]).encode()
+               for kept in (project / "home" / "compiled").iterdir())  # fmt: skip
+
+
+def test_what_a_library_asks_for_while_it_is_imported_is_its_own(project, monkeypatch):
+    folder = project / "site-packages"
+    folder.mkdir()
+    (folder / "lib.py").write_text("import os\nDEEP = os.environ.get('LIB_DEEP', '')\n")
+    begin = f"import sys\nsys.path.append({str(folder)!r})\nimport lib\n"
+    source = f"{begin}from wingbeat import task\n@task\ndef one() -> int:\n    return 1\n"
+    (project / "ours.py").write_text(source)
+    compile_file(str(project / "ours.py"), "one", project / "home")
+    (kept,) = (project / "home" / "compiled").iterdir()
+    assert json.loads(kept.read_bytes())["variables"] == {}
 
 
 def test_no_parent_is_started_where_tasks_run_elsewhere(project, monkeypatch):

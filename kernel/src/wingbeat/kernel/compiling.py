@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct
 
 from wingbeat.base.errors import AccessDenied, CompileError, ConfigurationError, InputError, NotFound
 from wingbeat.base.ids import digest
@@ -202,7 +203,9 @@ def _compiled(
     identity += f" {configuration.merged('admin')}"  # which says what references stand for
     kept = folder / "compiled" / f"{digest(identity.encode())[7:]}.json"
     with suppress(OSError, msgspec.DecodeError):  # not there, or emptied by a power cut
-        return msgspec.json.decode(kept.read_bytes(), type=Compiled)
+        before = msgspec.json.decode(kept.read_bytes(), type=_Kept)
+        if before.variables == _digests(before.compiled.variables, identity):
+            return before.compiled
     check_reach(file, bundle)
     compiled = _complete(_defined(file, bundle, opened, environment, settings), bundle.digest, environment)
     if compiled.failed is not None:
@@ -215,9 +218,21 @@ def _compiled(
         return _compiled(file, home, settings, tries - 1)
     hit("compile.done")
     kept.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(str(kept), msgspec.json.encode(compiled))
+    write_atomic(str(kept), msgspec.json.encode(_Kept(compiled, _digests(compiled.variables, identity))))
     hit("compile.kept")
     return compiled
+
+
+class _Kept(Struct, frozen=True):
+    """What is kept of a file: `variables` has digests of the values that the environment variables had which it has asked for."""
+
+    compiled: Compiled
+    variables: dict[str, str]
+
+
+def _digests(names: Iterable[str], identity: str) -> dict[str, str]:
+    """Digests of the values of environment variables: they may be secrets."""
+    return {name: digest(f"{identity} {os.environ.get(name)!r}".encode()) for name in names}
 
 
 def _open(folder: Path, configuration: Configuration) -> HomeFolder:

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from wingbeat.base.errors import WingbeatError
 from wingbeat.contracts.storage import StorageRef
+from wingbeat.runtime.asking import asked_for
 from wingbeat.runtime.job import ParentConfig
 from wingbeat.runtime.load import import_module
 from wingbeat.spec.definition import Definition
@@ -77,6 +78,8 @@ class Compiled(Struct, frozen=True, omit_defaults=True):
         problems: What could not be compiled.
 
         wanted: Ids of references whose definitions have to be given, before anything can be said of the file.
+
+        variables: Names of the environment variables that the project's files have asked for.
     """
 
     closures: dict[str, Closure] = {}
@@ -86,6 +89,7 @@ class Compiled(Struct, frozen=True, omit_defaults=True):
     problems: dict[str, Problem] = {}
     failed: Problem | None = None
     wanted: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
 
 
 def read_request(path: str) -> CompileRequest:
@@ -99,8 +103,9 @@ def answer(request: CompileRequest) -> None:
     from wingbeat.author.reference import defined
 
     sys.path[:0] = [root for root in request.roots if root not in sys.path]
-    with defined(request.definitions):
+    with defined(request.definitions), asked_for(request.roots) as variables:
         found = _compile(request)
+    found = msgspec.structs.replace(found, variables=tuple(sorted(variables)))
     with open(request.answer, "wb") as file:
         file.write(msgspec.json.encode(found))
 
