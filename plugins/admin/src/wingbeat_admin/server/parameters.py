@@ -19,6 +19,8 @@ from wingbeat_admin.problems import Problem
 DOCUMENT = "/api/openapi/openapi.json"
 _TOLD_MAX = 200
 """Of what was sent, so many letters are sent back."""
+_PATTERN = "matching regex"
+"""So msgspec says that a text does not fit, which nobody reads who is told in words what does."""
 
 
 async def only_known(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -75,7 +77,8 @@ def _mistake(said: dict[str, Any], fields: dict[str, FieldDefinition]) -> tuple[
     what = "header" if isinstance(given, HeaderParameter) else "parameter"
     values = _values(field.annotation)
     hint = f"It is one of {', '.join(values)}." if values else (getattr(given, "description", None) or "")
-    return f"The {what} {_name(field)!r} is not what is expected: {message}.", hint
+    why = "" if hint and _PATTERN in message else f": {message}"
+    return f"The {what} {_name(field)!r} is not what is expected{why}.", hint
 
 
 def _fields(handler: Any) -> Iterable[FieldDefinition]:
