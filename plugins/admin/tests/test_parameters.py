@@ -59,17 +59,17 @@ async def test_a_filter_that_is_mistyped_does_not_give_everything(http):
         ("/entities?order=name", "There is no parameter 'order' here.", "There are kind, project, domain, name, "),
         (
             "/entities?sort=phase",
-            "The parameter 'sort' is not what is expected: ",
+            "The parameter 'sort' is not what is expected.",
             "It is one of created_at, name, version; with '-' before it, the greatest first.",
         ),
         (
             "/executions?sort=team",
-            "The parameter 'sort' is not what is expected: ",
+            "The parameter 'sort' is not what is expected.",
             "It is one of created_at, ended_at, duration, name, version, workflow, phase, by, inputs.NAME, outputs.NAME, ",
         ),
         (
             "/executions?sort=inputs.a%20b",
-            "The parameter 'sort' is not what is expected: ",
+            "The parameter 'sort' is not what is expected.",
             "It is one of created_at, ",
         ),
         ("/health?x", "There is no parameter 'x' here.", "It takes none."),
