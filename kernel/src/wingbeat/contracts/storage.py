@@ -19,6 +19,9 @@ The kit is `wingbeat.testing.conformance.storage.StorageContract`. What holds fo
 - *Raises*: besides what is said below, OSError where the store cannot be reached or is full. A `put_*` that raised may be repeated.
   Whoever calls is told `StorageFailed` then, which names the storage; and for an answer of another type, or anything else that is
   raised. An attempt for which its storage fails has failed by the system.
+- *Hanging*: in an attempt's process each call has an hour, or as many seconds as the object's attribute `patience_s` says, where it
+  has one; then the attempt's process is ended, and has failed by the system. In the kernel whoever waits is told, and the thread is
+  left behind.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 from wingbeat.base.errors import PluginFailed
@@ -26,6 +27,8 @@ WRAPPER_S_MAX = 600.0
 """So long may a wrapper take to be entered, or left: a session waits for the machines of a busy cluster."""
 IMPORT_S_MAX = 600.0
 """So long may the import of a type's handler take, or of the plugins when a type is not known: some are large, and far away."""
+CONTENT_S_MAX = 3600.0
+"""So long may a storage take for what it is asked: content may be large, and far away."""
 VALUE_S_MAX = 3600.0
 """So long may a type take to write or read a value."""
 MARGIN_S = 1.0
@@ -121,6 +124,16 @@ def ask(
     return answer
 
 
+def deadline(plugin: Plugin, asked: Any, call: str, seconds: float) -> AbstractContextManager[None]:
+    """Around a call that is made otherwise than by `ask`: within it, the call has to come to an end in time. What it raises is its
+    own."""
+    return (
+        nullcontext()
+        if plugin.target.partition(".")[0] in OWN
+        else _Deadline(plugin, call, patience_of(asked, seconds), None)
+    )
+
+
 def _imported(told: str, target: str, make: Callable[[], Any]) -> Any:
     """What is imported of a plugin, in time; see `wingbeat.types.registry.imported`. What it raises is its own."""
     if target.partition(".")[0] in OWN:
@@ -143,7 +156,7 @@ def patience_of(asked: object, seconds: float) -> float:
     return limit if limit < threading.TIMEOUT_MAX else math.inf
 
 
-class _Deadline:
+class _Deadline(AbstractContextManager[None]):
     """Around a call: ends the process unless the call ends in time. Its thread is gone before anything else is called, which may
     fork."""
 

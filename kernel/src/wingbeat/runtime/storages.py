@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.storage import Storage, StorageFailed, StorageRef
+from wingbeat.runtime.plugged import CONTENT_S_MAX, IMPORT_S_MAX, Plugin, deadline
 from wingbeat.types import Blob
 
 _SAID = (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError, ConfigurationError)
@@ -19,7 +20,8 @@ def make_storage(ref: StorageRef) -> Storage:
     """What a reference says. Raises ConfigurationError, whatever its module or class raises."""
     module, _, name = ref.target.partition(":")
     try:
-        return cast(Storage, getattr(importlib.import_module(module), name)(**ref.settings))
+        with deadline(_plugin(ref), None, "import", IMPORT_S_MAX):
+            return cast(Storage, getattr(importlib.import_module(module), name)(**ref.settings))
     except ConfigurationError:
         raise
     except ImportError as error:
@@ -107,7 +109,8 @@ class Storages:
         """What a storage answers. Raises what its contract says, and StorageFailed for all else."""
         storage = self.of(scheme)
         try:
-            answer = getattr(storage, call)(*args)
+            with deadline(_plugin(self._refs[scheme]), storage, call, CONTENT_S_MAX):
+                answer = getattr(storage, call)(*args)
         except _SAID:
             raise
         except (Exception, SystemExit) as error:
@@ -115,6 +118,10 @@ class Storages:
         if not isinstance(answer, kind):
             raise StorageFailed(f"The storage {scheme!r} answers {call} with {type(answer).__name__}.")
         return answer
+
+
+def _plugin(ref: StorageRef) -> Plugin:
+    return Plugin(f"The storage {ref.scheme!r}", ref.target)
 
 
 def _scheme(blob: Blob) -> str:

@@ -162,6 +162,40 @@ async def test_a_type_that_does_not_do_what_it_should_is_named(world, tmp_path, 
     assert told(outcome) == f"The type 'acme_t.Value' (acme_t:Handler) failed ({call}): {why}"
 
 
+STORAGE = """
+import time
+from wingbeat.builtin.filestore import FileStore
+{at_import}
+class Storage(FileStore):
+    patience_s = 0.2
+    def {call}(self, *args):
+        time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("call", ["put_bytes", "read_bytes"])
+async def test_a_storage_that_hangs_is_named_and_the_attempt_ends(world, tmp_path, call):
+    (tmp_path / "store").mkdir()
+    world.module("acme_s", STORAGE.format(call=call, at_import=""))
+    world.module("m", "def give() -> str:\n    return 'x' * 10**6\ndef take(text: str) -> int:\n    return len(text)\n")
+    own = StorageRef("store", "wingbeat.builtin.filestore:FileStore", {"root": str(tmp_path / "store")})
+    theirs = StorageRef("store", "acme_s:Storage", own.settings)
+    if call == "put_bytes":
+        outcome = await world.run(world.request("m:give"), storage=theirs)
+    else:
+        given = (await world.run(world.request("m:give"), storage=own)).outputs["o0"]
+        outcome = await world.run(world.request("m:take", "x1/n1/0", {"text": given}), storage=theirs)
+    assert told(outcome) == f"The storage 'store' (acme_s:Storage) failed ({call}): it did not answer within 0.2 s"
+
+
+async def test_a_storage_that_hangs_at_its_import_is_named_before_the_time_of_its_task_is_over(world):
+    world.module("acme_s", STORAGE.format(call="fetch", at_import="time.sleep(60)"))
+    world.module("m", "def give() -> str:\n    return 'x' * 10**6\n")
+    theirs = StorageRef("store", "acme_s:Storage", {})
+    outcome = await world.run(world.request("m:give", timeout=TimeoutSpec(run_s=0.8)), storage=theirs)
+    assert told(outcome).startswith("The storage 'store' (acme_s:Storage) failed (import): it did not answer within 0.")
+
+
 async def test_what_a_type_says_of_a_value_is_the_authors(world):
     world.module("acme_t", TYPE.format(write="raise ValueError('too odd')", read="pass", patience=60))
     world.module("m", "from acme_t import Value\ndef give() -> Value:\n    return Value()\n")
