@@ -21,7 +21,7 @@ from wingbeat.contracts.admin import Notifying
 from wingbeat.contracts.artifacts import Artifacts
 from wingbeat.contracts.backfill import Backfilling
 from wingbeat.contracts.catalog import Trimmable
-from wingbeat.contracts.engine import Adjusting
+from wingbeat.contracts.engine import Adjusting, Vouching
 from wingbeat.contracts.journal import Prunable
 from wingbeat.contracts.projects import Surveying
 from wingbeat.contracts.references import Referring
@@ -41,6 +41,7 @@ from wingbeat.testing.conformance.catalog_trim import TrimContract
 from wingbeat.testing.conformance.command import CommandContract
 from wingbeat.testing.conformance.engine import EngineContract
 from wingbeat.testing.conformance.engine_quotas import QuotasContract
+from wingbeat.testing.conformance.engine_vouching import VouchingContract
 from wingbeat.testing.conformance.environment import EnvironmentsContract
 from wingbeat.testing.conformance.executor import ExecutorContract
 from wingbeat.testing.conformance.journal import JournalContract
@@ -70,7 +71,7 @@ OPTIONAL: dict[str, Sequence[tuple[type, type[Kit]]]] = {
     "catalog": ((Trimmable, TrimContract),),
     "journal": ((Prunable, PruneContract),),
     "storage": ((Sweepable, SweepContract),),
-    "engine": ((Adjusting, QuotasContract),),
+    "engine": ((Adjusting, QuotasContract), (Vouching, VouchingContract)),
     "admin": (
         (Artifacts, ArtifactsContract),
         (Notifying, ToldContract),
