@@ -1,6 +1,7 @@
 """What `wingbeat init plugin` writes is a package that ruff, mypy and the kits accept."""
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -39,6 +40,17 @@ def test_a_package_is_written_and_what_to_do_next_is_said(wingbeat, tmp_path):
         "acme-lines/src/acme_lines/settings.py",
         "acme-lines/tests/test_acme_lines.py",
     }
+
+
+def test_a_name_that_ends_with_its_seam_does_not_say_it_twice():
+    def classes(name, seam):
+        return re.findall(
+            r"^class (\w+)", plugin.contents(name, seam)[f"src/{name.replace('-', '_')}/{seam}.py"], re.MULTILINE
+        )
+
+    assert classes("acme-observer", "observer") == ["AcmeObserver"]
+    assert classes("acme-lines", "observer") == ["AcmeLinesObserver"]
+    assert classes("lines", "journal") == ["LinesJournal"]
 
 
 def test_nothing_is_overwritten(wingbeat, tmp_path):

@@ -142,7 +142,7 @@ def _values(name: str, package: str, seam: str) -> dict[str, str]:
     return {
         "NAME": name,
         "PACKAGE": package,
-        "CLASS": "".join(part.capitalize() for part in name.split("-")),
+        "CLASS": _class(name, seam),
         "SEAM": seam,
         "PROTOCOL": OFFERED.get(seam, ""),
         "WHAT": WHAT[seam],
@@ -160,6 +160,12 @@ def _values(name: str, package: str, seam: str) -> dict[str, str]:
         ),
         "STATE": WORKS if works else TO_DO.format(seam=module),
     }
+
+
+def _class(name: str, seam: str) -> str:
+    """What its classes begin with; a seam that the name ends with stands behind it anyway."""
+    *parts, last = name.split("-")
+    return "".join(part.capitalize() for part in (parts if parts and last == seam else [*parts, last]))
 
 
 def _sorted(*imports: str) -> str:
