@@ -150,11 +150,18 @@ async def test_it_may_be_another_user_and_write_into_its_image(bench, ask):
 
 async def test_out_of_memory_is_told_as_elsewhere(bench, ask):
     limit = ResourceSpec(memory_bytes=64 * 2**20)
-    for id, command in (("e/whole/0", ("awk", 'BEGIN { s = "x"; while (1) s = s s }')),
-                        ("e/part/0", "awk 'BEGIN { s = \"x\"; while (1) s = s s }' || exit 5")):  # fmt: skip
-        outcome = await bench.run(ask(command, resources=limit, id=id))
-        assert isinstance(outcome, Failed), outcome
-        error = outcome.error
+    for id, command in (("e/whole", ("awk", 'BEGIN { s = "x"; while (1) s = s s }')),
+                        ("e/part", "awk 'BEGIN { s = \"x\"; while (1) s = s s }' || exit 5")):  # fmt: skip
+        for number in range(5):
+            outcome = await bench.run(ask(command, resources=limit, id=f"{id}/{number}"))
+            assert isinstance(outcome, Failed), outcome
+            error = outcome.error
+            if error.code == "OutOfMemory":
+                break
+            # On a machine that is busy now and then neither the engine nor we look in time: then that is what is said.
+            assert (
+                "(or it went over its 64.0 MiB of memory, which nobody saw)" in error.message or error.code == "Exited"
+            )
         assert (error.code, error.kind) == ("OutOfMemory", ErrorKind.USER), outcome
         assert "64.0 MiB" in error.message
         assert error.evidence["oom"]
