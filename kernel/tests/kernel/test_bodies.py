@@ -207,6 +207,43 @@ SOURCE = """
     def counts(n: int, text: str) -> int:
         return n
 
+    def was_run() -> bool:
+        if os.path.exists(RUNS):
+            return True
+        open(RUNS, "w").close()
+        return False
+
+    @workflow
+    async def swallowing(n: int) -> int:
+        m = n + was_run()
+        found = await gather(works(m), works(m + 1), return_exceptions=True)
+        return len(found)
+
+    @workflow
+    async def catching(n: int) -> int:
+        try:
+            return await (works.override(retries=2) if was_run() else works)(n)
+        except BaseException:
+            return 7
+
+    @workflow
+    async def omitting(n: int) -> int:
+        return n if was_run() else await works(n)
+
+    @workflow
+    async def raising(n: int) -> int:
+        if was_run():
+            raise ValueError("only when it is run again")
+        return await works(n)
+
+    @workflow
+    async def deep(n: int) -> int:
+        return await works(n) if n == 0 else await deep(n - 1)
+
+    @workflow
+    async def deep_at_a_gate(n: int) -> int:
+        return await wait_for_input("value", int) if n == 0 else await deep_at_a_gate(n - 1)
+
     @workflow
     async def capricious(n: int) -> int:
         if os.path.exists(RUNS):
@@ -300,6 +337,44 @@ async def test_a_body_that_calls_something_else_is_told_with_both_calls(kernel, 
     assert ".breaks (bodies_" in error.message
     assert "asyncio" not in view.error.trace
     assert "asyncio" not in error.message
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("swallowing", " as 'works-0' with n=4, where it gave n=3 when it was run before."),
+        ("catching", "or it with other options when it was run before: 'works-0' with n=3."),
+        ("omitting", "The body ends, and has not called 'works-0' with n=3, as it did when it was run before."),
+    ],
+)  # fmt: skip
+async def test_a_body_that_does_something_else_fails_whatever_it_catches(kernel, flows, name, told):
+    error, _ = await failed(kernel, getattr(flows, name))
+    assert error.code == "NonDeterministic"
+    assert told in error.message
+
+
+async def test_an_error_that_comes_before_the_calls_that_were_made_says_so(kernel, flows):
+    error, view = await failed(kernel, flows.raising)
+    assert error.code == "ValueError"
+    said = "It was raised before the body has called 'works-0' with n=3, as it did when it was run before."
+    assert said in view.error.trace
+
+
+async def test_bodies_are_nested_so_deep_that_they_can_be_stopped(kernel, flows):
+    execution = await kernel.launch(flows.deep_at_a_gate, {"n": 49})
+    while not any(node.gate for node in (await execution.describe()).nodes):
+        await asyncio.sleep(0.05)
+    await execution.abort("enough")
+    assert (await execution.describe()).phase == "ABORTED"
+
+
+async def test_a_body_that_calls_itself_for_ever_fails_with_how_deep_it_is(kernel, flows):
+    execution = await kernel.launch(flows.deep, {"n": 10**6})
+    with pytest.raises(
+        ExecutionFailed, match="called 'deep-0' in 50 others: workflows are nested at most 50 deep"
+    ) as told:
+        await execution.result()
+    assert told.value.code == "NestedTooDeep"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from wingbeat.machine import attempts, scopes
 from wingbeat.machine.effect import SetTimer
 from wingbeat.machine.fact import BodyEnded, CancelDecided, Opened, Suspended, Woke
+from wingbeat.machine.graph import node_of
 from wingbeat.spec.outcome import ABORTED, ErrorInfo
 from wingbeat.spec.phase import NodePhase
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from wingbeat.machine.state import AttemptState
     from wingbeat.machine.step import Machine
 
+DEPTH_MAX = 50
+"""As deep may what bodies call be nested: as workflows may that are known before they run."""
 UNWANTED = "the workflow that called it does not wait for it any more"
 
 
@@ -38,6 +41,12 @@ def suspended(m: Machine, event: AttemptSuspended, attempt: AttemptState) -> Non
             "UnknownCall", f"The body called {unknown[0].key!r}, whose spec is not known.", retryable=False
         )
         m.fail(address, attempt.number, error, at)
+        return
+    if new and m.graph.depths[m.graph.scope_of(node_of(address))] >= DEPTH_MAX:
+        message = (
+            f"The body called {new[0].key!r} in {DEPTH_MAX} others: workflows are nested at most {DEPTH_MAX} deep."
+        )
+        m.fail(address, attempt.number, ErrorInfo("NestedTooDeep", message, retryable=False), at)
         return
     first = len(m.state.scopes)
     for call in new:

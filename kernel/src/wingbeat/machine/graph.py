@@ -60,6 +60,8 @@ class Graph:
 
         bases: By scope, the number of its first node.
 
+        depths: By scope, in how many others it runs.
+
         parents: By scope, the node or item for which it runs, for a failure handler that of what has failed; -1 for none.
 
         inside: By node or item that runs a workflow, its scope.
@@ -73,6 +75,7 @@ class Graph:
         self.nodes: list[PlanNode] = plan.nodes
         self.plans = [plan]
         self.bases = [0]
+        self.depths = [0]
         self.parents = [-1]
         self.inside: dict[int, int] = {}
         self.calls: dict[tuple[int, str], int] = {}
@@ -149,6 +152,7 @@ class Graph:
         self.plans.append(plan)
         self._borrows = self._borrows or bool(plan.borrowed)
         self.bases.append(base)
+        self.depths.append(self.depths[handler_of if handler_of >= 0 else self.scope_of(node_of(parent))] + 1)
         self.parents.append(parent if handler_of < 0 else self.parents[handler_of])
         self._prefixes.append(prefix)
         if key:

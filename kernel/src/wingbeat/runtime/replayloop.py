@@ -31,6 +31,7 @@ class ReplayLoop(asyncio.BaseEventLoop):
         self.now = now
         self._idle, self._spins = idle, spins
         self._turns = 0
+        self._error: BaseException | None = None
         self._selector = self  # what `BaseEventLoop` asks for events when it has nothing to do
         self._clock_resolution = 1e-6  # more than the gap between two times, or one that comes due just now never would
 
@@ -38,8 +39,18 @@ class ReplayLoop(asyncio.BaseEventLoop):
         """What it was told last."""
         return self.now
 
+    def end(self, error: BaseException) -> None:
+        """Have the run end with this, whatever what runs in it would do about it."""
+        self._error = self._error or error
+
+    def check(self) -> None:
+        """Raise what the run is to end with."""
+        if self._error is not None:
+            raise self._error
+
     def select(self, timeout: float | None) -> list[Any]:
         """As a selector: nothing ever happens by itself."""
+        self.check()
         if timeout is None or timeout > 0:
             self._turns = 0
             self._idle(None if timeout is None else self.now + timeout)

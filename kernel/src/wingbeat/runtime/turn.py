@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _HIDDEN = frozenset({"<genexpr>", "<listcomp>", "<dictcomp>", "<setcomp>", "<lambda>"})
 _TOLD_MAX = 3
 """Of more calls than these a message gives the number."""
+_FOLLOWS = "What it does has to follow from its inputs and from what it awaits."
 _ASYNCIO = os.path.dirname(asyncio.__file__) + os.sep
 
 
@@ -66,6 +67,7 @@ class Turn:
         self._loop = ReplayLoop(replay.began_at, self._idle, self._spins)
         self._made: dict[str, Made] = {made.key: made for made in replay.calls}
         self._templates = {made.template for made in replay.calls}
+        self._retries = replay.retries
         self._history = deque(replay.history)
         self._references = replay.references
         self._taken: Counter[str] = Counter()
@@ -96,7 +98,7 @@ class Turn:
         self._body = function(**arguments)
         self._code = getattr(self._body, "cr_code", None)
         try:
-            value = self._loop.run_until_complete(self._loop.create_task(self._to_its_end(self._body)))
+            value = self._ended(self._loop.create_task(self._to_its_end(self._body)))
         except _Waits:
             hit("turn.suspended")
             # The process ends now: what waits is neither cancelled nor cleaned up, it goes on in the next turn.
@@ -125,6 +127,35 @@ class Turn:
             )
         return value
 
+    def _ended(self, running: asyncio.Task[Any]) -> Any:
+        """What the body gives, or raises, when it has called all that it called before."""
+        try:
+            value = self._loop.run_until_complete(running)
+            self._loop.check()
+        except (Exception, SystemExit) as error:
+            self._loop.check()
+            if omitted := self._omitted():
+                error.add_note(f"It was raised before the body has called {omitted}, as it did when it was run before.")
+            raise
+        if omitted := self._omitted():
+            raise NonDeterministic(
+                f"The body ends, and has not called {omitted}, as it did when it was run before. {_FOLLOWS}"
+            )
+        return value
+
+    def _omitted(self) -> str:
+        """Calls that it made when it was run before, and not now; empty for a body that is tried again: it may know that it is."""
+        if self._retries:
+            return ""
+        missing = [self._before(key) for key in self._made if key not in self._called]
+        more = f", and {len(missing) - _TOLD_MAX} more" if len(missing) > _TOLD_MAX else ""
+        return f"{', '.join(missing[:_TOLD_MAX])}{more}"
+
+    def _before(self, key: str) -> str:
+        """A call that it made when it was run before."""
+        values = _values(self._made[key].inputs)
+        return repr(key) if values is None else f"{key!r} with {_listed(values)}"
+
     async def _to_its_end(self, body: Coroutine[Any, Any, Any]) -> Any:
         """Run the body. What tasks of asyncio call after it is not made any more."""
         value = await body
@@ -146,7 +177,9 @@ class Turn:
         del self._unawaited[key]
         template, inputs = self._closure(entity), self._inputs(entity, args, kwargs, where)
         name = template_id(template)
-        self._check(key, name, inputs, where)
+        if (wrong := self._differs(key, name, inputs)) is not None:
+            self._loop.end(wrong)  # not raised here, where the body could catch it
+            await self._loop.create_future()
         if key not in self._made:
             self._calls[key] = Call(key, name, inputs)
             if name not in self._templates:
@@ -203,12 +236,8 @@ class Turn:
             return
         if entry.key not in self._called:
             now = ", ".join(self._called[key] for key in self._calls) or "nothing else"
-            made = self._made.get(entry.key)
-            given = "" if made is None or (values := _values(made.inputs)) is None else f" with {_listed(values)}"
-            raise NonDeterministic(
-                f"The body called {entry.key!r}{given} when it was run before, and now calls {now}. "
-                "What it does has to follow from its inputs and from what it awaits."
-            )
+            before = self._before(entry.key) if entry.key in self._made else repr(entry.key)
+            raise NonDeterministic(f"The body called {before} when it was run before, and now calls {now}. {_FOLLOWS}")
         hit("turn.told")
         future = self._waiting.get(entry.key)
         if future is not None and not future.done():
@@ -243,20 +272,24 @@ class Turn:
         self._taken[key] += 1
         return f"{key}-{number}"
 
-    def _check(self, key: str, template: str, inputs: Literals, where: Location) -> None:
+    def _differs(self, key: str, template: str, inputs: Literals) -> NonDeterministic | None:
+        """What is wrong with a call that is another one than when the body was run before."""
         made = self._made.get(key)
         if made is None:
-            return
+            return None
+        now = short_or_digest(inputs)
         if made.template != template:
-            differs = ", where it called something else, or other code, when it was run before"
-        elif made.inputs != (now := short_or_digest(inputs)):
+            values = _values(now)
+            given = "" if values is None else f" with {_listed(values)}"
+            differs = (
+                f"{given}, where it called another task, a map of it, or it with other options when it was run before: "
+                f"{self._before(key)}"
+            )
+        elif made.inputs != now:
             differs = _difference(made.inputs, now)
         else:
-            return
-        raise NonDeterministic(
-            f"The body calls {self._called[key]} as {key!r}{differs}. "
-            "What it does has to follow from its inputs and from what it awaits."
-        )
+            return None
+        return NonDeterministic(f"The body calls {self._called[key]} as {key!r}{differs}. {_FOLLOWS}")
 
     def _closure(self, entity: Any) -> Closure:
         from wingbeat.author.closing import close
