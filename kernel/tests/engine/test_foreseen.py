@@ -9,6 +9,7 @@ from wingbeat.engine import difference
 from wingbeat.engine import foreseen as module
 from wingbeat.engine.foreseen import foreseen
 from wingbeat.engine.reuse import reusable
+from wingbeat.machine import bodies
 from wingbeat.machine import event as e
 from wingbeat.machine.graph import Graph, first_id
 from wingbeat.machine.state import initial
@@ -168,7 +169,9 @@ def test_a_hundred_thousand_calls_are_counted_and_a_thousand_are_listed():
     assert plan.more == count - module.OPENED_MAX
 
 
-def test_bodies_that_call_bodies_may_be_nested_deeply():
+def test_bodies_that_call_bodies_may_have_been_nested_deeply(monkeypatch):
+    """In executions of before there was a limit."""
+    monkeypatch.setattr(bodies, "DEPTH_MAX", 2000)
     run = Run()
     path = "a"
     for _ in range(1500):

@@ -152,7 +152,8 @@ class Graph:
         self.plans.append(plan)
         self._borrows = self._borrows or bool(plan.borrowed)
         self.bases.append(base)
-        self.depths.append(self.depths[handler_of if handler_of >= 0 else self.scope_of(node_of(parent))] + 1)
+        around = handler_of if handler_of >= 0 else self.scope_of(node_of(parent)) if parent >= 0 else 0
+        self.depths.append(self.depths[around] + 1)
         self.parents.append(parent if handler_of < 0 else self.parents[handler_of])
         self._prefixes.append(prefix)
         if key:
