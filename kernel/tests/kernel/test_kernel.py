@@ -85,7 +85,17 @@ def waiting(n: int = 1) -> int:
     return double(forever(n))
 
 
-INLINE = (double, slowly, shift, fail, never, sometimes, forever)
+@task
+def text_of(n: str) -> str:
+    return n
+
+
+@task
+def half_of(n: float) -> float:
+    return n / 2
+
+
+INLINE = (double, slowly, shift, fail, never, sometimes, forever, text_of, half_of)
 
 
 @pytest.fixture(autouse=True)
@@ -234,6 +244,19 @@ async def test_relaunch_runs_everything_again_with_the_same_inputs_and_labels(ke
         )
         with pytest.raises(NotFound):
             await kernel.relaunch("nope")
+
+
+async def test_an_execution_is_run_again_with_inputs_that_the_other_version_can_take(kernel_at):
+    async with kernel_at() as kernel:
+        await (await kernel.launch(double, {"n": 4}, "old")).result()
+        assert await (await kernel.relaunch("old", half_of)).result() == 2.0
+        told = "Input 'n' of .*text_of takes str, and was int in old: "
+        with pytest.raises(InputError, match=told):
+            await kernel.relaunch("old", text_of)
+        with pytest.raises(InputError, match=told):
+            await kernel.recover("old", text_of)
+        with pytest.raises(InputError, match=told):
+            await kernel.recovery_plan("old", text_of)
 
 
 async def test_recover_of_something_else_takes_over_nothing(kernel_at):

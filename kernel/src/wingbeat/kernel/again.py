@@ -75,10 +75,14 @@ async def prepared(
     from wingbeat.contracts.retention import RETENTION_LABEL
 
     view = await engine.describe(id, nodes=False)
-    known = preparer.known(view.closure) if entity is None else None
-    found = known or await preparer.prepare(entity if entity is not None else await engine.closure(id))
+    found = preparer.known(view.closure) if entity is None else await preparer.prepare(entity)
+    if found is None or entity is not None:
+        ran = await engine.closure(id)
+        found = found or await preparer.prepare(ran)
+    else:
+        ran = found.closure
     ours = {POOL_LABEL}
     if entity is None:  # what is compiled anew is no version that is registered
         ours |= {ENTITY_LABEL, RETENTION_LABEL, USES_LABEL}
     labels = {name: view.labels[name] for name in view.labels if name in ours or not name.startswith("wingbeat/")}
-    return found, await found.adapt(view), labels
+    return found, await found.adapt(view, ran.workflow.interface), labels

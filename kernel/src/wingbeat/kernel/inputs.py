@@ -21,7 +21,7 @@ from wingbeat.runtime.threads import in_thread
 from wingbeat.spec.codec import canonical
 from wingbeat.spec.definition import Definition
 from wingbeat.spec.entities import Closure, Interface, LaunchPlanSpec, Variable
-from wingbeat.spec.literal import Inline, Literal, Literals
+from wingbeat.spec.literal import Inline, Literal, Literals, Picked
 from wingbeat.spec.whole import literal_of, materialise
 from wingbeat.types import (
     Blob,
@@ -64,10 +64,28 @@ class Prepared:
             return await in_thread(self._encode, values)
         return self._encode(values)
 
-    async def adapt(self, view: ExecutionView) -> Literals:
-        """The inputs of another execution, as far as there are inputs of the same name."""
+    async def adapt(self, view: ExecutionView, ran: Interface) -> Literals:
+        """The inputs of another execution, as far as there are inputs of the same name. Raises InputError for one that is missing
+        there, or of another type.
+
+        Args:
+            ran: The interface of what it ran.
+        """
         variables = self.closure.workflow.interface.inputs
-        literals = {v.name: view.inputs[v.name] for v in variables if v.name in view.inputs}
+        literals: Literals = {}
+        for variable in variables:
+            before = ran.input(variable.name)
+            if before is None or variable.name not in view.inputs:
+                continue
+            if (why := compatible(before.type, variable.type)) is not None:
+                now, was = describe(variable.type), describe(before.type)
+                raise InputError(
+                    f"Input {variable.name!r} of {self._name} takes {now}, and was {was} in {view.id}: {why}.",
+                    hint="It cannot be run with the inputs of that execution: launch it with others.",
+                )
+            value = view.inputs[variable.name]
+            same = before.type == variable.type
+            literals[variable.name] = value if same else Picked(value, (), before.type, variable.type)
         return {**await in_thread(self._defaults, self.closure.workflow.interface, literals), **literals}
 
     def decode(self, outputs: Literals) -> Any:
