@@ -354,3 +354,50 @@ async def test_the_bodies_of_items_are_counted(project):
     for item in range(3):
         assert project.attempts(f"n0.{item}.one-0")
         assert not project.attempts(f"n0.{item}.two-0")
+
+
+HELPERS = """
+    import time
+    from wingbeat import gather
+
+    @task
+    def late(x: int, n: int) -> int:
+        time.sleep(0.4 * (n - 1 - x))
+        return x
+
+    @workflow
+    async def main(n: int) -> int:
+        async def each(x):
+            return await one(await late(x, n))
+
+        found = await gather(*(each(x) for x in range(n)))
+        return await last(sum(found))
+"""
+
+
+async def test_calls_of_helpers_are_kept_though_what_they_wait_for_ends_in_another_order(project):
+    """The numbers of their keys follow from that order."""
+    project.write(HELPERS)
+    await project.failed({"n": 3})
+    plan = await project.plan()
+    assert plan["n0.each.one-2"] == f"OPEN {KEPT}"
+    assert await project.ran(plan) == {"n0.last-0"}
+
+
+async def test_of_calls_that_are_alike_each_is_taken_over_once(project):
+    project.write("""
+        import random
+        from wingbeat import gather
+
+        @task
+        def drawn(x: int) -> float:
+            return random.random()
+
+        @workflow
+        async def main(n: int) -> int:
+            found = await gather(*(drawn(n) for _ in range(3)))
+            assert len(set(found)) == 3
+            return await last(n)
+    """)
+    await project.failed({"n": 3})
+    assert await project.ran(await project.plan()) == {"n0.last-0"}

@@ -87,7 +87,8 @@ class AttemptLost(Struct, frozen=True, gc=False, array_like=True, tag=3):
 
 
 class NodeSucceeded(Struct, frozen=True, gc=False, array_like=True, tag=4):
-    """The node has outputs: computed by an attempt, from the catalog (`cache` HIT), or recovered."""
+    """The node has outputs: computed by an attempt, from the catalog (`cache` HIT), or recovered from the execution `source`, where
+    they are those of the node `taken` if that is another."""
 
     node: int
     at: float
@@ -96,6 +97,7 @@ class NodeSucceeded(Struct, frozen=True, gc=False, array_like=True, tag=4):
     cache: str = ""
     source: str = ""
     evidence: dict[str, Any] | None = None
+    taken: str = ""
 
 
 class NodeEnded(Struct, frozen=True, gc=False, array_like=True, tag=5):

@@ -72,7 +72,7 @@ def _began(graph: Graph, state: State, fact: Began) -> None:
     root = state.scopes[0]
     root.phase = transitions.execution(root.phase, ExecutionPhase.RUNNING)
     root.began_at, state.seed = fact.at, fact.seed
-    state.reusable, state.source, state.left = fact.reusable, fact.source, fact.left
+    state.reusable, state.source, state.left = dict(fact.reusable), fact.source, fact.left
     state.lined = None
 
 
@@ -187,6 +187,8 @@ def _succeeded(graph: Graph, state: State, fact: NodeSucceeded) -> None:
     hit = fact.cache == CacheStatus.HIT
     recovered = fact.attempt < 0 and not hit and node.phase is NodePhase.NOT_STARTED
     node.phase = transitions.node(node.phase, NodePhase.RECOVERED if recovered else NodePhase.SUCCEEDED)
+    if recovered and state.reusable and mapping is None:
+        state.reusable.pop(fact.taken or graph.id(address), None)
     if fact.attempt >= 0:
         attempt = node.attempts[-1]
         attempt.phase = transitions.attempt(attempt.phase, AttemptPhase.SUCCEEDED)

@@ -20,6 +20,7 @@ from wingbeat.machine.effect import LaunchChild, Load, Lookup
 from wingbeat.machine.fact import CancelDecided, Expanded, ItemsDue, NodeSucceeded, Started
 from wingbeat.machine.graph import item_address, item_of, node_of
 from wingbeat.machine.state import PHASES, MapState, NodeState
+from wingbeat.machine.takeover import take_over
 from wingbeat.spec.literal import Inline, Literal, LiteralList, Literals
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import NodePhase
@@ -296,7 +297,7 @@ def _fill(m: Machine, number: int, mapping: MapState, at: float) -> None:
         if item is None:
             return
         address = item_address(number, item)
-        if m.state.reusable and m.take_over(address, at):
+        if m.state.reusable and take_over(m, address, at):
             continue
         if cached:
             single = kind.fed or m.state.reusable

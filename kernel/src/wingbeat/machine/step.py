@@ -65,12 +65,12 @@ from wingbeat.machine.fact import (
     Started,
 )
 from wingbeat.machine.fold import apply
-from wingbeat.machine.graph import HANDLER, Graph, is_item, item_of, node_of
+from wingbeat.machine.graph import Graph, is_item, item_of, node_of
 from wingbeat.machine.inrow import in_row
 from wingbeat.machine.state import AttemptState, NodeState, State
+from wingbeat.machine.takeover import Alike, take_over
 from wingbeat.machine.values import resolve
 from wingbeat.spec.chosen import settled
-from wingbeat.spec.codec import task_identity
 from wingbeat.spec.entities import FailurePolicy, TaskSpec
 from wingbeat.spec.literal import Literals
 from wingbeat.spec.outcome import ABORTED, ErrorInfo
@@ -94,6 +94,8 @@ class Machine:
         filling: Maps that start items at this moment.
 
         due: For maps that others feed, the items that have been fed and may not have been started yet.
+
+        alike: What may be taken over from another execution, by what it is, once that was asked for.
     """
 
     def __init__(self, graph: Graph, inputs: Literals, state: State) -> None:
@@ -104,6 +106,7 @@ class Machine:
         self.mapped: dict[int, maps.Mapped] = {}
         self.filling: set[int] = set()
         self.due: dict[int, deque[int]] = {}
+        self.alike: Alike | None = None
         self._following: list[tuple[Any, ...]] = []
         self._fed: list[tuple[Any, ...]] = []
         self._facts: list[Fact] = []
@@ -360,7 +363,7 @@ class Machine:
                 continue  # which it may have become with one before it
             elif graph.nodes[i].kind is not None:
                 self._start_kind(i, at)
-            elif state.reusable and self.take_over(i, at):
+            elif state.reusable and take_over(self, i, at):
                 continue
             elif self.graph.called(i).cache is not None:
                 self.ask(Lookup(i))
@@ -384,24 +387,6 @@ class Machine:
                     self.ask(LaunchChild(i))
         except ValueMismatch as error:
             self.end(i, NodePhase.FAILED, binding_error(error), at)
-
-    def take_over(self, address: int, at: float) -> bool:
-        """Take the outputs of a node or item from the execution that is recovered, if they hold here too."""
-        id = self.graph.id(address)
-        if HANDLER in id.split("."):
-            return False  # it handles what has failed now
-        found = self.state.reusable.get(id)
-        task = self.graph.task(address)
-        if found is None or task is None or task.dynamic or found.identity != task_identity(task):
-            return False
-        try:
-            if found.inputs != self.values(address):
-                return False
-        except ValueMismatch:
-            return False
-        self.say(NodeSucceeded(address, at, found.outputs, source=self.state.source))
-        self.succeeded(address, at)
-        return True
 
     def looking(self, address: int) -> bool:
         """Whether a node or item is to start and waits for an answer: the catalog's, or what it has stored."""
