@@ -401,3 +401,79 @@ async def test_of_calls_that_are_alike_each_is_taken_over_once(project):
     """)
     await project.failed({"n": 3})
     assert await project.ran(await project.plan()) == {"n0.last-0"}
+
+
+STEPS = """
+    @task
+    def check(x: int) -> int:
+        return x
+
+    @workflow
+    def main(n: int) -> int:
+        return last(two(one(n)))
+"""
+
+
+async def test_nodes_of_a_static_workflow_are_kept_behind_a_call_that_was_put_before_them(project):
+    project.write(STEPS)
+    await project.failed({"n": 3})
+    project.edit(("    return last(two(one(n)))", "    check(n)\n    return last(two(one(n)))"))
+    closure = project.closure()
+    plan = await project.plan(closure)
+    assert plan == {
+        "n0": "RUNS it is new",
+        "n1": "REUSED it was n0",
+        "n2": "REUSED it was n1",
+        "n3": f"RUNS {FAILED}",
+    }
+    assert await project.ran(plan, closure) == {"n0", "n3"}
+
+
+async def test_what_has_its_node_still_keeps_it_and_others_take_what_is_left(project):
+    project.write(
+        """
+        @workflow
+        def main(n: int) -> int:
+            a, b, c = two(n), one(n), map_task(one)([n, 2])
+            return last(a + b) if False else last(two(b))
+    """.replace("a + b) if False else last(", "")
+    )
+    await project.failed({"n": 3})
+    project.edit(("a, b, c = two(n), one(n), map_task(one)([n, 2])", "a, c, b = two(n), map_task(one)([n, 2]), one(n)"))
+    closure = project.closure()
+    plan = await project.plan(closure)
+    assert plan == {
+        "n0": "REUSED ",
+        "n1": "OPEN an item is kept if its inputs are the same then",
+        "n2": "REUSED it was n1",
+        "n3": "REUSED ",
+        "n4": f"RUNS {FAILED}",
+    }
+    assert await project.ran(plan, closure) == {"n4"}
+
+
+async def test_a_checkpoint_goes_with_its_node(project):
+    project.write("""
+        from wingbeat import current
+
+        @task
+        def begun(x: int) -> int:
+            found = current().checkpoint.load("mark")
+            current().checkpoint.save("mark", b"here")
+            if not os.path.exists(os.environ["MENDED"]):
+                raise ValueError("not yet")
+            return 1 if found == b"here" else 0
+
+        @task
+        def check(x: int) -> int:
+            return x
+
+        @workflow
+        def main(n: int) -> int:
+            return begun(n)
+    """)
+    await project.failed({"n": 3})
+    project.edit(("    return begun(n)", "    check(n)\n    return begun(n)"))
+    closure = project.closure()
+    (project.folder / "mended").touch()
+    assert await (await project.kernel.recover("old", closure)).result() == 1

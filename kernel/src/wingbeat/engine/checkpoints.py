@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from wingbeat.base.ids import digest
+from wingbeat.engine.matching import Matching, renamed
 from wingbeat.machine import maps
 from wingbeat.machine.fact import Left
 from wingbeat.machine.graph import is_item, item_address, item_of, node_of
@@ -23,11 +26,12 @@ def checkpoint_of(machine: Machine, address: int, inputs: Literals) -> str:
     left = machine.state.left.get(name)
     if left is None or task is None or left.task != task.name or left.inputs != digest(canonical(inputs)):
         return ""
-    return f"{left.execution}/{name}"
+    return f"{left.execution}/{left.node or name}"
 
 
-def left(source: str, old: Machine) -> dict[str, Left]:
-    """What was attempted and did not succeed. What was not even attempted is handed on as it was handed to `old`."""
+def left(source: str, old: Machine, matching: Matching) -> dict[str, Left]:
+    """What was attempted and did not succeed, by the ids of the new execution. What was not even attempted is handed on as it was
+    handed to `old`."""
     found = {name: left for name, left in old.state.left.items() if not _succeeded(old, name)}
     for address in _attempted(old):
         task = old.graph.task(address)
@@ -36,7 +40,10 @@ def left(source: str, old: Machine) -> dict[str, Left]:
                 found[old.graph.id(address)] = Left(source, task.name, digest(canonical(old.values(address))))
             except (ValueMismatch, KeyError):  # its inputs are not to be had any more
                 continue
-    return found
+    if not matching.moved:
+        return found
+    named = {name: each if each.node else replace(each, node=name) for name, each in found.items()}
+    return dict(renamed(matching, named.items()))
 
 
 def _succeeded(old: Machine, name: str) -> bool:

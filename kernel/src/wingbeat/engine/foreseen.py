@@ -12,6 +12,7 @@ from msgspec import Struct
 from wingbeat.compile.flatten import flatten
 from wingbeat.contracts.engine import LaunchRequest, NodeReuse, RecoveryPlan, ReuseDecision
 from wingbeat.engine.difference import Fixed, Known
+from wingbeat.engine.matching import alike
 from wingbeat.engine.publish import what_of
 from wingbeat.engine.reasons import (
     Why,
@@ -24,7 +25,7 @@ from wingbeat.engine.reasons import (
     undecided,
     unsuccessful,
 )
-from wingbeat.engine.reuse import Judge, alike
+from wingbeat.engine.reuse import Judge
 from wingbeat.machine.graph import Graph, first_id, is_item, item_of, node_of
 from wingbeat.machine.step import Machine
 from wingbeat.spec.entities import Closure
@@ -39,13 +40,15 @@ def foreseen(request: LaunchRequest, old: Machine, closure: Closure) -> Recovery
     """What launching `request` would take over of `old`, an execution of `closure`, node by node; then the nodes that it does
     not have any more."""
     plan = flatten(request.closure)
-    decided = Judge(old, plan, request.inputs).all()
+    judge = Judge(old, plan, request.inputs)
+    decided, matched = judge.all(), judge.matching.old
     listed = _Listed(old)
-    listed.nodes(plan, decided, Fixed(plan, same=request.closure == closure))
+    listed.nodes(plan, decided, matched, Fixed(plan, same=request.closure == closure))
+    standing = {*matched}
     gone = [
         NodeReuse(node.id, what_of(old.graph, i), ReuseDecision.GONE, "the workflow does not have it any more")
         for i, node in enumerate(old.plan.nodes)
-        if node.id not in plan.index
+        if i not in standing
     ]
     return RecoveryPlan(request.recover, request.closure.workflow.name, listed.lines + gone, listed.more)
 
@@ -117,12 +120,11 @@ class _Listed:
         for body in filter(is_item, self._calls):
             self._bodies.setdefault(node_of(body), {}).setdefault(item_of(body), []).append(body)
 
-    def nodes(self, plan: Plan, decided: list[NodeReuse], known: Fixed) -> None:
+    def nodes(self, plan: Plan, decided: list[NodeReuse], matched: Sequence[int | None], known: Fixed) -> None:
         """Add the nodes of a plan that were decided upon, and what was opened below them."""
-        index = self._old.plan.index
         nodes = (
-            _Node(node.id, node, [index[node.id]] if node.id in index else [], known, (0, i), decided[i])
-            for i, node in enumerate(plan.nodes)
+            _Node(node.id, node, [j] if j is not None else [], known, (0, i), decided[i])
+            for i, (node, j) in enumerate(zip(plan.nodes, matched, strict=True))
         )
         stack = [_Open(nodes)]
         while stack:

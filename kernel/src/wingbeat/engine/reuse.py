@@ -9,6 +9,7 @@ from msgspec import Struct
 from wingbeat.contracts.engine import NodeReuse, ReuseDecision
 from wingbeat.engine.checkpoints import left
 from wingbeat.engine.difference import Fate, body_difference, difference
+from wingbeat.engine.matching import Matching, alike, renamed
 from wingbeat.engine.publish import what_of
 from wingbeat.engine.reasons import (
     Why,
@@ -28,7 +29,6 @@ from wingbeat.machine.state import PHASES, NodeState
 from wingbeat.machine.step import Machine
 from wingbeat.machine.values import resolve
 from wingbeat.spec.codec import task_identity
-from wingbeat.spec.entities import TaskSpec
 from wingbeat.spec.literal import Inline, Literal, LiteralList, Literals
 from wingbeat.spec.plan import Kind, MapKind, Plan, PlanNode
 from wingbeat.types import ValueMismatch
@@ -54,28 +54,22 @@ class Reuse(Struct, frozen=True):
 def reusable(source: str, old: Machine, plan: Plan, inputs: Literals) -> Reuse:
     """What of `old`, the execution `source`, holds in an execution of `plan` with these inputs.
 
-    A result is taken over if the node of the same id succeeded, its task is the same (name, code, interface, environment,
-    wrappers, variables), its inputs have the same values, and nothing upstream is computed again. What is behind a node that
-    is decided upon when it starts is decided upon then, by its inputs.
+    A result is taken over if the node that it stands for (`Matching`) succeeded, its task is the same (name, code, interface,
+    environment, wrappers, variables), its inputs have the same values, and nothing upstream is computed again. What is behind a
+    node that is decided upon when it starts is decided upon then, by its inputs.
     """
     judge = Judge(old, plan, inputs)
     found = judge.all()
+    later = dict(renamed(judge.matching, _later(old)))
     decided = {
         node.id
         for node, each in zip(plan.nodes, found, strict=True)
         if _plain(node) and each.decision is not ReuseDecision.OPEN
     }
-    later = {name: found for name, found in _later(old) if name not in decided}
+    later = {name: found for name, found in later.items() if name not in decided}
     for name in [name for name in later if first_id(name) != name]:
         later.setdefault(first_id(name), later[name])  # what had failed and succeeded when it was called again
-    return Reuse(judge.taken, later, left(source, old))
-
-
-def alike(old: Graph, number: int, kind: Kind | None, task: TaskSpec | None) -> bool:
-    """Whether a node of a new plan, of that kind, is the same sort of thing as one of another graph."""
-    before = old.task(number)
-    same = (before is None, before is not None and before.dynamic) == (task is None, task is not None and task.dynamic)
-    return same and type(old.kind(number)) is type(kind)
+    return Reuse(judge.taken, later, left(source, old, judge.matching))
 
 
 def _plain(node: PlanNode) -> bool:
@@ -87,11 +81,13 @@ class Judge:
 
     Attributes:
         taken: Outputs of those that are taken over at once.
+
+        matching: Which nodes they stand for.
     """
 
     def __init__(self, old: Machine, plan: Plan, inputs: Literals) -> None:
         self._old, self._plan, self._inputs = old, plan, inputs
-        self._graph = Graph(plan)
+        self._graph, self.matching = Graph(plan), Matching(old.plan, plan)
         self.taken: dict[int, Literals] = {}
         self._again: set[int] = set()
 
@@ -100,20 +96,19 @@ class Judge:
         return [self._one(i, node) for i, node in enumerate(self._plan.nodes)]
 
     def _one(self, i: int, node: PlanNode) -> NodeReuse:
-        why = self._task(i, node) if node.kind is None else self._kind(node, node.kind)
+        why = self._task(i, node) if node.kind is None else self._kind(i, node, node.kind)
         decision = ReuseDecision.REUSED if i in self.taken else why.decision
-        if decision is ReuseDecision.RUNS and (_plain(node) or self._number(node) is None):
+        if decision is ReuseDecision.RUNS and (_plain(node) or self.matching.old[i] is None):
             self._again.add(i)
-        return NodeReuse(node.id, what_of(self._graph, i), decision, why.reason, why.items, why.kept)
-
-    def _number(self, node: PlanNode) -> int | None:
-        return self._old.plan.index.get(node.id)
+        before = self.matching.before(i)
+        reason = f"it was {before}" if decision is ReuseDecision.REUSED and before != node.id else why.reason
+        return NodeReuse(node.id, what_of(self._graph, i), decision, reason, why.items, why.kept)
 
     # -- what calls a task
 
     def _task(self, i: int, node: PlanNode) -> Why:
         """A node that calls a task, or a dynamic workflow."""
-        j, task = self._number(node), self._plan.tasks[node.task]
+        j, task = self.matching.old[i], self._plan.tasks[node.task]
         old_task = None if j is None else self._old.graph.task(j)
         if j is None or old_task is None or not alike(self._old.graph, j, node.kind, task):
             return runs("it is new" if j is None else "it was something else before")
@@ -152,8 +147,8 @@ class Judge:
 
     # -- what calls no task by itself
 
-    def _kind(self, node: PlanNode, kind: Kind) -> Why:
-        j, task = self._number(node), self._plan.tasks[node.task] if node.task >= 0 else None
+    def _kind(self, i: int, node: PlanNode, kind: Kind) -> Why:
+        j, task = self.matching.old[i], self._plan.tasks[node.task] if node.task >= 0 else None
         if j is None or not alike(self._old.graph, j, kind, task):
             return runs("it is new" if j is None else "it was something else before")
         if not isinstance(kind, MapKind):

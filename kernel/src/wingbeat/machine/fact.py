@@ -23,12 +23,13 @@ class Reusable(Struct, frozen=True, gc=False, array_like=True):
 
 
 class Left(Struct, frozen=True, gc=False, array_like=True):
-    """A node of another execution that was attempted and did not succeed: its checkpoint is gone on with by the node of the
-    same id, if its task has the same name and its inputs the same digest."""
+    """A node of another execution that was attempted and did not succeed: its checkpoint is gone on with by the node that stands
+    for it, if its task has the same name and its inputs the same digest. `node` is its id there, if that is another."""
 
     execution: str
     task: str
     inputs: str
+    node: str = ""
 
 
 class Began(Struct, frozen=True, gc=False, array_like=True, tag=0):

@@ -1,0 +1,90 @@
+"""Which node of an earlier execution one of a new version stands for: that of the same id, unless that calls something else by now,
+as where a call was put before it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from wingbeat.machine.graph import Graph
+from wingbeat.spec.entities import TaskSpec
+from wingbeat.spec.plan import Kind, MapKind, Plan, ScopeKind
+
+T = TypeVar("T")
+
+
+def alike(old: Graph, number: int, kind: Kind | None, task: TaskSpec | None) -> bool:
+    """Whether a node of a new plan, of that kind, is the same sort of thing as one of another graph."""
+    before = old.task(number)
+    same = (before is None, before is not None and before.dynamic) == (task is None, task is not None and task.dynamic)
+    return same and type(old.kind(number)) is type(kind)
+
+
+class Matching:
+    """The nodes of two plans, of which each stands for one of the other, or for none.
+
+    Attributes:
+        old: By the number of a node of the new plan, that of the old one.
+    """
+
+    def __init__(self, old: Plan, plan: Plan) -> None:
+        self._ids, self._index = [node.id for node in old.nodes], old.index
+        self.old: list[int | None] = [None] * len(plan.nodes)
+        called, calls = list(_called(old)), list(_called(plan))
+        free = dict.fromkeys(range(len(called)))
+        same = [old.index.get(node.id) for node in plan.nodes]
+        for i, j in enumerate(same):
+            if j is not None and called[j] == calls[i]:
+                self._match(i, j, free)
+        left: dict[object, list[int]] = {}
+        for j in reversed(free):
+            left.setdefault(called[j], []).append(j)
+        for i, j in enumerate(self.old):
+            if j is None and calls[i] and (others := left.get(calls[i])):
+                self._match(i, others.pop(), free)
+        for i, j in enumerate(same):  # what is something else by now is told so
+            if self.old[i] is None and j in free:
+                self._match(i, j, free)
+        self._new = {j: plan.nodes[i].id for i, j in enumerate(self.old) if j is not None}
+        self.moved = any(self._ids[j] != id for j, id in self._new.items()) or bool(free)
+
+    def _match(self, i: int, j: int, free: dict[int, None]) -> None:
+        self.old[i] = j
+        del free[j]
+
+    def before(self, i: int) -> str:
+        """The id of the old node of a new one; empty if it has none."""
+        j = self.old[i]
+        return "" if j is None else self._ids[j]
+
+    def renamed(self, name: str) -> str | None:
+        """The id that a node of the old execution, or one inside of it, has in the new one; None if it has none."""
+        if not self.moved:
+            return name
+        root = name
+        while root not in self._index:
+            if not root:
+                return name  # of a failure handler
+            root = root.rpartition(".")[0]
+        new = self._new.get(self._index[root])
+        return None if new is None else new + name[len(root) :]
+
+
+def renamed(matching: Matching, found: Iterable[tuple[str, T]]) -> Iterator[tuple[str, T]]:
+    """The same by the ids of the new execution, without what is not in it."""
+    for name, each in found:
+        new = matching.renamed(name)
+        if new is not None:
+            yield new, each
+
+
+def _called(plan: Plan) -> Iterator[tuple[str, ...]]:
+    """What each node calls, by name; empty where that has none by which it is known."""
+    for node in plan.nodes:
+        kind = type(node.kind).__name__
+        if node.task >= 0:
+            yield kind, plan.tasks[node.task].name
+        elif isinstance(node.kind, ScopeKind | MapKind) and node.kind.plan is not None:
+            yield kind, node.kind.plan.name
+        else:
+            yield ()
