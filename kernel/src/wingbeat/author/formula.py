@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeVar
 
 from msgspec import Struct, structs
 
+from wingbeat.author.identity import asked
 from wingbeat.author.promise import Node
 from wingbeat.author.source import location_of, shown, users_frame, users_line
 from wingbeat.base.errors import CompileError, WingbeatError
@@ -210,6 +211,13 @@ def called(option: str, given: Any) -> Any:
         raise CompileError(
             f"{option}: the function takes {unknown[0]!r}, which is not known ({at}): {at.text}",
             hint=f"It may take {', '.join(known)}, by these names.",
+        )
+    found = asked(given, wanted)
+    if found is not None:
+        raise CompileError(
+            f"{option}: '{found.text}' asks about what stands for the value, which is not known before the attempt is made "
+            f"({found.where}): {found.where.text}",
+            hint=f"At a first attempt 'attempt == 0', and 'error.code' is ''. {_WAYS_OUT}",
         )
     try:
         return given(**{name: known[name] for name in wanted})

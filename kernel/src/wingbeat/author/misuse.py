@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wingbeat.author.compose import Callee
+from wingbeat.author.identity import Asked
 from wingbeat.author.mapping import Mapped
 from wingbeat.author.promise import MOVE, Promised
 from wingbeat.author.source import raised_at, users_line
@@ -44,6 +45,18 @@ def no_override(name: str, options: Mapping[str, Any], hint: str) -> CompileErro
     said = ", ".join(f"{option}=…" for option in options)
     return CompileError(
         f"{name}.override({said}): only a call of a task has options of its own ({where}): {where.text}", hint=hint
+    )
+
+
+def of_identity(asked: Asked) -> CompileError:
+    """The error for a question about a promise that Python answers itself, in the body of a static workflow."""
+    from wingbeat.author.suggest import DYNAMIC
+
+    return CompileError(
+        f"'{asked.text}' asks about the promise, not about its value, which is not known before the workflow runs "
+        f"({asked.where}): {asked.where.text}",
+        hint="Let a task look at the value and give a bool, and write 'cond(TASK(…), lambda: …, lambda: …)'; or "
+        f"{DYNAMIC} the value is there.",
     )
 
 

@@ -105,7 +105,13 @@ class Workflow(Callee, Generic[P, R]):
         Raises:
             CompileError: The body does something that only works on values, or calls something wrongly.
         """
+        from wingbeat.author.identity import asked
+
         signature = self.signature
+        if (question := asked(self.fn, signature.inputs)) is not None:
+            from wingbeat.author.misuse import of_identity
+
+            raise of_identity(question)
         composer = Composer(self.name, io, {name: codec.type for name, codec in signature.codecs.items()})
         token = composing.set(composer)
         try:
