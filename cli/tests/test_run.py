@@ -35,6 +35,7 @@ def test_run_prints_one_object_as_json(world, wingbeat):
             {
                 "id": "n0",
                 "task": "flow.one",
+                "name": "",
                 "of": "",
                 "phase": "SUCCEEDED",
                 "cache": "HIT",
@@ -47,6 +48,7 @@ def test_run_prints_one_object_as_json(world, wingbeat):
             {
                 "id": "n1",
                 "task": "flow.two",
+                "name": "",
                 "of": "",
                 "phase": "SUCCEEDED",
                 "cache": "POPULATED",

@@ -25,7 +25,7 @@ COMMANDS = {
     "backfill": "Pause what runs a range of a schedule, go on with it, or stop it.",
     "lineage": "Show where an artifact or an execution comes from, and what came of it.",
     "resend": "Send a notification again.",
-    "explain": "Say why: the cache of a node.",
+    "explain": "Say why: what a node waits for, what the cache did.",
     "evict": "Forget what is kept: entries of the cache.",
     "gc": "Let go of what is over: old executions, and files that nothing refers to.",
     "create": "Make API keys, give roles, set quotas and defaults; run a range of a schedule.",

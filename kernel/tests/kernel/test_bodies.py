@@ -37,6 +37,22 @@ SOURCE = """
         return pretends(n)
 
     @workflow(timeout="0.3s")
+    async def slowly(n: int) -> int:
+        return await naps(n, 9.0)
+
+    @workflow
+    async def waits_slowly(n: int) -> int:
+        return await slowly(n)
+
+    @workflow
+    def in_a_row(n: int) -> int:
+        return slow(works.override(name="the first")(n))
+
+    @workflow
+    async def named(n: int) -> int:
+        return await works.override(name="the first")(n)
+
+    @workflow(timeout="0.3s")
     def slow(n: int) -> int:
         return approve("never", n)
 
@@ -471,3 +487,22 @@ async def test_calls_are_known_by_their_helpers_also_in_tasks_of_asyncio(kernel,
     assert await execution.result() == 5
     called = [node.id for node in (await execution.describe()).nodes[1:]]
     assert called == ["n0.left.works-0", "n0.left.works-1", "n0.left.works-2", "n0.works-0"]
+
+
+@pytest.mark.parametrize(("name", "node"), [("waits_slowly", "n0.slowly-0"), ("in_a_row", "n1")])
+async def test_the_only_node_of_a_workflow_that_took_too_long_has_timed_out(kernel, flows, name, node):
+    """It has the id of the workflow, and stands in its place."""
+    _, view = await failed(kernel, getattr(flows, name))
+    (found,) = [each for each in view.nodes if each.id == node]
+    assert found.phase == "TIMED_OUT"
+    assert found.reason.endswith(" took longer than its timeout of 0.3 s.")
+
+
+@pytest.mark.parametrize("name", ["in_a_row", "named"])
+async def test_what_an_author_calls_a_call_is_told_to_people(kernel, flows, name):
+    execution = await kernel.launch(getattr(flows, name), {"n": 3})
+    await execution.wait()
+    (found,) = [node for node in (await execution.describe()).nodes if node.name]
+    assert found.title == f"the first ({flows.__name__}.works)"
+    queued = [event async for event in execution.events() if event.evidence.get("name")]
+    assert [(event.node, event.phase, event.task) for event in queued] == [(found.id, "QUEUED", found.task)]

@@ -240,7 +240,7 @@ class Board:
         for node in view.nodes:
             # What already happened comes again as events; only the names are taken from here.
             if not _under(node.id, maps):
-                self._row(node.id).task = node.task
+                self._row(node.id).task = node.title
 
     def _row(self, node: str) -> Row:
         row = self.rows.get(node)
@@ -301,7 +301,8 @@ class Board:
         return row if event.kind == "node" and not inner else None
 
     def _node(self, row: Row, event: Published) -> Row | None:
-        row.task = row.task or event.task
+        name = str(event.evidence.get("name", "")) if event.kind == "attempt" else ""
+        row.task = row.task or (f"{name} ({event.task})" if name else event.task)
         if event.cache:
             row.cache = event.cache
         if event.kind == "cache":

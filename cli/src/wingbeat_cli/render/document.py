@@ -55,6 +55,7 @@ def node(view: NodeView) -> dict[str, Any]:
     return {
         "id": view.id,
         "task": view.task,
+        "name": view.name,
         "of": view.of,
         "phase": view.phase.value,
         "cache": str(view.cache),

@@ -85,7 +85,7 @@ def failure(view: ExecutionView, source: tuple[str, str] | None = None) -> list[
     if view.phase.value == "ABORTED":  # it has not begun, and says why
         return [found.message]
     node = next((each for each in view.nodes if each.id == found.node), None)
-    where = f" in {node.id} ({node.task})" if node else ""
+    where = f" in {node.id} ({node.title})" if node else ""
     name = "" if found.message.startswith(found.code) else f"{found.code}: "
     lines = [f"error{where}: {name}{found.message}"]
     lines += [f"  {line}" for line in found.trace.rstrip().splitlines()]
@@ -317,7 +317,7 @@ def _node(node: NodeView) -> tuple[str, ...]:
     if node.until is not None and not node.phase.terminal:
         reason = f"{reason} until {moment(node.until)}".lstrip()
     count = str(len(node.attempts)) if node.attempts else ""
-    task = f"{node.task} of {node.of}" if node.of else node.task
+    task = f"{node.title} of {node.of}" if node.of else node.title
     return node.id, task, node.phase.value, str(node.cache), count, took, short(reason)
 
 

@@ -148,6 +148,8 @@ class _Flatten:
                 else:
                     task, kind = self._what(workflow, node)
                 number = self._add(path, task, inputs, waits, kind, within)
+                if node.override is not None:
+                    self.nodes[number].name = node.override.name
                 if isinstance(kind, BranchKind):
                     branches.append((number, node))
                 outputs = {v.name: FromNode(number, v.name) for v in interface.outputs}

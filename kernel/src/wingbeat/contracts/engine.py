@@ -151,6 +151,8 @@ class NodeView(Struct, frozen=True, omit_defaults=True):
     """One node, as it is now.
 
     Attributes:
+        name: What the author calls it: ``TASK.override(name=…)``.
+
         reason: Why it is where it is: what it waits for, why it failed, why the cache was missed.
 
         source: Attempt or execution that its outputs were taken from, where it did not compute them.
@@ -178,6 +180,12 @@ class NodeView(Struct, frozen=True, omit_defaults=True):
     items: ItemsView | None = None
     until: float | None = None
     of: str = ""
+    name: str = ""
+
+    @property
+    def title(self) -> str:
+        """What it calls, for people: behind what the author calls it, if that is something."""
+        return f"{self.name} ({self.task})" if self.name else self.task
 
     @property
     def progress(self) -> Progress | None:

@@ -26,9 +26,10 @@ class Published(Struct, frozen=True, omit_defaults=True):
         task: What the node calls, or is; of an execution or scope, the name of its workflow.
 
         evidence: Of an attempt, what its executor knows; of one that is to be made, ``chosen`` (what options that depend on
-            the call came to). Of a node that holds no process, what it is: ``items`` (how many a map has), ``arm`` and
-            ``skipped`` (ids of nodes; of a branch), ``gate`` (name), ``approval``, ``type`` and ``choices`` (of a gate: what
-            answers it), ``child`` (id of the execution that it launches). Of a scope, ``nodes``: how many.
+            the call came to) and ``name`` (what the author calls its node). Of a node that holds no process, what it is:
+            ``items`` (how many a map has), ``arm`` and ``skipped`` (ids of nodes; of a branch), ``gate`` (name), ``approval``,
+            ``type`` and ``choices`` (of a gate: what answers it), ``child`` (id of the execution that it launches). Of a
+            scope, ``nodes``: how many.
 
         again: It became true under an earlier kernel of the home, and may have been told by that one. Its `cursor` is -1.
     """

@@ -32,7 +32,7 @@ from wingbeat.machine.fact import (
     Turned,
     Woke,
 )
-from wingbeat.machine.graph import Graph
+from wingbeat.machine.graph import Graph, node_of
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import AttemptPhase, CacheStatus, ExecutionPhase, NodePhase
 from wingbeat.spec.plan import BranchKind, ChildKind, GateKind, MapKind, ScopeKind
@@ -55,7 +55,9 @@ def _event(execution: str, graph: Graph, fact: Fact, cursor: int, scope: int) ->
     node, what = graph.id(fact.node), what_of(graph, fact.node)
     match fact:
         case AttemptQueued():
-            chosen = {} if fact.chosen is None else {"chosen": fact.chosen}
+            told: dict[str, Any] = {} if fact.chosen is None else {"chosen": fact.chosen}
+            if name := graph.nodes[node_of(fact.node)].name:
+                told["name"] = name
             return Published(
                 execution,
                 cursor,
@@ -65,7 +67,7 @@ def _event(execution: str, graph: Graph, fact: Fact, cursor: int, scope: int) ->
                 node,
                 fact.attempt,
                 task=what,
-                evidence=chosen,
+                evidence=told,
             )
         case Granted() | AttemptStarted():
             entered = AttemptPhase.RUNNING if isinstance(fact, AttemptStarted) else AttemptPhase.INITIALIZING

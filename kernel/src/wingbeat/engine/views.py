@@ -21,7 +21,7 @@ from wingbeat.contracts.executor import Progress
 from wingbeat.contracts.journal import Record
 from wingbeat.engine.publish import what_of
 from wingbeat.machine import gates
-from wingbeat.machine.graph import is_item
+from wingbeat.machine.graph import is_item, node_of
 from wingbeat.machine.state import PHASES, AttemptState, MapState, NodeState
 from wingbeat.machine.step import Machine
 from wingbeat.spec.phase import CacheStatus, ExecutionPhase, NodePhase
@@ -99,11 +99,16 @@ def _node(
         reason = "waiting for its next attempt"
     if not reason and node.phase is NodePhase.RUNNING and launches(graph.kind(address), address):
         reason = f"waiting for the execution {child_execution_id(execution, graph.id(address))}"
-    mapping = state.maps.get(address)
+    mapping, phase = state.maps.get(address), node.phase
+    scope = graph.scope_of(node_of(address))
+    if phase is NodePhase.ABORTED and scope and len(graph.plans[scope].nodes) == 1:
+        around = state.scopes[scope]  # whose id it has, and in whose place it is shown
+        if around.phase is ExecutionPhase.TIMED_OUT and around.error is not None:
+            phase, reason = NodePhase.TIMED_OUT, around.error.message
     return NodeView(
         id=graph.id(address),
         task=what_of(graph, address),
-        phase=node.phase,
+        phase=phase,
         attempts=attempts,
         cache=node.cache or (CacheStatus.DISABLED if task is None or task.cache is None else ""),
         reason=reason,
@@ -113,6 +118,7 @@ def _node(
         gate=None if node.began_at is None else _gate(machine, address),
         items=None if mapping is None else _items(machine, address, mapping),
         until=_until(machine, address, node),
+        name=graph.nodes[node_of(address)].name,
         of=borrowed.of if task is not None and (borrowed := graph.borrowed(address)) is not None else "",
     )
 

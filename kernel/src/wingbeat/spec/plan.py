@@ -134,6 +134,8 @@ class PlanNode(Struct, gc=False):
         kind: What it is, where it is not simply a task.
 
         arm: The branch node and the arm that it belongs to.
+
+        name: What the author calls it, where people look at it.
     """
 
     id: str
@@ -143,6 +145,7 @@ class PlanNode(Struct, gc=False):
     downstream: list[int]
     kind: Kind | None = None
     arm: tuple[int, int] | None = None
+    name: str = ""
 
 
 class Plan(Struct):
