@@ -139,7 +139,7 @@ def test_a_task_without_output_is_mapped_for_its_effects(project):
         ("map_task(partial(number, 1, 2, 3))(xs)", "has 3 arguments bound"),
         ("map_task(partial(number, n=1))(n=xs)", "got 'n' twice"),
         ("map_task(number)(xs, n=xs)", "got 'n' twice"),
-        ("map_task(text)(3)", ".text got 'n' of another type"),
+        ("map_task(text)(3)", ".text goes over 'n', which is 3 and no list"),
         ("map_task(text)(text(1))", "takes 'n' as list[int], but n0.o0"),
         ("map_task(partial(number, m=xs))(xs)", "takes 'm' as int, but input 'xs' is list[int]"),
         ("map_task(number)([1, 2], m=[1])", "lists of different lengths: 'n' has 2 items, 'm' has 1 item"),

@@ -152,6 +152,10 @@ TOLD_WHAT_TO_DO = {
         "takes 'n' as list[int], but input 'x' is int",
         "'map_task(functools.partial(number, n=…))(LIST)'",
     ),
+    "total(map_task(number)(3))": (
+        "goes over 'n', which is 3 and no list",
+        "'map_task(functools.partial(number, n=3))(LIST)'",
+    ),
     "sleep(x, x)": (
         "sleep takes 'duration' as timedelta, but input 'x' is int",
         "declare the input, or what the task gives, as 'timedelta'",

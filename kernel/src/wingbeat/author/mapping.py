@@ -253,7 +253,14 @@ class _Results:
 
 
 def _check_lengths(lists: Mapping[str, Any], name: str, where: Location) -> None:
-    """Raise CompileError if lists that are known are not of one length."""
+    """Raise CompileError if lists that are known are none, or not of one length."""
+    for key, value in lists.items():
+        if isinstance(value, str | int | float | None):
+            called = name.rpartition(".")[2]
+            raise CompileError(
+                f"{name} goes over {key!r}, which is {value!r} and no list ({where}): {where.text}",
+                hint=f"Bind what is the same for every item: 'map_task(functools.partial({called}, {key}={value!r}))(LIST)'.",
+            )
     lengths = {k: len(v) for k, v in lists.items() if isinstance(v, list | tuple) and not isinstance(v, Node)}
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{k!r} has {counted(n, 'item')}" for k, n in lengths.items())
