@@ -397,6 +397,10 @@ async def test_what_waits_for_a_time_says_until_when(kernel):
     assert by_task["sleep"].until == pytest.approx(view.began_at + 3600, abs=60)
     assert by_task["approve go"].until == pytest.approx(view.began_at + 60, abs=60)
     assert by_task["wait for amount"].until is None
+    told = (await kernel.engine.explain_waiting("mine")).splitlines()
+    at = {task: datetime.fromtimestamp(node.until).astimezone() for task, node in by_task.items() if node.until}
+    assert f"{by_task['sleep'].id}: sleeping for 1h 0m, until {at['sleep']:%Y-%m-%d %H:%M:%S}" in told
+    assert f"{by_task['wait for amount'].id}: waiting for input 'amount'" in told
     await execution.abort("enough")
     assert {node.until for node in (await execution.describe()).nodes} == {None}
 

@@ -13,12 +13,12 @@ from wingbeat.engine.asked import LABEL, pool_of
 from wingbeat.engine.live import Live
 from wingbeat.engine.pools import HOLDERS_TOLD
 from wingbeat.engine.views import launches
-from wingbeat.machine import maps
+from wingbeat.machine import gates, maps
 from wingbeat.machine.graph import is_item, item_of, node_of
 from wingbeat.machine.state import PHASES
 from wingbeat.machine.step import Machine
 from wingbeat.spec.phase import NodePhase
-from wingbeat.spec.plan import MapKind
+from wingbeat.spec.plan import GateKind, MapKind
 
 UPSTREAM_TOLD = 5
 NODES_TOLD = 100
@@ -104,7 +104,7 @@ def reason(live: Live, address: int, told: Told, given: Given = None) -> str:
     if note and attempt is not None and given is not None and note.startswith("waiting for resources"):
         return note + _held(given.beside(attempt_id(live.id, machine.graph.id(address), attempt.number)))
     if note:
-        return note
+        return note + _until(machine, address)
     if attempt is not None and attempt.started_at is None:
         pool = pool_of(machine.settled(address), live.record.labels.get(LABEL, "")) if told is None else None
         waits = "" if pool is None else f"waits for pool {pool.name!r}, or "
@@ -124,6 +124,13 @@ def reason(live: Live, address: int, told: Told, given: Given = None) -> str:
         waits = told(child) if told is not None else ""
         return f"waits for the execution {child}" + (f", which has not begun: {waits}" if waits else "")
     return f"is {node.phase}: what runs inside it has not ended"
+
+
+def _until(machine: Machine, address: int) -> str:
+    """When a gate goes on by itself, or gives up."""
+    kind = machine.graph.kind(address)
+    at = gates.until(machine, address, kind) if address in machine.state.gates and isinstance(kind, GateKind) else None
+    return "" if at is None else f", until {datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def _held(holders: Iterable[str]) -> str:
