@@ -72,6 +72,14 @@ def test_reports_that_are_far_apart_are_written_at_once(tmp_path):
         assert report.read(str(made.directory)).text == "half"
 
 
+def test_what_is_given_in_the_wrong_place_is_told_so(tmp_path):
+    with inside_attempt(tmp_path) as made:
+        with pytest.raises(TypeError, match=r"takes how much is done, from 0 to 1, and then a text; not 'half' first"):
+            made.progress("half")
+        with pytest.raises(TypeError, match=r"takes bytes, not a text: TEXT.encode\(\) makes them of one"):
+            made.checkpoint.save("a", "text")
+
+
 def test_what_is_reported_fits(tmp_path):
     with inside_attempt(tmp_path) as made:
         made.progress(7, "two\nlines \x1b[31m" + "x" * 1000)

@@ -35,7 +35,13 @@ class Checkpoint(PosixPath):
 
         Args:
             name: The file's name, or path inside of the folder.
+
+        Raises:
+            TypeError: `data` is no bytes.
         """
+        given: object = data
+        if isinstance(given, str):
+            raise TypeError("checkpoint.save() takes bytes, not a text: TEXT.encode() makes them of one.")
         target = self._inside(name)
         folder, base = os.path.split(target)
         os.makedirs(folder, exist_ok=True)

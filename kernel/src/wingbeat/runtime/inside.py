@@ -98,7 +98,13 @@ class Current:
             fraction: How much is done, from 0 to 1.
 
             text: What it is at; one short line.
+
+        Raises:
+            TypeError: `fraction` is no number.
         """
+        given: object = fraction
+        if isinstance(given, str):
+            raise TypeError(f"progress() takes how much is done, from 0 to 1, and then a text; not {fraction!r} first.")
         self._reporter.progress(fraction, text)
 
     @cached_property
