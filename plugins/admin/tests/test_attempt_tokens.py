@@ -26,6 +26,7 @@ from wingbeat_admin import attempt as attempts
 from wingbeat_admin import plugin
 from wingbeat_admin.attempt import AttemptToken, attempt_of, key_of, made_key, make
 from wingbeat_admin.kits import served
+from wingbeat_admin.local.admin import LocalAdmin
 from wingbeat_admin.place import Served, announce, announced, server_of
 from wingbeat_admin.server import attempts as looking
 from wingbeat_admin.server.policy import Caller
@@ -160,6 +161,24 @@ async def test_a_launch_without_a_server_is_refused_and_says_what_to_do(tmp_path
         assert "wingbeat serve" in told.value.hint
         made_key(str(tmp_path / "home"))  # it was served once
         await (await kernel.launch(asking, {"path": str(tmp_path)})).abort("enough")
+
+
+async def test_who_serves_can_issue_them_before_the_admin_begins(tmp_path, monkeypatch):
+    """It may have something to launch at once."""
+    home, start, ready, seen = tmp_path / "home", LocalAdmin.start, asyncio.Event(), []
+
+    async def begun(admin):
+        seen.append(key_of(str(home)))
+        await start(admin)
+
+    monkeypatch.setattr(LocalAdmin, "start", begun)
+    async with Kernel(home, discover=False, plugins=[plugin]) as kernel:
+        serving = asyncio.create_task(kernel.serve(ready=lambda url: ready.set()))
+        async with asyncio.timeout(20):
+            await ready.wait()
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+    assert seen == [key_of(str(home))] != [None]
 
 
 # -- who is taken for an attempt

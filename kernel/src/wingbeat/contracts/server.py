@@ -10,8 +10,9 @@ names a source for that (`Registrar.server`), a `wingbeat.contracts.secrets.Secr
 It is asked for ``@token`` and for `wingbeat.contracts.secrets.URL`, in another process than the server's, also while there is no
 server: attempts begin before one that is started again answers. So it waits, and raises `SecretUnavailable` where none comes. At a
 launch it is made with an empty id, and asked nothing: it raises `ConfigurationError` where nobody issues tokens in this home. A
-token proves nothing by itself: the server asks the engine whether its attempt is under way
-(`wingbeat.contracts.engine.Vouching`).
+static method `prepare`, where its class has one, is called with the folder of a home that is going to be served, before its admin
+begins: what is due at once may ask for one. A token proves nothing by itself: the server asks the engine whether its attempt is
+under way (`wingbeat.contracts.engine.Vouching`).
 """
 
 from __future__ import annotations

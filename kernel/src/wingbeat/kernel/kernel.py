@@ -204,9 +204,11 @@ class Kernel:
         """
         from wingbeat.kernel.making import server_of
 
+        assert self._registry is not None, "use 'async with Kernel() as kernel'"
+        serve = server_of(
+            self._registry, self._home
+        )  # before the admin begins: what is due at once may ask for a token
         admin = await self.admin()
-        assert self._registry is not None, "it has made the admin"
-        serve = server_of(self._registry, self._home)
         await serve(self._home, self.engine, admin, host=host, port=port, ready=ready)
 
     def wires(self, interface: Interface, values: Mapping[str, Any]) -> dict[str, Any]:

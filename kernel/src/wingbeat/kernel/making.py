@@ -6,6 +6,7 @@ import fnmatch
 import logging
 from collections.abc import Iterator, Sequence
 from functools import cache
+from pkgutil import resolve_name
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.executor import AttemptRequest, Capabilities, Executor, Sink
@@ -176,11 +177,13 @@ def engine_of(registry: Registry, home: HomeFolder, inline: Executor | None, inl
 
 
 def server_of(registry: Registry, home: HomeFolder) -> Serve:
-    """The server that is installed. Raises ConfigurationError."""
+    """The server that is installed; who issues its tokens is ready then. Raises ConfigurationError."""
     offered = registry.names("server")
     if not offered:
         raise ConfigurationError("There is no server.", hint='Install one: pip install "wingbeat-admin[server]".')
     made: Serve = registry.make("server", offered[0], home)
+    if (issuer := registry.tokens.get(offered[0])) and (ready := getattr(resolve_name(issuer), "prepare", None)):
+        ready(str(home.folder))
     return made
 
 

@@ -48,6 +48,11 @@ class AttemptToken:
             )
         self._home, self._token = home, make(found, attempt, launched_at)
 
+    @staticmethod
+    def prepare(home: str) -> None:
+        """Have a key in a home that is going to be served. Raises ConfigurationError."""
+        made_key(home)
+
     def get(self, name: str) -> str:
         """See `wingbeat.contracts.secrets.SecretSource.get`."""
         if name == TOKEN:
