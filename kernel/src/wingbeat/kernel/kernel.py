@@ -205,11 +205,8 @@ class Kernel:
         from wingbeat.kernel.making import server_of
 
         assert self._registry is not None, "use 'async with Kernel() as kernel'"
-        serve = server_of(
-            self._registry, self._home
-        )  # before the admin begins: what is due at once may ask for a token
-        admin = await self.admin()
-        await serve(self._home, self.engine, admin, host=host, port=port, ready=ready)
+        serve = server_of(self._registry, self._home)  # before an admin begins: what is due may ask for a token
+        await serve(self._home, self.engine, await self.admin(), host=host, port=port, ready=ready)
 
     def wires(self, interface: Interface, values: Mapping[str, Any]) -> dict[str, Any]:
         """Plain data as wire values, by the types of an interface: what `Admin.launch` takes. Files are stored.
