@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -53,11 +54,14 @@ class _Calling(threading.Thread):
 def _place(thread: int | None) -> str:
     """The innermost place that is not of Python itself."""
     frame = None if thread is None else sys._current_frames().get(thread)  # noqa: SLF001  # documented
-    found = None
     while frame is not None:
         module = str(frame.f_globals.get("__name__", "")).partition(".")[0]
         if module not in sys.stdlib_module_names and module != "wingbeat":
-            found = frame
-            break
+            return place_of(frame)
         frame = frame.f_back
-    return "" if found is None else f"{found.f_code.co_qualname} ({found.f_code.co_filename}:{found.f_lineno})"
+    return ""
+
+
+def place_of(frame: FrameType) -> str:
+    """Where a frame stands, as ``function (file:line)``."""
+    return f"{frame.f_code.co_qualname} ({frame.f_code.co_filename}:{frame.f_lineno})"

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from types import FrameType
 
+from wingbeat.host.patience import place_of
 from wingbeat.host.registry import Plugin, Registry
 from wingbeat.runtime.distributions import distribution_of
 
@@ -78,12 +79,12 @@ class Watchdog:
             if (plugin := self._plugins.get(package)) is not None:
                 distribution = distribution_of(plugin.target) if plugin.target else ""
                 named = f"{plugin.name!r}{f' ({distribution})' if distribution else ''}"
-                return f"the plugin {named} holds it up, in {_place(frame)}. Nothing else goes on meanwhile."
+                return f"the plugin {named} holds it up, in {place_of(frame)}. Nothing else goes on meanwhile."
             if others is None and package not in sys.stdlib_module_names:
                 others = frame
             frame = frame.f_back
         found = others or innermost
-        return "nobody knows where." if found is None else f"it stands in {_place(found)}."
+        return "nobody knows where." if found is None else f"it stands in {place_of(found)}."
 
 
 def watchdog_of(registry: Registry) -> Watchdog | None:
@@ -95,7 +96,3 @@ def watchdog_of(registry: Registry) -> Watchdog | None:
 
 def _package(frame: FrameType) -> str:
     return str(frame.f_globals.get("__name__", "")).partition(".")[0]
-
-
-def _place(frame: FrameType) -> str:
-    return f"{frame.f_code.co_qualname} ({frame.f_code.co_filename}:{frame.f_lineno})"
