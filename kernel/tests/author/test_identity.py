@@ -57,6 +57,8 @@ def test_what_asks_about_a_promise_is_refused_with_its_line(project, body):
         "y = maybe(x) if LIMIT else None\nif y is None:\n    return number(x)\nreturn number(1)",
         "picked = (lambda x: 1 if x is None else 2)(None)\nreturn number(picked)",
         "isinstance = lambda *_: True\nif isinstance(x, int):\n    return number(x)\nreturn number(1)",
+        "maybe = dict\nif maybe() is None:\n    return number(x)\nreturn number(1)",
+        "type = id\nreturn number(x) if type(x) is LIMIT else number(1)",
         "def helper(x):\n    return 1 if x is None else 2\nreturn number(helper(None))",
     ],
 )

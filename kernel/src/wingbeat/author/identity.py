@@ -75,7 +75,7 @@ class _Body:
     """The body of a function whose parameters are promises."""
 
     def __init__(self, fn: Any, node: _Function, promises: Collection[str]) -> None:
-        self._globals = fn.__globals__
+        self._globals, self._locals = fn.__globals__, {*fn.__code__.co_varnames, *fn.__code__.co_cellvars}
         self._cells = dict(zip(fn.__code__.co_freevars, (cell for cell in fn.__closure__ or ()), strict=False))
         self._body: list[ast.AST] = [*node.body] if isinstance(node, ast.FunctionDef) else [node.body]
         self._names = set(promises)
@@ -182,6 +182,8 @@ class _Body:
                 return None
 
     def _object(self, name: str) -> Any:
+        if name in self._locals:
+            return None
         if name in self._cells:
             try:
                 return self._cells[name].cell_contents

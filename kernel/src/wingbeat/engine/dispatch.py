@@ -99,7 +99,7 @@ class Dispatcher:
         executor."""
         if attempt in self._untaken:
             return f"the executor {self.name!r} has not taken it, and is asked again: {self._untaken[attempt]}"
-        if self._asked is None or attempt not in (self._asked[0], *self._lined):
+        if self._asked is None or (attempt != self._asked[0] and attempt not in self._lined):
             return ""
         asked, since = self._asked
         seconds = format_duration(asyncio.get_running_loop().time() - since)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from wingbeat.base.ids import digest
@@ -27,6 +28,9 @@ def take_over(m: Machine, address: int, at: float) -> bool:
     """Take the outputs of a node or item from the execution that is recovered, if they hold here too: of the same id, or of another
     call on the same path of a body. Each is taken once."""
     id, task = m.graph.id(address), m.graph.task(address)
+    called = "-" in id and not is_item(address)
+    if id not in m.state.reusable and not called:
+        return False
     if task is None or task.dynamic or HANDLER in id.split("."):  # a handler handles what has failed now
         return False
     identity = task_identity(task)
@@ -34,7 +38,8 @@ def take_over(m: Machine, address: int, at: float) -> bool:
         inputs = m.values(address)
     except ValueMismatch:
         return False
-    for name in _names(m, id, identity, inputs, single=is_item(address)):
+    others = _others(m, id, identity, inputs) if called else ()
+    for name in chain((id,), others):
         found = m.state.reusable.get(name)
         if found is not None and found.identity == identity and found.inputs == inputs:
             taken = name if name != id else ""
@@ -44,10 +49,8 @@ def take_over(m: Machine, address: int, at: float) -> bool:
     return False
 
 
-def _names(m: Machine, id: str, identity: str, inputs: Literals, *, single: bool) -> Iterator[str]:
-    yield id
-    if single or "-" not in id:
-        return
+def _others(m: Machine, id: str, identity: str, inputs: Literals) -> Iterator[str]:
+    """Calls on the same path, of the same with the same inputs; looked for when that of the same id does not hold."""
     if m.alike is None:
         m.alike = _alike(m)
     yield from m.alike.get((_NUMBER.sub("-", id), identity, digest(canonical(inputs))), ())
