@@ -15,7 +15,7 @@ FLOW = """
 import os, time
 from dataclasses import dataclass
 from pathlib import Path
-from wingbeat import Concurrency, Failure, LaunchPlan, approve, cond, gather, map_task, task, wait_for_input, workflow
+from wingbeat import Concurrency, Failure, LaunchPlan, approve, cond, current, gather, map_task, task, wait_for_input, workflow
 
 ROOT = Path(os.environ["TEST_ROOT"])
 
@@ -110,6 +110,13 @@ async def forgetful(n: int) -> int:
 @workflow
 async def failing(n: int) -> int:
     raise ValueError("no")
+
+@workflow(retries=1)
+async def twice(n: int) -> int:
+    print("once more", current().attempt)
+    if await total([n, n]) and not current().attempt:
+        raise ValueError("not at first")
+    return n
 
 @task
 def clean(error: Failure) -> None:
@@ -238,6 +245,25 @@ def test_dynamic_workflow_runs_and_its_calls_have_logs(shell):
     assert shell("logs", "mine", "n0.row-0.n1.1").stdout == "squaring 1\n"
     assert "is not cached" in shell("explain", "cache", "mine", "n0.square-1").stdout
     assert "is not cached" in shell("explain", "cache", "mine", "n0.row-0.n1.1").stdout
+
+
+def test_attempts_of_a_body_are_counted_without_its_turns(shell):
+    done = shell("run", "flow.py", "twice", "--n", "2", "--name", "e1")
+    told = done.stderr.splitlines()
+    assert "n0 flow.twice attempt 0 failed, will be tried again: not at first (flow.py:105)" in told
+    assert "n0 flow.twice RUNNING (attempt 1)" in told
+    assert (
+        "  n0  attempt 0  ValueError: not at first (flow.py:105)"
+        in shell("describe", "execution", "e1").stdout.splitlines()
+    )
+    history = json.loads(shell("describe", "execution", "e1", "-o", "json").stdout)["nodes"][0]["history"]
+    assert [(each["attempt"], each["phase"]) for each in history] == [(0, "RETRYABLE_FAILED"), (1, "SUCCEEDED")]
+    for attempt in ("0", "1"):
+        assert shell("logs", "e1", "n0", "--attempt", attempt).stdout.startswith(f"once more {attempt}\n")
+    assert (
+        shell("logs", "e1", "n0", "--attempt", "2").stderr
+        == "n0 flow.twice, attempt 2: no log (there were 2, from 0 on)\n"
+    )
 
 
 def test_gates_are_answered_from_another_command(shell):

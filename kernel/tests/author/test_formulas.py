@@ -133,6 +133,8 @@ def made(**options):
         ({"retries": lambda attempt: Retry(1, factor=attempt)}, "Retry.factor cannot depend on the call"),
         ({"timeout": lambda attempt: Timeout(total=attempt)}, "Timeout.total cannot depend on the call"),
         ({"timeout": lambda inputs: Timeout(run=len(inputs.n))}, "len"),
+        ({"resources": lambda inputs: Resources(mem=f"{inputs.n}Gi")}, "Multiply a size: 'inputs.n * \"1Gi\"'"),
+        ({"resources": lambda inputs: Resources(cpu=1 if 3 in inputs.n else 2)}, "'in' needs a value"),
         ({"resources": lambda attempt: Resources(mem=attempt.bytes)}, "bytes of something computed"),
         ({"resources": lambda attempt: Resources(mem=2**attempt + [])}, "cannot hold"),
         ({"resources": lambda attempt: 1 / 0}, "ZeroDivisionError"),

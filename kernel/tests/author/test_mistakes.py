@@ -221,3 +221,17 @@ def test_the_parameter_of_a_failure_handler_that_fits_nothing_is_told_with_its_w
             def flow(x: int) -> int: return number(x)
         """)
     assert told in caught.value.message
+
+
+def test_a_lambda_of_a_decorator_is_quoted_and_not_what_it_decorates(project):
+    with pytest.raises(CompileError) as caught:
+        project.plan("""
+            @task(resources=lambda inputs: Resources(mem=f"{inputs.n}Gi"))
+            def large(n: int) -> int:
+                return n
+
+            @workflow
+            def flow(x: int) -> int:
+                return large(x)
+        """)
+    assert ': @task(resources=lambda inputs: Resources(mem=f"{inputs.n}Gi"))' in str(caught.value)

@@ -257,7 +257,7 @@ def test_a_graph_that_would_explode_is_refused_before_it_is_built(project):
         ("while 1 < number(x) < 3: pass", "'if', 'while'"),
         ("(number(x) > 3) == True", "condition cannot be compared"),
         ("divmod(number(x), 2)", "arithmetic"),
-        ("3 in items(x)", "a promise"),
+        ("3 in items(x)", "'in' a promise"),
         ("len(items(x))", "len()"),
         ("f'{number(x)}'", "a promise in a text"),
         ("number(x).foo(a=1)", "a call of a promise"),

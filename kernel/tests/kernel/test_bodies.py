@@ -336,6 +336,7 @@ async def test_a_workflow_inside_another_has_its_own_timeout(kernel, flows, name
     error, view = await failed(kernel, getattr(flows, name))
     assert (error.code, view.phase) == ("TimedOut", "FAILED")
     assert "slow took longer than its timeout of 0.3 s." in error.message
+    assert error.node, "it is told which call it was, also to a body"
 
 
 async def test_a_call_that_was_lost_is_not_taken_for_a_lost_body(kernel, flows):

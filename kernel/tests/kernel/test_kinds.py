@@ -470,6 +470,30 @@ async def test_a_child_execution_keeps_what_had_succeeded_when_its_parent_is_rec
     assert [node.phase for node in child.nodes] == ["RECOVERED", "RECOVERED" if hated == 60 else "SUCCEEDED"]
 
 
+async def test_a_child_execution_keeps_what_had_succeeded_where_its_node_has_moved(kernel):
+    plan = LaunchPlan(in_a_child, name="in-a-child")
+
+    @workflow
+    def before(x: int) -> int:
+        return picky(plan(x))
+
+    @workflow
+    def after(x: int) -> int:
+        return picky(plan(total([x])))
+
+    STATE.hated = {6}
+    await failed(kernel, before, {"x": 5}, "mine")
+    STATE.hated = {-1}
+    again = await kernel.recover("mine", after, name="again")
+    assert await again.result() == 600
+    assert STATE.ran == [("second", 5), 6, "total", 6, 60], "the child that n1 launched had been launched by n0"
+    child = await (await kernel.get(child_execution_id("again", "n1"))).describe()
+    assert [node.phase for node in child.nodes] == ["RECOVERED", "SUCCEEDED"]
+    once_more = await kernel.recover("again", before, name="once-more")
+    assert await once_more.result() == 600
+    assert STATE.ran == [("second", 5), 6, "total", 6, 60]
+
+
 async def test_the_plan_of_a_recovery_knows_the_inputs(kernel):
     @workflow
     def first(n: int) -> int:

@@ -79,6 +79,15 @@ def test_what_cannot_be_run_is_an_error(given, told, monkeypatch, capsys):
     assert told in capsys.readouterr().err
 
 
+def test_the_trace_of_a_seed_is_what_the_machine_was_told_and_its_facts(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["simulate", "--seed", "5", "--trace"])
+    assert simulate.main() == 0
+    *lines, digest = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("told: Launched(at=1000.0, seed=5")
+    assert lines[-1].startswith("fact: Turned(phase=<ExecutionPhase.")
+    assert digest == World(5).run()
+
+
 def test_kernels_that_parted_agree_on_the_nodes_that_both_know():
     plan, one, other = (make_plan({name: Job()}) for name in "abc")
     graphs = [Graph(plan), Graph(plan)]

@@ -54,14 +54,15 @@ def command(id_: str, node: str, attempt: int | None, opening: bool, out: str | 
 async def _find(kernel: Kernel, id_: str, node: str, attempt: int | None) -> list[tuple[str, Path]]:
     """The newest page of the node, or of each of its items. Raises `NotFound`."""
     from wingbeat.base.errors import NotFound
+    from wingbeat_cli.attempts import meant
     from wingbeat_cli.commands.logs import Chosen
 
     view = await (await kernel.get(id_)).describe()
     await kernel.bring_logs(id_)
     found: list[tuple[str, Path]] = []
     for each in Chosen(view, node, kernel).nodes:
-        known = sorted({*(a.number for a in each.attempts), *kernel.attempts(id_, each.id)}, reverse=True)
-        paths = [kernel.deck_path(id_, each.id, number) for number in known if attempt in {None, number}]
+        known = sorted({*(a.number for a in each.attempts), *kernel.attempts(id_, each.id)})
+        paths = [kernel.deck_path(id_, each.id, number) for number in reversed(meant(each, known, attempt))]
         found += [(each.id, path) for path in paths if path.is_file()][:1]
     if found:
         return found

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from wingbeat_cli.arguments import execution_argument
+from wingbeat_cli.attempts import meant, told
 from wingbeat_cli.group import HELP
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ async def _print(kernel: Kernel, id_: str, node: str | None, attempt: int | None
         await kernel.bring_logs(id_)
         chosen = Chosen(view, node, kernel)
     if not printer.printed:
-        _say_why(chosen.nodes)
+        _say_why(chosen.nodes, attempt)
     for map_, count in chosen.hidden:
         sys.stderr.write(f"{map_} has {count} more items with logs: wingbeat logs {id_} {map_}.N prints one\n")
 
@@ -137,7 +138,7 @@ def _numbers(kernel: Kernel, execution: str, node: NodeView, attempt: int | None
     """Attempts of which there may be logs: those that are known, and those that left a folder."""
     numbers = sorted({*(each.number for each in node.attempts), *kernel.attempts(execution, node.id)})
     if attempt is not None:
-        return [attempt] if attempt in numbers else []
+        return meant(node, numbers, attempt)
     return numbers if all_of_them else numbers[-1:]
 
 
@@ -148,8 +149,13 @@ def _is_turn(log: Path) -> bool:
     return log.with_name(SUSPENDED).exists()
 
 
-def _say_why(nodes: list[NodeView]) -> None:
+def _say_why(nodes: list[NodeView], attempt: int | None) -> None:
     for each in nodes[:20]:
+        if attempt is not None and each.attempts and attempt >= len(each.attempts):
+            sys.stderr.write(
+                f"{each.id} {each.task}, attempt {attempt}: no log (there were {len(each.attempts)}, from 0 on)\n"
+            )
+            continue
         if each.reason == ENDED:
             sys.stderr.write(f"{each.id} {each.task}: no log ({ENDED})\n")
             continue
@@ -196,7 +202,7 @@ class Printer:
             while chunk := stream.read(CHUNK_BYTES):
                 if self._heading and self._last != path:
                     who = f", {member}" if member else ""
-                    sys.stdout.write(f"==> {node.id} {node.task}, attempt {number}{who} <==\n")
+                    sys.stdout.write(f"==> {node.id} {node.task}, attempt {told(node, number)}{who} <==\n")
                     self._last = path
                 # Through the text layer's own buffer would break what is no UTF-8.
                 sys.stdout.flush()

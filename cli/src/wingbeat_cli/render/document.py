@@ -286,7 +286,7 @@ def details(view: ExecutionView, outputs: dict[str, Any] | None, inputs: dict[st
     document = execution(view, outputs)
     for each, found in zip(document["nodes"], view.nodes, strict=True):
         each["source"] = found.source
-        each["history"] = [attempt(a) for a in found.attempts]
+        each["history"] = [attempt(a, n) for n, a in enumerate(found.attempts)]
     if view.error is not None:
         document["error"]["trace"] = view.error.trace
         document["error"]["evidence"] = view.error.evidence
@@ -302,10 +302,10 @@ def details(view: ExecutionView, outputs: dict[str, Any] | None, inputs: dict[st
     }
 
 
-def attempt(view: AttemptView) -> dict[str, Any]:
-    """One attempt of a node."""
+def attempt(view: AttemptView, number: int) -> dict[str, Any]:
+    """One attempt of a node, which was tried `number` times before."""
     return {
-        "attempt": view.number,
+        "attempt": number,
         "phase": view.phase.value,
         "queued_at": timestamp(view.queued_at),
         "started_at": timestamp(view.started_at),

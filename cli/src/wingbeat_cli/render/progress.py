@@ -171,7 +171,7 @@ def change(row: Row, event: Published) -> str:
     """One change of a node as a line: ``n3 train SUCCEEDED 12.3 s``."""
     name = f"{row.id} {row.task}".rstrip()
     if event.phase == "RETRYABLE_FAILED":
-        return f"{name} attempt {event.attempt} failed, will be tried again: {short(event.reason)}"
+        return f"{name} attempt {row.attempts - 2} failed, will be tried again: {short(event.reason)}"
     _, _, phase, seconds, notes = row.cells(event.at)
     if phase == "RUNNING":
         if row.gate is not None:

@@ -227,9 +227,9 @@ def _failures(view: ExecutionView, node: NodeView, items: ItemsView, history: Hi
 def _again(view: ExecutionView) -> list[str]:
     """Why attempts have failed that were not the last of their node."""
     rows = [
-        (node.id, f"attempt {attempt.number}", short(f"{attempt.error.code}: {attempt.error.message}"))
+        (node.id, f"attempt {n}", short(f"{attempt.error.code}: {attempt.error.message}"))
         for node in view.nodes
-        for attempt in node.attempts[:-1]
+        for n, attempt in enumerate(node.attempts[:-1])
         if attempt.error is not None
     ]
     more = [f"and {len(rows) - ITEMS_MAX} more; -o json has all"] if len(rows) > ITEMS_MAX else []
@@ -283,7 +283,7 @@ def _section(name: str, lines: list[str]) -> list[str]:
 
 def _chosen(view: ExecutionView, history: History) -> list[str]:
     """What options that depend on the call came to, of the first attempts that have such."""
-    attempts = [(node.id, a.number, a.chosen) for node in view.nodes for a in node.attempts if a.chosen]
+    attempts = [(node.id, n, a.chosen) for node in view.nodes for n, a in enumerate(node.attempts) if a.chosen]
     attempts += history.chosen
     rows = [(id_, f"attempt {n}", ", ".join(map(_option, chosen.items()))) for id_, n, chosen in attempts[:ITEMS_MAX]]
     left = len(attempts) - len(rows)
@@ -302,7 +302,7 @@ def _option(chosen: tuple[str, float | str]) -> str:
 
 def _decks(view: ExecutionView) -> list[tuple[str, ...]]:
     """Where the pages are that attempts have made."""
-    return [(node.id, f"attempt {a.number}", a.deck) for node in view.nodes for a in node.attempts if a.deck]
+    return [(node.id, f"attempt {n}", a.deck) for node in view.nodes for n, a in enumerate(node.attempts) if a.deck]
 
 
 def _node(node: NodeView) -> tuple[str, ...]:

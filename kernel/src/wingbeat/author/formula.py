@@ -109,16 +109,22 @@ class Symbol:
     def __iter__(self) -> NoReturn:
         _refuse("a loop")
 
+    def __contains__(self, item: object) -> NoReturn:
+        _refuse("'in'")
+
+    def __str__(self) -> NoReturn:  # noqa: PLE0307  # it has none
+        _refuse("a text made of it", f"Multiply a size: '{self!r} * \"1Gi\"' is as many GiB. {_MORE}")
+
     __hash__ = None  # type: ignore[assignment]
 
 
-def _refuse(what: str) -> NoReturn:
+def _refuse(what: str, hint: str = "") -> NoReturn:
     from wingbeat.author.suggest import chosen  # only for who has made this mistake
 
-    where, instead = users_line(), chosen(users_frame())
+    where, instead = users_line(), "" if hint else chosen(users_frame())
     raise CompileError(
         f"{what} needs a value, but inputs, attempt and error are not known before the attempt is made ({where}): {where.text}",
-        hint=f"Write '{instead}'. {_MORE}" if instead else _WAYS_OUT,
+        hint=hint or (f"Write '{instead}'. {_MORE}" if instead else _WAYS_OUT),
     )
 
 

@@ -83,6 +83,12 @@ class Promised(Node):
     def __len__(self) -> NoReturn:
         _refuse("len() of a promise")
 
+    def __contains__(self, item: object) -> NoReturn:
+        _refuse(
+            "'in' a promise",
+            f"Let a task look into it and give a bool, and write 'cond(TASK(…), lambda: …, lambda: …)'; or {_DYNAMIC}",
+        )
+
     def __setattr__(self, name: str, value: object) -> None:
         if not name.startswith("_"):
             _refuse(f"an assignment to the attribute {name!r} of a promise")

@@ -16,19 +16,20 @@ _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}"
 
 
 class Location(NamedTuple):
-    """A file and a line of the user's."""
+    """A file and a line of the user's; `decorated`: the first of those that decorate what is meant."""
 
     file: str
     line: int
+    decorated: bool = False
 
     def __str__(self) -> str:
         return f"{os.path.basename(self.file)}:{self.line}"
 
     @property
     def text(self) -> str:
-        """The line itself, stripped; of a decorated function its first line."""
+        """The line itself, stripped; of a decorated function its first line behind one-line decorators."""
         line = self.line
-        while (text := linecache.getline(self.file, line).strip()).startswith("@"):
+        while (text := linecache.getline(self.file, line).strip()).startswith("@") and self.decorated:
             line += 1
         return text
 
@@ -77,7 +78,9 @@ def raised_at(trace: TracebackType | None) -> Location | None:
 def location_of(fn: Any) -> Location:
     """Where `fn` is defined."""
     code = getattr(fn, "__code__", None)
-    return Location(code.co_filename, code.co_firstlineno) if code else Location("?", 0)
+    if code is None:
+        return Location("?", 0)
+    return Location(code.co_filename, code.co_firstlineno, decorated=code.co_name != "<lambda>")
 
 
 def shown(value: object) -> str:

@@ -18,6 +18,7 @@ from wingbeat.engine.identity import launch_key
 from wingbeat.engine.live import Live
 from wingbeat.engine.rules import PLACE
 from wingbeat.machine.event import ChildEnded, Event
+from wingbeat.machine.state import State
 from wingbeat.spec.codec import borrowing
 from wingbeat.spec.entities import Closure, Entity, LaunchPlanSpec, WorkflowSpec
 from wingbeat.spec.labels import is_ours
@@ -81,7 +82,7 @@ class Children:
         labels = {**own, **place, PARENT: f"{live.id}/{node}"}  # a child is where its parent is, whatever its plan says
         hit("child.before-launch")
         key, quota = launch_key(closure, given), quota_of(live.record.labels)
-        recover = await self._earlier(live.machine.state.source, node)
+        recover = await self._earlier(live.machine.state, node)
         await self._engine.launch(
             LaunchRequest(
                 closure, given, name, key, recover=recover, labels=labels, concurrency=plan.concurrency, pool=plan.pool,
@@ -91,11 +92,12 @@ class Children:
         hit("child.launched")
         return await self._followed(name, address)
 
-    async def _earlier(self, source: str, node: str) -> str:
+    async def _earlier(self, state: State, node: str) -> str:
         """What the node had launched in the execution that is recovered: the child keeps what succeeded there. Empty if nothing."""
-        if not source:
+        before = _before(state, node)
+        if not state.source or not before:
             return ""
-        name = child_execution_id(source, node)
+        name = child_execution_id(state.source, before)
         try:
             view = await self._engine.describe(name, nodes=False)
         except NotFound:
@@ -143,6 +145,16 @@ async def _again(what: Callable[[], Awaitable[T]]) -> T:
 def child_name(live: Live, address: int) -> str:
     """The id of the child execution of a node or item."""
     return child_execution_id(live.id, live.machine.graph.id(address))
+
+
+def _before(state: State, node: str) -> str:
+    """What the node, or the one that it is inside of, is called in the execution that is recovered; empty if it is not there."""
+    root = node
+    while root not in state.moved:
+        if not root:
+            return node
+        root = root.rpartition(".")[0]
+    return state.moved[root] and state.moved[root] + node[len(root) :]
 
 
 def launch_plan(live: Live, address: int) -> LaunchPlanSpec:

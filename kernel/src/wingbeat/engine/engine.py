@@ -210,7 +210,8 @@ class LocalEngine:
         if name in self._lives or name in self._ended:  # somebody was faster with the same name
             return await self.launch(request)
         seed = int.from_bytes(self._clock.entropy()[:6], "big")
-        launched = Launched(self._clock.now(), seed, reuse.nodes, request.recover, reuse.later, reuse.left)
+        taken = reuse.nodes, request.recover, reuse.later, reuse.left, reuse.moved
+        launched = Launched(self._clock.now(), seed, *taken)
         first, phase, limit = self._admission.arrive(name, request, launched)
         record = Record(
             execution=name, closure=closure_digest, workflow=request.closure.workflow.name,

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from wingbeat.machine.graph import Graph
 from wingbeat.spec.entities import TaskSpec
-from wingbeat.spec.plan import Kind, MapKind, Plan, ScopeKind
+from wingbeat.spec.plan import ChildKind, Kind, MapKind, Plan, ScopeKind
 
 T = TypeVar("T")
 
@@ -45,6 +45,7 @@ class Matching:
         for i, j in enumerate(same):  # what is something else by now is told so
             if self.old[i] is None and j in free:
                 self._match(i, j, free)
+        self._plan = plan
         self._new = {j: plan.nodes[i].id for i, j in enumerate(self.old) if j is not None}
         self.moved = any(self._ids[j] != id for j, id in self._new.items()) or bool(free)
 
@@ -56,6 +57,12 @@ class Matching:
         """The id of the old node of a new one; empty if it has none."""
         j = self.old[i]
         return "" if j is None else self._ids[j]
+
+    def moves(self) -> dict[str, str]:
+        """By id of new nodes, that of the old ones, where it is another; empty where there is none."""
+        if not self.moved:
+            return {}
+        return {node.id: self.before(i) for i, node in enumerate(self._plan.nodes) if self.before(i) != node.id}
 
     def renamed(self, name: str) -> str | None:
         """The id that a node of the old execution, or one inside of it, has in the new one; None if it has none."""
@@ -82,8 +89,11 @@ def _called(plan: Plan) -> Iterator[tuple[str, ...]]:
     """What each node calls, by name; empty where that has none by which it is known."""
     for node in plan.nodes:
         kind = type(node.kind).__name__
+        child = node.kind.child if isinstance(node.kind, MapKind) else node.kind
         if node.task >= 0:
             yield kind, plan.tasks[node.task].name
+        elif isinstance(child, ChildKind):
+            yield kind, child.launchplan.name
         elif isinstance(node.kind, ScopeKind | MapKind) and node.kind.plan is not None:
             yield kind, node.kind.plan.name
         else:

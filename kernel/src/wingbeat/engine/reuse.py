@@ -44,11 +44,14 @@ class Reuse(Struct, frozen=True):
             nodes that are not there yet: items of maps, and what maps, branches and dynamic workflows run.
 
         left: By id, nodes that did not succeed and may have left a checkpoint.
+
+        moved: By id, what nodes are called in the earlier execution, if otherwise; empty if they stand for none of it.
     """
 
     nodes: dict[int, Literals] = {}
     later: dict[str, Reusable] = {}
     left: dict[str, Left] = {}
+    moved: dict[str, str] = {}
 
 
 def reusable(source: str, old: Machine, plan: Plan, inputs: Literals) -> Reuse:
@@ -69,7 +72,7 @@ def reusable(source: str, old: Machine, plan: Plan, inputs: Literals) -> Reuse:
     later = {name: found for name, found in later.items() if name not in decided}
     for name in [name for name in later if first_id(name) != name]:
         later.setdefault(first_id(name), later[name])  # what had failed and succeeded when it was called again
-    return Reuse(judge.taken, later, left(source, old, judge.matching))
+    return Reuse(judge.taken, later, left(source, old, judge.matching), judge.matching.moves())
 
 
 def _plain(node: PlanNode) -> bool:

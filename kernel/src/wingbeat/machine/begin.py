@@ -20,7 +20,7 @@ def launched(m: Machine, event: Launched) -> None:
     if event.queued is None:
         _begin(m, event, event.at)
     else:
-        given = event.seed, event.recovered, event.reusable, event.source, event.left
+        given = event.seed, event.recovered, event.reusable, event.source, event.left, event.moved
         m.say(Lined(event.at, event.queued, *given))
 
 
@@ -31,7 +31,7 @@ def admitted(m: Machine, event: Admitted) -> None:
 
 
 def _begin(m: Machine, given: Launched | Lined, at: float) -> None:
-    m.say(Began(at, given.seed, given.reusable, given.source, given.left))
+    m.say(Began(at, given.seed, given.reusable, given.source, given.left, given.moved))
     for node in sorted(given.recovered):
         m.say(NodeSucceeded(node, at, given.recovered[node], source=given.source))
     scopes.start(m, 0, at)

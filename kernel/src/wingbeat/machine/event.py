@@ -22,6 +22,8 @@ class Launched(Struct, frozen=True, gc=False):
 
         left: By id, nodes that may have left a checkpoint in it.
 
+        moved: By id, what nodes of the workflow are called in it, if otherwise; empty if they stand for none of it.
+
         queued: It may not begin yet, but when it is `Admitted`: the limit for which it waits.
     """
 
@@ -31,6 +33,7 @@ class Launched(Struct, frozen=True, gc=False):
     source: str = ""
     reusable: dict[str, Reusable] = {}
     left: dict[str, Left] = {}
+    moved: dict[str, str] = {}
     queued: ConcurrencySpec | None = None
 
 

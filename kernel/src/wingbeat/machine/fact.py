@@ -34,13 +34,15 @@ class Left(Struct, frozen=True, gc=False, array_like=True):
 
 class Began(Struct, frozen=True, gc=False, array_like=True, tag=0):
     """The execution began; `seed` is where its jitter comes from. `reusable`: by id of nodes that are not there yet, what the
-    execution `source` had of them. `left`: by id, nodes whose checkpoints are gone on with."""
+    execution `source` had of them. `left`: by id, nodes whose checkpoints are gone on with. `moved`: by id of nodes of the
+    workflow, what those that they stand for are called in `source`, where that is another id; empty where they stand for none."""
 
     at: float
     seed: int
     reusable: dict[str, Reusable] = {}
     source: str = ""
     left: dict[str, Left] = {}
+    moved: dict[str, str] = {}
 
 
 class AttemptQueued(Struct, frozen=True, gc=False, array_like=True, tag=1):
@@ -231,6 +233,7 @@ class Lined(Struct, frozen=True, gc=False, array_like=True, tag=18):
     reusable: dict[str, Reusable] = {}
     source: str = ""
     left: dict[str, Left] = {}
+    moved: dict[str, str] = {}
 
 
 class SignalKept(Struct, frozen=True, gc=False, array_like=True, tag=16):

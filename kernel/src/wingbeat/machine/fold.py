@@ -73,7 +73,7 @@ def _began(graph: Graph, state: State, fact: Began) -> None:
     root.phase = transitions.execution(root.phase, ExecutionPhase.RUNNING)
     root.began_at, state.seed = fact.at, fact.seed
     state.reusable, state.source, state.left = dict(fact.reusable), fact.source, fact.left
-    state.lined = None
+    state.moved, state.lined = fact.moved, None
 
 
 def _lined(graph: Graph, state: State, fact: Lined) -> None:

@@ -196,6 +196,8 @@ class State(Struct, array_like=True):
         left: Nodes of earlier executions whose checkpoints are gone on with, by id.
 
         lined: Since when and for which limit it waits to begin, and with what it will.
+
+        moved: What nodes of the workflow are called in `source`, where that is another id; empty where they stand for none.
     """
 
     nodes: list[NodeState]
@@ -213,6 +215,7 @@ class State(Struct, array_like=True):
     source: str = ""
     left: dict[str, Left] = {}
     lined: Lined | None = None
+    moved: dict[str, str] = {}
 
     @property
     def phase(self) -> ExecutionPhase:

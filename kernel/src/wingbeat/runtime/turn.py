@@ -195,8 +195,10 @@ class Turn:
             self._waiting.pop(key, None)
         if recorded.error is not None:
             error = recorded.error
+            # Where it was no node of what was called, that has timed out as a whole.
+            node = error.node or f"{os.environ.get('WINGBEAT_NODE', '')}.{key}"
             failed = ExecutionFailed(
-                error.message, execution=os.environ.get("WINGBEAT_EXECUTION", ""), node=error.node, code=error.code,
+                error.message, execution=os.environ.get("WINGBEAT_EXECUTION", ""), node=node, code=error.code,
                 kind=str(error.kind), retryable=error.retryable,
             )  # fmt: skip
             if error.trace:

@@ -138,7 +138,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m wingbeat.testing.simulate", description=__doc__)
     parser.add_argument("--seeds", type=_seeds, default=range(20_000), help="how many, or FROM:TO")
     parser.add_argument("--jobs", type=_least(1), default=os.cpu_count() or 1, help="processes")
-    parser.add_argument("--seed", type=_least(0), help="one seed alone")
+    parser.add_argument("--seed", type=_least(0), help="one seed alone; prints the digest of what happened")
+    parser.add_argument(
+        "--trace", action="store_true", help="with --seed: print what the machine was told, and its facts"
+    )
     parser.add_argument(
         "--off", type=_kinds, default=frozenset(), help="kinds of fault that do not strike, separated by commas"
     )
@@ -149,14 +152,20 @@ def main() -> int:
     if given.mutants:
         return _mutants()
     if given.seed is not None:
-        return _one(given.seed, Options(given.off, given.depth, given.storm))
+        return _one(given.seed, Options(given.off, given.depth, given.storm), trace=given.trace)
     return _many(given.seeds, given.jobs)
 
 
-def _one(seed: int, options: Options) -> int:
+def _one(seed: int, options: Options, *, trace: bool) -> int:
     world = World(seed, None, options)
     try:
-        print(world.run())
+        digest = world.run()
+        if trace:
+            for event in world.past:
+                print(f"told: {event}")
+            for fact in world.durable:
+                print(f"fact: {fact}")
+        print(digest)
     except Exception as error:
         print("".join(f"{event}\n" for event in world.past[-50:]), file=sys.stderr)
         print(f"rates: {world.faults.rates}", file=sys.stderr)
