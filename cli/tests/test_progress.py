@@ -135,6 +135,12 @@ def test_a_workflow_of_one_node_inside_another_is_counted_once(event):
     assert lines(board)[0].split("  ")[-1] == "1 of 2 done"
 
 
+def test_the_failure_of_the_only_call_of_a_workflow_inside_another_is_told_once(event):
+    failures = [event("node", "FAILED", "n0", at, reason="no", task="flow.bad") for at in (1, 2)]
+    told = plain(view_of("flow.bad"), [event("attempt", "RUNNING", "n0", task="flow.bad"), *failures])
+    assert told.count("n0 flow.bad FAILED") == 1
+
+
 def test_a_map_that_an_item_runs_alone_counts_its_own_items(event):
     board = Board(view_of("flow.nest"))
     board.take(event("node", "RUNNING", "n0", evidence={"items": 1}))

@@ -80,8 +80,12 @@ class PlainScreen:
     def take(self, event: Published) -> None:
         """Print the change, if it is one that people want to see."""
         assert self._board is not None
+        known = self._board.rows.get(event.node)
+        before = known.phase if known is not None else ""
         row = self._board.take(event)
-        if row is not None and row.id != event.node:
+        if row is not None and row.phase == before and before in FAILURE:
+            pass  # the workflow whose only call had failed, and that is told by the same id
+        elif row is not None and row.id != event.node:
             self._item(row, event)
         elif row is not None and row.owner:
             if event.phase in FAILURE:
