@@ -165,6 +165,7 @@ TOLD_WHAT_TO_DO = {
         "take 'list[int | None]', or leave min_success_ratio out",
     ),
     "total(map_task(number, min_successes=1)(xs))": ("is list[int | None]", "or leave min_successes out"),
+    "backwards(number(x), number(x))": ("n1 stands below n0", "above the other one"),
     "itself(number(x))": ("A call cannot run after itself", "'b.after(a)'"),
     "part.override(retries=3)(x)": (".part.override(retries=…): only a call of a task has", "LaunchPlan(part, name=…"),
     "plan.override(pool='p')(x)": (".part.override(pool=…): only a call of a task has", "make another: 'LaunchPlan("),
@@ -181,6 +182,7 @@ def test_a_mistake_comes_with_what_to_do(project, body, told):
 
             plan = LaunchPlan(part)
             def itself(call): return call.after(call)
+            def backwards(first, second): return first.after(second)
 
             @workflow
             def flow(x: int, xs: list[int]) -> int: return {body}

@@ -3,6 +3,7 @@
 import asyncio
 import types
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -43,6 +44,11 @@ def picky(x: int) -> int:
 @task(name="flow.picky")
 def picky_otherwise(x: int) -> int:
     return 100 * x
+
+
+@task
+def times(x: int, by: int) -> int:
+    return x * by
 
 
 @task
@@ -217,7 +223,7 @@ def waiting_broken() -> int:
     return waits()
 
 
-INLINE = (boom, tidy, waits, numbers, picky, total, last, length, texts, first, second)
+INLINE = (boom, times, tidy, waits, numbers, picky, total, last, length, texts, first, second)
 
 
 @pytest.fixture(autouse=True)
@@ -436,6 +442,27 @@ async def test_the_plan_of_a_recovery_follows_a_changed_task(kernel):
     assert found["n0"] == ("REUSED", "")
     assert found["n1"] == ("RUNS", "the code of flow.picky changed")
     assert found["n2"] == ("OPEN", "kept if n1 gives the same")
+
+
+async def test_the_plan_of_a_recovery_sees_that_what_all_items_share_is_another(kernel):
+    @workflow
+    def first(n: int, k: int) -> list[int]:
+        return map_task(partial(times, by=2))(numbers(n))
+
+    @workflow
+    def second(n: int, k: int) -> list[int]:
+        return map_task(partial(times, by=3))(numbers(n))
+
+    @workflow
+    def third(n: int, k: int) -> list[int]:
+        return map_task(partial(times, by=k))(numbers(n))
+
+    await (await kernel.launch(first, {"n": 3, "k": 2}, "mine")).result()
+    told = "input 'by' differs, which all items share"
+    assert (await decisions(kernel, "mine", second))["n1"] == ("RUNS", told)
+    assert (await decisions(kernel, "mine", third))["n1"][0] == "OPEN", "its value is the same"
+    again = await kernel.recover("mine", second)
+    assert await again.result() == [0, 3, 6]
 
 
 async def test_the_plan_of_a_recovery_says_that_another_task_is_called_where_the_old_one_failed(kernel):

@@ -61,14 +61,16 @@ def test_a_call_that_is_made_again_has_the_number_of_the_time():
     assert p.phases()["a.f-0"] == p.phases()["a.f-0~1"] == "FAILED"
 
 
-def test_the_number_counts_calls_of_one_key_only_and_what_succeeded_is_not_called_again():
+def test_the_number_counts_calls_of_one_key_only_and_what_succeeded_is_kept():
     p = Body(retries=1)
     p.launch()
     p.calls(0, ("f-0", "one"), ("f-1", "one"))
     p.succeeded("a.f-0")
     p.failed("a.f-1")
     p.again(1)
-    assert p.calls(2, ("f-0", "one"), ("f-1", "one"), ("f-2", "one")) == ["submit a.f-1~1/0", "submit a.f-2/0"]
+    body = p.machine.state.bodies[p.address("a")]
+    assert (list(body.kept), body.calls, body.history, body.began_at) == (["f-0"], {}, [], p.at)
+    assert p.calls(2, ("f-1", "one"), ("f-2", "one")) == ["submit a.f-1~1/0", "submit a.f-2/0"]
 
 
 def test_ids_and_where_they_lead_outlive_a_restart():
@@ -108,6 +110,18 @@ def test_a_failed_call_that_is_let_through_is_the_users_failure_whoever_failed(k
     error = p.machine.state.error
     assert error is not None
     assert (error.code, error.kind, error.node) == ("Killed", kind, "a.f-0")
+
+
+def test_lost_turns_are_forgiven_when_the_body_has_got_on():
+    p = Body()
+    p.launch()
+    for number in range(2 * SYSTEM.count):
+        p.lost("a", 2 * number)
+        p.timer("retry", "a", 2 * number + 1)
+        p.calls(2 * number + 1, (f"f-{number}", "one"))
+        p.succeeded(f"a.f-{number}")
+    assert p.node("a").system_failures == 0
+    assert p.phases()["a"] == "DYNAMIC_RUNNING"
 
 
 def test_a_lost_turn_is_the_systems_failure_and_what_it_called_goes_on():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from wingbeat import File, step
+from wingbeat import CompileError, File, step
 from wingbeat.author.fingerprint import code_digest
 from wingbeat.testing import inside_attempt
 
@@ -208,13 +208,13 @@ def test_recover_takes_steps_along(tmp_path):
 
 
 def test_a_missing_hint_is_told_when_it_is_decorated():
-    with pytest.raises(TypeError, match="parameter 'n' needs a type hint"):
+    with pytest.raises(CompileError, match=r"parameter 'n' needs a type hint.* \(test_steps.py:\d+\): def "):
 
         @step
         def unhinted(n) -> int:
             return n
 
-    with pytest.raises(TypeError, match="its result needs a type hint"):
+    with pytest.raises(CompileError, match="its result needs a type hint"):
 
         @step
         def resultless(n: int):

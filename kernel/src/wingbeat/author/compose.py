@@ -165,6 +165,12 @@ class Composer:
                     f"A call cannot run after itself ({where}): {where.text}",
                     hint="Name the call that has to succeed before: 'b.after(a)'. What takes its value runs after it anyway.",
                 )
+            if node._id and int(other._id[1:] or 0) > int(node._id[1:]):
+                raise CompileError(
+                    f"A call runs after those that stand above it, and {other._id} stands below {node._id} ({where}): "
+                    f"{where.text}",
+                    hint="Put the call that has to succeed first above the other one; two that wait for each other never run.",
+                )
             self._visible(other._id, "'after' names", where, self._arms[node._id])
             if other._id and node._id:
                 self._after.setdefault(node._id, []).append(other._id)

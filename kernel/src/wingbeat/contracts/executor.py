@@ -94,11 +94,20 @@ class Recorded(Struct, frozen=True, gc=False, omit_defaults=True):
     error: ErrorInfo | None = None
 
 
+class Kept(Struct, frozen=True, gc=False, omit_defaults=True):
+    """A call that has succeeded, of a body that has failed since and is tried again: if it calls the same, that is its result."""
+
+    key: str
+    template: str
+    inputs: str
+    outputs: Literals
+
+
 class Replay(Struct, frozen=True, gc=False, omit_defaults=True):
     """What the body of a dynamic workflow is told when it is run again.
 
     Attributes:
-        began_at: When it was run for the first time, in epoch seconds; the time of its clock begins there.
+        began_at: When this try of it was run for the first time, in epoch seconds; the time of its clock begins there.
 
         calls: What it has called.
 
@@ -108,6 +117,8 @@ class Replay(Struct, frozen=True, gc=False, omit_defaults=True):
 
         retries: How often it has failed before and was begun again: what it is told its attempt's number is, as each turn is an
             attempt.
+
+        kept: What had succeeded before it was begun again.
     """
 
     began_at: float
@@ -115,6 +126,7 @@ class Replay(Struct, frozen=True, gc=False, omit_defaults=True):
     history: tuple[Recorded, ...] = ()
     references: dict[str, StoredDefinition] = {}
     retries: int = 0
+    kept: tuple[Kept, ...] = ()
 
 
 class Progress(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -345,6 +357,6 @@ class Immediate(Protocol):
 
 
 __all__ = [
-    "Aborted", "AttemptRequest", "Call", "Capabilities", "ErrorInfo", "Executor", "Failed", "Immediate", "Made", "Outcome",
-    "Progress", "Recorded", "Replay", "Sink", "Succeeded", "Suspended",
+    "Aborted", "AttemptRequest", "Call", "Capabilities", "ErrorInfo", "Executor", "Failed", "Immediate", "Kept", "Made",
+    "Outcome", "Progress", "Recorded", "Replay", "Sink", "Succeeded", "Suspended",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -40,6 +41,7 @@ class Children:
     def __init__(self, engine: Engine, clock: Clock, post: Callable[[Live, Event], None], broke: Broke) -> None:
         self._engine, self._clock, self._post, self._broke = engine, clock, post, broke
         self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._aborts: set[asyncio.Task[None]] = set()
 
     def launch(self, live: Live, address: int) -> None:
         """Launch the child of a node or item, and wait for its end."""
@@ -48,21 +50,22 @@ class Children:
             task = self._tasks[key] = asyncio.create_task(self._run(live, address), name=f"child of {live.id}")
             watched(task, live, self._broke).add_done_callback(lambda _: self._tasks.pop(key, None))
 
-    def cancel(self, live: Live, address: int, reason: str) -> None:
-        """Have the child of a node or item end."""
-        task = asyncio.create_task(self._abort(live, address, reason))
-        self._tasks[live.id, -1 - address] = task
-        watched(task, live, self._broke).add_done_callback(lambda _: self._tasks.pop((live.id, -1 - address), None))
+    def cancel(self, live: Live, address: int, reason: str, *, again: bool = False) -> None:
+        """Have the child of a node or item end; `again`: also what cleans up in it."""
+        abort = self._abort_again if again else self._abort
+        task = asyncio.create_task(abort(live, address, reason))
+        self._aborts.add(task)
+        watched(task, live, self._broke).add_done_callback(self._aborts.discard)
 
     def stop(self) -> None:
         """Stop following; children are executions of their own and go on."""
-        for task in self._tasks.values():
+        for task in (*self._tasks.values(), *self._aborts):
             task.cancel()
 
     async def close(self) -> None:
         """Stop, and wait until nothing is under way."""
         self.stop()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await asyncio.gather(*self._tasks.values(), *self._aborts, return_exceptions=True)
 
     async def _run(self, live: Live, address: int) -> None:
         try:
@@ -119,7 +122,7 @@ class Children:
         name = child_name(live, address)
         hit("child.cancel")
         try:
-            await _again(lambda: self._engine.abort(name, reason))
+            await _again(lambda: self._stopped(name, reason))
         except NotFound:
             if running is not None:  # its launch is on the way
                 running.cancel()
@@ -129,6 +132,18 @@ class Children:
         else:
             if running is None:
                 self._post(live, await _again(lambda: self._followed(name, address)))
+
+    async def _stopped(self, name: str, reason: str) -> None:
+        """Abort it, once: after a restart it is asked again for what is stopped already, and a second abort stops its handler."""
+        view = await self._engine.describe(name, nodes=False)
+        if view.phase is ExecutionPhase.ABORTING:
+            await self._engine.wait(name)
+        else:
+            await self._engine.abort(name, reason)
+
+    async def _abort_again(self, live: Live, address: int, reason: str) -> None:
+        with contextlib.suppress(NotFound, EngineStopped):  # who stopped it first tells of its end
+            await _again(lambda: self._engine.abort(child_name(live, address), reason))
 
 
 async def _again(what: Callable[[], Awaitable[T]]) -> T:

@@ -500,7 +500,7 @@ class LocalEngine:
             case LaunchChild():
                 self._children.launch(live, effect.node)
             case CancelChild():
-                self._children.cancel(live, effect.node, effect.reason)
+                self._children.cancel(live, effect.node, effect.reason, again=effect.again)
             case Cancel():
                 name = attempt_id(live.id, live.node_id(effect.node), effect.attempt)
                 self._pools.withdraw(name)

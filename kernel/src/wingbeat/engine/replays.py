@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wingbeat.contracts.executor import Made, Recorded, Replay
+from wingbeat.contracts.executor import Kept, Made, Recorded, Replay
+from wingbeat.machine.state import Scope
 from wingbeat.machine.step import Machine
 from wingbeat.spec.codec import short_or_digest
 from wingbeat.spec.outcome import ABORTED, ErrorInfo
@@ -21,9 +22,15 @@ def replay_of(machine: Machine, address: int) -> Replay:
         Recorded(entry) if isinstance(entry, float) else _recorded(machine, entry)
         for entry in body.history[: body.seen]
     )
+    kept = tuple(_kept(key, state.scopes[number]) for key, number in body.kept.items())
+    began_at = node.began_at if body.began_at is None else body.began_at
     task = machine.graph.task(address)
     assert task is not None
-    return Replay(node.began_at or 0.0, made, history, task.references, node.user_failures + node.system_failures)
+    return Replay(began_at or 0.0, made, history, task.references, node.user_failures, kept)
+
+
+def _kept(key: str, scope: Scope) -> Kept:
+    return Kept(key, scope.template, short_or_digest(scope.inputs), scope.outputs or {})
 
 
 def _recorded(machine: Machine, number: int) -> Recorded:

@@ -30,7 +30,7 @@ from wingbeat.machine.step import Machine
 from wingbeat.machine.values import resolve
 from wingbeat.spec.codec import task_identity
 from wingbeat.spec.literal import Inline, Literal, LiteralList, Literals
-from wingbeat.spec.plan import Kind, MapKind, Plan, PlanNode
+from wingbeat.spec.plan import Fixed, FromInput, Kind, MapKind, Plan, PlanNode
 from wingbeat.types import ValueMismatch
 
 
@@ -163,7 +163,22 @@ class Judge:
             return of_kind(kind)
         if task.dynamic:
             return of_mapped_bodies(mapping, body_difference(old_task, task))
-        return of_map(mapping, Fate(difference(old_task, task)))
+        fate = Fate(difference(old_task, task))
+        if not fate.difference and (name := self._other_constant(j, node, kind)):
+            return runs(f"input {name!r} differs, which all items share")
+        return of_map(mapping, fate)
+
+    def _other_constant(self, j: int, node: PlanNode, kind: MapKind) -> str:
+        """An input that all items of a map are given, and that is known to be another one by now; empty if there is none."""
+        before = _constants(self._old.plan.nodes[j], kind, self._old.inputs)
+        now = _constants(node, kind, self._inputs)
+        return next((name for name in now if name in before and now[name] != before[name]), "")
+
+
+def _constants(node: PlanNode, kind: MapKind, inputs: Literals) -> Literals:
+    """What all items of a map are given, as far as it does not come from other nodes."""
+    known = {name: source for name, source in node.inputs.items() if isinstance(source, Fixed | FromInput)}
+    return resolve({name: known[name] for name in known if name not in kind.spec.over}, inputs, lambda _: None)
 
 
 # -- what is decided upon later

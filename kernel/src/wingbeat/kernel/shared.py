@@ -150,7 +150,17 @@ class SharedEngine:
 
     async def abort(self, execution: str, reason: str) -> None:
         """See `Engine.abort`."""
-        await self._through(lambda engine: engine.abort(execution, reason))
+        asked = False
+
+        async def abort(engine: Engine) -> None:
+            nonlocal asked
+            if asked and (await engine.describe(execution, nodes=False)).phase is ExecutionPhase.ABORTING:
+                await engine.wait(execution)  # who held the home before had taken it; once more would stop the handler
+                return
+            asked = True
+            await engine.abort(execution, reason)
+
+        await self._through(abort)
 
     async def signal(self, execution: str, name: str, value: Literal, id: str) -> None:
         """See `Engine.signal`."""

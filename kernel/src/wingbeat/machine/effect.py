@@ -78,11 +78,12 @@ class LaunchChild(Struct, frozen=True, gc=False):
 
 
 class CancelChild(Struct, frozen=True, gc=False):
-    """Abort that execution; its end is awaited."""
+    """Abort that execution; its end is awaited. `again`: also if it is being aborted, so that what cleans up there stops, too."""
 
     asks: ClassVar[bool] = False
     node: int
     reason: str
+    again: bool = False
 
 
 Effect = Lookup | Submit | Cancel | SetTimer | Publish | Release | Finish | Load | LaunchChild | CancelChild

@@ -147,18 +147,19 @@ def _lost(graph: Graph, state: State, fact: AttemptLost) -> None:
         node.retry_at = fact.retry_at
         retrying.add(fact.node)
         if body is not None and not fact.system:
-            _forget_failures(state, body)
+            _begin_again(state, body, fact.retry_at)
         return
     _end(graph, state, fact.node, NodePhase(fact.phase), fact.at, fact.error)
 
 
-def _forget_failures(state: State, body: BodyState) -> None:
-    """A body that failed by itself is run again with what succeeded; what failed is called again."""
-    scopes = [entry for entry in body.history if isinstance(entry, int)]
-    kept = [scope for scope in scopes if state.scopes[scope].phase is ExecutionPhase.SUCCEEDED]
-    body.history = [*kept]
-    body.calls = {key: scope for key, scope in body.calls.items() if scope in kept}
-    body.ended, body.outputs, body.error, body.seen = False, None, None, 0
+def _begin_again(state: State, body: BodyState, at: float) -> None:
+    """A body that failed by itself is run anew: what follows from a failure that does not come again was not, so only results are
+    kept."""
+    succeeded = {
+        key: scope for key, scope in body.calls.items() if state.scopes[scope].phase is ExecutionPhase.SUCCEEDED
+    }
+    body.kept, body.calls, body.history, body.seen = {**body.kept, **succeeded}, {}, [], 0
+    body.ended, body.outputs, body.error, body.began_at = False, None, None, at
 
 
 def _cancel_decided(graph: Graph, state: State, fact: CancelDecided) -> None:
@@ -428,6 +429,7 @@ def _suspended(graph: Graph, state: State, fact: Suspended) -> None:
     node, body = state.node(fact.node), state.bodies[fact.node]
     node.attempts.pop()
     node.turns += 1
+    node.system_failures = 0  # it has got on: what is to be survived is counted from here
     if node.phase is not NodePhase.DYNAMIC_RUNNING:
         node.phase = transitions.node(node.phase, NodePhase.DYNAMIC_RUNNING)
     body.suspended, body.wake_at = True, fact.wake_at

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 
 from wingbeat.spec.entities import Borrowed, TaskSpec
-from wingbeat.spec.plan import Kind, MapKind, Plan, PlanNode, ScopeKind
+from wingbeat.spec.plan import ChildKind, Kind, MapKind, Plan, PlanNode, ScopeKind
 
 HANDLER = "on_failure"
 """Last part of the id of a failure handler's scope."""
@@ -112,6 +112,13 @@ class Graph:
     def kind(self, address: int) -> Kind | None:
         """What a node is, for an item what its map is; None for a task."""
         return self.nodes[node_of(address)].kind
+
+    def launches(self, address: int) -> bool:
+        """Whether it is an execution of its own that runs for a node or item."""
+        kind = self.kind(address)
+        return isinstance(kind, ChildKind) or (
+            isinstance(kind, MapKind) and is_item(address) and kind.child is not None
+        )
 
     def digest(self, address: int) -> str:
         """The digest of that task."""

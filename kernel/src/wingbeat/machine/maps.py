@@ -280,7 +280,7 @@ def _failure(mapping: MapState, kind: MapKind) -> ErrorInfo:
     wanted = kind.spec.needed(mapping.total)
     more = "" if wanted == mapping.total else f" ({mapping.failed} of {mapping.total} failed, {wanted} had to succeed)"
     return ErrorInfo(
-        error.code, f"item {mapping.first_failed}: {error.message}{more}", error.kind, retryable=False,
+        error.code, f"item {mapping.first_failed}: {error.message}{more}", error.kind, error.retryable,
         trace=error.trace, evidence=error.evidence, node=error.node,
     )  # fmt: skip
 

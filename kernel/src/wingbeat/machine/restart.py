@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from wingbeat.machine import bodies, gates, scopes
 from wingbeat.machine.effect import Cancel, CancelChild, LaunchChild, Load, Lookup, Publish, SetTimer, Submit
-from wingbeat.machine.graph import is_item
 from wingbeat.spec.phase import ExecutionPhase
-from wingbeat.spec.plan import ChildKind, GateKind, MapKind
+from wingbeat.spec.plan import GateKind
 
 if TYPE_CHECKING:
     from wingbeat.machine.state import AttemptState
@@ -57,7 +56,7 @@ def _under_way(m: Machine, address: int) -> None:
     kind = m.graph.kind(address)
     if isinstance(kind, GateKind):
         gates.wait(m, address, kind)
-    elif isinstance(kind, ChildKind) or (isinstance(kind, MapKind) and is_item(address) and kind.child is not None):
+    elif m.graph.launches(address):
         m.ask(CancelChild(address, node.reason) if node.stop else LaunchChild(address))
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wingbeat.machine import bodies
-from wingbeat.machine.effect import Finish, SetTimer
+from wingbeat.machine.effect import CancelChild, Finish, SetTimer
 from wingbeat.machine.fact import NodeEnded, NodeSucceeded, Opened, Turned
 from wingbeat.machine.values import resolve
 from wingbeat.spec.literal import Inline, Literals
@@ -94,6 +94,16 @@ def abort(m: Machine, number: int, reason: str, at: float, error: ErrorInfo | No
     m.say(Turned(ExecutionPhase.ABORTING, at, reason, error, scope=number))
     _stop_all(m, number, "abort", reason, at)
     settle(m, number, at)
+
+
+def abort_again(m: Machine, reason: str, at: float) -> None:
+    """Even what cleans up is to stop: the handlers that run, here and in child executions that are being stopped."""
+    handlers = [number for number, scope in enumerate(m.state.scopes) if scope.handler_of >= 0]
+    for number in handlers:
+        abort(m, number, reason, at)
+    for address in sorted(m.state.live):
+        if m.graph.launches(address) and m.state.node(address).stop:
+            m.ask(CancelChild(address, reason, again=True))
 
 
 def _stop_all(m: Machine, number: int, cause: str, reason: str, at: float) -> None:

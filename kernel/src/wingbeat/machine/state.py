@@ -159,6 +159,11 @@ class BodyState(Struct, array_like=True):
         suspended: Whether the body waits, without a process.
 
         ended: Whether it has returned or failed, while what it left under way is being stopped.
+
+        kept: Of a body that failed by itself and is tried again: scope by key of the calls that have succeeded so far. It is told
+            nothing of what it has called before, but what it calls again in the same way has its result at once.
+
+        began_at: When that try began; None of the first.
     """
 
     calls: dict[str, int] = {}
@@ -171,6 +176,8 @@ class BodyState(Struct, array_like=True):
     outputs: Literals | None = None
     error: ErrorInfo | None = None
     evidence: dict[str, Any] | None = None
+    kept: dict[str, int] = {}
+    began_at: float | None = None
 
 
 class State(Struct, array_like=True):

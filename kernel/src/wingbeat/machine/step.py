@@ -342,8 +342,8 @@ class Machine:
         root = self.state.scopes[0]
         if root.phase is not ExecutionPhase.ABORTING:
             scopes.abort(self, 0, event.reason, event.at, event.error)
-        elif root.handler >= 0:
-            scopes.abort(self, root.handler, event.reason, event.at)  # even what cleans up is to stop
+        else:
+            scopes.abort_again(self, event.reason, event.at)
 
     # -- starting
 

@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.author.modules import module_of
-from wingbeat.base.errors import PluginFailed
+from wingbeat.base.errors import CompileError, PluginFailed
 from wingbeat.runtime import here
 from wingbeat.runtime.inside import current
 from wingbeat.runtime.load import hints
@@ -59,7 +59,7 @@ def step(fn: Callable[P, R]) -> Step[P, R]:
             values as those of tasks are. What it should be called again for has to be among its inputs.
 
     Raises:
-        TypeError: A hint is missing.
+        CompileError: A hint is missing.
     """
     return Step(fn)
 
@@ -83,12 +83,18 @@ class Step(Generic[P, R]):
         signature = inspect.signature(fn)
         for name, parameter in signature.parameters.items():
             if parameter.annotation is inspect.Parameter.empty:
-                raise TypeError(
-                    f"step {self.name}: parameter {name!r} needs a type hint, by which calls are told apart"
-                )
+                raise self._untyped(f"parameter {name!r} needs a type hint, by which calls are told apart")
         if signature.return_annotation is inspect.Signature.empty:
-            raise TypeError(f"step {self.name}: its result needs a type hint, by which it is recorded")
+            raise self._untyped("its result needs a type hint, by which it is recorded")
         self._signature = signature
+
+    def _untyped(self, what: str) -> CompileError:
+        from wingbeat.author.source import location_of  # only for who has made this mistake
+
+        where = location_of(self.fn)
+        return CompileError(
+            f"step {self.name}: {what} ({where}): {where.text}", hint="def price(city: str) -> float: ..."
+        )
 
     def __repr__(self) -> str:
         return f"<step {self.name}>"

@@ -18,7 +18,7 @@ import msgspec
 
 from wingbeat.base.errors import CompileError, ExecutionFailed, NonRetryable
 from wingbeat.base.units import counted
-from wingbeat.contracts.executor import Call, Made, Recorded, Replay, Suspended
+from wingbeat.contracts.executor import Call, Kept, Made, Recorded, Replay, Suspended
 from wingbeat.contracts.failpoints import hit
 from wingbeat.runtime.replayloop import TURNS_MAX, ReplayLoop
 from wingbeat.runtime.storageio import StorageIO
@@ -66,8 +66,8 @@ class Turn:
         self._io = io
         self._loop = ReplayLoop(replay.began_at, self._idle, self._spins)
         self._made: dict[str, Made] = {made.key: made for made in replay.calls}
-        self._templates = {made.template for made in replay.calls}
-        self._retries = replay.retries
+        self._templates = {made.template for made in replay.calls} | {kept.template for kept in replay.kept}
+        self._kept = _by_what_was_called(replay.kept)
         self._history = deque(replay.history)
         self._references = replay.references
         self._taken: Counter[str] = Counter()
@@ -144,9 +144,7 @@ class Turn:
         return value
 
     def _omitted(self) -> str:
-        """Calls that it made when it was run before, and not now; empty for a body that is tried again: it may know that it is."""
-        if self._retries:
-            return ""
+        """Calls that it made when it was run before, and not now."""
         missing = [self._before(key) for key in self._made if key not in self._called]
         more = f", and {len(missing) - _TOLD_MAX} more" if len(missing) > _TOLD_MAX else ""
         return f"{', '.join(missing[:_TOLD_MAX])}{more}"
@@ -180,6 +178,8 @@ class Turn:
         if (wrong := self._differs(key, name, inputs)) is not None:
             self._loop.end(wrong)  # not raised here, where the body could catch it
             await self._loop.create_future()
+        if key not in self._made and (kept := self._take(key, name, inputs)) is not None:
+            return self._value(entity, kept.outputs)
         if key not in self._made:
             self._calls[key] = Call(key, name, inputs)
             if name not in self._templates:
@@ -293,6 +293,12 @@ class Turn:
             return None
         return NonDeterministic(f"The body calls {self._called[key]} as {key!r}{differs}. {_FOLLOWS}")
 
+    def _take(self, key: str, template: str, inputs: Literals) -> Kept | None:
+        """The result of such a call from before the body was begun again: of that key, else of another on the same path. Each is
+        taken once."""
+        alike = self._kept.get((_path(key), template, short_or_digest(inputs)), {}) if self._kept else {}
+        return alike.pop(key if key in alike else next(iter(alike)), None) if alike else None
+
     def _closure(self, entity: Any) -> Closure:
         from wingbeat.author.closing import close
         from wingbeat.compile.check import check
@@ -347,6 +353,18 @@ class Turn:
         return entity.signature.join(
             {name: codecs[name].decode(materialise(value, self._io.read), self._io) for name, value in outputs.items()}
         )
+
+
+def _path(key: str) -> str:
+    """A key without how often its path was taken."""
+    return key.rpartition("-")[0]
+
+
+def _by_what_was_called(kept: Iterable[Kept]) -> dict[tuple[str, str, str], dict[str, Kept]]:
+    found: dict[tuple[str, str, str], dict[str, Kept]] = {}
+    for each in kept:
+        found.setdefault((_path(each.key), each.template, each.inputs), {})[each.key] = each
+    return found
 
 
 def _ours(frame: FrameType) -> bool:

@@ -23,6 +23,7 @@ class Script:
         """What comes of a turn of the body of that name: it waits, it raised, or it returned."""
         rng = Dice(self._seed << 32 | crc32(body.encode()))  # to seed with a text is several times as dear
         ended = {entry.key: entry for entry in told.history if entry.key}
+        kept = {(each.key, each.template): Recorded(told.began_at, each.key, each.outputs) for each in told.kept}
         times = sum(not entry.key for entry in told.history)
         known = {made.key for made in told.calls}
         new: list[Call] = []
@@ -37,7 +38,9 @@ class Script:
             keys = [f"r{number}.{i}-0" for i in range(count)]
             for key in keys:
                 template = rng.choice(self._templates)
-                if key not in known:
+                if (again := kept.get((key, template))) is not None and key not in known:
+                    ended[key] = again
+                elif key not in known:
                     new.append(Call(key, template, {"x": Inline(number)}))
             over = [ended[key] for key in keys if key in ended]
             if len(over) < (1 if patience == "first" else count):
@@ -49,8 +52,10 @@ class Script:
         if rng.random() < 0.2:
             return ErrorInfo("Bad", "the body raised", retryable=rng.random() < 0.5)
         if rng.random() < 0.2 and "left-0" not in known:
-            new.append(Call("left-0", rng.choice(self._templates), {"x": Inline(1)}))
-            return Suspended(tuple(new), tuple(cancels), told.began_at)
+            template = rng.choice(self._templates)
+            if ("left-0", template) not in kept:
+                new.append(Call("left-0", template, {"x": Inline(1)}))
+                return Suspended(tuple(new), tuple(cancels), told.began_at)
         return {"o0": Inline(len(ended))}
 
 

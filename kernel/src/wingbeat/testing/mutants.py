@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from wingbeat.machine import attempts, bodies, branches, fold, gates, maps, restart, scopes, step, values
 from wingbeat.machine.effect import Cancel, SetTimer
 from wingbeat.machine.event import CacheHit, CacheMissed, ChildEnded, Signalled
-from wingbeat.machine.fact import AttemptLost, NodeSucceeded, Opened, SignalKept, Turned
+from wingbeat.machine.fact import AttemptLost, NodeSucceeded, Opened, SignalKept, Suspended, Turned
 from wingbeat.machine.graph import is_item, item_address, node_of
 from wingbeat.machine.state import PHASES, MapState
 from wingbeat.machine.step import Machine
@@ -297,6 +297,27 @@ def _bodies_call_something_else() -> Any:
     return patch.object(bodies, "Opened", opened)
 
 
+def _bodies_that_begin_anew_keep_nothing() -> Any:
+    real = fold._begin_again  # noqa: SLF001
+
+    def begin_again(state: Any, body: Any, at: float) -> None:
+        real(state, body, at)
+        body.kept = {}
+
+    return patch.object(fold, "_begin_again", begin_again)
+
+
+def _bodies_are_not_forgiven_lost_turns() -> Any:
+    real = fold._APPLY[Suspended]  # noqa: SLF001
+
+    def suspended(graph: Any, state: Any, fact: Suspended) -> None:
+        failures = state.node(fact.node).system_failures
+        real(graph, state, fact)
+        state.node(fact.node).system_failures = failures
+
+    return patch.dict(fold._APPLY, {Suspended: suspended})  # noqa: SLF001
+
+
 def _gates_do_not_time_out() -> Any:
     real = gates.until
 
@@ -504,6 +525,8 @@ MUTANTS: dict[str, Plant] = {
     "questions are answered for the user": _questions_are_answered_for_the_user,
     "children are given something else": _children_are_given_something_else,
     "bodies call something else": _bodies_call_something_else,
+    "bodies that begin anew keep nothing": _bodies_that_begin_anew_keep_nothing,
+    "bodies are not forgiven lost turns": _bodies_are_not_forgiven_lost_turns,
     "gates do not time out": _gates_do_not_time_out,
     "the execution does not time out": _the_execution_does_not_time_out,
     "workflows inside do not time out": _workflows_inside_do_not_time_out,

@@ -17,6 +17,7 @@ from msgspec import Struct
 from wingbeat.machine import event as e
 from wingbeat.machine import fact as f
 from wingbeat.machine.graph import is_item, item_of, node_of
+from wingbeat.spec.codec import canonical
 from wingbeat.spec.entities import BranchSpec, GateSpec, MapSpec, RetrySpec
 from wingbeat.spec.literal import Inline, Literal, LiteralList, Literals, Offloaded
 from wingbeat.spec.outcome import ErrorInfo
@@ -85,6 +86,7 @@ class Oracle:
         self.chosen: dict[int, int] = {}
         self.items: dict[int, Items] = {}
         self.tries: dict[int, Tries] = {}
+        self.made: dict[tuple[int, str, str, bytes], Part] = {}
         self.inner: dict[int, Part] = {}
         self.kept: dict[str, Literal] = {}
         self.waiting: dict[int, float] = {}
@@ -223,6 +225,12 @@ class Oracle:
             if not fact.key and fact.inputs != self._given(fact.parent):
                 raise Broken("a workflow is given what its bindings say")
         part = Part(book, Known(fact.inputs, self.count, self._node), began_at=fact.at)
+        if fact.key:
+            call = fact.parent, fact.key, fact.template, canonical(fact.inputs)
+            before = self.made.get(call)
+            if before is not None and before.outputs is not None:
+                raise Broken(f"what has succeeded is not run again when a body is begun anew, as is {fact.key}")
+            self.made[call] = part
         self.parts.append(part)
         self.bases.append(self.count)
         self.count += len(book.plan.nodes)
@@ -336,6 +344,11 @@ class Oracle:
         tries.user += not system
         if fact.retry_at is None:
             self._ended(fact.node, fact.phase, fact.error)
+
+    def suspended(self, fact: f.Suspended) -> None:
+        """A body has got on: that turns of it were lost before is forgiven."""
+        if (tries := self.tries.get(fact.node)) is not None:
+            tries.system = 0
 
     def _policy(self, fact: f.AttemptLost, system: bool) -> tuple[RetrySpec, float | str | None]:
         """What says how often it is tried again; and how often, None where that is not known here."""
@@ -480,6 +493,7 @@ _OF_FACT: dict[type, Callable[[Oracle, Any], None]] = {
     f.AttemptQueued: Oracle.queued,
     f.AttemptStarted: Oracle.running,
     f.AttemptLost: Oracle.lost,
+    f.Suspended: Oracle.suspended,
     f.NodeSucceeded: Oracle.succeeded,
     f.NodeEnded: Oracle.ended,
     f.CacheSaid: Oracle.said,
