@@ -165,7 +165,7 @@ TOLD_WHAT_TO_DO = {
         "take 'list[int | None]', or leave min_success_ratio out",
     ),
     "total(map_task(number, min_successes=1)(xs))": ("is list[int | None]", "or leave min_successes out"),
-    "backwards(number(x), number(x))": ("n1 stands below n0", "above the other one"),
+    "both_ways(number(x), number(x))": ("wait for each other, so that none can run: n0, n1 (", "leave one of them out"),
     "itself(number(x))": ("A call cannot run after itself", "'b.after(a)'"),
     "part.override(retries=3)(x)": (".part.override(retries=…): only a call of a task has", "LaunchPlan(part, name=…"),
     "plan.override(pool='p')(x)": (".part.override(pool=…): only a call of a task has", "make another: 'LaunchPlan("),
@@ -182,7 +182,7 @@ def test_a_mistake_comes_with_what_to_do(project, body, told):
 
             plan = LaunchPlan(part)
             def itself(call): return call.after(call)
-            def backwards(first, second): return first.after(second)
+            def both_ways(first, second): return [first.after(second), second.after(first)][0]
 
             @workflow
             def flow(x: int, xs: list[int]) -> int: return {body}

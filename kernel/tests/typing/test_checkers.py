@@ -16,6 +16,7 @@ import pytest
 
 from wingbeat import Workflow
 from wingbeat.author.closing import close
+from wingbeat.compile.check import check
 
 PROGRAMS = Path(__file__).parent / "programs"
 CONFIG = """
@@ -94,5 +95,5 @@ def test_the_right_program_is_right(monkeypatch):
     workflows = [each for each in vars(right).values() if isinstance(each, Workflow)]
     assert len(workflows) == 7
     for workflow in workflows:
-        close(workflow, None)
+        check(*close(workflow, None))
     assert right.test_of_a_user() is None

@@ -28,6 +28,7 @@ from wingbeat.spec.entities import (
     OverrideSpec,
     Promise,
 )
+from wingbeat.spec.order import Circle, in_order
 from wingbeat.types import (
     BlobIO,
     DictType,
@@ -109,7 +110,7 @@ class Composer:
         self._arms: dict[str, Arm | None] = {"": None}
         self._gates: dict[str, Location] = {}
         self._index: dict[int, int] = {}
-        self._after: dict[str, list[str]] = {}
+        self._after: dict[str, dict[str, Location]] = {}
 
     def input(self, name: str) -> Promised:
         """The promise of an input of the workflow."""
@@ -165,24 +166,28 @@ class Composer:
                     f"A call cannot run after itself ({where}): {where.text}",
                     hint="Name the call that has to succeed before: 'b.after(a)'. What takes its value runs after it anyway.",
                 )
-            if node._id and int(other._id[1:] or 0) > int(node._id[1:]):
-                raise CompileError(
-                    f"A call runs after those that stand above it, and {other._id} stands below {node._id} ({where}): "
-                    f"{where.text}",
-                    hint="Put the call that has to succeed first above the other one; two that wait for each other never run.",
-                )
             self._visible(other._id, "'after' names", where, self._arms[node._id])
             if other._id and node._id:
-                self._after.setdefault(node._id, []).append(other._id)
+                self._after.setdefault(node._id, {})[other._id] = where
 
     def finished_nodes(self) -> tuple[NodeSpec, ...]:
-        """The nodes, with the orders put on them."""
+        """The nodes, with the orders put on them, each behind what it follows. Raises CompileError."""
         if not self._after:
             return tuple(self.nodes)
-        return tuple(
-            msgspec.structs.replace(n, after=tuple(sorted(set(self._after[n.id])))) if n.id in self._after else n
+        nodes = [
+            msgspec.structs.replace(n, after=tuple(sorted(self._after[n.id]))) if n.id in self._after else n
             for n in self.nodes
-        )
+        ]
+        try:
+            return in_order(nodes)
+        except Circle as circle:
+            where = next(
+                at for id in circle.nodes for other, at in self._after.get(id, {}).items() if other in circle.nodes
+            )
+            raise CompileError(
+                f"These calls wait for each other, so that none can run: {', '.join(circle.nodes)} ({where}): {where.text}",
+                hint="'a.after(b)', and giving a value of b to a, both have a run after b; leave one of them out.",
+            ) from None
 
     def type_of(self, promise: Promised, where: Location) -> LiteralType:
         """The type of what a promise stands for.

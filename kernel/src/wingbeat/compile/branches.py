@@ -9,19 +9,14 @@ from wingbeat.spec.entities import (
     AllOf,
     AnyOf,
     Arm,
-    Binding,
     BranchSpec,
     Compare,
     Condition,
-    Constant,
     Input,
     Interface,
-    ListBinding,
-    MapBinding,
     NodeSpec,
     Not,
     Operand,
-    Promise,
     Value,
 )
 from wingbeat.types import LiteralType, Simple, ValueMismatch, describe
@@ -67,22 +62,6 @@ class Arms:
         if self._order[node] > self._order[arm.branch] and self._nodes[node].arm != arm:
             return f"{node} is not inside that arm"
         return self.hidden(node, arm)
-
-
-def nodes_of(binding: Binding) -> Iterator[str]:
-    """The nodes that a binding names."""
-    match binding:
-        case Promise(node=node):
-            if node:
-                yield node
-        case ListBinding(items=items):
-            for item in items:
-                yield from nodes_of(item)
-        case MapBinding(items=named):
-            for item in named.values():
-                yield from nodes_of(item)
-        case Constant():
-            return
 
 
 def condition_findings(condition: Condition, interface: Interface, where: str) -> Iterator[str]:

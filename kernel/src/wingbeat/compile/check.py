@@ -9,7 +9,7 @@ import msgspec
 
 from wingbeat.base.errors import CompileError
 from wingbeat.base.units import counted
-from wingbeat.compile.branches import Arms, condition_findings, nodes_of
+from wingbeat.compile.branches import Arms, condition_findings
 from wingbeat.compile.handlers import handler_findings
 from wingbeat.compile.interfaces import gate_findings, launchplan_findings, node_interface
 from wingbeat.compile.publishing import publishing_findings
@@ -31,6 +31,7 @@ from wingbeat.spec.entities import (
     Variable,
     WorkflowSpec,
 )
+from wingbeat.spec.order import nodes_of
 from wingbeat.types import DictType, ListType, LiteralType, TupleType, ValueMismatch, compatible, describe, select
 
 Locations = Mapping[str, Mapping[str, object]]
