@@ -5,13 +5,15 @@ import contextlib
 import logging
 import re
 import threading
+import time
 
 import pytest
+from msgspec.structs import replace
 
 from wingbeat import calls
 from wingbeat.base.errors import ConfigurationError, ErrorKind, WingbeatError
 from wingbeat.calls import NoAnswer
-from wingbeat.contracts.catalog import Eviction
+from wingbeat.contracts.catalog import CacheEntry, Eviction, Explanation, Reserved
 from wingbeat.contracts.executor import Aborted, Failed, Succeeded, Suspended
 from wingbeat.contracts.observer import MISSED
 from wingbeat.engine import circuit, dispatch, eviction, feed, memo, outcomes
@@ -565,7 +567,64 @@ async def test_an_answer_of_another_type_is_a_failed_lookup(bench, call):
     async with bench.engine() as engine:
         view = await run(engine, bench.request(CACHED))
         assert (view.phase, view.nodes[0].cache) == ("SUCCEEDED", "LOOKUP_FAILURE")
-        assert f"TypeError: {call} answered with dict" in await engine.explain_cache(view.id, "a")
+        assert f"TypeError: {call} answered with a dict" in await engine.explain_cache(view.id, "a")
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ({"outputs": {"o0": 77}}, "a CacheEntry that cannot be written"),
+        ({"outputs": {"o0": Inline(object())}}, "a CacheEntry that cannot be written"),
+        ({"outputs": {"o0": Inline(2**80)}}, "a CacheEntry that cannot be written"),
+        ({"outputs": {"o0": Inline("text")}}, "another type of output 'o0' than is declared: expected int"),
+        ({"outputs": {"other": Inline(1)}}, "an entry without output 'o0'"),
+        ({"source": 7}, "a CacheEntry that cannot be written"),
+    ],
+)
+async def test_an_entry_that_is_no_result_of_the_task_is_a_failed_lookup(bench, entry, told, caplog):
+    class Odd(MemoryCatalog):
+        async def lookup(self, key):
+            return replace(CacheEntry(key, {"o0": Inline(77)}, "x/n/0"), **entry)
+
+    bench.catalog = Odd()
+    async with bench.engine() as engine:
+        view = await run(engine, bench.request(CACHED))
+        assert (view.phase, view.nodes[0].cache) == ("SUCCEEDED", "LOOKUP_FAILURE")
+        assert f"lookup answered with {told}" in await engine.explain_cache(view.id, "a")
+    assert f"The catalog 'memory' failed: TypeError: lookup answered with {told}" in caplog.text
+    async with bench.engine() as engine:  # and what is in the journal can be read
+        assert (await engine.describe(view.id)).phase == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (Explanation(hit=False, reason=7), "explain answered with a Explanation that cannot be written"),
+        (Reserved("somebody", "soon"), "reserve answered with a Reserved that cannot be written"),
+    ],
+)
+async def test_an_answer_that_cannot_be_written_is_a_failed_lookup(bench, answer, told):
+    async def answers(*_):
+        return answer
+
+    bench.catalog = MemoryCatalog()
+    setattr(bench.catalog, told.partition(" ")[0], answers)
+    async with bench.engine() as engine:
+        view = await run(engine, bench.request(CACHED))
+        assert (view.phase, view.nodes[0].cache) == ("SUCCEEDED", "LOOKUP_FAILURE")
+        assert told in await engine.explain_cache(view.id, "a")
+
+
+async def test_a_reservation_that_is_held_much_longer_than_was_asked_for_is_a_failed_lookup(bench, caplog):
+    async def reserve(*_):
+        return Reserved("somebody else", time.time() + 10**6)
+
+    bench.catalog = MemoryCatalog()
+    bench.catalog.reserve = reserve
+    async with bench.engine() as engine:
+        view = await run(engine, bench.request(CACHED))
+        assert (view.phase, view.nodes[0].cache) == ("SUCCEEDED", "LOOKUP_FAILURE")
+    assert "The catalog 'memory' failed: ValueError: reserve answered that 'somebody else' holds it for" in caplog.text
 
 
 @pytest.mark.parametrize("call", ["start", "lookup", "reserve", "publish", "explain", "close"])

@@ -19,6 +19,7 @@ from wingbeat.engine.circuit import Circuit, LeftAlone
 from wingbeat.engine.clock import Clock
 from wingbeat.engine.held import Held
 from wingbeat.engine.live import Live
+from wingbeat.engine.outcomes import wrong_answer, wrong_hit
 from wingbeat.machine.event import CacheHeld, CacheHit, CacheMissed, CacheStored, Event
 from wingbeat.runtime.threads import in_thread
 from wingbeat.spec.entities import TaskSpec
@@ -29,6 +30,8 @@ from wingbeat.types import Blob, LiteralType, ValueMismatch, has_blobs
 NO_CATALOG = "no catalog is installed (pip install wingbeat-catalog)"
 CONCURRENCY = 16
 RESERVATION_S = 60.0
+CLOCKS_S_MAX = 3600.0
+"""So far may the clock of a catalog be ahead: who is held up by a reservation of many days waits for a catalog that is broken."""
 ANSWER_S_MAX = 30.0
 """A catalog that has not answered by then is done without."""
 VERIFY_S_MAX = 60.0
@@ -182,6 +185,8 @@ class Memo:
             _check(entry, CacheEntry, "lookup")
             if entry.key.digest != key.digest:
                 raise ValueError(f"the catalog answered with a foreign key {entry.key.digest}")
+            if wrong := wrong_hit(entry.outputs, task):
+                raise TypeError(f"lookup answered with {wrong}")
             limit.reschedule(None)  # the storage has a time of its own
             try:
                 damage = await self._damage(task, entry.outputs)
@@ -197,7 +202,11 @@ class Memo:
             reserved = await catalog.ask("reserve", key, owner, RESERVATION_S)
             _check(reserved, Reserved, "reserve")
             if reserved.owner != owner:
-                now, seconds = self._clock.now(), self._held.wait(live, node, key.digest)
+                now = self._clock.now()
+                if reserved.until > now + RESERVATION_S + CLOCKS_S_MAX:
+                    told = f"{reserved.owner!r} holds it for {reserved.until - now:,.0f} s"
+                    raise ValueError(f"reserve answered that {told}; nobody asks for more than {RESERVATION_S:g}")
+                seconds = self._held.wait(live, node, key.digest)
                 return CacheHeld(now, node, reserved.owner, now + seconds)
             hit("reserve.granted")
             self._reservations[live.id, node] = (key, owner)
@@ -281,8 +290,8 @@ class Memo:
 
 
 def _check(answer: object, kind: type, call: str) -> None:
-    if not isinstance(answer, kind):
-        raise TypeError(f"{call} answered with {type(answer).__name__}, not with {kind.__name__}")
+    if wrong := wrong_answer(answer, kind):
+        raise TypeError(f"{call} answered with {wrong}; {kind.__name__} is wanted")
 
 
 def _owner(live: Live, node: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -24,20 +25,30 @@ _SIMPLE: dict[LiteralType, type] = {
     Simple("bool"): bool,
     Simple("none"): type(None),
 }
-_READ: msgspec.msgpack.Decoder[Outcome] = msgspec.msgpack.Decoder(Outcome)
 
 
 def wrong_outcome(outcome: object) -> str:
     """What is wrong with what an executor reports as an outcome; empty if nothing is."""
     if type(outcome) is Succeeded and not outcome.evidence and _plain(outcome.outputs):
         return ""  # as most are
-    if not isinstance(outcome, Outcome):
-        return f"a {type(outcome).__name__}"
+    return wrong_answer(outcome, Outcome)
+
+
+def wrong_answer(answer: object, kind: Any) -> str:
+    """What is wrong with an answer that has to be of a `kind` of the contracts, and of which something is written down; empty if
+    nothing is."""
+    if not isinstance(answer, kind):
+        return f"a {type(answer).__name__}"
     try:
-        _READ.decode(msgspec.msgpack.encode(outcome))
+        _decoder(kind).decode(msgspec.msgpack.encode(answer))
     except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
-        return f"a {type(outcome).__name__} that cannot be written ({error})"
+        return f"a {type(answer).__name__} that cannot be written ({error})"
     return ""
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(kind)
 
 
 def wrong_output(outputs: Literals, task: TaskSpec, executor: str) -> ErrorInfo | None:
@@ -46,23 +57,43 @@ def wrong_output(outputs: Literals, task: TaskSpec, executor: str) -> ErrorInfo 
     What is stored is not read: who consumes it finds out. Outputs of a function are all there if its process has written any, so
     one that is not was lost by the executor; what a program in a container leaves out is its author's affair.
     """
+    found = _wrong_literal(outputs, task)
+    if found is None:
+        return None
+    name, why = found
+    if why:
+        message = f"The executor {executor!r} reported another type of output {name!r} than is declared: {why}."
+        return ErrorInfo("ExecutorFailed", message, ErrorKind.SYSTEM)
+    if task.container is not None and task.container.command:
+        message = f"The attempt ended without its output {name!r}, says the executor {executor!r}."
+        return ErrorInfo("OutputsNotFound", message)
+    message = f"The executor {executor!r} reported success without the output {name!r}."
+    return ErrorInfo("ExecutorFailed", message, ErrorKind.SYSTEM)
+
+
+def wrong_hit(outputs: Literals, task: TaskSpec) -> str:
+    """What is wrong with the outputs that a catalog has for a task, as `wrong_output`; empty if nothing is."""
+    found = _wrong_literal(outputs, task)
+    if found is None:
+        return ""
+    name, why = found
+    return f"another type of output {name!r} than is declared: {why}" if why else f"an entry without output {name!r}"
+
+
+def _wrong_literal(outputs: Literals, task: TaskSpec) -> tuple[str, str] | None:
+    """An output that is not there, or is inline and of another type: its name, and how it differs (empty where it is not there)."""
     for variable in task.interface.outputs:
         literal = outputs.get(variable.name)
         if type(literal) is Inline and type(literal.value) is _SIMPLE.get(variable.type):
             continue  # as most are
         if literal is None:
-            if task.container is not None and task.container.command:
-                message = f"The attempt ended without its output {variable.name!r}, says the executor {executor!r}."
-                return ErrorInfo("OutputsNotFound", message)
-            message = f"The executor {executor!r} reported success without the output {variable.name!r}."
-            return ErrorInfo("ExecutorFailed", message, ErrorKind.SYSTEM)
+            return variable.name, ""
         if type(literal) is not Inline:
             continue
         try:
             check_wire(literal.value, variable.type)
         except ValueMismatch as error:
-            message = f"The executor {executor!r} reported another type of output {variable.name!r} than is declared: {error}."
-            return ErrorInfo("ExecutorFailed", message, ErrorKind.SYSTEM)
+            return variable.name, str(error)
     return None
 
 
