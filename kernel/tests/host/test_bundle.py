@@ -3,12 +3,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.builtin.filestore import FileStore
+from wingbeat.contracts.storage import StorageFailed
 from wingbeat.host import bundle as bundles
 from wingbeat.host import ignoring, sources
 from wingbeat.host import project as projects
@@ -220,9 +222,19 @@ def test_sources_that_change_meanwhile(place: Place, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(bundles, "_store", edit_first)
     made = place.bundle()
     assert Path(place.store.fetch(made.blob), "helper.py").read_text() == "edited"
-    monkeypatch.setattr(bundles, "_store", lambda *_: None)
+    lengths = count(1)
+    monkeypatch.setattr(bundles, "_store", lambda *_: place.write("helper.py", "a" * next(lengths)) and None)
     place.write("helper.py", "a = 3")
     with pytest.raises(ConfigurationError, match="keep changing"):
+        place.bundle()
+
+
+def test_a_storage_that_answers_with_another_digest_is_named(place: Place) -> None:
+    other = place.store.put_files({"x": b"y"})
+    place.store.put_files = lambda _: other  # type: ignore[method-assign, assignment]
+    with pytest.raises(
+        StorageFailed, match=r"The storage 'store' failed \(put_files\): it does not answer with the digest"
+    ):
         place.bundle()
 
 

@@ -1,5 +1,7 @@
 """Storages of plugins that raise, exit, or answer with something else are named, and whoever calls knows that it was them."""
 
+import asyncio
+import hashlib
 import sys
 
 import pytest
@@ -17,6 +19,11 @@ CALLS = {
 }  # fmt: skip
 
 
+def blob(data, size=1, scheme="odd"):
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    return Blob(f"{scheme}:{digest}", digest, size, "")
+
+
 class Odd:
     """Does in each call what it is made with: raises it, exits, or answers with it."""
 
@@ -30,7 +37,7 @@ class Odd:
         def answer(*_):
             if self.answer == "exit":
                 sys.exit(3)
-            if isinstance(self.answer, Exception):
+            if isinstance(self.answer, BaseException):
                 raise self.answer
             return self.answer
 
@@ -46,7 +53,8 @@ def storages(answer):
     ("answer", "why"),
     [
         ("exit", "SystemExit: 3"), (RuntimeError("on strike"), "RuntimeError: on strike"), (OSError(28, "full"), "full"),
-        (7, "answers CALL with int"),
+        (7, "answers CALL with int"), (asyncio.CancelledError("mine"), "CancelledError: mine"),
+        (GeneratorExit(), "GeneratorExit"),
     ],
 )  # fmt: skip
 def test_what_goes_wrong_is_told_with_the_name_of_the_storage(call, answer, why):
@@ -54,6 +62,29 @@ def test_what_goes_wrong_is_told_with_the_name_of_the_storage(call, answer, why)
         getattr(storages(answer), call)(*CALLS[call])
     assert call in told.value.message
     assert isinstance(told.value, OSError)
+
+
+@pytest.mark.parametrize(
+    ("call", "answer", "why"),
+    [
+        ("read_bytes", b"other", f"it answers with 5 bytes that are not those of {BLOB.uri}"),
+        ("fetch", "/nowhere/at/all", "it answers with a path where nothing is: /nowhere/at/all"),
+        ("fetch", "/", "it answers with the path of another kind than a file: /"),
+        ("put_bytes", BLOB, "it answers with another digest or size than the bytes have"),
+        ("put_bytes", blob(b"x", size=2), "it answers with another digest or size than the bytes have"),
+        ("put_files", blob(b"x", scheme="store"), "it answers with the address 'store:sha256:"),
+        ("put_file", Blob("odd:x", "sha256:x", 1, ""), "it answers with the address 'odd:x' for 'sha256:x'"),
+    ],
+)
+def test_an_answer_that_is_not_what_was_asked_for_is_told_with_the_name_of_the_storage(call, answer, why):
+    with pytest.raises(StorageFailed) as told:
+        getattr(storages(answer), call)(*CALLS[call])
+    assert told.value.message.startswith(f"The storage 'odd' failed ({call}): {why}")
+
+
+def test_an_interrupt_in_a_process_that_is_no_attempts_is_nobodys_failure():
+    with pytest.raises(KeyboardInterrupt):
+        storages(KeyboardInterrupt()).put_file("x")
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError("gone"), ValueError("no tree"), IsADirectoryError("a tree")])

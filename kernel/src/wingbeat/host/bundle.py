@@ -20,7 +20,7 @@ from wingbeat.builtin.durable import write_atomic
 from wingbeat.builtin.filecopy import hash_stream
 from wingbeat.builtin.filetree import TreeFile, make_manifest, manifest_bytes
 from wingbeat.contracts.failpoints import hit
-from wingbeat.contracts.storage import Storage
+from wingbeat.contracts.storage import Storage, StorageFailed
 from wingbeat.host.project import Project, find_project, import_roots
 from wingbeat.host.sources import project_files
 from wingbeat.runtime.bundle import BUNDLE_FILE, bundle_info_bytes
@@ -93,13 +93,20 @@ def make_bundle(entry_file: str, storage: Storage, cache_dir: str) -> Bundle:
 
     Raises:
         ConfigurationError: No such file, settings that cannot be used, too much to bundle, or files that keep changing.
+
+        StorageFailed: The storage does not store them as they are.
     """
+    seen = set[str]()
     for _ in range(_TRIES_MAX):
         sources = _scan(entry_file, cache_dir)
+        seen.add(sources.digest)
         blob = _stored(sources, storage) or _store(sources, storage)
         if blob is not None:
             names = tuple(f.path for f in sources.files)
             return Bundle(sources.digest, sources.project.root, sources.import_roots, names, blob, sources.left_out)
+    if len(seen) == 1:
+        why = "it does not answer with the digest of the files, which have not changed"
+        raise StorageFailed(f"The storage {storage.scheme!r} failed (put_files): {why}.")
     raise ConfigurationError(
         f"The files of {sources.project.root} keep changing while they are read.", hint="Run it again."
     )

@@ -88,6 +88,17 @@ def end_by(end: _End, run_s: float | None = None) -> None:
     set_within(_imported)
 
 
+def is_theirs(error: BaseException) -> bool:
+    """Whether what came out of a plugin's call is the plugin's failure: whatever it is, also a `CancelledError`, as a call without
+    an await is not cancelled from outside; but for a Ctrl-C, which Python raises in the main thread of a process that is not an
+    attempt's."""
+    return (
+        not isinstance(error, KeyboardInterrupt)
+        or _attempt is not None
+        or threading.current_thread() is not threading.main_thread()
+    )
+
+
 def ask(
     plugin: Plugin,
     asked: Any,
@@ -115,8 +126,8 @@ def ask(
     try:
         with _Deadline(plugin, call, patience_of(asked, seconds), come_to):
             answer = getattr(asked, call)(*args)
-    except (Exception, SystemExit) as error:
-        if isinstance(error, (MemoryError, PluginFailed, *passing)):
+    except BaseException as error:
+        if isinstance(error, (MemoryError, PluginFailed, *passing)) or not is_theirs(error):
             raise
         raise plugin.failed(call, f"{type(error).__name__}: {error}") from error
     if not isinstance(answer, kind):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import os
 from collections.abc import Mapping, Sequence
 from types import UnionType
 from typing import Any, cast
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.storage import Storage, StorageFailed, StorageRef
-from wingbeat.runtime.plugged import CONTENT_S_MAX, IMPORT_S_MAX, Plugin, deadline
+from wingbeat.runtime.plugged import CONTENT_S_MAX, IMPORT_S_MAX, OWN, Plugin, deadline, is_theirs
 from wingbeat.types import Blob
 
 _SAID = (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError, ConfigurationError)
@@ -29,7 +31,9 @@ def make_storage(ref: StorageRef) -> Storage:
             f"The storage {ref.scheme!r} cannot be imported here: {error}.",
             hint="Add the distribution that has it to the packages of the task's environment.",
         ) from error
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if not is_theirs(error):
+            raise
         raise ConfigurationError(
             f"The storage {ref.scheme!r} cannot be made: {type(error).__name__}: {error}."
         ) from error
@@ -59,19 +63,22 @@ class Storages:
 
     def put_bytes(self, data: bytes) -> Blob:
         """See `Storage`."""
-        return cast(Blob, self._ask(Blob, self.scheme, "put_bytes", data))
+        blob = self._put("put_bytes", data)
+        if not self._is_own(self.scheme) and (blob.digest, blob.size) != (_digest(data), len(data)):
+            raise _failed(self.scheme, "put_bytes", "it answers with another digest or size than the bytes have")
+        return blob
 
     def put_file(self, path: str, name: str = "") -> Blob:
         """See `Storage`."""
-        return cast(Blob, self._ask(Blob, self.scheme, "put_file", path, name))
+        return self._put("put_file", path, name)
 
     def put_directory(self, path: str, name: str = "") -> Blob:
         """See `Storage`."""
-        return cast(Blob, self._ask(Blob, self.scheme, "put_directory", path, name))
+        return self._put("put_directory", path, name)
 
     def put_files(self, files: Mapping[str, str | bytes]) -> Blob:
         """See `Storage`."""
-        return cast(Blob, self._ask(Blob, self.scheme, "put_files", files))
+        return self._put("put_files", files)
 
     def read_bytes(self, blob: Blob, bytes_max: int = 256 * 2**20) -> bytes:
         """See `Storage`."""
@@ -113,11 +120,45 @@ class Storages:
                 answer = getattr(storage, call)(*args)
         except _SAID:
             raise
-        except (Exception, SystemExit) as error:
-            raise StorageFailed(f"The storage {scheme!r} failed ({call}): {type(error).__name__}: {error}") from error
+        except BaseException as error:
+            if not is_theirs(error):
+                raise
+            raise _failed(scheme, call, f"{type(error).__name__}: {error}") from error
         if not isinstance(answer, kind):
             raise StorageFailed(f"The storage {scheme!r} answers {call} with {type(answer).__name__}.")
+        if not self._is_own(scheme) and (wrong := _wrong(call, args, answer)):
+            raise _failed(scheme, call, wrong)
         return answer
+
+    def _put(self, call: str, *args: Any) -> Blob:
+        blob = cast(Blob, self._ask(Blob, self.scheme, call, *args))
+        if blob.uri != f"{self.scheme}:{blob.digest}":
+            raise _failed(self.scheme, call, f"it answers with the address {blob.uri!r} for {blob.digest!r}")
+        return blob
+
+    def _is_own(self, scheme: str) -> bool:
+        """Whether a storage compares what it reads with digests itself."""
+        return self._refs[scheme].target.partition(".")[0] in OWN
+
+
+def _wrong(call: str, args: tuple[Any, ...], answer: Any) -> str:
+    """What is wrong with what a storage gives for a blob; empty if nothing is, as far as is seen at once."""
+    if call == "read_bytes" and _digest(answer) != args[0].digest:
+        return f"it answers with {len(answer)} bytes that are not those of {args[0].uri}"
+    if call == "fetch":
+        if not os.path.exists(answer):
+            return f"it answers with a path where nothing is: {answer}"
+        if os.path.isdir(answer) != (args[0].layout == "directory"):
+            return f"it answers with the path of another kind than a {args[0].layout}: {answer}"
+    return ""
+
+
+def _digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def _failed(scheme: str, call: str, why: str) -> StorageFailed:
+    return StorageFailed(f"The storage {scheme!r} failed ({call}): {why}")
 
 
 def _plugin(ref: StorageRef) -> Plugin:
