@@ -1,5 +1,6 @@
 """Loading plugins: what they say of themselves, and what becomes of those that do not fit."""
 
+import asyncio
 import sys
 import threading
 import types
@@ -97,14 +98,22 @@ def done_without(installed, caplog, import_s=60.0) -> str:
     return told
 
 
-def test_a_plugin_that_raises_is_named_with_the_hook_and_done_without(module, caplog):
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (RuntimeError("no licence"), "RuntimeError: no licence"),
+        (asyncio.CancelledError("mine"), "CancelledError: mine"),
+        (KeyboardInterrupt(), "RuntimeError: it has raised KeyboardInterrupt"),
+    ],
+)
+def test_a_plugin_that_raises_is_named_with_the_hook_and_done_without(module, caplog, error, why):
     def register(registrar):
         registrar.executor("half", object)
-        raise RuntimeError("no licence")
+        raise error
 
     info = PluginInfo(api=(MAJOR, MINOR))
     installed = module("their_plugin", wingbeat_plugin=lambda: info, wingbeat_register=register)
-    told = "Plugin 'plugin' failed in wingbeat_register: RuntimeError: no licence."
+    told = f"Plugin 'plugin' failed in wingbeat_register: {why}."
     assert done_without(installed, caplog) == told
 
 
@@ -168,6 +177,19 @@ def test_two_plugins_do_not_read_one_section(module):
         ConfigurationError, match="The section 'process' of the settings is read by both builtin and plugin"
     ):
         boot([], module("their_plugin", wingbeat_plugin=lambda: info))
+
+
+@pytest.mark.parametrize("name", [7, "", None])
+def test_a_plugin_that_offers_something_without_a_name_is_named(module, name):
+    info = PluginInfo(api=(MAJOR, MINOR))
+    installed = module(
+        "their_plugin",
+        wingbeat_plugin=lambda: info,
+        wingbeat_register=lambda registrar: registrar.observer(name, object),
+    )
+    with pytest.raises(ConfigurationError, match=f"gives the observer that it offers the name {name!r}") as told:
+        boot([], installed)
+    assert "plugins.disabled = ['plugin']" in told.value.hint
 
 
 def test_two_plugins_do_not_offer_one_name(module):

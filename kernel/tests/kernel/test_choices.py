@@ -244,6 +244,18 @@ async def test_what_cannot_be_made_is_done_without_where_nobody_has_chosen_it(pr
             raise AssertionError("it is open")
 
 
+@pytest.mark.parametrize("error", [SystemExit(3), asyncio.CancelledError("mine")])
+async def test_a_factory_that_exits_or_cancels_is_done_without(tmp_path, monkeypatch, caplog, error):
+    def fails(self, home):
+        raise error
+
+    monkeypatch.setattr(Unlicensed, "fails", fails)
+    async with Kernel(tmp_path / "home", plugins=[Unlicensed()]):
+        pass
+    assert "It is done without: The observer 'unlicensed' of plugin" in caplog.text
+    assert f"cannot be made: {type(error).__name__}" in caplog.text
+
+
 class Particular(Unlicensed):
     """A plugin that does not take its settings."""
 

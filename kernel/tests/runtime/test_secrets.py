@@ -1,5 +1,6 @@
 """What a source of secrets raises may hold a value, which nobody can mask yet."""
 
+import asyncio
 import os
 import sys
 import threading
@@ -55,6 +56,8 @@ def failed(monkeypatch):
     [
         (RuntimeError(VALUE), "RuntimeError"),
         ("exit", "SystemExit"),
+        (asyncio.CancelledError(VALUE), "CancelledError"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
         (SecretUnavailable("it is sealed"), "it is sealed"),
     ],
 )
@@ -73,14 +76,20 @@ def test_one_that_is_missing_is_told_without_what_that_was_made_from(failed):
     assert VALUE not in printed
 
 
-@pytest.mark.parametrize("error", [RuntimeError("no network"), SystemExit(3)])
-def test_a_source_that_cannot_be_made_is_named(monkeypatch, error):
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError(VALUE), SystemExit(3), asyncio.CancelledError(), KeyboardInterrupt(), SecretUnavailable("sealed")],
+)
+def test_a_source_that_cannot_be_made_is_named_and_of_its_error_the_class_is_told(monkeypatch, failed, error):
     def make(self):
         raise error
 
     monkeypatch.setattr(Source, "__init__", make)
-    with pytest.raises(ConfigurationError, match=rf"source of secrets 'odd' .* cannot be made: {type(error).__name__}"):
-        Secrets("m.f").look_up((SecretSpec("db/password"),), REF)
+    info, printed = failed(None)
+    why = "sealed" if isinstance(error, SecretUnavailable) else type(error).__name__
+    told = f"The source of secrets 'odd' ({REF.target}) cannot be made: {why}"
+    assert info == ErrorInfo("SecretUnavailable", f"Task m.f: its secrets cannot be read: {told}", ErrorKind.SYSTEM)
+    assert VALUE not in printed
 
 
 def test_a_source_that_hangs_is_named_and_left_behind(monkeypatch, failed):

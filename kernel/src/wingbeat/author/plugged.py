@@ -26,7 +26,9 @@ def load_types() -> None:
             imported(told, point.value, partial(_load, point))
         except PluginFailed as error:
             failed = failed or error
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # it may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  # it may raise anything
             why = f"{told} ({point.value}) cannot register its types: {type(error).__name__}: {error}"
             made = PluginFailed(
                 why, hint=f"Repair it, or uninstall the distribution that has it: {_distribution(point)}."

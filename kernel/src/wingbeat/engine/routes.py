@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.compile.flatten import overridden
 from wingbeat.contracts.executor import Capabilities, Executor
-from wingbeat.contracts.secrets import SourceRef
+from wingbeat.contracts.secrets import SecretUnavailable, SourceRef
 from wingbeat.engine import asked
 from wingbeat.engine.live import Live
 from wingbeat.engine.rules import DEFAULT, LABEL, Rule, executor_of, label_of
@@ -188,7 +188,7 @@ class Routes:
 def _told_of(task: TaskSpec) -> Iterator[None]:
     try:
         yield
-    except ConfigurationError as error:
+    except (ConfigurationError, SecretUnavailable) as error:
         raise ConfigurationError(f"Task {task.name} has secrets. {error.message}", hint=error.hint) from error
 
 

@@ -24,6 +24,7 @@ from wingbeat.host.patience import Hangs, in_time
 from wingbeat.host.project import BundleSettings
 from wingbeat.host.registry import SLOW_S, Plugin, Registry
 from wingbeat.runtime.distributions import distribution_of
+from wingbeat.runtime.plugged import is_theirs
 
 T = TypeVar("T")
 
@@ -173,7 +174,9 @@ def _call(
         raise
     except Hangs as error:
         raise Unusable(f"Plugin {name!r} hangs in {hook}: {_not_within(patience_s, error)}", hint=_off(name)) from None
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if not is_theirs(error):
+            raise
         raise Unusable(
             f"Plugin {name!r} failed in {hook}: {type(error).__name__}: {error}.", hint=_off(name)
         ) from error
@@ -196,7 +199,9 @@ def _load(name: str, target: str, patience_s: float) -> tuple[object, float]:
     except Hangs as error:
         told = f"Plugin {name!r} ({distribution_of(target) or target}) hangs when it is imported:"
         raise Unusable(f"{told} {_not_within(patience_s, error)}", hint=_off(name)) from None
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if not is_theirs(error):
+            raise
         raise Unusable(
             f"Plugin {name!r} cannot be loaded: {type(error).__name__}: {error}.", hint=_off(name)
         ) from error

@@ -47,6 +47,9 @@ class _Calling(threading.Thread):
     def run(self) -> None:
         try:
             self.answer = self._call()
+        except KeyboardInterrupt as error:  # its own: Ctrl-C is raised in the main thread
+            self.raised = RuntimeError("it has raised KeyboardInterrupt")
+            self.raised.__cause__ = error
         except BaseException as error:  # noqa: BLE001  # for whoever waits
             self.raised = error
 

@@ -18,6 +18,7 @@ from wingbeat.contracts.plugin import PluginInfo
 from wingbeat.contracts.secrets import SourceRef
 from wingbeat.contracts.storage import StorageRef
 from wingbeat.host.installed import OWN
+from wingbeat.runtime.plugged import is_theirs
 
 F = Callable[..., Any]
 T = TypeVar("T")
@@ -218,7 +219,9 @@ class Registry:
                 f"The {seam} {name!r} of plugin {plugin!r} cannot be made: {sentence(error.message)}",
                 hint=f"{sentence(error.hint)} {off}" if error.hint else off,
             ) from error
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            if not is_theirs(error):
+                raise
             raise CannotBeMade(
                 f"The {seam} {name!r} of plugin {plugin!r} cannot be made: {type(error).__name__}: {error}.",
                 hint=f"Switch the plugin off with plugins.disabled = [{plugin!r}], or repair it.",
@@ -235,6 +238,11 @@ class Registry:
             )
 
     def _add(self, seam: str, name: str, factory: F) -> None:
+        if not name or type(name) is not str:
+            raise ConfigurationError(
+                f"Plugin {self.plugin!r} gives the {seam} that it offers the name {name!r}, which is no text.",
+                hint=f"Switch it off with plugins.disabled = [{self.plugin!r}], or repair it.",
+            )
         offers = self._offers.setdefault(seam, {})
         if name in offers:
             raise ConfigurationError(

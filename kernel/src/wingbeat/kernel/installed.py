@@ -21,6 +21,7 @@ from wingbeat.host.registry import Command, Plugin, Registry
 from wingbeat.kernel.making import wrong_choices
 from wingbeat.kernel.settings import OWN, KernelSettings, ProjectSettings
 from wingbeat.runtime.distributions import distribution_of
+from wingbeat.runtime.plugged import is_theirs
 from wingbeat.types.registry import register_box, registered_by
 
 S = TypeVar("S", bound=Struct)
@@ -228,7 +229,9 @@ def _offer(registry: Registry, home: HomeFolder, seam: str, name: str) -> Offer:
     try:
         able = registry.make(seam, name, home).capabilities
         return Offer(seam, name, tuple(field for field in able.__struct_fields__ if getattr(able, field)))
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may raise anything, and the others are to be seen
+    except BaseException as error:
+        if not is_theirs(error):
+            raise
         return Offer(seam, name, problem=str(error).partition("\n")[0])
 
 
@@ -240,7 +243,9 @@ def _types(plugin: Plugin) -> list[Offer]:
         return []
     try:
         return [Offer("types", name) for name in registered_by(hook)]
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may raise anything, and the others are to be seen
+    except BaseException as error:
+        if not is_theirs(error):
+            raise
         return [Offer("types", "", problem=f"{type(error).__name__}: {error}".partition("\n")[0])]
 
 

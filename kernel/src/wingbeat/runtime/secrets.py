@@ -17,7 +17,7 @@ from wingbeat.contracts.secrets import URL, SecretSource, SecretUnavailable, Sou
 from wingbeat.runtime.errors import AttemptInputError
 from wingbeat.runtime.files import write_all
 from wingbeat.runtime.mask import MASKED_CHARS_MIN, Mask, forms
-from wingbeat.runtime.plugged import SECRET_S_MAX, Plugin, patience_of
+from wingbeat.runtime.plugged import SECRET_S_MAX, Plugin, is_theirs, patience_of
 from wingbeat.spec.secrets import ENDPOINT, TOKEN, SecretSpec
 
 CERTAIN_CHARS = 16
@@ -118,7 +118,7 @@ class Secrets:
             raise error from (None if name else error.__cause__)
         why = error.message if isinstance(error, SecretUnavailable) else type(error).__name__
         if isinstance(error, SecretUnavailable):  # why comes first: what is shown of a long message is its beginning
-            raise _unavailable(f"{where} cannot be read: {why} (from {told.named})") from None
+            raise _unavailable(f"{where} cannot be read: {why}{f' (from {told.named})' if name else ''}") from None
         raise _unavailable(f"{where} cannot be read from {told.named}: {why}") from None
 
     def _checked(self, name: str, source: SourceRef, value: object) -> str:
@@ -191,14 +191,14 @@ class _Asked(threading.Thread):
     def run(self) -> None:
         try:
             made = load_source(self._ref)
-        except ConfigurationError as error:
+        except (ConfigurationError, SecretUnavailable) as error:
             self.answers.put(_Raised(error))
             return
         self.answers.put(made)
         while (name := self.names.get()) is not None:
             try:
                 self.answers.put(made.get(name))
-            except (Exception, SystemExit) as error:  # noqa: BLE001  # it may raise anything; who waits says so
+            except BaseException as error:  # noqa: BLE001  # it may raise anything; who waits says so
                 self.answers.put(_Raised(error))
 
 
@@ -207,7 +207,7 @@ def _unavailable(message: str) -> AttemptInputError:
 
 
 def load_source(ref: SourceRef) -> SecretSource:
-    """The source, made. Raises ConfigurationError."""
+    """The source, made. Raises ConfigurationError; SecretUnavailable for what else goes wrong, of which only the class is told."""
     module, _, name = ref.target.partition(":")
     try:
         made = getattr(importlib.import_module(module), name)
@@ -216,20 +216,22 @@ def load_source(ref: SourceRef) -> SecretSource:
             f"The source of secrets {ref.name!r} ({ref.target}) cannot be imported where the task runs: {error}.",
             hint=f"Install the distribution that provides {module.partition('.')[0]!r} in the task's environment.",
         ) from error
-    except (Exception, SystemExit) as error:
-        raise _unmade(ref, error) from error
+    except BaseException as error:  # noqa: BLE001  # it may raise anything
+        raise _unmade(ref, error) from None
     try:
         return cast(SecretSource, made(**ref.settings))
     except ConfigurationError:
         raise
-    except (Exception, SystemExit) as error:
-        raise _unmade(ref, error) from error
+    except BaseException as error:  # noqa: BLE001  # it may raise anything
+        raise _unmade(ref, error) from None
 
 
-def _unmade(ref: SourceRef, error: BaseException) -> ConfigurationError:
-    return ConfigurationError(
-        f"The source of secrets {ref.name!r} ({ref.target}) cannot be made: {type(error).__name__}: {error}."
-    )
+def _unmade(ref: SourceRef, error: BaseException) -> BaseException:
+    """What to raise for what making a source has raised, in whose text there may be a value."""
+    if not is_theirs(error):
+        return error
+    why = error.message if isinstance(error, SecretUnavailable) else type(error).__name__
+    return SecretUnavailable(f"The source of secrets {ref.name!r} ({ref.target}) cannot be made: {why}")
 
 
 def _encodable(value: str) -> bool:

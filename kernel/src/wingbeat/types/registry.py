@@ -142,7 +142,9 @@ def load(address: str) -> Handler:
             raise
         except (ImportError, AttributeError) as error:
             raise UnsupportedType(f"the handler {address} cannot be loaded: {error}") from error
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise PluginFailed(f"The handler {address} cannot be loaded: {type(error).__name__}: {error}") from error
     return known
 
