@@ -34,7 +34,7 @@ def wrapped(world):
         world.module(
             "acme_w",
             f"""
-            import time
+            import asyncio, time
             class Session: pass
             class Wrapper:
                 patience_s = {patience or (0.2 if "sleep" in enter + leave else 60)}
@@ -74,6 +74,8 @@ NAMED = "The wrapper 'acme' (acme-wrapper 1.2) failed (enter): "
         ("return {}", "it does not offer the parameter 'session' of task m.f (Session); it offers nothing"),
         ("raise RuntimeError('no cluster')", "RuntimeError: no cluster"),
         ("raise SystemExit(3)", "SystemExit: 3"),
+        ("raise asyncio.CancelledError('mine')", "CancelledError: mine"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt: "),
     ],
 )
 async def test_a_wrapper_that_does_not_do_what_it_should_is_named(wrapped, enter, why):
@@ -100,10 +102,13 @@ async def test_what_a_wrapper_says_about_settings_is_not_changed(wrapped):
     assert (outcome.error.code, outcome.error.retryable) == ("ConfigurationError", False)
 
 
-@pytest.mark.parametrize("leave", ["time.sleep(60)", "raise RuntimeError('stuck')"])
+@pytest.mark.parametrize(
+    "leave", ["time.sleep(60)", "raise RuntimeError('stuck')", "raise asyncio.CancelledError('stuck')"]
+)
 async def test_a_wrapper_that_does_not_let_go_does_not_change_what_the_function_came_to(wrapped, world, leave):
     assert (await wrapped(leave=leave)).outputs == {"o0": Inline(1)}
-    why = "it did not answer within 0.2 s" if "sleep" in leave else "RuntimeError: stuck"
+    kind = "CancelledError" if "Cancelled" in leave else "RuntimeError"
+    why = "it did not answer within 0.2 s" if "sleep" in leave else f"{kind}: stuck"
     named = f"The wrapper 'acme' (acme-wrapper 1.2) failed (leave): {why}"
     assert named in (world.attempt("x1/n0/0") / "log").read_text()
 
@@ -115,7 +120,7 @@ async def test_a_wrapper_that_does_not_let_go_does_not_change_what_the_function_
 
 
 TYPE = """
-import time
+import asyncio, time
 from wingbeat.types import BlobType, register
 class Value: pass
 class Handler:
@@ -138,6 +143,8 @@ register("acme_t.Value", BlobType("acme"), "acme_t:Handler")
         ("read", "return [1]", "it answers with list, not with Value"),
         ("read", "raise ValueError('damaged')", "ValueError: damaged"),
         ("read", "time.sleep(60)", "it did not answer within 0.2 s"),
+        ("write", "raise asyncio.CancelledError('mine')", "CancelledError: mine"),
+        ("read", "raise KeyboardInterrupt", "KeyboardInterrupt: "),
     ],
 )
 async def test_a_type_that_does_not_do_what_it_should_is_named(world, tmp_path, call, does, why):
@@ -227,6 +234,7 @@ async def test_a_handler_that_hangs_when_it_is_imported_is_named_before_the_time
             "class Handler:\n    def __init__(self): raise RuntimeError('no licence')",
             "cannot be loaded: RuntimeError: no licence",
         ),
+        ("import asyncio\nraise asyncio.CancelledError('mine')", "cannot be loaded: CancelledError: mine"),
     ],
 )
 async def test_a_handler_that_cannot_be_made_is_named(world, source, why):
