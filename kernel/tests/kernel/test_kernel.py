@@ -11,6 +11,7 @@ from wingbeat import CompileError, ExecutionFailed, InputError, Kernel, NonRetry
 from wingbeat.base.errors import ConfigurationError, ConflictError, EngineStopped, NotFound, WingbeatError
 from wingbeat.builtin.sqlite import SQLiteJournal
 from wingbeat.contracts.hookspecs import hookimpl
+from wingbeat.contracts.storage import ContentLost
 from wingbeat.testing.fakes import MemoryCatalog
 
 
@@ -42,6 +43,11 @@ def shift(p: Point) -> Point:
 @task
 def fail(n: int) -> int:
     raise ValueError(f"not {n}")
+
+
+@task
+def long(n: int) -> list[str]:
+    return ["x" * 1000] * n
 
 
 @task(retries=3)
@@ -572,3 +578,18 @@ async def test_a_section_that_nobody_reads_is_warned_of_and_breaks_nothing(tmp_p
     (message,) = caplog.messages
     assert "[proces]" in message
     assert message.endswith("Did you mean [process]?")
+
+
+async def test_a_result_that_is_not_in_the_storage_any_more_is_named(tmp_path):
+    async with Kernel(tmp_path / "home", inline=[long], discover=False) as kernel:
+        execution = await kernel.launch(long, {"n": 500})
+        assert len(await execution.result()) == 500
+        for stored in (tmp_path / "home" / "storage" / "objects").iterdir():
+            stored.unlink()
+        told = r"The value of 'o0' cannot be read: store:sha256:\w+ is not, or not any more, in the storage 'store'"
+        with pytest.raises(ContentLost, match=told) as lost:
+            await execution.result()
+        assert lost.value.hint == "Run again what has made it."
+        view = await execution.describe()
+        with pytest.raises(ContentLost, match=told):
+            kernel.plain(view.outputs, await kernel.engine.closure(execution.id))

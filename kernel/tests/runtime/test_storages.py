@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from wingbeat.base.errors import ErrorKind
-from wingbeat.contracts.storage import StorageFailed, StorageRef
+from wingbeat.contracts.storage import ContentLost, StorageFailed, StorageRef
 from wingbeat.runtime.errors import describe
 from wingbeat.runtime.storages import Storages
 from wingbeat.types import Blob
@@ -80,6 +80,14 @@ def test_an_answer_that_is_not_what_was_asked_for_is_told_with_the_name_of_the_s
     with pytest.raises(StorageFailed) as told:
         getattr(storages(answer), call)(*CALLS[call])
     assert told.value.message.startswith(f"The storage 'odd' failed ({call}): {why}")
+
+
+@pytest.mark.parametrize("call", ["read_bytes", "fetch"])
+def test_what_is_not_there_any_more_is_told_with_its_address_and_the_name_of_the_storage(call):
+    with pytest.raises(FileNotFoundError) as told:
+        getattr(storages(FileNotFoundError("gone")), call)(BLOB)
+    assert isinstance(told.value, ContentLost)
+    assert told.value.message == f"{BLOB.uri} is not, or not any more, in the storage 'odd': gone"
 
 
 def test_an_interrupt_in_a_process_that_is_no_attempts_is_nobodys_failure():

@@ -17,8 +17,9 @@ The kit is `wingbeat.testing.conformance.storage.StorageContract`. What holds fo
   is made cheaply, and holds nothing that a fork would break.
 - *Called again*: every call may be repeated. An interrupted `put_*` leaves nothing that could be taken for its content.
 - *Raises*: besides what is said below, OSError where the store cannot be reached or is full. A `put_*` that raised may be repeated.
-  Whoever calls is told `StorageFailed` then, which names the storage; and for an answer of another type, or anything else that is
-  raised. An attempt for which its storage fails has failed by the system.
+  Whoever calls is told `StorageFailed` then, which names the storage; and for an answer of another type, bytes that are not those
+  of the digest, a path where nothing is, or anything else that is raised. For FileNotFoundError of what is to be read it is
+  `ContentLost`. An attempt for which its storage fails has failed by the system.
 - *Hanging*: in an attempt's process each call has an hour, or as many seconds as the object's attribute `patience_s` says, where it
   has one; then the attempt's process is ended, and has failed by the system. In the kernel whoever waits is told, and the thread is
   left behind.
@@ -37,6 +38,10 @@ from wingbeat.types import Blob
 
 class StorageFailed(WingbeatError, OSError):
     """A storage cannot be reached, is full, or has done what is none of the contract. Not raised by storages: by who calls them."""
+
+
+class ContentLost(StorageFailed, FileNotFoundError):
+    """What was stored is not there any more. Raised by who calls storages, for their FileNotFoundError where something is read."""
 
 
 class StorageRef(Struct, frozen=True, omit_defaults=True):

@@ -42,6 +42,8 @@ class Execution:
 
         Raises:
             ExecutionFailed: It ended without success.
+
+            wingbeat.contracts.storage.StorageFailed: A value cannot be read from its storage; `ContentLost` if it is not there.
         """
         phase = await self.wait()
         view = await self._engine.describe(self.id, nodes=False)

@@ -4,7 +4,8 @@ by the literal types."""
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import msgspec
 from wingbeat.base.errors import CompileError, InputError
 from wingbeat.base.ids import digest
 from wingbeat.contracts.engine import ExecutionView
-from wingbeat.contracts.storage import StorageFailed
+from wingbeat.contracts.storage import ContentLost, StorageFailed
 from wingbeat.host.home import HomeFolder
 from wingbeat.kernel.code import freeze, own_tasks, pack_checked, runs_plain
 from wingbeat.runtime.storageio import StorageIO
@@ -89,15 +90,19 @@ class Prepared:
         return {**await in_thread(self._defaults, self.closure.workflow.interface, literals), **literals}
 
     def decode(self, outputs: Literals) -> Any:
-        """Outputs as the function would return them (for a closure: plain)."""
+        """Outputs as the function would return them (for a closure: plain). Raises StorageFailed."""
         preparer, signature = self._preparer, self._signature
         if signature is not None:
             codecs = signature.output_codecs
-            return signature.join(
-                {n: codecs[n].decode(preparer.whole(value), preparer.io) for n, value in outputs.items()}
-            )
-        variables = self.closure.workflow.interface.outputs
-        values = [decode_generic(preparer.whole(outputs[v.name]), v.type, preparer.io) for v in variables]
+            found = {}
+            for name, value in outputs.items():
+                with _of(name):
+                    found[name] = codecs[name].decode(preparer.whole(value), preparer.io)
+            return signature.join(found)
+        values = []
+        for v in self.closure.workflow.interface.outputs:
+            with _of(v.name):
+                values.append(decode_generic(preparer.whole(outputs[v.name]), v.type, preparer.io))
         return None if not values else values[0] if len(values) == 1 else tuple(values)
 
     def _encode(self, values: Mapping[str, Any]) -> Literals:
@@ -264,11 +269,22 @@ class Preparer:
         return msgspec.structs.replace(closure, bundle=bundle.digest if bundle else "", environment=environment)
 
 
-def decode_plain(literal: Literal, type_: Any, home: HomeFolder) -> Any:
-    """A value as plain data; files are named by a local path."""
+def decode_plain(name: str, literal: Literal, type_: Any, home: HomeFolder) -> Any:
+    """A value of that name as plain data; files are named by a local path. Raises StorageFailed."""
     io = StorageIO(home.storage(), str(home.folder / "scratch"))
-    wire = literal.value if isinstance(literal, Inline) else materialise(literal, io.read)
-    return plain(wire, type_, io)
+    with _of(name):
+        wire = literal.value if isinstance(literal, Inline) else materialise(literal, io.read)
+        return plain(wire, type_, io)
+
+
+@contextmanager
+def _of(name: str) -> Iterator[None]:
+    """While a value of that name is read: what its storage fails with says so."""
+    try:
+        yield
+    except StorageFailed as error:
+        hint = "Run again what has made it." if isinstance(error, ContentLost) else ""
+        raise type(error)(f"The value of {name!r} cannot be read: {error.message}", hint=hint) from error
 
 
 def plain(wire: Any, type_: Any, io: StorageIO) -> Any:

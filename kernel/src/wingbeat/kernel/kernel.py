@@ -472,12 +472,12 @@ class Kernel:
         return await self._upkeep.collect(dry)
 
     def plain(self, literals: Literals, closure: Closure, *, inputs: bool = False) -> dict[str, Any]:
-        """Outputs (or inputs) of an execution as plain data, as for JSON; files are named by a local path."""
+        """Outputs (or inputs) of an execution as plain data, as for JSON; files are named by a local path. Raises StorageFailed."""
         from wingbeat.kernel.inputs import decode_plain
 
         interface = closure.workflow.interface
-        variables = interface.inputs if inputs else interface.outputs
-        return {v.name: decode_plain(literals[v.name], v.type, self._home) for v in variables if v.name in literals}
+        variables = [v for v in (interface.inputs if inputs else interface.outputs) if v.name in literals]
+        return {v.name: decode_plain(v.name, literals[v.name], v.type, self._home) for v in variables}
 
     @property
     def _attempts(self) -> Path:

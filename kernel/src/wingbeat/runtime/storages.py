@@ -10,7 +10,7 @@ from types import UnionType
 from typing import Any, cast
 
 from wingbeat.base.errors import ConfigurationError
-from wingbeat.contracts.storage import Storage, StorageFailed, StorageRef
+from wingbeat.contracts.storage import ContentLost, Storage, StorageFailed, StorageRef
 from wingbeat.runtime.plugged import CONTENT_S_MAX, IMPORT_S_MAX, OWN, Plugin, deadline, is_theirs
 from wingbeat.types import Blob
 
@@ -101,7 +101,7 @@ class Storages:
         scheme = _scheme(blob)
         try:
             return self._ask(kind, scheme, call, blob, *args)
-        except FileNotFoundError:
+        except FileNotFoundError as error:
             if scheme == self.scheme:
                 for other in self._refs:
                     if other != scheme:
@@ -110,7 +110,7 @@ class Storages:
                             return self._ask(kind, other, call, moved, *args)
                         except (OSError, ConfigurationError):
                             continue
-            raise
+            raise ContentLost(f"{blob.uri} is not, or not any more, in the storage {scheme!r}: {error}") from error
 
     def _ask(self, kind: type | UnionType, scheme: str, call: str, *args: Any) -> Any:
         """What a storage answers. Raises what its contract says, and StorageFailed for all else."""

@@ -13,6 +13,7 @@ from wingbeat.base.errors import ConfigurationError
 from wingbeat.builtin.environments import UvEnvironments, freeze_project, project, store_project_lock
 from wingbeat.builtin.filestore import FileStore
 from wingbeat.contracts.environment import ProjectLock
+from wingbeat.contracts.storage import StorageFailed
 from wingbeat.spec.entities import EnvironmentSpec
 
 
@@ -114,6 +115,17 @@ def test_a_lost_or_wrong_lock_says_so(store: FileStore, tmp_path: Path) -> None:
     for digest in ("sha256:" + "0" * 64, store.put_bytes(b"{}").digest, store.put_bytes(b"[" * 10**5).digest, "../x"):
         with pytest.raises(ConfigurationError, match="lock of the project's environment cannot be read"):
             asyncio.run(environments.ensure(None, digest))
+
+
+def test_a_storage_that_fails_is_to_blame_for_a_lock_that_cannot_be_read(store: FileStore, tmp_path: Path) -> None:
+    def fail(*_: object) -> bytes:
+        raise StorageFailed("The storage 'odd' failed (read_bytes): RuntimeError: on strike")
+
+    store.read_bytes = fail  # type: ignore[method-assign]
+    environments = UvEnvironments(store, cache=str(tmp_path / "cache"))
+    with pytest.raises(StorageFailed, match=r"lock of .* cannot be read: The storage 'odd' failed") as told:
+        asyncio.run(environments.ensure(None, "sha256:" + "0" * 64))
+    assert not told.value.hint
 
 
 def test_neither_environment_nor_lock_is_the_running_interpreter(store: FileStore, tmp_path: Path) -> None:

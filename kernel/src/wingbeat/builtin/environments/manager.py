@@ -33,7 +33,7 @@ from wingbeat.builtin.environments.project import still_has
 from wingbeat.builtin.environments.settings import cache_folder
 from wingbeat.builtin.environments.uv import failure, find_uv, run
 from wingbeat.contracts.environment import MARK, Cleared, Interpreter, ProjectLock
-from wingbeat.contracts.storage import Storage
+from wingbeat.contracts.storage import ContentLost, Storage, StorageFailed
 from wingbeat.spec.codec import canonical, read_bounded
 from wingbeat.spec.entities import EnvironmentSpec
 from wingbeat.types import Blob
@@ -124,10 +124,10 @@ class UvEnvironments:
             data = self._storage.read_bytes(Blob(f"{self._storage.scheme}:{digest}", digest, 0, ""))
             return read_bounded(data, _project_lock)
         except (OSError, ValueError) as error:
-            raise ConfigurationError(
-                f"The lock of the project's environment cannot be read: {error}",
-                hint="Launch it again from its sources.",
-            ) from None
+            told = f"The lock of the project's environment cannot be read: {error}"
+            if isinstance(error, StorageFailed) and not isinstance(error, ContentLost):
+                raise StorageFailed(told) from error  # no launch helps with it
+            raise ConfigurationError(told, hint="Launch it again from its sources.") from None
 
     async def _make(self, what: str, lines: list[str], python: str, *, strict: bool) -> Interpreter:
         import asyncio
