@@ -203,3 +203,22 @@ class TestReadsFilesWhole(Broken):
         def put_file(self, path, name=""):
             blob = super().put_file(path, name)
             return replace(self.put_bytes(Path(path).read_bytes()), name=blob.name)
+
+
+class TestLeavesWhatItHasBegun(Broken):
+    """The folder that it has made to fetch into is in its way when what is asked for was not there."""
+
+    __test__ = True
+    caught_by = {"test_what_is_fetched_in_vain_can_be_put_and_fetched"}
+    perhaps = {"test_nobody_sees_a_part_of_what_is_being_put"}
+
+    class Faulty(FileStore):
+        def fetch(self, blob):
+            begun = Path(self._root, "begun", f"{blob.digest}-{blob.layout}")
+            if begun.exists():
+                raise FileExistsError(begun)
+            try:
+                return super().fetch(blob)
+            except FileNotFoundError:
+                begun.mkdir(parents=True)
+                raise
