@@ -155,6 +155,7 @@ class TestReportsWhatIsNoOutcome(InLoop):
         "test_ids_are_only_names",
         "test_many_attempts_at_once_all_end",
         "test_nothing_is_left_open_by_one_kernel_after_another",
+        "test_it_keeps_nothing_large_of_what_has_ended",
         "test_an_attempt_begins_with_the_checkpoint_of_the_one_before",
         "test_a_node_that_recovers_another_begins_with_a_copy_of_its_checkpoint",
         "test_whatever_is_called_in_whatever_order_each_attempt_has_one_fate",
@@ -220,6 +221,16 @@ class TestLeavesFilesOpen(InLoop):
             await super().start(sink)
             for _ in range(2):
                 os.open("/dev/null", os.O_RDONLY)
+
+
+class TestKeepsWhatHasEnded(InLoop):
+    __test__ = True
+    caught_by = {"test_it_keeps_nothing_large_of_what_has_ended"}
+
+    class Faulty(Waiting):
+        async def submit(self, request):
+            self.kept = [*getattr(self, "kept", ()), os.urandom(400_000)]
+            await super().submit(request)
 
 
 class TestGoesOnAfterClose(InLoop):

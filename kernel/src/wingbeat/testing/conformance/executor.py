@@ -14,7 +14,9 @@ What an executor cannot do it says in its `Capabilities`; the tests of that are 
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,6 +37,9 @@ ONE, OTHER = "e/n/0", "e/other/0"
 CANARY = "canary-7d02f1-in-a-secret"
 FIRST = 4
 """So many attempts show how long one takes."""
+LEAK_ATTEMPTS = 4
+LEAK_BYTES_MAX = 50_000
+"""What is kept of an attempt that has ended, at most: its outcome is the kernel's to keep."""
 LOAD_MIN = 20
 """So many are some load, however slow each is."""
 
@@ -347,6 +352,29 @@ class ExecutorContract(AdoptionTests):
                     await stage.run(f"e{life}/n{number}/0")
             counts.append(held())
         await self.closed(counts[1] + 2, counts)
+
+    async def test_it_keeps_nothing_large_of_what_has_ended(self, home: TemporaryHome) -> None:
+        """Bounded: a kernel runs for months; of an attempt that has ended an executor keeps little more than its id."""
+
+        async def grown(stage: Stage, letter: str) -> float:
+            before = tracemalloc.get_traced_memory()[0]
+            await asyncio.gather(*(stage.run(f"e/{letter}{number}/0") for number in range(LEAK_ATTEMPTS)))
+            end = time.monotonic() + self.settle_s
+            while True:
+                gc.collect()
+                each = (tracemalloc.get_traced_memory()[0] - before) / LEAK_ATTEMPTS
+                if each < LEAK_BYTES_MAX or time.monotonic() > end:
+                    return each
+                await asyncio.sleep(0.03)
+
+        async with self.started(home) as stage:
+            tracemalloc.start()
+            try:
+                await grown(stage, "a")  # what is kept once is kept once
+                each = await grown(stage, "b")
+            finally:
+                tracemalloc.stop()
+        assert each < LEAK_BYTES_MAX, f"it keeps {each:,.0f} bytes of each attempt"
 
     # The end
 
