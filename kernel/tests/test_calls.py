@@ -50,6 +50,10 @@ async def leave():
     raise SystemExit(3)
 
 
+async def ends():
+    raise GeneratorExit("early")
+
+
 async def cancels():
     raise asyncio.CancelledError
 
@@ -61,6 +65,12 @@ async def hang():
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     monkeypatch.setattr(calls, "LET_GO_S_MAX", 0.05)
+
+
+async def test_what_is_no_exception_is_told_as_no_answer():
+    with pytest.raises(NoAnswer) as caught:
+        await Calls(Plugin(ends=ends), NAME).ask_within(1.0, "ends")
+    assert why(caught.value) == "GeneratorExit: early"
 
 
 @pytest.mark.parametrize("kind", [Plugin, Own])

@@ -158,7 +158,7 @@ class Calls:
         """What a call of it answers, whatever that is. How long it may take is up to the caller: see `within`.
 
         Raises:
-            NoAnswer: It has cancelled itself, or an earlier one that was cancelled has not ended.
+            NoAnswer: It has cancelled itself, an earlier one that was cancelled has not ended, or what it raises is none of these.
 
             Exception, SystemExit: What it raises.
         """
@@ -176,8 +176,10 @@ class Calls:
         if asked.cancelled():
             raise NoAnswer("it has cancelled the call itself")
         answer, left = asked.result()
-        if left is not None:
+        if isinstance(left, SystemExit):
             raise left
+        if left is not None:
+            raise NoAnswer(why(left)) from left
         return answer
 
     async def ask_within(self, seconds: float, call: str, *args: Any, **named: Any) -> Any:
@@ -202,10 +204,14 @@ class Calls:
         await self.quiet()
         await self.ask_within(seconds, "close")
 
-    async def _answer(self, call: str, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, SystemExit | None]:
+    async def _answer(
+        self, call: str, args: tuple[Any, ...], named: dict[str, Any]
+    ) -> tuple[Any, BaseException | None]:
         try:
             return await getattr(self.plugin, call)(*args, **named), None
-        except SystemExit as error:  # which in a task of its own would end the loop
+        except (Exception, asyncio.CancelledError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001  # `SystemExit` would end the loop, and others whoever has called
             return None, error
 
     async def _leave(self, asked: asyncio.Task[Any], call: str) -> None:

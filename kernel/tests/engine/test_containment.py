@@ -157,10 +157,15 @@ def strike():
     raise RuntimeError("on strike")
 
 
+def cancel():
+    raise asyncio.CancelledError("mine")
+
+
 INCAPABLE = [
     (lambda: {"adopts": True}, "its capabilities are a dict"),
     (leave, "it cannot say what it can do: SystemExit: 3"),
     (strike, "it cannot say what it can do: RuntimeError: on strike"),
+    (cancel, "it cannot say what it can do: CancelledError: mine"),
 ]
 
 
@@ -644,19 +649,23 @@ async def test_a_catalog_that_cancels_itself_has_failed_and_ends_nothing(bench, 
     assert "it has cancelled the call itself" in told
 
 
-async def test_an_observer_that_cancels_itself_is_named_and_told_what_comes_next(bench, caplog):
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [(asyncio.CancelledError(), "it has cancelled the call itself"), (GeneratorExit("early"), "GeneratorExit: early")],
+)
+async def test_an_observer_that_cancels_itself_is_named_and_told_what_comes_next(bench, caplog, error, why):
     told = []
 
     class Cancels(Observer):
         async def observe(self, events):
             told.append(events)
             if len(told) == 1:
-                raise asyncio.CancelledError
+                raise error
 
     bench.observers = [Cancels()]
     async with bench.engine() as engine:
         await run(engine, bench.request(CACHED))
-    assert "The observer '0' failed and misses events: it has cancelled the call itself" in caplog.text
+    assert f"The observer '0' failed and misses events: {why}" in caplog.text
     assert len(told) > 1
 
 

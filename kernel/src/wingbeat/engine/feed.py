@@ -13,6 +13,7 @@ from wingbeat.contracts.observer import MISSED, Observer, Propagates, Published
 from wingbeat.engine.again import told_again
 from wingbeat.engine.circuit import Circuit, LeftAlone
 from wingbeat.engine.live import Live
+from wingbeat.runtime.plugged import is_theirs
 
 QUEUE_MAX = 1000
 """Batches that an observer or reader may be behind."""
@@ -46,7 +47,9 @@ class _Told:
             if all(type(name) is type(value) is str for name, value in found.items()):
                 return found
             error = f"{found!r} are no environment variables"
-        except (Exception, SystemExit) as raised:  # noqa: BLE001  # it may raise anything, and no attempt fails for that
+        except BaseException as raised:  # it may raise anything, and no attempt fails for that
+            if not is_theirs(raised):
+                raise
             error = f"{type(raised).__name__}: {raised}"
         if not self._warned:
             _log.warning("%s gives attempts nothing: %s", self.circuit.name, error)

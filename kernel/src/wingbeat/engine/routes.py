@@ -15,6 +15,7 @@ from wingbeat.contracts.secrets import SecretUnavailable, SourceRef
 from wingbeat.engine import asked
 from wingbeat.engine.live import Live
 from wingbeat.engine.rules import DEFAULT, LABEL, Rule, executor_of, label_of
+from wingbeat.runtime.plugged import is_theirs
 from wingbeat.runtime.secrets import load_source
 from wingbeat.spec.chosen import pools_of
 from wingbeat.spec.entities import Closure, TaskSpec, WorkflowSpec
@@ -211,7 +212,9 @@ def capabilities(executors: Mapping[str, Executor], default: str) -> tuple[dict[
     for name, executor in executors.items():
         try:
             can: object = executor.capabilities
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # it may raise anything, and harms nobody else
+        except BaseException as error:
+            if not is_theirs(error):
+                raise
             unusable[name] = f"it cannot say what it can do: {type(error).__name__}: {error}"
             continue
         if isinstance(can, Capabilities):
