@@ -129,7 +129,10 @@ class Archive:
         """The phase of an execution that nobody here runs. Raises NotFound, and EngineStopped if it has not ended."""
         phase = ExecutionPhase((await self._settled(await self.record(execution))).phase)
         if not phase.terminal:
-            raise EngineStopped(f"Another kernel runs the execution {execution!r}.")
+            raise EngineStopped(
+                f"Another kernel runs the execution {execution!r}.",
+                hint="If there is none, its journal has lost what was appended: 'wingbeat plugins check' tests journals.",
+            )
         return phase
 
     async def closure(self, execution: str) -> Closure:

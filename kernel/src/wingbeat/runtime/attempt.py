@@ -178,7 +178,7 @@ def _attempt(job: Job, inputs: bytes, spare: str, control: int) -> int:
     place = here.enter(
         here.Here(job.id, job.task, job.shown, io, deck_bytes_max=job.deck_bytes_max, shared=shared, number=number)
     )
-    plugged.end_by(lambda outcome: _end(job, place, outcome), job.run_s)
+    plugged.end_by(lambda outcome: _end(job, place, outcome), job.run_s, folder=job.own)
     outcome: object
     try:
         if job.secrets:

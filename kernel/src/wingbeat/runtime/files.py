@@ -10,7 +10,8 @@ page.
 
 Of an attempt of several processes (`wingbeat.runtime.gang`), ``gang`` says what became of each, and each has a folder
 ``members/ROLE-INDEX`` with its outcome, ``work/`` and ``scratch/``, and (all but the first, which stands for the attempt)
-``log`` and whatever its code makes.
+``log`` and whatever its code makes. ``calling`` is there while a plugin is called, and says which, for a process that ends in
+there.
 """
 
 # few system calls for each attempt; descriptors, not paths, are what is handled here
@@ -35,6 +36,7 @@ SCRATCH = "scratch"
 CHECKPOINT = "checkpoint"
 REPORT = "report"
 DECK = "deck.html"
+CALLING = "calling"
 GANG = "gang"
 MEMBERS = "members"
 

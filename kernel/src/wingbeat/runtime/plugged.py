@@ -15,10 +15,11 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, NamedTuple
 
 from wingbeat.base.errors import PluginFailed
+from wingbeat.runtime import files
 from wingbeat.types.registry import set_within
 
 SECRET_S_MAX = 60.0
@@ -69,22 +70,41 @@ class _Attempt(NamedTuple):
     end: _End
     run_s: float
     until: float
+    folder: str
+    calls: list[_Deadline]
+
+    def note(self) -> None:
+        """Say which plugin is called now, if one is, for whoever finds that this process has ended in there."""
+        path = f"{self.folder}/{files.CALLING}"
+        with suppress(OSError):
+            if not self.calls:
+                os.unlink(path)
+                return
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+            try:
+                os.write(fd, self.calls[-1].told.encode(errors="replace"))
+            finally:
+                os.close(fd)
 
 
 _attempt: _Attempt | None = None
 """The attempt whose process this is, or was forked from."""
 
 
-def end_by(end: _End, run_s: float | None = None) -> None:
+def end_by(end: _End, run_s: float | None = None, *, folder: str) -> None:
     """Have this process, which is an attempt's, be ended by `end` when a call takes too long: it is given what the attempt has
     come to, an error or what its function gave.
 
     Args:
         run_s: The task's timeout. A call that takes most of it is ended before it is over, as the timeout would name nobody.
+
+        folder: That of the attempt, where it is written which plugin is called.
     """
     global _attempt  # noqa: PLW0603  # a process is one attempt's
     run_s = math.inf if run_s is None else run_s
-    _attempt = _Attempt(os.getpid(), end, run_s, time.monotonic() + run_s - min(MARGIN_S, run_s / 4))
+    _attempt = _Attempt(
+        os.getpid(), end, run_s, time.monotonic() + run_s - min(MARGIN_S, run_s / 4), folder=folder, calls=[]
+    )
     set_within(_imported)
 
 
@@ -178,7 +198,11 @@ class _Deadline(AbstractContextManager[None]):
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> None:
-        if _attempt is not None and _attempt.pid == os.getpid() and self._seconds < math.inf:
+        if _attempt is None or _attempt.pid != os.getpid():
+            return
+        _attempt.calls.append(self)
+        _attempt.note()
+        if self._seconds < math.inf:
             self._thread = threading.Thread(target=self._wait, args=(_attempt.end,), name="deadline", daemon=True)
             self._thread.start()
 
@@ -187,6 +211,14 @@ class _Deadline(AbstractContextManager[None]):
             with self._ending:  # held for good by who ends the process
                 self._answered.set()
             self._thread.join()
+        if _attempt is not None and self in _attempt.calls and _attempt.pid == os.getpid():
+            _attempt.calls.remove(self)
+            _attempt.note()
+
+    @property
+    def told(self) -> str:
+        """Which call it is, for people: ``The wrapper 'spark' (acme.spark:Session) failed (enter)``."""
+        return f"{self._plugin.told} ({self._plugin.target}) failed ({self._call})"
 
     def _wait(self, end: _End) -> None:
         if self._answered.wait(self._seconds):

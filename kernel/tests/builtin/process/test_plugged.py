@@ -84,6 +84,25 @@ async def test_a_wrapper_that_does_not_do_what_it_should_is_named(wrapped, enter
     assert "raise" not in enter or 'File "acme_w.py", line 8, in enter' in outcome.error.trace
 
 
+@pytest.mark.parametrize(
+    ("enter", "how"),
+    [
+        ("import os; os._exit(3)", "exited with code 3"),
+        ("import os; os._exit(0)", "exited with code 0"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "was killed by SIGSEGV"),
+    ],
+)
+async def test_a_wrapper_that_ends_the_process_is_named(wrapped, enter, how):
+    named = "The wrapper 'acme' (acme_w:Wrapper) failed (enter)"
+    assert told(await wrapped(enter)) == f"{named}: the attempt's process {how} in this call"
+
+
+async def test_a_function_that_ends_the_process_is_no_plugins_failure(wrapped, world):
+    outcome = await wrapped(body="import os; os._exit(3)")
+    assert (outcome.error.code, outcome.error.kind) == ("Exited", ErrorKind.USER)
+    assert not (world.attempt("x1/n0/0") / "calling").exists()
+
+
 async def test_a_wrapper_that_hangs_is_ended_and_told_where(wrapped):
     outcome = await wrapped("exec('try:\\n while True: time.sleep(1)\\nexcept BaseException: pass')")
     assert told(outcome) == f"{NAMED}it did not answer within 0.2 s"
@@ -144,6 +163,7 @@ register("acme_t.Value", BlobType("acme"), "acme_t:Handler")
         ("read", "raise ValueError('damaged')", "ValueError: damaged"),
         ("read", "time.sleep(60)", "it did not answer within 0.2 s"),
         ("write", "raise asyncio.CancelledError('mine')", "CancelledError: mine"),
+        ("write", "import os; os._exit(0)", "the attempt's process exited with code 0 in this call"),
         ("read", "raise KeyboardInterrupt", "KeyboardInterrupt: "),
     ],
 )

@@ -75,6 +75,10 @@ def _without_outcome(directory: str, end: Exit | None, memory_bytes: int | None)
             "(the machine was restarted, or both were killed).",
             ErrorKind.SYSTEM,
         )
+    calling = _calling(directory)
+    if calling and (end.signal in CRASHES or (not end.signal and end.exit_code != BROKEN)):
+        how = f"was killed by {end.signal}" if end.signal else f"exited with code {end.exit_code}"
+        return ErrorInfo("PluginFailed", f"{calling}: the attempt's process {how} in this call", ErrorKind.SYSTEM)
     if end.signal:
         return _by_signal(end, memory_bytes)
     if end.exit_code == BROKEN:
@@ -85,6 +89,14 @@ def _without_outcome(directory: str, end: Exit | None, memory_bytes: int | None)
         f"The task's process exited with code {end.exit_code} before its function returned; "
         "user code must not end the process (os._exit, or a library that does).",
     )
+
+
+def _calling(directory: str) -> str:
+    """Which plugin the attempt's process has called when it ended; empty if none."""
+    try:
+        return (files.read_file(directory, files.CALLING, bytes_max=2**12) or b"").decode(errors="replace")
+    except ValueError:
+        return ""
 
 
 def _by_signal(end: Exit, memory_bytes: int | None) -> ErrorInfo:
