@@ -165,6 +165,11 @@ def deadline(plugin: Plugin, asked: Any, call: str, seconds: float) -> AbstractC
     )
 
 
+def noted(plugin: Plugin, call: str) -> AbstractContextManager[None]:
+    """Around a call that comes to an end by who makes it: an attempt's process that ends within it has ended in that call."""
+    return nullcontext() if plugin.target.partition(".")[0] in OWN else _Deadline(plugin, call, math.inf, None)
+
+
 def _imported(told: str, target: str, make: Callable[[], Any]) -> Any:
     """What is imported of a plugin, in time; see `wingbeat.types.registry.imported`. What it raises is its own."""
     if target.partition(".")[0] in OWN:

@@ -17,7 +17,7 @@ from wingbeat.contracts.secrets import URL, SecretSource, SecretUnavailable, Sou
 from wingbeat.runtime.errors import AttemptInputError
 from wingbeat.runtime.files import write_all
 from wingbeat.runtime.mask import MASKED_CHARS_MIN, Mask, forms
-from wingbeat.runtime.plugged import SECRET_S_MAX, Plugin, is_theirs, patience_of
+from wingbeat.runtime.plugged import SECRET_S_MAX, Plugin, is_theirs, noted, patience_of
 from wingbeat.spec.secrets import ENDPOINT, TOKEN, SecretSpec
 
 CERTAIN_CHARS = 16
@@ -71,7 +71,10 @@ class Secrets:
         """
         if source is None:
             raise ConfigurationError(f"Task {self._task} has secrets, but its executor was given no source of them.")
-        failed = [self._ask(asked, names) for asked, names in _questions(specs, source)]
+        failed = []
+        for asked, names in _questions(specs, source):
+            with noted(Plugin(f"The source of secrets {asked.name!r}", asked.target), "get"):
+                failed.append(self._ask(asked, names))
         for error in failed:
             if error is not None:
                 raise self._masked(error) from None  # what it was made from may hold the value, which nobody can mask

@@ -1,12 +1,15 @@
 """Plugins inside an attempt's process: one that raises, hangs or answers wrongly is named, and fails the attempt by the system."""
 
 import pytest
+from msgspec.structs import replace
 
 from wingbeat.base.errors import ErrorKind
 from wingbeat.contracts.executor import Failed
+from wingbeat.contracts.secrets import SourceRef
 from wingbeat.contracts.storage import StorageRef
 from wingbeat.spec.entities import TimeoutSpec, WrapperSpec
 from wingbeat.spec.literal import Inline
+from wingbeat.spec.secrets import SecretSpec
 
 pytestmark = pytest.mark.anyio
 
@@ -95,6 +98,15 @@ async def test_a_wrapper_that_does_not_do_what_it_should_is_named(wrapped, enter
 async def test_a_wrapper_that_ends_the_process_is_named(wrapped, enter, how):
     named = "The wrapper 'acme' (acme_w:Wrapper) failed (enter)"
     assert told(await wrapped(enter)) == f"{named}: the attempt's process {how} in this call"
+
+
+async def test_a_source_of_secrets_that_ends_the_process_is_named(world):
+    world.module("acme_v", "import os\nclass Vault:\n    def get(self, name): os._exit(3)\n")
+    world.module("m", "def f() -> int:\n    return 1\n")
+    request = world.request("m:f", secrets=(SecretSpec("db/password"),))
+    outcome = await world.run(replace(request, secrets=SourceRef("vault", "acme_v:Vault")))
+    named = "The source of secrets 'vault' (acme_v:Vault) failed (get)"
+    assert told(outcome) == f"{named}: the attempt's process exited with code 3 in this call"
 
 
 async def test_a_function_that_ends_the_process_is_no_plugins_failure(wrapped, world):
