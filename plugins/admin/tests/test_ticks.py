@@ -12,7 +12,7 @@ from wingbeat.base.errors import InputError
 from wingbeat.spec.identity import Name
 from wingbeat.spec.ticks import check_schedule, ticks
 from wingbeat.spec.triggers import CronSpec, RateSpec, ScheduleSpec
-from wingbeat_admin.local.ticks import MISSED_S, TICKS_MAX, decided, jitter_s, moment
+from wingbeat_admin.local.ticks import MISSED_S, TICKS_MAX, decided, jitter_s, moment, within
 
 TEN = ScheduleSpec(CronSpec("*/10 * * * *"))
 PLAN = Name("eta", "production", "plan")
@@ -37,6 +37,16 @@ def test_clocks_that_change():
     assert shown(islice(ticks(night, at("2026-03-28T12:00")), 2)) == ["29 01:00", "30 00:30"]
     assert shown(islice(ticks(night, at("2026-10-24T12:00")), 2)) == ["25 00:30", "26 01:30"]
     assert moment(ScheduleSpec(night), at("2026-03-30T00:30")).isoformat() == "2026-03-30T02:30:00+02:00"
+
+
+@pytest.mark.parametrize("catch_up", ["none", "last", "all"])
+def test_in_the_second_pass_a_tick_of_the_first_is_over(catch_up):
+    schedule = ScheduleSpec(CronSpec("30 1 * * *", "America/New_York"), catch_up=catch_up)
+    due, second = at("2026-11-01T05:30"), at("2026-11-01T06:05")
+    found = decided(schedule, due, second)
+    assert shown(found.ticks) == ([] if catch_up == "none" else ["01 05:30"])
+    assert shown([found.next]) == ["02 06:30"]
+    assert list(within(schedule.when, due, found.next)) == [due], "and a backfill has the same ones"
 
 
 @pytest.mark.parametrize(

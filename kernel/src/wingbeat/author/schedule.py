@@ -57,7 +57,7 @@ class Cron(Schedule):
     Args:
         expression: Minute, hour, day of the month, month, day of the week: ``"0 3 * * MON"``. When clocks change it does as cron on
             Debian: what would fall into the hour that is left out runs right after it, and what falls into the one that comes
-            twice runs once.
+            twice runs once, at its first pass. With a ``*`` for minutes or hours it runs as often as the clock shows it.
 
         timezone: A name of the IANA database, as ``"America/Los_Angeles"``.
 

@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 from itertools import count, dropwhile, islice, takewhile
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim
 from msgspec import Struct
 
 from wingbeat.spec.identity import Name
-from wingbeat.spec.ticks import ticks
+from wingbeat.spec.ticks import newest, ticks
 from wingbeat.spec.triggers import CronSpec, RateSpec, ScheduleSpec
 
 MISSED_S = 60.0
@@ -66,20 +65,8 @@ def decided(schedule: ScheduleSpec, due: float, now: float) -> Decision:
 def _last(schedule: ScheduleSpec, begin: float, now: float) -> Decision:
     """The newest of those that have passed."""
     following = next(ticks(schedule.when, now), None)
-    newest = _newest(schedule.when, now)
-    return Decision([newest] if newest is not None and newest >= begin else [], following)
-
-
-def _newest(when: CronSpec | RateSpec, now: float) -> float | None:
-    if isinstance(when, RateSpec):
-        return math.floor(now / when.seconds) * when.seconds
-    # Backwards from the next minute, so that this one is among them.
-    found = next(
-        CronSim(when.expression, datetime.fromtimestamp(now + 60, ZoneInfo(when.timezone)), reverse=True), None
-    )
-    while found is not None and found.timestamp() > now:
-        found = next(CronSim(when.expression, found, reverse=True), None)
-    return None if found is None else found.timestamp()
+    last = newest(schedule.when, now)
+    return Decision([last] if last is not None and last >= begin else [], following)
 
 
 def jitter_s(schedule: ScheduleSpec, plan: Name, tick: float) -> float:
