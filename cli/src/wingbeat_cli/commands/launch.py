@@ -43,7 +43,7 @@ def command(ctx: click.Context, /, reference: str, arguments: tuple[str, ...], *
 
 
 async def _launch(kernel: Kernel, ctx: click.Context, reference: str, arguments: tuple[str, ...]) -> int:
-    from wingbeat.contracts.admin import Launch
+    from wingbeat.contracts.admin import ENTITY_LABEL, Launch
     from wingbeat_cli.follow import left
     from wingbeat_cli.options import given
 
@@ -54,14 +54,18 @@ async def _launch(kernel: Kernel, ctx: click.Context, reference: str, arguments:
         inputs = given(inner, _asked_for(entity))
         asked = _asked(ctx, inner)
     wires = kernel.wires(entity.interface, inputs)
-    reply = await admin.launch(Launch(entity.id, wires, asked["name"], _labels(asked["labels"], ctx)))
+    # As it was written: so the same again, under the same name, is known also when there is a newer version.
+    reply = await admin.launch(Launch(reference, wires, asked["name"], _labels(asked["labels"], ctx)))
     if asked["wait"]:
         from wingbeat_cli.follow import follow
 
         note = "" if reply.created else f"execution {reply.id} is there already"
         execution = await kernel.get(reply.id)
         return await follow(kernel, execution, asked["output"], note=note, again=bool(asked["name"]))
-    told = {"id": reply.id, "entity": entity.id, "created": reply.created}
+    of = entity.id
+    if not reply.created:  # which may have been of another version
+        of = (await kernel.engine.describe(reply.id, nodes=False)).labels.get(ENTITY_LABEL, of)
+    told = {"id": reply.id, "entity": of, "created": reply.created}
     return left(kernel, told, asked["output"])
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wingbeat.base.units import counted, format_duration, format_size
+from wingbeat.contracts.admin import REQUEST_LABEL
 from wingbeat.contracts.places import SETTINGS_LABEL
 from wingbeat.spec.phase import CacheStatus
 from wingbeat.types.text import choices
@@ -164,7 +165,12 @@ def describe(
         ("created", moment(view.created_at)),
         ("ended", moment(view.ended_at)),
         ("took", duration(view.began_at, view.ended_at)),
-        ("labels", ", ".join(f"{key}={value}" for key, value in view.labels.items() if key != SETTINGS_LABEL)),
+        (
+            "labels",
+            ", ".join(
+                f"{key}={value}" for key, value in view.labels.items() if key not in (SETTINGS_LABEL, REQUEST_LABEL)
+            ),
+        ),
     ]
     lines = columns([(name, value) for name, value in facts if value], colour=colour)
     lines += _section("settings", columns(_settings(view), colour=colour))

@@ -33,6 +33,8 @@ CAUSE_LABEL = "wingbeat/cause"
 """Label of an execution that a trigger has launched: the execution that fired it, or ``tick`` and when it was due."""
 BY_LABEL = "wingbeat/by"
 """Label of an execution: the principal that has launched it, where principals have to prove who they are."""
+REQUEST_LABEL = "wingbeat/request"
+"""Label of an execution that was launched under a name: a digest of what was sent, by which the same again is known."""
 PAGE_MAX = 1000
 
 
@@ -139,7 +141,8 @@ class Launch(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
 
         inputs: Wire values, by name; what has a default may be left out.
 
-        name: The execution's id; makes the launch idempotent. Empty: one is made.
+        name: The execution's id; makes the launch idempotent. The same again, as it is written, is the same launch; an admin that
+            knows it by `REQUEST_LABEL` says so also where it would come to a newer version, or newer artifacts. Empty: one is made.
 
         labels: For finding it.
     """

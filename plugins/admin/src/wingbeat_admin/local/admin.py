@@ -24,6 +24,7 @@ from wingbeat.calls import Calls
 from wingbeat.contracts.admin import (
     BY_LABEL,
     PAGE_MAX,
+    REQUEST_LABEL,
     Definition,
     Entity,
     EntityPage,
@@ -69,7 +70,7 @@ from wingbeat_admin.local.access import LocalAccess
 from wingbeat_admin.local.firing import below_others, kickoff
 from wingbeat_admin.local.follower import Follower
 from wingbeat_admin.local.inputs import are_small, literals_of
-from wingbeat_admin.local.launching import repeated, requested
+from wingbeat_admin.local.launching import repeated, requested, sent, there
 from wingbeat_admin.local.places import LocalPlaces
 from wingbeat_admin.local.quotas import check_versions
 from wingbeat_admin.local.ranges import check_range, ids_of, ticks_in
@@ -296,20 +297,33 @@ class LocalAdmin:
     async def launch(self, launch: Launch, *, by: str = "") -> LaunchReply:
         """See `Admin.launch`."""
         check_labels(launch.labels)
+        small = are_small(launch.inputs)  # which is soon done: a thread would cost more
+        asked = ""
+        if launch.name:
+            asked = sent(launch) if small else await asyncio.to_thread(sent, launch)
+            if (found := await there(self._engine, launch.name, asked)) is not None:
+                return found
         id, definition = await self._resolved(launch.entity)
-        if are_small(launch.inputs):  # which is soon done: a thread would cost more
+        if small:
             given = literals_of(definition, launch.inputs, self._storage, str(id))
         else:
             given = await asyncio.to_thread(literals_of, definition, launch.inputs, self._storage, str(id))
         if self._follower is None:
             raise ConfigurationError("The admin is not open.")
         inputs, uses = await self._follower.completed(definition, given, {}, str(id))
-        labels = {**launch.labels, BY_LABEL: by} if by else launch.labels
+        ours = {BY_LABEL: by, REQUEST_LABEL: asked}
+        labels = {**launch.labels, **{name: value for name, value in ours.items() if value}}
         return await self.run(id, definition, inputs, uses, launch.name or short_id(os.urandom(16)), labels=labels)
 
     async def relaunch(self, relaunch: Relaunch, *, by: str = "") -> LaunchReply:
         """See `Relaunching.relaunch`."""
-        return await self._launch(await self._repeated(relaunch, by))
+        asked = sent(relaunch) if relaunch.name else ""
+        if asked and (found := await there(self._engine, relaunch.name, asked)) is not None:
+            return found
+        request = await self._repeated(relaunch, by)
+        if asked:
+            request = replace(request, labels={**request.labels, REQUEST_LABEL: asked})
+        return await self._launch(request)
 
     async def recovery(self, relaunch: Relaunch) -> RecoveryPlan:
         """See `Relaunching.recovery`."""

@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 from msgspec.structs import replace
 
-from wingbeat.base.errors import InputError
+from wingbeat.base.errors import InputError, JournalDamaged, NotFound
 from wingbeat.base.ids import digest, short_id
-from wingbeat.contracts.admin import BY_LABEL, CAUSE_LABEL, ENTITY_LABEL, Definition
+from wingbeat.contracts.admin import BY_LABEL, CAUSE_LABEL, ENTITY_LABEL, REQUEST_LABEL, Definition, Launch
 from wingbeat.contracts.artifacts import USES_LABEL
-from wingbeat.contracts.engine import POOL_LABEL, Engine, ExecutionView, LaunchRequest
+from wingbeat.contracts.engine import POOL_LABEL, Engine, ExecutionView, LaunchReply, LaunchRequest
 from wingbeat.contracts.relaunch import Relaunch
 from wingbeat.contracts.retention import RETENTION_LABEL
 from wingbeat.spec.codec import canonical
@@ -27,6 +27,22 @@ _SAME = frozenset({ENTITY_LABEL, POOL_LABEL, RETENTION_LABEL, USES_LABEL})
 """Labels of ours that hold for what runs the same on the same."""
 Resolve = Callable[[str], Awaitable[tuple[Identity, Definition]]]
 Complete = Callable[[Definition, Literals, dict[str, str], str], Awaitable[tuple[Literals, dict[str, str]]]]
+
+
+def sent(launch: Launch | Relaunch) -> str:
+    """A digest of what was asked for, as it was written: what it comes to may be something else each day."""
+    if isinstance(launch, Launch):
+        return digest(canonical([launch.entity, launch.inputs]))
+    return digest(canonical([launch.execution, launch.entity, launch.recover]))
+
+
+async def there(engine: Engine, name: str, sent: str) -> LaunchReply | None:
+    """The execution of this name, if the same request has launched it."""
+    try:
+        view = await engine.describe(name, nodes=False)
+    except (JournalDamaged, NotFound):
+        return None
+    return LaunchReply(view.id, created=False) if view.labels.get(REQUEST_LABEL) == sent else None
 
 
 def requested(
