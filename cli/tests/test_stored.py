@@ -15,7 +15,10 @@ from wingbeat.types.model import EnumType, UnionType
 from wingbeat_cli.stored import Stored, stored, stored_conditions, stored_keys
 
 CITY, INT, BOOL = EnumType("City", ("SF", "LosAngeles")), Simple("int"), Simple("bool")
-INTERFACE = Interface((Variable("city", CITY), Variable("n", INT), Variable("dry", BOOL)), (Variable("o0", CITY),))
+INTERFACE = Interface(
+    (Variable("city", CITY), Variable("n", INT), Variable("dry", BOOL), Variable("d", Simple("timedelta"))),
+    (Variable("o0", CITY),),
+)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +34,11 @@ INTERFACE = Interface((Variable("city", CITY), Variable("n", INT), Variable("dry
         ("maybe", BOOL, Stored("maybe", "x is true or false")),
         ("SF", Simple("str"), Stored("SF")),
         ("1", INT, Stored("1")),
+        ("9h", Simple("timedelta"), Stored("PT9H")),
+        ("-90s", UnionType((Simple("timedelta"), Simple("none"))), Stored("-PT1M30S")),
+        ("PT9H", Simple("timedelta"), Stored("PT9H")),
+        ("2026-03-29", Simple("datetime"), Stored("2026-03-29")),
+        ("soon", Simple("timedelta"), Stored("soon", "x: expected a duration as 90s or 1h30m, got 'soon'")),
     ],
 )
 def test_a_value_is_asked_by_as_it_is_kept(text, kind, expected):
@@ -63,6 +71,7 @@ class Admin:
         ("maps/production/build", ["inputs.city=sf", "inputs.dry!=no"], ["inputs.city=SF", "inputs.dry!=false"]),
         ("maps/production/build", ["outputs.o0 = losangeles"], ["outputs.o0=LosAngeles"]),
         ("maps/production/build", ["inputs.city>sf", "inputs.other=sf"], ["inputs.city>sf", "inputs.other=sf"]),
+        ("maps/production/build", ["inputs.d>9h", "inputs.d=10m"], ["inputs.d>PT9H", "inputs.d=PT10M"]),
         ("maps/production/gone", ["inputs.city=sf"], ["inputs.city=sf"]),
         ("", ["inputs.city=sf"], ["inputs.city=sf"]),
     ],

@@ -29,7 +29,8 @@ class Stored(NamedTuple):
 
 
 def stored(name: str, text: str, kind: LiteralType) -> Stored:
-    """A value of an option, as it is kept: of an enum the name of a member, of a truth value ``true`` or ``false``."""
+    """A value of an option, as it is kept: of an enum the name of a member, of a truth value ``true`` or ``false``, of a
+    duration and a moment ISO 8601."""
     from wingbeat.types.model import EnumType
     from wingbeat_cli.values import is_bool, parse, unwrapped
 
@@ -43,7 +44,29 @@ def stored(name: str, text: str, kind: LiteralType) -> Stored:
         with contextlib.suppress(ValueError):
             return Stored("true" if parse(text, inner) else "false")
         return Stored(text, f"{name} is true or false")
+    if _is_time(inner):
+        return _time(name, text, inner)
     return Stored(text)
+
+
+def _is_time(kind: LiteralType) -> bool:
+    from wingbeat.types.model import Simple
+    from wingbeat_cli.values import unwrapped
+
+    return unwrapped(kind)[0] in (Simple("datetime"), Simple("timedelta"))
+
+
+def _time(name: str, text: str, kind: LiteralType) -> Stored:
+    from datetime import timedelta
+
+    from wingbeat.types.times import format_timedelta
+    from wingbeat_cli.values import parse
+
+    try:
+        found = parse(text, kind)
+        return Stored(found if isinstance(found, str) else format_timedelta(timedelta(seconds=found)))
+    except (ValueError, OverflowError) as error:
+        return Stored(text, f"{name}: {error}")
 
 
 async def stored_conditions(admin: Admin, entity: str, given: Sequence[str]) -> list[Stored]:
@@ -61,7 +84,7 @@ async def stored_conditions(admin: Admin, entity: str, given: Sequence[str]) -> 
     for each in given:
         condition = parse_value_filter(each)
         variable: Variable | None = getattr(interface, condition.side.removesuffix("s"))(condition.name)
-        if variable is None or condition.operator not in ("=", "!="):
+        if variable is None or (condition.operator not in ("=", "!=") and not _is_time(variable.type)):
             found.append(Stored(each))
             continue
         name = f"{condition.side}.{condition.name}"

@@ -10,7 +10,7 @@ from wingbeat.base.errors import InputError, NotFound
 from wingbeat.contracts.admin import BY_LABEL, ENTITY_LABEL, EntityQuery, ExecutionQuery
 from wingbeat.contracts.engine import Change, Summary
 from wingbeat.spec.phase import ExecutionPhase
-from wingbeat_admin.local import schema, selecting, sorting
+from wingbeat_admin.local import history, schema, selecting, sorting
 from wingbeat_admin.local.history import Values
 from wingbeat_admin.local.schema import open_file
 from wingbeat_admin.local.store import Store
@@ -170,6 +170,57 @@ def test_what_is_equal_goes_by_launch(store, monkeypatch, sort, query, most):
     ids = [f"e{number}" for number in range(5)]
     assert listed(store, sort, **query) == ids
     assert listed(store, f"-{sort}", **query) == ids[::-1]
+
+
+SPANS = {"e0": "PT9H", "e1": "PT10M", "e2": "P1D", "e3": "-PT1M", "e4": "sf"}
+MOMENTS = {
+    "e0": "2026-03-29T05:00:00+02:00[Europe/Berlin]", "e1": "2026-03-28T23:30:00-05:00", "e2": "2026-10-25T02:30:00+01:00",
+    "e3": "2026-03-29T02:59:59+00:00", "e4": "-",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "condition", "expected"),
+    [
+        (SPANS, "", ["e3", "e1", "e0", "e2", "e4"]),
+        (SPANS, "inputs.n>PT9H", ["e2"]),
+        (SPANS, "inputs.n>=PT540M", ["e0", "e2"]),
+        (SPANS, "inputs.n=PT600S", ["e1"]),
+        (SPANS, "inputs.n!=PT600S", ["e3", "e0", "e2", "e4"]),
+        (SPANS, "inputs.n<0", ["e3"]),
+        (SPANS, "inputs.n>9h", ["e4"]),
+        (SPANS, "inputs.n<9h", []),
+        (MOMENTS, "", ["e3", "e0", "e1", "e2", "e4"]),
+        (MOMENTS, "inputs.n=2026-03-29T03:00Z", ["e0"]),
+        (MOMENTS, "inputs.n>=2026-03-29T03:00Z", ["e0", "e1", "e2"]),
+        (MOMENTS, "inputs.n>=2026-03-30", ["e2"]),
+    ],
+)
+@pytest.mark.parametrize("few", [0, 1000])
+def test_moments_and_durations_are_compared_as_such(store, monkeypatch, given, condition, expected, few):
+    monkeypatch.setattr(selecting, "FEW", few)
+    note(store, *(execution(number) for number in range(5)))
+    values(store, **given)
+    more = {"values": (condition,)} if condition else {}
+    assert listed(store, "inputs.n", **more) == expected
+    assert sorted(listed(store, "created_at", **more)) == sorted(expected)
+
+
+def test_moments_and_durations_of_a_file_of_before_are_compared_as_such(tmp_path, monkeypatch):
+    before = schema._STEPS[: schema._STEPS.index(history.TIMES)]
+    with monkeypatch.context() as older:
+        older.setattr(schema, "_STEPS", before)
+        older.setattr(schema, "FORMAT", len(before))
+        older.setattr(history, "number_of", lambda text: None)
+        store = Store(open_file(tmp_path / "admin.sqlite"))
+        note(store, *(execution(number) for number in range(5)))
+        values(store, **SPANS)
+        assert listed(store, "inputs.n", values=("inputs.n>PT9H",)) == []
+        store.close()
+    store = Store(open_file(tmp_path / "admin.sqlite"))
+    assert listed(store, "inputs.n") == ["e3", "e1", "e0", "e2", "e4"]
+    assert listed(store, "inputs.n", values=("inputs.n>PT9H",)) == ["e2"]
+    store.close()
 
 
 @pytest.mark.parametrize("sort", [each for each in SORTS if each != "created_at"])

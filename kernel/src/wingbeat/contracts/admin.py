@@ -190,6 +190,7 @@ class ExecutionQuery(Struct, frozen=True, omit_defaults=True):
 
         values: Conditions on inputs and outputs: ``inputs.city=sf``, ``outputs.o0>=0.5`` (`wingbeat.spec.valuefilter`). Texts of up
             to 255 characters, numbers, truth values and what is written as a text are looked for; outputs, once it has ended.
+            Moments and durations, in ISO 8601, are compared as what they are, not as texts.
 
         sort: What they are sorted by, with ``-`` before it the greatest first (`wingbeat.spec.sorts.EXECUTION_SORTS`): when they
             were launched (``created_at``), ``name`` and ``version`` of what they are of, ``workflow`` or ``phase``. Or by what some

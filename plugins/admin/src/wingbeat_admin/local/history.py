@@ -12,7 +12,7 @@ from msgspec import Struct
 from wingbeat.contracts.admin import PAGE_MAX, ExecutionEntry, ExecutionPage, ExecutionQuery
 from wingbeat.spec.literal import Inline, Literals
 from wingbeat.spec.phase import ExecutionPhase
-from wingbeat.spec.valuefilter import TEXT_LENGTH_MAX, ValueFilter
+from wingbeat.spec.valuefilter import TEXT_LENGTH_MAX, number_of
 from wingbeat_admin.local.selecting import Condition, is_gone_along, selected, settled
 from wingbeat_admin.local.sorting import place_of, sorting_of
 
@@ -32,6 +32,12 @@ SCHEMA = """
     """
 """`execution_values` holds labels, and of inputs and outputs what one may ask by; `unread` executions whose values are still to be
 looked at, each with a mark that is another one when it has changed again."""
+
+TIMES = """
+    UPDATE execution_values SET number = number_of(text)
+        WHERE number IS NULL AND (text GLOB '[0-9][0-9][0-9][0-9]-[0-9]*' OR text GLOB 'P*' OR text GLOB '-P*')
+    """
+"""Moments and durations go by numbers, too."""
 
 LABELS = "labels"
 _COLUMNS = "executions.id, workflow, phase, created_at, ended_at, project, domain, entity, cause, labels"
@@ -74,7 +80,7 @@ def _add(db: sqlite3.Connection, execution: str, side: str, texts: Mapping[str, 
     if not texts:
         return
     rows = [
-        (execution, side, name, text, _number(text)) for name, text in texts.items() if len(text) <= TEXT_LENGTH_MAX
+        (execution, side, name, text, number_of(text)) for name, text in texts.items() if len(text) <= TEXT_LENGTH_MAX
     ]
     db.executemany(
         "INSERT OR REPLACE INTO execution_values SELECT number, ?2, ?3, ?4, ?5 FROM executions WHERE id = ?1", rows
@@ -91,10 +97,6 @@ def texts_of(literals: Literals) -> dict[str, str]:
         elif isinstance(value, bool | int | float):
             found[name] = msgspec.json.encode(value).decode()
     return found
-
-
-def _number(text: str) -> float | None:
-    return ValueFilter("inputs", "", "=", text).number
 
 
 def page(db: sqlite3.Connection, query: ExecutionQuery) -> ExecutionPage:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.spec.identity import version_key
+from wingbeat.spec.valuefilter import number_of
 from wingbeat_admin.local import (
     artifacts,
     audit,
@@ -115,6 +116,7 @@ _STEPS = (
     artifacts.DIGESTS,
     sorting.SCHEMA,
     inventory.SORTED,
+    history.TIMES,
 )
 FORMAT = len(_STEPS)
 """Version of the file's format."""
@@ -155,6 +157,7 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     db.execute("BEGIN EXCLUSIVE")
     try:
         db.create_function("version_key", 1, version_key, deterministic=True)
+        db.create_function("number_of", 1, number_of, deterministic=True)
         found = _format_of(db, path)
         for step in _STEPS[found:]:
             for statement in step.split(";"):

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from wingbeat.contracts.admin import ExecutionQuery
 from wingbeat.spec.identity import parse_name
-from wingbeat.spec.valuefilter import ValueFilter, parse_value_filter
+from wingbeat.spec.valuefilter import number_of, parse_value_filter
 from wingbeat_admin.local.sorting import Sorting
 from wingbeat_admin.places import clause
 
@@ -28,6 +28,15 @@ _NUMERIC = {
     ">": "{} > ? AND {} < ''",
     ">=": "{} >= ? AND {} < ''",
 }
+_TEXTUAL = {
+    "=": _EQUAL,
+    "!=": "{} IS NOT ?",
+    "<": "{} < ? AND {} >= ''",
+    "<=": "{} <= ? AND {} >= ''",
+    ">": "{} > ?",
+    ">=": "{} >= ?",
+}
+"""Numbers are before texts: what is compared with a text is none."""
 
 
 class Condition(Struct, frozen=True):
@@ -60,12 +69,12 @@ def selected(db: sqlite3.Connection, query: ExecutionQuery, sorting: Sorting) ->
             found.append(_few_or_many(db, few, f"+created_at {sign} ?", [moment]))
     found += [_of_value(db, sorting, "labels", name, "text", _EQUAL, text) for name, text in query.labels.items()]
     for each in map(parse_value_filter, query.values):
-        if each.number is not None:  # 1 is 1.0
+        if each.number is not None:  # 1 is 1.0, and PT60M is PT1H
             form = _NUMERIC[each.operator]
             found.append(_of_value(db, sorting, each.side, each.name, "key", form, each.number))
         else:
-            form = "{} IS NOT ?" if each.operator == "!=" else f"{{}} {each.operator} ?"
-            found.append(_of_value(db, sorting, each.side, each.name, "text", form, each.value))
+            column = "text" if each.operator in ("=", "!=") else "key"
+            found.append(_of_value(db, sorting, each.side, each.name, column, _TEXTUAL[each.operator], each.value))
     return found
 
 
@@ -82,7 +91,7 @@ def settled(query: ExecutionQuery, sorting: Sorting) -> Sorting:
 
 def _is_text(value: str | float) -> bool:
     """Whether it is no number, nor the text of one: so that nothing but this text has it as its key."""
-    return isinstance(value, str) and ValueFilter("inputs", "", "=", value).number is None
+    return isinstance(value, str) and number_of(value) is None
 
 
 def _of_value(
