@@ -148,6 +148,8 @@ async def test_lists_know_nothing_of_elsewhere(server):
         items = found if isinstance(found, list) else found["items"]
         assert items, path
         assert "eta" not in json.dumps(items) and "development" not in json.dumps(items), path
+    (mine,) = (await server.call(key, "GET", "/engine/executions")).json()
+    assert mine["labels"] == {"project": "maps", "domain": "production", ENTITY_LABEL: "maps/production/flows.gated@v1"}
     entities = (await server.call(key, "GET", "/entities?limit=3")).json()
     rest = (await server.call(key, "GET", f"/entities?limit=3&after={entities['following']}")).json()
     assert len(entities["items"]) + len(rest["items"]) == 4, "a page is filled from its own, not cut after"

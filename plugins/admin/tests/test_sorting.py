@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from wingbeat.base.errors import InputError, NotFound
-from wingbeat.contracts.admin import BY_LABEL, ENTITY_LABEL, EntityQuery, ExecutionQuery
+from wingbeat.contracts.admin import BY_LABEL, CAUSE_LABEL, ENTITY_LABEL, EntityQuery, ExecutionQuery
+from wingbeat.contracts.artifacts import USES_LABEL
 from wingbeat.contracts.engine import Change, Summary
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat_admin.local import history, schema, selecting, sorting
@@ -170,6 +171,36 @@ def test_what_is_equal_goes_by_launch(store, monkeypatch, sort, query, most):
     ids = [f"e{number}" for number in range(5)]
     assert listed(store, sort, **query) == ids
     assert listed(store, f"-{sort}", **query) == ids[::-1]
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "expected"),
+    [
+        ("project", "eta", ["e0", "e1"]),
+        ("project", "maps", []),
+        ("domain", "production", ["e0", "e1"]),
+        (ENTITY_LABEL, "eta/production/w@v1", ["e0", "e1"]),
+        (CAUSE_LABEL, "m1", ["e1"]),
+        (CAUSE_LABEL, "", []),
+        (BY_LABEL, "user:ana", ["e0"]),
+    ],
+)
+def test_labels_that_are_ours_are_looked_for(store, label, value, expected):
+    note(store, execution(0, by="user:ana"), execution(1, labels={CAUSE_LABEL: "m1"}))
+    assert listed(store, "created_at", labels={label: value}) == expected
+
+
+@pytest.mark.parametrize("label", [USES_LABEL, "wingbeat/parent", "wingbeat/nothing"])
+def test_labels_that_the_history_does_not_have_are_told(store, label):
+    for query in (ExecutionQuery(labels={label: "x"}), ExecutionQuery(sort=f"labels.{label}")):
+        with pytest.raises(InputError, match="does not have the label") as told:
+            store.executions(query)
+        assert f"found by project, domain, {ENTITY_LABEL}, {CAUSE_LABEL}, " in told.value.hint
+
+
+def test_nothing_is_sorted_by_a_cause(store):
+    with pytest.raises(InputError, match="does not have the label"):
+        store.executions(ExecutionQuery(sort=f"labels.{CAUSE_LABEL}"))
 
 
 SPANS = {"e0": "PT9H", "e1": "PT10M", "e2": "P1D", "e3": "-PT1M", "e4": "sf"}

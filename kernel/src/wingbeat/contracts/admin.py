@@ -182,7 +182,8 @@ class ExecutionQuery(Struct, frozen=True, omit_defaults=True):
 
         workflow: Name of the workflow, whether it is registered or not.
 
-        labels: Values of labels.
+        labels: Values of labels; also of those of ours that an entry tells: ``project``, ``domain``, `ENTITY_LABEL`, `CAUSE_LABEL`
+            and the like. Another of ours is refused.
 
         since: In epoch seconds; those that were launched then or later.
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from wingbeat.contracts.admin import ExecutionQuery
 from wingbeat.spec.identity import parse_name
 from wingbeat.spec.valuefilter import number_of, parse_value_filter
-from wingbeat_admin.local.sorting import Sorting
+from wingbeat_admin.local.sorting import OURS, Sorting, check_kept
 from wingbeat_admin.places import clause
 
 FEW = 1000
@@ -67,7 +67,7 @@ def selected(db: sqlite3.Connection, query: ExecutionQuery, sorting: Sorting) ->
         if moment is not None:
             few = f"SELECT number FROM executions WHERE created_at {sign} ?"
             found.append(_few_or_many(db, few, f"+created_at {sign} ?", [moment]))
-    found += [_of_value(db, sorting, "labels", name, "text", _EQUAL, text) for name, text in query.labels.items()]
+    found += [_of_label(db, sorting, name, text) for name, text in query.labels.items()]
     for each in map(parse_value_filter, query.values):
         if each.number is not None:  # 1 is 1.0, and PT60M is PT1H
             form = _NUMERIC[each.operator]
@@ -105,6 +105,14 @@ def _of_value(
     few = f"SELECT execution {one} {form.format(column, column)}"
     many = f"EXISTS (SELECT 1 {one} {form.format(*[f'+{column}'] * 2)} AND execution = executions.number)"
     return _few_or_many(db, few, many, [side, name, value])
+
+
+def _of_label(db: sqlite3.Connection, sorting: Sorting, name: str, text: str) -> Condition:
+    """A condition on a label. Of ours, some are columns; the others are not kept."""
+    if column := OURS.get(name):
+        return Condition(f"{column} = ? AND {column} != ''", [text])
+    check_kept(name)
+    return _of_value(db, sorting, "labels", name, "text", _EQUAL, text)
 
 
 def _few_or_many(db: sqlite3.Connection, few: str, many: str, given: Sequence[Any]) -> Condition:

@@ -12,7 +12,10 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.base.errors import InputError, NotFound
+from wingbeat.contracts.admin import BY_LABEL, CAUSE_LABEL, ENTITY_LABEL
+from wingbeat.contracts.backfill import BACKFILL_LABEL
 from wingbeat.spec.sorts import EXECUTION_SORTS, Sort
+from wingbeat_admin.local.telling import is_told
 from wingbeat_admin.places import clause
 
 SCHEMA = """
@@ -49,6 +52,8 @@ _COLUMNS = {
     "phase": ("phase", "INDEXED BY executions_by_any_phase"),
     "by": ("by", "INDEXED BY executions_by_by"),
 }
+OURS = {"project": "project", "domain": "domain", ENTITY_LABEL: "entity", CAUSE_LABEL: "cause"}
+"""Labels of ours that are columns."""
 _HAVING = {"ended_at": "ended_at IS NOT NULL", "duration": "duration IS NOT NULL", "by": "by > ''"}
 _OF_VALUE = "execution_values AS sorted ON sorted.execution = executions.number"
 
@@ -125,9 +130,20 @@ class Sorting(Struct, frozen=True):
         return _MARK + base64.urlsafe_b64encode(msgspec.json.encode((self.text, number, key))).decode().rstrip("=")
 
 
+def check_kept(name: str) -> None:
+    """Raise InputError for a label of ours that the history does not have."""
+    if not is_told(name):
+        raise InputError(
+            f"The history does not have the label {name[:80]!r}: nothing is found or sorted by it.",
+            hint=f"Of those that are ours, executions are found by {', '.join((*OURS, BACKFILL_LABEL, BY_LABEL))}.",
+        )
+
+
 def sorting_of(text: str) -> Sorting:
     """Raises InputError."""
     sort = EXECUTION_SORTS.parse(text)
+    if sort.key == "labels":
+        check_kept(sort.name)
     if sort.name:
         return Sorting(text, sort, "sorted.key", side=sort.key, name=sort.name)
     return Sorting(text, sort, *_COLUMNS[sort.key])

@@ -36,7 +36,7 @@ from wingbeat.spec.phase import ExecutionPhase
 from wingbeat_admin.local import active, artifacts, backfills, due, history, inventory, notices, refusals, retention
 from wingbeat_admin.local.due import Due
 from wingbeat_admin.local.notices import Notice
-from wingbeat_admin.local.telling import Deadline, labels_of
+from wingbeat_admin.local.telling import Deadline, labels_of, summary_of
 from wingbeat_admin.settings import Rule
 
 P = ParamSpec("P")
@@ -257,10 +257,7 @@ class Store:
 
     def _summary(self, execution: str) -> Summary:
         """What the history has of an execution."""
-        entry = history.entry(self._db, execution)
-        given = {"project": entry.project, "domain": entry.domain, ENTITY_LABEL: entry.entity, CAUSE_LABEL: entry.cause}
-        labels = {**entry.labels, **{name: value for name, value in given.items() if value}}
-        return Summary(entry.id, entry.workflow, entry.phase, entry.created_at, entry.ended_at, labels)
+        return summary_of(history.entry(self._db, execution))
 
     def ready(self, now: float, limit: int) -> list[Due]:
         """What is to be launched now."""

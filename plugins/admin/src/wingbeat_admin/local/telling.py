@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
-from wingbeat.contracts.admin import BY_LABEL, CAUSE_LABEL, ENTITY_LABEL
+from wingbeat.contracts.admin import BY_LABEL, CAUSE_LABEL, ENTITY_LABEL, ExecutionEntry
 from wingbeat.contracts.backfill import BACKFILL_LABEL
 from wingbeat.contracts.engine import Summary
 from wingbeat.contracts.notifier import Message
@@ -47,7 +47,19 @@ def message_of(summary: Summary, channel: str, at: float, after_s: float | None 
 
 def labels_of(labels: Mapping[str, str]) -> dict[str, str]:
     """Those that somebody has given it, which backfill it is of, and who has launched it."""
-    return {key: value for key, value in labels.items() if key in (BACKFILL_LABEL, BY_LABEL) or not is_ours(key)}
+    return {key: value for key, value in labels.items() if is_told(key)}
+
+
+def is_told(name: str) -> bool:
+    """Whether the history has the label of this name as one."""
+    return name in (BACKFILL_LABEL, BY_LABEL) or not is_ours(name)
+
+
+def summary_of(entry: ExecutionEntry) -> Summary:
+    """What the history has of an execution, as the engine would tell it: with what it is of, where and why among its labels."""
+    given = {"project": entry.project, "domain": entry.domain, ENTITY_LABEL: entry.entity, CAUSE_LABEL: entry.cause}
+    labels = {**entry.labels, **{name: value for name, value in given.items() if value}}
+    return Summary(entry.id, entry.workflow, entry.phase, entry.created_at, entry.ended_at, labels)
 
 
 def told(specs: Iterable[NotifySpec], summary: Summary, now: float, since: float) -> list[Message]:

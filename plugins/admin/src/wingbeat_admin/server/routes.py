@@ -41,6 +41,7 @@ from wingbeat.spec.literal import Literal, Offloaded
 from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.types import Blob
 from wingbeat_admin.local.inputs import check_literals
+from wingbeat_admin.local.telling import summary_of
 from wingbeat_admin.server import streams
 from wingbeat_admin.server.artifacts import artifact, artifacts, lineage
 from wingbeat_admin.server.backfills import BACKFILLS
@@ -398,13 +399,7 @@ async def engine_executions(
     if (places := caller.places()) is None:
         return await engine.executions(after=after, limit=limit)
     found = (await admin.executions(ExecutionQuery(after=after, limit=limit, within=places))).items
-    return [
-        Summary(
-            each.id, each.workflow, each.phase, each.created_at, each.ended_at,
-            {**each.labels, "project": each.project, "domain": each.domain},
-        )
-        for each in found
-    ]  # fmt: skip
+    return [summary_of(each) for each in found]
 
 
 @get("/engine/changes", media_type=streams.MEDIA_TYPE, answer=streams.Sent)
