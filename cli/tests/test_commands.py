@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from wingbeat.base.errors import LimitReached, NoRoom
 from wingbeat.base.ids import attempt_folder
 from wingbeat.contracts.engine import FailedItem, GateView, ItemsView, NodeReuse, NodeView, RecoveryPlan, ReuseDecision
 from wingbeat.contracts.executor import Progress
@@ -17,6 +18,7 @@ from wingbeat.spec.phase import ExecutionPhase, NodePhase
 from wingbeat.types import Simple
 from wingbeat.types.model import RecordField, RecordType
 from wingbeat_cli.commands.logs import Printer
+from wingbeat_cli.errors import exit_status
 from wingbeat_cli.overview import COMMANDS, overview
 from wingbeat_cli.render import report
 from wingbeat_cli.render.progress import PlainScreen
@@ -627,3 +629,7 @@ def test_an_engine_that_the_settings_choose_needs_no_home(world, wingbeat, monke
     answer = wingbeat("get", "executions", "-o", "json")
     assert [each["id"] for each in json.loads(answer.out)["items"]] == ["e3", "e2", "e1"]
     assert wingbeat("describe", "execution", "e1").status == 0
+
+
+def test_to_wait_is_advised_only_where_that_makes_room():
+    assert [exit_status(error("x")) for error in (LimitReached, NoRoom)] == [75, 6]

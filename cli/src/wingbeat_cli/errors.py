@@ -17,6 +17,7 @@ from wingbeat.base.errors import (
     InputError,
     JournalUnknown,
     LimitReached,
+    NoRoom,
     NotFound,
     SetAside,
     WingbeatError,
@@ -53,6 +54,7 @@ EXIT_OF_ERROR: dict[type[Exception], int] = {
     ConflictError: CONFLICT,
     EngineStopped: TRY_AGAIN,
     JournalUnknown: TRY_AGAIN,
+    NoRoom: CONFLICT,  # before its base
     LimitReached: TRY_AGAIN,
 }
 """The exit status of an error; anything else of ours is a failure, anything else at all an internal error."""

@@ -191,3 +191,11 @@ async def test_code_that_is_not_registered_has_the_quota_of_its_place(server):
     assert 1 <= int(refused.headers["retry-after"]) <= 60
     elsewhere = await server.call(key, "POST", "/engine/launches", server.code(("eta", "production")))
     assert elsewhere.status_code == 200, elsewhere.text
+
+
+async def test_more_versions_than_may_be_is_nothing_to_try_again(server):
+    setting = {"name": "versions", "value": 4, "project": "maps", "domain": "production"}
+    assert (await server.call(server.owner, "POST", "/settings", setting)).status_code == 200
+    given = Registration(*OWN, server.definitions(), "v2")
+    refused = await server.call(server.owner, "POST", "/registrations", given)
+    assert (refused.status_code, refused.json()["code"], "retry-after" in refused.headers) == (409, "NoRoom", False)

@@ -12,6 +12,7 @@
      ├── AccessDenied            whoever asks may not do this
      │    └── Unauthenticated    whoever asks has not proved who they are
      ├── LimitReached            there are as many already as may be; nothing was done
+     │    └── NoRoom             and to wait makes no room
      ├── ExecutionFailed         an execution ended without success
      ├── PluginFailed            a plugin in the process of an attempt has failed, by no fault of the author's
      ├── JournalUnknown          the journal's answer was lost: the outcome of a commit is not known
@@ -102,6 +103,11 @@ class LimitReached(WingbeatError):
     def __init__(self, message: str, *, hint: str = "", retry_after_s: float = 0.0) -> None:
         super().__init__(message, hint=hint)
         self.retry_after_s = retry_after_s
+
+
+class NoRoom(LimitReached):
+    """There are as many already as may be of what stays: versions under a quota, keys, grants, settings. To try again does not
+    help: somebody has to make room, or to allow more. Nothing was done."""
 
 
 class PluginFailed(WingbeatError):

@@ -178,7 +178,7 @@ class Access(Protocol):
         """Make a key, and give it roles: their principal is filled in.
 
         Called again: raises `ConflictError`, for nothing knows the key any more.
-        Raises: `InputError` for what cannot be a name, a role's place or a time that has passed; `LimitReached`.
+        Raises: `InputError` for what cannot be a name, a role's place or a time that has passed; `NoRoom`.
         """
 
     async def keys(self) -> list[ApiKey]:
@@ -190,7 +190,7 @@ class Access(Protocol):
     async def create_grant(self, grant: Grant, *, by: str = "") -> bool:
         """Give a role, in the place of another one that the principal has there; says whether something has changed.
 
-        Raises: `InputError` for what is no principal or place; `NotFound` for a key that is not there; `LimitReached`.
+        Raises: `InputError` for what is no principal or place; `NotFound` for a key that is not there; `NoRoom`.
         """
 
     async def delete_grant(self, principal: str, project: str, domain: str, *, by: str = "") -> None:

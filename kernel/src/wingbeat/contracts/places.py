@@ -39,7 +39,7 @@ class PlaceSettings(Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
         launches_per_minute: Quota: so many executions are launched in a minute; what comes then raises `LimitReached`, and what a
             trigger launches is launched later.
 
-        versions: Quota: so many versions of workflows, tasks and launch plans are registered; more raise `LimitReached`.
+        versions: Quota: so many versions of workflows, tasks and launch plans are registered; more raise `NoRoom`.
 
         cpu: Quota: more cores no task may want, or its launch raises `InputError`; where only the call says it, the task fails.
 
@@ -101,7 +101,7 @@ class Places(Protocol):
     async def create_setting(self, setting: Setting, *, by: str = "") -> bool:
         """Say it of the place, instead of what was said there; says whether something has changed.
 
-        Raises: `InputError` for a setting or a place that there cannot be, or a value that it does not take; `LimitReached`.
+        Raises: `InputError` for a setting or a place that there cannot be, or a value that it does not take; `NoRoom`.
         """
 
     async def delete_setting(self, name: str, project: str, domain: str, *, by: str = "") -> None:

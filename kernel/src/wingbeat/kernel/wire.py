@@ -79,7 +79,8 @@ ERRORS: dict[str, Callable[..., errors.WingbeatError]] = {
     kind.__name__: kind
     for kind in (
         errors.CompileError, errors.ConfigurationError, errors.ConflictError, errors.InputError, errors.NotFound,
-        errors.SetAside, errors.JournalUnknown, errors.JournalDamaged, errors.LimitReached, StorageFull,
+        errors.SetAside, errors.JournalUnknown, errors.JournalDamaged, errors.LimitReached, errors.NoRoom,
+        StorageFull,
     )
 }  # fmt: skip
 """Errors that are raised again on the other side as they are; others become WingbeatError."""

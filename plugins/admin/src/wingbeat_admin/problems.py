@@ -17,6 +17,7 @@ _STATUS: tuple[tuple[type[WingbeatError], int], ...] = (
     (errors.AccessDenied, 403),
     (errors.NotFound, 404),
     (errors.ConflictError, 409),
+    (errors.NoRoom, 409),  # before its base
     (errors.InputError, 422),
     (errors.CompileError, 422),
     (errors.LimitReached, 429),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from wingbeat.base.errors import InputError, LimitReached, NotFound
+from wingbeat.base.errors import InputError, LimitReached, NoRoom, NotFound
 from wingbeat.contracts.access import AuditQuery, Outcome, access_of
 from wingbeat.contracts.admin import Admin, Launch, Registration
 from wingbeat.contracts.engine import Adjusting, Engine
@@ -220,7 +220,7 @@ class PlacesContract(AdminStage):
             both = (workflow(flows.twice, "twice"), workflow(flows.gated, "gated"))
             await self.put(admin, *both)
             await self.put(admin, *both)
-            with pytest.raises(LimitReached, match="3 in eta/production, whose quota is 2"):
+            with pytest.raises(NoRoom, match="3 in eta/production, whose quota is 2"):
                 await self.put(admin, both[0], version="v2")
             with pytest.raises(NotFound):
                 await admin.entity("eta/production/twice@v2")

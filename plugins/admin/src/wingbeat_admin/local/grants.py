@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from wingbeat.base.errors import ConflictError, InputError, LimitReached, NotFound
+from wingbeat.base.errors import ConflictError, InputError, NoRoom, NotFound
 from wingbeat.contracts.access import EVERY, KINDS, NAME_LENGTH_MAX, ApiKey, Grant, KeyLimits, Role
 from wingbeat.spec.identity import check_place
 from wingbeat_admin.local import keys
@@ -65,12 +65,12 @@ def check_where(project: str, domain: str) -> None:
 
 
 def add_key(db: sqlite3.Connection, about: ApiKey, key: str) -> None:
-    """Keep a key, by its hash, with its grants. Raises ConflictError, LimitReached."""
+    """Keep a key, by its hash, with its grants. Raises ConflictError, NoRoom."""
     name = about.name
     if db.execute("SELECT 1 FROM apikeys WHERE name = ?", (name,)).fetchone():
         raise ConflictError(f"There is a key {name!r} already.", hint="Delete it first, or choose another name.")
     if _count(db, "apikeys") >= KEYS_MAX:
-        raise LimitReached(f"There are {KEYS_MAX} keys already.", hint="'wingbeat delete apikey NAME' makes room.")
+        raise NoRoom(f"There are {KEYS_MAX} keys already.", hint="'wingbeat delete apikey NAME' makes room.")
     limits = msgspec.json.encode(about.limits)
     values = (name, keys.id_of(key), keys.hash_of(key), about.created_at, about.by, about.expires_at, limits)
     columns = "name, id, hash, created_at, by, expires_at, limits"
@@ -109,12 +109,12 @@ def holder(db: sqlite3.Connection, key: str, now: float) -> Holder | None:
 
 
 def put(db: sqlite3.Connection, grant: Grant) -> bool:
-    """Give a role; says whether something has changed. Raises NotFound for a key that is not there, LimitReached."""
+    """Give a role; says whether something has changed. Raises NotFound for a key that is not there, NoRoom."""
     kind, _, name = grant.principal.partition(":")
     if kind == "apikey" and not db.execute("SELECT 1 FROM apikeys WHERE name = ?", (name,)).fetchone():
         raise unknown_key(name)
     if _count(db, "grants") >= GRANTS_MAX:
-        raise LimitReached(f"There are {GRANTS_MAX} grants already.", hint="Give roles to groups, or in '*'.")
+        raise NoRoom(f"There are {GRANTS_MAX} grants already.", hint="Give roles to groups, or in '*'.")
     values = (grant.principal, grant.project, grant.domain, grant.role)
     return (
         db.execute(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from wingbeat.base.errors import InputError, LimitReached, NotFound
+from wingbeat.base.errors import InputError, LimitReached, NoRoom, NotFound
 from wingbeat.contracts.access import EVERY
 from wingbeat.contracts.places import MINUTE_S, PlaceSettings, Said, Setting
 from wingbeat.spec.identity import check_place
@@ -60,10 +60,10 @@ def check(setting: Setting) -> None:
 
 
 def put(db: sqlite3.Connection, setting: Setting) -> bool:
-    """Say it of a place; says whether something has changed. Raises LimitReached."""
+    """Say it of a place; says whether something has changed. Raises NoRoom."""
     (count,) = db.execute("SELECT count(*) FROM settings").fetchone()
     if count >= SETTINGS_MAX:
-        raise LimitReached(f"There are {SETTINGS_MAX} settings already.", hint="Say them of '*'.")
+        raise NoRoom(f"There are {SETTINGS_MAX} settings already.", hint="Say them of '*'.")
     value = msgspec.json.encode(setting.value, order="deterministic")
     return (
         db.execute(
@@ -134,7 +134,7 @@ def count_launch(db: sqlite3.Connection, limit: Said, place: tuple[str, str], id
 
 
 def check_versions(db: sqlite3.Connection, project: str, domain: str, new: int) -> None:
-    """So many new versions were just registered. Raises LimitReached if these are too many."""
+    """So many new versions were just registered. Raises NoRoom if these are too many."""
     found = said(db, project, domain)
     if not new or "versions" not in found:
         return
@@ -143,7 +143,7 @@ def check_versions(db: sqlite3.Connection, project: str, domain: str, new: int) 
         "SELECT count(*) FROM entities WHERE project = ? AND domain = ?", (project, domain)
     ).fetchone()
     if count > limit.value:
-        raise LimitReached(
+        raise NoRoom(
             f"Nothing was registered: with {new} new versions there would be {count} in {project}/{domain}, whose quota is "
             f"{limit.value} (said of {limit.source}).",
             hint="An admin of that place can change it: 'wingbeat create setting versions NUMBER'.",
