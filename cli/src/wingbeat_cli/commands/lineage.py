@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wingbeat.kernel import Kernel
 
 
-_BACK = {"published": "published by", "taken by": "took", "fired": "fired by"}
+_BACK = {"published": "published by", "taken by": "took", "fired": "fired by", "launched": "launched by"}
 
 
 @click.command("lineage", context_settings=HELP)

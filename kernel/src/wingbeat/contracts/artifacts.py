@@ -74,10 +74,11 @@ class ArtifactPage(Struct, frozen=True):
 
 
 class Tie(Struct, frozen=True, order=True):
-    """That something came of something else: an execution published an artifact, took one, or fired another execution."""
+    """That something came of something else: an execution published an artifact, took one, fired another execution, or
+    launched one as its child."""
 
     source: str
-    kind: Literal["published", "taken by", "fired"]
+    kind: Literal["published", "taken by", "fired", "launched"]
     target: str
 
 

@@ -36,6 +36,12 @@ SCHEMA = """
     """
 """`publishing` holds executions that have succeeded and whose artifacts are still to be made; `uses` is of the history."""
 
+CHILDREN = """
+    CREATE TABLE children (execution TEXT PRIMARY KEY, parent TEXT NOT NULL) WITHOUT ROWID;
+    CREATE INDEX children_by_parent ON children (parent, execution)
+    """
+"""Executions that others have launched, of the history; not those that were there before the table was."""
+
 DIGESTS = "ALTER TABLE artifacts ADD COLUMN digest TEXT NOT NULL DEFAULT ''"
 
 _COLUMNS = "project, domain, name, execution, output, entity, type, partitions, created_at, digest"
@@ -94,6 +100,11 @@ def add_uses(db: sqlite3.Connection, execution: str, uses: Iterable[tuple[str, s
     """The inputs of an execution that took artifacts."""
     rows = [(execution, input, artifact) for input, artifact in uses]
     db.executemany("INSERT OR IGNORE INTO uses VALUES (?, ?, ?)", rows)
+
+
+def add_parent(db: sqlite3.Connection, execution: str, parent: str) -> None:
+    """The execution that has launched another one."""
+    db.execute("INSERT OR IGNORE INTO children VALUES (?, ?)", (execution, parent))
 
 
 def page(db: sqlite3.Connection, query: ArtifactQuery) -> ArtifactPage:
@@ -212,6 +223,8 @@ def _sources(db: sqlite3.Connection, id: str, within: tuple[str, ...] | None) ->
             "SELECT other.id FROM executions AS one JOIN executions AS other ON other.id = one.cause WHERE one.id = ?"
         )
         found += [Tie(cause, "fired", id) for (cause,) in db.execute(query, (id,)).fetchall()]
+        parents = db.execute("SELECT parent FROM children WHERE execution = ?", (id,)).fetchall()
+        found += [Tie(parent, "launched", id) for (parent,) in parents]
     return [tie for tie in found if _is_seen(db, tie.source, within)]
 
 
@@ -225,4 +238,6 @@ def _effects(db: sqlite3.Connection, id: str, within: tuple[str, ...] | None) ->
         found = [Tie(id, "published", str(Name(*row).at(id))) for row in rows.fetchall()]
         fired = db.execute("SELECT id FROM executions WHERE cause = ? ORDER BY number LIMIT ?", (id, limit))
         found += [Tie(id, "fired", execution) for (execution,) in fired.fetchall()]
+        query = "SELECT execution FROM children WHERE parent = ? ORDER BY execution LIMIT ?"
+        found += [Tie(id, "launched", execution) for (execution,) in db.execute(query, (id, limit)).fetchall()]
     return [tie for tie in found if _is_seen(db, tie.target, within)]

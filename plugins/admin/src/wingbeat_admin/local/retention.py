@@ -30,6 +30,7 @@ _GOING = (
     f"DELETE FROM unread WHERE execution {_AMONG}",
     f"DELETE FROM artifacts WHERE execution {_AMONG}",
     f"DELETE FROM uses WHERE execution {_AMONG}",
+    f"DELETE FROM children WHERE execution {_AMONG}",
     f"DELETE FROM notices WHERE execution {_AMONG}",
     f"DELETE FROM deadlines WHERE execution {_AMONG}",
     f"DELETE FROM due WHERE execution {_AMONG} AND state = 'launched'",

@@ -117,6 +117,7 @@ _STEPS = (
     sorting.SCHEMA,
     inventory.SORTED,
     history.TIMES,
+    artifacts.CHILDREN,
 )
 FORMAT = len(_STEPS)
 """Version of the file's format."""

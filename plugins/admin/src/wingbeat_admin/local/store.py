@@ -43,7 +43,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 PARENT_LABEL = "wingbeat/parent"
-"""Label of an execution that another one has launched."""
+"""Label of an execution that another one has launched: ``execution/node``."""
 _labels = msgspec.json.Decoder(dict[str, str])
 
 
@@ -251,6 +251,8 @@ class Store:
         history.add_labels(self._db, summary.id, shown)
         if entity:
             history.mark_unread(self._db, summary.id)
+        if parent := labels.get(PARENT_LABEL, "").partition("/")[0]:
+            artifacts.add_parent(self._db, summary.id, parent)
         if uses := labels.get(USES_LABEL):
             with contextlib.suppress(msgspec.DecodeError):  # a label that is none of ours
                 artifacts.add_uses(self._db, summary.id, _labels.decode(uses).items())

@@ -1,0 +1,71 @@
+"""Where executions come from, also those that others have launched as their children."""
+
+import pytest
+
+from wingbeat.contracts.admin import ENTITY_LABEL
+from wingbeat.contracts.artifacts import USES_LABEL, Tie
+from wingbeat.contracts.engine import Change, Summary
+from wingbeat.spec.phase import ExecutionPhase
+from wingbeat_admin.local import artifacts, schema
+from wingbeat_admin.local.schema import open_file
+from wingbeat_admin.local.store import PARENT_LABEL, Store
+
+PLACE = {"project": "eta", "domain": "production"}
+
+
+@pytest.fixture
+def store(tmp_path):
+    found = Store(open_file(tmp_path / "admin.sqlite"))
+    yield found
+    found.close()
+
+
+def note(store, **labels):
+    for id, given in labels.items():
+        phase = ExecutionPhase.SUCCEEDED
+        store.project([Change(store.cursor() + 1, Summary(id, "m.w", phase, 1.0, 2.0, {**PLACE, **given}))], 0.0)
+
+
+def family(store):
+    """A parent that took an artifact, its child, and the child of that."""
+    note(
+        store,
+        parent={ENTITY_LABEL: "eta/production/w@v1", USES_LABEL: '{"n":"eta/production/a@maker"}'},
+        child={PARENT_LABEL: "parent/n0"},
+        grandchild={PARENT_LABEL: "child/n1/x"},
+    )
+
+
+TAKEN = Tie("eta/production/a@maker", "taken by", "parent")
+FIRST, SECOND = Tie("parent", "launched", "child"), Tie("child", "launched", "grandchild")
+
+
+def test_children_are_tied_to_their_parents(store):
+    family(store)
+    assert store.lineage("parent").effects == [FIRST, SECOND]
+    assert store.lineage("grandchild").sources[:3] == [SECOND, FIRST, TAKEN]
+    elsewhere = ("maps/*",)
+    note(store, foreign={"project": "maps", PARENT_LABEL: "parent/n2"})
+    assert store.lineage("foreign", elsewhere).sources == []
+
+
+def test_children_are_forgotten(store):
+    family(store)
+    store.forget(["child"])
+    assert store.lineage("parent").effects == []
+    assert store.lineage("grandchild").sources == []
+
+
+def test_children_of_a_file_of_before_are_tied_from_then_on(tmp_path, monkeypatch):
+    before = schema._STEPS[: schema._STEPS.index(artifacts.CHILDREN)]
+    with monkeypatch.context() as older:
+        older.setattr(schema, "_STEPS", before)
+        older.setattr(schema, "FORMAT", len(before))
+        older.setattr(artifacts, "add_parent", lambda *_: None)
+        store = Store(open_file(tmp_path / "admin.sqlite"))
+        note(store, parent={}, old={PARENT_LABEL: "parent/n0"})
+        store.close()
+    store = Store(open_file(tmp_path / "admin.sqlite"))
+    note(store, new={PARENT_LABEL: "parent/n0"})
+    assert store.lineage("parent").effects == [Tie("parent", "launched", "new")]
+    store.close()
