@@ -257,6 +257,19 @@ def test_active_launch_plans(shell: Shell) -> None:
     assert "only launch plans start by themselves" in workflow.err
 
 
+def test_a_paused_schedule_stays_paused_and_says_so(shell: Shell) -> None:
+    nightly = 'from wingbeat import Cron\nnightly = LaunchPlan(nothing, name="nightly", trigger=Cron("0 3 * * *"))\n'
+    (shell.root / "flow.py").write_text(FLOW + nightly)
+    shell.register()
+    plan = "maps/production/nightly@v1"
+    assert shell("activate", "launchplan", plan).out == f"{plan} is active\n"
+    for reason in (["--reason", "the map is wrong"], []):
+        paused = shell("schedule", "pause", plan, *reason, "-o", "json")
+        assert paused.json["paused"] == "the map is wrong", paused.err
+    assert shell("activate", "launchplan", plan).out == f"{plan} is active, and paused: the map is wrong\n"
+    assert "goes on" in shell("schedule", "resume", plan).out
+
+
 # -- specs
 
 

@@ -51,7 +51,7 @@ def _phases(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
     "EXECUTION_SORTS",
     "By created_at, ended_at, duration, name, version, workflow, phase, by, inputs.NAME, outputs.NAME or labels.NAME",
 )
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many at most.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many at most.")
 @click.option(
     "--after",
     default="",
@@ -92,7 +92,7 @@ def _query(wanted: dict[str, Any], after: str, limit: int) -> ExecutionQuery:
         raise click.UsageError(f"there is no phase {phase!r}; phases are {', '.join(ExecutionPhase)}")
     labels = pairs("--label", wanted["labels"]) | ({BY_LABEL: wanted["by"]} if wanted["by"] else {})
     return ExecutionQuery(
-        wanted["project"], wanted["domain"], wanted["entity"], ExecutionPhase(phase) if phase else None, after, min(limit, 1000),
+        wanted["project"], wanted["domain"], wanted["entity"], ExecutionPhase(phase) if phase else None, after, limit,
         wanted["workflow"], labels, _moment(wanted["since"]), _moment(wanted["until"]),
         tuple(wanted["values"]), wanted["sort"],
     )  # fmt: skip

@@ -58,9 +58,11 @@ def test_a_float_comes_back_to_the_last_bit(through, value):
     assert math.isnan(back) if math.isnan(value) else struct.pack("d", back) == struct.pack("d", value)
 
 
-@pytest.mark.parametrize("wire", [2**63, -(2**63) - 1, 2**64])
-def test_an_int_that_not_every_format_takes_is_no_wire_value(wire):
-    with pytest.raises(ValueMismatch, match="more than 64 bit travels as its digits"):
+@pytest.mark.parametrize(("wire", "bits"), [(2**63, 65), (-(2**63) - 1, 65), (2**64, 66)])
+def test_an_int_that_not_every_format_takes_is_no_wire_value(wire, bits):
+    with pytest.raises(
+        ValueMismatch, match=f"more than 64 bit travels as its digits, a str; got {bits} bit with its sign"
+    ):
         check_wire(wire, Simple("int"))
     check_wire(str(wire), Simple("int"))
 

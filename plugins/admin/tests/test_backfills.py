@@ -25,7 +25,7 @@ from wingbeat.testing.home import TemporaryHome
 from wingbeat_admin.local import backfills, due
 from wingbeat_admin.local.admin import LocalAdmin
 from wingbeat_admin.local.firing import BELOW, below_others, execution_id
-from wingbeat_admin.local.ranges import ticks_in
+from wingbeat_admin.local.ranges import check_range, ticks_in
 from wingbeat_admin.local.schema import open_file
 from wingbeat_admin.local.store import Store
 from wingbeat_admin.local.ticks import within
@@ -86,6 +86,20 @@ def test_ticks_of_a_range():
     assert list(within(clocks, night, night + 2 * DAY_S)) == [night + 3600, night + DAY_S + 1800], (
         "one in a missing hour"
     )
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "why"),
+    [
+        ("1026-03-29", "2026-03-28", "The range begins at 1026-03-29T00:00:00+00:00: a backfill goes back to 1970."),
+        ("2026-03-29", "2026-03-28", "From 2026-03-29T00:00:00+00:00 until 2026-03-28T00:00:00+00:00 is no range of time."),
+    ],
+)  # fmt: skip
+def test_what_is_no_range_is_told(since, until, why):
+    moments = [datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp() for day in (since, until)]
+    with pytest.raises(InputError) as refused:
+        check_range(Backfill(PLAN, *moments), 2e9)
+    assert refused.value.message == why
 
 
 def test_too_many_ticks_are_refused_with_where_to_cut():

@@ -100,9 +100,9 @@ async def test_to_wait_for_what_is_foreign_or_to_take_it_is_to_see_it(server):
         answer = await server.call(developer, "POST", f"/entities/maps/production/{name}/v3/activate", {})
         assert answer.status_code == 404, name
     takes = launchplan(flows.twice, "takes", inputs={"n": Newest("eta/production/numbers")})
-    assert (
-        await server.call(developer, "POST", "/registrations", Registration(*server.own, (takes,), "v3"))
-    ).status_code == 404
+    answer = await server.call(developer, "POST", "/registrations", Registration(*server.own, (takes,), "v3"))
+    told = "There is no artifact eta/production/numbers, which the input 'n' of the launch plan takes takes."
+    assert (answer.status_code, answer.json()["title"]) == (404, told)
 
 
 async def test_to_use_what_others_have_registered_is_to_run_it(server):

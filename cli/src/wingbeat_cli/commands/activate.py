@@ -30,7 +30,11 @@ def deactivate() -> None:
 @output_option()
 def launchplan(reference: str, output: str) -> int:
     """Have a version of a launch plan be started by its trigger, in the place of another one."""
-    return _turn(lambda admin: admin.activate(reference), "is active", output)
+
+    def words(entity: Entity) -> str:
+        return f"is active, and paused: {entity.paused}" if entity.paused else "is active"
+
+    return _turn(lambda admin: admin.activate(reference), words, output)
 
 
 @deactivate.command("launchplan")
@@ -41,10 +45,10 @@ def no_launchplan(reference: str, output: str) -> int:
     if "@" in reference:
         name = reference.partition("@")[0]
         raise click.UsageError(f"no version of a launch plan stays active: name it without one, as {name}")
-    return _turn(lambda admin: admin.deactivate(reference), "is not active any more", output)
+    return _turn(lambda admin: admin.deactivate(reference), lambda _: "is not active any more", output)
 
 
-def _turn(change: Callable[[Admin], Awaitable[Entity]], words: str, output: str) -> int:
+def _turn(change: Callable[[Admin], Awaitable[Entity]], words: Callable[[Entity], str], output: str) -> int:
     from wingbeat_cli.door import within
 
     async def work(kernel: Kernel) -> Entity:
@@ -56,7 +60,7 @@ def _turn(change: Callable[[Admin], Awaitable[Entity]], words: str, output: str)
 
         document.dump(document.entity(entity), output)
     else:
-        click.echo(f"{entity.id} {words}")
+        click.echo(f"{entity.id} {words(entity)}")
     for warning in entity.warnings:
         click.echo(f"warning: {entity.id}: {warning}", err=True)
     return 0

@@ -25,7 +25,7 @@ def command() -> None:
 
 @command.command("pause")
 @backfill_argument()
-@click.option("--reason", default="paused from the command line", show_default=True, help="Why; shown with it.")
+@click.option("--reason", default="", help="Why; shown with it. Without one, what is told already stays.")
 @output_option()
 def pause(id_: str, reason: str, output: str) -> int:
     """Have a backfill begin no execution until it goes on. Those that run go on."""

@@ -54,7 +54,7 @@ def preview(reference: str, count: int, output: str) -> int:
 
 @command.command("pause")
 @reference_argument(REFERENCE, "launchplan")
-@click.option("--reason", default="paused from the command line", show_default=True, help="Why; shown with it.")
+@click.option("--reason", default="", help="Why; shown with it. Without one, what is told already stays.")
 @output_option()
 def pause(reference: str, reason: str, output: str) -> int:
     """Let the ticks of an active launch plan pass without a launch, until it goes on."""

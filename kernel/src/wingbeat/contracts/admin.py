@@ -360,8 +360,8 @@ class Admin(Protocol):
         """
 
     async def pause(self, reference: str, reason: str, *, by: str = "") -> Entity:
-        """Let the ticks of an active launch plan pass without a launch, until `resume`, those that wait too. Raises as of `ticks`,
-        and `InputError` for one that is not active."""
+        """Let the ticks of an active launch plan pass without a launch, until `resume`, those that wait too. Without a reason, one
+        that it is paused for already stays. Raises as of `ticks`, and `InputError` for one that is not active."""
 
     async def resume(self, reference: str, *, by: str = "") -> Entity:
         """Let its ticks launch again, those from now on. Raises as of `pause`."""

@@ -72,7 +72,9 @@ def _decode_int(wire: Any, io: BlobIO) -> int:
     if type(wire) is int:
         if INT_MIN <= wire <= INT_MAX:
             return wire
-        raise ValueMismatch(f"an int of more than 64 bit travels as its digits, a str; got {len(bin(wire)) - 2} bit")
+        raise ValueMismatch(
+            f"an int of more than 64 bit travels as its digits, a str; got {wire.bit_length() + 1} bit with its sign"
+        )
     if type(wire) is str:
         return _big_int(wire)
     raise ValueMismatch.expected("int", wire)

@@ -155,7 +155,8 @@ class LedgerAdmin:
     async def pause(self, reference: str, reason: str, *, by: str = "") -> Entity:
         """See `Admin.pause`."""
         id, _ = await self._scheduled(reference)
-        return await self._paused(id, reason or f"paused by {by or _user()}", None)
+        why = reason or (await self.entity(str(id.entity))).paused
+        return await self._paused(id, why or f"paused by {by or _user()}", None)
 
     async def resume(self, reference: str, *, by: str = "") -> Entity:
         """See `Admin.resume`."""

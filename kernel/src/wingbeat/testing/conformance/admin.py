@@ -489,6 +489,7 @@ class AdminContract(SearchContract):
             await self.scheduled(admin, FixedRate("1s", catch_up="all", overlap="allow_all"))
             await self.history(admin, bool, project="eta")
             assert (await admin.pause(PLAN, "for a while")).paused == "for a while"
+            assert (await admin.pause(PLAN, "")).paused == "for a while", "it stays where none is given"
             await asyncio.sleep(0.2)
             before = len((await admin.executions(ExecutionQuery("eta"))).items)
             await asyncio.sleep(2.2)

@@ -155,7 +155,8 @@ class BackfillContract(AdminStage):
             assert sorted(each.cause[:15] for each in found) == ["tick 2026-03-07", "tick 2026-03-08"], (
                 "the newest come first"
             )
-            paused = await backfilling.pause_backfill("week", "for a while")
+            await backfilling.pause_backfill("week", "for a while")
+            paused = await backfilling.pause_backfill("week", "")
             assert (paused.phase, paused.reason, paused.running) == (BackfillPhase.PAUSED, "for a while", 2)
             gate.touch()
             entry = await self.seen(backfilling, "week", lambda entry: entry.succeeded == 2)

@@ -272,9 +272,9 @@ class LocalAdmin:
     async def pause(self, reference: str, reason: str, *, by: str = "") -> Entity:
         """See `Admin.pause`."""
         id, _ = await self._scheduled(reference)
-        why = reason or f"paused by {by or 'its owner'}"
 
         def pause(store: Store) -> None:
+            why = reason or store.entity(id.entity, "").paused or f"paused by {by or 'its owner'}"
             if not store.pause(id.entity, why, None):
                 raise InputError(f"{id.entity} is not active, so nothing has to be paused.")
 
@@ -428,8 +428,12 @@ class LocalAdmin:
 
     async def pause_backfill(self, id: str, reason: str, *, by: str = "") -> BackfillEntry:
         """See `Backfilling.pause_backfill`."""
-        why = reason or f"paused by {by or 'its owner'}"
-        return await self._change_backfill("backfill.pause", id, by, lambda store: backfills.pause(store.db, id, why))
+
+        def pause(store: Store) -> BackfillEntry:
+            why = reason or backfills.one(store.db, id).reason or f"paused by {by or 'its owner'}"
+            return backfills.pause(store.db, id, why)
+
+        return await self._change_backfill("backfill.pause", id, by, pause)
 
     async def resume_backfill(self, id: str, *, failed: bool = False, by: str = "") -> BackfillEntry:
         """See `Backfilling.resume_backfill`."""

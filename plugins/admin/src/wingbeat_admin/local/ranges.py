@@ -17,7 +17,11 @@ from wingbeat_admin.local.ticks import moment, within
 
 def check_range(backfill: Backfill, now: float) -> None:
     """Raises InputError for a range that is none, or is not over, and for a concurrency that cannot be."""
-    if not 0 <= backfill.since < backfill.until:
+    if backfill.since < 0:
+        raise InputError(
+            f"The range begins at {_shown(backfill.since)}: a backfill goes back to 1970.", hint="Is the year right?"
+        )
+    if not backfill.since < backfill.until:
         raise InputError(f"From {_shown(backfill.since)} until {_shown(backfill.until)} is no range of time.")
     if backfill.until > now:
         raise InputError(

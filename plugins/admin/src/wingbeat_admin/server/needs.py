@@ -179,9 +179,10 @@ async def of_registration(asked: Asked) -> AsyncIterator[Need]:
     for used in borrowed_of(given.definitions):  # to run what others have registered
         yield _of_reference(used, given.definitions)
     for definition in given.definitions:
-        for spec in () if definition.plan is None else definition.plan.newest.values():
+        for input, spec in {} if definition.plan is None else definition.plan.newest.items():
             name, what = parse_name(spec.artifact), f"read the artifact {spec.artifact}, which {definition.name} takes"
-            yield Need(Role.VIEWER, name.project, name.domain, NotFound(f"There is no artifact {name}."), what)
+            taken = f"which the input {input!r} of the launch plan {definition.name} takes"
+            yield Need(Role.VIEWER, name.project, name.domain, NotFound(f"There is no artifact {name}, {taken}."), what)
     closures = [definition.closure for definition in given.definitions]
     asked.check_content(closures, given.definitions)
 

@@ -31,6 +31,7 @@ def tagged(request: Request[Any, Any, Any], value: Any) -> Response[bytes]:
     body = msgspec.json.encode(value)
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = {"etag": tag, "cache-control": "private, no-cache"}
-    if tag in [each.strip() for each in request.headers.get("if-none-match", "").split(",")]:
+    given = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
+    if tag in given or given == ["*"]:  # compared weakly, as RFC 9110 has it
         return Response(b"", status_code=304, headers=headers)
     return Response(body, media_type="application/json", headers=headers)
