@@ -19,7 +19,6 @@ from acme_ledger import inputs as given
 from acme_ledger.book import Active
 from acme_ledger.files import Ledger
 from acme_ledger.follower import Follower
-from acme_ledger.times import check, ticks
 from wingbeat.base.errors import ConfigurationError, InputError, NotFound
 from wingbeat.base.ids import digest, short_id
 from wingbeat.contracts.admin import (
@@ -45,6 +44,7 @@ from wingbeat.spec.entities import LaunchPlanSpec
 from wingbeat.spec.identity import Identity, check_place, check_version, parse_name, parse_reference
 from wingbeat.spec.labels import check_labels, check_plan_labels, is_ours
 from wingbeat.spec.literal import Literals
+from wingbeat.spec.ticks import check_schedule, ticks
 from wingbeat.spec.triggers import OnEndSpec, ScheduleSpec
 
 P = ParamSpec("P")
@@ -255,7 +255,7 @@ def _identities(registration: Registration) -> list[Identity]:
     ids = []
     for definition in registration.definitions:
         if definition.plan is not None and isinstance(definition.plan.trigger, ScheduleSpec):
-            check(definition.plan.trigger)
+            check_schedule(definition.plan.trigger)
         ids.append(parse_name(f"{registration.project}/{registration.domain}/{definition.name}").at(version))
     if not ids or len(set(ids)) != len(ids):
         raise InputError("There is nothing to register, or two of it have one name.")
