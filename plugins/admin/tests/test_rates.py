@@ -107,9 +107,10 @@ async def test_limits_of_a_key_are_kept_and_checked(tmp_path):
 
 class Answers(httpx.AsyncBaseTransport):
     def __init__(self, *answers):
-        self.answers = list(answers)
+        self.answers, self.tried = list(answers), []
 
     async def handle_async_request(self, request):
+        self.tried.append(request.headers.get("wingbeat-tried"))
         status, headers = self.answers.pop(0)
         problem = {"title": "Too many.", "status": status, "code": "LimitReached"}
         return httpx.Response(status, headers=headers, json=problem if status == 429 else {})
@@ -135,6 +136,7 @@ def asked(monkeypatch):
 async def test_clients_wait_for_as_long_as_they_are_told(asked, caplog):
     api, waited = asked((429, {"retry-after": "3"}), (503, {"retry-after": "2"}), (200, {}))
     assert await api.call("GET", "/me") == b"{}"
+    assert api._client._transport.tried == [None, "1", "2"], "it says that the very same was asked for before"
     assert 3 <= waited[0] < 3.5
     assert 2 <= waited[1] < 2.5
     assert "Too many; it is tried for 30 s." in caplog.text

@@ -1,13 +1,18 @@
 """Requests that are made again: the same launch, and what has not changed."""
 
 import asyncio
+from types import SimpleNamespace
+from unittest.mock import AsyncMock
 
 import msgspec
+import pytest
 
 from wingbeat.author.artifact import Newest
 from wingbeat.contracts.admin import Registration
+from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.testing.conformance import engine_flows as flows
 from wingbeat.testing.conformance.admin import launchplan, workflow
+from wingbeat_admin.server import routes
 
 OWN = ("maps", "production")
 DEFINITION = "/entities/maps/production/flows.twice/v1/definition"
@@ -94,3 +99,14 @@ async def test_what_never_changes_has_a_tag(server):
             assert answer.status_code == status
             assert answer.headers["etag"] == tag
             assert (answer.content == first.content) is (status == 200)
+
+
+@pytest.mark.parametrize(
+    ("phase", "tried", "aborted"), [("RUNNING", 1, True), ("ABORTING", 0, True), ("ABORTING", 1, False)]
+)
+async def test_an_abort_whose_answer_was_lost_does_not_stop_what_cleans_up(phase, tried, aborted):
+    engine, request = AsyncMock(), AsyncMock()
+    engine.describe.return_value = SimpleNamespace(phase=ExecutionPhase(phase))
+    request.body.return_value = b'{"reason": "once"}'
+    assert (await routes.abort.fn(engine, "mine", request, tried))["status"] == ("ended" if aborted else "aborting")
+    assert engine.abort.await_count == aborted

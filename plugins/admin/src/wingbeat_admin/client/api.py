@@ -28,6 +28,8 @@ TELL_S = 1.0
 """After so long it is told that nobody answers: somebody may be waiting in front of a wrong URL."""
 TOO_MANY = 429
 _AWAY = frozenset({502, 503, 504})
+TRIED = "wingbeat-tried"
+"""How often this very request was sent before: what it asks for may have been done already."""
 
 _log = logging.getLogger("wingbeat.admin")
 
@@ -121,6 +123,8 @@ class Api:
             headers["content-type"] = "application/json"
         try:
             async for attempt in self._tries():
+                if (tried := attempt.retry_state.attempt_number - 1) > 0:
+                    headers[TRIED] = str(tried)
                 with attempt:
                     return await self._once(method, path, given, content, headers, timeout_s)
         except _Away as error:

@@ -17,6 +17,8 @@ from wingbeat.contracts.relaunch import Relaunch
 L = TypeVar("L", Launch, Relaunch)
 IdempotencyKey = Annotated[str | None, HeaderParameter(name="idempotency-key", min_length=1, max_length=255)]
 """Chosen by who asks: the same again, with the same body, is the same launch (as in the draft of the IETF for this header)."""
+Tried = Annotated[int, HeaderParameter(name="wingbeat-tried", ge=0)]
+"""How often this very request was sent before, by who got no answer."""
 
 
 def named(launch: L, key: str | None, principal: str) -> L:

@@ -70,7 +70,7 @@ from wingbeat_admin.server.places import placed
 from wingbeat_admin.server.projects import projects
 from wingbeat_admin.server.references import referrers
 from wingbeat_admin.server.refusals import refusals
-from wingbeat_admin.server.repeated import IdempotencyKey, named, tagged
+from wingbeat_admin.server.repeated import IdempotencyKey, Tried, named, tagged
 from wingbeat_admin.server.streams import message, paced
 from wingbeat_admin.views import shown as as_json
 
@@ -339,10 +339,14 @@ async def events(
 
 
 @post("/executions/{execution:str}/abort", status_code=202, body=Reason)
-async def abort(engine: TheEngine, execution: Part, request: Request[Any, Any, Any]) -> dict[str, str]:
-    """Stop it. It has not ended yet when this answers: wait for it."""
+async def abort(
+    engine: TheEngine, execution: Part, request: Request[Any, Any, Any], tried: Tried = 0
+) -> dict[str, str]:
+    """Stop it. It has not ended yet when this answers: wait for it. Once more stops what cleans up, too."""
     data = await body_of(request, Reason)
-    await engine.describe(execution, nodes=False)
+    view = await engine.describe(execution, nodes=False)
+    if tried and view.phase is ExecutionPhase.ABORTING:  # by this very request
+        return {"status": "aborting"}
     try:
         async with asyncio.timeout(1.0):
             await engine.abort(execution, data.reason)
