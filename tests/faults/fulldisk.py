@@ -41,7 +41,12 @@ async def main(folder: Path) -> None:
             before = await kernel.launch(steps.diamond, {"folder": marks, "tag": "before"}, name="before")
             assert await before.result() == 5
             slow = await kernel.launch(steps.gated, {"folder": marks, "tag": "slow"}, name="slow")
+            ends = [
+                await kernel.launch(flow, {"folder": marks, "tag": flow.__name__}, name=flow.__name__)
+                for flow in (steps.ending, steps.untimely)
+            ]
             fill(disk)
+            (folder / "full").touch()  # what these have come to cannot be written now
             taken = []
             refused = 0
             for number in range(200):  # the journal's file has room of its own for some
@@ -56,7 +61,9 @@ async def main(folder: Path) -> None:
             assert await before.result() == 5
             assert (await slow.describe()).phase == "RUNNING"
             assert "before" in [summary.id for summary in await kernel.engine.executions()]
+            await asyncio.sleep(3)
             (disk / "filler").unlink()
+            assert [await execution.result() for execution in ends] == [8, 11]
             for execution in taken:
                 assert await execution.result() == 5
             await kernel.signal("slow", "go", True)

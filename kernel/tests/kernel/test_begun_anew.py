@@ -8,7 +8,7 @@ import textwrap
 
 import pytest
 
-from wingbeat import Kernel
+from wingbeat import ExecutionFailed, Kernel
 
 COUNT = itertools.count()
 SOURCE = """
@@ -119,10 +119,89 @@ SOURCE = """
 """
 
 
+RECOVERED = """
+    import os
+    from pathlib import Path
+    from wingbeat import LaunchPlan, map_task, task, workflow
+
+    ROOT = Path(os.environ["TEST_ROOT"])
+
+    def first_time(name):
+        try:
+            (ROOT / name).touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
+
+    def mark(text):
+        with (ROOT / "marks").open("a") as file:
+            file.write(f"{text}\\n")
+
+    @task
+    def draw(n: int) -> int:
+        mark("draw")
+        return int.from_bytes(os.urandom(4))
+
+    @task
+    def draw_or_fail(n: int) -> int:
+        if n == 2 and first_time("draw"):
+            raise ValueError("not at first")
+        return draw.fn(n)
+
+    @task
+    def flaky(n: int, drawn: int) -> int:
+        mark("flaky")
+        if first_time(f"flaky-{n}"):
+            raise ValueError("not at first")
+        return drawn
+
+    @task
+    def more(n: int) -> int:
+        mark("more")
+        return n
+
+    @task
+    def last(n: int) -> int:
+        if not (ROOT / "mended").exists():
+            raise ValueError("not yet")
+        return n
+
+    @workflow
+    def called(n: int) -> int:
+        return flaky(n, draw(n))
+
+    @workflow
+    async def awaited(n: int) -> int:
+        return await flaky(n, await draw(n))
+
+    plan = LaunchPlan(called, name="called")
+
+    @workflow(retries=1)
+    async def static(n: int) -> int:
+        return await last(await more(await called(n)))
+
+    @workflow(retries=1)
+    async def dynamic(n: int) -> int:
+        return await last(await more(await awaited(n)))
+
+    @workflow(retries=1)
+    async def child(n: int) -> int:
+        return await last(await more(await plan(n)))
+
+    @workflow(retries=1)
+    async def tasks(n: int) -> int:
+        return await last(await more(sum(await map_task(draw_or_fail)([1, 2, 3]))))
+
+    @workflow(retries=1)
+    async def children(n: int) -> int:
+        return await last(await more(sum(await map_task(plan)([1]))))
+"""
+
+
 @pytest.fixture
-def flows(tmp_path, monkeypatch):
+def flows(request, tmp_path, monkeypatch):
     name = f"anew_{next(COUNT)}"
-    (tmp_path / f"{name}.py").write_text(textwrap.dedent(SOURCE))
+    (tmp_path / f"{name}.py").write_text(textwrap.dedent(getattr(request, "param", SOURCE)))
     monkeypatch.setenv("TEST_ROOT", str(tmp_path))
     monkeypatch.syspath_prepend(tmp_path)
     yield importlib.import_module(name)
@@ -172,3 +251,19 @@ async def test_an_answered_gate_is_not_asked_again(kernel, flows):
 async def test_a_long_body_may_lose_more_turns_than_one_step_of_it_may(kernel, flows):
     execution = await kernel.launch(flows.is_killed_in_each_turn, {"n": 6})
     assert await execution.result() == 15
+
+
+@pytest.mark.parametrize("flows", [RECOVERED], indirect=True, ids=["recovered"])
+@pytest.mark.parametrize("name", ["static", "dynamic", "child", "tasks", "children"])
+async def test_recover_takes_what_came_of_the_last_try(kernel, flows, tmp_path, name):
+    """And of no other: values of the first one belong to what had failed then."""
+    execution = await kernel.launch(getattr(flows, name), {"n": 3}, "mine")
+    with pytest.raises(ExecutionFailed):
+        await execution.result()
+    views = (await execution.describe()).nodes
+    (seen,) = {node.outputs["o0"].value for node in views if node.id == "n0.more-0"}
+    (tmp_path / "marks").unlink()
+    (tmp_path / "mended").touch()
+    again = await kernel.recover("mine")
+    assert await again.result() == seen
+    assert not (tmp_path / "marks").exists(), "nothing but the last is run again"

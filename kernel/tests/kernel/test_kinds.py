@@ -9,6 +9,7 @@ import pytest
 
 from wingbeat import (
     ExecutionFailed,
+    FailurePolicy,
     InputError,
     Kernel,
     LaunchPlan,
@@ -73,6 +74,11 @@ def length(x: str) -> int:
 @task
 def texts(n: int) -> list[str]:
     return ["x" * 40_000] * n
+
+
+@task
+def long_text(n: int) -> str:
+    return f"{n}" + "x" * 39_999
 
 
 @workflow
@@ -223,7 +229,7 @@ def waiting_broken() -> int:
     return waits()
 
 
-INLINE = (boom, times, tidy, waits, numbers, picky, total, last, length, texts, first, second)
+INLINE = (boom, long_text, times, tidy, waits, numbers, picky, total, last, length, texts, first, second)
 
 
 @pytest.fixture(autouse=True)
@@ -411,6 +417,24 @@ async def test_what_waits_for_a_time_says_until_when(kernel):
     assert {node.until for node in (await execution.describe()).nodes} == {None}
 
 
+async def test_a_called_workflow_keeps_a_failure_policy_that_is_not_that_of_its_caller(kernel):
+    @workflow(failure_policy=FailurePolicy.FAIL_IMMEDIATELY)
+    def hasty(n: int) -> int:
+        boom(n)
+        return total([total([n])])
+
+    @workflow(failure_policy=FailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE)
+    def patient(n: int) -> int:
+        hasty(n)
+        return total([n])
+
+    STATE.broken = True
+    phases = {node.id: node.phase for node in (await failed(kernel, patient, {"n": 1}, "mine")).nodes}
+    assert phases.pop("n0.n0") == "FAILED"
+    assert phases.pop("n1") == "SUCCEEDED"
+    assert phases.pop("n0.n2") == "NOT_STARTED"
+
+
 # -- recovery
 
 
@@ -519,6 +543,33 @@ async def test_a_child_execution_keeps_what_had_succeeded_where_its_node_has_mov
     once_more = await kernel.recover("again", before, name="once-more")
     assert await once_more.result() == 600
     assert STATE.ran == [("second", 5), 6, "total", 6, 60]
+
+
+@pytest.mark.parametrize("damage", ["deleted", "flipped"])
+async def test_what_is_lost_in_storage_is_computed_again(kernel, tmp_path, damage):
+    @workflow
+    def flow(n: int) -> int:
+        return last(total(map_task(length)(texts(n))))
+
+    @workflow
+    def items(n: int) -> int:
+        return last(total(map_task(length)(map_task(long_text)(numbers(n)))))
+
+    for number, (entity, given) in enumerate([(flow, 4), (items, 3)]):
+        STATE.broken = True
+        await failed(kernel, entity, {"n": given}, f"mine{number}")
+        for path in (tmp_path / "home" / "storage" / "objects").iterdir():
+            content = path.read_bytes()
+            if b"xxxx" in content:
+                path.chmod(0o600)
+                path.unlink() if damage == "deleted" else path.write_bytes(content[:-9] + b"y" + content[-8:])
+        STATE.broken = False
+        found = await decisions(kernel, f"mine{number}", entity)
+        if entity is flow:
+            assert found["n0"][0] == "RUNS"
+            assert found["n0"][1].startswith("what it gave is lost: ")
+        again = await kernel.recover(f"mine{number}")
+        assert await again.result() == 40_000 * given + 1
 
 
 async def test_the_plan_of_a_recovery_knows_the_inputs(kernel):

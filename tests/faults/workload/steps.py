@@ -177,3 +177,21 @@ def letters(tag: str) -> list[str]:
 @workflow
 def passing(folder: str, tag: str) -> list[str]:
     return letters(tag)
+
+
+@task
+def until(folder: str, tag: str) -> int:
+    while not os.path.exists(os.path.join(folder, "full")):
+        time.sleep(0.01)
+    mark(folder, f"{tag}/until")
+    return 8
+
+
+@workflow
+def ending(folder: str, tag: str) -> int:
+    return until(folder, tag)
+
+
+@workflow
+async def untimely(folder: str, tag: str) -> int:
+    return await until(folder, tag) + await right(folder, tag, 1)

@@ -260,14 +260,9 @@ class _Flatten:
 
 def _keeps(callee: WorkflowSpec, caller: WorkflowSpec) -> bool:
     """Whether a workflow has a failure policy, handler or timeout that is its own."""
-    return (
-        callee.on_failure is not None
-        or callee.timeout_s is not None
-        or (
-            callee.failure_policy is not caller.failure_policy
-            and callee.failure_policy is FailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE
-        )
-    )
+    if callee.on_failure is not None or callee.timeout_s is not None:
+        return True
+    return callee.failure_policy not in (None, caller.failure_policy)
 
 
 def overridden(task: TaskSpec, override: OverrideSpec) -> TaskSpec:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from wingbeat.base.ids import digest
-from wingbeat.engine.matching import Matching, renamed
+from wingbeat.engine.matching import Matching, newest_first, renamed
 from wingbeat.machine import maps
 from wingbeat.machine.fact import Left
 from wingbeat.machine.graph import is_item, item_address, item_of, node_of
@@ -40,10 +40,10 @@ def left(source: str, old: Machine, matching: Matching) -> dict[str, Left]:
                 found[old.graph.id(address)] = Left(source, task.name, digest(canonical(old.values(address))))
             except (ValueMismatch, KeyError):  # its inputs are not to be had any more
                 continue
-    if not matching.moved:
+    if not matching.moved and not any("~" in name for name in found):
         return found
     named = {name: each if each.node else replace(each, node=name) for name, each in found.items()}
-    return dict(renamed(matching, named.items()))
+    return newest_first(dict(renamed(matching, named.items())))
 
 
 def _succeeded(old: Machine, name: str) -> bool:

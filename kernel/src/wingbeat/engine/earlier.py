@@ -10,10 +10,12 @@ import msgspec
 from wingbeat.base.errors import ConflictError
 from wingbeat.contracts.engine import LaunchRequest, RecoveryPlan
 from wingbeat.contracts.journal import Journal, Record
+from wingbeat.contracts.storage import Storage
 from wingbeat.engine.archive import Archive
 from wingbeat.engine.foreseen import foreseen
 from wingbeat.engine.live import Live
 from wingbeat.engine.loading import Loading
+from wingbeat.engine.lost import lost
 from wingbeat.engine.reuse import Reuse, reusable
 from wingbeat.spec.phase import ExecutionPhase
 
@@ -28,9 +30,16 @@ class Earlier:
     """
 
     def __init__(
-        self, lives: Mapping[str, Live], left: dict[str, str], archive: Archive, journal: Journal, loading: Loading
+        self,
+        lives: Mapping[str, Live],
+        left: dict[str, str],
+        archive: Archive,
+        journal: Journal,
+        loading: Loading,
+        storage: Storage,
     ) -> None:
-        self._lives, self._left, self._archive, self._journal, self._loading = lives, left, archive, journal, loading
+        self._lives, self._left, self._archive, self._journal = lives, left, archive, journal
+        self._loading, self._storage = loading, storage
 
     async def resumed(self, request: LaunchRequest) -> tuple[LaunchRequest, Live | None]:
         """The execution that a launch which resumes goes on with; or the request that takes over what one that was being
@@ -69,12 +78,13 @@ class Earlier:
                 hint=f"Wait for its end, or stop it: wingbeat abort {request.recover}.",
             )
         old = (await self._recovered(request)).machine
-        return reusable(request.recover, old, self._archive.plan(self._archive.keep(request.closure)), request.inputs)
+        plan = self._archive.plan(self._archive.keep(request.closure))
+        return reusable(request.recover, old, plan, request.inputs, await lost(old, self._storage))
 
     async def plan(self, request: LaunchRequest) -> RecoveryPlan:
         """What a launch would take over, in words. Raises NotFound."""
         old = await self._recovered(request)
-        return foreseen(request, old.machine, old.closure)
+        return foreseen(request, old.machine, old.closure, await lost(old.machine, self._storage))
 
     async def _resumable(self, launch_key: str) -> Live | None:
         """An execution of the same content that has not ended and that nobody waits for."""

@@ -133,7 +133,9 @@ class LocalEngine:
             self._lives, self.quarantined, self._requests, self._perform, self._feed,
         )  # fmt: skip
         self.forgetting = Forgetting(self._journal, self._archive, self._lives, self._ended, self._memo)
-        self._earlier = Earlier(self._lives, self._recovery.left, self._archive, self._journal, self._loading)
+        self._earlier = Earlier(
+            self._lives, self._recovery.left, self._archive, self._journal, self._loading, parts.storage
+        )
 
     # -- life
 

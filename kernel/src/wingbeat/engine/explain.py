@@ -40,7 +40,7 @@ def explain_cache(live: Live, node: str, events: Sequence[Published] = ()) -> st
             f"each item has its own answer: wingbeat explain cache {live.id} {node}.0"
         )
     status, reason, source = (seen.cache, seen.cache_reason, seen.source) if seen else _told(node, events)
-    if not status and seen is None and _recovered(live, i):
+    if not status and (source if seen else _recovered(live, i)):
         status = "recovered from another execution; nothing was looked up"
     lines = [f"{node} ({task.name}): {status or 'not looked up yet'}"]
     if reason:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ from wingbeat.engine.reasons import (
     undecided,
     unsuccessful,
 )
-from wingbeat.engine.reuse import Judge
+from wingbeat.engine.reuse import NONE, Judge
 from wingbeat.machine.graph import Graph, first_id, is_item, item_of, node_of
 from wingbeat.machine.step import Machine
 from wingbeat.spec.entities import Closure
@@ -36,11 +36,11 @@ OPENED_MAX = 1000
 """How many nodes are listed that were opened while the other execution ran. All are counted."""
 
 
-def foreseen(request: LaunchRequest, old: Machine, closure: Closure) -> RecoveryPlan:
+def foreseen(request: LaunchRequest, old: Machine, closure: Closure, lost: Mapping[int, str] = NONE) -> RecoveryPlan:
     """What launching `request` would take over of `old`, an execution of `closure`, node by node; then the nodes that it does
-    not have any more."""
+    not have any more. `lost`: see `reusable`."""
     plan = flatten(request.closure)
-    judge = Judge(old, plan, request.inputs)
+    judge = Judge(old, plan, request.inputs, lost)
     decided, matched = judge.all(), judge.matching.old
     listed = _Listed(old)
     listed.nodes(plan, decided, matched, Fixed(plan, same=request.closure == closure))

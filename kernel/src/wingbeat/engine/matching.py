@@ -3,14 +3,18 @@ as where a call was put before it. Pure."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from wingbeat.machine.graph import Graph
+from wingbeat.machine.graph import Graph, first_id
+from wingbeat.machine.step import Machine
 from wingbeat.spec.entities import TaskSpec
 from wingbeat.spec.plan import ChildKind, Kind, MapKind, Plan, ScopeKind
 
 T = TypeVar("T")
+
+_CALLS = re.compile(r"-\d+(?:~(\d+))?(?=\.|$)")
 
 
 def alike(old: Graph, number: int, kind: Kind | None, task: TaskSpec | None) -> bool:
@@ -83,6 +87,36 @@ def renamed(matching: Matching, found: Iterable[tuple[str, T]]) -> Iterator[tupl
         new = matching.renamed(name)
         if new is not None:
             yield new, each
+
+
+def newest_first(found: dict[str, T]) -> dict[str, T]:
+    """The same by names of which the first, that of a call that was not called again, stands for the newest of them: what came of
+    a call that a body made when it was begun anew, and not of one that had failed. The others keep what is left of the names."""
+    again: dict[str, list[str]] = {}
+    for name in found:
+        if (first := first_id(name)) != name:
+            again.setdefault(first, []).append(name)
+    for first, later in again.items():
+        names = sorted([*later, *([first] if first in found else [])], key=_times, reverse=True)
+        each = [found.pop(name) for name in names]
+        found.update(zip([first, *(name for name in names if name != first)], each, strict=False))
+    return found
+
+
+def called_again(old: Machine, matching: Matching) -> dict[str, str]:
+    """By the id of what bodies called when they were run for the first time, that of the last time."""
+    found: dict[str, str] = {}
+    for number, scope in enumerate(old.state.scopes):
+        if scope.key and "~" in (last := old.graph.prefix(number)):
+            name = matching.renamed(first_id(last))
+            if name is not None:
+                found[name] = last
+    return found
+
+
+def _times(name: str) -> tuple[int, ...]:
+    """How often each call of the path had been made before."""
+    return tuple(int(again or 0) for again in _CALLS.findall(name))
 
 
 def _called(plan: Plan) -> Iterator[tuple[str, ...]]:

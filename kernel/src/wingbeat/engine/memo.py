@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from typing import Any
-
-import msgspec
 
 from wingbeat.calls import Calls, why
 from wingbeat.compile.cachekey import input_digests, interface_digest, key_digest
@@ -17,15 +15,16 @@ from wingbeat.contracts.storage import Storage
 from wingbeat.engine.background import Broke, watched
 from wingbeat.engine.circuit import Circuit, LeftAlone
 from wingbeat.engine.clock import Clock
+from wingbeat.engine.content import size_of, stored
 from wingbeat.engine.held import Held
 from wingbeat.engine.live import Live
 from wingbeat.engine.outcomes import wrong_answer, wrong_hit
 from wingbeat.machine.event import CacheHeld, CacheHit, CacheMissed, CacheStored, Event
 from wingbeat.runtime.threads import in_thread
 from wingbeat.spec.entities import TaskSpec
-from wingbeat.spec.literal import Inline, Literals, Offloaded
+from wingbeat.spec.literal import Literals
 from wingbeat.spec.phase import CacheStatus
-from wingbeat.types import Blob, LiteralType, ValueMismatch, has_blobs
+from wingbeat.types import ValueMismatch
 
 NO_CATALOG = "no catalog is installed (pip install wingbeat-catalog)"
 CONCURRENCY = 16
@@ -222,8 +221,7 @@ class Memo:
 
     async def _damage(self, task: TaskSpec, outputs: Literals) -> str | None:
         """What is wrong with the stored values that a hit refers to, if anything."""
-        stored = [blob for v in task.interface.outputs for blob in _stored(outputs[v.name], v.type)]
-        for blob in stored:
+        for blob in stored(task, outputs):
             async with self._verifying.asked(blob.uri, VERIFY_S_MAX):
                 damage = await in_thread(self._storage.verify, blob)
             if damage is not None:
@@ -251,7 +249,7 @@ class Memo:
                 source=f"{live.id}/{live.node_id(node)}/{state.next_attempt - 1}",
                 created_at=now,
                 expires_at=None if ttl is None else now + ttl,
-                size=_size(state.outputs),
+                size=size_of(state.outputs),
             )
             async with self._circuit.asked((live.id, node), ANSWER_S_MAX):
                 await self.catalog.ask("publish", entry)
@@ -310,32 +308,3 @@ def cache_key(live: Live, node: int) -> CacheKey:
         digest = key_digest(task, interface, inputs)
         live.keys[node] = CacheKey(digest, task.name, task.cache.version, interface, inputs)
     return live.keys[node]
-
-
-def _stored(literal: Any, type_: LiteralType) -> Iterator[Blob]:
-    """Everything in storage that a value refers to. What is inside an offloaded value was stored before it."""
-    if isinstance(literal, Offloaded):
-        yield Blob(uri=literal.uri, digest=literal.uri.partition(":")[2], size=literal.size, name="")
-    elif isinstance(literal, Inline) and has_blobs(type_):
-        yield from _blobs(literal.value)
-
-
-def _blobs(wire: Any) -> Iterator[Blob]:
-    """Every blob's wire inside a wire value of a type that holds blobs."""
-    if isinstance(wire, list):
-        for item in wire:
-            yield from _blobs(item)
-    elif isinstance(wire, dict):
-        if {"uri", "digest", "size", "name"} <= wire.keys():
-            yield msgspec.convert(wire, Blob)
-        else:
-            for item in wire.values():
-                yield from _blobs(item)
-
-
-def _size(outputs: Literals) -> int:
-    """Bytes that the outputs take, with the files that they refer to; a small value counts as a quarter of a KiB."""
-    return sum(
-        value.size if isinstance(value, Offloaded) else 256 + sum(b.size for b in _blobs(getattr(value, "value", None)))
-        for value in outputs.values()
-    )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
 from wingbeat.contracts.engine import NodeReuse, ReuseDecision
 from wingbeat.engine.checkpoints import left
 from wingbeat.engine.difference import Fate, body_difference, difference
-from wingbeat.engine.matching import Matching, alike, renamed
+from wingbeat.engine.matching import Matching, alike, called_again, newest_first, renamed
 from wingbeat.engine.publish import what_of
 from wingbeat.engine.reasons import (
     Why,
@@ -24,7 +24,7 @@ from wingbeat.engine.reasons import (
 )
 from wingbeat.machine import maps
 from wingbeat.machine.fact import Left, Reusable
-from wingbeat.machine.graph import Graph, first_id, item_address
+from wingbeat.machine.graph import Graph, item_address, node_of
 from wingbeat.machine.state import PHASES, NodeState
 from wingbeat.machine.step import Machine
 from wingbeat.machine.values import resolve
@@ -32,6 +32,8 @@ from wingbeat.spec.codec import task_identity
 from wingbeat.spec.literal import Inline, Literal, LiteralList, Literals
 from wingbeat.spec.plan import Fixed, FromInput, Kind, MapKind, Plan, PlanNode
 from wingbeat.types import ValueMismatch
+
+NONE: Mapping[int, str] = {}
 
 
 class Reuse(Struct, frozen=True):
@@ -54,25 +56,25 @@ class Reuse(Struct, frozen=True):
     moved: dict[str, str] = {}
 
 
-def reusable(source: str, old: Machine, plan: Plan, inputs: Literals) -> Reuse:
+def reusable(source: str, old: Machine, plan: Plan, inputs: Literals, lost: Mapping[int, str] = NONE) -> Reuse:
     """What of `old`, the execution `source`, holds in an execution of `plan` with these inputs.
 
     A result is taken over if the node that it stands for (`Matching`) succeeded, its task is the same (name, code, interface,
     environment, wrappers, variables), its inputs have the same values, and nothing upstream is computed again. What is behind a
-    node that is decided upon when it starts is decided upon then, by its inputs.
+    node that is decided upon when it starts is decided upon then, by its inputs. `lost` says what is wrong with results whose
+    content is gone, by address.
     """
-    judge = Judge(old, plan, inputs)
+    judge = Judge(old, plan, inputs, lost)
     found = judge.all()
-    later = dict(renamed(judge.matching, _later(old)))
+    later = dict(renamed(judge.matching, _later(old, lost)))
     decided = {
         node.id
         for node, each in zip(plan.nodes, found, strict=True)
         if _plain(node) and each.decision is not ReuseDecision.OPEN
     }
-    later = {name: found for name, found in later.items() if name not in decided}
-    for name in [name for name in later if first_id(name) != name]:
-        later.setdefault(first_id(name), later[name])  # what had failed and succeeded when it was called again
-    return Reuse(judge.taken, later, left(source, old, judge.matching), judge.matching.moves())
+    later = newest_first({name: found for name, found in later.items() if name not in decided})
+    moved = {**judge.matching.moves(), **called_again(old, judge.matching)}
+    return Reuse(judge.taken, later, left(source, old, judge.matching), moved)
 
 
 def _plain(node: PlanNode) -> bool:
@@ -88,8 +90,8 @@ class Judge:
         matching: Which nodes they stand for.
     """
 
-    def __init__(self, old: Machine, plan: Plan, inputs: Literals) -> None:
-        self._old, self._plan, self._inputs = old, plan, inputs
+    def __init__(self, old: Machine, plan: Plan, inputs: Literals, lost: Mapping[int, str] = NONE) -> None:
+        self._old, self._plan, self._inputs, self._lost = old, plan, inputs, lost
         self._graph, self.matching = Graph(plan), Matching(old.plan, plan)
         self.taken: dict[int, Literals] = {}
         self._again: set[int] = set()
@@ -123,6 +125,8 @@ class Judge:
         fate = Fate(difference(old_task, task))
         if fate.difference:
             return runs(fate.difference)
+        if j in self._lost:
+            return runs(f"what it gave is lost: {self._lost[j]}")
         again = [u for u in node.upstream if u in self._again]
         if again:
             return runs(f"{self._plan.nodes[again[0]].id} runs again")
@@ -184,22 +188,31 @@ def _constants(node: PlanNode, kind: MapKind, inputs: Literals) -> Literals:
 # -- what is decided upon later
 
 
-def _later(old: Machine) -> list[tuple[str, Reusable]]:
-    """Everything that succeeded in it, if a task computed it."""
-    graph, state = old.graph, old.state
-    found: list[tuple[str, Reusable]] = []
-    for number, node in enumerate(state.nodes):
-        task = graph.task(number)
+def results(old: Machine) -> Iterator[tuple[int, Literals]]:
+    """What tasks have computed in it, by the address of the node or item."""
+    for number, node in enumerate(old.state.nodes):
+        task = old.graph.task(number)
         if task is None or task.dynamic:
             continue
-        if number in state.maps:
-            found += _items(old, number, task_identity(task))
+        if number in old.state.maps:
+            yield from _items(old, number)
         elif node.phase.success and node.outputs is not None:
-            found.append((graph.id(number), Reusable(task_identity(task), old.values(number), node.outputs)))
-    return found
+            yield number, node.outputs
 
 
-def _items(old: Machine, number: int, identity: str) -> Iterator[tuple[str, Reusable]]:
+def _later(old: Machine, lost: Mapping[int, str]) -> Iterator[tuple[str, Reusable]]:
+    """Everything that succeeded in it, if a task computed it."""
+    identities: dict[int, str] = {}
+    for address, outputs in results(old):
+        number, task = node_of(address), old.graph.task(address)
+        if address in lost or task is None:
+            continue
+        if number not in identities:
+            identities[number] = task_identity(task)
+        yield old.graph.id(address), Reusable(identities[number], old.values(address), outputs)
+
+
+def _items(old: Machine, number: int) -> Iterator[tuple[int, Literals]]:
     if not maps.ready(old, number):
         return  # its lists cannot be read any more
     mapping, whole = old.state.maps[number], old.state.nodes[number].outputs
@@ -214,8 +227,7 @@ def _items(old: Machine, number: int, identity: str) -> Iterator[tuple[str, Reus
             parts = {name: _part(values, item) for name, values in whole.items()}
         outputs = {name: part for name, part in parts.items() if part is not None}
         if len(outputs) == len(parts):
-            address = item_address(number, item)
-            yield old.graph.id(address), Reusable(identity, old.values(address), outputs)
+            yield item_address(number, item), outputs
 
 
 def _part(values: Literal, item: int) -> Literal | None:

@@ -102,10 +102,12 @@ class Reader:
         from wingbeat.engine.clock import SystemClock
         from wingbeat.engine.foreseen import foreseen
         from wingbeat.engine.loading import Loading
+        from wingbeat.engine.lost import lost
 
         old = await self._archive.live(request.recover)
-        await Loading(self._home.storage(), SystemClock(), lambda *_: None, lambda *_: None).lists(old, ended=True)
-        return foreseen(request, old.machine, old.closure)
+        storage = self._home.storage()
+        await Loading(storage, SystemClock(), lambda *_: None, lambda *_: None).lists(old, ended=True)
+        return foreseen(request, old.machine, old.closure, await lost(old.machine, storage))
 
     async def explain_waiting(self, execution: str, node: str = "") -> str:
         """See `Engine.explain_waiting`: who holds a pool is known to the process that runs executions, so it is asked."""

@@ -17,7 +17,7 @@ from wingbeat.types import ValueMismatch
 if TYPE_CHECKING:
     from wingbeat.machine.step import Machine
 
-_NUMBER = re.compile(r"-\d+(?=\.|$)")
+_NUMBER = re.compile(r"-\d+(~\d+)?(?=\.|$)")
 """How often a body had taken the path of a call before: which of them is which may follow from what ended first."""
 
 Alike = dict[tuple[str, str, str], list[str]]

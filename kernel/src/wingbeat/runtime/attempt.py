@@ -55,7 +55,7 @@ def start(job: Job, inputs: bytes, parent: str, control: int = -1) -> NoReturn:
         os.makedirs(f"{job.directory}/{files.WORK}", exist_ok=True)
         log = os.dup(1) if job.secrets else files.open_log(job.directory)
     except BaseException:  # noqa: BLE001 - as in `run`
-        traceback.print_exc(file=sys.stderr)
+        _print_trace()
         _leave(BROKEN)
     run(job, inputs, log, groups, control=control)
 
@@ -82,9 +82,15 @@ def run(job: Job, inputs: bytes, log: int, groups: tuple[str, ...], spare: str =
         if code == 0 and not inputs:
             os.unlink(f"{job.directory}/{files.INPUTS}")
     except BaseException:  # noqa: BLE001 - whatever it is, it must be in the log and end this process
-        traceback.print_exc(file=sys.stderr)
+        _print_trace()
     hit("attempt.leaving")
     _leave(code)
+
+
+def _print_trace() -> None:
+    """Into the log, if that can be written: the disk may be full."""
+    with suppress(OSError, ValueError):
+        traceback.print_exc(file=sys.stderr)
 
 
 def _written_inputs(job: Job) -> bytes:
@@ -202,7 +208,7 @@ def _end(job: Job, place: here.Here, outcome: object) -> NoReturn:
     try:
         code = _conclude(job, place, outcome)
     except BaseException:  # noqa: BLE001 - as in `run`
-        traceback.print_exc(file=sys.stderr)
+        _print_trace()
     os._exit(code)
 
 
@@ -221,15 +227,18 @@ def _conclude(job: Job, place: here.Here, outcome: object) -> int:
         hit("attempt.failed")
         told = describe(outcome, job.bundle, job.memory_bytes, place.mask)
         _write_error(job, told)
-        if told.trace:
-            sys.stderr.write(f"{told.trace.rstrip()}\n")
-        if not told.trace or isinstance(outcome, AttemptInputError | PluginFailed):  # whose trace is that of the cause
-            sys.stderr.write(f"{told.code}: {told.message}\n")
+        with suppress(OSError, ValueError):  # it is written already, and the log may have no room
+            if told.trace:
+                sys.stderr.write(f"{told.trace.rstrip()}\n")
+            if not told.trace or isinstance(
+                outcome, AttemptInputError | PluginFailed
+            ):  # whose trace is that of the cause
+                sys.stderr.write(f"{told.code}: {told.message}\n")
         return 1
     try:
         hit("attempt.returned")
         name = files.SUSPENDED if isinstance(outcome, Suspended) else files.OUTPUTS
-        files.write_atomic(job.own, name, data)
+        files.write_when_there_is_room(job.own, name, data)
     except OSError as error:
         _write_error(job, ErrorInfo("OutputLost", f"The outputs cannot be written: {error}", ErrorKind.SYSTEM))
         return 1
@@ -255,7 +264,7 @@ def _take_secrets(job: Job, place: here.Here, control: int) -> None:
 
 
 def _write_error(job: Job, error: ErrorInfo) -> None:
-    files.write_atomic(job.own, files.ERROR, msgspec.json.encode(error))
+    files.write_when_there_is_room(job.own, files.ERROR, msgspec.json.encode(error))
 
 
 def _clear(folder: str, spare: str) -> None:
@@ -283,7 +292,7 @@ def _leave(code: int) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
     except BaseException:  # noqa: BLE001 - the outcome is written already
-        traceback.print_exc(file=sys.stderr)
+        _print_trace()
     os._exit(code)
 
 

@@ -18,8 +18,10 @@ there.
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
+import time
 
 from wingbeat.contracts.failpoints import hit
 
@@ -36,6 +38,10 @@ SCRATCH = "scratch"
 CHECKPOINT = "checkpoint"
 REPORT = "report"
 DECK = "deck.html"
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+ROOM_S_MAX = 600.0
+"""An attempt that has ended waits so long for room for its outcome."""
+ROOM_AGAIN_S = 0.5
 CALLING = "calling"
 GANG = "gang"
 MEMBERS = "members"
@@ -63,10 +69,29 @@ def write_atomic(directory: str, name: str, data: bytes) -> None:
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
         write_all(fd, data)
+    except OSError:
+        os.unlink(temporary)  # of which a full disk has room for a part only
+        raise
     finally:
         os.close(fd)
     hit("files.written")
     os.rename(temporary, f"{directory}/{name}")
+
+
+def write_when_there_is_room(directory: str, name: str, data: bytes) -> None:
+    """Publish the outcome of an attempt, which would be lost: where the disk is full, wait until somebody has made room.
+
+    Raises:
+        OSError: It cannot be written for another reason, or nobody has made room.
+    """
+    end = time.monotonic() + ROOM_S_MAX
+    while True:
+        try:
+            return write_atomic(directory, name, data)
+        except OSError as error:
+            if error.errno not in FULL or time.monotonic() > end:
+                raise
+            time.sleep(ROOM_AGAIN_S)
 
 
 def open_log(directory: str) -> int:

@@ -312,7 +312,7 @@ def _say(what: str) -> None:
 
 
 def _write_error(directory: str, error: ErrorInfo) -> None:
-    files.write_atomic(directory, files.ERROR, msgspec.json.encode(error))
+    files.write_when_there_is_room(directory, files.ERROR, msgspec.json.encode(error))
 
 
 def _be(
