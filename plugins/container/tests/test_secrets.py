@@ -97,6 +97,16 @@ class TestInContainers:
         assert outcome.error.code == "SecretInOutput"
         check(bench, outcome)
 
+    @pytest.mark.parametrize("ending", ["echo 7 > outputs/o0", "exit 3"])
+    async def test_its_page_is_masked_and_where_pages_are(self, bench, ask, ending):
+        command = f'cd /wingbeat; echo "<p>have $(cat "$PASSWORD_FILE")</p>" > deck.html; {ending}'
+        outcome = await bench.run(secretly(ask(command)))
+        page = bench.home / "attempts/e/n.0/deck.html"
+        evidence = outcome.evidence if isinstance(outcome, Succeeded) else outcome.error.evidence
+        assert evidence["deck"] == str(page)
+        assert page.read_text() == "<p>have ***</p>\n"
+        check(bench, outcome)
+
     async def test_a_token_is_there_with_where_the_server_is(self, bench, ask):
         """A program finds both as files; a function finds variables, as elsewhere."""
         said = 'echo "$(cat "$TOKEN_FILE") for $(cat /run/secrets/@endpoint)"; echo 7 > /wingbeat/outputs/o0'

@@ -13,7 +13,7 @@ from typing import IO, Any
 import msgspec
 from msgspec import Struct
 
-from wingbeat.attempts import AttemptFiles, Values, job_outcome, reported
+from wingbeat.attempts import AttemptFiles, PlacedSecrets, Values, job_outcome, reported
 from wingbeat.base.errors import ErrorKind
 from wingbeat.contracts.executor import AttemptRequest, Failed, Outcome, Succeeded
 from wingbeat.contracts.storage import Storage
@@ -31,6 +31,7 @@ from wingbeat.types import (
 )
 from wingbeat.types.model import BlobIO
 from wingbeat_container.manifest import INSIDE
+from wingbeat_container.page import bring_page
 from wingbeat_container.plain import is_path, optional, parsed, plain
 from wingbeat_container.staging import STORE, TASK, Files, offloaded
 from wingbeat_container.verdict import End, evidence, failure, without_outcome
@@ -65,13 +66,18 @@ class Collector:
     def __init__(self, storage: Storage, files: Files) -> None:
         self._storage, self._files = storage, files
 
-    def outcome(self, request: AttemptRequest, attempt: AttemptFiles, end: End) -> Outcome:
-        """What became of an attempt whose container has ended so. Raises OSError if storage fails."""
+    def outcome(
+        self, request: AttemptRequest, attempt: AttemptFiles, end: End, secrets: PlacedSecrets | None = None
+    ) -> Outcome:
+        """What became of an attempt whose container has ended so; its page is masked. Raises OSError if storage fails."""
         spec = request.task.container
         assert spec is not None
         folder = f"{attempt.path}/{TASK}"
+        page = bring_page(folder, attempt, secrets)
         found = self._of_command(request, attempt, end) if spec.command else self._of_function(request, attempt, end)
-        seen = {**evidence(end), **(reported(folder) if _regular(f"{folder}/report") else {}), **_deck(folder)}
+        seen = {**evidence(end), **(reported(folder) if _regular(f"{folder}/report") else {})}
+        seen.pop("deck", None)  # where it was
+        seen.update(page)
         if isinstance(found, Succeeded):
             return Succeeded(found.outputs, evidence=seen)
         if isinstance(found, Failed):
@@ -246,11 +252,6 @@ def _said(folder: str) -> ErrorInfo | None:
 def _named(folder: str) -> list[str]:
     """Files with the outcome of a Python task."""
     return [name for name in ("outputs", "suspended", "error") if os.path.lexists(f"{folder}/{name}")]
-
-
-def _deck(folder: str) -> dict[str, str]:
-    path = f"{folder}/deck.html"
-    return {"deck": path} if _regular(path) else {}
 
 
 def _regular(path: str) -> bool:

@@ -484,7 +484,7 @@ class ContainerExecutor:
         if not started and (info := failure(end)) is not None:
             return Failed(msgspec.structs.replace(info, evidence=seen_of_it))
         try:
-            outcome = await asyncio.to_thread(self._collector.outcome, request, attempt.files, end)
+            outcome = await asyncio.to_thread(self._collector.outcome, request, attempt.files, end, attempt.secrets)
         except OutputError as error:
             outcome = Failed(ErrorInfo(error.code, f"Task {request.task.name}: {error}"))
         if attempt.secrets is not None:

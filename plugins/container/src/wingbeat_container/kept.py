@@ -27,9 +27,9 @@ def kept(files: AttemptFiles) -> Outcome | None:
 
 
 def clear(folder: str, *, report: bool) -> None:
-    """Of what it has left, its page is kept, and its last `report`; the rest is in storage, or in the outcome."""
+    """Of what it has left, its last `report` is kept; its page is elsewhere, and the rest in storage, or in the outcome."""
     for entry in os.scandir(folder):
-        if entry.name == "deck.html" or (report and entry.name == "report"):
+        if report and entry.name == "report":
             continue
         if entry.is_dir(follow_symlinks=False):
             shutil.rmtree(entry.path, ignore_errors=True)
