@@ -176,6 +176,22 @@ async def test_a_crash_before_the_next_one_began_lets_it_begin_at_the_next_start
         await until(lambda: "two/a/0" in slow.executor.running)
 
 
+async def test_one_that_cannot_go_on_is_told_of(slow, monkeypatch, caplog):
+    async with slow.engine() as engine:
+        await launch(slow, engine, "one")
+
+    def unread(self, live):
+        raise RuntimeError("its executor is missing")
+
+    monkeypatch.setattr(Routes, "check_inline", unread)
+    async with slow.engine() as engine:
+        assert [*engine.quarantined] == ["one"]
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told == [
+        "Execution one cannot go on, and is tried again when the home is opened the next time: its executor is missing"
+    ]
+
+
 async def test_one_that_cannot_go_on_keeps_its_slot_since_nobody_knows_that_it_has_ended(slow, monkeypatch):
     async with slow.engine() as engine:
         await launch(slow, engine, "one")

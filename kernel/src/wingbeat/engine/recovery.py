@@ -196,8 +196,14 @@ class Recovery:
 
     def _give_up(self, record: Record, error: Exception) -> None:
         self._aside.pop(record.execution, None)
-        self._quarantined[record.execution] = str(error)
+        reason = str(error) or type(error).__name__
+        self._quarantined[record.execution] = reason
         self._admission.set_aside(record)
+        _log.warning(
+            "Execution %s cannot go on, and is tried again when the home is opened the next time: %s",
+            record.execution,
+            reason,
+        )
 
     def _set_aside(self, record: Record, error: Exception) -> None:
         tries = 1 if (before := self._aside.get(record.execution)) is None else before.tries + 1
