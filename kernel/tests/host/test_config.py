@@ -95,6 +95,20 @@ def test_a_section_that_is_a_value_is_told(project):
     assert told.value.hint == "Write a table: [tool.wingbeat.process]."
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[project]\n[tool]\nwingbeat = 4\n", r"The setting tool\.wingbeat = 4 is no section \(.*pyproject\.toml:3\)"),
+        ("tool = [1]\n", r"The setting tool = \[1\] is no section \(.*pyproject\.toml:1\)"),
+    ],
+)
+def test_a_value_in_the_place_of_all_sections_is_told(project, text, told):
+    (project / "pyproject.toml").write_text(text)
+    with pytest.raises(ConfigurationError, match=told) as caught:
+        Configuration(project=project).section("process", ProcessSettings)
+    assert caught.value.hint == "Write a table: [tool.wingbeat]."
+
+
 class Theirs(Struct):
     size: int = 3
 

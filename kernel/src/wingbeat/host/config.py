@@ -249,11 +249,28 @@ def _project_layers(folder: Path) -> list[tuple[str, Mapping[str, Any]]]:
         layers: list[tuple[str, Mapping[str, Any]]] = []
         if (file := place / "wingbeat.toml").exists():  # also as something that cannot be read
             layers.append((str(file), _read(file)))
-        if (file := place / "pyproject.toml").is_file() and (table := _read(file).get("tool", {}).get("wingbeat")):
+        if (file := place / "pyproject.toml").is_file() and (table := _tool_table(file)):
             layers.append((str(file), table))
         if layers or file.is_file():
             return layers
     return []
+
+
+def _tool_table(file: Path) -> Mapping[str, Any]:
+    """What a ``pyproject.toml`` says of Wingbeat. Raises ConfigurationError."""
+    from wingbeat.host.tomllines import line_of
+
+    table, path = _read(file), list[str]()
+    for key in ("tool", "wingbeat"):
+        path.append(key)
+        table = table.get(key, {})
+        if not isinstance(table, Mapping):
+            line = line_of(file, path)
+            raise ConfigurationError(
+                f"The setting {'.'.join(path)} = {table!r} is no section ({file}{f':{line}' if line else ''}).",
+                hint="Write a table: [tool.wingbeat].",
+            )
+    return table
 
 
 def _user_layer() -> list[tuple[str, Mapping[str, Any]]]:

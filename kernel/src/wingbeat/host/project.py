@@ -162,14 +162,14 @@ def read_bundle_settings(path: str) -> BundleSettings:
         with open(path, "rb") as stream:
             found: Any = tomllib.load(stream)
         for key in section.split("."):
-            found = found.get(key, {})
+            found = found.get(key, {}) if isinstance(found, dict) else found
         settings = msgspec.convert(found, BundleSettings)
         for pattern in (*settings.include, *settings.exclude):
             pattern_regex(pattern)
         settings.bytes_max  # noqa: B018 (raises ValueError)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from None
-    except (msgspec.ValidationError, AttributeError, ValueError) as error:
+    except (msgspec.ValidationError, ValueError) as error:
         known = ", ".join(BundleSettings.__struct_fields__)
         raise ConfigurationError(f"[{section}] in {path}: {error}", hint=f"The section knows: {known}.") from None
     return settings
