@@ -3,7 +3,7 @@
 import pytest
 
 from wingbeat.base.errors import ConfigurationError
-from wingbeat.kernel import Kernel, configuration_of, installed, plugins_of
+from wingbeat.kernel import Kernel, commands_of, configuration_of, installed, plugins_of
 
 PLUGIN = "their_plugin"
 SOURCE = """
@@ -29,7 +29,7 @@ def plugins(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
     found = {}
-    monkeypatch.setattr(installed, "_installed", lambda place: found)
+    monkeypatch.setattr(installed, "_installed", lambda *_, **__: found)
 
     def install(source: str, name: str = PLUGIN) -> None:
         (tmp_path / f"{name}.py").write_text(source)
@@ -72,6 +72,25 @@ def test_one_that_is_off_or_broken_is_listed_and_the_others_are_seen(plugins, tm
         == "The executor 'theirs' of plugin 'their_plugin' cannot be made: RuntimeError: no licence."
     )
     assert "cannot be loaded: ModuleNotFoundError" in found["broken_plugin"].problem
+
+
+def test_two_of_one_name_are_listed_as_broken_and_can_be_switched_off(tmp_path, monkeypatch):
+    for name in ("kite", "swift"):
+        info = tmp_path / f"{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[wingbeat]\nkite = {name}_module\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    (found,) = [p for p in plugins_of(tmp_path / "home") if p.name == "kite"]
+    assert found.state == "broken"
+    assert "There are two plugins 'kite': of " in found.problem
+    assert "kite" in commands_of(tmp_path / "home")[1]
+    with pytest.raises(ConfigurationError, match="two plugins 'kite'"):
+        configuration_of(tmp_path / "home")
+    off = {"plugins": {"disabled": ["kite"]}}
+    (found,) = [p for p in plugins_of(tmp_path / "home", off) if p.name == "kite"]
+    assert found.state == "off"
+    configuration_of(tmp_path / "home", off)
 
 
 TYPES = """

@@ -238,8 +238,9 @@ def _digests(names: Iterable[str], identity: str) -> dict[str, str]:
 def _open(folder: Path, configuration: Configuration) -> HomeFolder:
     """The home. Plugins are looked at only where it uses something that is not in the box: that takes a while."""
     home, chosen = HomeFolder(folder, configuration), configuration.section("kernel", KernelSettings).of_home
-    installed = {} if chosen == Choice() else installed_plugins(folder / "plugins.json")
-    home.use(boot([], installed, configuration.section("plugins", PluginSettings), OWN), chosen)
+    plugins = configuration.section("plugins", PluginSettings)
+    installed = {} if chosen == Choice() else installed_plugins(folder / "plugins.json", plugins.disabled)
+    home.use(boot([], installed, plugins, OWN), chosen)
     return home
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -117,7 +117,7 @@ def configuration_of(
         configuration.check()
     with suppress(*([] if mistakes is None else [ConfigurationError])):  # it is told of with its section
         chosen = configuration.section("plugins", PluginSettings)
-    registry = boot([], _installed(home_path(home)), chosen, OWN, broken=broken)
+    registry = _booted(home_path(home), chosen, broken)
     structs_ = {section: struct for section, (struct, _) in registry.settings.items()}
     configuration.check_given(structs_, {*chosen.disabled, *registry.broken}, mistakes)
     configuration.tell_unread({*structs_, *chosen.disabled, *registry.broken})
@@ -174,7 +174,7 @@ def plugins_of(home: str | os.PathLike[str] | None = None, settings: Given | Non
     with suppress(ConfigurationError):  # of what is chosen, which is looked at here for what it is
         folder.use(registry, configuration.section("kernel", KernelSettings).of_home)
     views = []
-    for name, target in {**BUILTIN, **_installed(place)}.items():
+    for name, target in {**BUILTIN, **_installed(place, broken={})}.items():
         view = PluginView(name, target, distribution_of(target), state="off")
         if name in broken:
             view = structs.replace(view, state="broken", problem=str(broken[name]))
@@ -250,12 +250,21 @@ def _types(plugin: Plugin) -> list[Offer]:
 
 
 def _boot(place: Path, configuration: Configuration, broken: dict[str, ConfigurationError] | None) -> Registry:
-    chosen = configuration.section("plugins", PluginSettings)
-    return boot([], _installed(place), chosen, OWN, broken=broken)
+    return _booted(place, configuration.section("plugins", PluginSettings), broken)
 
 
-def _installed(place: Path) -> dict[str, str]:
-    return installed_plugins(place / "plugins.json")
+def _booted(place: Path, chosen: PluginSettings, broken: dict[str, ConfigurationError] | None) -> Registry:
+    installed = _installed(place, chosen.disabled, broken)
+    usable = {name: target for name, target in installed.items() if not broken or name not in broken}
+    registry = boot([], usable, chosen, OWN, broken=broken)
+    registry.broken |= broken or {}
+    return registry
+
+
+def _installed(
+    place: Path, disabled: Collection[str] = (), broken: dict[str, ConfigurationError] | None = None
+) -> dict[str, str]:
+    return installed_plugins(place / "plugins.json", disabled, broken)
 
 
 __all__ = [

@@ -78,9 +78,9 @@ def booted(home: HomeFolder, plugins: Sequence[object], *, discover: bool) -> Re
     from wingbeat.kernel.settings import OWN
 
     settings = logging.getLogger("wingbeat.settings")
-    installed = installed_plugins(home.folder / "plugins.json") if discover else {}
     home.configuration.check()
     of_plugins = home.settings("plugins", PluginSettings)
+    installed = installed_plugins(home.folder / "plugins.json", of_plugins.disabled) if discover else {}
     registry = boot(plugins, installed, of_plugins, OWN)
     known = {section: struct for section, (struct, _) in registry.settings.items()}
     others = {*of_plugins.disabled, *registry.broken}  # what is off may keep its own
