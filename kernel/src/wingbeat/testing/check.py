@@ -26,6 +26,7 @@ from msgspec import Struct
 
 from wingbeat.base.errors import ConfigurationError
 from wingbeat.testing import remains
+from wingbeat.testing.defaults import without_settings
 from wingbeat.testing.reporting import LIFELINE, VARIABLE
 
 TEST_S_MAX = 180.0
@@ -204,7 +205,7 @@ def _turn(folder: Path, turn: int, story: _Story, test_s_max: float) -> Iterator
         "-p", "wingbeat.testing.reporting", f"--basetemp={folder / f't{turn}'}", *tests,
     ]  # fmt: skip
     environment = {
-        **os.environ, VARIABLE: str(writer), LIFELINE: str(followed), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        **without_settings(os.environ), VARIABLE: str(writer), LIFELINE: str(followed), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "PYTHONPATH": os.pathsep.join(os.path.abspath(place) for place in sys.path),
     }  # fmt: skip
     environment.pop("PYTEST_ADDOPTS", None)

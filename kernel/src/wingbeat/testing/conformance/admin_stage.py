@@ -14,6 +14,7 @@ from wingbeat.kernel.kernel import Kernel
 from wingbeat.runtime.storageio import StorageIO
 from wingbeat.testing.conformance.engine import closure_of
 from wingbeat.testing.conformance.kit import Kit
+from wingbeat.testing.defaults import default_settings
 from wingbeat.testing.home import TemporaryHome
 
 
@@ -42,8 +43,8 @@ class AdminStage(Kit):
 
     @contextlib.asynccontextmanager
     async def engine(self, home: TemporaryHome) -> AsyncIterator[Engine]:
-        """The engine of the home, for as long as the context is entered; the kernel's, unless this is overridden."""
-        async with Kernel(home.path, discover=False) as kernel:
+        """The engine of the home, while the context is entered; the kernel's, by its defaults, unless this is overridden."""
+        async with Kernel(home.path, discover=False, settings=default_settings()) as kernel:
             yield kernel.engine
 
     @contextlib.asynccontextmanager
