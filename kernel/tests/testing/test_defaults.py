@@ -13,6 +13,7 @@ def set_up(monkeypatch, tmp_path):
     """A machine whose kernel is set up for what is not installed."""
     monkeypatch.setenv("WINGBEAT_KERNEL__ADMIN", "nope")
     monkeypatch.setenv("WINGBEAT_KERNEL__EXECUTOR", "nope")
+    monkeypatch.setenv("WINGBEAT_PROCESS__SLOTS", "many")
     (tmp_path / "wingbeat.toml").write_text("[secrets]\nsource = 'nope'\n")
     monkeypatch.chdir(tmp_path)
 

@@ -18,7 +18,11 @@ OF_PROJECTS = "bundle"
 def default_settings() -> dict[str, dict[str, Any]]:
     """Every setting of the kernel and of what is in the box, by section. Given to a kernel, they hide files and variables."""
     found = boot([], {}, settings=OWN).settings
-    return {section: msgspec.to_builtins(struct()) for section, (struct, _) in found.items() if section != OF_PROJECTS}
+    return {
+        section: msgspec.to_builtins(msgspec.structs.asdict(struct()))  # a struct may leave its defaults out
+        for section, (struct, _) in found.items()
+        if section != OF_PROJECTS
+    }
 
 
 def without_settings(variables: Mapping[str, str]) -> dict[str, str]:
