@@ -36,6 +36,15 @@ def test_each_says_where_it_comes_from(wingbeat, folder, monkeypatch):
     assert found["over"] == [{"value": 3, "from": f"{folder}/wingbeat.toml"}, {"value": 0, "from": "default"}]
 
 
+def test_what_is_not_installed_does_not_stand_before_itself(wingbeat, folder):
+    file = folder / "wingbeat.toml"
+    file.write_text("[kernel]\nexecutor = 'nope'\n")
+    lines = wingbeat("config", "show", "kernel.executor", "--explain").out.splitlines()
+    assert lines[1].split() == ["kernel.executor", "nope", str(file)]
+    (found,) = json.loads(wingbeat("config", "show", "kernel.executor", "-o", "json").out)["settings"]
+    assert found["over"] == [{"value": "process", "from": "default"}]
+
+
 def test_what_nobody_reads_is_warned_of(wingbeat, folder, caplog):
     (folder / "wingbeat.toml").write_text("slots = 1\n[proces]\nslots = 1\n")
     assert wingbeat("config", "show", "kernel.engine").status == 0

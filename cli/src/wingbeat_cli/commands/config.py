@@ -11,6 +11,7 @@ from wingbeat_cli.errors import USAGE, message_of
 from wingbeat_cli.group import HELP, Session, output_option
 
 if TYPE_CHECKING:
+    from wingbeat.base.settings import Said
     from wingbeat.kernel.installed import Mistake, Setting
 
 
@@ -126,10 +127,17 @@ def _value(line: Line) -> str:
 
 def _origins(line: Line) -> str:
     """Where its value is said, and what it stands before."""
-    said = [*([line.mistake.said] if line.mistake is not None else []), *(line.setting.said if line.setting else [])]
-    first, *others = ((_where(each.origin), _text(each.value)) for each in said)
+    first, *others = ((_where(each.origin), _text(each.value)) for each in _said(line))
     told = "; ".join(f"{where}: {value}" for where, value in others if where != "default")
     return f"{first[0]} (over {told})" if told else first[0]
+
+
+def _said(line: Line) -> list[Said]:
+    """What is said of it, the first of which holds, or is wrong."""
+    said = [*line.setting.said] if line.setting else []
+    if line.mistake is not None and line.mistake.said not in said[:1]:  # a value may fit, and be wrong all the same
+        said.insert(0, line.mistake.said)
+    return said
 
 
 def _where(origin: str) -> str:
@@ -148,8 +156,7 @@ def _text(value: Any) -> str:
 def _document(line: Line) -> dict[str, Any]:
     import msgspec
 
-    values = [*([line.mistake.said] if line.mistake else []), *(line.setting.said if line.setting else [])]
-    said = [{"value": msgspec.to_builtins(each.value), "from": _where(each.origin)} for each in values]
+    said = [{"value": msgspec.to_builtins(each.value), "from": _where(each.origin)} for each in _said(line)]
     meaning = line.setting.doc if line.setting else ""
     found: dict[str, Any] = {"setting": line.name, **said[0], "over": said[1:], "meaning": meaning}
     if line.mistake is not None:
