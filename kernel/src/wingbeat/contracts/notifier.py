@@ -131,7 +131,8 @@ class Notifier(Protocol):
 
         Called when: it was decided that this is to be told, and that is durable. Called again: with the same message, after a
         failure, ever later, for a day; and where nobody knows whether the call before has done it. It must come to an end: after a
-        minute it is cancelled. Any text may hold any character, and be long.
+        minute it is cancelled. Any text may hold any character, and be long. It never holds up the event loop: what blocks
+        belongs into a thread. Nothing is kept for each message, neither memory nor threads.
         Raises: `Undeliverable`: it is not sent again. Anything else: it is sent again later; of what is no `WingbeatError`, as
         `NotDelivered` is, only the class is told, since its text may hold a secret.
         """

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import json
 import os
+import threading
+import time
 from pathlib import Path
 
 from small import LinesNotifier
@@ -164,4 +166,57 @@ class TestDoesNotLetGo(Broken):
                     sent = not asyncio.current_task().cancelling()
                 except asyncio.CancelledError:  # "the connection was reset": once more
                     continue
+            await super().notify(message)
+
+
+class TestTakesACancellationForItsEnd(Broken):
+    __test__ = True
+    patience_s = 0.9
+    caught_by = {"test_a_cancelled_call_does_not_stop_the_next"}
+
+    class Faulty(LinesNotifier):
+        async def notify(self, message):
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
+                await super().notify(message)
+
+
+class TestHoldsUpTheLoop(Broken):
+    __test__ = True
+    patience_s = 30.0
+    load = 1
+    caught_by = {"test_it_does_not_hold_up_the_event_loop"}
+
+    class Faulty(LinesNotifier):
+        async def notify(self, message):
+            time.sleep(0.21)  # noqa: ASYNC251  # that is its fault
+            await super().notify(message)
+
+
+class TestKeepsMemory(Broken):
+    __test__ = True
+    caught_by = {"test_nothing_is_kept_of_messages"}
+
+    class Faulty(LinesNotifier):
+        def __init__(self, file):
+            super().__init__(file)
+            self.kept = []
+
+        async def notify(self, message):
+            self.kept.append(bytearray(400_000))
+            await super().notify(message)
+
+
+class TestKeepsThreads(Broken):
+    __test__ = True
+    caught_by = {"test_nothing_is_kept_of_messages"}
+    over = threading.Event()
+
+    @classmethod
+    def teardown_class(cls):
+        cls.over.set()
+
+    class Faulty(LinesNotifier):
+        async def notify(self, message):
+            threading.Thread(target=TestKeepsThreads.over.wait, daemon=True).start()
             await super().notify(message)

@@ -18,8 +18,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import threading
+import time
 import traceback
-from collections.abc import AsyncIterator, Sequence
+import tracemalloc
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, NamedTuple
 
@@ -31,6 +35,12 @@ from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.testing.conformance.kit import Kit, held
 from wingbeat.testing.home import TemporaryHome
 
+HELD_UP_S_MAX = 0.2
+"""So long nobody else has a turn at most."""
+KEPT_BYTES_MAX = 100_000
+"""A receiver within the test keeps what has come, which is far less."""
+SOME = 20
+"""So many messages one after another."""
 ODD = {
     "lines": "one\ntwo\r\nthree\rfour",
     "headers": "x\r\nBcc: evil@example.com\r\nSubject: other\r\n\r\nbody",
@@ -202,7 +212,8 @@ class NotifierContract(Kit):
             assert {each.id for each in self.arrived(home)} == {"msg_taken"}
 
     async def test_a_cancelled_call_does_not_stop_the_next(self, home: TemporaryHome) -> None:
-        """`notify`, cancelled at any moment: the next one comes all the same."""
+        """`notify`, cancelled at any moment: it raises, or its message comes; the next one comes all the same."""
+        sent = []
         async with self.made(home) as notifier:
             for turns in range(8):
                 task = asyncio.ensure_future(notifier.notify(message(f"msg_cancelled_{turns}", self.channel)))
@@ -211,8 +222,37 @@ class NotifierContract(Kit):
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
+                    sent.append(f"msg_cancelled_{turns}")  # as it says
                 await notifier.notify(message(f"msg_next_{turns}", self.channel))
-            await self.came(home, *(f"msg_next_{turns}" for turns in range(8)))
+            await self.came(home, *(f"msg_next_{turns}" for turns in range(8)), *sent)
+
+    async def test_it_does_not_hold_up_the_event_loop(self, home: TemporaryHome) -> None:
+        """`notify`: what takes long is awaited, or done in a thread; everybody else waits for what is not."""
+        async with self.made(home) as notifier:
+            gaps = [await _gap(notifier.notify(message(f"msg_gap_{n}", self.channel))) for n in range(4)]
+        # the shortest: a machine that is busy may hold up some, and what is imported the first
+        assert min(gaps) < HELD_UP_S_MAX, f"notify holds up the event loop for {min(gaps):.2f} s, each time"
+
+    async def test_nothing_is_kept_of_messages(self, home: TemporaryHome) -> None:
+        """`notify`, again and again: neither memory nor threads are kept for each message."""
+        async with self.made(home) as notifier:
+
+            async def send(name: str, count: int) -> None:
+                for number in range(count):
+                    await notifier.notify(message(f"msg_{name}_{number}", self.channel))
+
+            await send("first", 5)
+            threads = threading.active_count()
+            with _traced() as traced:
+                await send("then", SOME)
+                each = traced() // SOME
+            assert each < KEPT_BYTES_MAX, f"{each} bytes are kept for each message"
+            end = asyncio.get_running_loop().time() + self.settle_s
+            while threading.active_count() >= threads + SOME // 2:
+                assert asyncio.get_running_loop().time() < end, (
+                    f"{SOME} messages have left {threading.active_count() - threads} threads behind"
+                )
+                await asyncio.sleep(0.03)
 
     async def test_closing_is_always_possible(self, home: TemporaryHome) -> None:
         """`close`: without anything before, and again."""
@@ -228,6 +268,38 @@ class NotifierContract(Kit):
                 await asyncio.gather(*(notifier.notify(message(f"msg_{number}_{n}", self.channel)) for n in range(3)))
             counts.append(held())
         await self.closed(counts[1], counts)  # the first may open what stays
+
+
+async def _gap(call: Coroutine[Any, Any, None]) -> float:
+    """The longest time for which nobody else had a turn during a call."""
+    longest, last = 0.0, time.monotonic()
+    task = asyncio.ensure_future(call)
+    while not task.done():
+        await asyncio.sleep(0.005)
+        now = time.monotonic()
+        longest, last = max(longest, now - last), now
+    await task
+    return longest
+
+
+@contextlib.contextmanager
+def _traced() -> Iterator[Callable[[], int]]:
+    """Gives what tells how many bytes more are in use than at the begin."""
+    begun = not tracemalloc.is_tracing()
+    if begun:
+        tracemalloc.start()
+    try:
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+
+        def more() -> int:
+            gc.collect()
+            return tracemalloc.get_traced_memory()[0] - before
+
+        yield more
+    finally:
+        if begun:
+            tracemalloc.stop()
 
 
 __all__ = ["Arrived", "NotifierContract", "message"]
