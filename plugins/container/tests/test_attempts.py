@@ -96,6 +96,23 @@ async def test_how_it_failed_is_told(bench, ask, command, code, words):
     assert isinstance(outcome, Failed)
     assert (outcome.error.code, outcome.error.kind) == (code, ErrorKind.USER), outcome
     assert words in outcome.error.message
+    assert ("started_at" in outcome.error.evidence) == (code != "ImageUnfit")
+    assert not any(str(told).startswith("0001-") for told in outcome.error.evidence.values())
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("ln -s /etc/passwd /wingbeat/outputs/o0", "is a link, which is not followed"),
+        ("mkfifo /wingbeat/outputs/o0", "neither a file nor a folder"),
+        ("true", "left no output o0"),
+    ],
+)
+@pytest.mark.parametrize("kind", [File, Directory])
+async def test_what_is_no_file_or_folder_is_told_as_what_it_is(bench, ask, kind, command, words):
+    outcome = await bench.run(ask(command, outputs={"o0": kind}))
+    assert isinstance(outcome, Failed)
+    assert words in outcome.error.message
 
 
 async def test_an_error_of_the_system_is_not_the_users(bench, ask):

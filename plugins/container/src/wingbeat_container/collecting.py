@@ -168,12 +168,14 @@ class _Contained:
 
     def put_file(self, path: str, name: str) -> Blob:
         inside = self._inside(path)
+        _no_other(inside, path)
         if not _regular(inside):
             raise IsADirectoryError(path) if os.path.isdir(inside) else FileNotFoundError(path)
         return self._io.put_file(inside, name)
 
     def put_directory(self, path: str, name: str) -> Blob:
         inside = self._inside(path)
+        _no_other(inside, path)
         if not _is_folder(inside):
             raise NotADirectoryError(path) if os.path.exists(inside) else FileNotFoundError(path)
         return self._io.put_directory(inside, name)
@@ -252,6 +254,14 @@ def _said(folder: str) -> ErrorInfo | None:
 def _named(folder: str) -> list[str]:
     """Files with the outcome of a Python task."""
     return [name for name in ("outputs", "suspended", "error") if os.path.lexists(f"{folder}/{name}")]
+
+
+def _no_other(path: str, name: str) -> None:
+    """Raise ValueError for what is there and neither a file nor a folder."""
+    if os.path.islink(path):
+        raise ValueError(f"{name} is a link, which is not followed")
+    if os.path.lexists(path) and not _regular(path) and not _is_folder(path):
+        raise ValueError(f"{name} is neither a file nor a folder, but a pipe or the like")
 
 
 def _regular(path: str) -> bool:

@@ -480,7 +480,7 @@ class ContainerExecutor:
             memory_bytes=attempt.memory_bytes,
             program=spec.command[0] if spec.command else "python3",
         )
-        seen_of_it = {**self._where(attempt, seen), "started_at": seen.started_at, "finished_at": seen.finished_at}
+        seen_of_it = {**self._where(attempt, seen), **seen.moments}
         if not started and (info := failure(end)) is not None:
             return Failed(msgspec.structs.replace(info, evidence=seen_of_it))
         try:

@@ -24,6 +24,10 @@ class Image(Struct, frozen=True):
     digest: str = ""
 
 
+NEVER = "0001-01-01"
+"""How engines begin a moment that there was not."""
+
+
 class Seen(Struct, frozen=True):
     """A container as it is now.
 
@@ -46,6 +50,12 @@ class Seen(Struct, frozen=True):
     started_at: str = ""
     finished_at: str = ""
     created: float = 0.0
+
+    @property
+    def moments(self) -> dict[str, str]:
+        """When it was started and ended, as evidence; nothing of what has not happened."""
+        found = {"started_at": self.started_at, "finished_at": self.finished_at}
+        return {name: moment for name, moment in found.items() if moment and not moment.startswith(NEVER)}
 
     @property
     def begun(self) -> bool:
