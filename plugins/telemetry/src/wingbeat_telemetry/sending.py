@@ -58,11 +58,13 @@ class _Counted(SpanExporter):
 
     Attributes:
         why: Why the last spans were lost; empty if none were.
+
+        ending: These are the last: what is lost of them is told with all others.
     """
 
     def __init__(self, exporter: SpanExporter, endpoint: _Endpoint, tally: Tally, mark: Mark) -> None:
         self._exporter, self._endpoint, self._tally, self._mark = exporter, endpoint, tally, mark
-        self._failing, self.why = False, ""
+        self._failing, self.why, self.ending = False, "", False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send some. Raises nothing."""
@@ -83,7 +85,7 @@ class _Counted(SpanExporter):
         else:
             self._tally.failed += len(spans)
             self.why = self._endpoint.masked(why)
-            if not self._failing:
+            if not self._failing and not self.ending:
                 told = "%d spans for %s are lost: %s. Others will be tried."
                 _log.warning(told, len(spans), self._endpoint, self.why)
         self._failing = result is not SpanExportResult.SUCCESS
@@ -137,6 +139,7 @@ class Sender(SpanProcessor):
 
     def close(self) -> None:
         """Send what waits, but not for long."""
+        self._exporter.ending = True
         ending = threading.Thread(target=self._processor.shutdown, name="last spans", daemon=True)
         ending.start()
         ending.join(CLOSE_S_MAX)
