@@ -1,5 +1,6 @@
 """The metrics, scraped as Prometheus does."""
 
+import asyncio
 import shutil
 import subprocess
 import threading
@@ -110,6 +111,19 @@ async def test_promtool_finds_nothing_to_say(tmp_path):
     text = (tmp_path / "all.prom").read_text()
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+async def test_the_last_spans_are_in_what_is_written_last(tmp_path):
+    tally = Tally()
+    tally.open = True
+    observer = observer_at(tmp_path, tally, textfile="all.prom")
+    await observer.start()
+    closing = asyncio.create_task(observer.close())
+    await asyncio.sleep(0.05)
+    tally.made = 7
+    tally.open = False  # as at the end of the observer of traces
+    await closing
+    assert "wingbeat_spans_waiting 7.0" in (tmp_path / "all.prom").read_text()
 
 
 async def test_what_was_before_is_under_way_but_counts_no_more(tmp_path):

@@ -226,6 +226,7 @@ async def test_a_collector_that_refuses_connections_loses_spans_and_no_more(tmp_
     collector.endpoint = collector.endpoint.replace("http://", "http://me:secret@") + "?key=secret"
     await sent(tmp_path, collector, events(), tally=tally, timeout_s=2)
     assert "refused" in caplog.text.lower()
+    assert not tally.open
     assert len(caplog.records) == 1, "what is lost at the close is told once"
     assert "secret" not in caplog.text
     assert (tally.made, tally.failed, tally.waiting) == (4, 4, 0)

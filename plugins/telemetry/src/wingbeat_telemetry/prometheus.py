@@ -16,6 +16,9 @@ from wingbeat_telemetry.settings import PrometheusSettings
 from wingbeat_telemetry.tally import Tally
 from wingbeat_telemetry.track import Tracker
 
+SPANS_S_MAX = 4.0
+"""So long the last spans may take."""
+
 _log = logging.getLogger("wingbeat.plugins")
 
 
@@ -35,7 +38,7 @@ class PrometheusObserver:
     def __init__(self, settings: PrometheusSettings, home: str, tally: Tally) -> None:
         if settings.address:
             address_of(settings.address)
-        self._settings, self._home = settings, home
+        self._settings, self._home, self._tally = settings, home, tally
         self.metrics, self._tracker = Metrics(settings.names_max, tally), Tracker()
         self.url = ""
         self._stops: list[Callable[[], None]] = []
@@ -65,6 +68,11 @@ class PrometheusObserver:
 
     async def close(self) -> None:
         """See `Observer.close`."""
+        if self._settings.textfile and self._stops:  # what is written for the last time tells of the last spans, too
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SPANS_S_MAX):
+                    while self._tally.open:
+                        await asyncio.sleep(0.02)
         stops, self._stops = self._stops, []
         await asyncio.gather(*(asyncio.to_thread(stop) for stop in stops))
         if self.url:

@@ -16,9 +16,12 @@ class Tally:
         dropped: Those for which there was no room.
 
         missed: Events that the observer of traces was not told.
+
+        open: Spans may still be sent.
     """
 
     def __init__(self) -> None:
+        self.open = False
         self.made = self.sent = self.failed = self.dropped = self.missed = 0
 
     @property

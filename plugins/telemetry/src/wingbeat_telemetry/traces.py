@@ -72,6 +72,7 @@ class OpenTelemetryObserver:
             self._sender = Sender(settings, self._tally, mark)
         except ValueError as error:
             raise ConfigurationError(f"Traces cannot be sent with these settings: {error}.") from error
+        self._tally.open = True
         sampler = None if settings.sample is None else ParentBased(TraceIdRatioBased(settings.sample))
         self._provider = TracerProvider(sampler, _resource(settings), shutdown_on_exit=False, id_generator=self._ids)
         self._provider.add_span_processor(self._sender)
@@ -97,7 +98,10 @@ class OpenTelemetryObserver:
     async def close(self) -> None:
         """See `Observer.close`."""
         if self._sender is not None:
-            await asyncio.to_thread(self._sender.close)
+            try:
+                await asyncio.to_thread(self._sender.close)
+            finally:
+                self._tally.open = False
 
     def _trace(self, execution: str) -> tuple[int, bool]:
         """The trace of an execution, and whether it is sampled: asked for every attempt, of few executions at a time."""
