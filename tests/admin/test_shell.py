@@ -258,11 +258,21 @@ def test_active_launch_plans(shell: Shell) -> None:
 
 
 def test_a_paused_schedule_stays_paused_and_says_so(shell: Shell) -> None:
-    nightly = 'from wingbeat import Cron\nnightly = LaunchPlan(nothing, name="nightly", trigger=Cron("0 3 * * *"))\n'
+    nightly = """
+from wingbeat import Cron
+
+@workflow
+def idle() -> int:
+    return count([])
+
+nightly = LaunchPlan(idle, name="nightly", trigger=Cron("0 3 * * *"))
+"""
     (shell.root / "flow.py").write_text(FLOW + nightly)
-    shell.register()
+    registered = shell.register()
+    assert registered.status == 0, registered.err
     plan = "maps/production/nightly@v1"
-    assert shell("activate", "launchplan", plan).out == f"{plan} is active\n"
+    active = shell("activate", "launchplan", plan)
+    assert active.out == f"{plan} is active\n", active.err
     for reason in (["--reason", "the map is wrong"], []):
         paused = shell("schedule", "pause", plan, *reason, "-o", "json")
         assert paused.json["paused"] == "the map is wrong", paused.err

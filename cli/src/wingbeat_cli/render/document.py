@@ -290,6 +290,8 @@ def details(view: ExecutionView, outputs: dict[str, Any] | None, inputs: dict[st
     if view.error is not None:
         document["error"]["trace"] = view.error.trace
         document["error"]["evidence"] = view.error.evidence
+    from wingbeat.contracts.admin import REQUEST_LABEL
+
     return {
         **document,
         "workflow": view.workflow,
@@ -298,7 +300,7 @@ def details(view: ExecutionView, outputs: dict[str, Any] | None, inputs: dict[st
         "created_at": timestamp(view.created_at),
         "began_at": timestamp(view.began_at),
         "ended_at": timestamp(view.ended_at),
-        "labels": view.labels,
+        "labels": {name: value for name, value in view.labels.items() if name != REQUEST_LABEL},
     }
 
 
