@@ -1,5 +1,6 @@
 """The command as a user starts it, with the real kernel."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -187,10 +188,10 @@ class Terminal:
         return self.process.returncode
 
     def _read(self) -> None:
-        try:
-            self.shown += os.read(self._master, 1 << 16)
-        except OSError:  # nothing there now, or nobody at the other end any more
-            return
+        """All that is there: one read gives what had come through, and what was written after it may be on its way still."""
+        with contextlib.suppress(OSError):  # nothing there now, or nobody at the other end any more
+            while some := os.read(self._master, 1 << 16):
+                self.shown += some
 
 
 def test_run_prints_the_outputs(shell):
