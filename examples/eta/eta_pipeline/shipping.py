@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 import zipfile
 from pathlib import Path
 
@@ -16,7 +15,7 @@ def send_code(spark: SparkSession) -> None:
     files = {file.name: file.read_bytes() for file in sorted(package.glob("*.py"))}
     # Spark refuses another content under a name that it has seen.
     digest = hashlib.sha256(b"".join(files.values())).hexdigest()[:12]
-    archive = Path(tempfile.mkdtemp(prefix="eta-code-")) / f"{package.name}-{digest}.zip"
+    archive = Path.cwd() / f"{package.name}-{digest}.zip"  # the attempt's own folder, which goes with it
     with zipfile.ZipFile(archive, "w") as bundle:
         for name, content in files.items():
             bundle.writestr(zipfile.ZipInfo(f"{package.name}/{name}"), content)
