@@ -36,6 +36,12 @@ def spark() -> Iterator[object]:
     session.stop()
 
 
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder of its own, as an attempt is."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def links(town: Path) -> pd.DataFrame:
     from eta_pipeline.roads import find_links

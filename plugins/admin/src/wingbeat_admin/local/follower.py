@@ -144,7 +144,7 @@ class Follower:
             pause = min(2 * pause, AGAIN_S_MAX)
 
     async def _note(self) -> None:
-        async for changes in self._engine.changes(await self._do(Store.cursor)):
+        async for changes in self._engine.changes(await self._behind()):
             if not changes:
                 self._all_noted.set()
                 self._noted.set()
@@ -160,6 +160,19 @@ class Follower:
                 self._teller.look()
                 self._lined.set()
             await asyncio.sleep(GATHER_S)
+
+    async def _behind(self) -> int:
+        """Where to go on. If the engine has come to less than the history, as it has when an older journal was put back, what
+        it runs now has numbers that the history has seen: from the beginning, then. What is noted again changes nothing."""
+        cursor: int = await self._do(Store.cursor)
+        async for changes in self._engine.changes(max(cursor - 1, 0)):
+            if changes or not cursor:
+                return cursor
+            break
+        _log.warning(
+            "The engine has no change %d, up to which the history has come: it looks at all of them again.", cursor
+        )
+        return 0
 
     async def _read(self) -> None:
         """Look at the values of executions, so that they are found by them."""
