@@ -64,8 +64,9 @@ def test_a_call_may_have_others():
 def test_neither_cache_nor_recovery_know_of_secrets():
     """A key that is replaced, or found elsewhere, computes nothing again."""
     one, other = query.spec(None), msgspec.structs.replace(query.spec(None), secrets=(SecretSpec("elsewhere"),))
-    keys = {key_digest(spec, interface_digest(spec.interface), {"n": "1"}) for spec in (one, other)}
-    assert len(keys) == 1
+    varied = msgspec.structs.replace(one, variables={"RATE": "2"})
+    keys = [key_digest(spec, spec.name, interface_digest(spec.interface), {"n": "1"}) for spec in (one, other, varied)]
+    assert keys[0] == keys[1] != keys[2]
     assert task_identity(one) == task_identity(other)
     assert spec_digest(one) != spec_digest(other)  # it is another version all the same
     derived = {task(secrets=secrets, cache=True)(query.fn).spec(None).cache.version for secrets in ([], ["a"])}

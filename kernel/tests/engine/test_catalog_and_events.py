@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from wingbeat.base.errors import (
     ConfigurationError,
@@ -12,7 +13,11 @@ from wingbeat.base.errors import (
     WingbeatError,
 )
 from wingbeat.contracts.catalog import Evicted, Eviction
+from wingbeat.contracts.executor import Capabilities
+from wingbeat.contracts.secrets import SourceRef
 from wingbeat.engine import eviction, feed, memo
+from wingbeat.spec.codec import borrowing, spec_digest
+from wingbeat.spec.entities import Borrowed, Closure, OverrideSpec, SecretSpec, TaskSpec
 from wingbeat.testing.fakes import MemoryCatalog, success
 from wingbeat.testing.plans import Job, make_closure
 
@@ -49,6 +54,42 @@ async def test_the_second_execution_hits(bench):
     assert bench.catalog.reservations == {}
     assert f"taken from {first.id}/a/0" in why
     assert "input given sha256:" in why
+
+
+async def test_what_one_place_has_computed_is_not_taken_in_another(bench):
+    """Tasks of two teams may have one name, and a version that they say themselves."""
+    bench.catalog = MemoryCatalog()
+    places = [("maps", "production"), ("maps", "development"), ("eta", "production"), ("default", "development")]
+    requests = [bench.request(CACHED, labels={"project": p, "domain": d}) for p, d in places]
+    async with bench.engine() as engine:
+        first = [await run(engine, each) for each in [*requests, bench.request(CACHED)]]
+        again = [await run(engine, each) for each in requests]
+        why = await engine.explain_cache(again[0].id, "a")
+    assert [view.nodes[0].cache for view in first] == ["POPULATED"] * 4 + ["HIT"]
+    assert [view.nodes[0].source for view in again] == [f"{view.id}/a/0" for view in first[:4]]
+    assert f"taken from {first[0].id}/a/0" in why
+
+
+async def test_a_borrowed_task_is_its_owners_wherever_it_runs_but_with_secrets_of_the_caller(bench):
+    bench.catalog = MemoryCatalog()
+    bench.executor.capabilities = Capabilities(secrets=True)
+    bench.tokens = lambda *_: SourceRef("issuer", "wingbeat.builtin.secrets:EnvironmentSource")
+    (task,) = (name for name, each in CACHED.entities.items() if isinstance(each, TaskSpec))
+    borrowed = {task: Borrowed("maps/production/flow@v1")}
+    (call,) = CACHED.workflow.nodes
+    call = replace(call, override=OverrideSpec(secrets=(SecretSpec("@token", "KEY"),)))
+    secretly = replace(CACHED.workflow, nodes=(call,))
+    root = spec_digest(secretly)
+    maps, eta = ({"project": project, "domain": "production"} for project in ("maps", "eta"))
+    async with bench.engine() as engine:
+        owner = await run(engine, bench.request(CACHED, labels=maps))
+        other = await run(engine, bench.request(borrowing(CACHED, borrowed), labels=eta))
+        closure = Closure(root, {root: secretly, task: CACHED.entities[task]})
+        secret = await run(engine, bench.request(borrowing(closure, borrowed), labels=eta))
+        own = await run(engine, bench.request(CACHED, labels=eta))
+    assert (other.nodes[0].cache, other.nodes[0].source) == ("HIT", f"{owner.id}/a/0")
+    assert secret.nodes[0].cache == "POPULATED"
+    assert own.nodes[0].source == f"{secret.id}/a/0"
 
 
 @pytest.mark.parametrize("call", ["lookup", "reserve", "explain", "publish", "release"])

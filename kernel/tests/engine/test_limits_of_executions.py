@@ -8,6 +8,7 @@ from wingbeat.base.errors import LimitReached
 from wingbeat.contracts.executor import Aborted
 from wingbeat.engine.routes import Routes
 from wingbeat.spec.entities import ConcurrencySpec
+from wingbeat.spec.labels import within
 from wingbeat.testing.fakes import ScriptedExecutor
 from wingbeat.testing.plans import Job, make_closure
 
@@ -246,3 +247,31 @@ async def test_what_is_recovered_waits_too_and_keeps_what_it_takes_over(slow):
         await engine.abort("between", "enough")
         await until(lambda: "new/b/0" in slow.executor.running)
         assert "new/a/0" not in slow.executor.submitted
+
+
+async def test_a_limit_is_one_of_its_place_alone(slow):
+    """Two teams have a workflow of the same name: neither waits for the other, or takes its place."""
+    maps, eta = {"project": "maps", "domain": "production"}, {"project": "eta", "domain": "production"}
+    async with slow.engine() as engine:
+        await launch(slow, engine, "one", labels=maps)
+        await launch(slow, engine, "other", on_limit="replace", labels=eta)
+        await launch(slow, engine, "tried", on_limit="replace", labels={**maps, "domain": "development"})
+        await launch(slow, engine, "nowhere", on_limit="replace")
+        await launch(slow, engine, "two", labels=maps)
+        assert [await phase(engine, n) for n in ("one", "other", "tried", "nowhere")] == ["RUNNING"] * 4
+        assert (await engine.describe("two")).reason.endswith(
+            "1 of 1 of limit 'maps/production/nightly' is held by one"
+        )
+    async with slow.engine() as engine:
+        assert [await phase(engine, n) for n in ("one", "two")] == ["RUNNING", "QUEUED"]
+        assert (await engine.describe("two")).reason.endswith(
+            "1 of 1 of limit 'maps/production/nightly' is held by one"
+        )
+        slow.executor.end("one/a/0")
+        await until(lambda: "two/a/0" in slow.executor.running)
+
+
+def test_no_name_of_one_place_is_one_of_another():
+    names, places = ("n", "maps/production/n", "default/development/n"), ("default/development", "maps/production")
+    assert within("default/development", "n") == "n"
+    assert len({within(place, name) for place in places for name in names}) == 6

@@ -19,7 +19,11 @@ def command() -> None:
 
 
 @command.command("cache")
-@click.option("--task", metavar="NAME", help="Entries of this task, by its full name: module.function.")
+@click.option(
+    "--task",
+    metavar="NAME",
+    help="Entries of this task, by its full name: module.function, or PROJECT/DOMAIN/module.function.",
+)
 @click.option("--key", metavar="DIGEST", help="The entry of this key, as `wingbeat explain cache` shows it.")
 @click.option("--older-than", metavar="AGE", help="Entries published so long ago, or longer: 90s, 1h30m, 7d.")
 @click.option("--all", "everything", is_flag=True, help="All entries.")

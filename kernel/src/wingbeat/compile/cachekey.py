@@ -25,11 +25,14 @@ def input_digests(task: TaskSpec, inputs: Literals) -> dict[str, str]:
     return {v.name: literal_digest(inputs[v.name], v.type) for v in task.interface.inputs if v.name not in ignored}
 
 
-def key_digest(task: TaskSpec, interface: str, inputs: dict[str, str]) -> str:
-    """The key itself. The environment and wrappers that a task declares are part of it: they may compute something else."""
+def key_digest(task: TaskSpec, name: str, interface: str, inputs: dict[str, str]) -> str:
+    """The key itself, of a task that is known by `name` among those of all places. The environment, wrappers and variables that
+    it declares are part of it: they may compute something else."""
     assert task.cache is not None
-    declared = [task.environment, task.wrappers] if task.environment or task.wrappers else []
-    return digest(canonical([task.name, task.cache.version, interface, declared, sorted(inputs.items())]))
+    declared: list[object] = [task.environment, task.wrappers] if task.environment or task.wrappers else []
+    if task.variables:
+        declared.append(task.variables)
+    return digest(canonical([name, task.cache.version, interface, declared, sorted(inputs.items())]))
 
 
 def literal_digest(literal: Literal, type_: LiteralType) -> str:

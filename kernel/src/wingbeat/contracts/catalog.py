@@ -29,7 +29,7 @@ class CacheKey(Struct, frozen=True):
     Attributes:
         digest: Over all that follows.
 
-        task: Name of the task.
+        task: Name of the task; with its place before it, ``project/domain/name``, where that is not the default one.
 
         version: Cache version: any text that was given, or a digest where it is derived from the code.
 
@@ -88,7 +88,7 @@ class Eviction(Struct, frozen=True, omit_defaults=True):
     Attributes:
         digest: The one under this key.
 
-        task: Those of the task of this name.
+        task: Those of the task that keys know by this name: ``project/domain/name`` outside of the default place.
 
         older_than_s: Those published so many seconds ago, or longer.
 

@@ -23,6 +23,7 @@ from wingbeat.engine.limits import Arrival, Limits
 from wingbeat.engine.live import Live
 from wingbeat.machine.event import AbortAsked, Admitted, Event, Launched
 from wingbeat.spec.entities import ConcurrencySpec
+from wingbeat.spec.labels import place_of, within
 from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import ExecutionPhase
 
@@ -203,9 +204,12 @@ class _Places:
 
 
 def _own(request: LaunchRequest) -> ConcurrencySpec | None:
-    """The limit of an execution itself."""
+    """The limit of an execution itself: a name means another one in each place."""
     spec = request.concurrency or request.closure.workflow.concurrency
-    return None if spec is None else replace(spec, priority=spec.priority + request.priority)
+    if spec is None:
+        return None
+    name = within(place_of(request.labels), spec.name)
+    return replace(spec, name=name, priority=spec.priority + request.priority)
 
 
 def _place(quota: Quota | None, labels: Mapping[str, str], priority: int = 0) -> ConcurrencySpec | None:

@@ -22,6 +22,8 @@ from wingbeat.engine.outcomes import wrong_answer, wrong_hit
 from wingbeat.machine.event import CacheHeld, CacheHit, CacheMissed, CacheStored, Event
 from wingbeat.runtime.threads import in_thread
 from wingbeat.spec.entities import TaskSpec
+from wingbeat.spec.identity import parse_identity
+from wingbeat.spec.labels import place_of, within
 from wingbeat.spec.literal import Literals
 from wingbeat.spec.phase import CacheStatus
 from wingbeat.types import ValueMismatch
@@ -297,6 +299,16 @@ def _owner(live: Live, node: int) -> str:
     return f"{live.id}/{live.node_id(node)}"
 
 
+def _place(live: Live, node: int, task: TaskSpec) -> str:
+    """Whose task it is: what others have registered is theirs wherever it runs, as it runs in their code. But not with secrets,
+    which who calls it chooses, and which are no part of a key."""
+    borrowed = live.machine.graph.borrowed(node)
+    if borrowed is None or task.secrets:
+        return place_of(live.record.labels)
+    owner = parse_identity(borrowed.of)
+    return f"{owner.project}/{owner.domain}"
+
+
 def cache_key(live: Live, node: int) -> CacheKey:
     """The cache key of a node whose inputs are there. Raises ValueMismatch where an input cannot be taken."""
     if node not in live.keys:
@@ -305,6 +317,7 @@ def cache_key(live: Live, node: int) -> CacheKey:
         assert task.cache is not None
         inputs = input_digests(task, live.machine.values(node))
         interface = interface_digest(task.interface)
-        digest = key_digest(task, interface, inputs)
-        live.keys[node] = CacheKey(digest, task.name, task.cache.version, interface, inputs)
+        name = within(_place(live, node, task), task.name)
+        digest = key_digest(task, name, interface, inputs)
+        live.keys[node] = CacheKey(digest, name, task.cache.version, interface, inputs)
     return live.keys[node]

@@ -6,9 +6,6 @@ from collections.abc import Iterable
 
 from wingbeat.contracts.access import EVERY
 
-PROJECT, DOMAIN = "default", "development"
-"""Where an execution is that says nothing of it: as of what is registered."""
-
 
 def covers(place: str, project: str, domain: str) -> bool:
     """Whether a project and a domain, which may be ``*`` themselves, are all within a place."""

@@ -18,10 +18,9 @@ from wingbeat.contracts.retention import RETENTION_LABEL
 from wingbeat.spec.codec import canonical
 from wingbeat.spec.entities import Closure, Interface
 from wingbeat.spec.identity import Identity
-from wingbeat.spec.labels import RESERVED, is_ours
+from wingbeat.spec.labels import DOMAIN, PROJECT, RESERVED, is_ours
 from wingbeat.spec.literal import Literals
 from wingbeat_admin.local.firing import check_taken, taken
-from wingbeat_admin.places import DOMAIN, PROJECT
 
 _SAME = frozenset({ENTITY_LABEL, POOL_LABEL, RETENTION_LABEL, USES_LABEL})
 """Labels of ours that hold for what runs the same on the same."""

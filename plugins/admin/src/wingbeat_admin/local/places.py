@@ -18,10 +18,10 @@ from wingbeat.contracts.places import BUILT_IN, SETTINGS_LABEL, PlaceSettings, S
 from wingbeat.contracts.retention import RETENTION_LABEL
 from wingbeat.spec.entities import Closure, FailurePolicy, LaunchPlanSpec, PoolSpec, TaskSpec, WorkflowSpec
 from wingbeat.spec.identity import check_place, parse_identity, parse_reference
+from wingbeat.spec.labels import DOMAIN, PROJECT
 from wingbeat_admin.local import quotas
 from wingbeat_admin.local.access import LocalAccess
 from wingbeat_admin.local.store import Store
-from wingbeat_admin.places import DOMAIN, PROJECT
 
 OF_LAUNCH = "the launch"
 """Source of what a launch says itself."""

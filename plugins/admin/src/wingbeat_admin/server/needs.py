@@ -34,14 +34,13 @@ from wingbeat.spec.codec import canonical, check_closure
 from wingbeat.spec.definition import Kind, borrowed_of, check_borrowed
 from wingbeat.spec.entities import Closure
 from wingbeat.spec.identity import check_place, parse_identity, parse_name, parse_reference
-from wingbeat.spec.labels import RESERVED, check_labels
+from wingbeat.spec.labels import DOMAIN, PROJECT, RESERVED, check_labels
 from wingbeat.spec.literal import Inline
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec
 from wingbeat_admin.client.access import KeyRequest
 from wingbeat_admin.local.backfills import unknown_backfill
 from wingbeat_admin.local.grants import unknown_key
 from wingbeat_admin.local.inventory import unregistered
-from wingbeat_admin.places import DOMAIN, PROJECT
 from wingbeat_admin.server.bodies import Again, body_of, reference_of
 from wingbeat_admin.server.policy import Caller, Need
 from wingbeat_admin.server.reach import Reach, uris_of

@@ -65,6 +65,7 @@ from wingbeat_admin.server.dependencies import (
 )
 from wingbeat_admin.server.ending import before
 from wingbeat_admin.server.filters import conditions, pairs
+from wingbeat_admin.server.hiding import Hiding
 from wingbeat_admin.server.needs import stamped
 from wingbeat_admin.server.places import placed
 from wingbeat_admin.server.projects import projects
@@ -275,10 +276,16 @@ async def resend(admin: TheAdmin, caller: TheCaller, notification: Part) -> Noti
 
 @get("/executions/{execution:str}")
 async def describe(
-    engine: TheEngine, home: TheHome, shown: TheShown, execution: Part, *, nodes: FromQuery[bool] = True
+    engine: TheEngine,
+    home: TheHome,
+    caller: TheCaller,
+    shown: TheShown,
+    execution: Part,
+    *,
+    nodes: FromQuery[bool] = True,
 ) -> dict[str, Any]:
     """One execution as it is now."""
-    view = await engine.describe(execution, nodes=nodes)
+    view = await Hiding(engine, caller).view(await engine.describe(execution, nodes=nodes))
     storage = home.storage()
 
     def read(literal: Offloaded) -> bytes:
@@ -363,15 +370,15 @@ async def signal(engine: TheEngine, execution: Part, request: Request[Any, Any, 
 
 
 @get("/executions/{execution:str}/waiting", media_type="application/json", answer=str)
-async def waiting(engine: TheEngine, execution: Part, node: FromQuery[str] = "") -> Response[bytes]:
+async def waiting(engine: TheEngine, caller: TheCaller, execution: Part, node: FromQuery[str] = "") -> Response[bytes]:
     """For what a node waits, or every one that has not ended; as text."""
-    return _json(await engine.explain_waiting(execution, node))
+    return _json(await Hiding(engine, caller).text(await engine.explain_waiting(execution, node)))
 
 
 @get("/executions/{execution:str}/cache", media_type="application/json", answer=str)
-async def cache(engine: TheEngine, execution: Part, node: FromQuery[str]) -> Response[bytes]:
+async def cache(engine: TheEngine, caller: TheCaller, execution: Part, node: FromQuery[str]) -> Response[bytes]:
     """Why the outputs of a node were taken from the catalog or not; as text."""
-    return _json(await engine.explain_cache(execution, node))
+    return _json(await Hiding(engine, caller).text(await engine.explain_cache(execution, node)))
 
 
 # -- the engine itself, for kernels elsewhere
