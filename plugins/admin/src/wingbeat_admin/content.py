@@ -19,6 +19,7 @@ from wingbeat.base.errors import InputError
 from wingbeat.contracts.storage import Storage
 from wingbeat.trees import Manifest, TreeFile, check_digest, make_manifest, read_manifest, walk_tree
 from wingbeat.types import Blob
+from wingbeat_admin.problems import ContentMissing
 
 READ_BYTES = 2**20
 _BLOB = frozenset({"uri", "digest", "size"})
@@ -83,7 +84,9 @@ def put_tree(storage: Storage, body: bytes, digest: str, scratch: str) -> None:
     """Put a tree together from a manifest and files that are here.
 
     Raises:
-        InputError: The body is no manifest, or not that of the digest; a file is not here.
+        InputError: The body is no manifest, or not that of the digest.
+
+        ContentMissing: A file is not here.
     """
     manifest = manifest_in(body)
     if f"sha256:{hashlib.sha256(body).hexdigest()}" != _checked(digest):
@@ -92,7 +95,7 @@ def put_tree(storage: Storage, body: bytes, digest: str, scratch: str) -> None:
         for file in manifest.files:
             source = local(storage, file_blob(storage, file.digest))
             if source is None:
-                raise InputError(f"The file {file.path!r} of the tree is not here: put it first.")
+                raise ContentMissing(f"The file {file.path!r} of the tree is not here: put it first.")
             target = os.path.join(folder, file.path)
             os.makedirs(os.path.dirname(target), exist_ok=True)
             shutil.copyfile(source, target)

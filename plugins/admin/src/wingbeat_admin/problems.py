@@ -12,12 +12,18 @@ from wingbeat.contracts.journal import StorageFull
 
 MEDIA_TYPE = "application/problem+json"
 
+
+class ContentMissing(errors.InputError):
+    """A request refers to content that is not here, or not for who asks. Who has it puts it, and asks again."""
+
+
 _STATUS: tuple[tuple[type[WingbeatError], int], ...] = (
     (errors.Unauthenticated, 401),
     (errors.AccessDenied, 403),
     (errors.NotFound, 404),
     (errors.ConflictError, 409),
     (errors.NoRoom, 409),  # before its base
+    (ContentMissing, 422),  # before its base
     (errors.InputError, 422),
     (errors.CompileError, 422),
     (errors.LimitReached, 429),

@@ -73,8 +73,10 @@ class HttpAdmin:
         self, registration: Registration, *, by: str = "", within: tuple[str, ...] | None = None
     ) -> list[Registered]:
         """See `Admin.register`. The server knows who asks."""
-        await self._transfer.closures(definition.closure for definition in registration.definitions)
-        return await self._call(list[Registered], "POST", "/registrations", body=registration)
+        return await self._transfer.referring(
+            lambda: self._call(list[Registered], "POST", "/registrations", body=registration),
+            (definition.closure for definition in registration.definitions),
+        )
 
     async def entity(self, reference: str) -> Entity:
         """See `Admin.entity`."""
@@ -119,8 +121,9 @@ class HttpAdmin:
     async def launch(self, launch: Launch, *, by: str = "") -> LaunchReply:
         """See `Admin.launch`. The id is made here, so that the call can be repeated."""
         named = launch if launch.name else msgspec.structs.replace(launch, name=short_id(os.urandom(16)))
-        await self._transfer.closures((), launch.inputs)
-        return await self._call(LaunchReply, "POST", "/executions", body=named)
+        return await self._transfer.referring(
+            lambda: self._call(LaunchReply, "POST", "/executions", body=named), values=launch.inputs
+        )
 
     async def relaunch(self, relaunch: Relaunch, *, by: str = "") -> LaunchReply:
         """See `Relaunching.relaunch`. The id is made here, so that the call can be repeated."""
@@ -175,13 +178,15 @@ class HttpAdmin:
     async def create_backfill(self, backfill: Backfill, *, by: str = "") -> BackfillEntry:
         """See `Backfilling.create_backfill`. The id is made here, so that the call can be repeated."""
         named = backfill if backfill.name else msgspec.structs.replace(backfill, name=short_id(os.urandom(16)))
-        await self._transfer.closures((), backfill.inputs)
-        return await self._call(BackfillEntry, "POST", "/backfills", body=named)
+        return await self._transfer.referring(
+            lambda: self._call(BackfillEntry, "POST", "/backfills", body=named), values=backfill.inputs
+        )
 
     async def backfill_plan(self, backfill: Backfill) -> BackfillPlan:
         """See `Backfilling.backfill_plan`."""
-        await self._transfer.closures((), backfill.inputs)
-        return await self._call(BackfillPlan, "POST", "/backfill-plans", body=backfill)
+        return await self._transfer.referring(
+            lambda: self._call(BackfillPlan, "POST", "/backfill-plans", body=backfill), values=backfill.inputs
+        )
 
     async def backfill(self, id: str) -> BackfillEntry:
         """See `Backfilling.backfill`."""

@@ -47,8 +47,11 @@ class HttpEngine:
     async def launch(self, request: LaunchRequest) -> LaunchReply:
         """See `Engine.launch`. The id is made here, so that the call can be repeated."""
         named = request if request.name else msgspec.structs.replace(request, name=short_id(os.urandom(16)))
-        await self.transfer.closures((request.closure,), msgspec.to_builtins(request.inputs))
-        return await self._call(LaunchReply, "POST", "/engine/launches", body=named)
+        return await self.transfer.referring(
+            lambda: self._call(LaunchReply, "POST", "/engine/launches", body=named),
+            (request.closure,),
+            msgspec.to_builtins(request.inputs),
+        )
 
     async def recovery_plan(self, request: LaunchRequest) -> RecoveryPlan:
         """See `Engine.recovery_plan`."""

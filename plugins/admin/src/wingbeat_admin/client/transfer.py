@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import anyio
@@ -20,10 +20,15 @@ from wingbeat.trees import manifest_bytes, read_manifest
 from wingbeat.types import Blob
 from wingbeat_admin.client.api import Api
 from wingbeat_admin.content import READ_BYTES, Digests, blobs_in, file_blob, local, manifest_of, put_tree, tree_blob
+from wingbeat_admin.problems import ContentMissing
+
+T = TypeVar("T")
 
 AT_ONCE = 8
 DOWNLOAD_BYTES_MAX = 256 * 2**20
 """Outputs that are larger stay where they are."""
+TRIES_MAX = 3
+"""So often content is put for one request that refers to it."""
 
 
 class Transfer:
@@ -36,6 +41,23 @@ class Transfer:
     def __init__(self, api: Api, storage: Storage, scratch: str) -> None:
         self._api, self._storage, self._scratch = api, storage, scratch
         self._slots = asyncio.Semaphore(AT_ONCE)
+
+    async def referring(
+        self, call: Callable[[], Awaitable[T]], closures: Iterable[Closure] = (), values: Any = None
+    ) -> T:
+        """What a call answers that refers to closures and values, once the server has what they need. A server that began anew in
+        between has forgotten who has put what, and says that it is not there: it is put again, and the call repeated.
+
+        Raises:
+            InputError: Something is not here either. And what the call raises.
+        """
+        needed = list(closures)
+        for _ in range(TRIES_MAX - 1):
+            with contextlib.suppress(ContentMissing):
+                await self.closures(needed, values)
+                return await call()
+        await self.closures(needed, values)
+        return await call()
 
     async def closures(self, closures: Iterable[Closure], values: Any = None) -> None:
         """See that the server has what closures need (code, locks, files among defaults), and what values refer to. What others

@@ -73,7 +73,7 @@ class Asked:
         return await body_of(self.request, kind)
 
     def check_content(self, closures: Iterable[Closure], value: Any) -> None:
-        """Raise InputError if these closures, or a value, refer to content that the caller may not refer to."""
+        """Raise ContentMissing if these closures, or a value, refer to content that the caller may not refer to."""
         if not self.caller.is_mighty:
             self.reach.check(self.caller, uris_of(closures, self.scheme, msgspec.to_builtins(value)))
 

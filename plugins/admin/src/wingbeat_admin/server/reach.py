@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from wingbeat.base.errors import InputError
 from wingbeat.spec.entities import Closure
 from wingbeat_admin.content import blobs_in
+from wingbeat_admin.problems import ContentMissing
 from wingbeat_admin.server.policy import Caller
 
 CALLERS_MAX = 500
@@ -50,12 +50,14 @@ class Reach:
         return caller.is_mighty or uri in self._of[caller.is_attempt].get(caller.name, ())
 
     def check(self, caller: Caller, uris: Iterable[str]) -> None:
-        """Raise InputError if one of them is none that the caller may refer to: as if it were not here."""
+        """Raise ContentMissing if one of them is none that the caller may refer to: as if it were not here."""
         if caller.is_mighty:
             return
         for uri in uris:
             if not self.has(caller, uri):
-                raise InputError(f"The content {uri[:200]!r} is not here.", hint="Put it first: clients of ours do so.")
+                raise ContentMissing(
+                    f"The content {uri[:200]!r} is not here.", hint="Put it first: clients of ours do so."
+                )
 
 
 class Shown:
