@@ -59,6 +59,22 @@ async def test_credentials_are_for_one_server_and_one_user(tmp_path, monkeypatch
         await Signing("http://two:2")()
 
 
+async def test_a_key_that_no_header_can_hold_is_not_tried(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    api = Api("http://127.0.0.1:9", 20.0, Signing("http://127.0.0.1:9"))
+    api.open()
+    try:
+        for key in ("wb_1\n_secret", "wb_1_sécret"):
+            monkeypatch.setenv(credentials.VARIABLE, key)
+            with pytest.raises(ConfigurationError, match="WINGBEAT_API_KEY holds a character that no header") as raised:
+                await api.call("GET", "/me")
+            assert "cret" not in str(raised.value)
+            with pytest.raises(ConfigurationError, match="The key holds a character"):
+                await HttpAccess(api).login(print, key=key)
+    finally:
+        await api.close()
+
+
 async def test_a_key_is_kept_once_the_server_has_taken_it(server, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.delenv(credentials.VARIABLE, raising=False)

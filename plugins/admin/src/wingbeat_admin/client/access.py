@@ -85,7 +85,7 @@ class HttpAccess:
         from wingbeat_admin.client.login import at_provider, client_of
 
         if key:
-            found = credentials.Credential(key)
+            found = credentials.Credential(credentials.sendable(key, "The key"))
         else:
             how = await self._call(Login, "GET", "/login")
             async with client_of(how.issuer) as http:

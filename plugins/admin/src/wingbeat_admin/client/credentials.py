@@ -52,8 +52,22 @@ def path() -> Path:
 
 
 def given() -> str:
-    """The key that the environment says; empty if it says none."""
-    return os.environ.get(VARIABLE, "").strip()
+    """The key that the environment says; empty if it says none. Raises ConfigurationError for one that cannot be sent."""
+    return sendable(os.environ.get(VARIABLE, "").strip(), VARIABLE)
+
+
+def sendable(key: str, told: str) -> str:
+    """The key, which is told as that. It is not shown.
+
+    Raises:
+        ConfigurationError: It holds what no header can hold: to send it would look like a server that is not there.
+    """
+    if all(" " <= letter <= "~" for letter in key):
+        return key
+    raise ConfigurationError(
+        f"{told} holds a character that no header can hold: a line break, perhaps, or a letter outside ASCII.",
+        hint="A key is copied as one line, as 'wingbeat create apikey' has shown it.",
+    )
 
 
 def of(endpoint: str) -> Credential:
