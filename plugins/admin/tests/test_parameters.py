@@ -79,6 +79,13 @@ async def test_a_filter_that_is_mistyped_does_not_give_everything(http):
             "The parameter 'phase' is not what is expected: Invalid enum value 'FOO'.",
             "It is one of QUEUED, RUNNING, SUCCEEDING, ",
         ),
+        ("/executions?since=nan", "The parameter 'since' is not what is expected: Expected `float` >= ", ""),
+        ("/executions?until=inf", "The parameter 'until' is not what is expected: Expected `float` <= ", ""),
+        (
+            "/entities/a/b/c/v1/ticks?after=-inf",
+            "The parameter 'after' is not what is expected: Expected `float` >= ",
+            "",
+        ),
         ("/executions?limit=0", "The parameter 'limit' is not what is expected: Expected `int` >= 1.", ""),
         (
             "/notifications?state=x",

@@ -37,6 +37,10 @@ Part = FromPath[str]
 NUMBER_MAX = 2**53
 """Of changes, events and entries: JSON has none that are larger and exact."""
 Number = Annotated[int, QueryParameter(ge=-1, le=NUMBER_MAX)]
+MOMENT_MAX = 2.0**53
+Moment = Annotated[float, QueryParameter(ge=-MOMENT_MAX, le=MOMENT_MAX)]
+"""In epoch seconds. Its bounds are none for anybody, but leave out what no moment is compared with: `nan` and `inf`."""
+MaybeMoment = Annotated[float | None, QueryParameter(ge=-MOMENT_MAX, le=MOMENT_MAX)]
 Last = Annotated[int | None, HeaderParameter(name="last-event-id", ge=-1, le=NUMBER_MAX)]
 Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)]
 SortOfExecutions = Annotated[str, QueryParameter(pattern=EXECUTION_SORTS.pattern, description=EXECUTION_SORTS.told)]

@@ -49,6 +49,8 @@ from wingbeat_admin.server.bodies import Reason, body_of, reference_of
 from wingbeat_admin.server.dependencies import (
     Last,
     Limit,
+    MaybeMoment,
+    Moment,
     Number,
     Part,
     SortOfEntities,
@@ -174,7 +176,7 @@ async def deactivate(
 
 @get("/entities/{project:str}/{domain:str}/{name:str}/{version:str}/ticks")
 async def ticks(
-    admin: TheAdmin, project: Part, domain: Part, name: Part, version: Part, after: FromQuery[float], count: Limit = 10
+    admin: TheAdmin, project: Part, domain: Part, name: Part, version: Part, after: Moment, count: Limit = 10
 ) -> list[float]:
     """When the schedule of a launch plan is due, behind a moment; all in epoch seconds."""
     return await admin.ticks(reference_of(project, domain, name, version), after, count)
@@ -228,8 +230,8 @@ async def executions(
     limit: Limit = 100,
     workflow: FromQuery[str] = "",
     labels: FromQuery[list[str] | None] = None,
-    since: FromQuery[float | None] = None,
-    until: FromQuery[float | None] = None,
+    since: MaybeMoment = None,
+    until: MaybeMoment = None,
     values: FromQuery[list[str] | None] = None,
     sort: SortOfExecutions = "-created_at",
 ) -> ExecutionPage:
