@@ -35,6 +35,9 @@ class Known:
     async def entity(self, reference):
         return SimpleNamespace(id=f"{self._found(reference)}@v1")
 
+    async def entities(self, query):
+        return SimpleNamespace(items=[])
+
     async def definition(self, reference):
         self._found(reference.partition("@")[0])
         return Definition(Kind.WORKFLOW, "flow", self.world.closure)

@@ -81,10 +81,13 @@ async def _create(
     kernel: Kernel, reference: str, output: str, *, dry_run: bool, wait: bool, given: dict[str, Any]
 ) -> int:
     from wingbeat_cli.moments import zone_of
+    from wingbeat_cli.near import hinted
     from wingbeat_cli.render import document
 
     admin = await kernel.admin()
-    backfilling, entity = filling(admin), await admin.entity(reference)
+    backfilling = filling(admin)
+    async with hinted(admin, reference):
+        entity = await admin.entity(reference)
     wanted = _wanted(kernel, reference, entity, given)
     if dry_run:
         plan = await backfilling.backfill_plan(wanted)

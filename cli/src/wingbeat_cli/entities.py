@@ -41,10 +41,12 @@ def entity(kind: str) -> click.Command:
 async def _describe(kernel: Kernel, kind: str, reference: str, output: str) -> int:
     from wingbeat.base.errors import InputError
     from wingbeat.contracts.references import Referring
+    from wingbeat_cli.near import hinted
     from wingbeat_cli.render import planned
 
     admin = await kernel.admin()
-    found = await admin.entity(reference)
+    async with hinted(admin, reference):
+        found = await admin.entity(reference)
     if found.kind != kind:
         raise InputError(f"{found.id} is a {found.kind.label}.", hint=f"wingbeat describe {found.kind} {found.id}")
     definition = await admin.definition(found.id)

@@ -34,7 +34,7 @@ def launchplan(reference: str, output: str) -> int:
     def words(entity: Entity) -> str:
         return f"is active, and paused: {entity.paused}" if entity.paused else "is active"
 
-    return _turn(lambda admin: admin.activate(reference), words, output)
+    return _turn(reference, lambda admin: admin.activate(reference), words, output)
 
 
 @deactivate.command("launchplan")
@@ -45,14 +45,19 @@ def no_launchplan(reference: str, output: str) -> int:
     if "@" in reference:
         name = reference.partition("@")[0]
         raise click.UsageError(f"no version of a launch plan stays active: name it without one, as {name}")
-    return _turn(lambda admin: admin.deactivate(reference), lambda _: "is not active any more", output)
+    return _turn(reference, lambda admin: admin.deactivate(reference), lambda _: "is not active any more", output)
 
 
-def _turn(change: Callable[[Admin], Awaitable[Entity]], words: Callable[[Entity], str], output: str) -> int:
+def _turn(
+    reference: str, change: Callable[[Admin], Awaitable[Entity]], words: Callable[[Entity], str], output: str
+) -> int:
     from wingbeat_cli.door import within
+    from wingbeat_cli.near import hinted
 
     async def work(kernel: Kernel) -> Entity:
-        return await change(await kernel.admin())
+        admin = await kernel.admin()
+        async with hinted(admin, reference):
+            return await change(admin)
 
     entity = within(work)
     if output != "table":

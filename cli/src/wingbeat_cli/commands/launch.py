@@ -45,10 +45,12 @@ def command(ctx: click.Context, /, reference: str, arguments: tuple[str, ...], *
 async def _launch(kernel: Kernel, ctx: click.Context, reference: str, arguments: tuple[str, ...]) -> int:
     from wingbeat.contracts.admin import ENTITY_LABEL, Launch
     from wingbeat_cli.follow import left
+    from wingbeat_cli.near import hinted
     from wingbeat_cli.options import given
 
     admin = await kernel.admin()
-    entity = await admin.entity(reference)
+    async with hinted(admin, reference):
+        entity = await admin.entity(reference)
     _check_fixed(entity, arguments, ctx)
     with _context(entity, ctx, reference, arguments) as inner:
         inputs = given(inner, _asked_for(entity))

@@ -31,10 +31,12 @@ def preview(reference: str, count: int, output: str) -> int:
 
     from wingbeat_cli.door import within
     from wingbeat_cli.moments import shown, zone_of
+    from wingbeat_cli.near import hinted
 
     async def work(kernel: Kernel) -> tuple[Entity, list[float]]:
         admin = await kernel.admin()
-        return await admin.entity(reference), await admin.ticks(reference, time.time(), count)
+        async with hinted(admin, reference):
+            return await admin.entity(reference), await admin.ticks(reference, time.time(), count)
 
     entity, ticks = within(work)
     moments = [shown(tick, zone_of(entity)) for tick in ticks]
@@ -59,9 +61,12 @@ def preview(reference: str, count: int, output: str) -> int:
 def pause(reference: str, reason: str, output: str) -> int:
     """Let the ticks of an active launch plan pass without a launch, until it goes on."""
     from wingbeat_cli.door import within
+    from wingbeat_cli.near import hinted
 
     async def work(kernel: Kernel) -> Entity:
-        return await (await kernel.admin()).pause(reference, reason)
+        admin = await kernel.admin()
+        async with hinted(admin, reference):
+            return await admin.pause(reference, reason)
 
     _print(within(work), "is paused", output)
     return 0
@@ -73,9 +78,12 @@ def pause(reference: str, reason: str, output: str) -> int:
 def resume(reference: str, output: str) -> int:
     """Have the ticks of a launch plan launch again, those from now on."""
     from wingbeat_cli.door import within
+    from wingbeat_cli.near import hinted
 
     async def work(kernel: Kernel) -> Entity:
-        return await (await kernel.admin()).resume(reference)
+        admin = await kernel.admin()
+        async with hinted(admin, reference):
+            return await admin.resume(reference)
 
     _print(within(work), "goes on", output)
     return 0

@@ -228,7 +228,10 @@ async def _known(kernel: Kernel, source: str) -> Compiled:
 
 
 async def _registered(kernel: Kernel, reference: str) -> Compiled:
+    from wingbeat_cli.near import hinted
+
     admin = await kernel.admin()
-    id_ = reference if "@" in reference else (await admin.entity(reference)).id
-    found = await admin.definition(id_)
+    async with hinted(admin, reference):
+        id_ = reference if "@" in reference else (await admin.entity(reference)).id
+        found = await admin.definition(id_)
     return Compiled(id_, found.closure, found.plan, chosen=id_ != reference)
