@@ -125,6 +125,28 @@ def test_logs_of_a_cached_node_say_why_there_is_none(world, wingbeat):
     assert (answer.status, answer.err) == (0, "n0 flow.one: no log (taken from e0/n0/0)\n")
 
 
+def test_logs_of_an_attempt_that_never_was_end_with_4_and_say_which_there_are(world, wingbeat):
+    for line, error in (
+        (["n1", "--attempt", "7"], "7 of n1 flow.two\n  attempts of n1 flow.two: 0 to 1\n"),
+        (["n0", "--attempt", "0"], "0 of n0 flow.one\n  attempts of n0 flow.one: none (taken from e0/n0/0)\n"),
+        (
+            ["--attempt", "7"],
+            "7 of any node\n  attempts of n0 flow.one: none (taken from e0/n0/0); n1 flow.two: 0 to 1\n",
+        ),
+    ):
+        answer = wingbeat("logs", "e1", *line)
+        assert (answer.status, answer.err) == (4, f"error: execution e1 has no attempt {error}")
+    assert wingbeat("logs", "e1", "n1", "--attempt", "1").status == 0  # which was, and printed nothing
+
+
+def test_the_lineage_of_nothing_is_a_mistake(world, wingbeat):
+    answer = wingbeat("lineage", "")
+    assert (answer.status, answer.err) == (
+        2,
+        "error: name an artifact, or the id of an execution\n  see: wingbeat lineage --help\n",
+    )
+
+
 def test_logs_of_an_unknown_node_end_with_4(world, wingbeat):
     answer = wingbeat("logs", "e1", "n7")
     assert (answer.status, answer.err) == (4, "error: execution e1 has no node n7\n  its nodes: n0, n1\n")
@@ -309,6 +331,7 @@ SETTINGS = RecordType("Settings", (RecordField("rate", Simple("float")),))
 
 @pytest.fixture
 def gates(world):
+    world.view = world.view_of(ExecutionPhase.RUNNING)
     world.gates = {
         "threshold": GateView("threshold", Simple("float")),
         "settings": GateView("settings", SETTINGS),
@@ -334,6 +357,12 @@ def test_gate_is_answered_by_a_value_of_its_type(gates, wingbeat, tmp_path, line
     answer = wingbeat(*line)
     assert (answer.status, answer.out, answer.err) == (0, f"e1: {line[2]!r} is answered\n", "")
     assert gates.signalled == [signalled]
+
+
+def test_what_has_ended_had_this_answer(gates, wingbeat):
+    gates.view = gates.view_of(ExecutionPhase.SUCCEEDED)
+    answer = wingbeat("approve", "e1", "deploy")
+    assert (answer.status, answer.out) == (0, "e1: 'deploy' was answered so already\n")
 
 
 @pytest.mark.parametrize(

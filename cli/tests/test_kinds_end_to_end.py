@@ -260,9 +260,8 @@ def test_attempts_of_a_body_are_counted_without_its_turns(shell):
     assert [(each["attempt"], each["phase"]) for each in history] == [(0, "RETRYABLE_FAILED"), (1, "SUCCEEDED")]
     for attempt in ("0", "1"):
         assert shell("logs", "e1", "n0", "--attempt", attempt).stdout.startswith(f"once more {attempt}\n")
-    assert (
-        shell("logs", "e1", "n0", "--attempt", "2").stderr
-        == "n0 flow.twice, attempt 2: no log (there were 2, from 0 on)\n"
+    assert shell("logs", "e1", "n0", "--attempt", "2", status=4).stderr == (
+        "error: execution e1 has no attempt 2 of n0 flow.twice\n  attempts of n0 flow.twice: 0 to 1\n"
     )
 
 

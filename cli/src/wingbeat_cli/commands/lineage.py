@@ -30,6 +30,9 @@ def command(id_: str, output: str) -> int:
     from wingbeat_cli.commands.get import keeping
     from wingbeat_cli.door import within
 
+    if not id_.strip():
+        raise click.UsageError("name an artifact, or the id of an execution")
+
     async def work(kernel: Kernel) -> Lineage:
         return await _lineage(keeping(await kernel.admin()), id_)
 

@@ -22,6 +22,8 @@ CHUNK_BYTES = 1 << 16
 TIME = re.compile(rb"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ")
 ITEMS_MAX = 20
 """How many items of a map are printed at once."""
+NAMED_MAX = 20
+"""Of so many nodes it is said why they have no log."""
 ENDED = "it was cached or recovered, printed nothing, or has not run"
 """All that is known of an item without a log, once it is not under way."""
 
@@ -65,7 +67,8 @@ async def _print(kernel: Kernel, id_: str, node: str | None, attempt: int | None
         await kernel.bring_logs(id_)
         chosen = Chosen(view, node, kernel)
     if not printer.printed:
-        _say_why(chosen.nodes, attempt)
+        _check_attempt(id_, chosen.nodes, attempt)
+        _say_why(chosen.nodes)
     for map_, count in chosen.hidden:
         sys.stderr.write(f"{map_} has {count} more items with logs: wingbeat logs {id_} {map_}.N prints one\n")
 
@@ -149,19 +152,39 @@ def _is_turn(log: Path) -> bool:
     return log.with_name(SUSPENDED).exists()
 
 
-def _say_why(nodes: list[NodeView], attempt: int | None) -> None:
-    for each in nodes[:20]:
-        if attempt is not None and each.attempts and attempt >= len(each.attempts):
-            sys.stderr.write(
-                f"{each.id} {each.task}, attempt {attempt}: no log (there were {len(each.attempts)}, from 0 on)\n"
-            )
-            continue
-        if each.reason == ENDED:
-            sys.stderr.write(f"{each.id} {each.task}: no log ({ENDED})\n")
-            continue
-        why = f"taken from {each.source}" if each.source else "cached" if each.cache == "HIT" else each.phase.value
-        name = f"{each.id} {each.task}".rstrip()
-        sys.stderr.write(f"{name}: no log ({why})\n")
+def _check_attempt(execution: str, nodes: list[NodeView], attempt: int | None) -> None:
+    """Raise NotFound if none of these nodes ever had this attempt, as far as that is known of all."""
+    from wingbeat.base.errors import NotFound
+
+    if attempt is None or not nodes or any(each.reason == ENDED or attempt < len(each.attempts) for each in nodes):
+        return
+    had = [f"{_name(each)}: {_attempts(each)}" for each in nodes[:NAMED_MAX]]
+    whose = _name(nodes[0]) if len(nodes) == 1 else "any node"
+    raise NotFound(f"execution {execution} has no attempt {attempt} of {whose}", hint=f"attempts of {'; '.join(had)}")
+
+
+def _attempts(node: NodeView) -> str:
+    """Those that there are, by their numbers."""
+    count = len(node.attempts)
+    if not count:
+        return f"none ({_why(node)})"
+    return "0" if count == 1 else f"0 to {count - 1}"
+
+
+def _say_why(nodes: list[NodeView]) -> None:
+    for each in nodes[:NAMED_MAX]:
+        sys.stderr.write(f"{_name(each)}: no log ({_why(each)})\n")
+
+
+def _name(node: NodeView) -> str:
+    return f"{node.id} {node.task}".rstrip()
+
+
+def _why(node: NodeView) -> str:
+    """Why there is no log of a node."""
+    if node.reason == ENDED:
+        return ENDED
+    return f"taken from {node.source}" if node.source else "cached" if node.cache == "HIT" else node.phase.value
 
 
 class Printer:

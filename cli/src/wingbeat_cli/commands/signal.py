@@ -51,13 +51,15 @@ async def _answer(kernel: Kernel, id_: str, name: str, given: Any, output: str) 
     import sys
 
     value = given(await kernel.gate(id_, name))
+    # What has ended takes no answer: that it is not refused says that it had this one.
+    before = (await kernel.engine.describe(id_, nodes=False)).phase.terminal
     await kernel.signal(id_, name, value)
     if output != "table":
         from wingbeat_cli.render import document
 
         document.dump({"execution": id_, "name": name, "value": value}, output)
     else:
-        click.echo(f"{id_}: {name!r} is answered")
+        click.echo(f"{id_}: {name!r} {'was answered so already' if before else 'is answered'}")
     if kernel.holds and not (await (await kernel.get(id_)).describe()).phase.terminal:
         sys.stderr.write("no process runs this home now: the command that started the execution goes on with it\n")
 
