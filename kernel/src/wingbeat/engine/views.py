@@ -24,6 +24,7 @@ from wingbeat.machine import gates
 from wingbeat.machine.graph import is_item, node_of
 from wingbeat.machine.state import PHASES, AttemptState, MapState, NodeState
 from wingbeat.machine.step import Machine
+from wingbeat.spec.outcome import ErrorInfo
 from wingbeat.spec.phase import CacheStatus, ExecutionPhase, NodePhase
 from wingbeat.spec.plan import ChildKind, GateKind, Kind, MapKind
 from wingbeat.types import Simple
@@ -100,11 +101,8 @@ def _node(
     if not reason and node.phase is NodePhase.RUNNING and launches(graph.kind(address), address):
         reason = f"waiting for the execution {child_execution_id(execution, graph.id(address))}"
     mapping, phase = state.maps.get(address), node.phase
-    scope = graph.scope_of(node_of(address))
-    if phase is NodePhase.ABORTED and scope and len(graph.plans[scope].nodes) == 1:
-        around = state.scopes[scope]  # whose id it has, and in whose place it is shown
-        if around.phase is ExecutionPhase.TIMED_OUT and around.error is not None:
-            phase, reason = NodePhase.TIMED_OUT, around.error.message
+    if phase is NodePhase.ABORTED and (late := timed_out_around(machine, address)) is not None:
+        phase, reason = NodePhase.TIMED_OUT, late.message
     return NodeView(
         id=graph.id(address),
         task=what_of(graph, address),
@@ -121,6 +119,15 @@ def _node(
         name=graph.nodes[node_of(address)].name,
         of=borrowed.of if task is not None and (borrowed := graph.borrowed(address)) is not None else "",
     )
+
+
+def timed_out_around(machine: Machine, address: int) -> ErrorInfo | None:
+    """That a workflow of one call has timed out, in whose place that call, which has its id, is shown; None if it has not."""
+    scope = machine.graph.scope_of(node_of(address))
+    if not scope or len(machine.graph.plans[scope].nodes) != 1:
+        return None
+    around = machine.state.scopes[scope]
+    return around.error if around.phase is ExecutionPhase.TIMED_OUT else None
 
 
 def _until(machine: Machine, address: int, node: NodeState) -> float | None:

@@ -18,6 +18,7 @@ from wingbeat.contracts.engine import ExecutionView
 from wingbeat.engine.archive import LIMIT
 from wingbeat.engine.asked import QUOTA
 from wingbeat.engine.children import PARENT
+from wingbeat.engine.views import timed_out_around
 from wingbeat.machine.fact import (
     AttemptLost,
     AttemptQueued,
@@ -182,6 +183,8 @@ def check_view(world: World, store: Store, view: ExecutionView) -> None:
             return
         if node.phase.terminal:
             phase = phase_of(shadow, address)
+            if phase is NodePhase.ABORTED and timed_out_around(shadow.machine, address) is not None:
+                phase = NodePhase.TIMED_OUT
             what = f"{view.id}/{node.id} was said to be {node.phase}; the journal says {phase}"
             world.check(phase is node.phase, "I12", what)
 

@@ -85,7 +85,7 @@ class SimClock:
     """A `wingbeat.engine.clock.Clock` whose wall time may be set."""
 
     def __init__(self, world: World) -> None:
-        self._world, self._offset = world, EPOCH
+        self._world, self._offset, self._latest = world, EPOCH, EPOCH
         self._rng = world.chance.rng("entropy")
 
     def now(self) -> float:
@@ -101,8 +101,14 @@ class SimClock:
         """By how much it was set ahead, all in all."""
         return self._offset - EPOCH
 
+    @property
+    def latest(self) -> float:
+        """The latest that it has ever been."""
+        return max(self._latest, self.now())
+
     def jump(self, seconds: float) -> None:
         """Somebody sets the clock."""
+        self._latest = self.latest
         self._offset += seconds
         self._world.note("clock", f"jumps by {seconds:g} s")
 
