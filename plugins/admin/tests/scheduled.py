@@ -28,7 +28,6 @@ from wingbeat_admin.local.admin import LocalAdmin
 from wingbeat_admin.local.due import tick_cause
 
 WHOLE, FIDDLED, FIRED, FILLED = (f"jobs/night/{name}" for name in ("whole", "fiddled", "fired", "filled"))
-FLOW = "jobs/night/flow"
 SINGLE_HOLDER = ("kernel: held beyond a takeover", "kernel: taken over while it runs")
 """Faults that the lock of a home rules out."""
 THINKS_S, AGAIN_S, ABREAST_S = 6.0, 2.0, 120.0
@@ -106,7 +105,8 @@ class Admins(Scene):
         self.backfills: dict[str, Filling] = {}
         self.rng = world.chance.rng("schedules")
         graphs = Graphs(world.chance.rng("scheduled graphs"))
-        flow = graphs.close(graphs.workflow(0))
+        flow, other = (graphs.close(graphs.workflow(0)) for _ in range(2))
+        self.flow = f"jobs/night/{flow.workflow.name}"
         self.schedule = ScheduleSpec(
             self.rng.choice((RateSpec(300.0), RateSpec(900.0), CronSpec("*/5 * * * *"))),
             catch_up="all",
@@ -124,10 +124,10 @@ class Admins(Scene):
         takes = {"x": "o0"} if phases == (ExecutionPhase.SUCCEEDED,) else {}
         self.phases = phases
         self.definitions = (
-            Definition(Kind.WORKFLOW, "flow", flow),
+            Definition(Kind.WORKFLOW, flow.workflow.name, flow),
             _plan("whole", flow, self.schedule),
             _plan("fiddled", flow, often),
-            _plan("fired", flow, OnEndSpec(FLOW, phases, takes)),
+            _plan("fired", other, OnEndSpec(self.flow, phases, takes)),
             _plan("filled", flow, self.schedule),
         )
 
@@ -266,7 +266,7 @@ class Operator:
     async def _launch(self):
         number = self.rng.randint(1, 1000)
         await self.perhaps(
-            lambda admin: admin.launch(Launch(f"{FLOW}@v1", {"x": self.rng.randint(1, 3)}, f"m{number}"))
+            lambda admin: admin.launch(Launch(f"{self.scene.flow}@v1", {"x": self.rng.randint(1, 3)}, f"m{number}"))
         )
 
     async def _look(self):
@@ -390,11 +390,12 @@ def check_ticks(scene, launched, refused):
 
 
 def check_fired(scene, launched):
-    """Each end of the workflow has started the launch plan that waits for it, and nothing else has."""
+    """Each end of the workflow, also by its launch plans, has started the launch plan that waits for it; nothing else has."""
+    of_flow = (scene.flow, WHOLE, FIDDLED, FILLED)
     ended = {
         record.execution
         for record in scene.store.records.values()
-        if record.labels.get(ENTITY_LABEL, "").partition("@")[0] == FLOW
+        if record.labels.get(ENTITY_LABEL, "").partition("@")[0] in of_flow
         and record.phase in scene.phases and record.ended_at >= scene.since[FIRED]
     }  # fmt: skip
     found = {cause for plan, cause in launched if plan == FIRED}

@@ -61,9 +61,13 @@ def test_children_of_a_file_of_before_are_tied_from_then_on(tmp_path, monkeypatc
     with monkeypatch.context() as older:
         older.setattr(schema, "_STEPS", before)
         older.setattr(schema, "FORMAT", len(before))
-        older.setattr(artifacts, "add_parent", lambda *_: None)
         store = Store(open_file(tmp_path / "admin.sqlite"))
-        note(store, parent={}, old={PARENT_LABEL: "parent/n0"})
+        for id in ("parent", "old"):
+            store.db.execute(
+                "INSERT INTO executions (id, workflow, phase, created_at, project, domain, name, entity, cause, labels) "
+                "VALUES (?, 'm.w', 'SUCCEEDED', 1.0, 'eta', 'production', '', '', '', '{}')",
+                (id,),
+            )
         store.close()
     store = Store(open_file(tmp_path / "admin.sqlite"))
     note(store, new={PARENT_LABEL: "parent/n0"})

@@ -244,7 +244,14 @@ def test_moments_and_durations_of_a_file_of_before_are_compared_as_such(tmp_path
         older.setattr(schema, "FORMAT", len(before))
         older.setattr(history, "number_of", lambda text: None)
         store = Store(open_file(tmp_path / "admin.sqlite"))
-        note(store, *(execution(number) for number in range(5)))
+        for number in range(5):
+            row = (f"e{number}", 1000.0 + number, 1001.0 + number)
+            store.db.execute(
+                "INSERT INTO executions (id, workflow, phase, created_at, ended_at, project, domain, name, entity, cause, labels) "
+                "VALUES (?, 'm.w', 'SUCCEEDED', ?, ?, 'eta', 'production', 'w', 'eta/production/w@v1', '', '{}')",
+                row,
+            )
+            history.mark_unread(store.db, row[0])
         values(store, **SPANS)
         assert listed(store, "inputs.n", values=("inputs.n>PT9H",)) == []
         store.close()

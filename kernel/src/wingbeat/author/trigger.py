@@ -25,7 +25,8 @@ class OnEnd(Trigger):
     """Start when an execution of another workflow has ended, however it has.
 
     Args:
-        workflow: Its name, ``project/domain/name``: all of its versions. It may also be a task or a launch plan.
+        workflow: Its name, ``project/domain/name``: all of its versions, also as launched by launch plans of the same project and
+            domain. It may also be a task or a launch plan.
 
         inputs: Inputs of the launch plan, by the names of the outputs that they take. An execution that did not succeed has no
             outputs.
@@ -50,7 +51,8 @@ class OnSuccess(OnEnd):
     """Start when an execution of another workflow has succeeded, with its outputs.
 
     Args:
-        workflow: Its name, ``project/domain/name``: all of its versions. It may also be a task or a launch plan.
+        workflow: Its name, ``project/domain/name``: all of its versions, also as launched by launch plans of the same project and
+            domain. It may also be a task or a launch plan.
 
         inputs: Inputs of the launch plan, by the names of the outputs that they take: ``{"roads": "o0"}``.
 

@@ -178,7 +178,8 @@ class ExecutionQuery(Struct, frozen=True, omit_defaults=True):
     """Which executions are listed: those that all that is given selects, behind `after`.
 
     Attributes:
-        entity: ``project/domain/name``, with or without a version.
+        entity: ``project/domain/name``, with or without a version. Of a workflow also what its launch plans of the same project and
+            domain have launched, in their versions.
 
         workflow: Name of the workflow, whether it is registered or not.
 

@@ -39,6 +39,16 @@ TIMES = """
     """
 """Moments and durations go by numbers, too."""
 
+RUNS = """
+    ALTER TABLE executions ADD COLUMN runs TEXT NOT NULL DEFAULT '';
+    UPDATE executions SET runs = coalesce((
+        SELECT nullif(launches, '') FROM entities WHERE (entities.project, entities.domain, entities.name, entities.version)
+        = (executions.project, executions.domain, executions.name, substr(entity, instr(entity, '@') + 1))), name);
+    CREATE INDEX executions_by_runs ON executions (project, domain, runs, number);
+    CREATE INDEX executions_by_run_version ON executions (project, domain, runs, version_key, number)
+    """
+"""`runs`: the name of what runs, beside `name`: of an execution of a launch plan its workflow."""
+
 LABELS = "labels"
 _COLUMNS = "executions.id, workflow, phase, created_at, ended_at, project, domain, entity, cause, labels"
 _labels = msgspec.json.Decoder(dict[str, str])
@@ -101,7 +111,7 @@ def texts_of(literals: Literals) -> dict[str, str]:
 
 def page(db: sqlite3.Connection, query: ExecutionQuery) -> ExecutionPage:
     """A page. Raises NotFound for an `after` that is not there, InputError for a condition that is none."""
-    sorting = settled(query, sorting_of(query.sort))
+    sorting = settled(db, query, sorting_of(query.sort))
     conditions = selected(db, query, sorting)
     source = sorting.source(along=is_gone_along(db, sorting, conditions))
     conditions.append(Condition(*sorting.having()))

@@ -33,6 +33,13 @@ SORTED = """
     CREATE INDEX entities_by_by ON entities (by, number)
     """
 """`by`: as in `body`; `version_key`: see `wingbeat.spec.identity`."""
+LAUNCHING = """
+    ALTER TABLE entities ADD COLUMN launches TEXT NOT NULL DEFAULT '';
+    UPDATE entities SET launches = coalesce((
+        SELECT json_extract(text, '$.entities."' || json_extract(text, '$.root') || '".name')
+        FROM (SELECT CAST(body AS TEXT) AS text FROM closures WHERE digest = entities.closure)), '') WHERE kind = 'launchplan'
+    """
+"""`launches`: of a launch plan, the name of its workflow."""
 _SORTED_BY = {"created_at": "number", "name": "entities.name", "version": "version_key"}
 
 
@@ -79,10 +86,11 @@ def _register(db: sqlite3.Connection, id: Identity, definition: Definition, at: 
     doc = definition.plan.doc if definition.plan is not None else definition.closure.workflow.doc
     body = msgspec.json.encode(_Body(definition.interface, at, by, doc, definition.plan))
     db.execute(
-        "INSERT INTO entities (project, domain, name, version, kind, digest, closure, body, by, version_key) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO entities (project, domain, name, version, kind, digest, closure, body, by, version_key, launches) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             id.project, id.domain, id.name, id.version, definition.kind, digest, name, body, by, version_key(id.version),
+            "" if definition.plan is None else definition.closure.workflow.name,
         ),
     )  # fmt: skip
     return Registered(str(id), definition.kind, created=True)
@@ -131,6 +139,43 @@ def plan(db: sqlite3.Connection, id: Identity) -> LaunchPlanSpec | None:
     """What a launch plan says; None of what is none, or is not there."""
     row = _found(db, id)
     return None if row is None else _body.decode(row[7]).plan
+
+
+def launches(db: sqlite3.Connection, id: Identity) -> str:
+    """The name of the workflow of a launch plan; empty of what is none, or is not there."""
+    where = "project = ? AND domain = ? AND name = ? AND version = ?"
+    row = db.execute(
+        f"SELECT launches FROM entities WHERE {where}", (id.project, id.domain, id.name, id.version)
+    ).fetchone()
+    return "" if row is None else str(row[0])
+
+
+def launched_by(db: sqlite3.Connection, id: Identity) -> Name | None:
+    """The workflow, or the task, that a launch plan launches, if that is registered beside it, in whatever version."""
+    name = launches(db, id)
+    if not name:
+        return None
+    where = "project = ? AND domain = ? AND name = ? AND kind != ?"
+    values = (id.project, id.domain, name, Kind.LAUNCHPLAN)
+    found = db.execute(f"SELECT 1 FROM entities WHERE {where} LIMIT 1", values).fetchone()
+    return None if found is None else Name(id.project, id.domain, name)
+
+
+def is_plan(db: sqlite3.Connection, name: Name) -> bool:
+    """Whether a launch plan has this name."""
+    where = "project = ? AND domain = ? AND name = ? AND kind = ?"
+    values = (name.project, name.domain, name.name, Kind.LAUNCHPLAN)
+    return db.execute(f"SELECT 1 FROM entities WHERE {where} LIMIT 1", values).fetchone() is not None
+
+
+def active_plans(db: sqlite3.Connection, workflow: Name, limit: int) -> list[Identity]:
+    """Versions of launch plans of a workflow, registered beside it, that are the active ones."""
+    query = (
+        "SELECT name, version FROM active JOIN entities USING (project, domain, name, version) "
+        "WHERE project = ? AND domain = ? AND launches = ? ORDER BY name LIMIT ?"
+    )
+    rows = db.execute(query, (workflow.project, workflow.domain, workflow.name, limit)).fetchall()
+    return [Identity(workflow.project, workflow.domain, name, version) for name, version in rows]
 
 
 def _row(db: sqlite3.Connection, name: Name, version: str) -> tuple[Any, ...]:

@@ -118,6 +118,8 @@ _STEPS = (
     inventory.SORTED,
     history.TIMES,
     artifacts.CHILDREN,
+    inventory.LAUNCHING,
+    history.RUNS,
 )
 FORMAT = len(_STEPS)
 """Version of the file's format."""

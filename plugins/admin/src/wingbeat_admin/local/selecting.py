@@ -10,8 +10,9 @@ import msgspec
 from msgspec import Struct
 
 from wingbeat.contracts.admin import ExecutionQuery
-from wingbeat.spec.identity import parse_name
+from wingbeat.spec.identity import parse_name, parse_reference, version_key
 from wingbeat.spec.valuefilter import number_of, parse_value_filter
+from wingbeat_admin.local import inventory
 from wingbeat_admin.local.sorting import OURS, Sorting, check_kept
 from wingbeat_admin.places import clause
 
@@ -56,13 +57,7 @@ def selected(db: sqlite3.Connection, query: ExecutionQuery, sorting: Sorting) ->
         if value := getattr(query, column):
             found.append(Condition(f"{column} = ?", [value]))
     if query.entity:
-        name, at, _ = query.entity.partition("@")
-        if at:
-            found.append(Condition("entity = ?", [query.entity]))
-        else:
-            one = parse_name(name)
-            values = [one.project, one.domain, one.name]
-            found.append(Condition("project = ? AND domain = ? AND executions.name = ?", values))
+        found.append(_of_entity(db, query.entity))
     for sign, moment in ((">=", query.since), ("<", query.until)):
         if moment is not None:
             few = f"SELECT number FROM executions WHERE created_at {sign} ?"
@@ -78,9 +73,26 @@ def selected(db: sqlite3.Connection, query: ExecutionQuery, sorting: Sorting) ->
     return found
 
 
-def settled(query: ExecutionQuery, sorting: Sorting) -> Sorting:
+def _of_entity(db: sqlite3.Connection, reference: str) -> Condition:
+    """Of a launch plan what was launched as it; of a workflow also what its launch plans have launched, in their versions."""
+    name, version = parse_reference(reference)
+    values = [name.project, name.domain, name.name]
+    if inventory.is_plan(db, name):
+        if version:
+            return Condition("entity = ?", [reference])
+        return Condition("project = ? AND domain = ? AND executions.name = ?", values)
+    runs = "project = ? AND domain = ? AND runs = ?"
+    if not version:
+        return Condition(runs, values)
+    exactly = "version_key = ? AND substr(entity, instr(entity, '@') + 1) = ?"
+    return Condition(f"{runs} AND {exactly}", [*values, version_key(version), version])
+
+
+def settled(db: sqlite3.Connection, query: ExecutionQuery, sorting: Sorting) -> Sorting:
     """The same sorting, which knows whether what is asked leaves anything to be sorted but launches."""
     name, _, version = query.entity.partition("@")
+    if name and not inventory.is_plan(db, parse_name(name)):
+        name = ""  # what runs a workflow may have the names of its launch plans
     asked = {"phase": query.phase, "workflow": query.workflow, "name": name, "version": version}
     conditions = [each for each in map(parse_value_filter, query.values) if each.operator == "="]
     values: set[tuple[str, str]] = {(each.side, each.name) for each in conditions}

@@ -161,12 +161,20 @@ class Store:
                 if change.execution.phase.terminal and not (before or ExecutionPhase.RUNNING).terminal:
                     found += due.ended(self._db, change.execution.id)
                     backfills.ended(self._db, change.execution, at)
-                    if watched := change.execution.labels.get(ENTITY_LABEL, "").partition("@")[0]:
-                        found += active.fire_end(self._db, watched, change.execution, at)
+                    found += self._fire_end(change.execution, at)
                     found += self._succeeded(change.execution, at)
                     self._pause_failed(change.execution)
             self._db.execute("UPDATE meta SET value = ? WHERE key = 'cursor'", (changes[-1].number,))
         return Noted(found, told)
+
+    def _fire_end(self, summary: Summary, at: float) -> int:
+        """Decide what its end starts: what waits for what was launched, and where that is a launch plan, for its workflow."""
+        if not (watched := summary.labels.get(ENTITY_LABEL, "").partition("@")[0]):
+            return 0
+        id = _of(summary)
+        workflow = None if id is None else inventory.launched_by(self._db, id)
+        names = dict.fromkeys((watched, watched if workflow is None else str(workflow)))
+        return sum(active.fire_end(self._db, name, summary, at) for name in names)
 
     def _note(self, summary: Summary, at: float, *, new: bool) -> int:
         """Decide who is told of the phase that it has come into. A child execution is its parent's affair."""
@@ -237,15 +245,17 @@ class Store:
         entity, cause = labels.get(ENTITY_LABEL, ""), labels.get(CAUSE_LABEL, "")
         named, _, version = entity.partition("@")
         name = named.rpartition("/")[2]
+        id = _of(summary)
+        runs = "" if id is None else inventory.launches(self._db, id)
         shown = labels_of(labels)
         self._db.execute(
             "INSERT INTO executions (id, workflow, phase, created_at, ended_at, project, domain, name, entity, cause, labels, "
-            "version_key, by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "version_key, by, runs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (id) DO UPDATE SET phase = excluded.phase, ended_at = excluded.ended_at",
             (
                 summary.id, summary.workflow, summary.phase, summary.created_at, summary.ended_at, labels.get("project", ""),
                 labels.get("domain", ""), name, entity, cause, msgspec.json.encode(shown),
-                version_key(version), labels.get(BY_LABEL, ""),
+                version_key(version), labels.get(BY_LABEL, ""), runs or name,
             ),
         )  # fmt: skip
         history.add_labels(self._db, summary.id, shown)

@@ -17,6 +17,7 @@ from wingbeat.spec.entities import Interface, LaunchPlanSpec, Variable
 from wingbeat.spec.identity import Identity, Name, parse_identity, parse_name
 from wingbeat.spec.triggers import OnArtifactSpec, OnEndSpec, OnVersionSpec, TriggerSpec
 from wingbeat.types import EnumType, LiteralValues, Simple
+from wingbeat_admin.local import inventory
 from wingbeat_admin.local.firing import check_taken
 from wingbeat_admin.places import is_within
 
@@ -93,6 +94,7 @@ class Watch:
                 if not found and self._sees(trigger.workflow):
                     watched = self._store.entity(parse_name(trigger.workflow), "")
                     check_taken(trigger.inputs, takes, watched.interface, watched.id)
+                    found += self._by_plans(trigger, takes)
             case OnVersionSpec():
                 found += self._other(trigger.entity)
             case OnArtifactSpec():
@@ -115,6 +117,20 @@ class Watch:
         except NotFound:
             return [f"nothing is registered as {name} yet: it waits for that"]
         return []
+
+    def _by_plans(self, trigger: OnEndSpec, takes: Interface) -> Iterator[str]:
+        """What to say of active launch plans of the workflow: theirs may be another version of it, with other outputs."""
+        for id in self._plans(trigger.workflow):
+            plan = self._store.entity(id.entity, id.version)
+            try:
+                check_taken(trigger.inputs, takes, plan.interface, plan.id)
+            except InputError as error:
+                yield f"what {id} launches does not start it: {error.message}"
+
+    def _plans(self, workflow: str) -> list[Identity]:
+        """Active launch plans whose ends are those of a workflow."""
+        plans = inventory.active_plans(self._store.db, parse_name(workflow), STEPS_MAX)
+        return [id for id in plans if str(inventory.launched_by(self._store.db, id)) == workflow]
 
     def _artifact(
         self, artifact: str, partitions: Mapping[str, str], keys: list[str], input: str, takes: Interface
@@ -182,7 +198,8 @@ class Watch:
                     return [f"its own executions start it again{told}, and there is no end to it"]
                 if source not in seen and self._sees(source):
                     seen.add(source)
-                    pending.append((_trigger(self._store, parse_name(source)), way or source))
+                    plans = [each.entity for each in self._plans(source)]
+                    pending += [(_trigger(self._store, each), way or source) for each in (parse_name(source), *plans)]
         return []
 
     def _sources(self, trigger: TriggerSpec | None, id: Identity, publishes: set[str]) -> Iterator[str]:
@@ -190,6 +207,8 @@ class Watch:
         match trigger:
             case OnEndSpec(workflow=workflow):
                 yield workflow
+                if workflow == str(inventory.launched_by(self._store.db, id)):
+                    yield str(id.entity)
             case OnArtifactSpec(artifact=artifact):
                 name = parse_name(artifact)
                 if (name.project, name.domain) == (id.project, id.domain) and name.name in publishes:
