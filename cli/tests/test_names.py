@@ -8,7 +8,7 @@ import pytest
 from wingbeat.base.errors import ConfigurationError, NotFound
 from wingbeat.contracts.artifacts import Lineage
 from wingbeat.spec.definition import Definition, Kind
-from wingbeat_cli.commands.lineage import _lineage
+from wingbeat_cli.commands.lineage import _lineage, _tell
 from wingbeat_cli.commands.spec import _known
 
 PLACE = "default/development"
@@ -59,6 +59,18 @@ class Known:
 )
 def test_lineage_is_of_an_execution_or_an_artifact_here(world, name, known, found):
     assert asyncio.run(_lineage(Known(world, *known), name)).id == found
+
+
+def test_lineage_says_how_much_is_where_one_may_not_look(capsys):
+    _tell(Lineage("e1", sources_elsewhere=1, effects_elsewhere=2))
+    assert capsys.readouterr().out.splitlines() == [
+        "e1 comes from:",
+        "  1 execution or artifact where you may not look",
+        "e1 led to:",
+        "  2 executions or artifacts where you may not look",
+    ]
+    _tell(Lineage("e1"))
+    assert capsys.readouterr() == ("", "e1 comes from nothing that is known, and nothing came of it\n")
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,7 @@ async def test_lineage_ends_where_one_may_not_look(server):
     assert answer.status_code == 200
     assert own in answer.text
     assert "across" not in answer.text
+    assert answer.json()["effects_elsewhere"] == 1
     for of in (foreign, "eta/production/numbers", "across", "none"):
         assert (await server.call(viewer, "GET", "/lineage", params={"of": of})).status_code == 404
 

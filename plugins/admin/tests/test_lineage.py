@@ -49,6 +49,24 @@ def test_children_are_tied_to_their_parents(store):
     assert store.lineage("foreign", elsewhere).sources == []
 
 
+def test_what_is_of_places_where_one_may_not_look_is_counted(store):
+    family(store)
+    note(
+        store,
+        foreign={"project": "maps", PARENT_LABEL: "parent/n2", USES_LABEL: '{"n":"eta/production/a@maker"}'},
+        twice={"project": "maps", PARENT_LABEL: "parent/n3"},
+        behind={"project": "maps", PARENT_LABEL: "foreign/n0"},
+    )
+    found = store.lineage("parent", ("eta/*",))
+    assert (found.effects, found.effects_elsewhere, found.sources_elsewhere) == ([FIRST, SECOND], 2, 0)
+    found = store.lineage("foreign", ("maps/*",))
+    assert (found.sources, found.sources_elsewhere) == ([], 2), "its parent, and what it took"
+    assert [tie.target for tie in found.effects] == ["behind"]
+    assert store.lineage("parent").effects_elsewhere == 0, "all is seen"
+    store.forget(["parent"])
+    assert store.lineage("foreign", ("maps/*",)).sources_elsewhere == 1, "what is not known any more is not hidden"
+
+
 def test_children_are_forgotten(store):
     family(store)
     store.forget(["child"])

@@ -65,17 +65,27 @@ async def _lineage(artifacts: Artifacts, id_: str) -> Lineage:
 
 
 def _tell(found: Lineage) -> None:
-    if not found.sources and not found.effects:
+    before, after = found.sources_elsewhere, found.effects_elsewhere
+    if not (found.sources or found.effects or before or after):
         click.echo(f"{found.id} comes from nothing that is known, and nothing came of it", err=True)
         return
-    if found.sources:
+    if found.sources or before:
         click.echo(f"{found.id} comes from:")
         _tree(found.id, [(tie.target, _BACK[tie.kind], tie.source) for tie in found.sources])
-    if found.effects:
+        _tell_elsewhere(before)
+    if found.effects or after:
         click.echo(f"{found.id} led to:")
         _tree(found.id, [(tie.source, tie.kind, tie.target) for tie in found.effects])
+        _tell_elsewhere(after)
     if not found.whole:
         click.echo("… and more than is shown")
+
+
+def _tell_elsewhere(count: int) -> None:
+    """As of who refers to what is registered."""
+    if count:
+        things = "execution or artifact" if count == 1 else "executions or artifacts"
+        click.echo(f"  {count:,} {things} where you may not look")
 
 
 def _tree(root: str, ties: Sequence[tuple[str, str, str]]) -> None:

@@ -93,12 +93,19 @@ class Lineage(Struct, frozen=True, omit_defaults=True):
         effects: What came of it.
 
         whole: Whether these are all.
+
+        sources_elsewhere: Of how many more things it comes that are outside of where whoever asks may look; what is behind those
+            is not counted.
+
+        effects_elsewhere: The same, of what came of it.
     """
 
     id: str
     sources: list[Tie] = []
     effects: list[Tie] = []
     whole: bool = True
+    sources_elsewhere: int = 0
+    effects_elsewhere: int = 0
 
 
 @runtime_checkable

@@ -179,41 +179,65 @@ def _entry(row: Sequence[Any]) -> ArtifactEntry:
 # -- lineage
 
 
+class _Way(Struct, frozen=True):
+    """What was found one way: ties, whether those are all, and how many more things were met that are of other places."""
+
+    ties: list[Tie]
+    whole: bool
+    elsewhere: int
+
+
 def lineage(db: sqlite3.Connection, id: str, within: tuple[str, ...] | None = None) -> Lineage:
     """Both ways, the nearest first, as far as it is within these places. Raises NotFound."""
     start = one(db, id, {}).id if "/" in id else id
-    if not _is_seen(db, start, within):
+    place = _place(db, start)
+    if place is None or not is_within(within, *place):
         what = "artifact" if "/" in id else "execution"
         raise NotFound(f"There is no {what} {id!r} in the history.", hint="An artifact is named PROJECT/DOMAIN/NAME.")
-    sources, all_sources = _walk(start, lambda each: _sources(db, each, within), lambda tie: tie.source)
-    effects, all_effects = _walk(start, lambda each: _effects(db, each, within), lambda tie: tie.target)
-    return Lineage(start, sources, effects, all_sources and all_effects)
+    before = _walk(db, start, _sources, lambda tie: tie.source, within)
+    after = _walk(db, start, _effects, lambda tie: tie.target, within)
+    return Lineage(start, before.ties, after.ties, before.whole and after.whole, before.elsewhere, after.elsewhere)
 
 
-def _is_seen(db: sqlite3.Connection, id: str, within: tuple[str, ...] | None) -> bool:
-    """Whether it is known, and within these places."""
+def _place(db: sqlite3.Connection, id: str) -> tuple[str, str] | None:
+    """Project and domain; None of an execution that is not known."""
     if "/" in id:
         name, _ = parse_reference(id)
-        return is_within(within, name.project, name.domain)
+        return name.project, name.domain
     row = db.execute("SELECT project, domain FROM executions WHERE id = ?", (id,)).fetchone()
-    return row is not None and is_within(within, *row)
+    return None if row is None else (str(row[0]), str(row[1]))
 
 
-def _walk(start: str, ties: Callable[[str], list[Tie]], end: Callable[[Tie], str]) -> tuple[list[Tie], bool]:
+def _walk(
+    db: sqlite3.Connection,
+    start: str,
+    ties: Callable[[sqlite3.Connection, str], list[Tie]],
+    end: Callable[[Tie], str],
+    within: tuple[str, ...] | None,
+) -> _Way:
+    """Goes on from what is within these places only: what lies behind others is not even counted."""
     found: dict[Tie, None] = {}
+    elsewhere: set[str] = set()
     seen, todo = {start}, [start]
     for each in todo:  # which grows
-        for tie in ties(each):
+        for tie in ties(db, each):
+            there = end(tie)
+            place = _place(db, there)
+            if place is None:
+                continue
+            if not is_within(within, *place):
+                elsewhere.add(there)
+                continue
             if len(found) == TIES_MAX and tie not in found:
-                return list(found), False
+                return _Way(list(found), whole=False, elsewhere=len(elsewhere))
             found[tie] = None
-            if end(tie) not in seen:
-                seen.add(end(tie))
-                todo.append(end(tie))
-    return list(found), True
+            if there not in seen:
+                seen.add(there)
+                todo.append(there)
+    return _Way(list(found), whole=True, elsewhere=len(elsewhere))
 
 
-def _sources(db: sqlite3.Connection, id: str, within: tuple[str, ...] | None) -> list[Tie]:
+def _sources(db: sqlite3.Connection, id: str) -> list[Tie]:
     if "/" in id:
         found = [Tie(id.rpartition("@")[2], "published", id)]
     else:
@@ -225,10 +249,10 @@ def _sources(db: sqlite3.Connection, id: str, within: tuple[str, ...] | None) ->
         found += [Tie(cause, "fired", id) for (cause,) in db.execute(query, (id,)).fetchall()]
         parents = db.execute("SELECT parent FROM children WHERE execution = ?", (id,)).fetchall()
         found += [Tie(parent, "launched", id) for (parent,) in parents]
-    return [tie for tie in found if _is_seen(db, tie.source, within)]
+    return found
 
 
-def _effects(db: sqlite3.Connection, id: str, within: tuple[str, ...] | None) -> list[Tie]:
+def _effects(db: sqlite3.Connection, id: str) -> list[Tie]:
     limit = TIES_MAX + 1
     if "/" in id:
         query = "SELECT DISTINCT execution FROM uses WHERE artifact = ? ORDER BY execution LIMIT ?"
@@ -240,4 +264,4 @@ def _effects(db: sqlite3.Connection, id: str, within: tuple[str, ...] | None) ->
         found += [Tie(id, "fired", execution) for (execution,) in fired.fetchall()]
         query = "SELECT execution FROM children WHERE parent = ? ORDER BY execution LIMIT ?"
         found += [Tie(id, "launched", execution) for (execution,) in db.execute(query, (id, limit)).fetchall()]
-    return [tie for tie in found if _is_seen(db, tie.target, within)]
+    return found
