@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 def listing(reference: str, project: str, domain: str, limit: int, after: str, output: str) -> int:
     """List what schedules and other triggers were to start and what has not started, with why: of one launch plan, or of all.
 
-    A tick is among them if its launch was refused, or if it was left out because others of its schedule were under way. What is
-    paused, or passed while nothing was open that looks at schedules, is not: see 'wingbeat get launchplans'.
+    A tick is among them if its launch was refused, or if it was left out because others of its schedule were under way. Ticks
+    that passed while nothing was open that looks at schedules, and that catch_up leaves out, are one line, from the first to the
+    last. What is paused is not among them: see 'wingbeat get launchplans'.
     """
     from wingbeat.contracts.refusals import RefusalQuery
     from wingbeat_cli.door import within

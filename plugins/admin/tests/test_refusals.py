@@ -54,6 +54,35 @@ def test_ticks_that_an_overlap_policy_leaves_out_are_kept(store, overlap, decide
     assert all(why in each.reason and f"overlap: {overlap}" in each.reason for each in found)
 
 
+@pytest.mark.parametrize("catch_up", ["last", "none"])
+def test_ticks_that_passed_while_nothing_looked_are_kept_as_one(store, catch_up):
+    plan = parse_identity("eta/production/away@v1")
+    daily = Cron("0 3 * * *", catch_up=catch_up, overlap="allow_all")
+    given = launchplan(flows.twice, "away", trigger=daily, inputs={"n": 1})
+    store.register([plan], [given], 0.0, "me")
+    begin, day = 3 * 3600.0, DAY_S
+    store.activate(plan, "", begin, 0.0)
+    taken = 1 if catch_up == "last" else 0
+    assert store.look(begin + 5 * day + 600) == (taken, begin + 6 * day)
+    (found,) = listed(store)
+    missed = 6 - taken
+    assert found.reason == f"{missed} ticks passed while nothing looked at them (catch_up: {catch_up})"
+    assert found.cause == f"ticks 1970-01-01T03:00:00+00:00 to 1970-01-0{missed}T03:00:00+00:00"
+    assert (found.at, found.entity) == (begin + (missed - 1) * day, str(plan))
+    store.activate(plan, "", begin, 0.0)  # as if it had not been looked at
+    with store.transaction() as db:
+        db.execute("UPDATE active SET next = ?", (begin,))
+    store.look(begin + 5 * day + 700)
+    assert listed(store) == [found]
+    store.look(begin + 7 * day + 600)
+    again = [each for each in listed(store) if each != found]
+    assert [each.cause for each in again] == (
+        ["missed tick 1970-01-07T03:00:00+00:00"]
+        if catch_up == "last"
+        else ["ticks 1970-01-07T03:00:00+00:00 to 1970-01-08T03:00:00+00:00"]
+    )
+
+
 def test_what_was_left_out_is_no_hindrance(store):
     """Neither to the ticks behind it, nor to a backfill of it, of which it is not told any more."""
     tick(store, 0), tick(store, 1)

@@ -64,6 +64,35 @@ def test_what_was_missed_counts_as_the_catch_up_says(catch_up, window_s, expecte
         assert shown([found.next]) == ["26 10:10"]
 
 
+@pytest.mark.parametrize(
+    ("catch_up", "window_s", "missed"),
+    [
+        ("none", None, ["09:30", "09:50", 3]), ("last", None, ["09:30", "09:50", 3]), ("all", None, None),
+        ("all", 1300.0, ["09:30", "09:30", 1]), ("last", 10.0, ["09:30", "09:50", 3]),
+    ],
+)  # fmt: skip
+def test_what_does_not_count_is_told(catch_up, window_s, missed):
+    for when in (TEN.when, RateSpec(600.0)):
+        schedule = replace(TEN, when=when, catch_up=catch_up, window_s=window_s)
+        found = decided(schedule, at("2026-11-26T09:30"), at("2026-11-26T10:00") + 30).missed
+        told = None if found is None else [*(each[3:] for each in shown([found.first, found.last])), found.count]
+        assert told == missed
+    late = decided(replace(schedule, catch_up="none"), at("2026-11-26T10:00"), at("2026-11-26T10:09")).missed
+    assert (late.first, late.last, late.count) == (at("2026-11-26T10:00"), at("2026-11-26T10:00"), 1)
+
+
+def test_to_be_late_by_seconds_is_to_miss_nothing():
+    assert decided(ScheduleSpec(RateSpec(1.0)), 1_000.0, 1_000.0 + MISSED_S).missed is None
+
+
+@pytest.mark.parametrize(("when", "count"), [(RateSpec(1.0), 315_360_000), (CronSpec("* * * * *"), TICKS_MAX + 1)])
+def test_very_many_that_do_not_count_are_not_gone_along(when, count):
+    begin, years = at("2026-11-26T10:00"), 10 * 365 * 86400.0
+    found = decided(ScheduleSpec(when), begin, begin + years)
+    assert (found.missed.first, found.missed.count) == (begin, count)
+    assert found.missed.last < found.ticks[0] == begin + years
+
+
 def test_nothing_of_long_ago_counts_without_catch_up():
     found = decided(replace(TEN, catch_up="none"), at("2026-11-26T09:30"), at("2026-11-26T10:05"))
     assert (found.ticks, shown([found.next])) == ([], ["26 10:10"])

@@ -15,16 +15,18 @@ REFUSED_MAX = 1000
 
 
 class Refusal(Struct, frozen=True, omit_defaults=True):
-    """An execution that was to be, and is not.
+    """An execution that was to be, and is not; or ticks of a schedule in a row that passed while nothing looked at them.
 
     Attributes:
-        id: The id that it would have had.
+        id: The id that it would have had; of ticks in a row another one.
 
         entity: Of what: the version of the launch plan, ``project/domain/name@version``.
 
-        cause: What has started it: ``tick`` and when it was due, an execution, an artifact or a version. See `CAUSE_LABEL`.
+        cause: What has started it: ``tick`` and when it was due, an execution, an artifact or a version. See `CAUSE_LABEL`. Of
+            ticks in a row ``ticks``, the first one, ``to`` and the last one; of one that passed so, ``missed tick`` and when it was
+            due.
 
-        at: When it was due, in epoch seconds.
+        at: When it was due, in epoch seconds; of ticks in a row the last one.
 
         reason: Why it has not started, for people.
     """
@@ -66,7 +68,8 @@ class Refusing(Protocol):
 
     async def refusals(self, query: RefusalQuery) -> RefusalPage:
         """What was decided and cannot be launched, now or later; and ticks that were left out as others of their schedule were
-        under way. Not ticks that passed while nothing looked at them. Raises `NotFound` for an `after` that is not there."""
+        under way, or passed more than a minute ago while nothing looked at them and do not count by the catch-up: those of one
+        look and schedule as one. Raises `NotFound` for an `after` that is not there."""
 
 
 __all__ = ["REFUSED_MAX", "Refusal", "RefusalPage", "RefusalQuery", "Refusing"]

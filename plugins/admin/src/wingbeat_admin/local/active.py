@@ -72,6 +72,8 @@ def look(db: sqlite3.Connection, now: float) -> tuple[int, float | None]:
             _set_next(db, id.entity, None)
             continue
         found = decided(when, next_, now)
+        if found.missed is not None:
+            due.add_missed(db, id, when, found.missed)
         for tick in found.ticks:
             decided_ += due.add_tick(db, id, when, tick)
         _set_next(db, id.entity, found.next)

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from wingbeat.spec.identity import Identity
-from wingbeat.spec.triggers import ScheduleSpec
+from wingbeat.spec.triggers import CronSpec, ScheduleSpec
 from wingbeat_admin.local.firing import execution_id
 from wingbeat_admin.local.refusals import refuse
-from wingbeat_admin.local.ticks import jitter_s
+from wingbeat_admin.local.ticks import TICKS_MAX, Missed, jitter_s
 
 BUFFERED_MAX = 1000
 """So many ticks of a schedule may wait for their turn; what comes then is left out."""
@@ -89,6 +89,22 @@ def add_tick(db: sqlite3.Connection, id: Identity, schedule: ScheduleSpec, tick:
     if added and left_out:
         refuse(db, execution, f"{left_out} (overlap: {schedule.overlap})")
     return 0 if left_out else added
+
+
+def add_missed(db: sqlite3.Connection, id: Identity, schedule: ScheduleSpec, missed: Missed) -> None:
+    """Ticks that passed while nothing looked and that do not count: one refusal for all of them. It has an id of its own, so that
+    any of them may still be launched, as by a backfill."""
+    first, last = (datetime.fromtimestamp(tick, UTC).isoformat() for tick in (missed.first, missed.last))
+    execution = execution_id(id.entity, f"missed {missed.first!r}")
+    several = missed.count > 1
+    cause = f"ticks {first} to {last}" if several else f"missed {tick_cause(missed.first)}"
+    if not _insert(db, (execution, str(id), str(id.entity), cause, None, missed.last, 0)):
+        return
+    is_more = missed.count > TICKS_MAX and isinstance(schedule.when, CronSpec)
+    number = f"more than {TICKS_MAX}" if is_more else f"{missed.count:,}"
+    what = f"{number} ticks passed while nothing looked at them" if several else "it passed while nothing looked at it"
+    window = "" if schedule.window_s is None else f", window: {schedule.window_s:g} s"
+    refuse(db, execution, f"{what} (catch_up: {schedule.catch_up}{window})")
 
 
 def add_backfilled(

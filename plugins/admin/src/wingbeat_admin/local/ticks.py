@@ -20,12 +20,26 @@ MISSED_S = 60.0
 TICKS_MAX = 100
 """So many ticks are taken at once; the others are still there at the next look."""
 
+_BEFORE_S = 0.001
+"""Ticks are further apart."""
+
+
+class Missed(Struct, frozen=True):
+    """Ticks that passed while nothing looked at them and that do not count: the first one, the last one and how many; of a cron
+    expression `TICKS_MAX` and one more stand for any number of them."""
+
+    first: float
+    last: float
+    count: int
+
 
 class Decision(Struct, frozen=True):
-    """Ticks to launch, in their order, and the one that is next looked at; None if there is none ever again."""
+    """Ticks to launch, in their order, and the one that is next looked at; None if there is none ever again. And what was missed
+    and does not count, unless all of it came within the last `MISSED_S`: to be so late with a schedule of seconds is no outage."""
 
     ticks: list[float]
     next: float | None
+    missed: Missed | None = None
 
 
 def within(when: CronSpec | RateSpec, since: float, until: float) -> Iterator[float]:
@@ -53,20 +67,33 @@ def decided(schedule: ScheduleSpec, due: float, now: float) -> Decision:
     if schedule.window_s is not None:
         begin = max(begin, now - max(schedule.window_s, MISSED_S))
     if schedule.catch_up == "last":
-        return _last(schedule, begin, now)
+        return _last(schedule, due, begin, now)
+    missed = _missed(schedule.when, due, begin, now)
     found = list(islice(_from(schedule.when, begin), TICKS_MAX + 1))
     passed = [tick for tick in found if begin <= tick <= now]
     behind = [tick for tick in found if tick > now]
     if len(passed) > TICKS_MAX:
-        return Decision(passed[:TICKS_MAX], passed[TICKS_MAX])
-    return Decision(passed, behind[0] if behind else next(ticks(schedule.when, now), None))
+        return Decision(passed[:TICKS_MAX], passed[TICKS_MAX], missed)
+    return Decision(passed, behind[0] if behind else next(ticks(schedule.when, now), None), missed)
 
 
-def _last(schedule: ScheduleSpec, begin: float, now: float) -> Decision:
+def _last(schedule: ScheduleSpec, due: float, begin: float, now: float) -> Decision:
     """The newest of those that have passed."""
     following = next(ticks(schedule.when, now), None)
     last = newest(schedule.when, now)
-    return Decision([last] if last is not None and last >= begin else [], following)
+    taken = [last] if last is not None and last >= begin else []
+    return Decision(taken, following, _missed(schedule.when, due, taken[0] if taken else now, now))
+
+
+def _missed(when: CronSpec | RateSpec, due: float, until: float, now: float) -> Missed | None:
+    """Those from `due` on, which is one, before `until`. They are not gone along where there may be very many."""
+    if due >= min(until, now - MISSED_S):
+        return None
+    last = max(due, newest(when, until - _BEFORE_S) or due)
+    if isinstance(when, RateSpec):
+        return Missed(due, last, round((last - due) / when.seconds) + 1)
+    some = islice(takewhile(lambda tick: tick <= last, _from(when, due)), TICKS_MAX + 1)
+    return Missed(due, last, sum(1 for _ in some))
 
 
 def jitter_s(schedule: ScheduleSpec, plan: Name, tick: float) -> float:
