@@ -105,6 +105,15 @@ def test_a_window_leaves_out_the_last_one_too():
     assert (found.ticks, shown([found.next])) == ([], ["27 03:00"])
 
 
+@pytest.mark.parametrize("catch_up", ["last", "all"])
+def test_a_window_of_less_than_a_minute_is_one_of_a_minute(catch_up):
+    """Who looks may be late by that: such a tick was not missed."""
+    schedule = replace(TEN, catch_up=catch_up, window_s=5.0)
+    tick = at("2026-11-26T10:00")
+    assert decided(schedule, tick, tick + MISSED_S - 1).ticks == [tick]
+    assert decided(schedule, tick, tick + MISSED_S + 1).ticks == []
+
+
 def test_very_many_are_taken_bit_by_bit():
     schedule, due, now = ScheduleSpec(RateSpec(1.0), catch_up="all"), 1_000.0, 1_000.0 + 3.5 * TICKS_MAX
     found = []

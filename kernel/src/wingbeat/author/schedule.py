@@ -65,7 +65,8 @@ class Cron(Schedule):
 
         catch_up: Which ticks count that passed while nothing ran: ``"none"``, the ``"last"`` one, or ``"all"``.
 
-        window: Of those, only the ones of so long ago at most.
+        window: Of those, only the ones of so long ago at most. A tick that is late by less than a minute is on time, and always
+            counts: a window of less is one of a minute.
 
         overlap: What becomes of a tick while the execution of the one before has not ended: ``"skip"``, ``"buffer_one"``,
             ``"buffer_all"``, ``"cancel_other"``, ``"terminate_other"`` or ``"allow_all"``: see

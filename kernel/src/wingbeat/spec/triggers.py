@@ -50,7 +50,7 @@ class ScheduleSpec(Strict, frozen=True, omit_defaults=True, tag_field="on", tag=
 
         catch_up: Which ticks count that passed while nobody looked: none, the last one, or all.
 
-        window_s: Of those, only the ones of the last so many seconds.
+        window_s: Of those, only the ones of the last so many seconds; of the last minute, if that is less.
 
         overlap: What becomes of a tick whose predecessor's execution has not ended. ``skip``: nothing. ``buffer_one``: it waits,
             and is the only one that does. ``buffer_all``: it waits for its turn. ``cancel_other``: the other is stopped, and it

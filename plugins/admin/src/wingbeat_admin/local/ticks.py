@@ -64,7 +64,7 @@ def decided(schedule: ScheduleSpec, due: float, now: float) -> Decision:
     begin = due
     if schedule.catch_up == "none":
         begin = max(begin, now - MISSED_S)
-    if schedule.window_s is not None:
+    if schedule.window_s is not None:  # what is late by less is not missed, so a window has no say in it
         begin = max(begin, now - max(schedule.window_s, MISSED_S))
     if schedule.catch_up == "last":
         return _last(schedule, due, begin, now)
