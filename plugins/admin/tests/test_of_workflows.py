@@ -10,7 +10,7 @@ from wingbeat.spec.phase import ExecutionPhase
 from wingbeat.testing.conformance import engine_flows as flows
 from wingbeat.testing.conformance.admin_stage import launchplan
 from wingbeat.testing.conformance.admin_stage import workflow as defined
-from wingbeat_admin.local import history, inventory, schema, selecting
+from wingbeat_admin.local import history, inventory, schema, selecting, sorting
 from wingbeat_admin.local.schema import open_file
 from wingbeat_admin.local.store import Store
 from wingbeat_admin.local.watched import warnings_of
@@ -165,3 +165,14 @@ def test_a_long_history_of_one_is_found_by_an_index(store, entity):
     plan = [row[3] for row in store.db.execute(query, one.values)]
     assert not [step for step in plan if "TEMP B-TREE" in step or "SCAN" in step], plan
     assert ("run" in plan[0]) == entity.startswith(SOURCE), plan
+
+
+def test_a_few_of_a_long_history_are_found_before_they_are_sorted(store):
+    """Not gone along in the order of their names, over all that is in their place."""
+    query = ExecutionQuery(entity=f"{SOURCE}@v1", sort="name")
+    found = sorting.sorting_of("name")
+    one = selecting._of_entity(store.db, query.entity)
+    assert not selecting.is_gone_along(store.db, found, [one])
+    statement = f"SELECT id FROM {found.source(along=False)} WHERE {one.text} ORDER BY {found.order_of_few} LIMIT 2"
+    (step, *_) = [row[3] for row in store.db.execute(f"EXPLAIN QUERY PLAN {statement}", one.values)]
+    assert "executions_by_run_version" in step

@@ -113,14 +113,15 @@ def page(db: sqlite3.Connection, query: ExecutionQuery) -> ExecutionPage:
     """A page. Raises NotFound for an `after` that is not there, InputError for a condition that is none."""
     sorting = settled(db, query, sorting_of(query.sort))
     conditions = selected(db, query, sorting)
-    source = sorting.source(along=is_gone_along(db, sorting, conditions))
+    along = is_gone_along(db, sorting, conditions)
+    source, order = sorting.source(along=along), sorting.order if along else sorting.order_of_few
     conditions.append(Condition(*sorting.having()))
     if query.after:
         conditions.append(Condition(*sorting.behind(place_of(db, sorting, query.after, query.within))))
     limit = max(1, min(query.limit, PAGE_MAX))
     where = " AND ".join(each.text for each in conditions) or "1"
     rows = db.execute(
-        f"SELECT {_COLUMNS}, executions.number, {sorting.key} FROM {source} WHERE {where} ORDER BY {sorting.order} LIMIT ?",
+        f"SELECT {_COLUMNS}, executions.number, {sorting.key} FROM {source} WHERE {where} ORDER BY {order} LIMIT ?",
         (*(value for each in conditions for value in each.values), limit + 1),
     ).fetchall()
     items = [_entry(row[:-2]) for row in rows[:limit]]

@@ -95,6 +95,11 @@ class Sorting(Struct, frozen=True):
         return f"{number} {way}" if self.by_number or self.equal else f"{self.key} {way}, {number} {way}"
 
     @property
+    def order_of_few(self) -> str:
+        """The same of what conditions have found, which is sorted: an index in this order would be gone along all of a place."""
+        return self.order if self.by_number or self.equal or self.side else f"+{self.order}"
+
+    @property
     def by_number(self) -> bool:
         """Whether it is that of their launches."""
         return self.key == "number"
