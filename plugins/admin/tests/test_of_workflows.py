@@ -18,7 +18,6 @@ from wingbeat_admin.local.watched import warnings_of
 TWICE = "wingbeat.testing.conformance.engine_flows.twice"
 """The name of the workflow itself, under which it is registered by files."""
 SOURCE, PLAN, WAITS = f"maps/production/{TWICE}", "maps/production/daily", "eta/production/waits"
-ENDLESS = "its own executions start it again, and there is no end to it"
 N = {"inputs": {"n": 1}}
 
 
@@ -73,12 +72,16 @@ def test_only_a_workflow_that_is_registered_beside_the_plan_counts(store):
     assert ended(store, "gone", "maps/production/daily@v2") == 0
 
 
-def test_a_launch_plan_that_waits_for_its_own_workflow_is_told(store):
+def test_a_launch_plan_that_waits_for_its_own_workflow_does_not_start_itself(store):
+    """As one that tries again what has failed."""
     put(store, defined(flows.twice, TWICE))
     put(store, launchplan(flows.twice, "daily", **N))
-    plan = launchplan(flows.twice, "again", trigger=OnSuccess(SOURCE), **N)
-    assert warnings_of(store, put(store, plan), plan, plan.plan) == [ENDLESS]
-    assert warnings_of(store, put(store, plan, "eta"), plan, plan.plan) == []
+    plan = launchplan(flows.twice, "again", trigger=OnEnd(SOURCE), **N)
+    id = put(store, plan, active=True)
+    assert warnings_of(store, id, plan, plan.plan) == []
+    assert ended(store, "direct", f"{SOURCE}@v1") == 1
+    assert ended(store, "planned", f"{PLAN}@v1") == 1
+    assert ended(store, "its own", str(id)) == 0
 
 
 def test_a_circle_through_the_workflow_of_a_launch_plan_is_told(store):

@@ -171,10 +171,12 @@ class Store:
         """Decide what its end starts: what waits for what was launched, and where that is a launch plan, for its workflow."""
         if not (watched := summary.labels.get(ENTITY_LABEL, "").partition("@")[0]):
             return 0
+        count = active.fire_end(self._db, watched, summary, at)
         id = _of(summary)
         workflow = None if id is None else inventory.launched_by(self._db, id)
-        names = dict.fromkeys((watched, watched if workflow is None else str(workflow)))
-        return sum(active.fire_end(self._db, name, summary, at) for name in names)
+        if id is not None and workflow is not None and str(workflow) != watched:
+            count += active.fire_end(self._db, str(workflow), summary, at, id.entity)
+        return count
 
     def _note(self, summary: Summary, at: float, *, new: bool) -> int:
         """Decide who is told of the phase that it has come into. A child execution is its parent's affair."""

@@ -207,8 +207,6 @@ class Watch:
         match trigger:
             case OnEndSpec(workflow=workflow):
                 yield workflow
-                if workflow == str(inventory.launched_by(self._store.db, id)):
-                    yield str(id.entity)
             case OnArtifactSpec(artifact=artifact):
                 name = parse_name(artifact)
                 if (name.project, name.domain) == (id.project, id.domain) and name.name in publishes:
