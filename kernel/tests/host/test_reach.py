@@ -90,3 +90,24 @@ def test_what_settings_exclude_is_told_alike(root: Path) -> None:
     (root / "wingbeat.toml").write_text("[bundle]\nexclude = ['helper.py']")
     with pytest.raises(CompileError, match=r"imports helper.py, which bundle.exclude leaves out"):
         check(root, **{"main.py": "import helper", "helper.py": ""})
+
+
+@pytest.mark.parametrize(("text", "name"), [("import common", "common.py"), ("from lib import model", "lib/model.py")])
+def test_an_import_of_a_link_out_of_the_project_is_an_error(root: Path, text: str, name: str) -> None:
+    shared = root.parent / "shared"
+    shared.mkdir()
+    (shared / "model.py").touch()
+    (root / "common.py").symlink_to(shared / "model.py")
+    (root / "lib").symlink_to(shared)
+    with pytest.raises(
+        CompileError, match=rf"main.py:1 imports {name}, .* a link out of the project .*/shared/model.py"
+    ) as caught:
+        check(root, **{"main.py": text})
+    assert "Copy it" in caught.value.hint
+
+
+def test_a_link_inside_the_project_is_fine(root: Path) -> None:
+    (root / ".gitignore").unlink()
+    (root / "common.py").symlink_to("local.py")
+    (root / "lib").symlink_to("gen")
+    check(root, **{"main.py": "import common\nfrom lib import model\n"})

@@ -44,7 +44,8 @@ class Bundle(Struct, frozen=True):
 
         blob: The stored directory.
 
-        left_out: Python files and folders (with a slash at the end) that ignore files and settings leave out, and what says so.
+        left_out: Python files and folders (with a slash at the end) that ignore files and settings leave out, and what says so;
+            and those that are links out of the project.
     """
 
     digest: str

@@ -1,4 +1,4 @@
-"""Whether the code of a bundle imports what ignore files or settings leave out of it: by syntax, along imports."""
+"""Whether the code of a bundle imports what ignore files, settings or links leave out of it: by syntax, along imports."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import NamedTuple
 from wingbeat.base.errors import CompileError
 from wingbeat.host.bundle import Bundle
 from wingbeat.host.ignoring import OWN
+from wingbeat.host.sources import LINK_OUT
 
 _log = logging.getLogger("wingbeat.bundle")
 _MISSING = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
@@ -51,7 +52,7 @@ def check_reach(file: str, bundle: Bundle) -> None:
                     seen.add(imported)
                     pending.append((imported, at_once and found.at_once))
                 elif (why := _left_out(imported, bundle)) is not None:
-                    told = f"{path}:{found.line} imports {imported}, which {why} leaves out of the code bundle"
+                    told = f"{path}:{found.line} imports {imported}, which {_leaves_out(imported, why, bundle)}"
                     if at_once and found.at_once:
                         raise CompileError(
                             f"{told}: no task of {entry} could be imported.", hint=_remedy(imported, why)
@@ -61,7 +62,15 @@ def check_reach(file: str, bundle: Bundle) -> None:
                         _log.warning("%s: a task that runs into it fails. %s", told, _remedy(imported, why))
 
 
+def _leaves_out(path: str, why: str, bundle: Bundle) -> str:
+    if why == LINK_OUT:
+        return f"is not in the code bundle: {LINK_OUT} leads to it, at {os.path.realpath(os.path.join(bundle.root, path))}"
+    return f"{why} leaves out of the code bundle"
+
+
 def _remedy(path: str, why: str) -> str:
+    if why == LINK_OUT:
+        return "Copy it into the project, or make it a package that the project depends on."
     if why == "bundle.exclude":
         return "Take it out of exclude."
     return f"Take it back, with a line !{path} in {OWN} of the project's folder (first the folder that it is in), or do without."

@@ -21,6 +21,9 @@ from wingbeat.runtime.bundle import BUNDLE_FILE
 ENTRIES_MAX = 300_000
 """How much of a file system is looked at before giving up."""
 
+LINK_OUT = "a link out of the project"
+"""Why something is left out, where that is neither an ignore file nor a setting."""
+
 _SKIPPED = {"__pycache__", "node_modules"}
 _BUILT = {"build", "dist"}
 _UNUSABLE = re.compile("[\n\r\0\ud800-\udfff]")
@@ -33,7 +36,7 @@ class Found(Struct, frozen=True):
         files: Sorted: path relative to the root, and its status (links followed).
 
         left_out: Python files, and folders (with a slash at the end), that ignore files or ``bundle.exclude`` leave out, and what
-            says so.
+            says so; and those that are `LINK_OUT`.
     """
 
     files: list[tuple[str, os.stat_result]]
@@ -104,6 +107,7 @@ class _Walk:
                     real = os.path.realpath(entry.path)
                     if not real.startswith(root + "/"):
                         self._refuse_included(entry.path, relative, real)
+                        self._leave_out(relative, LINK_OUT, entry)
                         continue
                 if entry.is_dir():
                     ordinary = (

@@ -251,7 +251,7 @@ def _own_version() -> str:
     root = Path(wingbeat.__file__).parent
     newest = max(
         entry.stat().st_mtime_ns
-        for room in ("base", "types", "spec", "author", "compile", "runtime")
+        for room in ("base", "types", "spec", "author", "compile", "runtime", "host")
         for entry in os.scandir(root / room)
         if entry.name.endswith(".py")
     )
