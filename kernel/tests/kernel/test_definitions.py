@@ -3,6 +3,7 @@
 import pytest
 
 from wingbeat import CompileError, InputError
+from wingbeat.base.errors import ConfigurationError
 from wingbeat.contracts.admin import Kind
 from wingbeat.kernel import definitions_of, left_out_of, problems_of
 
@@ -115,3 +116,23 @@ def test_nothing_is_told(folder, tmp_path, content):
         found(folder, tmp_path)
     with pytest.raises(InputError, match="no file or folder"):
         found(folder / "nowhere", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["Makefile", "notes.txt", "flows"])
+def test_a_file_that_is_not_named_as_python_is_told_so(folder, tmp_path, name):
+    (folder / name).write_text("all:\n\techo no Python\n")
+    with pytest.raises(ConfigurationError, match=f"{name} cannot be imported: the name of a Python file ends in '.py'"):
+        found(folder / name, tmp_path)
+
+
+def test_a_file_whose_name_is_no_text_is_told_so(folder, tmp_path):
+    (folder / "\udcff.py").write_text(FILE)
+    with pytest.raises(ConfigurationError, match="its name is no text"):
+        found(folder / "\udcff.py", tmp_path)
+
+
+@pytest.mark.parametrize("text", ["x = 1\0", "x = " + "-" * 50_000 + "1", "x = " + "(" * 5000])
+def test_a_file_that_python_cannot_read_is_told_so(folder, tmp_path, text):
+    (folder / "odd.py").write_text(f"from wingbeat import task\n{text}\n")
+    with pytest.raises(CompileError, match=r"odd.py: (SyntaxError|MemoryError|RecursionError)"):
+        found(folder, tmp_path)

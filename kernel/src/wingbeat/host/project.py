@@ -23,6 +23,10 @@ _SHARED = {"/", "/home", "/root", "/Users", "/var", "/usr", "/opt", "/etc", "/sr
 _TEMPORARY = {"/tmp", "/var/tmp"}  # noqa: S108 (they are told apart here, not written to)
 
 
+UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
+"""What `ast.parse` raises for a text that is no Python: also null bytes, and what is nested too deep."""
+
+
 class BundleSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """The section ``[bundle]`` of wingbeat.toml, or ``[tool.wingbeat.bundle]`` of pyproject.toml.
 
@@ -128,6 +132,20 @@ def import_roots(project: Project) -> tuple[str, ...]:
     if own not in roots:
         roots.insert(0, own)
     return tuple(roots)
+
+
+def check_python(file: str) -> None:
+    """Raises ConfigurationError for what no import finds, whatever is in it: a file whose name is not that of a Python file."""
+    path = os.path.realpath(file)
+    if not path.endswith(".py"):
+        hint = "If it is Python, rename it; if not, give the file that defines what you mean."
+        raise ConfigurationError(f"{path} cannot be imported: the name of a Python file ends in '.py'.", hint=hint)
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise ConfigurationError(
+            f"{path!a} cannot be imported: its name is no text (UTF-8).", hint="Rename it."
+        ) from None
 
 
 def module_name(file: str, root: str) -> str:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from wingbeat.base.errors import CompileError
 from wingbeat.host.bundle import Bundle
 from wingbeat.host.ignoring import OWN
+from wingbeat.host.project import UNPARSABLE
 from wingbeat.host.sources import LINK_OUT
 
 _log = logging.getLogger("wingbeat.bundle")
@@ -64,7 +65,8 @@ def check_reach(file: str, bundle: Bundle) -> None:
 
 def _leaves_out(path: str, why: str, bundle: Bundle) -> str:
     if why == LINK_OUT:
-        return f"is not in the code bundle: {LINK_OUT} leads to it, at {os.path.realpath(os.path.join(bundle.root, path))}"
+        real = os.path.realpath(os.path.join(bundle.root, path))
+        return f"is not in the code bundle: {LINK_OUT} leads to it, at {real}"
     return f"{why} leaves out of the code bundle"
 
 
@@ -114,7 +116,7 @@ def _imports(path: str, package: Sequence[str]) -> Iterator[_Import]:
     try:
         with open(path, "rb") as stream:
             tree = ast.parse(stream.read())
-    except (OSError, SyntaxError, ValueError, RecursionError):  # whoever imports it gets the better message
+    except (OSError, *UNPARSABLE):  # whoever imports it gets the better message
         return
     for node, at_once in _statements(tree.body, at_once=True):
         if isinstance(node, ast.Import):

@@ -11,6 +11,8 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from wingbeat.host.project import UNPARSABLE
+
 MAKERS = frozenset({"task", "workflow", "LaunchPlan"})
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -22,7 +24,7 @@ def defining(texts: Mapping[str, str]) -> set[str]:
     for path, text in texts.items():
         try:
             modules[path] = _Module(ast.parse(text))
-        except (SyntaxError, ValueError, RecursionError):
+        except UNPARSABLE:
             if "wingbeat" in text:
                 found.add(path)
     _resolve(modules)

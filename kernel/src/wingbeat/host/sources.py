@@ -15,7 +15,7 @@ from wingbeat.base.errors import ConfigurationError
 from wingbeat.base.units import format_size
 from wingbeat.host.home import HOME_MARKER
 from wingbeat.host.ignoring import Ignoring, above
-from wingbeat.host.project import SETTINGS_FILE, Project, pattern_regex, settings_of, top_of
+from wingbeat.host.project import SETTINGS_FILE, UNPARSABLE, Project, pattern_regex, settings_of, top_of
 from wingbeat.runtime.bundle import BUNDLE_FILE
 
 ENTRIES_MAX = 300_000
@@ -249,7 +249,7 @@ def _imported_names(path: str) -> set[str]:
     try:
         with open(path, "rb") as stream:
             tree = ast.parse(stream.read())
-    except (SyntaxError, ValueError):  # whoever imports it gets the better message
+    except UNPARSABLE:  # whoever imports it gets the better message
         return set()
     names: set[str] = set()
     for node in ast.walk(tree):

@@ -29,7 +29,7 @@ from wingbeat.host.config import Configuration
 from wingbeat.host.discover import PluginSettings, boot
 from wingbeat.host.home import Choice, HomeFolder, home_path, make_home
 from wingbeat.host.installed import installed_plugins
-from wingbeat.host.project import find_project
+from wingbeat.host.project import UNPARSABLE, check_python, find_project
 from wingbeat.host.reach import check_reach
 from wingbeat.host.registrable import defining
 from wingbeat.host.sources import texts_below
@@ -193,6 +193,7 @@ def _compiled(
 ) -> Compiled:
     if not Path(file).is_file():
         raise InputError(f"There is no file {file!r}.")
+    check_python(file)
     folder, configuration = home_path(home), Configuration(settings)
     make_home(folder)
     opened = _open(folder, configuration)
@@ -458,7 +459,10 @@ def declared_environments(file: str) -> tuple[list[EnvironmentSpec], int]:
     """The environments that a file declares, without running it, and how many more are not written as constants."""
     from wingbeat.author.options import Environment
 
-    tree = ast.parse(Path(file).read_bytes())
+    try:
+        tree = ast.parse(Path(file).read_bytes())
+    except UNPARSABLE:  # whoever imports it gets the better message
+        return [], 0
     constants: dict[str, ast.expr] = {}
     for statement in tree.body:
         if isinstance(statement, ast.Assign):
