@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wingbeat_cli.group import output_option
+from wingbeat_cli.group import not_empty, output_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,8 +70,8 @@ def grants(principal: str, output: str) -> int:
 @click.option("--principal", default="", help="By this principal only, as apikey:ci.")
 @click.option("--action", default="", help="Of this action only, as launch.")
 @click.option("--outcome", type=click.Choice(["allowed", "denied", "failed"]), help="Of this outcome only.")
-@click.option("--project", "-p", default="", help="In this project only.")
-@click.option("--domain", "-d", default="", help="In this domain only.")
+@click.option("--project", "-p", callback=not_empty, default="", help="In this project only.")
+@click.option("--domain", "-d", callback=not_empty, default="", help="In this domain only.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many at most.")
 @click.option("--after", type=int, default=0, metavar="NUMBER", help="Continue behind this entry: see -o json.")
 @click.option("--verify", is_flag=True, help="Say whether all entries are as they were written, instead.")

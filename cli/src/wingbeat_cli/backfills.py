@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from wingbeat_cli.arguments import complete_backfills, reference_argument
-from wingbeat_cli.group import output_option
+from wingbeat_cli.group import not_empty, output_option
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -153,8 +153,8 @@ def _echo_plan(plan: BackfillPlan, wanted: Backfill, zone: tzinfo) -> None:
 
 
 @click.command("backfills")
-@click.option("--project", "-p", default="", help="Of this project only.")
-@click.option("--domain", "-d", default="", help="Of this domain only.")
+@click.option("--project", "-p", callback=not_empty, default="", help="Of this project only.")
+@click.option("--domain", "-d", callback=not_empty, default="", help="Of this domain only.")
 @click.option("--name", default="", help="Of the launch plan of this name only.")
 @click.option("--phase", default="", type=click.Choice(["", *PHASES]), help="In this phase only.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many at most.")

@@ -185,6 +185,14 @@ def output_of_another(*forms: str) -> click.Option:
     )
 
 
+def not_empty(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """The callback of an option that names a place or a version: an empty one is a variable that a script has not set, and would
+    count as an option that is not given."""
+    if not value.strip() and ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE:
+        raise click.BadParameter("it is empty; leave the option out where you mean none.", ctx, param)
+    return value
+
+
 def foresee_output(ctx: click.Context, arguments: Sequence[str]) -> None:
     """Have what goes wrong before `arguments` are read be told in the form that they ask for."""
     import re

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wingbeat_cli.group import output_option
+from wingbeat_cli.group import not_empty, output_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +36,12 @@ def _names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> lis
 
 
 def _place(function: Any) -> Any:
-    project = click.option("--project", "-p", default="*", show_default=True, help="Of this project; '*' is every one.")
-    domain = click.option("--domain", "-d", default="*", show_default=True, help="Of this domain; '*' is every one.")
+    project = click.option(
+        "--project", "-p", callback=not_empty, default="*", show_default=True, help="Of this project; '*' is every one."
+    )
+    domain = click.option(
+        "--domain", "-d", callback=not_empty, default="*", show_default=True, help="Of this domain; '*' is every one."
+    )
     return project(domain(function))
 
 

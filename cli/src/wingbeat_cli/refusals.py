@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wingbeat_cli.group import output_option
+from wingbeat_cli.group import not_empty, output_option
 
 if TYPE_CHECKING:
     from wingbeat.contracts.admin import Admin
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 @click.command("refusals")
 @click.argument("reference", metavar="[PROJECT/DOMAIN/NAME]", default="")
-@click.option("--project", "-p", default="", help="Of this project only.")
-@click.option("--domain", "-d", default="", help="Of this domain only.")
+@click.option("--project", "-p", callback=not_empty, default="", help="Of this project only.")
+@click.option("--domain", "-d", callback=not_empty, default="", help="Of this domain only.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many at most.")
 @click.option("--after", default="", metavar="ID", help="Continue behind this one, the last of the list before.")
 @output_option()

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wingbeat_cli.group import not_empty
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -16,8 +18,8 @@ NEWEST_FIRST = "-created_at"
 
 def place_options(function: Any) -> Any:
     """`--project` and `--domain`, of what is listed."""
-    project = click.option("--project", "-p", default="", help="Of this project only.")
-    domain = click.option("--domain", "-d", default="", help="Of this domain only.")
+    project = click.option("--project", "-p", callback=not_empty, default="", help="Of this project only.")
+    domain = click.option("--domain", "-d", callback=not_empty, default="", help="Of this domain only.")
     return project(domain(function))
 
 

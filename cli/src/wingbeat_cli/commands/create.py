@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wingbeat_cli.backfills import create as backfill
-from wingbeat_cli.group import HELP, output_option
+from wingbeat_cli.group import HELP, not_empty, output_option
 from wingbeat_cli.places import create as setting
 
 if TYPE_CHECKING:
@@ -28,8 +28,12 @@ command.add_command(backfill)
 
 
 def _place(function: Any) -> Any:
-    project = click.option("--project", "-p", default="*", show_default=True, help="In this project; '*' is every one.")
-    domain = click.option("--domain", "-d", default="*", show_default=True, help="In this domain; '*' is every one.")
+    project = click.option(
+        "--project", "-p", callback=not_empty, default="*", show_default=True, help="In this project; '*' is every one."
+    )
+    domain = click.option(
+        "--domain", "-d", callback=not_empty, default="*", show_default=True, help="In this domain; '*' is every one."
+    )
     return project(domain(function))
 
 

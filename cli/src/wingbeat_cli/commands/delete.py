@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wingbeat_cli.group import HELP, output_option
+from wingbeat_cli.group import HELP, not_empty, output_option
 from wingbeat_cli.places import delete as setting
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ def apikey(name: str, output: str) -> int:
 
 @command.command("grant")
 @click.argument("principal", metavar="apikey:NAME|user:NAME|group:NAME")
-@click.option("--project", "-p", default="*", show_default=True, help="As it was given.")
-@click.option("--domain", "-d", default="*", show_default=True, help="As it was given.")
+@click.option("--project", "-p", callback=not_empty, default="*", show_default=True, help="As it was given.")
+@click.option("--domain", "-d", callback=not_empty, default="*", show_default=True, help="As it was given.")
 @output_option()
 def grant(principal: str, project: str, domain: str, output: str) -> int:
     """Take the role away that a principal has in exactly this place, at once."""

@@ -11,7 +11,7 @@ from wingbeat_cli.access import apikeys, audit, grants
 from wingbeat_cli.arguments import execution_argument
 from wingbeat_cli.backfills import backfill, backfills
 from wingbeat_cli.executions import executions
-from wingbeat_cli.group import HELP, output_option
+from wingbeat_cli.group import HELP, not_empty, output_option
 from wingbeat_cli.places import listing as settings
 from wingbeat_cli.projects import projects
 from wingbeat_cli.refusals import listing as refusals
@@ -46,7 +46,7 @@ def _inventory(name: str, kind: str, what: str) -> None:
     @command.command(name, help=f"List the {what} that are registered: every version, the newest first.")
     @place_options
     @click.option("--name", default="", help="Of this name only.")
-    @click.option("--version", default="", help="Of this version only.")
+    @click.option("--version", callback=not_empty, default="", help="Of this version only.")
     @click.option("--by", default="", metavar="PRINCIPAL", help="Registered by this one only.")
     @sort_option("ENTITY_SORTS", "By created_at, name or version")
     @_page

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wingbeat_cli.group import HELP, output_option
+from wingbeat_cli.group import HELP, not_empty, output_option
 
 if TYPE_CHECKING:
     from wingbeat.contracts.admin import Registered, Registration
@@ -16,9 +16,19 @@ if TYPE_CHECKING:
 
 @click.command("register", context_settings=HELP)
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(exists=True))
-@click.option("--project", "-p", default="", help="Whose it is; by default, that of the setting project.name.")
-@click.option("--domain", "-d", default="", help="Where it is used, as production; by default, project.domain.")
-@click.option("--version", default="", help="Of everything in it; by default, one made from its content.")
+@click.option(
+    "--project", "-p", callback=not_empty, default="", help="Whose it is; by default, that of the setting project.name."
+)
+@click.option(
+    "--domain",
+    "-d",
+    callback=not_empty,
+    default="",
+    help="Where it is used, as production; by default, project.domain.",
+)
+@click.option(
+    "--version", callback=not_empty, default="", help="Of everything in it; by default, one made from its content."
+)
 @click.option("--activate", is_flag=True, help="Have triggers start this version of the launch plans among it, too.")
 @click.option(
     "--verbose", "-v", is_flag=True, help="List the files of folders that were left out, as they define nothing."

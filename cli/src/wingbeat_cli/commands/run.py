@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wingbeat_cli.group import HELP, Session, foresee_output, output_option
+from wingbeat_cli.group import HELP, Session, foresee_output, not_empty, output_option
 
 if TYPE_CHECKING:
     from wingbeat.kernel import Kernel
@@ -52,6 +52,7 @@ def _ours(function: Any) -> Any:
         "-p",
         "project",
         default="",
+        callback=not_empty,
         metavar="PROJECT",
         help="Whose it is; else that of project.name.",
     )
@@ -59,6 +60,7 @@ def _ours(function: Any) -> Any:
         "-d",
         "domain",
         default="",
+        callback=not_empty,
         metavar="DOMAIN",
         help="Where it is used; else project.domain.",
     )

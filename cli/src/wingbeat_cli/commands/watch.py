@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wingbeat_cli.arguments import complete_references, execution_argument
-from wingbeat_cli.group import HELP, output_option
+from wingbeat_cli.group import HELP, not_empty, output_option
 
 if TYPE_CHECKING:
     from wingbeat.contracts.engine import Summary
@@ -20,8 +20,8 @@ def command() -> None:
 
 
 @command.command("executions")
-@click.option("--project", "-p", default="", help="Of this project only.")
-@click.option("--domain", "-d", default="", help="Of this domain only.")
+@click.option("--project", "-p", callback=not_empty, default="", help="Of this project only.")
+@click.option("--domain", "-d", callback=not_empty, default="", help="Of this domain only.")
 @click.option(
     "--entity",
     default="",
