@@ -495,6 +495,15 @@ def test_specs_are_shown_and_what_differs_from_an_execution_is_told(shell):
     assert missing.status == 4
 
 
+def test_lint_warns_of_what_is_read_from_the_environment(shell):
+    shell.write("import os\nRATE = os.environ.get('ETA_RATE', '2')\n" + FLOW)
+    linted = shell("spec", "lint", "flow.py")
+    assert linted.status == 0
+    (line,) = [each for each in linted.err.splitlines() if each.startswith("warning: ")]
+    assert line.startswith("warning: flow.py asks the environment for ETA_RATE, TEST_ROOT while it is imported")
+    assert shell("spec", "lint", "flow.py", "-o", "json").json["warnings"] == [line.removeprefix("warning: ")]
+
+
 def test_lint_says_what_does_not_compile_and_runs_nothing(shell):
     shell.write(FLOW + "\nfrom wingbeat import LaunchPlan\nnightly = LaunchPlan(pipeline, name='nightly')\n")
     good = shell("spec", "lint", "flow.py")

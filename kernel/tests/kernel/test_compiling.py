@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from wingbeat import CompileError, InputError, Kernel
-from wingbeat.kernel import compile_file, compiling, entities_of
+from wingbeat.kernel import compile_file, compiling, definitions_of, entities_of, problems_of
 from wingbeat.runtime.job import Frames
 
 FILE = """
@@ -227,3 +227,21 @@ def test_a_launch_plan_is_told_apart_from_what_is_not_there(project):
         compile_file(file, "nope", project / "home")
     assert found.value.hint == "It has w, whose. Launch plans, for programs and to be called in workflows: plan."
     assert entities_of(file, project / "home") == ["w", "whose"]
+
+
+def test_what_the_files_themselves_ask_for_is_warned_of_without_its_value(project, monkeypatch):
+    monkeypatch.setenv("ETA_TEAM", "hush")
+    monkeypatch.setenv("ETA_INSIDE", "never")
+    inside = "\n@task\ndef late() -> str:\n    return os.environ['ETA_INSIDE']\nos.environ.setdefault('ETA_SET', '1')\n"
+    (project / "ours.py").write_text(BY_VARIABLES + inside)
+    (project / "helper.py").write_text(
+        "import os\nRATE = os.getenv('ETA_RATE', '1') if 'ETA_IS' not in os.environ else 2\n"
+    )
+    for of in (problems_of, definitions_of, problems_of):  # also of what is kept
+        warnings = []
+        of(str(project / "ours.py"), project / "home", warnings=warnings)
+        assert [each.split(" while ")[0].rpartition("/")[2] for each in warnings] == [
+            "helper.py asks the environment for ETA_IS, ETA_RATE",
+            "ours.py asks the environment for ETA_TEAM",
+        ]  # HOME is asked for by a library
+        assert "hush" not in str(warnings)

@@ -54,10 +54,11 @@ def command(
     with undone():
         left_out = left_out_of(paths or ".")
         _say(left_out, verbose=verbose)
-        definitions = definitions_of(paths or ".", settings=given())
+        warnings: list[str] = []
+        definitions = definitions_of(paths or ".", settings=given(), warnings=warnings)
     name, where = place_of(given())
     registration = Registration(project or name, domain or where, tuple(definitions), version)
-    within(lambda kernel: _register(kernel, registration, activate, output, left_out))
+    within(lambda kernel: _register(kernel, registration, activate, output, left_out, warnings))
     return 0
 
 
@@ -77,7 +78,12 @@ def _say(left_out: list[str], *, verbose: bool) -> None:
 
 
 async def _register(
-    kernel: Kernel, registration: Registration, activate: bool, output: str, left_out: list[str]
+    kernel: Kernel,
+    registration: Registration,
+    activate: bool,
+    output: str,
+    left_out: list[str],
+    compiling: list[str],
 ) -> None:
     from wingbeat.base.errors import WingbeatError
     from wingbeat.contracts.admin import Kind
@@ -87,7 +93,7 @@ async def _register(
     found = await admin.register(registration)
     remember((each.kind, each.id) for each in found)
     active, refused = [], None
-    warnings = [f"{each.id}: {warning}" for each in found for warning in each.warnings]
+    warnings = compiling + [f"{each.id}: {warning}" for each in found for warning in each.warnings]
     for each in found if activate else ():
         if each.kind is Kind.LAUNCHPLAN:
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -128,16 +128,19 @@ def lint(paths: tuple[str, ...], output: str) -> int:
                 click.echo(line if one or each.failed else f"{each.file}: {line}")
         if not looked:
             click.echo("no file defines anything", err=True)
+    for warning in dict.fromkeys(warning for each in looked for warning in each.warnings):
+        click.echo(f"warning: {warning}", err=True)
     return COMPILE if any(each.failed or any(each.found.values()) for each in looked) else 0
 
 
 @dataclass
 class _Linted:
-    """What was found in a file: by name what is wrong with it, or why none of it can be looked at."""
+    """What was found in a file: by name what is wrong with it, or why none of it can be looked at; and what is to be warned of."""
 
     file: str
     found: dict[str, str]
     failed: CompileError | None = None
+    warnings: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         failed = [] if self.failed is None else [f"{self.failed.message}"]
@@ -146,7 +149,7 @@ class _Linted:
     def document(self) -> dict[str, Any]:
         wrong = {name: why for name, why in self.found.items() if why}
         failed = {} if self.failed is None else {"failed": self.failed.message}
-        return {"file": self.file, "entities": list(self.found), "problems": wrong, **failed}
+        return {"file": self.file, "entities": list(self.found), "problems": wrong, "warnings": self.warnings, **failed}
 
 
 def _lint(file: str) -> _Linted:
@@ -154,8 +157,9 @@ def _lint(file: str) -> _Linted:
     from wingbeat.kernel import problems_of
     from wingbeat_cli.door import given
 
+    warnings: list[str] = []
     try:
-        return _Linted(file, problems_of(file, settings=given()))
+        return _Linted(file, problems_of(file, settings=given(), warnings=warnings), warnings=warnings)
     except CompileError as error:
         return _Linted(file, {}, error)
 

@@ -88,8 +88,12 @@ def problems_of(
     file: str,
     home: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
+    warnings: list[str] | None = None,
 ) -> dict[str, str]:
     """The workflows, tasks and launch plans of `file`, its own first, each with what is wrong with it; empty for what compiles.
+
+    Args:
+        warnings: What is to be warned of comes into it.
 
     Raises:
         CompileError: The file cannot be imported.
@@ -97,6 +101,8 @@ def problems_of(
         InputError: There is no such file.
     """
     compiled = _compiled(file, home, settings)
+    if warnings is not None:
+        warnings += _warnings(compiled)
     wrong = {name: str(_error(file, problem)) for name, problem in compiled.problems.items()}
     names = dict.fromkeys((*compiled.closures, *compiled.plans), "") | wrong
     return {name: names[name] for name in sorted(names, key=lambda each: each not in compiled.own)}
@@ -106,12 +112,16 @@ def definitions_of(
     path: str | Sequence[str],
     home: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
+    warnings: list[str] | None = None,
 ) -> list[Definition]:
     """What a file, or every file of a folder, or each of several, defines itself: to be registered. In the order of their names.
 
     Files of a folder are those of the project that its code bundle holds and that define something, by their syntax, as importing
     one runs it: a function under ``@task`` or ``@workflow``, or a name that is given a `LaunchPlan`, also by way of a function or
     another name of the project that makes them. `left_out_of` says which others there are.
+
+    Args:
+        warnings: What is to be warned of comes into it, each once.
 
     Raises:
         CompileError: Something cannot be compiled; says all that cannot.
@@ -123,6 +133,8 @@ def definitions_of(
     paths = [path] if isinstance(path, str) else path
     for file in sources_of(paths):
         compiled = _compiled(file, home, settings)
+        if warnings is not None:
+            warnings += [each for each in _warnings(compiled) if each not in warnings]
         for name in compiled.own:
             if (problem := compiled.problems.get(name)) is not None:
                 hint = "".join(f"\n  {line}" for line in problem.hint.splitlines())
@@ -138,6 +150,19 @@ def definitions_of(
     if not found:
         raise InputError(f"{', '.join(paths)} has no workflow, no task and no launch plan.")
     return [found[name] for name in sorted(found)]
+
+
+def _warnings(compiled: Compiled) -> list[str]:
+    """Of the environment: what it says here is in the specification, and code that is imported elsewhere reads another."""
+    told = []
+    for file, names in compiled.asking.items():
+        near = os.path.relpath(file)
+        shown = file if near.startswith("..") else near
+        told.append(
+            f"{shown} asks the environment for {', '.join(names)} while it is imported: what is compiled has the value of here, "
+            "an attempt that of where it runs, and no key of the cache knows of it. Make it an input, or read it inside the task."
+        )
+    return told
 
 
 def sources_of(path: str | Sequence[str]) -> list[str]:

@@ -80,6 +80,8 @@ class Compiled(Struct, frozen=True, omit_defaults=True):
         wanted: Ids of references whose definitions have to be given, before anything can be said of the file.
 
         variables: Names of the environment variables that the project's files have asked for.
+
+        asking: Which of them a file asks for itself, by its path, absolute.
     """
 
     closures: dict[str, Closure] = {}
@@ -90,6 +92,7 @@ class Compiled(Struct, frozen=True, omit_defaults=True):
     failed: Problem | None = None
     wanted: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
+    asking: dict[str, tuple[str, ...]] = {}
 
 
 def read_request(path: str) -> CompileRequest:
@@ -103,9 +106,12 @@ def answer(request: CompileRequest) -> None:
     from wingbeat.author.reference import defined
 
     sys.path[:0] = [root for root in request.roots if root not in sys.path]
-    with defined(request.definitions), asked_for(request.roots) as variables:
+    with defined(request.definitions), asked_for(request.roots) as asked:
         found = _compile(request)
-    found = msgspec.structs.replace(found, variables=tuple(sorted(variables)))
+    by_file: dict[str, tuple[str, ...]] = {}
+    for path, name in sorted(asked.direct):
+        by_file[path] = (*by_file.get(path, ()), name)
+    found = msgspec.structs.replace(found, variables=tuple(sorted(asked.names)), asking=by_file)
     with open(request.answer, "wb") as file:
         file.write(msgspec.json.encode(found))
 
