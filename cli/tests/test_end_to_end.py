@@ -488,9 +488,10 @@ def test_specs_are_shown_and_what_differs_from_an_execution_is_told(shell):
     differ = shell("spec", "diff", ran["id"], "flow.py:pipeline")
     assert differ.status == 1
     assert "task flow.add: code: changed" in differ.out.splitlines()
-    assert "bundle: changed" in differ.out.splitlines()
+    assert differ.out.endswith("bundle: changed\n  flow.py: changed\n")
     document = shell("spec", "diff", ran["id"], "flow.py:pipeline", "-o", "json")
     assert {each["entity"] for each in document.json["differences"]} == {"", "task flow.add"}
+    assert document.json["files"] == {"added": [], "changed": ["flow.py"], "removed": []}
     missing = shell("spec", "diff", "nowhere", "flow.py:pipeline")
     assert missing.status == 4
 

@@ -25,6 +25,7 @@ def test_a_version_never_changes(shell: Shell) -> None:
     assert "maps/production/flow.build@v1 is registered already, with another content:" in other.err
     assert "task flow.survey: code: changed" in other.err
     assert "register under another one" in other.err
+    assert f"wingbeat spec diff {BUILD}@v1 flow.py:build\n" in other.err
     assert shell.register("v2").status == 0
     as_it_was = shell("launch", f"{BUILD}@v1", "--city", "sf", "--streets", "1", "--wait")
     assert (as_it_was.status, as_it_was.out) == (0, 'o0 = ["sf 0"]\n')
@@ -295,11 +296,12 @@ def test_what_differs_between_versions(shell: Shell) -> None:
     other = shell("spec", "diff", f"{BUILD}@v1", BUILD)
     told = "workflow flow.build: interface.inputs.streets.default: 3 → 5"
     assert other.status == 1
-    assert other.out.splitlines() == [told, "bundle: changed"]
+    assert other.out.splitlines() == [told, "bundle: changed", "  flow.py: changed"]
     assert other.err == f"without a version: {BUILD}@v2\n"
     plan = shell("spec", "diff", "maps/production/short@v1", "maps/production/short@v2")
     assert plan.status == 1
-    assert plan.out.splitlines() == [told, "launch plan short: fixed.streets: 1 → 2", "bundle: changed"]
+    more = ["launch plan short: fixed.streets: 1 → 2", "bundle: changed", "  flow.py: changed"]
+    assert plan.out.splitlines() == [told, *more]
     found = shell("spec", "diff", f"{BUILD}@v1", BUILD, "-o", "json")
     assert (found.status, found.err) == (1, "")
     assert (found.json["old"], found.json["new"]) == (f"{BUILD}@v1", f"{BUILD}@v2")

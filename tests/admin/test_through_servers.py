@@ -45,6 +45,16 @@ def test_what_works_in_a_home_works_through_a_server(there: Shell) -> None:
     assert there("deactivate", "launchplan", "maps/production/trained").status == 0
 
 
+def test_files_that_differ_are_named_though_nothing_of_them_is_here(there: Shell) -> None:
+    assert there.register().status == 0
+    there.change()
+    (there.root / "more.py").touch()
+    assert there.register("v2").status == 0
+    found = there("spec", "diff", f"{BUILD}@v1", f"{BUILD}@v2", WINGBEAT_HOME=str(there.root / "nothing"))
+    assert (found.status, found.err) == (1, "")
+    assert found.out.endswith("bundle: changed\n  flow.py: changed\n  more.py: added\n")
+
+
 def test_other_commands_through_a_server(there: Shell) -> None:
     failed = there("run", "flow.py", "dividing", "--x", "0", "--name", "failed")
     assert failed.status == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import click
 from wingbeat_cli.group import HELP, not_empty, output_option
 
 if TYPE_CHECKING:
+    from wingbeat.base.errors import ConflictError
     from wingbeat.contracts.admin import Registered, Registration
     from wingbeat.kernel import Kernel
 
@@ -46,6 +48,7 @@ def command(
     From then on `wingbeat launch` runs them without their sources. A version never changes: the same content again is fine,
     another one is refused.
     """
+    from wingbeat.base.errors import ConflictError
     from wingbeat.contracts.admin import Registration
     from wingbeat.kernel import definitions_of, left_out_of, place_of
     from wingbeat_cli.door import given, within
@@ -58,8 +61,22 @@ def command(
         definitions = definitions_of(paths or ".", settings=given(), warnings=warnings)
     name, where = place_of(given())
     registration = Registration(project or name, domain or where, tuple(definitions), version)
-    within(lambda kernel: _register(kernel, registration, activate, output, left_out, warnings))
+    try:
+        within(lambda kernel: _register(kernel, registration, activate, output, left_out, warnings))
+    except ConflictError as error:
+        error.hint = _with_diff(error, paths)
+        raise
     return 0
+
+
+def _with_diff(error: ConflictError, paths: tuple[str, ...]) -> str:
+    """The hint of a refusal, which knows digests of code only, with the command that names the files that differ."""
+    id_, there, _ = error.message.partition(" is registered already, with another content")
+    if not there:
+        return error.hint
+    file = paths[0] if len(paths) == 1 and os.path.isfile(paths[0]) else "FILE"
+    entity = id_.rpartition("@")[0].rpartition("/")[2].rpartition(".")[2]
+    return f"{error.hint}\n  Which files differ is told by: wingbeat spec diff {id_} {file}:{entity}"
 
 
 def _say(left_out: list[str], *, verbose: bool) -> None:

@@ -77,27 +77,33 @@ def show(source: str, output: str) -> int:
 @click.argument("entity", required=False)
 @output_option()
 def diff(old: str, new: str, entity: str | None, output: str) -> int:
-    """Say what differs between two specs, each a SOURCE; the new one may also be given as FILE ENTITY.
+    """Say what differs between two specs, each a SOURCE; the new one may also be given as FILE ENTITY. Of the code bundle, the
+    files are named that differ: the first ten, or with -o json all.
 
     Exit status 1 if anything does, 0 if they are the same.
     """
     from wingbeat.spec.diff import differences
+    from wingbeat_cli.bundles import changed_files, lines
 
     before, after = _compiled(old, new if entity is None else f"{new}:{entity}")
     found = differences(before.closure, after.closure, old_plan=before.plan, new_plan=after.plan)
+    bundles = before.closure.bundle, after.closure.bundle
+    files = changed_files(*bundles) if bundles[0] != bundles[1] else None
     if output != "table":
         import msgspec
 
         from wingbeat_cli.render import document
 
         told = [msgspec.to_builtins(each) for each in found]
-        document.dump({"old": before.id, "new": after.id, "differences": told}, output)
+        document.dump({"old": before.id, "new": after.id, "differences": told, "files": files}, output)
     else:
         for each in (before, after):
             if each.chosen:
                 click.echo(f"without a version: {each.id}", err=True)
         for difference in found:
             click.echo(str(difference))
+            if files is not None and (difference.entity, difference.path) == ("", "bundle"):
+                click.echo("\n".join(lines(files)))
         if not found:
             click.echo("They are the same.")
     return int(bool(found))

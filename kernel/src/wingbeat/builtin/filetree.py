@@ -47,6 +47,11 @@ class Manifest(Struct, frozen=True, array_like=True, forbid_unknown_fields=True)
         """Bytes of all files."""
         return sum(f.size for f in self.files)
 
+    @property
+    def contents(self) -> dict[str, str]:
+        """By path, what a file is: the same text for the same bytes that may be executed alike."""
+        return {f.path: f"{f.digest}{' executable' if f.executable else ''}" for f in self.files}
+
 
 _decoder = msgspec.json.Decoder(Manifest)
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         compile_file,
         definitions_of,
         entities_of,
+        files_of,
         left_out_of,
         problems_of,
         sources_of,
@@ -30,6 +31,7 @@ _MODULE_OF = {
     "definitions_of": "wingbeat.kernel.compiling",
     "engine_of": "wingbeat.kernel.installed",
     "entities_of": "wingbeat.kernel.compiling",
+    "files_of": "wingbeat.kernel.compiling",
     "home_path": "wingbeat.host.home",
     "is_held": "wingbeat.kernel.lock",
     "left_out_of": "wingbeat.kernel.compiling",
@@ -42,7 +44,7 @@ _MODULE_OF = {
 
 __all__ = [
     "Execution", "Kernel", "commands_of", "compile_file", "configuration_of", "definitions_of", "engine_of", "entities_of",
-    "home_path", "is_held", "left_out_of", "place_of", "plugins_of", "problems_of", "run",
+    "files_of", "home_path", "is_held", "left_out_of", "place_of", "plugins_of", "problems_of", "run",
     "sources_of",
 ]  # fmt: skip
 

@@ -33,7 +33,7 @@ from wingbeat.host.project import UNPARSABLE, check_python, find_project
 from wingbeat.host.reach import check_reach
 from wingbeat.host.registrable import defining
 from wingbeat.host.sources import texts_below
-from wingbeat.kernel.code import freeze, pack, runs_plain
+from wingbeat.kernel.code import files_in, freeze, pack, runs_plain
 from wingbeat.kernel.settings import OWN, KernelSettings
 from wingbeat.runtime.compile import Compiled, CompileRequest, Planned, Problem
 from wingbeat.spec.definition import Definition, Kind
@@ -201,6 +201,16 @@ def left_out_of(path: str | Sequence[str]) -> list[str]:
     not import them: scripts, tests, helpers. A file that is named itself is always imported."""
     paths = [path] if isinstance(path, str) else path
     return list(dict.fromkeys(file for each in paths if os.path.isdir(each) for file in _sources(each)[1]))
+
+
+def files_of(
+    bundle: str,
+    home: str | os.PathLike[str] | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, str] | None:
+    """The files of a code bundle that is stored here, by its digest: paths, each with a text that is another one for another
+    content. None for a bundle that is not here."""
+    return files_in(bundle, _open(home_path(home), Configuration(settings)).storage())
 
 
 def _add(found: dict[str, Definition], definition: Definition, file: str) -> None:

@@ -93,6 +93,10 @@ class HttpAdmin:
         """See `Admin.definition`."""
         return await self._call(Definition, "GET", f"{_path(reference)}/definition")
 
+    async def files(self, bundle: str) -> dict[str, str]:
+        """See `wingbeat.contracts.code.ShowsCode`."""
+        return await self._transfer.files(bundle)
+
     async def entities(self, query: EntityQuery) -> EntityPage:
         """See `Admin.entities`."""
         return await self._call(EntityPage, "GET", "/entities", params=asked(query))

@@ -110,6 +110,10 @@ class Transfer:
             with contextlib.suppress(NotFound):
                 await self.outputs(msgspec.json.decode(await asyncio.to_thread(self._storage.read_bytes, blob)))
 
+    async def files(self, tree: str) -> dict[str, str]:
+        """What is in a tree at the server, as `Manifest.contents`; nothing is brought here. Raises NotFound."""
+        return read_manifest(await self._api.call("GET", f"/content/trees/{_quoted(tree)}")).contents
+
     def _add(self, value: Any, files: set[str], trees: set[str]) -> None:
         for blob in blobs_in(value):
             (trees if blob.layout == "directory" else files).add(blob.uri.partition(":")[2])
