@@ -17,7 +17,7 @@ from wingbeat.contracts.executor import Capabilities
 from wingbeat.contracts.secrets import SourceRef
 from wingbeat.engine import eviction, feed, memo
 from wingbeat.spec.codec import borrowing, spec_digest
-from wingbeat.spec.entities import Borrowed, Closure, OverrideSpec, SecretSpec, TaskSpec
+from wingbeat.spec.entities import Borrowed, CacheSpec, Closure, OverrideSpec, SecretSpec, TaskSpec
 from wingbeat.testing.fakes import MemoryCatalog, success
 from wingbeat.testing.plans import Job, make_closure
 
@@ -70,26 +70,29 @@ async def test_what_one_place_has_computed_is_not_taken_in_another(bench):
     assert f"taken from {first[0].id}/a/0" in why
 
 
-async def test_a_borrowed_task_is_its_owners_wherever_it_runs_but_with_secrets_of_the_caller(bench):
+@pytest.mark.parametrize("given", [{"secrets": (SecretSpec("@token", "KEY"),)}, {"cache": CacheSpec("of v2")}])
+async def test_a_borrowed_task_is_its_owners_wherever_it_runs_but_with_options_of_the_caller(bench, given):
     bench.catalog = MemoryCatalog()
     bench.executor.capabilities = Capabilities(secrets=True)
     bench.tokens = lambda *_: SourceRef("issuer", "wingbeat.builtin.secrets:EnvironmentSource")
     (task,) = (name for name, each in CACHED.entities.items() if isinstance(each, TaskSpec))
     borrowed = {task: Borrowed("maps/production/flow@v1")}
     (call,) = CACHED.workflow.nodes
-    call = replace(call, override=OverrideSpec(secrets=(SecretSpec("@token", "KEY"),)))
-    secretly = replace(CACHED.workflow, nodes=(call,))
-    root = spec_digest(secretly)
+    call = replace(call, override=OverrideSpec(**given))
+    otherwise = replace(CACHED.workflow, nodes=(call,))
+    root = spec_digest(otherwise)
     maps, eta = ({"project": project, "domain": "production"} for project in ("maps", "eta"))
     async with bench.engine() as engine:
         owner = await run(engine, bench.request(CACHED, labels=maps))
         other = await run(engine, bench.request(borrowing(CACHED, borrowed), labels=eta))
-        closure = Closure(root, {root: secretly, task: CACHED.entities[task]})
-        secret = await run(engine, bench.request(borrowing(closure, borrowed), labels=eta))
+        closure = Closure(root, {root: otherwise, task: CACHED.entities[task]})
+        with_others = await run(engine, bench.request(borrowing(closure, borrowed), labels=eta))
         own = await run(engine, bench.request(CACHED, labels=eta))
+        again = await run(engine, bench.request(borrowing(closure, borrowed), labels=maps))
     assert (other.nodes[0].cache, other.nodes[0].source) == ("HIT", f"{owner.id}/a/0")
-    assert secret.nodes[0].cache == "POPULATED"
-    assert own.nodes[0].source == f"{secret.id}/a/0"
+    assert with_others.nodes[0].cache == "POPULATED"
+    assert own.nodes[0].cache == ("HIT" if "secrets" in given else "POPULATED")
+    assert again.nodes[0].cache == ("HIT" if "secrets" in given else "POPULATED")
 
 
 @pytest.mark.parametrize("call", ["lookup", "reserve", "explain", "publish", "release"])

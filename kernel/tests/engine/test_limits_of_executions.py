@@ -6,6 +6,7 @@ import pytest
 
 from wingbeat.base.errors import LimitReached
 from wingbeat.contracts.executor import Aborted
+from wingbeat.engine import admission
 from wingbeat.engine.routes import Routes
 from wingbeat.spec.entities import ConcurrencySpec
 from wingbeat.spec.labels import within
@@ -275,3 +276,23 @@ def test_no_name_of_one_place_is_one_of_another():
     names, places = ("n", "maps/production/n", "default/development/n"), ("default/development", "maps/production")
     assert within("default/development", "n") == "n"
     assert len({within(place, name) for place in places for name in names}) == 6
+
+
+async def test_what_an_older_version_wrote_down_counts_in_its_place(slow, monkeypatch):
+    """To which a name of a limit was the same in all places."""
+    maps = {"project": "maps", "domain": "production"}
+    monkeypatch.setattr(admission, "within", lambda _, name: name)
+    async with slow.engine() as engine:
+        await launch(slow, engine, "one", labels=maps)
+        await launch(slow, engine, "two", labels=maps)
+    monkeypatch.undo()
+    async with slow.engine() as engine:
+        await launch(slow, engine, "elsewhere")
+        await launch(slow, engine, "three", labels=maps)
+        assert [await phase(engine, n) for n in ("one", "two", "elsewhere", "three")] == [
+            "RUNNING", "QUEUED", "RUNNING", "QUEUED",
+        ]  # fmt: skip
+        for name, following in (("one", "two"), ("two", "three")):
+            await until(lambda name=name: f"{name}/a/0" in slow.executor.running)
+            slow.executor.end(f"{name}/a/0")
+            await until(lambda following=following: f"{following}/a/0" in slow.executor.running)

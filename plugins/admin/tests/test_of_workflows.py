@@ -82,6 +82,10 @@ def test_a_launch_plan_that_waits_for_its_own_workflow_does_not_start_itself(sto
     assert ended(store, "direct", f"{SOURCE}@v1") == 1
     assert ended(store, "planned", f"{PLAN}@v1") == 1
     assert ended(store, "its own", str(id)) == 0
+    put(store, launchplan(flows.twice, "third", trigger=OnEnd(SOURCE), **N), active=True)
+    waits(store, SOURCE)
+    assert ended(store, "next", f"{SOURCE}@v1") == 3
+    assert ended(store, "started", str(id)) == 1, "nor one of the same kind, for ever in turn; but what others have"
 
 
 def test_a_circle_through_the_workflow_of_a_launch_plan_is_told(store):

@@ -67,4 +67,8 @@ def cache(
     else:
         entries = f"{evicted.entries} entr{'y' if evicted.entries == 1 else 'ies'}"
         click.echo(f"evicted {entries} of {format_size(evicted.size)}; the values themselves stay in storage")
+        if task and not evicted.entries and "/" not in task:
+            click.echo(
+                "a task outside of default/development is known by its whole name: PROJECT/DOMAIN/NAME", err=True
+            )
     return 0

@@ -80,6 +80,7 @@ def _plan(closure: Closure, workflow: WorkflowSpec, made: dict[str, Plan]) -> Pl
         plain=all(node.kind is None and not flat.tasks[node.task].dynamic for node in flat.nodes),
         handler=None if workflow.on_failure is None else _plan(closure, handling(closure, workflow), made),
         borrowed=flat.borrowed,
+        changed=frozenset(flat.changed),
     )
     for i, node in enumerate(plan.nodes):
         for upstream in node.upstream:
@@ -116,6 +117,7 @@ class _Flatten:
         self.tasks: list[TaskSpec] = []
         self.digests: list[str] = []
         self.borrowed: dict[int, Borrowed] = {}
+        self.changed: set[int] = set()
         self._task_index: dict[str, int] = {}
 
     def workflow(
@@ -191,7 +193,7 @@ class _Flatten:
         return task, child
 
     def _task(self, digest: str, task: TaskSpec, override: OverrideSpec | None) -> int:
-        borrowed = self.closure.borrowed.get(digest)
+        borrowed, registered = self.closure.borrowed.get(digest), digest
         if override is not None:
             task = overridden(task, override)
             digest = spec_digest(task)
@@ -202,6 +204,8 @@ class _Flatten:
             self.digests.append(digest)
             if borrowed is not None:
                 self.borrowed[index] = borrowed
+                if digest != registered:
+                    self.changed.add(index)
         return index
 
     def _add(

@@ -112,24 +112,25 @@ class Admission:
         if (place := _place(quota_of(record.labels), record.labels)) is not None:
             self._places.adopt(record.execution, place.name, None, "")
         if (name := record.labels.get(LIMIT)) is not None:
-            self._limits.adopt(record.execution, name, None, "")
+            self._limits.adopt(record.execution, _scoped(record.labels, name), None, "")
 
     def adopt(self, lives: Iterable[Live]) -> None:
         """Take up what was read at a start or later, the oldest first, and go on."""
         newest: dict[str, int] = {}
         for live in lives:
             labels, lined = live.record.labels, live.machine.state.lined
-            waits = None if lined is None else (lined.limit, lined.at)
+            own = None if lined is None else replace(lined.limit, name=_scoped(labels, lined.limit.name))
+            waits = None if own is None or lined is None else (own, lined.at)
             place = _place(quota_of(labels), labels, 0 if lined is None else lined.limit.priority)
             if place is not None:
                 newest[place.name] = place.limit
                 self._places.adopt(live.id, place.name, None if lined is None else (place, lined.at), "")
                 if lined is not None:
-                    if LIMIT in labels:
-                        self._next[live.id] = lined.limit
+                    if LIMIT in labels and own is not None:
+                        self._next[live.id] = own
                     continue
             if (name := labels.get(LIMIT)) is not None:
-                self._limits.adopt(live.id, name, waits, self.parent(live.id))
+                self._limits.adopt(live.id, _scoped(labels, name), waits, self.parent(live.id))
         self._limits.settle()
         for name, limit in newest.items():
             self._places.change(name, limit)
@@ -210,6 +211,12 @@ def _own(request: LaunchRequest) -> ConcurrencySpec | None:
         return None
     name = within(place_of(request.labels), spec.name)
     return replace(spec, name=name, priority=spec.priority + request.priority)
+
+
+def _scoped(labels: Mapping[str, str], name: str) -> str:
+    """The name of a limit as it was written down: bare, by versions to which a name was the same in all places."""
+    place = place_of(labels)
+    return name if name.startswith(f"{place}/") else within(place, name)
 
 
 def _place(quota: Quota | None, labels: Mapping[str, str], priority: int = 0) -> ConcurrencySpec | None:

@@ -299,11 +299,11 @@ def _owner(live: Live, node: int) -> str:
     return f"{live.id}/{live.node_id(node)}"
 
 
-def _place(live: Live, node: int, task: TaskSpec) -> str:
-    """Whose task it is: what others have registered is theirs wherever it runs, as it runs in their code. But not with secrets,
-    which who calls it chooses, and which are no part of a key."""
-    borrowed = live.machine.graph.borrowed(node)
-    if borrowed is None or task.secrets:
+def _place(live: Live, node: int) -> str:
+    """Whose task it is: what others have registered is theirs wherever it runs, as it runs in their code. But not with other
+    options than they gave it: who calls it could have its results kept as those of another version."""
+    borrowed = live.machine.graph.borrowed_as_registered(node)
+    if borrowed is None:
         return place_of(live.record.labels)
     owner = parse_identity(borrowed.of)
     return f"{owner.project}/{owner.domain}"
@@ -317,7 +317,7 @@ def cache_key(live: Live, node: int) -> CacheKey:
         assert task.cache is not None
         inputs = input_digests(task, live.machine.values(node))
         interface = interface_digest(task.interface)
-        name = within(_place(live, node, task), task.name)
+        name = within(_place(live, node), task.name)
         digest = key_digest(task, name, interface, inputs)
         live.keys[node] = CacheKey(digest, name, task.cache.version, interface, inputs)
     return live.keys[node]

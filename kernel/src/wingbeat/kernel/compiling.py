@@ -47,6 +47,7 @@ _Settings = Mapping[str, Mapping[str, Any]]
 
 COMPILE_S_MAX = 300
 TRIES_MAX = 5
+_NAMED_MAX = 5
 """How often a project is compiled whose files change meanwhile."""
 _NEXT = (
     "asyncio", "wingbeat.builtin.process.executor", "wingbeat.builtin.sqlite", "wingbeat.host.discover",
@@ -159,10 +160,16 @@ def _warnings(compiled: Compiled) -> list[str]:
         near = os.path.relpath(file)
         shown = file if near.startswith("..") else near
         told.append(
-            f"{shown} asks the environment for {', '.join(names)} while it is imported: what is compiled has the value of here, "
+            f"{shown} asks the environment for {_few(names)} while it is imported: what is compiled has the value of here, "
             "an attempt that of where it runs, and no key of the cache knows of it. Make it an input, or read it inside the task."
         )
     return told
+
+
+def _few(names: Sequence[str]) -> str:
+    """So many that they can be read; who copies the environment asks for all of it."""
+    more = len(names) - _NAMED_MAX
+    return ", ".join(names[:_NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
 
 
 def sources_of(path: str | Sequence[str]) -> list[str]:

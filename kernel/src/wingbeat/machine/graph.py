@@ -127,14 +127,23 @@ class Graph:
 
     def borrowed(self, address: int) -> Borrowed | None:
         """Where the function of its task is, if that is elsewhere: it is borrowed itself, or was called by a body that is."""
+        return self._lent(address)[0]
+
+    def borrowed_as_registered(self, address: int) -> Borrowed | None:
+        """The same; None also where what is borrowed is called with other options."""
+        found, changed = self._lent(address)
+        return None if changed else found
+
+    def _lent(self, address: int) -> tuple[Borrowed | None, bool]:
         while self._borrows:
             number = address & _MASK
             scope = self.scope_of(number)
-            found = self.plans[scope].borrowed.get(self.nodes[number].task)
+            plan, index = self.plans[scope], self.nodes[number].task
+            found = plan.borrowed.get(index)
             address = self.parents[scope]
             if found is not None or address < 0:
-                return found
-        return None
+                return found, index in plan.changed
+        return None, False
 
     def template(self, parent: int, digest: str, handler_of: int = -1) -> Plan:
         """The plan of a scope to be: what a dynamic workflow called, or what its parent says."""

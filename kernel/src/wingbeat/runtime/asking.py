@@ -65,9 +65,10 @@ def _is_of_project(frame: FrameType) -> bool:
 
 
 def _asking(frame: FrameType | None) -> str:
-    """The project's file that asks by itself; empty where a library does. Nor does `setdefault` count: it is there to set one."""
+    """The project's file that asks by itself; empty where a library does. Nor do `setdefault`, which is
+    there to set one, and `copy`, which is there to hand all on, count."""
     while frame is not None and frame.f_globals.get("__name__") in _MAPPINGS:
-        if frame.f_code.co_name == "setdefault":
+        if frame.f_code.co_name in ("setdefault", "copy"):
             return ""
         frame = frame.f_back
     return frame.f_code.co_filename if frame is not None and _is_of_project(frame) else ""

@@ -166,3 +166,5 @@ class Plan(Struct):
     """What runs when it has failed or was aborted."""
     borrowed: dict[int, Borrowed] = {}
     """By index, tasks whose functions are elsewhere."""
+    changed: frozenset[int] = frozenset()
+    """Those of them that are called with other options than they were registered with."""

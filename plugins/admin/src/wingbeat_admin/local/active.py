@@ -85,11 +85,14 @@ def _set_next(db: sqlite3.Connection, name: Name, next_: float | None) -> None:
     db.execute(f"UPDATE active SET next = ? WHERE {_IS}", (next_, *_key(name)))
 
 
-def fire_end(db: sqlite3.Connection, watched: str, summary: Summary, at: float, plan: Name | None = None) -> int:
-    """Decide what the end of an execution of `watched` starts; not `plan`, as which it was launched: that has no end."""
+def fire_end(db: sqlite3.Connection, watched: str, summary: Summary, at: float, *, again: bool = True) -> int:
+    """Decide what the end of an execution of `watched`, a workflow or a launch plan, starts; if not `again`, no launch plans of
+    that very workflow."""
     count = 0
     for id, trigger, since in _watching(db, watched):
-        if not isinstance(trigger, OnEndSpec) or summary.phase not in trigger.phases or id.entity == plan:
+        if not isinstance(trigger, OnEndSpec) or summary.phase not in trigger.phases:
+            continue
+        if not again and str(inventory.launched_by(db, id)) == watched:
             continue
         if summary.ended_at is not None and summary.ended_at < since:
             continue

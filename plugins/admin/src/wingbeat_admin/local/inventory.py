@@ -36,7 +36,7 @@ SORTED = """
 LAUNCHING = """
     ALTER TABLE entities ADD COLUMN launches TEXT NOT NULL DEFAULT '';
     UPDATE entities SET launches = coalesce((
-        SELECT json_extract(text, '$.entities."' || json_extract(text, '$.root') || '".name')
+        SELECT CASE WHEN json_valid(text) THEN json_extract(text, '$.entities."' || json_extract(text, '$.root') || '".name') END
         FROM (SELECT CAST(body AS TEXT) AS text FROM closures WHERE digest = entities.closure)), '') WHERE kind = 'launchplan'
     """
 """`launches`: of a launch plan, the name of its workflow."""

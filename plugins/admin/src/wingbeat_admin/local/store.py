@@ -33,6 +33,7 @@ from wingbeat.contracts.backfill import BACKFILL_LABEL
 from wingbeat.contracts.engine import Change, ExecutionView, Summary
 from wingbeat.spec.identity import Identity, Name, parse_identity, version_key
 from wingbeat.spec.phase import ExecutionPhase
+from wingbeat.spec.triggers import OnEndSpec
 from wingbeat_admin.local import active, artifacts, backfills, due, history, inventory, notices, refusals, retention
 from wingbeat_admin.local.due import Due
 from wingbeat_admin.local.notices import Notice
@@ -155,7 +156,7 @@ class Store:
         with self.transaction():
             for change in changes:
                 before = self._phase(change.execution.id)
-                self._write(change.execution)
+                self._write(change.execution, before)
                 if change.execution.phase != before:
                     told += self._note(change.execution, at, new=before is None)
                 if change.execution.phase.terminal and not (before or ExecutionPhase.RUNNING).terminal:
@@ -175,7 +176,10 @@ class Store:
         id = _of(summary)
         workflow = None if id is None else inventory.launched_by(self._db, id)
         if id is not None and workflow is not None and str(workflow) != watched:
-            count += active.fire_end(self._db, str(workflow), summary, at, id.entity)
+            plan = inventory.plan(self._db, id)
+            # A launch plan that waits for its own workflow would start itself, and others of that kind, for ever.
+            waits = plan is not None and isinstance(plan.trigger, OnEndSpec) and plan.trigger.workflow == str(workflow)
+            count += active.fire_end(self._db, str(workflow), summary, at, again=not waits)
         return count
 
     def _note(self, summary: Summary, at: float, *, new: bool) -> int:
@@ -242,7 +246,7 @@ class Store:
         row = self._db.execute("SELECT phase FROM executions WHERE id = ?", (execution,)).fetchone()
         return None if row is None else ExecutionPhase(row[0])
 
-    def _write(self, summary: Summary) -> None:
+    def _write(self, summary: Summary, before: ExecutionPhase | None) -> None:
         labels = summary.labels
         entity, cause = labels.get(ENTITY_LABEL, ""), labels.get(CAUSE_LABEL, "")
         named, _, version = entity.partition("@")
@@ -261,7 +265,7 @@ class Store:
             ),
         )  # fmt: skip
         history.add_labels(self._db, summary.id, shown)
-        if entity:
+        if entity and summary.phase != before:
             history.mark_unread(self._db, summary.id)
         if parent := labels.get(PARENT_LABEL, "").partition("/")[0]:
             artifacts.add_parent(self._db, summary.id, parent)

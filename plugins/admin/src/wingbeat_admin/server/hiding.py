@@ -7,17 +7,19 @@ import re
 
 import msgspec
 
-from wingbeat.base.errors import NotFound
+from wingbeat.base.errors import NotFound, SetAside, WingbeatError
 from wingbeat.contracts.engine import Engine, ExecutionView, NodeView
 from wingbeat.spec.labels import place_of
 from wingbeat_admin.places import is_within
 from wingbeat_admin.server.policy import Caller
 
-HIDDEN = "an attempt of another project"
+HIDDEN, GONE = "an attempt of another project", "an attempt that is gone"
 ASKED_MAX = 100
 """So many executions are looked at for one answer; others are not named."""
-_ATTEMPT = re.compile(r"(?<![\w./-])([a-z0-9][a-z0-9-]*)/[^\s,;()]+/\d+")
-"""``execution/node/attempt``."""
+_ATTEMPT = re.compile(r"(?<![\w./-])([a-z0-9][a-z0-9-]*)/[^\s,;()]+")
+"""``execution/node/attempt``, or without the attempt."""
+_NAMING = ("held by", "which computes the same")
+"""What the engine says of others, in the reason of a node."""
 
 
 class Hiding:
@@ -25,36 +27,41 @@ class Hiding:
 
     def __init__(self, engine: Engine, caller: Caller) -> None:
         self._engine, self._places = engine, caller.places()
-        self._seen: dict[str, bool] = {}
+        self._instead: dict[str, str] = {}
 
-    async def text(self, told: str) -> str:
-        """The same without them."""
+    async def text(self, told: str, *, ours: bool = False) -> str:
+        """The same without them. `ours`: no words of users are in it, so what looks like one was one, though it may be gone."""
         if self._places is None:
             return told
-        seen = {found[1]: await self._may_see(found[1]) for found in _ATTEMPT.finditer(told)}
-        return _ATTEMPT.sub(lambda found: found[0] if seen[found[1]] else HIDDEN, told)
+        for found in _ATTEMPT.finditer(told):
+            await self._look(found[1])
+        return _ATTEMPT.sub(lambda found: self._shown(found, ours=ours), told)
 
     async def view(self, view: ExecutionView) -> ExecutionView:
         """The same without them."""
         if self._places is None:
             return view
-        self._seen[view.id] = True
+        self._instead[view.id] = ""
         return msgspec.structs.replace(view, nodes=[await self._node(each) for each in view.nodes])
 
     async def _node(self, node: NodeView) -> NodeView:
-        if not node.source and "held by" not in node.reason:
-            return node
-        return msgspec.structs.replace(node, source=await self.text(node.source), reason=await self.text(node.reason))
+        source = await self.text(node.source, ours=True) if node.of else node.source  # else it is of the same place
+        named = any(words in node.reason for words in _NAMING)
+        reason = await self.text(node.reason) if named else node.reason
+        return msgspec.structs.replace(node, source=source, reason=reason)
 
-    async def _may_see(self, id: str) -> bool:
-        if id not in self._seen:
-            if len(self._seen) >= ASKED_MAX:
-                return False
-            try:
-                labels = (await self._engine.describe(id, nodes=False)).labels
-            except NotFound:  # it is none, as in a path of somebody's own
-                self._seen[id] = True
-            else:
-                project, _, domain = place_of(labels).partition("/")
-                self._seen[id] = is_within(self._places, project, domain)
-        return self._seen[id]
+    def _shown(self, found: re.Match[str], *, ours: bool) -> str:
+        instead = self._instead.get(found[1], HIDDEN)
+        return instead if instead and (ours or instead != GONE) else found[0]
+
+    async def _look(self, id: str) -> None:
+        """Find out what is said in place of an execution; nothing if it may be named."""
+        if id in self._instead or len(self._instead) >= ASKED_MAX:
+            return
+        try:
+            labels = (await self._engine.describe(id, nodes=False)).labels
+        except WingbeatError as error:  # it cannot be read now, or is none at all, as in a path of somebody's own
+            self._instead[id] = GONE if isinstance(error, NotFound) and not isinstance(error, SetAside) else HIDDEN
+        else:
+            project, _, domain = place_of(labels).partition("/")
+            self._instead[id] = "" if is_within(self._places, project, domain) else HIDDEN

@@ -380,7 +380,7 @@ async def waiting(engine: TheEngine, caller: TheCaller, execution: Part, node: F
 @get("/executions/{execution:str}/cache", media_type="application/json", answer=str)
 async def cache(engine: TheEngine, caller: TheCaller, execution: Part, node: FromQuery[str]) -> Response[bytes]:
     """Why the outputs of a node were taken from the catalog or not; as text."""
-    return _json(await Hiding(engine, caller).text(await engine.explain_cache(execution, node)))
+    return _json(await Hiding(engine, caller).text(await engine.explain_cache(execution, node), ours=True))
 
 
 # -- the engine itself, for kernels elsewhere
