@@ -16,7 +16,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import msgspec
 
 from acme_ledger import inputs as given
-from acme_ledger.book import Active
+from acme_ledger.book import Active, entities
 from acme_ledger.files import Ledger
 from acme_ledger.follower import Follower
 from wingbeat.base.errors import ConfigurationError, InputError, NotFound
@@ -280,11 +280,11 @@ def _user() -> str:
 
 
 def _selected(summary: Summary, query: ExecutionQuery) -> bool:
-    labels, entity = summary.labels, summary.labels.get(ENTITY_LABEL, "")
+    labels = summary.labels
     wanted = (query.project, query.domain, query.phase)
     has = (labels.get("project", ""), labels.get("domain", ""), summary.phase)
-    of = entity if "@" in query.entity else entity.partition("@")[0]
-    return query.entity in ("", of) and all(not w or w == h for w, h in zip(wanted, has, strict=True))
+    of = [each if "@" in query.entity else each.partition("@")[0] for each in entities(summary)]
+    return query.entity in ("", *of) and all(not w or w == h for w, h in zip(wanted, has, strict=True))
 
 
 def _entry(summary: Summary) -> ExecutionEntry:

@@ -26,6 +26,15 @@ Triggers = Mapping[str, TriggerSpec | None]
 """By ``project/domain/name@version``, of launch plans."""
 
 
+def entities(execution: Summary) -> tuple[str, ...]:
+    """What an execution is of: what was launched, and of a launch plan also its workflow, in the version of that."""
+    entity = execution.labels.get(ENTITY_LABEL, "")
+    if not entity:
+        return ()
+    name, _, version = entity.partition("@")
+    return entity, f"{name.rpartition('/')[0]}/{execution.workflow}@{version}"
+
+
 class Active(Struct, frozen=True, omit_defaults=True):
     """The active version of a launch plan.
 
@@ -104,11 +113,12 @@ class Book(Struct, frozen=True, omit_defaults=True):
         """With what the end of an execution fires, and with its schedule paused, if that says so."""
         entity, cause = ended.labels.get(ENTITY_LABEL, ""), ended.labels.get(CAUSE_LABEL, "")
         name, book = entity.partition("@")[0], self
+        ran = {each.partition("@")[0] for each in entities(ended)}
         for plan, active in self.active.items():
             trigger = triggers.get(f"{plan}@{active.version}")
             timely = ended.ended_at is None or ended.ended_at >= active.since
-            fires = isinstance(trigger, OnEndSpec) and trigger.workflow == name and ended.phase in trigger.phases
-            if name and fires and timely:
+            fires = isinstance(trigger, OnEndSpec) and trigger.workflow in ran and ended.phase in trigger.phases
+            if plan != name and fires and timely:  # what waits for its own workflow does not start itself
                 book = book.including(execution_id(plan, ended.id), Due(f"{plan}@{active.version}", plan, ended.id, at))
             failed = ended.phase in (ExecutionPhase.FAILED, ExecutionPhase.TIMED_OUT) and cause.startswith("tick ")
             if failed and name == plan and isinstance(trigger, ScheduleSpec) and trigger.pause_on_failure:
