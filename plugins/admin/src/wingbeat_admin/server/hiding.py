@@ -16,8 +16,8 @@ from wingbeat_admin.server.policy import Caller
 HIDDEN, GONE = "an attempt of another project", "an attempt that is gone"
 ASKED_MAX = 100
 """So many executions are looked at for one answer; others are not named."""
-_ATTEMPT = re.compile(r"(?<![\w./-])([a-z0-9][a-z0-9-]*)/[^\s,;()]+")
-"""``execution/node/attempt``, or without the attempt."""
+_ATTEMPT = re.compile(r"(?<![\w./-])([a-z0-9][a-z0-9-]*)/[^\s,;()]+(?:/\d+\b|(?=, which computes the same))")
+"""``execution/node/attempt``, or without the attempt who computes something. A name, ``project/domain/name``, is none."""
 _NAMING = ("held by", "which computes the same")
 """What the engine says of others, in the reason of a node."""
 
